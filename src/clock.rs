@@ -1,0 +1,112 @@
+//! The clock: whole seconds since 1970 (JWT's NumericDate, RFC 7519 section 2) and where "now" comes from.
+//!
+//! Time is an argument everywhere below the edge. Only the edge ([`crate::web`], the server, the commands) holds a
+//! [`Clock`] and asks it.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// An instant in whole seconds since 1970-01-01T00:00:00Z. Arithmetic saturates, so no untrusted time can overflow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant `seconds` after 1970.
+    pub const fn from_unix(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since 1970.
+    pub const fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was, zero if it is not in the past.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, later_by: Duration) -> Self {
+        Self(self.0.saturating_add(whole_seconds(later_by)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, earlier_by: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_seconds(earlier_by)))
+    }
+}
+
+fn whole_seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, for people: `2026-11-20T18:00:00Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp(self.0, 0) {
+            Some(date) => write!(f, "{}", date.format("%Y-%m-%dT%H:%M:%SZ")),
+            None => write!(f, "{} s", self.0),
+        }
+    }
+}
+
+/// Where "now" comes from: the system, or a hand that a test moves.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `now` until [`Clock::advance`] moves it; clones share the hand.
+    pub fn fixed(now: Timestamp) -> Self {
+        Self(Source::Fixed(Arc::new(AtomicI64::new(now.unix()))))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => system_now(),
+            Source::Fixed(hand) => Timestamp(hand.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a fixed clock forward; the system's clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Fixed(hand) = &self.0 {
+            hand.fetch_add(whole_seconds(by), Ordering::SeqCst);
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the system's clock"
+)]
+fn system_now() -> Timestamp {
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(whole_seconds(since_1970))
+}

@@ -1,0 +1,156 @@
+//! Verifying: from text to [`Claims`], in the order of the checks that keeps an attacker ignorant.
+//!
+//! Length, form, header, algorithm, signature, and only then the claims. The messages are PyJWT's and
+//! Flask-JWT-Extended's, so that a front end written for those finds what it looks for.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::claims::Claims;
+use super::error::TokenError;
+use super::members::Members;
+use super::{Inspection, TokenPolicy};
+use crate::clock::Timestamp;
+use crate::json::{self, JsonError};
+use crate::keys::{Algorithm, KeyRing};
+
+/// The longest token looked at, in bytes. Checked before anything is decoded.
+pub const MAX_TOKEN_LEN: usize = 8192;
+
+/// Whether a token past its `exp` is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// As everywhere.
+    Enforced,
+    /// Not looked at: to end a session, its expired token is good enough.
+    Ignored,
+}
+
+pub(super) fn verify(
+    keys: &KeyRing,
+    policy: &TokenPolicy,
+    token: &str,
+    (now, expiry): (Timestamp, Expiry),
+) -> Result<Claims, TokenError> {
+    let parts = Parts::split(token)?;
+    let header = object("header", &parts.header)?;
+    check_header(&header, keys.algorithm())?;
+    if !keys.verify(parts.signed, parts.signature) {
+        return Err(TokenError::BadSignature);
+    }
+    let claims = Members(object("payload", &parts.payload)?);
+    claims.check_times(now, policy.leeway, expiry)?;
+    claims.check_parties(policy)?;
+    claims.into_claims()
+}
+
+pub(super) fn inspect(
+    keys: &KeyRing,
+    policy: &TokenPolicy,
+    token: &str,
+    now: Timestamp,
+) -> Result<Inspection, TokenError> {
+    let parts = Parts::split(token)?;
+    let unverified_header = object("header", &parts.header)?;
+    let unverified_claims = object("payload", &parts.payload)?;
+    let signed = keys.verify(parts.signed, parts.signature);
+    let claims = Members(unverified_claims.clone());
+    let verdicts = vec![
+        ("header", check_header(&unverified_header, keys.algorithm())),
+        (
+            "signature",
+            if signed {
+                Ok(())
+            } else {
+                Err(TokenError::BadSignature)
+            },
+        ),
+        (
+            "times",
+            claims.check_times(now, policy.leeway, Expiry::Enforced),
+        ),
+        ("issuer and audience", claims.check_parties(policy)),
+        ("claims", claims.into_claims().map(drop)),
+    ];
+    Ok(Inspection {
+        unverified_header,
+        unverified_claims,
+        verdicts,
+    })
+}
+
+/// A token's three segments, decoded where something has to be read.
+struct Parts<'a> {
+    signed: &'a [u8],
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(TokenError::TooLong);
+        }
+        let (signed, signature) = token
+            .rsplit_once('.')
+            .ok_or(TokenError::NotEnoughSegments)?;
+        // Five segments (a JWE) leave dots in the payload, and those are no base64url.
+        let (header, payload) = signed
+            .split_once('.')
+            .ok_or(TokenError::NotEnoughSegments)?;
+        let parts = Self {
+            signed: signed.as_bytes(),
+            header: decode("header", header)?,
+            payload: decode("payload", payload)?,
+            signature,
+        };
+        decode("crypto", signature)?;
+        Ok(parts)
+    }
+}
+
+/// The engine refuses padding and non-canonical last characters, so a token has one spelling only.
+fn decode(name: &'static str, segment: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD
+        .decode(segment)
+        .map_err(|_| TokenError::InvalidSegment(name))
+}
+
+fn object(name: &'static str, text: &[u8]) -> Result<Map<String, Value>, TokenError> {
+    json::object(text).map_err(|error| match error {
+        JsonError::Malformed => TokenError::NotJson(name),
+        JsonError::NotAnObject => TokenError::NotAnObject(name),
+    })
+}
+
+/// Header parameters we do not know are ignored (RFC 7515 section 4), `jku` and `jwk` with them: no token chooses its key.
+fn check_header(header: &Map<String, Value>, ours: Algorithm) -> Result<(), TokenError> {
+    if header.get("kid").is_some_and(|kid| !kid.is_string()) {
+        return Err(TokenError::KeyIdNotAString);
+    }
+    if let Some(critical) = header.get("crit") {
+        return Err(refuse_critical(critical));
+    }
+    if header
+        .get("b64")
+        .is_some_and(|encoded| *encoded != Value::Bool(true))
+    {
+        return Err(TokenError::UnencodedPayload);
+    }
+    match header.get("alg") {
+        None => Err(TokenError::NoAlgorithm),
+        Some(Value::String(name)) if name == ours.name() => Ok(()),
+        Some(_) => Err(TokenError::AlgorithmNotAllowed),
+    }
+}
+
+/// RFC 7515 section 4.1.11: what is critical and not understood makes the token invalid, and we understand none.
+fn refuse_critical(critical: &Value) -> TokenError {
+    match critical.as_array().and_then(|names| names.first()) {
+        Some(Value::String(name)) => TokenError::UnsupportedCritical(name.clone()),
+        Some(_) => TokenError::BadClaim("Invalid 'crit' header: values must be strings"),
+        None => TokenError::CritNotAList,
+    }
+}
