@@ -3,4 +3,5 @@
 pub mod clock;
 mod json;
 pub mod keys;
+pub mod session;
 pub mod token;

@@ -1,0 +1,145 @@
+//! A store in memory: the reference for [`SessionStore`], for tests and for programs that may forget at a restart.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::revocation::Revocation;
+use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
+use crate::clock::Timestamp;
+
+/// Sessions and users in memory. Clones share it.
+///
+/// ```
+/// use tokenpair::session::{MemoryStore, SessionStore, Subject};
+/// # futures_lite(async {
+/// let store = MemoryStore::default();
+/// store.put_subject(Subject {
+///     id: "1".to_owned(),
+///     username: "ada".to_owned(),
+///     roles: vec!["admin".to_owned()],
+///     epoch: 0,
+///     disabled: false,
+/// });
+/// assert_eq!(store.subject("1").await?.map(|user| user.username).as_deref(), Some("ada"));
+/// assert!(store.load("no such session").await?.is_none());
+/// # Ok::<(), tokenpair::session::StoreError>(()) });
+/// # fn futures_lite<T>(work: impl Future<Output = Result<T, tokenpair::session::StoreError>>) {
+/// #     actix_web::rt::System::new().block_on(work).unwrap();
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Tables>>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    subjects: HashMap<String, Subject>,
+    sessions: HashMap<String, Session>,
+    revocations: Vec<Revocation>,
+}
+
+impl MemoryStore {
+    /// Adds a user, or replaces the one of that id.
+    pub fn put_subject(&self, subject: Subject) {
+        self.tables().subjects.insert(subject.id.clone(), subject);
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// The session, if nothing has ended it by `now`.
+    fn living(&mut self, id: &str, now: Timestamp) -> Option<&mut Session> {
+        self.sessions
+            .get_mut(id)
+            .filter(|session| session.revoked.is_none() && session.expires_at > now)
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+        self.tables()
+            .sessions
+            .insert(session.id.clone(), session.clone());
+        Ok(())
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let tables = self.tables();
+        let record = tables.sessions.get(id).and_then(|session| {
+            let subject = tables.subjects.get(&session.user_id)?.clone();
+            Some(SessionRecord {
+                session: session.clone(),
+                subject,
+            })
+        });
+        Ok(record)
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        Ok(self.tables().subjects.get(user_id).cloned())
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(session) = tables
+            .living(&step.id, step.now)
+            .filter(|session| session.rotation == step.expected)
+        else {
+            return Ok(false);
+        };
+        session.rotation = step.next;
+        session.last_used_at = step.now;
+        Ok(true)
+    }
+
+    async fn touch(
+        &self,
+        id: &str,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(session) = tables
+            .living(id, now)
+            .filter(|session| session.last_used_at > idle_since)
+        else {
+            return Ok(false);
+        };
+        session.last_used_at = now;
+        Ok(true)
+    }
+
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(session) = tables
+            .sessions
+            .get_mut(id)
+            .filter(|session| session.revoked.is_none())
+        else {
+            return Ok(false);
+        };
+        session.revoked = Some((revocation.at, reason));
+        tables.revocations.push(revocation.clone());
+        Ok(true)
+    }
+
+    async fn revocations_since(
+        &self,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let mut news = self.tables().revocations.clone();
+        news.retain(|revocation| revocation.at >= at && revocation.until > now);
+        Ok(news)
+    }
+}

@@ -1,0 +1,109 @@
+//! Minting: the tokens of a session, from its row, its user and the present instant.
+
+use super::seed::{RANDOM_BYTES, random_text};
+use super::store::SessionRecord;
+use crate::clock::Timestamp;
+use crate::token::{Claims, IssueError, Token, TokenKind, Tokens};
+
+/// A signed token and what its bearer must know of it.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The text.
+    pub token: Token,
+    /// Its CSRF value, if tokens carry one.
+    pub csrf: Option<String>,
+    /// Its `exp`.
+    pub expires_at: Timestamp,
+}
+
+/// What a login and a refresh give.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Opens routes.
+    pub access: Issued,
+    /// Buys the next pair.
+    pub refresh: Issued,
+    /// The refresh token is the one that was presented; its cookie can stay.
+    pub refresh_stays: bool,
+    /// Cookies outlive the browser.
+    pub remember: bool,
+}
+
+/// Whether an access token comes from a password login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    Fresh,
+    Stale,
+}
+
+/// Makes the tokens of one session.
+pub(super) struct Mint<'a> {
+    pub(super) tokens: &'a Tokens,
+    pub(super) record: &'a SessionRecord,
+}
+
+impl Mint<'_> {
+    pub(super) fn pair(&self, freshness: Freshness, now: Timestamp) -> Result<Pair, IssueError> {
+        Ok(Pair {
+            access: self.access(freshness, now)?,
+            refresh: self.refresh()?,
+            refresh_stays: false,
+            remember: self.record.session.remember,
+        })
+    }
+
+    pub(super) fn access(
+        &self,
+        freshness: Freshness,
+        now: Timestamp,
+    ) -> Result<Issued, IssueError> {
+        let subject = &self.record.subject;
+        let jti = random_text(RANDOM_BYTES);
+        self.issue(Claims {
+            fresh: freshness == Freshness::Fresh,
+            csrf: self.csrf("csrf/access"),
+            username: Some(subject.username.clone()),
+            roles: subject.roles.clone(),
+            epoch: Some(subject.epoch),
+            ..self.tokens.claims(TokenKind::Access, &subject.id, jti, now)
+        })
+    }
+
+    /// A function of the row: made twice, it is the same token, so the same successor can be handed out again.
+    fn refresh(&self) -> Result<Issued, IssueError> {
+        let session = &self.record.session;
+        let generation = session.rotation.generation;
+        let jti = session.seed.derive(&format!("jti/{generation}"));
+        let began = session.rotation.rotated_at;
+        self.issue(Claims {
+            csrf: self.csrf("csrf/refresh"),
+            generation: Some(generation),
+            ..self
+                .tokens
+                .claims(TokenKind::Refresh, &self.record.subject.id, jti, began)
+        })
+    }
+
+    /// One value per session and kind, so that a request built just before a reissue does not fail just after it.
+    fn csrf(&self, label: &str) -> Option<String> {
+        let wanted = self.tokens.policy().encode_csrf;
+        wanted.then(|| self.record.session.seed.derive(label))
+    }
+
+    /// No token outlives its session.
+    fn issue(&self, claims: Claims) -> Result<Issued, IssueError> {
+        let session = &self.record.session;
+        let exp = claims.exp.min(session.expires_at);
+        let claims = Claims {
+            exp,
+            sid: Some(session.id.clone()),
+            ..claims
+        };
+        let token = self.tokens.sign(&claims)?;
+        Ok(Issued {
+            token,
+            csrf: claims.csrf,
+            expires_at: exp,
+        })
+    }
+}

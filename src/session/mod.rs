@@ -1,0 +1,20 @@
+//! Sessions: one login on one device, its row, and the rule by which its refresh token is rotated.
+//!
+//! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is what a store must do. A
+//! store only executes what the rule decided.
+
+mod memory;
+mod mint;
+mod revocation;
+mod rotation;
+mod seed;
+mod service;
+mod store;
+
+pub use self::memory::MemoryStore;
+pub use self::mint::{Issued, Pair};
+pub use self::revocation::{Revocation, Revocations, Revoked};
+pub use self::rotation::{Case, Decision, End, Rotation, Row, SessionPolicy, decide};
+pub use self::seed::{Seed, random_text};
+pub use self::service::{Device, Login, Refreshed, Reissued, SessionError, Sessions};
+pub use self::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};

@@ -1,0 +1,328 @@
+//! The session service: log in, refresh, reissue, end. It lets the rule decide, the store execute, and then signs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::mint::{Freshness, Issued, Mint, Pair};
+use super::revocation::{OVERLAP, Revocation, Revocations, Revoked};
+use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
+use super::seed::Seed;
+use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
+use crate::clock::Timestamp;
+use crate::token::{Claims, IssueError, Tokens};
+
+/// Sessions over a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn SessionStore>,
+    tokens: Tokens,
+    policy: SessionPolicy,
+    revocations: Revocations,
+    synced_at: AtomicI64,
+}
+
+/// A failure, not an answer: the client may try again and nobody is logged out.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The row changed under two decisions in a row.
+    #[error("the session is busy")]
+    Busy,
+}
+
+/// Where a login came from.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// The `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The peer's address.
+    pub ip: Option<String>,
+}
+
+/// A login to be recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// Whether cookies outlive the browser.
+    pub remember: bool,
+    /// Where it came from.
+    pub device: Device,
+}
+
+/// What became of a refresh.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The new pair.
+    Granted(Box<Pair>),
+    /// The session is over.
+    Ended(End),
+    /// A copy of the token is about; the session was revoked.
+    Reused,
+    /// Out of date; nothing was revoked.
+    Superseded,
+}
+
+/// A successor to an access token.
+#[derive(Debug)]
+pub struct Reissued {
+    /// The new access token.
+    pub access: Issued,
+    /// Its cookie outlives the browser.
+    pub remember: bool,
+}
+
+/// How often a decision may be overtaken by another request before the client is asked to come back. A row that lost
+/// one race is decided without a write, so the second decision practically always stands.
+const DECISIONS: usize = 3;
+
+impl Sessions {
+    /// The service over `store`, signing with `tokens`, under `policy`.
+    pub fn new(store: impl SessionStore + 'static, tokens: Tokens, policy: SessionPolicy) -> Self {
+        Self(Arc::new(Inner {
+            store: Box::new(store),
+            tokens,
+            policy,
+            revocations: Revocations::default(),
+            synced_at: AtomicI64::new(0),
+        }))
+    }
+
+    /// What signs and verifies.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// What has been ended before its time.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
+    /// Records a login and gives its first pair; the access token is fresh. Nothing that came with the request is
+    /// carried over, so no session can be fixed in advance.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if the session could not be kept or the tokens not signed.
+    pub async fn login(
+        &self,
+        subject: &Subject,
+        login: Login,
+        now: Timestamp,
+    ) -> Result<Pair, SessionError> {
+        let session = Session {
+            id: Uuid::now_v7().to_string(),
+            user_id: subject.id.clone(),
+            rotation: Rotation::first(now),
+            seed: Seed::random(),
+            remember: login.remember,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + self.0.policy.max_age,
+            user_agent: login.device.user_agent,
+            ip: login.device.ip,
+            revoked: None,
+        };
+        self.0.store.create(&session).await?;
+        let record = SessionRecord {
+            session,
+            subject: subject.clone(),
+        };
+        Ok(self.mint(&record).pair(Freshness::Fresh, now)?)
+    }
+
+    /// The user of that id, as the store knows it now; none if there is none or it is disabled.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn subject(&self, user_id: &str) -> Result<Option<Subject>, SessionError> {
+        let subject = self.0.store.subject(user_id).await?;
+        Ok(subject.filter(|subject| !subject.disabled))
+    }
+
+    /// Answers a verified refresh token by the rule: one read, at most one conditional write, then signing. A write
+    /// that finds the row changed is no failure: the row is read again and the same rule decides again.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if the store failed; the client keeps its token and may try again.
+    pub async fn refresh(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Refreshed, SessionError> {
+        let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
+            return Ok(Refreshed::Ended(End::Unknown));
+        };
+        for _ in 0..DECISIONS {
+            let Some(record) = self
+                .0
+                .store
+                .load(sid)
+                .await?
+                .filter(|record| record.subject.id == claims.sub)
+            else {
+                return Ok(Refreshed::Ended(End::Unknown));
+            };
+            if let Some(answer) = self.execute(record, generation, now).await? {
+                return Ok(answer);
+            }
+        }
+        Err(SessionError::Busy)
+    }
+
+    /// Executes one decision; none if the row changed meanwhile.
+    async fn execute(
+        &self,
+        record: SessionRecord,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<Option<Refreshed>, SessionError> {
+        match decide(&record.row(), generation, now, &self.0.policy) {
+            Decision::Grant { case, next } => {
+                let Some(record) = self.write(record, next, now).await? else {
+                    return Ok(None);
+                };
+                let pair = self.mint(&record).pair(Freshness::Stale, now)?;
+                let pair = Pair {
+                    refresh_stays: case == Case::Again,
+                    ..pair
+                };
+                Ok(Some(Refreshed::Granted(Box::new(pair))))
+            }
+            Decision::Reused => {
+                self.end(&record.session.id, EndReason::Reuse, now).await?;
+                Ok(Some(Refreshed::Reused))
+            }
+            Decision::Superseded => Ok(Some(Refreshed::Superseded)),
+            Decision::Ended(end) => Ok(Some(Refreshed::Ended(end))),
+        }
+    }
+
+    /// The record with `next` written into it; none if the row no longer is what the decision rested on.
+    async fn write(
+        &self,
+        mut record: SessionRecord,
+        next: Option<Rotation>,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, SessionError> {
+        let Some(next) = next else {
+            return Ok(Some(record));
+        };
+        let step = Step {
+            id: record.session.id.clone(),
+            expected: record.session.rotation,
+            next,
+            now,
+        };
+        let written = self.0.store.rotate(&step).await?;
+        record.session.rotation = next;
+        Ok(written.then_some(record))
+    }
+
+    /// A successor to an access token: not fresh, never beyond the session's end, with the user's present roles. None
+    /// if the session is over.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if the store failed.
+    pub async fn reissue(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Option<Reissued>, SessionError> {
+        let Some(sid) = &claims.sid else {
+            return Ok(None);
+        };
+        if !self
+            .0
+            .store
+            .touch(sid, now, now - self.0.policy.idle)
+            .await?
+        {
+            return Ok(None);
+        }
+        let record = self.0.store.load(sid).await?;
+        let alive = |record: &SessionRecord| {
+            record.subject.id == claims.sub && ended(&record.row(), now, &self.0.policy).is_none()
+        };
+        let Some(record) = record.filter(alive) else {
+            return Ok(None);
+        };
+        let access = self.mint(&record).access(Freshness::Stale, now)?;
+        Ok(Some(Reissued {
+            access,
+            remember: record.session.remember,
+        }))
+    }
+
+    /// Ends a session: its refresh token at the next look at the row, its access tokens at once here and within a
+    /// second on every other replica. Repeating it does no harm.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed: the session is not ended.
+    pub async fn end(
+        &self,
+        sid: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let revocation = Revocation::new(
+            Revoked::Session(sid.to_owned()),
+            now,
+            self.0.tokens.policy(),
+        );
+        self.0.store.revoke(sid, reason, &revocation).await?;
+        self.0.revocations.add(&revocation);
+        Ok(())
+    }
+
+    /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; the set stays as it was.
+    pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
+        let last = Timestamp::from_unix(self.0.synced_at.load(Ordering::Relaxed));
+        for revocation in self.0.store.revocations_since(last - OVERLAP, now).await? {
+            self.0.revocations.add(&revocation);
+        }
+        self.0.revocations.forget(now);
+        self.0.synced_at.store(now.unix(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How long ago the revocations were last read.
+    pub fn revocations_age(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_unix(
+            self.0.synced_at.load(Ordering::Relaxed),
+        ))
+    }
+
+    fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {
+        Mint {
+            tokens: &self.0.tokens,
+            record,
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! What a store of sessions must do. Every method is one atomic step; outcomes are data, errors are failures.
+
+use std::error::Error;
+use std::fmt;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use super::revocation::Revocation;
+use super::rotation::{Rotation, Row};
+use super::seed::Seed;
+use crate::clock::Timestamp;
+
+/// One login on one device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// UUIDv7; the `sid` of its tokens.
+    pub id: String,
+    /// Whose.
+    pub user_id: String,
+    /// Where the rotation of its refresh token stands.
+    pub rotation: Rotation,
+    /// What its CSRF values and token ids are derived from.
+    pub seed: Seed,
+    /// Cookies outlive the browser.
+    pub remember: bool,
+    /// The login.
+    pub created_at: Timestamp,
+    /// The last refresh or reissue.
+    pub last_used_at: Timestamp,
+    /// The absolute end.
+    pub expires_at: Timestamp,
+    /// The browser's own words at login.
+    pub user_agent: Option<String>,
+    /// The peer's address at login.
+    pub ip: Option<String>,
+    /// Ended before its time: when, and why.
+    pub revoked: Option<(Timestamp, EndReason)>,
+}
+
+/// Why a session was ended before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndReason {
+    /// Its own logout.
+    Logout,
+    /// A refresh token came back that only a copy can explain.
+    Reuse,
+    /// An operator's command.
+    Admin,
+    /// The user was disabled.
+    Disabled,
+    /// The user's password was changed.
+    Password,
+}
+
+impl EndReason {
+    const ALL: [Self; 5] = [
+        Self::Logout,
+        Self::Reuse,
+        Self::Admin,
+        Self::Disabled,
+        Self::Password,
+    ];
+
+    /// The word a store keeps.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::Admin => "admin",
+            Self::Disabled => "disabled",
+            Self::Password => "password",
+        }
+    }
+
+    /// The reason of that word; an unknown one was some operator's doing.
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.word() == word)
+            .unwrap_or(Self::Admin)
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What tokens say of a user, as the store knows it now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// The `sub` of tokens.
+    pub id: String,
+    /// As typed at registration.
+    pub username: String,
+    /// What the user may do.
+    pub roles: Vec<String>,
+    /// Moved on by a change of password, roles or state: older access tokens end.
+    pub epoch: i64,
+    /// May not log in.
+    pub disabled: bool,
+}
+
+/// A session and its user, read together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionRecord {
+    /// The session.
+    pub session: Session,
+    /// Its user.
+    pub subject: Subject,
+}
+
+impl SessionRecord {
+    /// What the rotation rule looks at.
+    pub const fn row(&self) -> Row {
+        Row {
+            rotation: self.session.rotation,
+            revoked: self.session.revoked.is_some(),
+            user_disabled: self.subject.disabled,
+            last_used_at: self.session.last_used_at,
+            expires_at: self.session.expires_at,
+        }
+    }
+}
+
+/// A compare-and-swap of a session's rotation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Which session.
+    pub id: String,
+    /// What the decision rested on.
+    pub expected: Rotation,
+    /// What the row becomes.
+    pub next: Rotation,
+    /// The instant of the decision: `last_used_at`, and the session must not have expired.
+    pub now: Timestamp,
+}
+
+/// The store failed. Not an answer: nobody is logged out for it.
+#[derive(Debug, Error)]
+#[error("the store of sessions did not answer")]
+pub struct StoreError(#[source] Box<dyn Error + Send + Sync>);
+
+impl StoreError {
+    /// A failure and its cause, which is logged and never shown to a client.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+/// A store of sessions. (actix-session has a trait of the same name; this one keeps logins, not key-value state.)
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session.
+    async fn create(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// The session and its user as they are now; none if there is no such session.
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// The user as it is now.
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError>;
+
+    /// Replaces `expected` by `next` if the row still holds `expected`, is not revoked and not expired. True if it did.
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
+
+    /// Sets `last_used_at` if the session is not revoked, not expired, and was used since `idle_since`. True if it was.
+    async fn touch(
+        &self,
+        id: &str,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Revokes the session if it is not, and records `revocation` with it. True if it was this call that did.
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError>;
+
+    /// The revocations recorded at or after `at` that still concern a token at `now`.
+    async fn revocations_since(
+        &self,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, StoreError>;
+}
