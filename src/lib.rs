@@ -5,3 +5,4 @@ mod json;
 pub mod keys;
 pub mod session;
 pub mod token;
+pub mod web;

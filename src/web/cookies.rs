@@ -1,0 +1,256 @@
+//! Cookies: read raw from the request, and made in one place, so that a removal has every attribute of what it removes.
+//!
+//! actix's own reader percent-decodes names and trims Unicode blanks, by which a sibling host can forge a `__Host-`
+//! name, and gives up on all cookies when one of them is malformed. Here names are compared byte by byte
+//! (RFC 6265 section 5.4), and a bad sibling hides nothing.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::cookie::time::{Duration as CookieDuration, OffsetDateTime};
+use actix_web::cookie::{Cookie, Expiration};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+
+pub use actix_web::cookie::SameSite;
+
+use crate::clock::Timestamp;
+use crate::session::{Issued, Pair};
+use crate::token::TokenKind;
+
+/// How the four cookies are named and sent. The fields are Flask-JWT-Extended's settings.
+#[derive(Clone, Debug)]
+pub struct CookiePolicy {
+    /// `JWT_ACCESS_COOKIE_NAME`
+    pub access_name: String,
+    /// `JWT_REFRESH_COOKIE_NAME`
+    pub refresh_name: String,
+    /// `JWT_ACCESS_CSRF_COOKIE_NAME`
+    pub access_csrf_name: String,
+    /// `JWT_REFRESH_CSRF_COOKIE_NAME`
+    pub refresh_csrf_name: String,
+    /// `JWT_ACCESS_COOKIE_PATH`
+    pub access_path: String,
+    /// `JWT_REFRESH_COOKIE_PATH`
+    pub refresh_path: String,
+    /// `JWT_ACCESS_CSRF_COOKIE_PATH`
+    pub access_csrf_path: String,
+    /// `JWT_REFRESH_CSRF_COOKIE_PATH`
+    pub refresh_csrf_path: String,
+    /// `JWT_COOKIE_DOMAIN`: none keeps cookies to the host that set them, which is safest.
+    pub domain: Option<String>,
+    /// `JWT_COOKIE_SECURE`: only over HTTPS.
+    pub secure: bool,
+    /// `JWT_COOKIE_SAMESITE`: `Lax` (the default here) keeps other sites' posts from carrying the cookies.
+    pub same_site: Option<SameSite>,
+    /// `JWT_CSRF_IN_COOKIES`: the CSRF values travel in cookies that scripts can read.
+    pub csrf: bool,
+}
+
+impl Default for CookiePolicy {
+    fn default() -> Self {
+        Self {
+            access_name: "access_token_cookie".to_owned(),
+            refresh_name: "refresh_token_cookie".to_owned(),
+            access_csrf_name: "csrf_access_token".to_owned(),
+            refresh_csrf_name: "csrf_refresh_token".to_owned(),
+            access_path: "/".to_owned(),
+            refresh_path: "/".to_owned(),
+            access_csrf_path: "/".to_owned(),
+            refresh_csrf_path: "/".to_owned(),
+            domain: None,
+            secure: true,
+            same_site: Some(SameSite::Lax),
+            csrf: true,
+        }
+    }
+}
+
+/// A cookie's place among the four.
+struct Shape<'a> {
+    name: &'a str,
+    path: &'a str,
+    /// Tokens are hidden from scripts; CSRF values are there to be read.
+    http_only: bool,
+}
+
+/// How long the browser keeps a cookie.
+enum Keep {
+    /// Until the browser is closed.
+    Session,
+    /// As long as the token lives, whatever the browser does.
+    For(Duration),
+    /// Not at all.
+    Remove,
+}
+
+impl CookiePolicy {
+    /// The cookie that carries tokens of that kind.
+    pub fn token_name(&self, kind: TokenKind) -> &str {
+        self.token_shape(kind).name
+    }
+
+    /// The cookie that shows the CSRF value of tokens of that kind.
+    pub fn csrf_name(&self, kind: TokenKind) -> &str {
+        self.csrf_shape(kind).name
+    }
+
+    /// Adds what a login or a refresh gave.
+    pub fn set_pair(&self, headers: &mut HeaderMap, pair: &Pair, now: Timestamp) {
+        self.set(
+            headers,
+            TokenKind::Access,
+            (&pair.access, pair.remember),
+            now,
+        );
+        if !pair.refresh_stays {
+            self.set(
+                headers,
+                TokenKind::Refresh,
+                (&pair.refresh, pair.remember),
+                now,
+            );
+        }
+    }
+
+    /// Adds one token's cookie and its CSRF cookie.
+    pub fn set(
+        &self,
+        headers: &mut HeaderMap,
+        kind: TokenKind,
+        (issued, remember): (&Issued, bool),
+        now: Timestamp,
+    ) {
+        let keep = || {
+            if remember {
+                Keep::For(issued.expires_at.since(now))
+            } else {
+                Keep::Session
+            }
+        };
+        append(
+            headers,
+            &self.cookie(&self.token_shape(kind), issued.token.as_str(), &keep()),
+        );
+        if let Some(csrf) = issued.csrf.as_deref().filter(|_| self.csrf) {
+            append(headers, &self.cookie(&self.csrf_shape(kind), csrf, &keep()));
+        }
+    }
+
+    /// Removes all four.
+    pub fn unset_all(&self, headers: &mut HeaderMap) {
+        for kind in [TokenKind::Access, TokenKind::Refresh] {
+            append(
+                headers,
+                &self.cookie(&self.token_shape(kind), "", &Keep::Remove),
+            );
+            append(
+                headers,
+                &self.cookie(&self.csrf_shape(kind), "", &Keep::Remove),
+            );
+        }
+    }
+
+    /// Whether a response sets or removes a token already; then nothing later may touch it.
+    pub fn touched_by(&self, headers: &HeaderMap) -> bool {
+        let ours = [self.access_name.as_bytes(), self.refresh_name.as_bytes()];
+        headers.get_all(SET_COOKIE).any(|value| {
+            let name = value
+                .as_bytes()
+                .split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default();
+            ours.contains(&name)
+        })
+    }
+
+    fn token_shape(&self, kind: TokenKind) -> Shape<'_> {
+        match kind {
+            TokenKind::Access => Shape {
+                name: &self.access_name,
+                path: &self.access_path,
+                http_only: true,
+            },
+            TokenKind::Refresh => Shape {
+                name: &self.refresh_name,
+                path: &self.refresh_path,
+                http_only: true,
+            },
+        }
+    }
+
+    fn csrf_shape(&self, kind: TokenKind) -> Shape<'_> {
+        let (name, path) = match kind {
+            TokenKind::Access => (&self.access_csrf_name, &self.access_csrf_path),
+            TokenKind::Refresh => (&self.refresh_csrf_name, &self.refresh_csrf_path),
+        };
+        Shape {
+            name,
+            path,
+            http_only: false,
+        }
+    }
+
+    /// The only place that makes a cookie: a removal is the same cookie emptied.
+    fn cookie<'a>(&'a self, shape: &Shape<'a>, value: &'a str, keep: &Keep) -> Cookie<'a> {
+        let mut cookie = Cookie::new(shape.name, value);
+        cookie.set_path(shape.path);
+        cookie.set_http_only(shape.http_only);
+        cookie.set_secure(self.secure);
+        cookie.set_same_site(self.same_site);
+        if let Some(domain) = self.domain.as_deref() {
+            cookie.set_domain(domain);
+        }
+        match keep {
+            Keep::Session => {}
+            Keep::For(lifetime) => {
+                cookie.set_max_age(
+                    CookieDuration::try_from(*lifetime).unwrap_or(CookieDuration::MAX),
+                );
+            }
+            Keep::Remove => cookie.set_expires(Expiration::DateTime(OffsetDateTime::UNIX_EPOCH)),
+        }
+        cookie
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "names and paths are checked at start, values are base64url"
+)]
+fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
+    let value =
+        HeaderValue::from_str(&cookie.to_string()).expect("BUG: a cookie is no header value");
+    headers.append(SET_COOKIE, value);
+}
+
+/// The value of the first cookie of exactly that name. Of several the first counts: never is each tried until one
+/// fits, which would let a tossed cookie in.
+pub(super) fn read<'a>(request: &'a HttpRequest, name: &str) -> Option<Cow<'a, str>> {
+    request
+        .headers()
+        .get_all(COOKIE)
+        .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+        .find_map(|pair| value_of(pair, name.as_bytes()))
+        .map(String::from_utf8_lossy)
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let equals = pair.iter().position(|byte| *byte == b'=')?;
+    let (found, value) = pair.split_at_checked(equals)?;
+    (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
+}
+
+/// Blanks and tabs only: RFC 9110's optional white space, not Unicode's.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes
+        .iter()
+        .position(|byte| !blank(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !blank(byte))
+        .map_or(start, |last| last + 1);
+    bytes.get(start..end).unwrap_or_default()
+}

@@ -1,0 +1,91 @@
+//! CSRF: a token that came by cookie proves nothing about who wrote the request, so the `csrf` claim must be repeated in
+//! a header, which another site's page cannot set.
+//!
+//! Compared is the claim of the presented token, never another cookie: what an attacker could toss in proves nothing.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use aws_lc_rs::constant_time;
+
+use super::cookies::CookiePolicy;
+use super::rejection::Rejection;
+use crate::token::{Claims, TokenError, TokenKind};
+
+/// When and where the CSRF value is asked for.
+#[derive(Clone, Debug)]
+pub struct CsrfPolicy {
+    /// `JWT_COOKIE_CSRF_PROTECT` (on). Off, any site can act for a logged-in user on unsafe methods.
+    pub protect: bool,
+    /// `JWT_CSRF_METHODS` (POST, PUT, PATCH, DELETE)
+    pub methods: Vec<Method>,
+    /// `JWT_ACCESS_CSRF_HEADER_NAME` (X-CSRF-TOKEN)
+    pub access_header: HeaderName,
+    /// `JWT_REFRESH_CSRF_HEADER_NAME` (X-CSRF-TOKEN)
+    pub refresh_header: HeaderName,
+}
+
+/// Flask-JWT-Extended's default name, in lower case as HTTP/2 has it.
+const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+
+impl Default for CsrfPolicy {
+    fn default() -> Self {
+        Self {
+            protect: true,
+            methods: vec![Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
+            access_header: X_CSRF_TOKEN,
+            refresh_header: X_CSRF_TOKEN,
+        }
+    }
+}
+
+/// What a request must prove beside its cookie.
+pub(super) struct Demand<'a> {
+    sent: Vec<&'a [u8]>,
+    header: String,
+    cookie: String,
+}
+
+impl CsrfPolicy {
+    /// The proof that a request with a cookie of that kind has to bring; none for safe methods.
+    pub(super) fn demand<'a>(
+        &self,
+        request: &'a HttpRequest,
+        kind: TokenKind,
+        cookies: &CookiePolicy,
+    ) -> Result<Option<Demand<'a>>, Rejection> {
+        if !self.protect || !self.methods.contains(request.method()) {
+            return Ok(None);
+        }
+        let name = match kind {
+            TokenKind::Access => &self.access_header,
+            TokenKind::Refresh => &self.refresh_header,
+        };
+        let demand = Demand {
+            sent: request
+                .headers()
+                .get_all(name)
+                .map(HeaderValue::as_bytes)
+                .collect(),
+            header: name.as_str().to_ascii_uppercase(),
+            cookie: cookies.csrf_name(kind).to_owned(),
+        };
+        if demand.sent.iter().all(|value| value.is_empty()) {
+            return Err(Rejection::missing_csrf(&demand.cookie, &demand.header));
+        }
+        Ok(Some(demand))
+    }
+}
+
+impl Demand<'_> {
+    /// Whether the header, sent once, is the claim; compared in constant time, byte by byte.
+    pub(super) fn met_by(&self, claims: &Claims) -> Result<(), Rejection> {
+        let claim = claims.csrf.as_ref().ok_or(TokenError::Missing("csrf"))?;
+        match self.sent.as_slice() {
+            [sent] if constant_time::verify_slices_are_equal(sent, claim.as_bytes()).is_ok() => {
+                Ok(())
+            }
+            _ => Err(Rejection::csrf_mismatch(&self.cookie, &self.header)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The bridge to actix-identity: a handler written for [`actix_identity::Identity`] works on our cookies.
+//!
+//! It stands where `SessionMiddleware` would, and uses actix-session's in-memory handle of the request to tell
+//! actix-identity who is there and to learn what a handler did.
+
+use std::rc::Rc;
+
+use actix_session::{Session, SessionExt, SessionStatus};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use thiserror::Error as ThisError;
+
+use super::auth::{Auth, Guard, Verified};
+use super::rejection::Rejection;
+use crate::session::{EndReason, Login};
+
+/// Where actix-identity looks for the user's id, unless told otherwise.
+const USER_ID: &str = "actix_identity.user_id";
+
+/// The middleware. It goes outside actix-identity's, so it is wrapped after it:
+///
+/// ```
+/// use actix_identity::{Identity, IdentityMiddleware};
+/// use actix_web::{App, middleware::from_fn, web};
+/// use tokenpair::web::identity_bridge;
+///
+/// async fn greet(user: Option<Identity>) -> String {
+///     match user.and_then(|user| user.id().ok()) {
+///         Some(id) => format!("hello {id}"),
+///         None => "hello stranger".to_owned(),
+///     }
+/// }
+///
+/// let app = App::new()
+///     .wrap(IdentityMiddleware::default())
+///     .wrap(from_fn(identity_bridge))
+///     .route("/", web::get().to(greet));
+/// # let _ = app;
+/// ```
+///
+/// `Identity` and `Option<Identity>` are the user of a verified access token (of a token that does not verify, nobody's).
+/// `Identity::login` records a session of that user id and sets the cookies, unless the handler answers with an error;
+/// `Identity::logout` ends the session and removes them. Do not set `IdentityMiddleware`'s deadlines (tokens have an
+/// end), and do not use it together with `SessionMiddleware`, which would keep the user beyond the token's end.
+///
+/// # Errors
+///
+/// Those of the service inside; it adds none.
+pub async fn identity_bridge<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(auth) = request.app_data::<Auth>().cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    let session = request.get_session();
+    let verified = auth.verify_request(request.request(), Guard::Access).ok();
+    if let Some(verified) = &verified {
+        session.insert(USER_ID, &verified.claims.sub)?;
+    }
+    let mut response = next.call(request).await?;
+    match follow(&auth, &session, verified, &mut response).await {
+        Ok(()) => Ok(response.map_into_left_body()),
+        Err(rejection) => {
+            let answer = HttpResponse::from_error(rejection);
+            Ok(response.into_response(answer).map_into_right_body())
+        }
+    }
+}
+
+/// Does what the handler did to the identity.
+async fn follow<B>(
+    auth: &Auth,
+    session: &Session,
+    verified: Option<Rc<Verified>>,
+    response: &mut ServiceResponse<B>,
+) -> Result<(), Rejection> {
+    let forgotten = || verified.is_some() && !session.contains_key(USER_ID);
+    match session.status() {
+        SessionStatus::Renewed if !is_error(response) => log_in(auth, session, response).await,
+        SessionStatus::Purged => log_out(auth, verified, response).await,
+        SessionStatus::Changed if forgotten() => log_out(auth, verified, response).await,
+        _ => Ok(()),
+    }
+}
+
+fn is_error<B>(response: &ServiceResponse<B>) -> bool {
+    response.status().is_client_error() || response.status().is_server_error()
+}
+
+#[derive(Debug, ThisError)]
+#[error("Identity::login was given an id that the store does not know, or whose user is disabled")]
+struct UnknownIdentity;
+
+async fn log_in<B>(
+    auth: &Auth,
+    session: &Session,
+    response: &mut ServiceResponse<B>,
+) -> Result<(), Rejection> {
+    let id = session
+        .get::<String>(USER_ID)
+        .map_err(Rejection::internal)?
+        .unwrap_or_default();
+    let subject = auth
+        .sessions()
+        .subject(&id)
+        .await?
+        .ok_or_else(|| Rejection::internal(UnknownIdentity))?;
+    let now = auth.now();
+    let pair = auth
+        .sessions()
+        .login(&subject, Login::default(), now)
+        .await?;
+    auth.cookies().set_pair(response.headers_mut(), &pair, now);
+    Ok(())
+}
+
+async fn log_out<B>(
+    auth: &Auth,
+    verified: Option<Rc<Verified>>,
+    response: &mut ServiceResponse<B>,
+) -> Result<(), Rejection> {
+    if let Some(sid) = verified
+        .as_ref()
+        .and_then(|verified| verified.claims.sid.as_deref())
+    {
+        auth.sessions()
+            .end(sid, EndReason::Logout, auth.now())
+            .await?;
+    }
+    auth.cookies().unset_all(response.headers_mut());
+    Ok(())
+}

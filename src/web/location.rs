@@ -1,0 +1,186 @@
+//! Locations: where a request carries its token, and in which order they are looked at.
+//!
+//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use super::auth::WebPolicy;
+use super::cookies;
+use super::csrf::Demand;
+use super::rejection::Rejection;
+use crate::token::TokenKind;
+
+/// A place for a token (`JWT_TOKEN_LOCATION`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Location {
+    /// The cookie of the token's kind.
+    Cookies,
+    /// `Authorization: Bearer`.
+    Headers,
+}
+
+impl Location {
+    /// Flask-JWT-Extended's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cookies => "cookies",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The header that carries a token.
+#[derive(Clone, Debug)]
+pub struct HeaderPolicy {
+    /// `JWT_HEADER_NAME` (Authorization)
+    pub name: HeaderName,
+    /// The name as messages print it.
+    pub title: String,
+    /// `JWT_HEADER_TYPE` (Bearer), compared exactly as Flask-JWT-Extended does; empty for a bare token.
+    pub scheme: String,
+}
+
+impl Default for HeaderPolicy {
+    fn default() -> Self {
+        Self {
+            name: AUTHORIZATION,
+            title: "Authorization".to_owned(),
+            scheme: "Bearer".to_owned(),
+        }
+    }
+}
+
+/// A token, where it was, and what has to be proved beside it.
+pub(super) struct Found<'a> {
+    pub(super) token: Cow<'a, str>,
+    pub(super) location: Location,
+    pub(super) csrf: Option<Demand<'a>>,
+}
+
+/// The first token of that kind.
+pub(super) fn find<'a>(
+    request: &'a HttpRequest,
+    policy: &WebPolicy,
+    kind: TokenKind,
+) -> Result<Found<'a>, Rejection> {
+    let mut absences = Vec::new();
+    for location in &policy.locations {
+        let found = match location {
+            Location::Cookies => in_cookies(request, policy, kind)?,
+            Location::Headers => in_headers(request, &policy.header)?,
+        };
+        match found {
+            Ok(found) => return Ok(found),
+            Err(absence) => absences.push(absence),
+        }
+    }
+    Err(Rejection::missing_token(missing(
+        &policy.locations,
+        &absences,
+    )))
+}
+
+/// A token, or the words for its absence.
+type Search<'a> = Result<Found<'a>, String>;
+
+fn in_cookies<'a>(
+    request: &'a HttpRequest,
+    policy: &WebPolicy,
+    kind: TokenKind,
+) -> Result<Search<'a>, Rejection> {
+    let name = policy.cookies.token_name(kind);
+    let Some(token) = cookies::read(request, name).filter(|token| !token.is_empty()) else {
+        return Ok(Err(format!("Missing cookie \"{name}\"")));
+    };
+    let csrf = policy.csrf.demand(request, kind, &policy.cookies)?;
+    Ok(Ok(Found {
+        token,
+        location: Location::Cookies,
+        csrf,
+    }))
+}
+
+/// A header may hold several comma-separated credentials; exactly one of them has to be of our scheme.
+fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search<'a>, Rejection> {
+    let title = &policy.title;
+    let joined = joined(request, &policy.name);
+    let value = joined.trim().trim_matches(',');
+    if value.is_empty() {
+        return Ok(Err(format!("Missing {title} Header")));
+    }
+    let scheme = policy.scheme.as_str();
+    let expected = match scheme {
+        "" => format!("Expected '{title}: <JWT>'"),
+        _ => format!("Expected '{title}: {scheme} <JWT>'"),
+    };
+    let credentials: Vec<Vec<&str>> = match scheme {
+        "" => vec![value.split_whitespace().collect()],
+        _ => of_scheme(value, scheme),
+    };
+    let [words] = credentials.as_slice() else {
+        return Ok(Err(format!(
+            "Missing '{scheme}' type in '{title}' header. {expected}"
+        )));
+    };
+    match words.as_slice() {
+        [token] => {
+            let token = Cow::Owned((*token).to_owned());
+            Ok(Ok(Found {
+                token,
+                location: Location::Headers,
+                csrf: None,
+            }))
+        }
+        _ => Err(Rejection::bad_header(format!(
+            "Bad {title} header. {expected}"
+        ))),
+    }
+}
+
+/// The token in the header, if there is one in good form.
+pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<String> {
+    let found = in_headers(request, policy).ok()?.ok()?;
+    Some(found.token.into_owned())
+}
+
+/// The words behind the scheme, for each credential of that scheme.
+fn of_scheme<'v>(value: &'v str, scheme: &str) -> Vec<Vec<&'v str>> {
+    let behind_scheme = |credential: &'v str| {
+        let mut words = credential.split_whitespace();
+        (words.next() == Some(scheme)).then(|| words.collect())
+    };
+    value.split(',').filter_map(behind_scheme).collect()
+}
+
+/// Repeated headers count as one, joined by commas (RFC 9110 section 5.3). What is no text is no token.
+fn joined(request: &HttpRequest, name: &HeaderName) -> String {
+    let values = request.headers().get_all(name).map(HeaderValue::as_bytes);
+    values
+        .map(String::from_utf8_lossy)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn missing(locations: &[Location], absences: &[String]) -> String {
+    let words: Vec<&str> = locations.iter().map(|location| location.word()).collect();
+    match words.as_slice() {
+        [first @ .., last] if !first.is_empty() => {
+            format!(
+                "Missing JWT in {} or {last} ({})",
+                first.join(", "),
+                absences.join("; ")
+            )
+        }
+        _ => absences.join("; "),
+    }
+}

@@ -1,0 +1,62 @@
+//! Reissue: after the response, an access cookie that nears its end gets a successor, so that whoever is at work is not
+//! logged out in the middle of it.
+
+use std::rc::Rc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+
+use super::auth::{Auth, Verified};
+use super::location::Location;
+use crate::token::TokenKind;
+
+/// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
+///
+/// A successor is made only if all of this holds: the token came by cookie; it ends within
+/// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor removes the auth
+/// cookies (so a logout stays one); it is no server error; and one conditional update finds the session alive. The
+/// successor is never fresh, never outlives the session, keeps the CSRF value and has the user's present roles. If the
+/// store does not answer, the response goes out as it is.
+///
+/// # Errors
+///
+/// Those of the service inside; it adds none.
+pub async fn reissue<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = next.call(request).await?;
+    if let Some((auth, verified)) = due(&response) {
+        renew(&auth, &verified, &mut response).await;
+    }
+    Ok(response)
+}
+
+fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
+    let auth = response.request().app_data::<Auth>()?;
+    let verified = response
+        .request()
+        .extensions()
+        .get::<Rc<Verified>>()
+        .cloned()?;
+    let ends_soon = verified.claims.exp <= auth.now() + auth.policy().reissue_within;
+    let untouched =
+        !auth.cookies().touched_by(response.headers()) && !response.status().is_server_error();
+    (verified.location == Location::Cookies && ends_soon && untouched)
+        .then(|| (auth.clone(), verified))
+}
+
+async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
+    let now = auth.now();
+    match auth.sessions().reissue(&verified.claims, now).await {
+        Ok(Some(reissued)) => {
+            let successor = (&reissued.access, reissued.remember);
+            auth.cookies()
+                .set(response.headers_mut(), TokenKind::Access, successor, now);
+        }
+        Ok(None) => {}
+        Err(error) => log::warn!("no reissue: {error}"),
+    }
+}
