@@ -3,6 +3,8 @@
 pub mod clock;
 mod json;
 pub mod keys;
+pub mod password;
 pub mod session;
+pub mod store;
 pub mod token;
 pub mod web;

@@ -1,0 +1,3 @@
+DROP TABLE revocations;
+DROP TABLE sessions;
+DROP TABLE users;

@@ -1,0 +1,255 @@
+//! Passwords: bcrypt on a bounded pool of threads of its own, never on one that serves requests.
+//!
+//! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on as many
+//! threads as there are cores, at the lowest priority, behind a bounded queue; a full queue is an error at once.
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bcrypt::BcryptError;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use thread_priority::{ThreadPriority, set_current_thread_priority};
+use tokio::sync::oneshot;
+
+use crate::session::random_text;
+
+/// A password as a person types it. `Debug` does not show it.
+#[derive(Clone, Debug)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Nothing is trimmed, folded or cut.
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Its length in characters.
+    pub fn chars(&self) -> usize {
+        self.0.expose_secret().chars().count()
+    }
+
+    /// What bcrypt gets. It reads 72 bytes and ends nothing at NUL, so what is longer or has one goes through
+    /// HMAC-SHA-384 first: 48 bytes, as 64 characters of base64. The key only separates these digests from any other
+    /// service's, so that a leaked plain SHA-384 is not a password here.
+    fn for_bcrypt(&self) -> SecretString {
+        let text = self.0.expose_secret();
+        if text.len() <= BCRYPT_MAX && !text.contains('\0') {
+            return self.0.clone();
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA384, b"tokenpair password v1");
+        STANDARD.encode(hmac::sign(&key, text.as_bytes())).into()
+    }
+}
+
+/// bcrypt reads 72 bytes, the NUL at the end among them.
+const BCRYPT_MAX: usize = 71;
+
+/// A bcrypt hash, `$2b$...`. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// As a store kept it.
+    pub const fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// For a store to keep.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// How passwords are hashed.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordPolicy {
+    /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
+    pub cost: u32,
+    /// How many may wait for a thread before the next is refused.
+    pub queue: usize,
+    /// The shortest password accepted at registration, in characters (NIST SP 800-63B-4).
+    pub min_chars: usize,
+}
+
+impl PasswordPolicy {
+    /// The costs accepted: less than 10 is too cheap to steal (OWASP), more than 16 takes seconds.
+    pub const COSTS: std::ops::RangeInclusive<u32> = 10..=16;
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self {
+            cost: 12,
+            queue: 64,
+            min_chars: 8,
+        }
+    }
+}
+
+/// Why a password was not hashed or verified.
+#[derive(Debug, Error)]
+pub enum PasswordError {
+    /// The queue is full; the same request may be sent again.
+    #[error("the queue of passwords to hash is full")]
+    Busy,
+    /// The pool is gone: the program is ending.
+    #[error("the pool of hashing threads has ended")]
+    Gone,
+    /// bcrypt refused.
+    #[error("bcrypt failed")]
+    Bcrypt(#[from] BcryptError),
+}
+
+/// The pool. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    jobs: Sender<Job>,
+    policy: PasswordPolicy,
+    nobody: Arc<PasswordHash>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Passwords {
+    /// Starts the threads; they end when the last clone is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no thread.
+    pub fn start(policy: PasswordPolicy) -> std::io::Result<Self> {
+        let (jobs, queue) = bounded::<Job>(policy.queue);
+        for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            let queue = queue.clone();
+            thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work(&queue))?;
+        }
+        Ok(Self {
+            jobs,
+            policy,
+            nobody: Arc::new(nobodys_hash(policy.cost)),
+        })
+    }
+
+    /// The policy obeyed.
+    pub const fn policy(&self) -> &PasswordPolicy {
+        &self.policy
+    }
+
+    /// Hashes with a new salt.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        let cost = self.policy.cost;
+        let hash = self
+            .run(move || bcrypt::non_truncating_hash(password.for_bcrypt().expose_secret(), cost))
+            .await??;
+        Ok(PasswordHash(hash))
+    }
+
+    /// Whether the password is the hash's. Without a hash (there is no such user) the answer is no, after the same work.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<bool, PasswordError> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| PasswordHash::clone(&self.nobody));
+        let verify = move || {
+            bcrypt::non_truncating_verify(password.for_bcrypt().expose_secret(), hash.expose())
+        };
+        Ok(self.run(verify).await?? && known)
+    }
+
+    /// Runs on the pool. A request whose client has gone by then is not worked on.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let (answer, wait) = oneshot::channel();
+        let job = Box::new(move || {
+            if !answer.is_closed() {
+                let _client_gone = answer.send(work());
+            }
+        });
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => PasswordError::Busy,
+            TrySendError::Disconnected(_) => PasswordError::Gone,
+        })?;
+        wait.await.map_err(|_| PasswordError::Gone)
+    }
+}
+
+fn work(queue: &Receiver<Job>) {
+    if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
+        log::warn!("password threads run at normal priority: {error:?}");
+    }
+    for job in queue {
+        job();
+    }
+}
+
+/// A hash that nobody's password has, of the same cost as everyone's, made without hashing: a random salt and a random
+/// digest in bcrypt's alphabet, whose last characters carry fewer bits than the others.
+fn nobodys_hash(cost: u32) -> PasswordHash {
+    let letters = random_text(64).replace(['-', '_'], "a");
+    let (salt, rest) = letters.split_at(21);
+    let digest: String = rest.chars().take(30).collect();
+    PasswordHash(format!("$2b${cost:02}${salt}.{digest}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_hash_is_a_hash_that_costs_what_everyones_does() {
+        let hash = nobodys_hash(10);
+        assert_eq!(hash.expose().len(), 60);
+        assert_eq!(
+            hash.expose()
+                .parse::<bcrypt::HashParts>()
+                .unwrap()
+                .get_cost(),
+            10
+        );
+        assert!(!bcrypt::verify("password", hash.expose()).unwrap());
+    }
+
+    #[test]
+    fn no_password_is_cut_and_nul_ends_none() {
+        let long = |last: char| Password::new(format!("{}{last}", "x".repeat(71)));
+        assert_ne!(
+            long('a').for_bcrypt().expose_secret(),
+            long('b').for_bcrypt().expose_secret()
+        );
+        let nul = |text: &str| {
+            Password::new(text.to_owned())
+                .for_bcrypt()
+                .expose_secret()
+                .to_owned()
+        };
+        assert_ne!(nul("secret\0secret"), nul("secret"));
+        assert!(long('a').for_bcrypt().expose_secret().len() <= BCRYPT_MAX);
+        assert_eq!(nul(&"x".repeat(71)), "x".repeat(71));
+    }
+}

@@ -1,0 +1,15 @@
+//! Users and sessions in SQLite or PostgreSQL, through Diesel. The scheme of the URL chooses; one set of statements and
+//! one folder of migrations serve both.
+
+mod connection;
+mod migrations;
+mod revocations;
+mod schema;
+mod sessions;
+mod url;
+mod users;
+
+pub use self::connection::{DieselStore, StorePolicy};
+pub use self::migrations::MigrationError;
+pub use self::url::{DatabaseUrl, UrlError};
+pub use self::users::{NewUser, User, UserChange, UserError, Username, UsernameError};

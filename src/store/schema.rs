@@ -1,0 +1,55 @@
+//! The tables, as Diesel sees them. A test compares this with what the migrations make on both databases.
+
+#![allow(
+    missing_docs,
+    reason = "the columns are described in the migrations and on the structs"
+)]
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        username_key -> Text,
+        password_hash -> Text,
+        roles -> Text,
+        epoch -> BigInt,
+        created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        generation -> BigInt,
+        previous_generation -> Nullable<BigInt>,
+        previous_barred -> Bool,
+        rotated_at -> BigInt,
+        handed_at -> Nullable<BigInt>,
+        confirmed_at -> Nullable<BigInt>,
+        seed -> Text,
+        remember -> Bool,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+        expires_at -> BigInt,
+        user_agent -> Nullable<Text>,
+        ip -> Nullable<Text>,
+        revoked_at -> Nullable<BigInt>,
+        revoke_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    revocations (id) {
+        id -> Text,
+        session_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        lowest_epoch -> Nullable<BigInt>,
+        at -> BigInt,
+        until -> BigInt,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, sessions, revocations);

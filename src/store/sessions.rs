@@ -1,0 +1,261 @@
+//! The rows of sessions: what [`SessionStore`] asks for, each a single conditional statement.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use super::connection::{Conn, DieselStore, MultiBackend};
+use super::revocations;
+use super::schema::{sessions, users};
+use super::users::UserRow;
+use crate::clock::Timestamp;
+use crate::session::{
+    EndReason, Revocation, Rotation, Seed, Session, SessionRecord, SessionStore, Step, StoreError,
+    Subject,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, check_for_backend(MultiBackend))]
+struct SessionRow {
+    id: String,
+    user_id: String,
+    #[diesel(embed)]
+    rotation: RotationColumns,
+    seed: String,
+    remember: bool,
+    created_at: i64,
+    last_used_at: i64,
+    expires_at: i64,
+    user_agent: Option<String>,
+    ip: Option<String>,
+    revoked_at: Option<i64>,
+    revoke_reason: Option<String>,
+}
+
+/// Nothing of these is left as it was: a `None` writes NULL.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sessions, check_for_backend(MultiBackend), treat_none_as_null = true)]
+struct RotationColumns {
+    generation: i64,
+    previous_generation: Option<i64>,
+    previous_barred: bool,
+    rotated_at: i64,
+    handed_at: Option<i64>,
+    confirmed_at: Option<i64>,
+}
+
+impl From<Rotation> for RotationColumns {
+    fn from(rotation: Rotation) -> Self {
+        Self {
+            generation: rotation.generation,
+            previous_generation: rotation.previous,
+            previous_barred: rotation.previous_barred,
+            rotated_at: rotation.rotated_at.unix(),
+            handed_at: rotation.handed_at.map(Timestamp::unix),
+            confirmed_at: rotation.confirmed_at.map(Timestamp::unix),
+        }
+    }
+}
+
+impl From<RotationColumns> for Rotation {
+    fn from(columns: RotationColumns) -> Self {
+        Self {
+            generation: columns.generation,
+            previous: columns.previous_generation,
+            previous_barred: columns.previous_barred,
+            rotated_at: Timestamp::from_unix(columns.rotated_at),
+            handed_at: columns.handed_at.map(Timestamp::from_unix),
+            confirmed_at: columns.confirmed_at.map(Timestamp::from_unix),
+        }
+    }
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.clone(),
+            user_id: session.user_id.clone(),
+            rotation: session.rotation.into(),
+            seed: session.seed.expose().to_owned(),
+            remember: session.remember,
+            created_at: session.created_at.unix(),
+            last_used_at: session.last_used_at.unix(),
+            expires_at: session.expires_at.unix(),
+            user_agent: session.user_agent.clone(),
+            ip: session.ip.clone(),
+            revoked_at: session.revoked.map(|(at, _)| at.unix()),
+            revoke_reason: session.revoked.map(|(_, reason)| reason.word().to_owned()),
+        }
+    }
+}
+
+impl From<SessionRow> for Session {
+    fn from(row: SessionRow) -> Self {
+        let reason = EndReason::from_word(row.revoke_reason.as_deref().unwrap_or_default());
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            rotation: row.rotation.into(),
+            seed: Seed::from_text(row.seed),
+            remember: row.remember,
+            created_at: Timestamp::from_unix(row.created_at),
+            last_used_at: Timestamp::from_unix(row.last_used_at),
+            expires_at: Timestamp::from_unix(row.expires_at),
+            user_agent: row.user_agent,
+            ip: row.ip,
+            revoked: row.revoked_at.map(|at| (Timestamp::from_unix(at), reason)),
+        }
+    }
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// The first of the two that is not NULL: a comparison of nullable columns in words both databases know.
+    fn coalesce(value: Nullable<BigInt>, otherwise: BigInt) -> BigInt;
+}
+
+/// No instant that a row could hold.
+const NEVER: i64 = i64::MIN;
+
+fn or_never(instant: Option<Timestamp>) -> i64 {
+    instant.map_or(NEVER, Timestamp::unix)
+}
+
+/// The row, if it still is what the decision rested on and nothing has ended it.
+fn swap(conn: &mut Conn, step: Step) -> QueryResult<usize> {
+    let expected = step.expected;
+    let row = sessions::table
+        .find(step.id)
+        .filter(sessions::generation.eq(expected.generation))
+        .filter(sessions::previous_barred.eq(expected.previous_barred))
+        .filter(coalesce(sessions::handed_at, NEVER).eq(or_never(expected.handed_at)))
+        .filter(coalesce(sessions::confirmed_at, NEVER).eq(or_never(expected.confirmed_at)))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(step.now.unix()));
+    let next = (
+        RotationColumns::from(step.next),
+        sessions::last_used_at.eq(step.now.unix()),
+    );
+    diesel::update(row).set(next).execute(conn)
+}
+
+#[async_trait]
+impl SessionStore for DieselStore {
+    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+        let row = SessionRow::from(session);
+        self.write_one(move |conn| {
+            diesel::insert_into(sessions::table)
+                .values(row)
+                .execute(conn)
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let id = id.to_owned();
+        let found: Option<(SessionRow, UserRow)> = self
+            .read(move |conn| {
+                let joined = sessions::table
+                    .inner_join(users::table)
+                    .filter(sessions::id.eq(id));
+                joined
+                    .select((SessionRow::as_select(), UserRow::as_select()))
+                    .first(conn)
+                    .optional()
+            })
+            .await?;
+        Ok(found.map(|(session, user)| SessionRecord {
+            session: session.into(),
+            subject: user.into(),
+        }))
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        Ok(self.user_by_id(user_id).await?.map(|user| user.subject))
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        let step = step.clone();
+        self.write_one(move |conn| swap(conn, step))
+            .await
+            .map(|rows| rows == 1)
+    }
+
+    async fn touch(
+        &self,
+        id: &str,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        let touch = move |conn: &mut Conn| {
+            let living = sessions::table
+                .find(id)
+                .filter(sessions::revoked_at.is_null())
+                .filter(sessions::expires_at.gt(now.unix()))
+                .filter(sessions::last_used_at.gt(idle_since.unix()));
+            diesel::update(living)
+                .set(sessions::last_used_at.eq(now.unix()))
+                .execute(conn)
+        };
+        self.write_one(touch).await.map(|rows| rows == 1)
+    }
+
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let (id, revocation) = (id.to_owned(), revocation.clone());
+        self.write(move |conn| {
+            let living = sessions::table
+                .find(id)
+                .filter(sessions::revoked_at.is_null());
+            let end = (
+                sessions::revoked_at.eq(revocation.at.unix()),
+                sessions::revoke_reason.eq(reason.word()),
+            );
+            let ended = diesel::update(living).set(end).execute(conn)? == 1;
+            if ended {
+                revocations::record(conn, &revocation)?;
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
+    async fn revocations_since(
+        &self,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        self.read(move |conn| revocations::since(conn, at, now))
+            .await
+    }
+}
+
+impl DieselStore {
+    /// A user's sessions, the latest login first, those that have ended among them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+        let user_id = user_id.to_owned();
+        let list = move |conn: &mut Conn| {
+            sessions::table
+                .filter(sessions::user_id.eq(user_id))
+                .order((sessions::created_at.desc(), sessions::id.desc()))
+                .select(SessionRow::as_select())
+                .load(conn)
+        };
+        Ok(self
+            .read(list)
+            .await?
+            .into_iter()
+            .map(Session::from)
+            .collect())
+    }
+}

@@ -1,0 +1,300 @@
+//! Users: their rows, their names, and the changes that end their tokens.
+
+use std::fmt;
+
+use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
+use precis_profiles::UsernameCaseMapped;
+use precis_profiles::precis_core::profile::PrecisFastInvocation;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::connection::{Conn, DieselStore, MultiBackend};
+use super::revocations;
+use super::schema::{sessions, users};
+use crate::clock::Timestamp;
+use crate::password::PasswordHash;
+use crate::session::{EndReason, Revocation, Revoked, StoreError, Subject};
+use crate::token::TokenPolicy;
+
+/// A username in good form: as typed, and the key under which it is unique and found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Username {
+    typed: String,
+    key: String,
+}
+
+/// Why a text is no username.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum UsernameError {
+    /// More characters than [`Username::MAX_CHARS`].
+    #[error("a username has at most {} characters", Username::MAX_CHARS)]
+    TooLong,
+    /// Not an identifier by RFC 8265.
+    #[error(
+        "a username has letters, digits and signs such as . _ - @, and no spaces, control or invisible characters"
+    )]
+    NotAnIdentifier,
+}
+
+impl Username {
+    /// The longest name. Four bytes a character at most, so that every cookie stays below 4096 bytes.
+    pub const MAX_CHARS: usize = 64;
+
+    /// Reads a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case are folded in the
+    /// key, normalised by NFC, and what could pass for another name is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`UsernameError`].
+    pub fn parse(typed: &str) -> Result<Self, UsernameError> {
+        if typed.chars().count() > Self::MAX_CHARS {
+            return Err(UsernameError::TooLong);
+        }
+        let key = UsernameCaseMapped::enforce(typed).map_err(|_| UsernameError::NotAnIdentifier)?;
+        Ok(Self {
+            typed: typed.to_owned(),
+            key: key.into_owned(),
+        })
+    }
+
+    /// As typed.
+    pub fn as_str(&self) -> &str {
+        &self.typed
+    }
+
+    /// The one form under which it is unique and found.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed)
+    }
+}
+
+/// A user as kept.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// What tokens say of it.
+    pub subject: Subject,
+    /// What its password is verified against.
+    pub password_hash: PasswordHash,
+    /// The registration.
+    pub created_at: Timestamp,
+    /// Since when it may not log in.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// A user to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name.
+    pub username: Username,
+    /// The hash of its password.
+    pub password_hash: PasswordHash,
+    /// What it may do.
+    pub roles: Vec<String>,
+}
+
+/// A change that ends what the user's tokens could do before.
+#[derive(Clone, Debug)]
+pub enum UserChange {
+    /// It may not log in any more.
+    Disable,
+    /// Another password.
+    Password(PasswordHash),
+}
+
+/// Why a user was not made.
+#[derive(Debug, Error)]
+pub enum UserError {
+    /// Someone has that name.
+    #[error("the username is taken")]
+    Taken,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = users, check_for_backend(MultiBackend))]
+pub(super) struct UserRow {
+    id: String,
+    username: String,
+    username_key: String,
+    password_hash: String,
+    roles: String,
+    epoch: i64,
+    created_at: i64,
+    disabled_at: Option<i64>,
+}
+
+impl From<UserRow> for Subject {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id,
+            username: row.username,
+            roles: row.roles.split_whitespace().map(str::to_owned).collect(),
+            epoch: row.epoch,
+            disabled: row.disabled_at.is_some(),
+        }
+    }
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            password_hash: PasswordHash::from_text(row.password_hash.clone()),
+            created_at: Timestamp::from_unix(row.created_at),
+            disabled_at: row.disabled_at.map(Timestamp::from_unix),
+            subject: row.into(),
+        }
+    }
+}
+
+impl DieselStore {
+    /// Makes a user. Whether the name is taken is the database's to say, so of many at once one wins.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError`].
+    pub async fn create_user(&self, user: NewUser, now: Timestamp) -> Result<Subject, UserError> {
+        let row = UserRow {
+            id: Uuid::now_v7().to_string(),
+            username: user.username.typed,
+            username_key: user.username.key,
+            password_hash: user.password_hash.expose().to_owned(),
+            roles: user.roles.join(" "),
+            epoch: 0,
+            created_at: now.unix(),
+            disabled_at: None,
+        };
+        self.write_one(move |conn| {
+            match diesel::insert_into(users::table).values(&row).execute(conn) {
+                Err(diesel::result::Error::DatabaseError(
+                    DatabaseErrorKind::UniqueViolation,
+                    _,
+                )) => Ok(None),
+                inserted => inserted.map(|_| Some(row.into())),
+            }
+        })
+        .await?
+        .ok_or(UserError::Taken)
+    }
+
+    /// The user of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn user_by_name(&self, username: &Username) -> Result<Option<User>, StoreError> {
+        let key = username.key.clone();
+        let find = move |conn: &mut Conn| {
+            users::table
+                .filter(users::username_key.eq(key))
+                .select(UserRow::as_select())
+                .first(conn)
+                .optional()
+        };
+        Ok(self.read(find).await?.map(User::from))
+    }
+
+    /// The user of that id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn user_by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
+        let id = id.to_owned();
+        let find = move |conn: &mut Conn| {
+            users::table
+                .find(id)
+                .select(UserRow::as_select())
+                .first(conn)
+                .optional()
+        };
+        Ok(self.read(find).await?.map(User::from))
+    }
+
+    /// All users, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let list = |conn: &mut Conn| {
+            users::table
+                .order(users::username_key)
+                .select(UserRow::as_select())
+                .load(conn)
+        };
+        Ok(self.read(list).await?.into_iter().map(User::from).collect())
+    }
+
+    /// Changes a user and ends what it holds, in one transaction: its sessions, and by a new epoch its access tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed; nothing is changed then.
+    pub async fn change_user(
+        &self,
+        id: &str,
+        change: UserChange,
+        now: Timestamp,
+        tokens: &TokenPolicy,
+    ) -> Result<(), StoreError> {
+        let (id, tokens) = (id.to_owned(), tokens.clone());
+        self.write(move |conn| {
+            let reason = apply(conn, &id, change, now)?;
+            let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
+            diesel::update(
+                sessions::table
+                    .filter(sessions::user_id.eq(&id))
+                    .filter(sessions::revoked_at.is_null()),
+            )
+            .set((
+                sessions::revoked_at.eq(now.unix()),
+                sessions::revoke_reason.eq(reason.word()),
+            ))
+            .execute(conn)?;
+            let revoked = Revoked::User { id, lowest_epoch };
+            revocations::record(conn, &Revocation::new(revoked, now, &tokens))
+        })
+        .await
+    }
+
+    /// Lets a user log in again. What was ended stays ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn enable_user(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let enable = move |conn: &mut Conn| {
+            diesel::update(users::table.find(id))
+                .set(users::disabled_at.eq(None::<i64>))
+                .execute(conn)
+        };
+        self.write_one(enable).await.map(|_| ())
+    }
+}
+
+fn apply(conn: &mut Conn, id: &str, change: UserChange, now: Timestamp) -> QueryResult<EndReason> {
+    let user = diesel::update(users::table.find(id));
+    let next_epoch = users::epoch.eq(users::epoch + 1);
+    match change {
+        UserChange::Disable => {
+            user.set((next_epoch, users::disabled_at.eq(now.unix())))
+                .execute(conn)?;
+            Ok(EndReason::Disabled)
+        }
+        UserChange::Password(hash) => {
+            user.set((next_epoch, users::password_hash.eq(hash.expose())))
+                .execute(conn)?;
+            Ok(EndReason::Password)
+        }
+    }
+}
