@@ -1,0 +1,31 @@
+//! `tokenpair config`
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::Failure;
+use crate::settings::{Settings, Sources};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tell whether the server would start with these settings, and if not, all that is wrong
+    Check,
+    /// Print every setting, its value (secrets masked) and where it came from
+    Show,
+}
+
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
+    let sources = Sources::read();
+    if matches!(command, Command::Show) {
+        for shown in Settings::show(&sources) {
+            writeln!(out, "{shown}")?;
+        }
+        return Ok(());
+    }
+    let settings = Settings::load(&sources)?;
+    for remark in &settings.remarks {
+        writeln!(out, "note: {remark}")?;
+    }
+    Ok(writeln!(out, "the settings are good")?)
+}

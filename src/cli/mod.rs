@@ -1,0 +1,151 @@
+//! Commands: what the `tokenpair` program can be told. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod config;
+mod health;
+mod migrate;
+mod serve;
+mod session;
+mod token;
+mod user;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::server::{open_store, start_logging};
+use crate::settings::{Settings, Sources};
+use crate::store::DieselStore;
+
+/// Logs people in with a pair of JSON Web Tokens.
+#[derive(Debug, Parser)]
+#[command(name = "tokenpair", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C (what happens without a command)
+    Serve,
+    /// Bring the database up to date
+    Migrate {
+        /// Only tell what would run; exit with 1 if anything would
+        #[arg(long)]
+        check: bool,
+    },
+    /// Manage users
+    #[command(subcommand)]
+    User(user::Command),
+    /// Manage sessions
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Look at tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Ask the server at SERVER_BIND whether it is ready
+    Healthcheck,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// What stopped a command. `main` prints it with its causes.
+type Failure = Box<dyn Error>;
+
+/// Parses the command line, runs the command, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    match run(cli.command.unwrap_or(Command::Serve), &mut out).and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has read enough.
+        Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(failure.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Serve => serve::run(out),
+        Command::Migrate { check } => migrate::run(check, out),
+        Command::User(command) => user::run(command, out),
+        Command::Session(command) => session::run(command, out),
+        Command::Config(command) => config::run(&command, out),
+        Command::Token(token::Command::Inspect) => token::inspect(out),
+        Command::Healthcheck => health::run(out),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);
+            Ok(out.write_all(&script)?)
+        }
+    }
+}
+
+/// The settings, and the logger they ask for.
+fn settings() -> Result<Settings, Failure> {
+    let settings = Settings::load(&Sources::read())?;
+    start_logging(&settings.log);
+    settings
+        .remarks
+        .iter()
+        .for_each(|remark| log::warn!("{remark}"));
+    Ok(settings)
+}
+
+/// The database, up to date, so that users can be added before the server has ever run.
+fn store(settings: &Settings) -> Result<DieselStore, Failure> {
+    let store = open_store(settings)?;
+    store.migrate()?;
+    Ok(store)
+}
+
+/// Runs what waits for the database.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    actix_web::rt::System::new().block_on(work)
+}
+
+fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
+    failure
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command says on standard error why it failed"
+)]
+fn complain(failure: &dyn Error) {
+    let mut text = failure.to_string();
+    let mut next = failure.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Some errors quote their cause already.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    eprintln!("tokenpair: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

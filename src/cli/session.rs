@@ -1,0 +1,102 @@
+//! `tokenpair session`
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::{Failure, block_on, settings, store, user};
+use crate::clock::Clock;
+use crate::session::{EndReason, Revocation, Revoked, Session, SessionStore};
+use crate::settings::Settings;
+use crate::store::DieselStore;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List a user's sessions
+    List {
+        /// The user's name
+        name: String,
+    },
+    /// End a session
+    Revoke {
+        /// The session's id, as `session list` shows it
+        id: String,
+    },
+}
+
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = settings()?;
+    let store = store(&settings)?;
+    block_on(async move {
+        match command {
+            Command::List { name } => list(&store, &settings, &name, out).await,
+            Command::Revoke { id } => revoke(&store, &settings, &id, out).await,
+        }
+    })
+}
+
+async fn list(
+    store: &DieselStore,
+    settings: &Settings,
+    name: &str,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let user = user::find(store, name).await?;
+    writeln!(
+        out,
+        "{:<36} {:<20} {:<20} {:<9} {:<15} device",
+        "id", "created", "last used", "state", "ip"
+    )?;
+    for session in store.sessions_of(&user.subject.id).await? {
+        let line = format!(
+            "{:<36} {:<20} {:<20} {:<9} {:<15} {}",
+            session.id,
+            session.created_at.to_string(),
+            session.last_used_at.to_string(),
+            state(&session, settings),
+            session.ip.as_deref().unwrap_or("-"),
+            session.user_agent.as_deref().unwrap_or("-")
+        );
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn state(session: &Session, settings: &Settings) -> String {
+    let now = Clock::system().now();
+    let over = now >= session.expires_at || now >= session.last_used_at + settings.sessions.idle;
+    match session.revoked {
+        Some((_, reason)) => reason.to_string(),
+        None if over => "expired".to_owned(),
+        None => "active".to_owned(),
+    }
+}
+
+async fn revoke(
+    store: &DieselStore,
+    settings: &Settings,
+    id: &str,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if store.load(id).await?.is_none() {
+        return Err(format!(
+            "there is no session {id:?}; `tokenpair session list NAME` shows a user's"
+        )
+        .into());
+    }
+    let revocation = Revocation::new(
+        Revoked::Session(id.to_owned()),
+        Clock::system().now(),
+        &settings.tokens,
+    );
+    let ended = store.revoke(id, EndReason::Admin, &revocation).await?;
+    Ok(writeln!(
+        out,
+        "{id} {}",
+        if ended {
+            "is ended"
+        } else {
+            "had ended before"
+        }
+    )?)
+}

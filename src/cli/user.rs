@@ -1,0 +1,214 @@
+//! `tokenpair user`
+
+use std::io::{self, BufRead, Write};
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, block_on, settings, store};
+use crate::clock::Clock;
+use crate::password::{Password, Passwords};
+use crate::server::Accounts;
+use crate::settings::Settings;
+use crate::store::{DieselStore, User, UserChange, Username};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a user
+    Add {
+        /// The name to log in with
+        name: String,
+        /// May manage other users
+        #[arg(long)]
+        admin: bool,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List all users
+    List,
+    /// Set a user's password; ends what the user is logged in to
+    Password {
+        /// The user's name
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Keep a user from logging in; ends what the user is logged in to
+    Disable {
+        /// The user's name
+        name: String,
+    },
+    /// Let a user log in again
+    Enable {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswordSource {
+    /// Read the password from the first line of standard input instead of asking for it
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl PasswordSource {
+    fn read(&self) -> Result<Password, Failure> {
+        if self.password_stdin {
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line)?;
+            return Ok(Password::new(
+                line.trim_end_matches(['\r', '\n']).to_owned(),
+            ));
+        }
+        let ask = |prompt| {
+            rpassword::prompt_password(prompt)
+                .map_err(|_| "there is no terminal to ask for a password on; use --password-stdin")
+        };
+        let typed = ask("Password: ")?;
+        if ask("The same again: ")? != typed {
+            return Err("the two passwords differ".into());
+        }
+        Ok(Password::new(typed))
+    }
+}
+
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    let users = Users::open()?;
+    block_on(async move {
+        match command {
+            Command::Add {
+                name,
+                admin,
+                password,
+            } => users.add(&name, admin, &password, out).await,
+            Command::List => users.list(out).await,
+            Command::Password { name, password } => users.password(&name, &password, out).await,
+            Command::Disable { name } => users.disable(&name, out).await,
+            Command::Enable { name } => users.enable(&name, out).await,
+        }
+    })
+}
+
+struct Users {
+    settings: Settings,
+    store: DieselStore,
+    clock: Clock,
+}
+
+impl Users {
+    fn open() -> Result<Self, Failure> {
+        let settings = settings()?;
+        let store = store(&settings)?;
+        Ok(Self {
+            settings,
+            store,
+            clock: Clock::system(),
+        })
+    }
+
+    fn accounts(&self) -> Result<Accounts, Failure> {
+        Ok(Accounts::new(
+            self.store.clone(),
+            Passwords::start(self.settings.password)?,
+        ))
+    }
+
+    async fn find(&self, name: &str) -> Result<User, Failure> {
+        find(&self.store, name).await
+    }
+
+    async fn add(
+        &self,
+        name: &str,
+        admin: bool,
+        source: &PasswordSource,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        // Before anyone types a password for it.
+        Username::parse(name)?;
+        let password = source.read()?;
+        let roles = if admin {
+            vec!["admin".to_owned()]
+        } else {
+            Vec::new()
+        };
+        let user = self
+            .accounts()?
+            .register(name, password, roles, self.clock.now())
+            .await?;
+        Ok(writeln!(out, "{} added, id {}", user.username, user.id)?)
+    }
+
+    async fn list(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(
+            out,
+            "{:<24} {:<36} {:<20} {:<9} roles",
+            "name", "id", "created", "state"
+        )?;
+        for user in self.store.users().await? {
+            let state = if user.subject.disabled {
+                "disabled"
+            } else {
+                "active"
+            };
+            let roles = user.subject.roles.join(" ");
+            let line = format!(
+                "{:<24} {:<36} {:<20} {state:<9} {roles}",
+                user.subject.username,
+                user.subject.id,
+                user.created_at.to_string()
+            );
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    async fn password(
+        &self,
+        name: &str,
+        source: &PasswordSource,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let user = self.find(name).await?;
+        let hash = self.accounts()?.hash(source.read()?).await?;
+        self.change(&user, UserChange::Password(hash)).await?;
+        Ok(writeln!(
+            out,
+            "{} has a new password and was logged out everywhere",
+            user.subject.username
+        )?)
+    }
+
+    async fn disable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let user = self.find(name).await?;
+        self.change(&user, UserChange::Disable).await?;
+        Ok(writeln!(
+            out,
+            "{} is disabled and was logged out everywhere",
+            user.subject.username
+        )?)
+    }
+
+    async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let user = self.find(name).await?;
+        self.store.enable_user(&user.subject.id).await?;
+        Ok(writeln!(out, "{} may log in", user.subject.username)?)
+    }
+
+    async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
+        let now = self.clock.now();
+        Ok(self
+            .store
+            .change_user(&user.subject.id, change, now, &self.settings.tokens)
+            .await?)
+    }
+}
+
+/// The user of that name, or a failure that says there is none.
+pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, Failure> {
+    let user = match Username::parse(name) {
+        Ok(username) => store.user_by_name(&username).await?,
+        Err(_) => None,
+    };
+    user.ok_or_else(|| format!("there is no user {name:?}; `tokenpair user list` shows all").into())
+}

@@ -1,0 +1,7 @@
+//! The `tokenpair` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tokenpair::cli::main()
+}

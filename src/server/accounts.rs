@@ -1,0 +1,113 @@
+//! Accounts: register and authenticate, for the routes and for the commands.
+
+use thiserror::Error;
+
+use crate::clock::Timestamp;
+use crate::password::{Password, PasswordError, PasswordHash, Passwords};
+use crate::session::{StoreError, Subject};
+use crate::store::{DieselStore, NewUser, UserError, Username, UsernameError};
+
+/// Users over a store and a pool of hashing threads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    store: DieselStore,
+    passwords: Passwords,
+}
+
+/// Why an account was not made or not looked into.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// The name has no good form.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// The password has too few characters.
+    #[error("a password has at least {0} characters")]
+    PasswordTooShort(usize),
+    /// Someone has that name.
+    #[error("the username is taken")]
+    Taken,
+    /// The hashing pool failed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<UserError> for AccountError {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Taken => Self::Taken,
+            UserError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Accounts {
+    /// Accounts over `store`, hashing with `passwords`.
+    pub const fn new(store: DieselStore, passwords: Passwords) -> Self {
+        Self { store, passwords }
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn register(
+        &self,
+        username: &str,
+        password: Password,
+        roles: Vec<String>,
+        now: Timestamp,
+    ) -> Result<Subject, AccountError> {
+        let username = Username::parse(username)?;
+        let password_hash = self.hash(password).await?;
+        Ok(self
+            .store
+            .create_user(
+                NewUser {
+                    username,
+                    password_hash,
+                    roles,
+                },
+                now,
+            )
+            .await?)
+    }
+
+    /// The user, if the password is its own and it may log in. A name that nobody has, or that nobody could have, and
+    /// a disabled user cost the same time and get the same answer.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`] if the database or the pool failed; that is no answer.
+    pub async fn authenticate(
+        &self,
+        username: &str,
+        password: Password,
+    ) -> Result<Option<Subject>, AccountError> {
+        let user = match Username::parse(username) {
+            Ok(username) => self.store.user_by_name(&username).await?,
+            Err(_) => None,
+        };
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        Ok(user
+            .map(|user| user.subject)
+            .filter(|subject| right && !subject.disabled))
+    }
+
+    /// Hashes a password that someone wants to have.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::PasswordTooShort`], or what the pool says.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, AccountError> {
+        let min_chars = self.passwords.policy().min_chars;
+        if password.chars() < min_chars {
+            return Err(AccountError::PasswordTooShort(min_chars));
+        }
+        Ok(self.passwords.hash(password).await?)
+    }
+}

@@ -1,0 +1,176 @@
+//! Request bodies: read with a limit of size and of time, and understood as one JSON object or one HTML form.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde_json::{Map, Value};
+
+use crate::json::{self, JsonError};
+use crate::web::Rejection;
+
+/// More than any request to these routes needs.
+const LIMIT: usize = 16 * 1024;
+
+/// actix itself would wait for a slow body for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The members of a request's body.
+#[derive(Debug)]
+pub(super) struct Fields {
+    members: Map<String, Value>,
+    form: bool,
+}
+
+impl Fields {
+    /// Whether an HTML form sent them.
+    pub(super) const fn are_a_form(&self) -> bool {
+        self.form
+    }
+
+    /// A text that has to be there. The complaint is the one of Flask-JWT-Extended's examples.
+    pub(super) fn required(&self, name: &'static str) -> Result<&str, Rejection> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Err(missing(name)),
+            Some(Value::String(text)) if text.is_empty() => Err(missing(name)),
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(bad(
+                "invalid_parameter",
+                format!("The parameter {name} has to be a string"),
+            )),
+        }
+    }
+
+    /// A text that may be there.
+    pub(super) fn optional(&self, name: &'static str) -> Result<Option<&str>, Rejection> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.required(name).map(Some),
+        }
+    }
+
+    /// True or false; a form's checkbox says `on`.
+    pub(super) fn truth(&self, name: &'static str) -> Result<Option<bool>, Rejection> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(truth)) => Ok(Some(*truth)),
+            Some(Value::String(text)) if self.form => {
+                Ok(Some(matches!(text.as_str(), "on" | "true" | "1")))
+            }
+            Some(_) => Err(bad(
+                "invalid_parameter",
+                format!("The parameter {name} has to be true or false"),
+            )),
+        }
+    }
+}
+
+/// The body as JSON.
+pub(super) async fn json(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<Fields, Rejection> {
+    match content_type(request).as_str() {
+        "application/json" => json_object(&bytes(request, payload).await?),
+        _ => Err(missing_json()),
+    }
+}
+
+/// The body as JSON or as an HTML form.
+pub(super) async fn json_or_form(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<Fields, Rejection> {
+    match content_type(request).as_str() {
+        "application/x-www-form-urlencoded" => Ok(form(&bytes(request, payload).await?)),
+        _ => json(request, payload).await,
+    }
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+async fn bytes(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Rejection> {
+    let read = web::Payload::from_request(request, payload)
+        .await
+        .map_err(|_| broken())?;
+    match tokio::time::timeout(PATIENCE, read.to_bytes_limited(LIMIT)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(broken()),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => Err(too_slow()),
+    }
+}
+
+fn json_object(text: &[u8]) -> Result<Fields, Rejection> {
+    match json::object(text) {
+        Ok(members) => Ok(Fields {
+            members,
+            form: false,
+        }),
+        Err(JsonError::NotAnObject) => {
+            Err(bad("not_a_json_object", "The body has to be a JSON object"))
+        }
+        Err(JsonError::Malformed) => Err(bad("malformed_json", "The body is not valid JSON")),
+    }
+}
+
+fn form(text: &[u8]) -> Fields {
+    let pairs = url::form_urlencoded::parse(text);
+    let members = pairs
+        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+        .collect();
+    Fields {
+        members,
+        form: true,
+    }
+}
+
+fn missing(name: &'static str) -> Rejection {
+    let code = match name {
+        "username" => "missing_username",
+        "password" => "missing_password",
+        _ => "missing_parameter",
+    };
+    bad(code, format!("Missing {name} parameter"))
+}
+
+fn missing_json() -> Rejection {
+    bad("missing_json", "Missing JSON in request")
+        .hint("Send a JSON object with the header Content-Type: application/json.")
+}
+
+fn broken() -> Rejection {
+    bad("incomplete_body", "The body ended before its time")
+}
+
+fn too_large() -> Rejection {
+    Rejection::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("The body has more than {LIMIT} bytes"),
+    )
+}
+
+fn too_slow() -> Rejection {
+    let msg = format!("The body took more than {} seconds", PATIENCE.as_secs());
+    Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", msg)
+}
+
+fn bad(code: &'static str, msg: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, code, msg)
+}

@@ -1,0 +1,270 @@
+//! The server: the floors below put together, as `main` and the tests alike build it.
+
+mod accounts;
+mod body;
+mod browser;
+mod envelope;
+mod routes;
+mod secret;
+mod telemetry;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use self::accounts::{AccountError, Accounts};
+pub use self::telemetry::start_logging;
+use crate::clock::Clock;
+use crate::keys::{KeyError, KeyRing};
+use crate::password::Passwords;
+use crate::session::{SessionError, Sessions, StoreError};
+use crate::settings::{Registration, Settings};
+use crate::store::{DatabaseUrl, DieselStore, MigrationError};
+use crate::token::Tokens;
+use crate::web::{Auth, reissue};
+
+/// How long a stopping server waits for requests that run.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often other replicas' revocations are read: often enough to reach every replica within a second.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database does not answer.
+    #[error("the database cannot be opened ({url})")]
+    Database {
+        /// Which, without its password.
+        url: DatabaseUrl,
+        /// Why.
+        source: StoreError,
+    },
+    /// The migrations did not run.
+    #[error("the database cannot be brought up to date")]
+    Migration(#[from] MigrationError),
+    /// The revocations could not be read.
+    #[error("the revocations cannot be read")]
+    Revocations(#[from] SessionError),
+    /// The secret could not be read or made.
+    #[error("the signing secret in {path} cannot be read or made")]
+    Secret {
+        /// Where it is kept.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The secret cannot sign.
+    #[error("the signing secret cannot be used")]
+    Key(#[from] KeyError),
+    /// No thread to be had.
+    #[error("the hashing threads cannot be started")]
+    Threads(#[source] std::io::Error),
+    /// The address is in use or not ours.
+    #[error("{bind} cannot be listened on")]
+    Bind {
+        /// The address.
+        bind: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What handlers share.
+pub(crate) struct State {
+    pub(crate) auth: Auth,
+    pub(crate) accounts: Accounts,
+    pub(crate) store: DieselStore,
+    pub(crate) registration: Registration,
+    pub(crate) remember: bool,
+    pub(crate) public_origin: Option<String>,
+    pub(crate) serving: AtomicBool,
+}
+
+/// A server that listens and has not begun to serve.
+pub struct Server {
+    http: actix_web::dev::Server,
+    address: SocketAddr,
+    auth: Auth,
+    clock: Clock,
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Opens the database, runs the migrations, makes or reads the secret, and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], with its causes.
+    pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let store = open_store(settings)?;
+        for name in store.migrate()? {
+            log::info!("migration {name} done");
+        }
+        let keys = secret::key_ring(settings)?;
+        let tokens = Tokens::new(keys, settings.tokens.clone());
+        let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
+        sessions.sync_revocations(clock.now()).await?;
+        let passwords = Passwords::start(settings.password).map_err(StartError::Threads)?;
+        let auth = Auth::new(sessions, settings.web.clone(), clock.clone());
+        let state = Arc::new(State {
+            auth: auth.clone(),
+            accounts: Accounts::new(store.clone(), passwords),
+            store,
+            registration: settings.registration,
+            remember: settings.remember,
+            public_origin: settings
+                .public_url
+                .as_ref()
+                .map(|url| url.origin().ascii_serialization()),
+            serving: AtomicBool::new(true),
+        });
+        let (http, address) = listen(settings, &state)?;
+        Ok(Self {
+            http,
+            address,
+            auth,
+            clock,
+            state,
+        })
+    }
+
+    /// Where it listens; with port 0 in the settings, the port it was given.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.http.handle()
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then is not ready, finishes what runs (10 s at most), and returns.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system takes the listener away.
+    pub async fn run(self) -> std::io::Result<()> {
+        let background = [
+            actix_web::rt::spawn(stop_on_signal(self.http.handle(), Arc::clone(&self.state))),
+            actix_web::rt::spawn(follow_revocations(self.auth, self.clock)),
+        ];
+        let served = self.http.await;
+        background
+            .iter()
+            .for_each(actix_web::rt::task::JoinHandle::abort);
+        served
+    }
+}
+
+/// Opens the database of the settings.
+///
+/// # Errors
+///
+/// [`StartError::Database`].
+pub fn open_store(settings: &Settings) -> Result<DieselStore, StartError> {
+    DieselStore::open(&settings.database, settings.store).map_err(|source| StartError::Database {
+        url: settings.database.clone(),
+        source,
+    })
+}
+
+fn listen(
+    settings: &Settings,
+    state: &Arc<State>,
+) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
+    let state = web::Data::from(Arc::clone(state));
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(state.auth.clone())
+            .configure(routes::configure)
+            .default_service(web::to(routes::not_found))
+            // The last wrapped is the first to see a request and the last to see its response.
+            .wrap(from_fn(reissue))
+            .wrap(from_fn(browser::send_to_login))
+            .wrap(from_fn(envelope::seal))
+            .wrap(from_fn(telemetry::log_request))
+    };
+    let cannot = |source| StartError::Bind {
+        bind: settings.bind,
+        source,
+    };
+    let http = HttpServer::new(app)
+        .workers(settings.workers)
+        .shutdown_timeout(GRACE.as_secs())
+        .disable_signals()
+        .bind(settings.bind)
+        .map_err(cannot)?;
+    let address = http.addrs().first().copied().unwrap_or(settings.bind);
+    Ok((http.run(), address))
+}
+
+async fn stop_on_signal(handle: ServerHandle, state: Arc<State>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        log::error!("signals cannot be caught; stop this server with kill -9");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    state.serving.store(false, Ordering::SeqCst);
+    log::info!(
+        "stopping: no new connections; what runs is finished, for {} s at most",
+        GRACE.as_secs()
+    );
+    handle.stop(true).await;
+}
+
+/// Says so once when the database goes away, and once when it is back.
+async fn follow_revocations(auth: Auth, clock: Clock) {
+    let mut away = false;
+    loop {
+        tokio::time::sleep(SYNC_EVERY).await;
+        match auth.sessions().sync_revocations(clock.now()).await {
+            Ok(()) if away => log::info!("revocations of other replicas are read again"),
+            Err(error) if !away => {
+                log::error!("revocations of other replicas cannot be read: {error}")
+            }
+            _ => continue,
+        }
+        away = !away;
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key ring of the settings. A secret that the server has not made yet is made.
+///
+/// # Errors
+///
+/// [`StartError`] if the secret cannot be read, made or used.
+pub fn key_ring(settings: &Settings) -> Result<KeyRing, StartError> {
+    secret::key_ring(settings)
+}

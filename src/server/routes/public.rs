@@ -1,0 +1,94 @@
+//! What needs no token: the page at `/`, and health.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use actix_identity::{Identity, IdentityMiddleware};
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::middleware::from_fn;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, web};
+use html_escape::encode_text;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::server::State;
+use crate::web::{Rejection, Verified, identity_bridge};
+
+/// The process runs.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "live" }))
+}
+
+#[derive(Debug, Error)]
+#[error("the server is stopping")]
+struct Stopping;
+
+/// Requests can be served: the server is not stopping and its database answers.
+pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
+    if !state.serving.load(Ordering::SeqCst) {
+        return Err(Rejection::unavailable(Stopping));
+    }
+    state.store.ping().await.map_err(Rejection::unavailable)?;
+    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+}
+
+/// Gives the page actix-identity on our cookies.
+pub(super) fn page(resource: Resource) -> impl HttpServiceFactory + 'static {
+    resource
+        .wrap(IdentityMiddleware::default())
+        .wrap(from_fn(identity_bridge))
+}
+
+pub(super) async fn greet(user: Option<Identity>, request: HttpRequest) -> HttpResponse {
+    match user.and_then(|user| user.id().ok()) {
+        Some(id) => {
+            let name = username(&request).unwrap_or(id);
+            let name = encode_text(&name);
+            html(
+                StatusCode::OK,
+                &format!("<p>Hello, {name}.</p>\n<p><a href=\"/logout\">Log out</a></p>"),
+            )
+        }
+        None => html(StatusCode::OK, FORM),
+    }
+}
+
+/// The form once more, with what was wrong.
+pub(super) fn login_page(rejection: &Rejection) -> HttpResponse {
+    let what = rejection.to_string();
+    html(
+        StatusCode::UNAUTHORIZED,
+        &format!("<p role=\"alert\">{}</p>\n{FORM}", encode_text(&what)),
+    )
+}
+
+fn username(request: &HttpRequest) -> Option<String> {
+    request
+        .extensions()
+        .get::<Rc<Verified>>()
+        .and_then(|verified| verified.claims.username.clone())
+}
+
+const FORM: &str = r#"<form method="post" action="/login">
+<p><label>Username <input name="username" autocomplete="username" required autofocus></label></p>
+<p><label>Password <input name="password" type="password" autocomplete="current-password" required></label></p>
+<p><label><input name="remember" type="checkbox"> Stay logged in on this device</label></p>
+<p><button>Log in</button></p>
+</form>"#;
+
+/// No scripts, no pictures, no frames; the form goes nowhere but here.
+const POLICY: &str =
+    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn html(status: StatusCode, main: &str) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type(ContentType::html())
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>tokenpair</title>\n\
+             <main>\n<h1>tokenpair</h1>\n{main}\n</main>\n</html>\n"
+        ))
+}

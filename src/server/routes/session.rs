@@ -1,0 +1,157 @@
+//! `POST /refresh` and `/logout`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::server::{State, browser};
+use crate::session::{EndReason, Pair, Refreshed};
+use crate::web::{Auth, Location, Refresh, Rejection};
+
+/// How a pair is handed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    /// Four cookies, and no token where a script could read it.
+    Cookies,
+    /// The tokens in the JSON, and no cookie.
+    Body,
+    /// Four cookies, and on to the page.
+    Page,
+}
+
+/// By the way the token came: a page that was broken into can then never turn an HttpOnly cookie into text.
+impl From<Location> for Answer {
+    fn from(location: Location) -> Self {
+        match location {
+            Location::Cookies => Self::Cookies,
+            Location::Headers => Self::Body,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Done {
+    Login,
+    Refresh,
+}
+
+/// The JSON of a login's or a refresh's answer.
+#[derive(Serialize)]
+struct Granted<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    login: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refresh: bool,
+    expires_in: u64,
+    refresh_expires_in: u64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokensInBody<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    csrf: Option<CsrfInBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct TokensInBody<'a> {
+    token_type: &'a str,
+    access_token: &'a str,
+    refresh_token: &'a str,
+}
+
+/// Where `JWT_CSRF_IN_COOKIES` is off, a front end learns the values here.
+#[derive(Serialize)]
+struct CsrfInBody<'a> {
+    csrf_access_token: Option<&'a str>,
+    csrf_refresh_token: Option<&'a str>,
+}
+
+/// The answer to a login or a refresh.
+pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
+    let now = auth.now();
+    let in_body = answer == Answer::Body;
+    let body = Granted {
+        login: done == Done::Login,
+        refresh: done == Done::Refresh,
+        expires_in: pair.access.expires_at.since(now).as_secs(),
+        refresh_expires_in: pair.refresh.expires_at.since(now).as_secs(),
+        tokens: in_body.then(|| TokensInBody {
+            token_type: &auth.policy().header.scheme,
+            access_token: pair.access.token.as_str(),
+            refresh_token: pair.refresh.token.as_str(),
+        }),
+        csrf: (!in_body && !auth.cookies().csrf).then(|| CsrfInBody {
+            csrf_access_token: pair.access.csrf.as_deref(),
+            csrf_refresh_token: pair.refresh.csrf.as_deref(),
+        }),
+    };
+    let mut response = match answer {
+        Answer::Page => browser::to_page(),
+        Answer::Cookies | Answer::Body => HttpResponse::Ok().json(body),
+    };
+    if !in_body {
+        auth.cookies().set_pair(response.headers_mut(), pair, now);
+    }
+    response
+}
+
+pub(super) async fn refresh(
+    state: web::Data<State>,
+    token: Refresh,
+) -> Result<HttpResponse, Rejection> {
+    let answer = Answer::from(token.location());
+    let rejection = match state
+        .auth
+        .sessions()
+        .refresh(token.claims(), state.auth.now())
+        .await?
+    {
+        Refreshed::Granted(pair) => return Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
+        Refreshed::Ended(end) => Rejection::from(end),
+        Refreshed::Reused => Rejection::refresh_token_reused(),
+        // The browser may hold the newer cookie already: leave it.
+        Refreshed::Superseded => return Err(Rejection::refresh_superseded()),
+    };
+    Ok(over(&state.auth, rejection, answer))
+}
+
+/// The session is over, so its cookies go.
+fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
+    let mut response = HttpResponse::from_error(rejection);
+    if answer == Answer::Cookies {
+        auth.cookies().unset_all(response.headers_mut());
+    }
+    response
+}
+
+pub(super) async fn logout(
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    for sid in state.auth.sessions_to_end(&request)? {
+        state
+            .auth
+            .sessions()
+            .end(&sid, EndReason::Logout, state.auth.now())
+            .await?;
+    }
+    let mut response =
+        HttpResponse::build(StatusCode::OK).json(json!({ "msg": "Logout Successful" }));
+    state.auth.cookies().unset_all(response.headers_mut());
+    Ok(response)
+}
+
+/// A link on our own page. Another site's link or picture would send the cookies too, so where it comes from decides.
+pub(super) async fn logout_by_link(
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
+    let html = browser::wants_html(&request);
+    let mut response = logout(state.clone(), request).await?;
+    if html {
+        response = browser::to_page();
+        state.auth.cookies().unset_all(response.headers_mut());
+    }
+    Ok(response)
+}

@@ -1,0 +1,96 @@
+//! Checks of settings against each other.
+
+use super::Settings;
+use super::reader::Reader;
+use crate::token::TokenPolicy;
+use crate::web::{CookiePolicy, SameSite};
+
+pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
+    let access = settings.tokens.access_expires;
+    if settings.web.reissue_within >= access {
+        let complaint = "has to be less than JWT_ACCESS_TOKEN_EXPIRES, or every response would carry a new token";
+        reader.problem("JWT_REISSUE_WITHIN", complaint);
+    }
+    if settings.tokens.refresh_expires <= access {
+        let complaint =
+            "has to be more than JWT_ACCESS_TOKEN_EXPIRES, or a refresh would come too late";
+        reader.problem("JWT_REFRESH_TOKEN_EXPIRES", complaint);
+    }
+    if settings.sessions.max_age < access {
+        reader.problem(
+            "SESSION_MAX_AGE",
+            "is less than JWT_ACCESS_TOKEN_EXPIRES; a session has to bear one token",
+        );
+    }
+}
+
+pub(super) fn parties(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
+    if tokens.decode_issuer.is_some() && tokens.decode_issuer != tokens.encode_issuer {
+        reader.problem(
+            "JWT_DECODE_ISSUER",
+            "is not JWT_ENCODE_ISSUER: the server would refuse its own tokens",
+        );
+    }
+    let shared = |audience: &String| tokens.decode_audience.contains(audience);
+    if !tokens.decode_audience.is_empty() && !tokens.encode_audience.iter().any(shared) {
+        reader.problem(
+            "JWT_DECODE_AUDIENCE",
+            "has nothing of JWT_ENCODE_AUDIENCE: the server would refuse its own tokens",
+        );
+    }
+}
+
+pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
+    if cookies.same_site == Some(SameSite::None) && !cookies.secure {
+        let complaint = "is None, which browsers take only from Secure cookies; set JWT_COOKIE_SECURE=true and serve by https";
+        reader.problem("JWT_COOKIE_SAMESITE", complaint);
+    }
+    let named = [
+        (
+            "JWT_ACCESS_COOKIE_NAME",
+            &cookies.access_name,
+            &cookies.access_path,
+        ),
+        (
+            "JWT_REFRESH_COOKIE_NAME",
+            &cookies.refresh_name,
+            &cookies.refresh_path,
+        ),
+        (
+            "JWT_ACCESS_CSRF_COOKIE_NAME",
+            &cookies.access_csrf_name,
+            &cookies.access_csrf_path,
+        ),
+        (
+            "JWT_REFRESH_CSRF_COOKIE_NAME",
+            &cookies.refresh_csrf_name,
+            &cookies.refresh_csrf_path,
+        ),
+    ];
+    for (index, (setting, name, path)) in named.iter().enumerate() {
+        if named
+            .iter()
+            .skip(index + 1)
+            .any(|(_, other, _)| other == name)
+        {
+            reader.problem(
+                setting,
+                format!("is {name:?}, and so is another cookie's name"),
+            );
+        }
+        // RFC 6265bis section 4.1.3: what browsers ask of the prefixes.
+        let host_only = cookies.domain.is_none() && path.as_str() == "/";
+        if name.starts_with("__Host-") && !(cookies.secure && host_only) {
+            reader.problem(
+                setting,
+                "begins with __Host-, which needs Secure, the path / and no JWT_COOKIE_DOMAIN",
+            );
+        }
+        if name.starts_with("__Secure-") && !cookies.secure {
+            reader.problem(
+                setting,
+                "begins with __Secure-, which needs JWT_COOKIE_SECURE=true",
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The names of all settings, their defaults and what they mean. The README's table is this one; a test compares them.
+
+/// A setting's name, its default as a person would write it, and its meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The name, in the environment and in files alike.
+    pub name: &'static str,
+    /// The default, or what happens without a value.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub meaning: &'static str,
+}
+
+const fn known(name: &'static str, default: &'static str, meaning: &'static str) -> Known {
+    Known {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// All of them.
+pub const KNOWN: &[Known] = &[
+    known(
+        "SERVER_BIND",
+        "127.0.0.1:8080",
+        "The address and port to listen on.",
+    ),
+    known(
+        "SERVER_WORKERS",
+        "one per core",
+        "Threads that serve requests.",
+    ),
+    known(
+        "PUBLIC_URL",
+        "http://SERVER_BIND on loopback",
+        "The address browsers use; decides on Secure cookies.",
+    ),
+    known(
+        "DATABASE_URL",
+        "sqlite://data/tokenpair.db",
+        "sqlite://path, or postgres://user:password@host/database.",
+    ),
+    known("DATABASE_POOL", "8", "Connections to the database at most."),
+    known(
+        "REGISTRATION",
+        "open",
+        "open: anyone may register. closed: only `tokenpair user add`.",
+    ),
+    known(
+        "PASSWORD_BCRYPT_COST",
+        "12",
+        "bcrypt's cost, 10 to 16; each step doubles the time of a login.",
+    ),
+    known(
+        "SESSION_MAX_AGE",
+        "90d",
+        "The end of a session, however much it is used.",
+    ),
+    known(
+        "SESSION_ROTATION_WINDOW",
+        "60s",
+        "For how long a repeated refresh token gets the same successor; 10s to 1h.",
+    ),
+    known(
+        "JWT_SECRET_KEY",
+        "made on first start, on loopback only",
+        "The secret that signs; 32, 48 or 64 bytes for HS256, HS384, HS512.",
+    ),
+    known("JWT_ALGORITHM", "HS256", "HS256, HS384 or HS512."),
+    known(
+        "JWT_ACCESS_TOKEN_EXPIRES",
+        "1h",
+        "How long an access token lives.",
+    ),
+    known(
+        "JWT_REFRESH_TOKEN_EXPIRES",
+        "30d",
+        "How long an unused session, and its refresh token, lives.",
+    ),
+    known(
+        "JWT_REISSUE_WITHIN",
+        "30m",
+        "An access cookie with less to live gets a successor; 0 for never.",
+    ),
+    known(
+        "JWT_TOKEN_LOCATION",
+        "cookies,headers",
+        "Where tokens are looked for, in this order.",
+    ),
+    known(
+        "JWT_HEADER_NAME",
+        "Authorization",
+        "The header that carries a token.",
+    ),
+    known(
+        "JWT_HEADER_TYPE",
+        "Bearer",
+        "The word before the token in that header.",
+    ),
+    known("JWT_ENCODE_ISSUER", "none", "The iss written into tokens."),
+    known("JWT_DECODE_ISSUER", "none", "The iss asked for."),
+    known(
+        "JWT_ENCODE_AUDIENCE",
+        "none",
+        "The aud written into tokens; several with commas.",
+    ),
+    known(
+        "JWT_DECODE_AUDIENCE",
+        "none",
+        "The aud asked for, one of these.",
+    ),
+    known("JWT_ENCODE_NBF", "true", "Whether tokens carry nbf."),
+    known(
+        "JWT_DECODE_LEEWAY",
+        "0s",
+        "How far apart the clocks of several servers may be; at most 5m.",
+    ),
+    known(
+        "JWT_COOKIE_SECURE",
+        "auto",
+        "true, false, or auto: on, except where PUBLIC_URL is plain http on loopback.",
+    ),
+    known(
+        "JWT_COOKIE_SAMESITE",
+        "Lax",
+        "Lax, Strict, or None (which needs Secure).",
+    ),
+    known(
+        "JWT_COOKIE_DOMAIN",
+        "none",
+        "Shares the cookies with a domain's other hosts; none is safest.",
+    ),
+    known(
+        "JWT_SESSION_COOKIE",
+        "true",
+        "Cookies end with the browser, unless the login says remember.",
+    ),
+    known(
+        "JWT_COOKIE_CSRF_PROTECT",
+        "true",
+        "Asks for the CSRF header where a token came by cookie.",
+    ),
+    known(
+        "JWT_CSRF_IN_COOKIES",
+        "true",
+        "Sets the CSRF cookies; false: the values are in the answers' JSON.",
+    ),
+    known(
+        "JWT_CSRF_METHODS",
+        "POST,PUT,PATCH,DELETE",
+        "The methods that need the CSRF header.",
+    ),
+    known(
+        "JWT_ACCESS_COOKIE_NAME",
+        "access_token_cookie",
+        "The access token's cookie.",
+    ),
+    known("JWT_ACCESS_COOKIE_PATH", "/", "Its path."),
+    known(
+        "JWT_ACCESS_CSRF_COOKIE_NAME",
+        "csrf_access_token",
+        "The cookie with the access token's CSRF value.",
+    ),
+    known("JWT_ACCESS_CSRF_COOKIE_PATH", "/", "Its path."),
+    known(
+        "JWT_ACCESS_CSRF_HEADER_NAME",
+        "X-CSRF-TOKEN",
+        "The header that repeats it.",
+    ),
+    known(
+        "JWT_REFRESH_COOKIE_NAME",
+        "refresh_token_cookie",
+        "The refresh token's cookie.",
+    ),
+    known("JWT_REFRESH_COOKIE_PATH", "/", "Its path."),
+    known(
+        "JWT_REFRESH_CSRF_COOKIE_NAME",
+        "csrf_refresh_token",
+        "The cookie with the refresh token's CSRF value.",
+    ),
+    known("JWT_REFRESH_CSRF_COOKIE_PATH", "/", "Its path."),
+    known(
+        "JWT_REFRESH_CSRF_HEADER_NAME",
+        "X-CSRF-TOKEN",
+        "The header that repeats it.",
+    ),
+    known(
+        "RUST_LOG",
+        "info",
+        "What is logged: error, warn, info, debug, or by module (env_logger).",
+    ),
+];
+
+/// Settings whose value is never shown.
+pub(super) const SECRET: &[&str] = &["JWT_SECRET_KEY"];
+
+/// Names that begin like this are ours, so an unknown one is probably a slip of the pen.
+pub(super) const PREFIXES: &[&str] = &["JWT_", "SERVER_", "SESSION_", "PASSWORD_"];
+
+/// Flask-JWT-Extended has these; this server does not, and says so instead of silently doing something else.
+pub(super) const NOT_HERE: &[&str] = &[
+    "JWT_ACCESS_CSRF_FIELD_NAME",
+    "JWT_CSRF_CHECK_FORM",
+    "JWT_DECODE_ALGORITHMS",
+    "JWT_ERROR_MESSAGE_KEY",
+    "JWT_IDENTITY_CLAIM",
+    "JWT_JSON_KEY",
+    "JWT_PRIVATE_KEY",
+    "JWT_PUBLIC_KEY",
+    "JWT_QUERY_STRING_NAME",
+    "JWT_QUERY_STRING_VALUE_PREFIX",
+    "JWT_REFRESH_CSRF_FIELD_NAME",
+    "JWT_REFRESH_JSON_KEY",
+    "JWT_VERIFY_SUB",
+];
+
+/// The known name that is most like an unknown one, and how many letters lie between them.
+pub(super) fn nearest(name: &str) -> Option<(&'static str, usize)> {
+    let distance = |known: &Known| (known.name, strsim::damerau_levenshtein(known.name, name));
+    KNOWN
+        .iter()
+        .map(distance)
+        .min_by_key(|(_, letters)| *letters)
+}

@@ -1,0 +1,172 @@
+//! From texts to the policies of the floors below, one function each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::reader::Reader;
+use super::{Registration, Secret};
+use crate::keys::{Algorithm, KeyRing};
+use crate::password::PasswordPolicy;
+use crate::session::SessionPolicy;
+use crate::store::DatabaseUrl;
+use crate::token::TokenPolicy;
+
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+pub(super) fn bind(reader: &mut Reader<'_>) -> SocketAddr {
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    reader.parsed(
+        "SERVER_BIND",
+        default,
+        "write an address and a port, as in 127.0.0.1:8080",
+        |text| text.parse().ok(),
+    )
+}
+
+pub(super) fn public_url(reader: &mut Reader<'_>, bind: SocketAddr) -> Option<Url> {
+    let own = bind
+        .ip()
+        .is_loopback()
+        .then(|| Url::parse(&format!("http://{bind}")).ok())
+        .flatten();
+    let web = |text: &str| {
+        Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    reader.parsed(
+        "PUBLIC_URL",
+        own,
+        "write the address browsers use, as in https://login.example.org",
+        |text| web(text).map(Some),
+    )
+}
+
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// On, except on plain http on loopback, where curl, Postman and Safari would drop a Secure cookie.
+pub(super) fn secure_by_default(public_url: Option<&Url>) -> bool {
+    !public_url.is_some_and(|url| url.scheme() == "http" && is_loopback(url))
+}
+
+pub(super) fn algorithm(reader: &mut Reader<'_>) -> Algorithm {
+    reader.parsed(
+        "JWT_ALGORITHM",
+        Algorithm::default(),
+        "write HS256, HS384 or HS512",
+        Algorithm::from_name,
+    )
+}
+
+pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
+    let text = reader.text_or("DATABASE_URL", "sqlite://data/tokenpair.db");
+    DatabaseUrl::parse(&text).unwrap_or_else(|error| {
+        // Not quoted: it may hold a password.
+        reader.problem("DATABASE_URL", format!("cannot be used: {error}"));
+        DatabaseUrl::Sqlite(PathBuf::new())
+    })
+}
+
+pub(super) fn registration(reader: &mut Reader<'_>) -> Registration {
+    reader.parsed(
+        "REGISTRATION",
+        Registration::Open,
+        "write open or closed",
+        |text| match text {
+            "open" => Some(Registration::Open),
+            "closed" => Some(Registration::Closed),
+            _ => None,
+        },
+    )
+}
+
+pub(super) fn password(reader: &mut Reader<'_>) -> PasswordPolicy {
+    let default = PasswordPolicy::default();
+    PasswordPolicy {
+        cost: reader.number("PASSWORD_BCRYPT_COST", default.cost, PasswordPolicy::COSTS),
+        ..default
+    }
+}
+
+/// A secret made by the server is good enough on one's own machine. Where others can reach the server it has to be
+/// chosen, since it has to be the same on every replica and after every redeployment.
+pub(super) fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> Secret {
+    const CURE: &str = "make one with `openssl rand -base64 64`, or let JWT_SECRET_KEY_FILE name a file that holds it";
+    let kept = Secret::Kept(PathBuf::from("data/secret_key"));
+    let Some(text) = reader.text("JWT_SECRET_KEY") else {
+        if !bind.ip().is_loopback() {
+            reader.problem(
+                "JWT_SECRET_KEY",
+                format!("is needed, since SERVER_BIND is {bind}, which others can reach: {CURE}"),
+            );
+        }
+        return kept;
+    };
+    if let Err(error) = KeyRing::from_secret(algorithm, text.as_bytes()) {
+        reader.problem("JWT_SECRET_KEY", format!("cannot be used: {error}; {CURE}"));
+    }
+    Secret::Given(text.into())
+}
+
+pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
+    let default = TokenPolicy::default();
+    let leeway = reader.duration("JWT_DECODE_LEEWAY", default.leeway);
+    if leeway > Duration::from_secs(300) {
+        reader.problem(
+            "JWT_DECODE_LEEWAY",
+            "is more than 5m; let the servers' clocks be set by NTP",
+        );
+    }
+    TokenPolicy {
+        access_expires: lifetime(reader, "JWT_ACCESS_TOKEN_EXPIRES", default.access_expires),
+        refresh_expires: lifetime(reader, "JWT_REFRESH_TOKEN_EXPIRES", default.refresh_expires),
+        encode_issuer: reader.text("JWT_ENCODE_ISSUER"),
+        encode_audience: reader.list("JWT_ENCODE_AUDIENCE"),
+        decode_issuer: reader.text("JWT_DECODE_ISSUER"),
+        decode_audience: reader.list("JWT_DECODE_AUDIENCE"),
+        encode_nbf: reader.truth("JWT_ENCODE_NBF", true),
+        encode_csrf: true,
+        leeway,
+    }
+}
+
+/// Flask-JWT-Extended's `false` (never expires) and zero are refused: what cannot end could not be ended.
+fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration {
+    let lifetime = reader.duration(name, default);
+    if lifetime.is_zero() {
+        reader.problem(
+            name,
+            "is 0; a token has to live for some time, as in 15m, 1h or 30d",
+        );
+        return default;
+    }
+    lifetime
+}
+
+pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy {
+    let default = SessionPolicy::default();
+    let rotation_window = reader.duration("SESSION_ROTATION_WINDOW", default.rotation_window);
+    if !(10..=3600).contains(&rotation_window.as_secs()) {
+        reader.problem(
+            "SESSION_ROTATION_WINDOW",
+            "has to be from 10s to 1h: more than twice what a slow request takes",
+        );
+    }
+    SessionPolicy {
+        rotation_window,
+        idle,
+        max_age: lifetime(reader, "SESSION_MAX_AGE", default.max_age),
+    }
+}
