@@ -1,0 +1,73 @@
+//! What happens while PostgreSQL is away: nobody is logged out, `/protected` goes on, and all heals by itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{ADA, Backend, Database, Response, TestApp, as_superuser};
+
+/// PostgreSQL without this test's database, until dropped.
+struct Away<'a>(&'a str);
+
+impl<'a> Away<'a> {
+    fn from(app: &'a TestApp) -> Self {
+        let Database::Postgres(name) = app.database() else {
+            panic!("a PostgreSQL database")
+        };
+        as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        as_superuser(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
+        Self(name)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        as_superuser(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.0));
+    }
+}
+
+#[track_caller]
+fn unavailable(response: &Response) {
+    response.refused(503, "unavailable", "Temporarily unavailable");
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(response.json()["retry_after"], 1);
+    assert!(response.cookies().is_empty(), "nobody is logged out");
+}
+
+#[test]
+fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
+    let app = Backend::Postgres.app().with_ada();
+    let (ada, mut browser) = (app.bearer(), app.browser());
+    let away = Away::from(&app);
+
+    assert_eq!(ada.get("/protected").status, 200, "asks no database");
+    assert_eq!(app.get("/health/live").send().status, 200);
+    unavailable(&app.get("/health/ready").send());
+    unavailable(&ada.try_refresh());
+    unavailable(&browser.refresh());
+    unavailable(&browser.get("/account"));
+    unavailable(&browser.post("/logout"));
+    unavailable(
+        &app.post("/login")
+            .json(json!({ "username": ADA.0, "password": ADA.1 }))
+            .send(),
+    );
+    app.advance(Duration::from_secs(1800));
+    let late = browser.get("/protected");
+    assert_eq!(
+        (late.status, late.cookies().len()),
+        (200, 0),
+        "no reissue, and the response goes out as it is"
+    );
+
+    drop(away);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while app.get("/health/ready").send().status != 200 {
+        assert!(Instant::now() < patience, "the server does not heal");
+    }
+    assert_eq!(browser.refresh().status, 200);
+    assert_eq!(ada.try_refresh().status, 200);
+    assert_eq!(browser.post("/logout").status, 200);
+}

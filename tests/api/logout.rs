@@ -1,0 +1,175 @@
+//! `/logout`
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Backend, Browser};
+
+fn a_logout_ends_both_tokens_at_once(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let mut copy = browser.clone();
+    let response = browser.post("/logout");
+    assert_eq!(
+        (response.status, response.json()),
+        (200, json!({ "msg": "Logout Successful" }))
+    );
+    assert!(browser.names().is_empty());
+    copy.get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+    copy.refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+}
+
+fn a_logout_clears_what_a_login_set_with_the_same_attributes(on: Backend) {
+    let app = on
+        .app_with(&[
+            ("JWT_COOKIE_SECURE", "true"),
+            ("JWT_COOKIE_DOMAIN", "example.org"),
+            ("JWT_REFRESH_COOKIE_PATH", "/refresh"),
+        ])
+        .with_ada();
+    let login = json!({ "username": crate::support::ADA.0, "password": crate::support::ADA.1 });
+    let set = app.post("/login").json(login).send().cookies();
+    let cleared = app.post("/logout").send().cookies();
+    assert_eq!(set.len(), 4);
+    for (set, mut cleared) in set.into_iter().zip(cleared) {
+        assert_eq!((cleared.name, cleared.value.as_str()), (set.name, ""));
+        cleared
+            .attributes
+            .retain(|attribute| attribute != "Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(cleared.attributes, set.attributes);
+    }
+}
+
+fn a_logout_can_be_repeated_and_needs_no_token(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let mut copy = browser.clone();
+    assert_eq!(browser.post("/logout").status, 200);
+    assert_eq!(copy.post("/logout").status, 200);
+    let anonymous = app.post("/logout").send();
+    assert_eq!((anonymous.status, anonymous.cookies().len()), (200, 4));
+    let junk = app
+        .post("/logout")
+        .cookie("access_token_cookie=junk; refresh_token_cookie=x.y.z")
+        .send();
+    assert_eq!((junk.status, junk.cookies().len()), (200, 4));
+}
+
+fn a_logout_by_cookie_needs_the_csrf_value_of_either_token(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let response = browser.send(app.post("/logout"));
+    response.refused(401, "csrf_missing", "Missing CSRF token");
+    assert!(response.cookies().is_empty());
+    let wrong = browser.send(app.post("/logout").header("X-CSRF-TOKEN", "wrong"));
+    wrong.refused(
+        401,
+        "csrf_mismatch",
+        "CSRF double submit tokens do not match",
+    );
+    assert_eq!(browser.get("/protected").status, 200);
+    for name in ["csrf_access_token", "csrf_refresh_token"] {
+        let mut browser = app.browser();
+        let (mut copy, csrf) = (browser.clone(), browser.value(name).to_owned());
+        assert_eq!(
+            browser
+                .send(app.post("/logout").header("X-CSRF-TOKEN", csrf))
+                .status,
+            200,
+            "{name}"
+        );
+        assert_eq!(copy.get("/protected").status, 401);
+    }
+}
+
+fn a_logout_works_after_the_access_token_has_expired(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let mut copy = browser.clone();
+    app.advance(Duration::from_secs(4000));
+    assert_eq!(browser.post("/logout").status, 200);
+    copy.refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+}
+
+fn a_program_logs_out_by_header_with_either_token(on: Backend) {
+    let app = on.app().with_ada();
+    for refresh in [false, true] {
+        let ada = app.bearer();
+        let token = if refresh { &ada.refresh } else { &ada.access };
+        assert_eq!(app.post("/logout").bearer(token).send().status, 200);
+        ada.get("/protected")
+            .refused(401, "token_revoked", "Token has been revoked");
+        ada.try_refresh()
+            .refused(401, "session_revoked", "Token has been revoked");
+    }
+}
+
+fn a_logout_ends_one_session_and_no_other(on: Backend) {
+    let app = on.app().with_ada();
+    let (mut phone, mut laptop) = (app.browser(), app.browser());
+    phone.post("/logout");
+    assert_eq!(laptop.get("/protected").status, 200);
+    assert_eq!(laptop.refresh().status, 200);
+}
+
+fn a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let link = app
+        .get("/logout")
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Accept", "text/html");
+    let response = browser.send(link);
+    assert_eq!(
+        (response.status, response.header("location")),
+        (303, Some("/"))
+    );
+    assert!(browser.names().is_empty());
+    let mut browser = app.browser();
+    assert_eq!(
+        browser.get("/logout").json(),
+        json!({ "msg": "Logout Successful" })
+    );
+    assert!(browser.names().is_empty());
+}
+
+fn another_sites_link_or_picture_logs_nobody_out(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    for (name, value) in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Referer", "https://evil.example/"),
+    ] {
+        let response = browser.send(app.get("/logout").header(name, value));
+        response.refused(403, "cross_site_request", "Cross-site request refused");
+        assert_eq!(browser.get("/protected").status, 200, "{name}: {value}");
+    }
+}
+
+fn a_login_after_a_logout_is_a_new_session(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    browser.post("/logout");
+    let credentials =
+        json!({ "username": crate::support::ADA.0, "password": crate::support::ADA.1 });
+    let mut again = Browser::log_in(&app, credentials);
+    assert_eq!(again.get("/protected").status, 200);
+}
+
+on_both_databases!(
+    a_logout_ends_both_tokens_at_once,
+    a_logout_clears_what_a_login_set_with_the_same_attributes,
+    a_logout_can_be_repeated_and_needs_no_token,
+    a_logout_by_cookie_needs_the_csrf_value_of_either_token,
+    a_logout_works_after_the_access_token_has_expired,
+    a_program_logs_out_by_header_with_either_token,
+    a_logout_ends_one_session_and_no_other,
+    a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again,
+    another_sites_link_or_picture_logs_nobody_out,
+    a_login_after_a_logout_is_a_new_session,
+);

@@ -1,0 +1,28 @@
+//! The API, through the front door: the server as `main` builds it, over HTTP, on SQLite and on PostgreSQL.
+//!
+//! Each file is a group of routes; a test takes the database it runs on and starts a server of its own there.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[macro_use]
+mod support;
+
+mod database_away;
+mod health;
+mod http;
+mod login;
+mod logout;
+mod page;
+mod protected;
+mod races;
+mod refresh;
+mod register;
+mod reissue;
+mod revocation;

@@ -1,0 +1,497 @@
+//! `GET /protected` and `GET /account`: where tokens are found, and which are believed. The table of messages is
+//! Flask-JWT-Extended's (4.7.4 over PyJWT 2.15.1).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::support::jwt::{claims, signed, signed_with_header};
+use crate::support::{Backend, START, TestApp};
+
+const NO_TOKEN: &str = "Missing JWT in cookies or headers (Missing cookie \"access_token_cookie\"; Missing Authorization Header)";
+const NO_BEARER: &str = "Missing JWT in cookies or headers (Missing cookie \"access_token_cookie\"; Missing 'Bearer' type \
+                         in 'Authorization' header. Expected 'Authorization: Bearer <JWT>')";
+const BAD_HEADER: &str = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'";
+
+fn a_token_opens_the_door_from_a_cookie_and_from_a_header(on: Backend) {
+    let app = on.app().with_ada();
+    let opened = json!({ "logged_in_as": "ada" });
+    assert_eq!(app.browser().get("/protected").json(), opened);
+    assert_eq!(app.bearer().get("/protected").json(), opened);
+}
+
+fn the_account_says_who_one_is(on: Backend) {
+    let app = on.app().with_ada();
+    let account = app.browser().get("/account").json();
+    assert_eq!(
+        (&account["username"], &account["roles"]),
+        (&json!("ada"), &json!([]))
+    );
+    assert_eq!(account["created_at"], "2027-01-15T08:00:00Z");
+    assert_eq!(account.as_object().unwrap().len(), 4);
+    app.get("/account")
+        .send()
+        .refused(401, "missing_token", NO_TOKEN);
+}
+
+fn headers_are_understood_as_flask_jwt_extended_does(on: Backend) {
+    let app = on.app().with_ada();
+    let good = app.bearer().access;
+    for header in [
+        format!("Bearer {good}, Basic x"),
+        format!("Basic x, Bearer {good}"),
+        format!("Bearer {good} ,"),
+    ] {
+        assert_eq!(
+            app.get("/protected")
+                .header("Authorization", header.as_str())
+                .send()
+                .status,
+            200,
+            "{header}"
+        );
+    }
+    let doubled = format!("Bearer {good}, Bearer {good}");
+    for (header, status, code, msg) in [
+        ("", 401, "missing_token", NO_TOKEN),
+        ("Basic YTpi", 401, "missing_token", NO_BEARER),
+        (&format!("bearer {good}"), 401, "missing_token", NO_BEARER),
+        (&good, 401, "missing_token", NO_BEARER),
+        (&doubled, 401, "missing_token", NO_BEARER),
+        ("Bearer", 422, "bad_authorization_header", BAD_HEADER),
+        ("Bearer a b", 422, "bad_authorization_header", BAD_HEADER),
+        ("Bearer a", 422, "invalid_token", "Not enough segments"),
+    ] {
+        app.get("/protected")
+            .header("Authorization", header)
+            .send()
+            .refused(status, code, msg);
+    }
+    let twice = app.get("/protected").bearer(&good).bearer(&good).send();
+    twice.refused(401, "missing_token", NO_BEARER);
+}
+
+fn the_first_location_that_has_a_token_decides(on: Backend) {
+    let app = on.app().with_ada();
+    let good = app.bearer().access;
+    let bad_cookie = app
+        .get("/protected")
+        .cookie("access_token_cookie=bad")
+        .bearer(&good)
+        .send();
+    bad_cookie.refused(422, "invalid_token", "Not enough segments");
+    let empty_cookie = app
+        .get("/protected")
+        .cookie("access_token_cookie=")
+        .bearer(&good)
+        .send();
+    assert_eq!(empty_cookie.status, 200);
+
+    let app = on
+        .app_with(&[("JWT_TOKEN_LOCATION", "headers,cookies")])
+        .with_ada();
+    let good = format!("access_token_cookie={}", app.bearer().access);
+    let bad_header = app.get("/protected").cookie(&good).bearer("bad").send();
+    bad_header.refused(422, "invalid_token", "Not enough segments");
+    let other_scheme = app
+        .get("/protected")
+        .cookie(&good)
+        .header("Authorization", "Basic YTpi")
+        .send();
+    assert_eq!(other_scheme.status, 200);
+}
+
+fn a_location_that_is_not_configured_is_not_looked_at(on: Backend) {
+    let app = on.app_with(&[("JWT_TOKEN_LOCATION", "cookies")]).with_ada();
+    let access = app.browser().value("access_token_cookie").to_owned();
+    let msg = "Missing cookie \"access_token_cookie\"";
+    app.get("/protected")
+        .bearer(&access)
+        .send()
+        .refused(401, "missing_token", msg);
+    app.get(&format!("/protected?jwt={access}"))
+        .send()
+        .refused(401, "missing_token", msg);
+}
+
+fn cookies_are_read_raw(on: Backend) {
+    let app = on.app().with_ada();
+    let token = app.bearer().access;
+    for forged in [
+        "access%5Ftoken_cookie",
+        "\u{2000}access_token_cookie",
+        "Access_Token_Cookie",
+    ] {
+        let response = app
+            .get("/protected")
+            .cookie(&format!("{forged}={token}"))
+            .send();
+        response.refused(401, "missing_token", NO_TOKEN);
+    }
+    // A bad sibling hides nothing, and of two the first counts.
+    for siblings in ["broken; ", "=; ", "a=\u{fc}\u{2603}; ", "b=%ff%; ;; "] {
+        let response = app
+            .get("/protected")
+            .cookie(&format!("{siblings}access_token_cookie={token}; last"))
+            .send();
+        assert_eq!(response.status, 200, "{siblings:?}");
+    }
+    let tossed = app
+        .get("/protected")
+        .cookie(&format!(
+            "access_token_cookie=x.y.z; access_token_cookie={token}"
+        ))
+        .send();
+    assert_eq!(tossed.status, 422);
+}
+
+fn a_token_ends_at_the_second_it_names(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    app.advance(Duration::from_secs(3599));
+    assert_eq!(ada.get("/protected").status, 200);
+    app.advance(Duration::from_secs(1));
+    ada.get("/protected")
+        .refused(401, "token_expired", "Token has expired");
+}
+
+fn leeway_bears_with_clocks_that_differ(on: Backend) {
+    let app = on.app_with(&[("JWT_DECODE_LEEWAY", "30s")]).with_ada();
+    let ada = app.bearer();
+    app.advance(Duration::from_secs(3629));
+    assert_eq!(ada.get("/protected").status, 200);
+    app.advance(Duration::from_secs(1));
+    assert_eq!(ada.get("/protected").status, 401);
+}
+
+/// Ada's claims with one of them changed or, by null in `change`, taken away.
+fn with(app: &TestApp, name: &str, value: Option<Value>) -> String {
+    let mut said = claims(&app.bearer().access);
+    match value {
+        Some(value) => said.insert(name.to_owned(), value),
+        None => said.remove(name),
+    };
+    signed(&said)
+}
+
+fn well_signed_tokens_with_odd_claims_are_refused_in_flask_jwt_extended_s_words(on: Backend) {
+    let app = on.app().with_ada();
+    let later = json!(START.unix() + 1);
+    for (name, value, msg) in [
+        ("sub", None, "Missing claim: sub"),
+        ("sub", Some(json!(7)), "Subject must be a string"),
+        ("jti", Some(json!(7)), "JWT ID must be a string"),
+        ("jti", None, "Missing claim: jti"),
+        (
+            "exp",
+            Some(json!("soon")),
+            "Expiration Time claim (exp) must be an integer.",
+        ),
+        (
+            "exp",
+            Some(json!(null)),
+            "Expiration Time claim (exp) must be an integer.",
+        ),
+        ("exp", None, "Token is missing the \"exp\" claim"),
+        (
+            "nbf",
+            Some(json!([])),
+            "Not Before claim (nbf) must be an integer.",
+        ),
+        (
+            "iat",
+            Some(json!({})),
+            "Issued At claim (iat) must be an integer.",
+        ),
+        (
+            "type",
+            Some(json!("refresh")),
+            "Only non-refresh tokens are allowed",
+        ),
+        (
+            "type",
+            Some(json!("REFRESH")),
+            "Token type must be \"access\" or \"refresh\"",
+        ),
+        (
+            "type",
+            Some(json!(["refresh"])),
+            "Token type must be \"access\" or \"refresh\"",
+        ),
+        ("type", None, "Missing claim: type"),
+        ("sid", None, "Missing claim: sid"),
+        ("csrf", Some(json!(7)), "CSRF claim must be a string"),
+        (
+            "roles",
+            Some(json!("admin")),
+            "Roles claim must be a list of strings",
+        ),
+        (
+            "nbf",
+            Some(later.clone()),
+            "The token is not yet valid (nbf)",
+        ),
+        (
+            "iat",
+            Some(later.clone()),
+            "The token is not yet valid (iat)",
+        ),
+        ("exp", Some(json!(1e300)), ""),
+        ("exp", Some(json!(u64::MAX)), ""),
+        ("aud", Some(json!("anyone")), ""),
+    ] {
+        let response = app
+            .get("/protected")
+            .bearer(&with(&app, name, value.clone()))
+            .send();
+        match msg {
+            "" => assert_eq!(response.status, 200, "{name} {value:?}: {response:?}"),
+            msg => assert_eq!(
+                (response.status, &response.json()["msg"]),
+                (422, &json!(msg)),
+                "{name} {value:?}"
+            ),
+        }
+    }
+    let past = app
+        .get("/protected")
+        .bearer(&with(&app, "exp", Some(json!(-1))))
+        .send();
+    past.refused(401, "token_expired", "Token has expired");
+}
+
+fn what_is_not_signed_by_us_is_refused_before_its_claims_are_read(on: Backend) {
+    let app = on.app().with_ada();
+    let good = app.bearer().access;
+    let [head, body, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three segments")
+    };
+    let expired = with(&app, "exp", Some(json!(1)));
+    let expired_body = expired.split('.').nth(1).unwrap();
+    for (token, msg) in [
+        (
+            format!("{head}.{expired_body}.{signature}"),
+            "Signature verification failed",
+        ),
+        (format!("{head}.{body}."), "Signature verification failed"),
+        (
+            format!("{head}.{body}.{}", &signature[..40]),
+            "Signature verification failed",
+        ),
+        (
+            format!("{head}.{body}.{signature}="),
+            "Invalid crypto padding",
+        ),
+        (
+            format!("{head}.{body}.{signature}.x"),
+            "Invalid payload padding",
+        ),
+        (
+            format!("{head}=.{body}.{signature}"),
+            "Invalid header padding",
+        ),
+        (
+            format!("{head}.{body}+.{signature}"),
+            "Invalid payload padding",
+        ),
+        (format!("{head}.{body}"), "Not enough segments"),
+        ("x".to_owned(), "Not enough segments"),
+        ("x".repeat(9000), "Token is longer than 8192 bytes"),
+    ] {
+        let response = app.get("/protected").bearer(&token).send();
+        assert_eq!(
+            (response.status, &response.json()["msg"]),
+            (422, &json!(msg)),
+            "{token}"
+        );
+    }
+    // The last character carries unused bits: another spelling of the same bytes is another token.
+    let respelled = good[..good.len() - 1].to_owned() + if good.ends_with('A') { "B" } else { "A" };
+    assert_eq!(app.get("/protected").bearer(&respelled).send().status, 422);
+}
+
+fn headers_of_tokens_are_held_to_the_letter(on: Backend) {
+    let app = on.app().with_ada();
+    let body = serde_json::to_string(&claims(&app.bearer().access)).unwrap();
+    for (header, msg) in [
+        (r#"{"typ":"JWT"}"#, "Algorithm not specified"),
+        (
+            r#"{"alg":"none"}"#,
+            "The specified alg value is not allowed",
+        ),
+        (
+            r#"{"alg":"hs256"}"#,
+            "The specified alg value is not allowed",
+        ),
+        (
+            r#"{"alg":"HS512"}"#,
+            "The specified alg value is not allowed",
+        ),
+        (
+            r#"{"alg":["HS256"]}"#,
+            "The specified alg value is not allowed",
+        ),
+        (
+            r#"{"alg":"HS256","kid":7}"#,
+            "Key ID header parameter must be a string",
+        ),
+        (
+            r#"{"alg":"HS256","crit":["evil"],"evil":1}"#,
+            "Unsupported critical extension: evil",
+        ),
+        (
+            r#"{"alg":"HS256","crit":["b64"],"b64":true}"#,
+            "Unsupported critical extension: b64",
+        ),
+        (
+            r#"{"alg":"HS256","crit":[]}"#,
+            "Invalid 'crit' header: must be a non-empty list",
+        ),
+        (
+            r#"{"alg":"HS256","b64":false}"#,
+            "Unsupported critical extension: b64",
+        ),
+        (
+            r#"["alg","HS256"]"#,
+            "Invalid header string: must be a json object",
+        ),
+        (
+            r#"{"alg":"none","alg":"HS256"}"#,
+            "Invalid header string: not valid JSON",
+        ),
+        (
+            r#"{"alg":"HS256","x":1,"jku":"http://127.0.0.1:9/","jwk":{}}"#,
+            "",
+        ),
+    ] {
+        let response = app
+            .get("/protected")
+            .bearer(&signed_with_header(header, &body))
+            .send();
+        match msg {
+            "" => assert_eq!(response.status, 200, "{header}: {response:?}"),
+            msg => assert_eq!(
+                (response.status, &response.json()["msg"]),
+                (422, &json!(msg)),
+                "{header}"
+            ),
+        }
+    }
+    for (body, msg) in [
+        ("[]", "Invalid payload string: must be a json object"),
+        ("{", "Invalid payload string: not valid JSON"),
+        (
+            r#"{"sub":"1","sub":"2"}"#,
+            "Invalid payload string: not valid JSON",
+        ),
+        (
+            r#"{"a":{"b":1,"b":2}}"#,
+            "Invalid payload string: not valid JSON",
+        ),
+    ] {
+        let response = app
+            .get("/protected")
+            .bearer(&signed_with_header(r#"{"alg":"HS256"}"#, body))
+            .send();
+        response.refused(422, "invalid_token", msg);
+    }
+}
+
+fn audience_and_issuer_are_asked_for_where_they_are_set(on: Backend) {
+    let app = on
+        .app_with(&[
+            ("JWT_ENCODE_ISSUER", "us"),
+            ("JWT_DECODE_ISSUER", "us"),
+            ("JWT_ENCODE_AUDIENCE", "ours"),
+            ("JWT_DECODE_AUDIENCE", "ours"),
+        ])
+        .with_ada();
+    for (name, value, msg) in [
+        ("iss", None, "Token is missing the \"iss\" claim"),
+        ("iss", Some(json!("US")), "Invalid issuer"),
+        (
+            "iss",
+            Some(json!(["us"])),
+            "Payload Issuer (iss) must be a string",
+        ),
+        ("aud", None, "Token is missing the \"aud\" claim"),
+        ("aud", Some(json!("our")), "Audience doesn't match"),
+        (
+            "aud",
+            Some(json!(["theirs", 7])),
+            "Invalid claim format in token",
+        ),
+        ("aud", Some(json!(["theirs", "ours"])), ""),
+    ] {
+        let response = app
+            .get("/protected")
+            .bearer(&with(&app, name, value.clone()))
+            .send();
+        match msg {
+            "" => assert_eq!(response.status, 200, "{name} {value:?}"),
+            msg => assert_eq!(
+                (response.status, &response.json()["msg"]),
+                (422, &json!(msg)),
+                "{name} {value:?}"
+            ),
+        }
+    }
+}
+
+fn a_refresh_token_opens_nothing(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let response = app.get("/protected").bearer(&ada.refresh).send();
+    response.refused(
+        422,
+        "wrong_token_type",
+        "Only non-refresh tokens are allowed",
+    );
+    let response = app
+        .get("/protected")
+        .cookie(&format!("access_token_cookie={}", ada.refresh))
+        .send();
+    response.refused(
+        422,
+        "wrong_token_type",
+        "Only non-refresh tokens are allowed",
+    );
+}
+
+fn a_token_of_another_server_is_refused(on: Backend) {
+    let (one, other) = (
+        on.app().with_ada(),
+        on.app_with(&[("JWT_SECRET_KEY", &"another server's secret ".repeat(3))]),
+    );
+    let response = other.get("/protected").bearer(&one.bearer().access).send();
+    response.refused(422, "invalid_signature", "Signature verification failed");
+}
+
+fn a_token_for_a_session_that_was_never_made_cannot_refresh(on: Backend) {
+    let app = on.app().with_ada();
+    let mut forged: Map<String, Value> = claims(&app.bearer().refresh);
+    forged.insert(
+        "sid".to_owned(),
+        json!("018f0000-0000-7000-8000-000000000000"),
+    );
+    let response = app.post("/refresh").bearer(&signed(&forged)).send();
+    response.refused(401, "session_revoked", "Token has been revoked");
+}
+
+on_both_databases!(
+    a_token_opens_the_door_from_a_cookie_and_from_a_header,
+    the_account_says_who_one_is,
+    headers_are_understood_as_flask_jwt_extended_does,
+    the_first_location_that_has_a_token_decides,
+    a_location_that_is_not_configured_is_not_looked_at,
+    cookies_are_read_raw,
+    a_token_ends_at_the_second_it_names,
+    leeway_bears_with_clocks_that_differ,
+    well_signed_tokens_with_odd_claims_are_refused_in_flask_jwt_extended_s_words,
+    what_is_not_signed_by_us_is_refused_before_its_claims_are_read,
+    headers_of_tokens_are_held_to_the_letter,
+    audience_and_issuer_are_asked_for_where_they_are_set,
+    a_refresh_token_opens_nothing,
+    a_token_of_another_server_is_refused,
+    a_token_for_a_session_that_was_never_made_cannot_refresh,
+);

@@ -1,0 +1,355 @@
+//! `POST /refresh`: the rotation of the recorded token, case by case, as docs and design name them.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokenpair::store::UserChange;
+
+use crate::support::jwt::claims;
+use crate::support::{ADA, Backend, START, block_on};
+
+/// The window, and what is certainly past it.
+const WINDOW: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(68);
+
+fn a_cookie_buys_new_cookies_and_a_script_sees_no_token(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let before = browser.clone();
+    let response = browser.refresh();
+    assert_eq!(response.status, 200);
+    assert_eq!(
+        response.json(),
+        json!({ "refresh": true, "expires_in": 3600, "refresh_expires_in": 2_592_000 })
+    );
+    for name in ["access_token_cookie", "refresh_token_cookie"] {
+        assert_ne!(browser.value(name), before.value(name), "{name}");
+    }
+    // A request that was built before the refresh must not fail after it.
+    for name in ["csrf_access_token", "csrf_refresh_token"] {
+        assert_eq!(browser.value(name), before.value(name), "{name}");
+    }
+    let access = claims(browser.value("access_token_cookie"));
+    assert_eq!(
+        (&access["fresh"], &access["username"]),
+        (&json!(false), &json!("ada"))
+    );
+    assert_eq!(
+        browser.get("/protected").json(),
+        json!({ "logged_in_as": "ada" })
+    );
+}
+
+fn a_header_buys_tokens_in_the_body_and_no_cookie(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let response = ada.try_refresh();
+    assert!(response.cookies().is_empty());
+    let body = response.json();
+    assert_eq!(
+        (&body["refresh"], &body["token_type"]),
+        (&json!(true), &json!("Bearer"))
+    );
+    assert_ne!(body["refresh_token"], ada.refresh);
+    assert_eq!(ada.refreshed().get("/protected").status, 200);
+}
+
+fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let access_csrf = browser.value("csrf_access_token").to_owned();
+    let right = browser.value("csrf_refresh_token").to_owned();
+    browser
+        .send(app.post("/refresh"))
+        .refused(401, "csrf_missing", "Missing CSRF token");
+    browser
+        .send(app.post("/refresh").header("X-CSRF-TOKEN", ""))
+        .refused(401, "csrf_missing", "Missing CSRF token");
+    for wrong in [
+        access_csrf,
+        right.to_lowercase() + "x",
+        format!("{right}, {right}"),
+        "ü".to_owned(),
+        right[1..].to_owned(),
+    ] {
+        let response = browser.send(app.post("/refresh").header("X-CSRF-TOKEN", wrong));
+        response.refused(
+            401,
+            "csrf_mismatch",
+            "CSRF double submit tokens do not match",
+        );
+        assert!(response.cookies().is_empty(), "the cookies stay");
+    }
+    let twice = app
+        .post("/refresh")
+        .header("X-CSRF-TOKEN", right.as_str())
+        .header("X-CSRF-TOKEN", right.as_str());
+    browser.send(twice).refused(
+        401,
+        "csrf_mismatch",
+        "CSRF double submit tokens do not match",
+    );
+    assert_eq!(browser.refresh().status, 200);
+}
+
+fn a_hint_says_which_cookie_goes_into_which_header(on: Backend) {
+    let app = on.app().with_ada();
+    let hint = app.browser().send(app.post("/refresh")).json()["hint"].clone();
+    assert_eq!(
+        hint,
+        "Repeat the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN."
+    );
+}
+
+fn a_junk_header_does_not_switch_csrf_off(on: Backend) {
+    let app = on.app().with_ada();
+    let response = app
+        .browser()
+        .send(app.post("/refresh").header("Authorization", "Basic YTpi"));
+    response.refused(401, "csrf_missing", "Missing CSRF token");
+}
+
+fn an_access_token_buys_nothing(on: Backend) {
+    let app = on.app().with_ada();
+    let response = app.post("/refresh").bearer(&app.bearer().access).send();
+    response.refused(422, "wrong_token_type", "Only refresh tokens are allowed");
+    let none = app.post("/refresh").send();
+    let msg = "Missing JWT in cookies or headers (Missing cookie \"refresh_token_cookie\"; Missing Authorization Header)";
+    none.refused(401, "missing_token", msg);
+}
+
+fn rotate_each_use_past_the_window_makes_a_new_generation(on: Backend) {
+    let app = on.app().with_ada();
+    let mut ada = app.bearer();
+    for generation in 1..=4 {
+        assert_eq!(claims(&ada.refresh)["gen"], generation);
+        ada = ada.refreshed();
+        app.advance(QUIET);
+    }
+}
+
+fn again_within_the_window_the_current_token_stays(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    browser.refresh();
+    let current = browser.value("refresh_token_cookie").to_owned();
+    let response = browser.refresh();
+    assert_eq!(
+        response.cookie_names(),
+        ["access_token_cookie", "csrf_access_token"]
+    );
+    assert_eq!(browser.value("refresh_token_cookie"), current);
+    app.advance(WINDOW);
+    browser.refresh();
+    assert_ne!(browser.value("refresh_token_cookie"), current);
+}
+
+fn same_a_repeated_token_gets_the_same_successor_to_the_letter(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let successor = ada.refreshed();
+    app.advance(Duration::from_secs(20));
+    let late = ada.refreshed();
+    assert_eq!(late.refresh, successor.refresh);
+    assert_ne!(late.access, successor.access);
+    // Late in the window it was handed out again, so it is the current token for another window.
+    app.advance(Duration::from_secs(45));
+    assert_eq!(ada.refreshed().refresh, successor.refresh);
+}
+
+fn theft_a_replaced_token_after_its_successor_was_used_ends_the_session(on: Backend) {
+    let app = on.app().with_ada();
+    let thief = app.bearer();
+    let victim = thief.refreshed();
+    app.advance(QUIET);
+    let victim = victim.refreshed();
+    let response = thief.try_refresh();
+    response.refused(401, "refresh_token_reused", "Token has been revoked");
+    // The revocation was kept although the answer was an error: nobody goes on.
+    victim
+        .try_refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+    victim
+        .get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+}
+
+fn theft_the_token_before_once_its_successor_has_long_been_in_use(on: Backend) {
+    let app = on.app().with_ada();
+    let thief = app.bearer();
+    let victim = thief.refreshed();
+    victim.refreshed();
+    app.advance(WINDOW / 2 - Duration::from_secs(1));
+    assert_eq!(
+        thief.try_refresh().status,
+        200,
+        "a late answer may still be on its way"
+    );
+    app.advance(Duration::from_secs(1));
+    thief
+        .try_refresh()
+        .refused(401, "refresh_token_reused", "Token has been revoked");
+}
+
+fn theft_ends_one_session_and_no_other(on: Backend) {
+    let app = on.app().with_ada();
+    let (other, thief) = (app.bearer(), app.bearer());
+    let victim = thief.refreshed();
+    app.advance(QUIET);
+    victim.refreshed();
+    thief
+        .try_refresh()
+        .refused(401, "refresh_token_reused", "Token has been revoked");
+    assert_eq!(other.get("/protected").status, 200);
+    assert_eq!(other.try_refresh().status, 200);
+}
+
+fn theft_by_cookie_clears_the_cookies(on: Backend) {
+    let app = on.app().with_ada();
+    let mut thief = app.browser();
+    let mut victim = thief.clone();
+    victim.refresh();
+    app.advance(QUIET);
+    victim.refresh();
+    let response = thief.refresh();
+    response.refused(401, "refresh_token_reused", "Token has been revoked");
+    assert!(thief.names().is_empty());
+}
+
+fn recover_a_lost_answer_costs_nobody_a_login(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let lost = ada.refreshed();
+    // Noticed only when the access token ends.
+    app.advance(Duration::from_secs(3600));
+    let recovered = ada.refreshed();
+    assert_eq!(claims(&recovered.refresh)["gen"], 3);
+    assert_ne!(recovered.refresh, lost.refresh);
+    app.advance(QUIET);
+    assert_eq!(recovered.try_refresh().status, 200);
+    // The successor that never arrived is an orphan now.
+    lost.try_refresh()
+        .refused(401, "refresh_token_reused", "Token has been revoked");
+}
+
+fn future_a_generation_that_the_database_lost_goes_forward(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let mut ahead = claims(&ada.refresh);
+    ahead.insert("gen".to_owned(), json!(5));
+    let response = app
+        .post("/refresh")
+        .bearer(&crate::support::jwt::signed(&ahead))
+        .send();
+    assert_eq!(response.status, 200);
+    assert_eq!(
+        claims(response.json()["refresh_token"].as_str().unwrap())["gen"],
+        5
+    );
+    ahead.insert("gen".to_owned(), json!(500));
+    let response = app
+        .post("/refresh")
+        .bearer(&crate::support::jwt::signed(&ahead))
+        .send();
+    response.refused(401, "refresh_superseded", "Token has been revoked");
+    assert_eq!(ada.get("/protected").status, 200, "nothing was revoked");
+}
+
+fn ended_an_unused_session_ends_and_a_used_one_goes_on(on: Backend) {
+    let app = on.app().with_ada();
+    let (idle, used) = (app.bearer(), app.bearer());
+    app.advance(Duration::from_secs(29 * 86_400));
+    let used = used.refreshed();
+    app.advance(Duration::from_secs(86_400));
+    idle.try_refresh()
+        .refused(401, "token_expired", "Token has expired");
+    assert_eq!(used.try_refresh().status, 200);
+}
+
+fn ended_no_use_moves_the_absolute_end(on: Backend) {
+    let app = on
+        .app_with(&[
+            ("SESSION_MAX_AGE", "3d"),
+            ("JWT_REFRESH_TOKEN_EXPIRES", "2d"),
+        ])
+        .with_ada();
+    let mut ada = app.bearer();
+    for _ in 0..2 {
+        app.advance(Duration::from_secs(86_400));
+        ada = ada.refreshed();
+    }
+    assert_eq!(claims(&ada.refresh)["exp"], START.unix() + 3 * 86_400);
+    app.advance(Duration::from_secs(86_400 - 100));
+    ada = ada.refreshed();
+    assert_eq!(
+        claims(&ada.access)["exp"],
+        START.unix() + 3 * 86_400,
+        "no token outlives its session"
+    );
+    app.advance(Duration::from_secs(100));
+    assert_eq!(ada.try_refresh().status, 401);
+    assert_eq!(ada.get("/protected").status, 401);
+}
+
+fn ended_the_row_has_the_last_word_whatever_the_token_says(on: Backend) {
+    let app = on.app().with_ada();
+    let mut lasting = claims(&app.bearer().refresh);
+    lasting.insert("exp".to_owned(), json!(START.unix() + 400 * 86_400));
+    let lasting = crate::support::jwt::signed(&lasting);
+    app.advance(Duration::from_secs(30 * 86_400));
+    let response = app.post("/refresh").bearer(&lasting).send();
+    response.refused(401, "session_expired", "Token has expired");
+}
+
+fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let store = app.other_store();
+    let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
+    let disable = store.change_user(&id, UserChange::Disable, app.now(), &app.settings().tokens);
+    block_on(disable).unwrap();
+    assert_eq!(ada.try_refresh().status, 401);
+    let login = || {
+        app.post("/login")
+            .json(json!({ "username": ADA.0, "password": ADA.1 }))
+            .send()
+    };
+    login().refused(401, "bad_credentials", "Bad username or password");
+    block_on(store.enable_user(&id)).unwrap();
+    assert_eq!(login().status, 200);
+    assert_eq!(ada.try_refresh().status, 401, "what was ended stays ended");
+}
+
+fn a_token_with_another_users_id_is_not_the_session_s(on: Backend) {
+    let app = on.app().with_ada();
+    let mut forged = claims(&app.bearer().refresh);
+    forged.insert("sub".to_owned(), json!("someone else"));
+    let response = app
+        .post("/refresh")
+        .bearer(&crate::support::jwt::signed(&forged))
+        .send();
+    response.refused(401, "session_revoked", "Token has been revoked");
+}
+
+on_both_databases!(
+    a_cookie_buys_new_cookies_and_a_script_sees_no_token,
+    a_header_buys_tokens_in_the_body_and_no_cookie,
+    a_cookie_needs_the_csrf_value_of_the_refresh_token,
+    a_hint_says_which_cookie_goes_into_which_header,
+    a_junk_header_does_not_switch_csrf_off,
+    an_access_token_buys_nothing,
+    rotate_each_use_past_the_window_makes_a_new_generation,
+    again_within_the_window_the_current_token_stays,
+    same_a_repeated_token_gets_the_same_successor_to_the_letter,
+    theft_a_replaced_token_after_its_successor_was_used_ends_the_session,
+    theft_the_token_before_once_its_successor_has_long_been_in_use,
+    theft_ends_one_session_and_no_other,
+    theft_by_cookie_clears_the_cookies,
+    recover_a_lost_answer_costs_nobody_a_login,
+    future_a_generation_that_the_database_lost_goes_forward,
+    ended_an_unused_session_ends_and_a_used_one_goes_on,
+    ended_no_use_moves_the_absolute_end,
+    ended_the_row_has_the_last_word_whatever_the_token_says,
+    ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in,
+    a_token_with_another_users_id_is_not_the_session_s,
+);

@@ -1,0 +1,115 @@
+//! What is ended elsewhere, by a command or on another replica, ends here within a second; and stays ended over a restart.
+
+use std::time::{Duration, Instant};
+
+use tokenpair::session::{EndReason, Revocation, Revoked, SessionStore};
+use tokenpair::store::UserChange;
+
+use crate::support::jwt::claims;
+use crate::support::{Backend, Bearer, Database, TestApp, block_on};
+
+/// Waits until the access token is refused, for a second at most.
+#[track_caller]
+fn ends_within_a_second(bearer: &Bearer<'_>) {
+    let began = Instant::now();
+    while bearer.get("/protected").status == 200 {
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "not within a second"
+        );
+        std::thread::yield_now();
+    }
+    bearer
+        .get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+}
+
+fn a_session_ended_by_a_command_ends_here(on: Backend) {
+    let app = on.app().with_ada();
+    let (ended, other) = (app.bearer(), app.bearer());
+    let sid = claims(&ended.access)["sid"].as_str().unwrap().to_owned();
+    let revocation = Revocation::new(
+        Revoked::Session(sid.clone()),
+        app.now(),
+        &app.settings().tokens,
+    );
+    assert!(
+        block_on(
+            app.other_store()
+                .revoke(&sid, EndReason::Admin, &revocation)
+        )
+        .unwrap()
+    );
+    ends_within_a_second(&ended);
+    assert_eq!(other.get("/protected").status, 200);
+}
+
+fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
+    let app = on.app().with_ada();
+    let (one, other) = (app.bearer(), app.bearer());
+    let id = claims(&one.access)["sub"].as_str().unwrap().to_owned();
+    let disable = app.other_store();
+    block_on(disable.change_user(&id, UserChange::Disable, app.now(), &app.settings().tokens))
+        .unwrap();
+    ends_within_a_second(&one);
+    ends_within_a_second(&other);
+}
+
+fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend) {
+    let app = on.app().with_ada();
+    let old = app.bearer();
+    let id = claims(&old.access)["sub"].as_str().unwrap().to_owned();
+    let store = app.other_store();
+    let same_hash = block_on(store.user_by_id(&id))
+        .unwrap()
+        .unwrap()
+        .password_hash;
+    block_on(store.change_user(
+        &id,
+        UserChange::Password(same_hash),
+        app.now(),
+        &app.settings().tokens,
+    ))
+    .unwrap();
+    ends_within_a_second(&old);
+    assert_eq!(old.try_refresh().status, 401);
+    assert_eq!(
+        app.bearer().get("/protected").status,
+        200,
+        "its epoch is the new one"
+    );
+}
+
+fn a_logout_reaches_another_replica_and_outlasts_a_restart(on: Backend) {
+    let database = Database::create(on);
+    let first = TestApp::start(
+        &database,
+        &[],
+        tokenpair::clock::Clock::fixed(crate::support::START),
+    )
+    .with_ada();
+    let second = TestApp::start(&database, &[], first.clock());
+    let ada = first.bearer();
+    let there = |app: &TestApp| app.get("/protected").bearer(&ada.access).send().status;
+    assert_eq!((there(&first), there(&second)), (200, 200));
+    assert_eq!(first.post("/logout").bearer(&ada.access).send().status, 200);
+    assert_eq!(there(&first), 401, "at once where it happened");
+    let began = Instant::now();
+    while there(&second) == 200 {
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "not within a second"
+        );
+    }
+    let clock = first.clock();
+    drop((first, second));
+    let restarted = TestApp::start(&database, &[], clock);
+    assert_eq!(there(&restarted), 401);
+}
+
+on_both_databases!(
+    a_session_ended_by_a_command_ends_here,
+    a_disabled_user_has_no_token_left_anywhere,
+    after_a_new_password_a_new_login_works_and_the_old_tokens_do_not,
+    a_logout_reaches_another_replica_and_outlasts_a_restart,
+);

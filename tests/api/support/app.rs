@@ -1,0 +1,181 @@
+//! A server of one's own: the production build on a port of its own, with a clock that the test moves.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::server::Server;
+use tokenpair::settings::{Settings, Sources};
+use tokenpair::store::{DieselStore, StorePolicy};
+
+use super::client::{Bearer, Browser, Request};
+use super::database::{Backend, Database};
+
+/// What the servers of the tests sign with.
+pub(crate) const SECRET: &str = "the secret of the tests: 64 bytes that no other server signs with";
+
+/// When every test begins.
+pub(crate) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// A name and a password that every test server knows.
+pub(crate) const ADA: (&str, &str) = ("ada", "correct horse battery");
+
+pub(crate) struct TestApp {
+    address: SocketAddr,
+    clock: Clock,
+    settings: Settings,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+    // Dropped after the server has gone.
+    database: Option<Database>,
+}
+
+impl Backend {
+    /// A server with an empty database and the defaults.
+    pub(crate) fn app(self) -> TestApp {
+        self.app_with(&[])
+    }
+
+    /// A server with an empty database and these settings.
+    pub(crate) fn app_with(self, settings: &[(&str, &str)]) -> TestApp {
+        let database = Database::create(self);
+        let mut app = TestApp::start(&database, settings, Clock::fixed(START));
+        app.database = Some(database);
+        app
+    }
+}
+
+impl TestApp {
+    /// A server on a database that outlives it.
+    pub(crate) fn start(database: &Database, settings: &[(&str, &str)], clock: Clock) -> Self {
+        let settings = settings_for(database, settings);
+        let (tell, told) = mpsc::channel();
+        let (run_settings, run_clock) = (settings.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = Server::build(&run_settings, run_clock)
+                    .await
+                    .expect("the server starts");
+                tell.send((server.address(), server.handle())).unwrap();
+                server.run().await.unwrap();
+            });
+        });
+        let (address, handle) = told.recv().expect("the server starts");
+        Self {
+            address,
+            clock,
+            settings,
+            handle,
+            thread: Some(thread),
+            database: None,
+        }
+    }
+
+    /// A server with a registered user, who is nowhere logged in.
+    pub(crate) fn with_ada(self) -> Self {
+        let (username, password) = ADA;
+        let registered = self
+            .post("/register")
+            .json(serde_json::json!({ "username": username, "password": password }));
+        assert_eq!(registered.send().status, 201);
+        self
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
+    }
+
+    /// The same database by another process's eyes, as a command or another replica has it.
+    pub(crate) fn other_store(&self) -> DieselStore {
+        DieselStore::open(
+            &self.settings.database,
+            StorePolicy {
+                pool: 1,
+                ..StorePolicy::default()
+            },
+        )
+        .unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Request<'_> {
+        self.request("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Request<'_> {
+        self.request("POST", path)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
+        Request::new(self, method, path)
+    }
+
+    /// Ada in a browser.
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser::log_in(
+            self,
+            serde_json::json!({ "username": ADA.0, "password": ADA.1 }),
+        )
+    }
+
+    /// Ada with a program that keeps tokens.
+    pub(crate) fn bearer(&self) -> Bearer<'_> {
+        Bearer::log_in(self, ADA)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // The command is sent at once; the future only tells when it is done.
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server ends in good order");
+        }
+    }
+}
+
+fn settings_for(database: &Database, settings: &[(&str, &str)]) -> Settings {
+    let url = database.url();
+    let usual = [
+        ("SERVER_BIND", "127.0.0.1:0"),
+        ("SERVER_WORKERS", "1"),
+        ("DATABASE_URL", url.as_str()),
+        ("DATABASE_POOL", "4"),
+        ("JWT_SECRET_KEY", SECRET),
+        ("PASSWORD_BCRYPT_COST", "10"),
+    ];
+    let values: BTreeMap<String, String> = usual
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Settings::load(&Sources::from_values(values)).expect("settings that work")
+}
+
+/// Waits for work of another thread on the database.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(work)
+}
