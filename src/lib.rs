@@ -39,6 +39,7 @@ mod json;
 pub mod keys;
 #[cfg(feature = "password")]
 pub mod password;
+mod random;
 pub mod session;
 #[cfg(feature = "store")]
 pub mod store;

@@ -18,7 +18,7 @@ use thiserror::Error;
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::sync::oneshot;
 
-use crate::session::random_text;
+use crate::random::random_text;
 
 /// A password as a person types it. `Debug` does not show it.
 #[derive(Clone, Debug)]

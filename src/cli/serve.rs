@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{Failure, block_on, settings};
 use crate::clock::Clock;
 use crate::server::Server;
@@ -10,9 +12,23 @@ use crate::settings::{Registration, Settings};
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
     block_on(async move {
+        // Caught before anything listens, so that no signal finds the server half ready.
+        let stop = stop_signal()?;
         let server = Server::build(&settings, Clock::system()).await?;
         greet(&server, &settings, out)?;
-        Ok(server.run().await?)
+        Ok(server.run(stop).await?)
+    })
+}
+
+/// Over at SIGTERM or Ctrl-C.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     })
 }
 

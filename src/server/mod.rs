@@ -17,7 +17,6 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::accounts::{AccountError, Accounts};
 pub use self::telemetry::start_logging;
@@ -146,14 +145,14 @@ impl Server {
         self.http.handle()
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then is not ready, finishes what runs (10 s at most), and returns.
+    /// Serves until `stop` is over, then is not ready, finishes what runs (10 s at most), and returns.
     ///
     /// # Errors
     ///
     /// If the operating system takes the listener away.
-    pub async fn run(self) -> std::io::Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
         let background = [
-            actix_web::rt::spawn(stop_on_signal(self.http.handle(), Arc::clone(&self.state))),
+            actix_web::rt::spawn(stop_after(stop, self.http.handle(), self.state)),
             actix_web::rt::spawn(follow_revocations(self.auth, self.clock)),
         ];
         let served = self.http.await;
@@ -207,18 +206,8 @@ fn listen(
     Ok((http.run(), address))
 }
 
-async fn stop_on_signal(handle: ServerHandle, state: Arc<State>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        log::error!("signals cannot be caught; stop this server with kill -9");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state: Arc<State>) {
+    stop.await;
     state.serving.store(false, Ordering::SeqCst);
     log::info!(
         "stopping: no new connections; what runs is finished, for {} s at most",

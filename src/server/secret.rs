@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::StartError;
 use crate::keys::KeyRing;
-use crate::session::random_text;
+use crate::random::random_text;
 use crate::settings::{Secret, Settings};
 
 /// Enough for any algorithm (RFC 7518 section 3.2).

@@ -1,8 +1,8 @@
 //! Minting: the tokens of a session, from its row, its user and the present instant.
 
-use super::seed::{RANDOM_BYTES, random_text};
 use super::store::SessionRecord;
 use crate::clock::Timestamp;
+use crate::random::{ID_BYTES, random_text};
 use crate::token::{Claims, IssueError, Token, TokenKind, Tokens};
 
 /// A signed token and what its bearer must know of it.
@@ -58,7 +58,7 @@ impl Mint<'_> {
         now: Timestamp,
     ) -> Result<Issued, IssueError> {
         let subject = &self.record.subject;
-        let jti = random_text(RANDOM_BYTES);
+        let jti = random_text(ID_BYTES);
         self.issue(Claims {
             fresh: freshness == Freshness::Fresh,
             csrf: self.csrf("csrf/access"),

@@ -5,28 +5,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// How many random bytes an id or a CSRF value has: 128 bits. A UUID has 122 and does not qualify (OWASP ASVS 5.0,
-/// 11.5.1).
-pub(super) const RANDOM_BYTES: usize = 16;
-
-/// That many random bytes, as base64url.
-///
-/// # Panics
-///
-/// If the operating system has no randomness to give, which no program should survive.
-#[expect(
-    clippy::expect_used,
-    reason = "without randomness every token could be guessed"
-)]
-pub fn random_text(bytes: usize) -> String {
-    let mut buffer = vec![0; bytes];
-    rand::fill(&mut buffer).expect("BUG: the operating system gives no randomness");
-    URL_SAFE_NO_PAD.encode(buffer)
-}
+use crate::random::{ID_BYTES, random_text};
 
 /// The secret of one session, from which its CSRF values and token ids are derived. It signs nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +18,7 @@ pub struct Seed(String);
 impl Seed {
     /// A new one.
     pub fn random() -> Self {
-        Self(random_text(RANDOM_BYTES))
+        Self(random_text(ID_BYTES))
     }
 
     /// As a store kept it.
@@ -52,7 +35,7 @@ impl Seed {
     pub(super) fn derive(&self, label: &str) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         let tag = hmac::sign(&key, label.as_bytes());
-        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..RANDOM_BYTES).unwrap_or_default())
+        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..ID_BYTES).unwrap_or_default())
     }
 }
 

@@ -26,3 +26,4 @@ mod refresh;
 mod register;
 mod reissue;
 mod revocation;
+mod statements;

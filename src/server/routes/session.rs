@@ -80,7 +80,7 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
             access_token: pair.access.token.as_str(),
             refresh_token: pair.refresh.token.as_str(),
         }),
-        csrf: (!in_body && !auth.cookies().csrf).then(|| CsrfInBody {
+        csrf: (!in_body && !auth.cookies().csrf).then_some(CsrfInBody {
             csrf_access_token: pair.access.csrf.as_deref(),
             csrf_refresh_token: pair.refresh.csrf.as_deref(),
         }),

@@ -61,7 +61,7 @@ impl TestApp {
                     .await
                     .expect("the server starts");
                 tell.send((server.address(), server.handle())).unwrap();
-                server.run().await.unwrap();
+                server.run(std::future::pending()).await.unwrap();
             });
         });
         let (address, handle) = told.recv().expect("the server starts");

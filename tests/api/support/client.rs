@@ -222,7 +222,6 @@ impl<'a> Browser<'a> {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     pub(crate) fn log_in(app: &'a TestApp, credentials: Value) -> Self {
         let mut browser = Self::new(app);
         let response = browser.send(app.post("/login").json(credentials));

@@ -1,0 +1,479 @@
+//! The program, as a person or a container runs it: commands, exit codes, files, signals.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "common/database.rs"]
+mod database;
+#[path = "common/program.rs"]
+mod program;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use database::{Backend, Database};
+use program::Program;
+use serde_json::json;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[test]
+fn the_first_start_makes_all_that_is_needed_and_the_second_keeps_it() {
+    let program = Program::new();
+    let first = program.serve();
+    assert!(
+        first
+            .greeting
+            .contains(&format!("listens on http://{}", first.address)),
+        "{}",
+        first.greeting
+    );
+    assert!(
+        first
+            .greeting
+            .contains("database: SQLite, data/tokenpair.db"),
+        "{}",
+        first.greeting
+    );
+    assert!(
+        first.greeting.contains("try: curl http://"),
+        "{}",
+        first.greeting
+    );
+    let mode = |path: &str| {
+        fs::metadata(program.path(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(
+        (
+            mode("data"),
+            mode("data/secret_key"),
+            mode("data/tokenpair.db")
+        ),
+        (0o700, 0o600, 0o600)
+    );
+    let secret = fs::read_to_string(program.path("data/secret_key")).unwrap();
+    assert!(secret.len() >= 64);
+
+    first.post(
+        "/register",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    let login = first.post(
+        "/login",
+        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
+    );
+    let access = login["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(first.stop().code(), Some(0));
+
+    let second = program.serve();
+    assert_eq!(
+        fs::read_to_string(program.path("data/secret_key")).unwrap(),
+        secret
+    );
+    assert_eq!(
+        second.get("/protected", &access),
+        (200, json!({ "logged_in_as": "ada" }))
+    );
+}
+
+#[test]
+fn the_same_program_serves_from_postgresql() {
+    let database = Database::create(Backend::Postgres);
+    let program = Program::new().env("DATABASE_URL", &database.url());
+    let served = program.serve();
+    assert!(
+        served
+            .greeting
+            .contains("database: PostgreSQL, 127.0.0.1/tokenpair_"),
+        "{}",
+        served.greeting
+    );
+    served.post(
+        "/register",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    let login = served.post(
+        "/login",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    assert_eq!(login["login"], true);
+    assert!(!program.path("data/tokenpair.db").exists());
+}
+
+#[test]
+fn a_stopping_server_finishes_what_runs_and_exits_with_0() {
+    for signal in ["-TERM", "-INT"] {
+        let program = Program::new();
+        let served = program.serve();
+        // A login that is being hashed while the signal comes.
+        let address = served.address;
+        let slow = std::thread::spawn(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let body = json!({ "username": "nobody", "password": PASSWORD }).to_string();
+            let head = "POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+            write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        served.wait_for_a_busy_hashing_thread();
+        let stopped = served.signal(signal);
+        assert_eq!(stopped.code(), Some(0), "{signal}");
+        let answer = slow.join().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{signal}: {answer}");
+    }
+}
+
+#[test]
+fn no_log_line_has_anything_secret_at_any_level() {
+    let program = Program::new().env("RUST_LOG", "trace");
+    let served = program.serve();
+    served.post(
+        "/register",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    let login = served.post(
+        "/login",
+        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
+    );
+    let access = login["access_token"].as_str().unwrap();
+    served.get("/protected", access);
+    served.get(&format!("/nowhere/{access}?token={access}"), access);
+    served.get(
+        "/protected",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYWxsb3J5In0.c2ln",
+    );
+    let secret = fs::read_to_string(program.path("data/secret_key")).unwrap();
+    let log = served.stop_and_read_log();
+    assert!(
+        log.contains("GET /protected 200") && log.contains("GET (a path with a token in it) 404"),
+        "{log}"
+    );
+    for forbidden in [
+        PASSWORD,
+        "eyJ",
+        "$2b$",
+        secret.as_str(),
+        "correct",
+        "Bearer ",
+    ] {
+        assert!(!log.contains(forbidden), "{forbidden} in {log}");
+    }
+}
+
+#[test]
+fn users_are_managed_from_the_command_line() {
+    let program = Program::new();
+    let added = program.run_with_input(
+        &["user", "add", "Root", "--admin", "--password-stdin"],
+        &format!("{PASSWORD}\n"),
+    );
+    assert!(added.done().starts_with("Root added, id "));
+    program
+        .run_with_input(&["user", "add", "ada", "--password-stdin"], PASSWORD)
+        .done();
+    let twice = program.run_with_input(&["user", "add", "ADA", "--password-stdin"], PASSWORD);
+    assert_eq!(twice.failed(), "tokenpair: the username is taken\n");
+    let short = program.run_with_input(&["user", "add", "bob", "--password-stdin"], "short");
+    assert_eq!(
+        short.failed(),
+        "tokenpair: a password has at least 8 characters\n"
+    );
+    let odd = program.run_with_input(&["user", "add", "two words", "--password-stdin"], PASSWORD);
+    assert!(odd.failed().contains("a username has letters, digits"));
+
+    let list = program.run(&["user", "list"]).done();
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(
+        lines[1].starts_with("ada ") && lines[1].ends_with("active"),
+        "{list}"
+    );
+    assert!(
+        lines[2].starts_with("Root ") && lines[2].ends_with("active    admin"),
+        "{list}"
+    );
+
+    let served = program.serve();
+    let login = |password: &str| {
+        served
+            .request(
+                "POST",
+                "/login",
+                Some(&json!({ "username": "ada", "password": password, "tokens": "body" })),
+            )
+            .0
+    };
+    assert_eq!(login(PASSWORD), 200);
+    program.run(&["user", "disable", "ada"]).done();
+    assert_eq!(login(PASSWORD), 401);
+    assert!(program.run(&["user", "list"]).done().contains("disabled"));
+    program.run(&["user", "enable", "ada"]).done();
+    assert_eq!(login(PASSWORD), 200);
+    program
+        .run_with_input(
+            &["user", "password", "ada", "--password-stdin"],
+            "another password\n",
+        )
+        .done();
+    assert_eq!((login(PASSWORD), login("another password")), (401, 200));
+    let nobody = program.run(&["user", "disable", "nobody"]);
+    assert_eq!(
+        nobody.failed(),
+        "tokenpair: there is no user \"nobody\"; `tokenpair user list` shows all\n"
+    );
+}
+
+#[test]
+fn without_a_terminal_a_password_is_not_asked_for() {
+    let program = Program::new();
+    // A session of its own has no terminal.
+    let mut command = Command::new("setsid");
+    command
+        .arg("--wait")
+        .arg(env!("CARGO_BIN_EXE_tokenpair"))
+        .args(["user", "add", "ada"]);
+    let output = program
+        .environment(&mut command)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("use --password-stdin"), "{complaint}");
+}
+
+#[test]
+fn sessions_are_listed_and_ended_from_the_command_line() {
+    let program = Program::new();
+    let served = program.serve();
+    served.post(
+        "/register",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    let login = served.post(
+        "/login",
+        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
+    );
+    let access = login["access_token"].as_str().unwrap();
+    let list = program.run(&["session", "list", "ada"]).done();
+    let session = list.lines().nth(1).unwrap();
+    assert!(
+        session.contains("active") && session.contains("127.0.0.1"),
+        "{list}"
+    );
+    let id = session.split_whitespace().next().unwrap();
+    assert_eq!(
+        program.run(&["session", "revoke", id]).done(),
+        format!("{id} is ended\n")
+    );
+    assert_eq!(
+        program.run(&["session", "revoke", id]).done(),
+        format!("{id} had ended before\n")
+    );
+    let unknown = program.run(&["session", "revoke", "nothing"]);
+    assert!(unknown.failed().contains("there is no session \"nothing\""));
+    let began = Instant::now();
+    while served.get("/protected", access).0 == 200 {
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "the server has not heard of it"
+        );
+    }
+    assert!(
+        program
+            .run(&["session", "list", "ada"])
+            .done()
+            .contains("admin")
+    );
+}
+
+#[test]
+fn migrate_brings_the_database_up_to_date_and_check_only_looks() {
+    let database = Database::create(Backend::Postgres);
+    let program = Program::new().env("DATABASE_URL", &database.url());
+    let pending = program.run(&["migrate", "--check"]);
+    assert!(
+        pending
+            .failed()
+            .ends_with("1 pending; run: tokenpair migrate\n")
+    );
+    assert!(program.run(&["migrate"]).done().ends_with(": done\n"));
+    assert_eq!(
+        program.run(&["migrate"]).done(),
+        "the database is up to date\n"
+    );
+    assert_eq!(
+        program.run(&["migrate", "--check"]).done(),
+        "the database is up to date\n"
+    );
+
+    let program = Program::new();
+    assert!(
+        program
+            .run(&["migrate", "--check"])
+            .failed()
+            .contains("there is no database yet")
+    );
+    assert!(!program.path("data").exists(), "to look must not make");
+}
+
+#[test]
+fn a_token_is_taken_apart_with_each_verdict() {
+    let program = Program::new();
+    assert!(
+        program
+            .run_with_input(&["token", "inspect"], "x")
+            .failed()
+            .contains("there is no signing secret yet")
+    );
+    let served = program.serve();
+    served.post(
+        "/register",
+        &json!({ "username": "ada", "password": PASSWORD }),
+    );
+    let login = served.post(
+        "/login",
+        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
+    );
+    let access = login["access_token"].as_str().unwrap();
+
+    let good = program
+        .run_with_input(&["token", "inspect"], &format!("Bearer {access}\n"))
+        .done();
+    for line in [
+        "\"alg\": \"HS256\"",
+        "\"username\": \"ada\"",
+        "signature: good",
+        "times: good",
+        "the token is good",
+    ] {
+        assert!(good.contains(line), "{good}");
+    }
+    let forged = format!("{}A", &access[..access.len() - 5]);
+    let bad = program.run_with_input(&["token", "inspect"], &forged);
+    assert_eq!(bad.code, Some(1));
+    assert!(
+        bad.out.contains("signature: Signature verification failed")
+            && bad.out.contains("times: good"),
+        "{bad:?}"
+    );
+    assert_eq!(
+        program.run_with_input(&["token", "inspect"], "x").failed(),
+        "tokenpair: Not enough segments\n"
+    );
+}
+
+#[test]
+fn the_health_check_says_whether_the_server_is_ready() {
+    let program = Program::new();
+    let served = program.serve();
+    let check = program
+        .command(&["healthcheck"])
+        .env("SERVER_BIND", served.address.to_string())
+        .output();
+    assert_eq!(check.unwrap().status.code(), Some(0));
+    let address = served.address.to_string();
+    served.stop();
+    let check = program
+        .command(&["healthcheck"])
+        .env("SERVER_BIND", &address)
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        String::from_utf8(check.stderr)
+            .unwrap()
+            .contains("is not ready")
+    );
+}
+
+#[test]
+fn completions_and_help_are_printed_and_wrong_usage_is_2() {
+    let program = Program::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            program
+                .run(&["completions", shell])
+                .done()
+                .contains("tokenpair")
+        );
+    }
+    let help = program.run(&["--help"]).done();
+    for command in [
+        "serve",
+        "migrate",
+        "user",
+        "session",
+        "config",
+        "token",
+        "healthcheck",
+        "completions",
+    ] {
+        assert!(help.contains(command), "{help}");
+    }
+    for wrong in [
+        &["frobnicate"][..],
+        &["user", "add"],
+        &["user"],
+        &["serve", "--fast"],
+    ] {
+        assert_eq!(program.run(wrong).code, Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_and_a_database_that_is_away_are_said_plainly() {
+    let program = Program::new();
+    let served = program.serve();
+    let taken = program
+        .command(&["serve"])
+        .env("SERVER_BIND", served.address.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(taken.status.code(), Some(1));
+    let complaint = String::from_utf8(taken.stderr).unwrap();
+    assert!(
+        complaint.contains(&format!(
+            "{} cannot be listened on: Address already in use",
+            served.address
+        )),
+        "{complaint}"
+    );
+
+    let away = Program::new().env(
+        "DATABASE_URL",
+        "postgres://ada:hidden-word@127.0.0.1:1/nowhere",
+    );
+    let complaint = away.run(&["serve"]).failed();
+    assert!(
+        complaint.contains("the database cannot be opened (PostgreSQL, 127.0.0.1/nowhere)"),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("Connection refused") && !complaint.contains("hidden-word"),
+        "{complaint}"
+    );
+
+    let unwritable = Program::new().env("DATABASE_URL", "sqlite:///proc/nowhere/x.db");
+    assert!(
+        unwritable
+            .run(&["serve"])
+            .failed()
+            .contains("/proc/nowhere/x.db cannot be made or written")
+    );
+}

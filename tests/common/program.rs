@@ -1,0 +1,243 @@
+//! The built program in a folder of its own, with nothing in its environment but what a test puts there.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) struct Program {
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    /// What it printed, if it did what it was told.
+    #[track_caller]
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// What it complained of, if it failed.
+    #[track_caller]
+    pub(crate) fn failed(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        self.err
+    }
+}
+
+impl Program {
+    pub(crate) fn new() -> Self {
+        let program = Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: BTreeMap::new(),
+        };
+        program
+            .env("SERVER_BIND", "127.0.0.1:0")
+            .env("PASSWORD_BCRYPT_COST", "10")
+            .env("RUST_LOG", "info")
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenpair"));
+        command.args(arguments);
+        self.environment(&mut command);
+        command
+    }
+
+    /// Gives a command this program's folder and variables, and no others.
+    pub(crate) fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", path)
+            .envs(&self.variables)
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with_input(arguments, "")
+    }
+
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = self.command(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that does not read has ended by then.
+        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Starts the server and waits until it has said where it listens.
+    pub(crate) fn serve(&self) -> Served {
+        let mut command = self.command(&["serve"]);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut err = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            err.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let greeting: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
+        let Some(address) = greeting
+            .first()
+            .and_then(|line| line.rsplit_once("http://"))
+        else {
+            let _ended = child.wait();
+            panic!("the server did not start: {}", log.join().unwrap());
+        };
+        let address = address.1.parse().unwrap();
+        Served {
+            child,
+            address,
+            greeting: greeting.join("\n"),
+            log: Some(log),
+        }
+    }
+}
+
+/// A running server; killed if a test leaves it behind.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) greeting: String,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Served {
+    pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.send(method, path, None, body)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.request("POST", path, Some(body));
+        assert!(status < 300, "{path}: {status} {answer}");
+        answer
+    }
+
+    pub(crate) fn get(&self, path: &str, access: &str) -> (u16, Value) {
+        self.send("GET", path, Some(access), None)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        access: Option<&str>,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .build()
+            .new_agent();
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        if let Some(access) = access {
+            request = request.header("Authorization", format!("Bearer {access}"));
+        }
+        let answer = match body {
+            Some(body) => agent.run(
+                request
+                    .header("Content-Type", "application/json")
+                    .body(body.to_string())
+                    .unwrap(),
+            ),
+            None => agent.run(request.body(()).unwrap()),
+        };
+        let mut answer = answer.unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_str(&text).unwrap(),
+        )
+    }
+
+    /// A thread named for passwords that has used the processor.
+    pub(crate) fn wait_for_a_busy_hashing_thread(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let patience = Instant::now() + Duration::from_secs(10);
+        loop {
+            let running = std::fs::read_dir(&tasks).unwrap().flatten().any(|task| {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                // The fourteenth field is the time on the processor; starting a thread takes less than a tick.
+                let ticks = stat
+                    .split_whitespace()
+                    .nth(13)
+                    .and_then(|ticks| ticks.parse::<u32>().ok());
+                stat.contains("(password-") && ticks > Some(0)
+            });
+            if running {
+                return;
+            }
+            assert!(Instant::now() < patience, "no password is being hashed");
+        }
+    }
+
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal("-TERM")
+    }
+
+    pub(crate) fn signal(mut self, signal: &str) -> ExitStatus {
+        self.send_signal(signal)
+    }
+
+    pub(crate) fn stop_and_read_log(mut self) -> String {
+        self.send_signal("-TERM");
+        self.log.take().unwrap().join().unwrap()
+    }
+
+    fn send_signal(&mut self, signal: &str) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

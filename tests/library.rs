@@ -1,0 +1,452 @@
+//! The library as a stranger uses it: an Actix app of one's own, with the store in memory and without our server.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+use std::time::Duration;
+
+use actix_identity::{Identity, IdentityMiddleware};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::SET_COOKIE;
+use actix_web::middleware::from_fn;
+use actix_web::test::{self, TestRequest};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::keys::{Algorithm, KeyError, KeyRing};
+use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+use tokenpair::token::{TokenPolicy, Tokens};
+use tokenpair::web::{
+    Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, WebPolicy, identity_bridge, reissue,
+};
+
+struct Fixture {
+    auth: Auth,
+    clock: Clock,
+    subject: Subject,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let subject = Subject {
+            id: "7".to_owned(),
+            username: "ada".to_owned(),
+            roles: vec!["author".to_owned()],
+            epoch: 0,
+            disabled: false,
+        };
+        let store = MemoryStore::default();
+        store.put_subject(subject.clone());
+        store.put_subject(Subject {
+            id: "8".to_owned(),
+            disabled: true,
+            ..subject.clone()
+        });
+        let keys =
+            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
+        let sessions = Sessions::new(
+            store,
+            Tokens::new(keys, TokenPolicy::default()),
+            SessionPolicy::default(),
+        );
+        let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+        let cookies = CookiePolicy {
+            secure: false,
+            ..CookiePolicy::default()
+        };
+        let auth = Auth::new(
+            sessions,
+            WebPolicy {
+                cookies,
+                ..WebPolicy::default()
+            },
+            clock.clone(),
+        );
+        Self {
+            auth,
+            clock,
+            subject,
+        }
+    }
+
+    async fn access_token(&self) -> String {
+        let login = self
+            .auth
+            .sessions()
+            .login(&self.subject, Login::default(), self.auth.now());
+        login.await.unwrap().access.token.as_str().to_owned()
+    }
+}
+
+async fn whoami(user: Option<Identity>) -> String {
+    user.map_or_else(|| "nobody".to_owned(), |user| user.id().unwrap())
+}
+
+async fn members_only(user: Identity) -> String {
+    user.id().unwrap()
+}
+
+async fn log_in(request: HttpRequest, id: web::Path<String>) -> HttpResponse {
+    Identity::login(&request.extensions(), id.into_inner()).unwrap();
+    HttpResponse::Ok().finish()
+}
+
+async fn log_in_and_fail(request: HttpRequest) -> HttpResponse {
+    Identity::login(&request.extensions(), "7".to_owned()).unwrap();
+    HttpResponse::Conflict().finish()
+}
+
+async fn log_out(user: Identity) -> HttpResponse {
+    user.logout();
+    HttpResponse::Ok().finish()
+}
+
+async fn identity_app(
+    auth: Auth,
+    identity: IdentityMiddleware,
+) -> impl Service<actix_http::Request, Response = ServiceResponse<impl MessageBody>, Error = Error>
+{
+    test::init_service(
+        App::new()
+            .app_data(auth)
+            .wrap(identity)
+            .wrap(from_fn(identity_bridge))
+            .wrap(from_fn(reissue))
+            .route("/", web::get().to(whoami))
+            .route("/members", web::get().to(members_only))
+            .route("/login/{id}", web::get().to(log_in))
+            .route("/login-and-fail", web::get().to(log_in_and_fail))
+            .route("/logout", web::get().to(log_out)),
+    )
+    .await
+}
+
+/// The names and values that a response sets, as a `Cookie` header would send them back.
+fn cookies<B>(response: &ServiceResponse<B>) -> String {
+    let pairs = response
+        .headers()
+        .get_all(SET_COOKIE)
+        .map(|value| value.to_str().unwrap().split(';').next().unwrap());
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+async fn text<B: MessageBody>(response: ServiceResponse<B>) -> String {
+    String::from_utf8(test::read_body(response).await.to_vec()).unwrap()
+}
+
+#[actix_web::test]
+async fn identity_is_the_user_of_a_verified_access_token() {
+    let fixture = Fixture::new();
+    let app = identity_app(fixture.auth.clone(), IdentityMiddleware::default()).await;
+    let cookie = format!("access_token_cookie={}", fixture.access_token().await);
+    let get = |path: &str, cookie: &str| {
+        TestRequest::get()
+            .uri(path)
+            .insert_header(("Cookie", cookie))
+            .to_request()
+    };
+    assert_eq!(text(app.call(get("/", &cookie)).await.unwrap()).await, "7");
+    assert_eq!(
+        text(app.call(get("/members", &cookie)).await.unwrap()).await,
+        "7"
+    );
+    assert!(
+        app.call(get("/", &cookie))
+            .await
+            .unwrap()
+            .headers()
+            .get(SET_COOKIE)
+            .is_none(),
+        "nothing was done"
+    );
+    for stranger in ["", "access_token_cookie=x.y.z"] {
+        assert_eq!(
+            text(app.call(get("/", stranger)).await.unwrap()).await,
+            "nobody"
+        );
+        let refused = app.call(get("/members", stranger)).await;
+        let status = refused.map_or_else(
+            |error| error.as_response_error().status_code(),
+            |response| response.status(),
+        );
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[actix_web::test]
+async fn identity_login_issues_the_pair_and_logout_ends_it() {
+    for identity in [
+        IdentityMiddleware::default(),
+        IdentityMiddleware::builder()
+            .logout_behavior(actix_identity::config::LogoutBehavior::DeleteIdentityKeys)
+            .build(),
+    ] {
+        let fixture = Fixture::new();
+        let app = identity_app(fixture.auth.clone(), identity).await;
+        let get = |path: &str, cookie: &str| {
+            TestRequest::get()
+                .uri(path)
+                .insert_header(("Cookie", cookie))
+                .to_request()
+        };
+        let login = app.call(get("/login/7", "")).await.unwrap();
+        let jar = cookies(&login);
+        assert_eq!(login.headers().get_all(SET_COOKIE).count(), 4);
+        assert_eq!(
+            text(app.call(get("/members", &jar)).await.unwrap()).await,
+            "7"
+        );
+
+        let logout = app.call(get("/logout", &jar)).await.unwrap();
+        assert_eq!(logout.status(), StatusCode::OK);
+        assert_eq!(
+            cookies(&logout),
+            "access_token_cookie=; csrf_access_token=; refresh_token_cookie=; csrf_refresh_token="
+        );
+        assert_eq!(
+            text(app.call(get("/", &jar)).await.unwrap()).await,
+            "nobody",
+            "the session is over"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn identity_login_counts_for_nothing_if_the_handler_fails_or_the_user_may_not() {
+    let fixture = Fixture::new();
+    let app = identity_app(fixture.auth.clone(), IdentityMiddleware::default()).await;
+    let failed = app
+        .call(TestRequest::get().uri("/login-and-fail").to_request())
+        .await
+        .unwrap();
+    assert_eq!(
+        (failed.status(), failed.headers().get(SET_COOKIE)),
+        (StatusCode::CONFLICT, None)
+    );
+    for who in ["nobody", "8"] {
+        let refused = app
+            .call(
+                TestRequest::get()
+                    .uri(&format!("/login/{who}"))
+                    .to_request(),
+            )
+            .await
+            .unwrap();
+        assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR, "{who}");
+        assert!(refused.headers().get(SET_COOKIE).is_none());
+    }
+}
+
+#[actix_web::test]
+async fn identity_s_cookies_are_reissued_like_any_other() {
+    let fixture = Fixture::new();
+    let app = identity_app(fixture.auth.clone(), IdentityMiddleware::default()).await;
+    let get = |path: &str, cookie: &str| {
+        TestRequest::get()
+            .uri(path)
+            .insert_header(("Cookie", cookie))
+            .to_request()
+    };
+    let jar = cookies(&app.call(get("/login/7", "")).await.unwrap());
+    fixture.clock.advance(Duration::from_secs(1800));
+    assert_eq!(
+        app.call(get("/", &jar))
+            .await
+            .unwrap()
+            .headers()
+            .get_all(SET_COOKIE)
+            .count(),
+        2
+    );
+    let logout = app.call(get("/logout", &jar)).await.unwrap();
+    assert_eq!(
+        logout.headers().get_all(SET_COOKIE).count(),
+        4,
+        "a logout stays one"
+    );
+}
+
+async fn fresh_only(_user: Fresh) -> &'static str {
+    "fresh"
+}
+
+async fn any(token: AnyToken) -> String {
+    format!("{:?} from {}", token.claims().kind, token.location())
+}
+
+async fn maybe(user: MaybeAccess) -> String {
+    user.get()
+        .map_or_else(|| "nobody".to_owned(), |user| user.identity().to_owned())
+}
+
+async fn trap(user: Option<Access>) -> String {
+    user.map_or_else(|| "nobody".to_owned(), |user| user.identity().to_owned())
+}
+
+#[actix_web::test]
+async fn an_optional_token_is_none_only_if_none_came() {
+    let fixture = Fixture::new();
+    let app = App::new()
+        .app_data(fixture.auth.clone())
+        .route("/maybe", web::get().to(maybe));
+    let app = test::init_service(app.route("/trap", web::get().to(trap))).await;
+    let get = |path: &str, token: &str| {
+        let request = TestRequest::get().uri(path);
+        let request = if token.is_empty() {
+            request
+        } else {
+            request.insert_header(("Authorization", format!("Bearer {token}")))
+        };
+        request.to_request()
+    };
+    let good = fixture.access_token().await;
+    assert_eq!(
+        text(test::call_service(&app, get("/maybe", &good)).await).await,
+        "7"
+    );
+    assert_eq!(
+        text(test::call_service(&app, get("/maybe", "")).await).await,
+        "nobody"
+    );
+    let forged = format!("{}x", &good[..good.len() - 1]);
+    assert_eq!(
+        test::call_service(&app, get("/maybe", &forged))
+            .await
+            .status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    // Actix's own Option lets the forged token pass as a visitor: that is why MaybeAccess is there.
+    assert_eq!(
+        text(test::call_service(&app, get("/trap", &forged)).await).await,
+        "nobody"
+    );
+}
+
+#[actix_web::test]
+async fn a_sensitive_route_asks_for_a_fresh_token() {
+    let fixture = Fixture::new();
+    let app = App::new()
+        .app_data(fixture.auth.clone())
+        .route("/fresh", web::get().to(fresh_only));
+    let app = test::init_service(app.route("/any", web::get().to(any))).await;
+    let login = Login::default();
+    let pair = fixture
+        .auth
+        .sessions()
+        .login(&fixture.subject, login, fixture.auth.now())
+        .await
+        .unwrap();
+    let claims = fixture.auth.sessions().tokens().verify(
+        pair.access.token.as_str(),
+        fixture.auth.now(),
+        tokenpair::token::Expiry::Enforced,
+    );
+    let reissued = fixture
+        .auth
+        .sessions()
+        .reissue(&claims.unwrap(), fixture.auth.now())
+        .await
+        .unwrap()
+        .unwrap();
+    let get = |path: &str, token: &str| {
+        TestRequest::get()
+            .uri(path)
+            .insert_header(("Authorization", format!("Bearer {token}")))
+            .to_request()
+    };
+    assert_eq!(
+        text(test::call_service(&app, get("/fresh", pair.access.token.as_str())).await).await,
+        "fresh"
+    );
+    let stale = test::call_service(&app, get("/fresh", reissued.access.token.as_str())).await;
+    assert_eq!(stale.status(), StatusCode::UNAUTHORIZED);
+    assert!(text(stale).await.contains("Fresh token required"));
+    let of_both = [
+        (&pair.access, "Access from headers"),
+        (&pair.refresh, "Refresh from headers"),
+    ];
+    for (issued, said) in of_both {
+        assert_eq!(
+            text(test::call_service(&app, get("/any", issued.token.as_str())).await).await,
+            said
+        );
+    }
+}
+
+#[actix_web::test]
+async fn an_app_without_auth_answers_500_and_does_not_panic() {
+    let app = test::init_service(
+        App::new()
+            .wrap(from_fn(reissue))
+            .route("/maybe", web::get().to(maybe)),
+    )
+    .await;
+    let response = test::call_service(&app, TestRequest::get().uri("/maybe").to_request()).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        text(response).await,
+        r#"{"msg":"Internal server error","code":"internal_error"}"#
+    );
+}
+
+#[test]
+fn secrets_that_cannot_be_safe_are_refused() {
+    let make = |algorithm, secret: &[u8]| KeyRing::from_secret(algorithm, secret);
+    for (algorithm, len) in [
+        (Algorithm::Hs256, 31),
+        (Algorithm::Hs384, 47),
+        (Algorithm::Hs512, 63),
+    ] {
+        let secret: Vec<u8> = (0..len).map(|number| b'a' + number % 23).collect();
+        assert!(
+            matches!(make(algorithm, &secret), Err(KeyError::TooShort { .. })),
+            "{len}"
+        );
+        let enough = [&secret[..], b"!"].concat();
+        assert!(make(algorithm, &enough).is_ok());
+    }
+    let placeholders = [
+        "",
+        "super-secret",
+        "CHANGE-ME",
+        "your-256-bit-secret",
+        "change_me_in_production_0123456789",
+        &"x".repeat(64),
+    ];
+    for placeholder in placeholders {
+        assert!(
+            matches!(
+                make(Algorithm::Hs256, placeholder.as_bytes()),
+                Err(KeyError::Placeholder)
+            ),
+            "{placeholder:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn nothing_that_is_secret_is_printed_by_debug() {
+    let fixture = Fixture::new();
+    let pair = fixture
+        .auth
+        .sessions()
+        .login(&fixture.subject, Login::default(), fixture.auth.now())
+        .await
+        .unwrap();
+    let text = format!(
+        "{pair:?} {:?} {:?}",
+        fixture.auth,
+        KeyRing::from_secret(Algorithm::Hs256, &[b'a'; 31])
+    );
+    assert!(
+        !text.contains("eyJ") && !text.contains("nobody else can know"),
+        "{text}"
+    );
+}

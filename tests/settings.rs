@@ -1,0 +1,366 @@
+//! Settings, as the program reads them: from the environment, `.env` and `tokenpair.toml`; and what it refuses.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "common/program.rs"]
+mod program;
+
+use std::fs;
+
+use program::Program;
+use tokenpair::settings::KNOWN;
+
+const SECRET: &str = "a secret that is long enough for any algorithm, with its 64 bytes and more";
+
+fn with(variables: &[(&str, &str)]) -> Program {
+    variables
+        .iter()
+        .fold(Program::new(), |program, (name, value)| {
+            program.env(name, value)
+        })
+}
+
+#[track_caller]
+fn refused(variables: &[(&str, &str)], complaint: &str) {
+    let said = with(variables).run(&["config", "check"]).failed();
+    assert!(said.contains(complaint), "{said}");
+}
+
+#[test]
+fn the_defaults_are_good() {
+    assert_eq!(
+        Program::new().run(&["config", "check"]).done(),
+        "the settings are good\n"
+    );
+}
+
+#[test]
+fn the_environment_is_stronger_than_dot_env_and_that_than_the_file() {
+    let program = Program::new().env("JWT_ACCESS_TOKEN_EXPIRES", "2h");
+    fs::write(
+        program.path(".env"),
+        "JWT_ACCESS_TOKEN_EXPIRES=3h\nSESSION_MAX_AGE=\"80d\"\n# a comment\n",
+    )
+    .unwrap();
+    let toml = "JWT_ACCESS_TOKEN_EXPIRES = \"4h\"\nSESSION_MAX_AGE = \"70d\"\nDATABASE_POOL = 3\n\
+                JWT_ENCODE_NBF = false\nJWT_TOKEN_LOCATION = [\"headers\", \"cookies\"]\n";
+    fs::write(program.path("tokenpair.toml"), toml).unwrap();
+    let shown = program.run(&["config", "show"]).done();
+    for line in [
+        "JWT_ACCESS_TOKEN_EXPIRES = 2h  (environment)",
+        "SESSION_MAX_AGE = 80d  (.env)",
+        "DATABASE_POOL = 3  (tokenpair.toml)",
+        "JWT_ENCODE_NBF = false  (tokenpair.toml)",
+        "JWT_TOKEN_LOCATION = headers,cookies  (tokenpair.toml)",
+        "JWT_REISSUE_WITHIN = 30m  (default)",
+    ] {
+        assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
+    }
+    program.run(&["config", "check"]).done();
+}
+
+#[test]
+fn secrets_are_masked_where_settings_are_shown() {
+    let url = "postgres://ada:hidden-word@db.example.org/tokens?password=other-word";
+    let shown = with(&[("JWT_SECRET_KEY", SECRET), ("DATABASE_URL", url)])
+        .run(&["config", "show"])
+        .done();
+    assert!(
+        shown.contains("JWT_SECRET_KEY = ********  (environment)"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("postgres://ada:********@db.example.org/tokens"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("word@") && !shown.contains("other-word") && !shown.contains(SECRET),
+        "{shown}"
+    );
+}
+
+#[test]
+fn any_value_can_come_from_a_file() {
+    let program = Program::new()
+        .env("SERVER_BIND", "0.0.0.0:8080")
+        .env("JWT_SECRET_KEY_FILE", "secret.txt");
+    fs::write(program.path("secret.txt"), format!("{SECRET}\n")).unwrap();
+    program.run(&["config", "check"]).done();
+    fs::write(program.path("secret.txt"), "\n").unwrap();
+    assert!(
+        program
+            .run(&["config", "check"])
+            .failed()
+            .contains("JWT_SECRET_KEY_FILE names secret.txt, which is empty")
+    );
+    fs::remove_file(program.path("secret.txt")).unwrap();
+    assert!(
+        program
+            .run(&["config", "check"])
+            .failed()
+            .contains("JWT_SECRET_KEY_FILE names secret.txt, which cannot be read")
+    );
+    refused(
+        &[("JWT_SECRET_KEY", SECRET), ("JWT_SECRET_KEY_FILE", "x")],
+        "JWT_SECRET_KEY and JWT_SECRET_KEY_FILE are both set; keep one of them",
+    );
+}
+
+#[test]
+fn all_that_cannot_work_is_said_at_once_each_with_its_cure() {
+    let program = with(&[
+        ("SERVER_BIND", "0.0.0.0"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("JWT_ACCESS_TOKEN_EXPIRES", "an hour"),
+        ("JWT_COOKIE_SAMESITE", "None"),
+        ("PASSWORD_BCRYPT_COST", "4"),
+        ("REGISTRATION", "maybe"),
+        ("JWT_ALGORITHM", "none"),
+    ]);
+    let said = program.run(&["serve"]).failed();
+    for line in [
+        "tokenpair: 7 settings cannot work:",
+        "SERVER_BIND is \"0.0.0.0\"; write an address and a port, as in 127.0.0.1:8080",
+        "DATABASE_URL cannot be used: write sqlite://path/to/file.db or postgres://user:password@host/database",
+        "JWT_ACCESS_TOKEN_EXPIRES is \"an hour\"; write a time such as 90, 90s, 15m, 1h or 30d",
+        "JWT_COOKIE_SAMESITE is None, which browsers take only from Secure cookies",
+        "PASSWORD_BCRYPT_COST is \"4\"; write a whole number from 10 to 16",
+        "REGISTRATION is \"maybe\"; write open or closed",
+        "JWT_ALGORITHM is \"none\"; write HS256, HS384 or HS512",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    assert!(!program.path("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_public_address_needs_a_secret_that_is_one() {
+    let public = ("SERVER_BIND", "0.0.0.0:8080");
+    refused(
+        &[public],
+        "JWT_SECRET_KEY is needed, since SERVER_BIND is 0.0.0.0:8080, which others can reach",
+    );
+    refused(
+        &[public, ("JWT_SECRET_KEY", "")],
+        "JWT_SECRET_KEY is needed",
+    );
+    refused(
+        &[("JWT_SECRET_KEY", "super-secret")],
+        "JWT_SECRET_KEY cannot be used: the secret is a placeholder",
+    );
+    refused(
+        &[("JWT_SECRET_KEY", "only 19 bytes long.")],
+        "the secret has 19 bytes, and HS256 needs at least 32",
+    );
+    refused(
+        &[
+            (
+                "JWT_SECRET_KEY",
+                "forty-one bytes, enough for HS256 only !!",
+            ),
+            ("JWT_ALGORITHM", "HS512"),
+        ],
+        "the secret has 41 bytes, and HS512 needs at least 64",
+    );
+    with(&[public, ("JWT_SECRET_KEY", SECRET)])
+        .run(&["config", "check"])
+        .done();
+}
+
+#[test]
+fn a_secret_or_a_password_is_never_quoted_in_a_complaint() {
+    let url = "postgres://ada:hidden-word@ho st/x";
+    let program = with(&[("JWT_SECRET_KEY", "hidden-word"), ("DATABASE_URL", url)]);
+    assert!(
+        !program
+            .run(&["config", "check"])
+            .failed()
+            .contains("hidden-word")
+    );
+    fs::write(program.path(".env"), "JWT_SECRET_KEY='hidden-word\n").unwrap();
+    fs::write(
+        program.path("tokenpair.toml"),
+        "JWT_SECRET_KEY = hidden-word",
+    )
+    .unwrap();
+    let said = program.run(&["config", "check"]).failed();
+    assert!(!said.contains("hidden-word"), "{said}");
+    assert!(
+        said.contains(".env cannot be read") && said.contains("tokenpair.toml is not TOML"),
+        "{said}"
+    );
+}
+
+#[test]
+fn names_that_are_slips_are_reported_with_the_nearest_known_one() {
+    refused(
+        &[("JWT_ACESS_TOKEN_EXPIRES", "1h")],
+        "JWT_ACESS_TOKEN_EXPIRES is not known; did you mean JWT_ACCESS_TOKEN_EXPIRES?",
+    );
+    refused(&[("SESSION_MAXAGE", "1h")], "did you mean SESSION_MAX_AGE?");
+    refused(&[("SERVER_BINDS_FILE", "x")], "did you mean SERVER_BIND?");
+    refused(
+        &[("JWT_PRIVATE_KEY", "x")],
+        "JWT_PRIVATE_KEY is a Flask-JWT-Extended setting that this server does not have",
+    );
+    // Others may mean something else by a name that only begins like ours.
+    let desktop = with(&[("SESSION_MANAGER", "local/desktop")])
+        .run(&["config", "check"])
+        .done();
+    assert!(
+        desktop.contains(
+            "note: SESSION_MANAGER (environment) is not a setting of tokenpair and is ignored"
+        ),
+        "{desktop}"
+    );
+
+    let program = Program::new();
+    fs::write(program.path("tokenpair.toml"), "NONSENSE = 1\n").unwrap();
+    assert!(
+        program
+            .run(&["config", "check"])
+            .failed()
+            .contains("NONSENSE is not known")
+    );
+}
+
+#[test]
+fn settings_are_held_against_each_other() {
+    refused(
+        &[("JWT_REISSUE_WITHIN", "1h")],
+        "JWT_REISSUE_WITHIN has to be less than JWT_ACCESS_TOKEN_EXPIRES",
+    );
+    refused(
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "15m")],
+        "JWT_REISSUE_WITHIN has to be less than JWT_ACCESS_TOKEN_EXPIRES",
+    );
+    refused(
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "false")],
+        "JWT_ACCESS_TOKEN_EXPIRES is \"false\"; write a time",
+    );
+    refused(
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "0")],
+        "JWT_ACCESS_TOKEN_EXPIRES is 0",
+    );
+    refused(
+        &[("JWT_REFRESH_TOKEN_EXPIRES", "1h")],
+        "JWT_REFRESH_TOKEN_EXPIRES has to be more than",
+    );
+    refused(
+        &[("SESSION_MAX_AGE", "10m")],
+        "SESSION_MAX_AGE is less than JWT_ACCESS_TOKEN_EXPIRES",
+    );
+    refused(
+        &[("SESSION_ROTATION_WINDOW", "1s")],
+        "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
+    );
+    refused(
+        &[("JWT_DECODE_LEEWAY", "6m")],
+        "JWT_DECODE_LEEWAY is more than 5m",
+    );
+    refused(
+        &[("JWT_DECODE_ISSUER", "us")],
+        "the server would refuse its own tokens",
+    );
+    refused(
+        &[("JWT_ENCODE_AUDIENCE", "a"), ("JWT_DECODE_AUDIENCE", "b")],
+        "the server would refuse its own tokens",
+    );
+    refused(
+        &[("JWT_TOKEN_LOCATION", "cookies,query_string")],
+        "write cookies, headers, or both",
+    );
+    refused(&[("JWT_TOKEN_LOCATION", "cookies,cookies")], "each once");
+    refused(
+        &[("JWT_REFRESH_COOKIE_NAME", "access_token_cookie")],
+        "and so is another cookie's name",
+    );
+    refused(
+        &[("JWT_ACCESS_COOKIE_NAME", "__Host-x")],
+        "begins with __Host-, which needs Secure",
+    );
+    refused(
+        &[("JWT_ACCESS_COOKIE_NAME", "a b")],
+        "write letters, digits, - and _ only",
+    );
+    refused(
+        &[("JWT_ACCESS_COOKIE_PATH", "x; Secure")],
+        "write a path that begins with /",
+    );
+    refused(
+        &[("PUBLIC_URL", "login.example.org")],
+        "write the address browsers use",
+    );
+    with(&[
+        ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
+        ("JWT_REISSUE_WITHIN", "5m"),
+    ])
+    .run(&["config", "check"])
+    .done();
+}
+
+#[test]
+fn the_scheme_of_the_database_s_url_chooses_and_others_are_told_what_works() {
+    let works = "write sqlite://path/to/file.db or postgres://user:password@host/database";
+    for wrong in [
+        "mysql://localhost/x",
+        "data/tokenpair.db",
+        "sqlite:data.db",
+        "postgres:localhost",
+    ] {
+        refused(&[("DATABASE_URL", wrong)], works);
+    }
+    refused(
+        &[("DATABASE_URL", "sqlite://:memory:")],
+        "a database in memory would lose every login",
+    );
+    for right in [
+        "sqlite:///tmp/x.db",
+        "postgres://localhost/x",
+        "postgresql://u:p@localhost:5433/x?sslmode=prefer",
+    ] {
+        with(&[("DATABASE_URL", right)])
+            .run(&["config", "check"])
+            .done();
+    }
+}
+
+#[cfg(not(feature = "postgres-tls"))]
+#[test]
+fn a_build_without_tls_names_the_feature_that_has_it() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        refused(
+            &[(
+                "DATABASE_URL",
+                &format!("postgres://localhost/x?sslmode={mode}"),
+            )],
+            &format!(
+                "sslmode={mode} asks for TLS, and this build has none; build with `--features postgres-tls`"
+            ),
+        );
+    }
+}
+
+#[test]
+fn the_readme_s_table_is_the_program_s() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let rows = |known: &tokenpair::settings::Known| {
+        format!(
+            "| `{}` | {} | {} |",
+            known.name, known.default, known.meaning
+        )
+    };
+    let table: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(table, KNOWN.iter().map(rows).collect::<Vec<_>>());
+}

@@ -1,0 +1,395 @@
+//! What a store of sessions must do, asked of the store in memory, of SQLite and of PostgreSQL alike.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[path = "common/database.rs"]
+mod database;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use database::{Backend, Database};
+use tokenpair::clock::Timestamp;
+use tokenpair::password::PasswordHash;
+use tokenpair::session::{
+    EndReason, MemoryStore, Revocation, Revoked, Rotation, Seed, Session, SessionStore, Step,
+    Subject,
+};
+use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+use tokenpair::token::TokenPolicy;
+
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// A store with a user in it.
+struct Fixture {
+    store: Arc<dyn SessionStore>,
+    subject: Subject,
+    _database: Option<Database>,
+}
+
+async fn in_memory() -> Fixture {
+    let store = MemoryStore::default();
+    let subject = Subject {
+        id: "u".to_owned(),
+        username: "Ada".to_owned(),
+        roles: vec!["admin".to_owned(), "author".to_owned()],
+        epoch: 0,
+        disabled: false,
+    };
+    store.put_subject(subject.clone());
+    Fixture {
+        store: Arc::new(store),
+        subject,
+        _database: None,
+    }
+}
+
+async fn in_database(backend: Backend) -> Fixture {
+    let database = Database::create(backend);
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    let store = DieselStore::open(
+        &url,
+        StorePolicy {
+            pool: 4,
+            ..StorePolicy::default()
+        },
+    )
+    .unwrap();
+    store.migrate().unwrap();
+    let new = NewUser {
+        username: Username::parse("Ada").unwrap(),
+        password_hash: PasswordHash::from_text("$2b$".to_owned()),
+        roles: vec!["admin".to_owned(), "author".to_owned()],
+    };
+    let subject = store.create_user(new, NOW).await.unwrap();
+    Fixture {
+        store: Arc::new(store),
+        subject,
+        _database: Some(database),
+    }
+}
+
+impl Fixture {
+    fn new_session(&self, id: &str) -> Session {
+        Session {
+            id: id.to_owned(),
+            user_id: self.subject.id.clone(),
+            rotation: Rotation::first(NOW),
+            seed: Seed::random(),
+            remember: true,
+            created_at: NOW,
+            last_used_at: NOW,
+            expires_at: NOW + Duration::from_secs(1000),
+            user_agent: Some("curl/8 ü".to_owned()),
+            ip: Some("127.0.0.1".to_owned()),
+            revoked: None,
+        }
+    }
+
+    async fn session(&self, id: &str) -> Session {
+        let session = self.new_session(id);
+        self.store.create(&session).await.unwrap();
+        session
+    }
+
+    async fn load(&self, id: &str) -> Session {
+        self.store
+            .load(id)
+            .await
+            .unwrap()
+            .expect("the session")
+            .session
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    NOW + Duration::from_secs(seconds)
+}
+
+fn step(session: &Session, next: Rotation, now: Timestamp) -> Step {
+    Step {
+        id: session.id.clone(),
+        expected: session.rotation,
+        next,
+        now,
+    }
+}
+
+fn second_generation(now: Timestamp) -> Rotation {
+    Rotation {
+        generation: 2,
+        previous: Some(1),
+        handed_at: Some(now),
+        ..Rotation::first(now)
+    }
+}
+
+fn revocation(id: &str, now: Timestamp) -> Revocation {
+    Revocation::new(
+        Revoked::Session(id.to_owned()),
+        now,
+        &TokenPolicy::default(),
+    )
+}
+
+async fn what_is_kept_is_what_is_loaded(on: Fixture) {
+    let session = on.session("s").await;
+    let record = on.store.load("s").await.unwrap().unwrap();
+    assert_eq!(
+        (record.session, record.subject),
+        (session, on.subject.clone())
+    );
+    assert_eq!(on.store.load("t").await.unwrap(), None);
+    assert_eq!(
+        on.store.subject(&on.subject.id).await.unwrap(),
+        Some(on.subject.clone())
+    );
+    assert_eq!(on.store.subject("nobody").await.unwrap(), None);
+}
+
+async fn a_step_from_what_the_row_holds_is_taken_and_moves_all_of_it(on: Fixture) {
+    let session = on.session("s").await;
+    let next = Rotation {
+        confirmed_at: Some(at(7)),
+        previous_barred: true,
+        ..second_generation(at(5))
+    };
+    assert!(on.store.rotate(&step(&session, next, at(5))).await.unwrap());
+    let moved = on.load("s").await;
+    assert_eq!((moved.rotation, moved.last_used_at), (next, at(5)));
+    // And back to none, which has to be written too.
+    assert!(
+        on.store
+            .rotate(&step(&moved, Rotation::first(at(9)), at(9)))
+            .await
+            .unwrap()
+    );
+    assert_eq!(on.load("s").await.rotation, Rotation::first(at(9)));
+}
+
+async fn a_step_from_anything_else_is_not_taken(on: Fixture) {
+    let session = on.session("s").await;
+    let next = second_generation(at(5));
+    let was = session.rotation;
+    for expected in [
+        Rotation {
+            generation: 2,
+            ..was
+        },
+        Rotation {
+            handed_at: Some(NOW),
+            ..was
+        },
+        Rotation {
+            confirmed_at: Some(NOW),
+            ..was
+        },
+        Rotation {
+            previous_barred: true,
+            ..was
+        },
+    ] {
+        let step = Step {
+            expected,
+            ..step(&session, next, at(5))
+        };
+        assert!(!on.store.rotate(&step).await.unwrap(), "{expected:?}");
+    }
+    let elsewhere = Step {
+        id: "t".to_owned(),
+        ..step(&session, next, at(5))
+    };
+    assert!(!on.store.rotate(&elsewhere).await.unwrap());
+    assert_eq!(on.load("s").await, session);
+}
+
+async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
+    let session = on.session("s").await;
+    assert!(
+        !on.store
+            .rotate(&step(&session, second_generation(at(1000)), at(1000)))
+            .await
+            .unwrap(),
+        "expired"
+    );
+    assert!(
+        !on.store.touch("s", at(1000), NOW).await.unwrap(),
+        "expired"
+    );
+    assert!(
+        on.store
+            .revoke("s", EndReason::Logout, &revocation("s", at(5)))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !on.store
+            .rotate(&step(&session, second_generation(at(6)), at(6)))
+            .await
+            .unwrap(),
+        "revoked"
+    );
+    assert!(!on.store.touch("s", at(6), at(0)).await.unwrap(), "revoked");
+    let ended = on.load("s").await;
+    assert_eq!(
+        (ended.revoked, ended.rotation),
+        (Some((at(5), EndReason::Logout)), session.rotation)
+    );
+}
+
+async fn a_touch_moves_the_last_use_of_a_session_that_is_in_use(on: Fixture) {
+    on.session("s").await;
+    assert!(
+        !on.store.touch("s", at(50), at(0)).await.unwrap(),
+        "idle for too long"
+    );
+    assert!(
+        on.store
+            .touch("s", at(50), NOW - Duration::from_secs(1))
+            .await
+            .unwrap()
+    );
+    assert_eq!(on.load("s").await.last_used_at, at(50));
+    assert!(!on.store.touch("t", at(50), NOW).await.unwrap());
+}
+
+async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
+    on.session("s").await;
+    assert!(
+        on.store
+            .revoke("s", EndReason::Reuse, &revocation("s", at(5)))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !on.store
+            .revoke("s", EndReason::Logout, &revocation("s", at(6)))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !on.store
+            .revoke("t", EndReason::Logout, &revocation("t", at(6)))
+            .await
+            .unwrap()
+    );
+    assert_eq!(on.load("s").await.revoked, Some((at(5), EndReason::Reuse)));
+    let recorded = on.store.revocations_since(at(0), at(7)).await.unwrap();
+    assert_eq!(recorded, [revocation("s", at(5))]);
+}
+
+async fn revocations_are_read_from_an_instant_on_and_while_they_matter(on: Fixture) {
+    for (id, when) in [("a", 10), ("b", 20)] {
+        on.session(id).await;
+        on.store
+            .revoke(id, EndReason::Admin, &revocation(id, at(when)))
+            .await
+            .unwrap();
+    }
+    let subjects = |revocations: Vec<Revocation>| {
+        revocations
+            .into_iter()
+            .map(|one| one.subject)
+            .collect::<Vec<_>>()
+    };
+    let [a, b] = ["a", "b"].map(|id| Revoked::Session(id.to_owned()));
+    let all = subjects(on.store.revocations_since(at(10), at(30)).await.unwrap());
+    assert!(all.len() == 2 && all.contains(&a) && all.contains(&b));
+    assert_eq!(
+        subjects(on.store.revocations_since(at(11), at(30)).await.unwrap()),
+        std::slice::from_ref(&b)
+    );
+    let end = revocation("a", at(10)).until;
+    assert_eq!(
+        subjects(on.store.revocations_since(at(0), end).await.unwrap()),
+        [b]
+    );
+}
+
+async fn of_many_steps_at_once_one_is_taken(on: Fixture) {
+    let mut session = on.session("s").await;
+    for round in 1..20 {
+        let next = Rotation {
+            generation: round + 1,
+            ..session.rotation
+        };
+        let tries = (0..8).map(|_| {
+            let (store, step) = (Arc::clone(&on.store), step(&session, next, at(1)));
+            actix_web::rt::spawn(async move { store.rotate(&step).await.unwrap() })
+        });
+        let mut taken = 0;
+        for attempt in tries.collect::<Vec<_>>() {
+            taken += usize::from(attempt.await.unwrap());
+        }
+        assert_eq!(taken, 1);
+        session.rotation = next;
+    }
+}
+
+/// Of a step and a revocation at once the revocation always holds, and no step comes after it.
+async fn of_a_step_and_a_revocation_the_revocation_stands(on: Fixture) {
+    for round in 0..20 {
+        let id = format!("s{round}");
+        let session = on.session(&id).await;
+        let (store, first) = (
+            Arc::clone(&on.store),
+            step(&session, second_generation(at(1)), at(1)),
+        );
+        let rotate = actix_web::rt::spawn(async move { store.rotate(&first).await.unwrap() });
+        let (store, end) = (Arc::clone(&on.store), revocation(&id, at(1)));
+        let revoke_id = id.clone();
+        let revoke = actix_web::rt::spawn(async move {
+            store
+                .revoke(&revoke_id, EndReason::Logout, &end)
+                .await
+                .unwrap()
+        });
+        let (_, revoked) = (rotate.await.unwrap(), revoke.await.unwrap());
+        assert!(revoked);
+        let ended = on.load(&id).await;
+        assert!(ended.revoked.is_some());
+        assert!(
+            !on.store
+                .rotate(&step(&ended, second_generation(at(2)), at(2)))
+                .await
+                .unwrap()
+        );
+    }
+}
+
+macro_rules! contract {
+    ($($promise:ident),* $(,)?) => {
+        mod memory {
+            $(#[actix_web::test] async fn $promise() { super::$promise(super::in_memory().await).await; })*
+        }
+        mod sqlite {
+            $(#[actix_web::test] async fn $promise() {
+                super::$promise(super::in_database(super::Backend::Sqlite).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[actix_web::test] async fn $promise() {
+                super::$promise(super::in_database(super::Backend::Postgres).await).await;
+            })*
+        }
+    };
+}
+
+contract!(
+    what_is_kept_is_what_is_loaded,
+    a_step_from_what_the_row_holds_is_taken_and_moves_all_of_it,
+    a_step_from_anything_else_is_not_taken,
+    nothing_moves_a_session_that_has_ended,
+    a_touch_moves_the_last_use_of_a_session_that_is_in_use,
+    a_session_is_revoked_once_and_recorded_once,
+    revocations_are_read_from_an_instant_on_and_while_they_matter,
+    of_many_steps_at_once_one_is_taken,
+    of_a_step_and_a_revocation_the_revocation_stands,
+);
