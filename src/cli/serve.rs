@@ -34,14 +34,15 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> std::io::Result<()> {
     let address = server.address();
-    let url = settings
-        .public_url
-        .as_ref()
-        .map_or_else(|| format!("http://{address}/"), ToString::to_string);
+    // Port 0 lets the system choose, and only then is the port known.
+    let chosen = settings.bind.port() != 0;
+    let url = settings.public_url.as_ref().filter(|_| chosen);
+    let url = url.map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let route = match settings.registration {
         Registration::Open => "register",
         Registration::Closed => "login",
     };
+    let body = r#"{"username": "ada", "password": "correct horse"}"#;
     writeln!(
         out,
         "tokenpair {} listens on http://{address}",
@@ -50,7 +51,7 @@ fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> std::io::
     writeln!(out, "database: {}", settings.database)?;
     writeln!(
         out,
-        "try: curl {url}{route} --json '{{\"username\": \"ada\", \"password\": \"correct horse\"}}'"
+        "try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'"
     )?;
     out.flush()
 }

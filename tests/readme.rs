@@ -1,0 +1,144 @@
+//! The README is true: its walk with curl is run as it stands there, and prints what it says.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "common/database.rs"]
+mod database;
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "common/program.rs"]
+mod program;
+
+use std::fs;
+use std::process::Command;
+
+use database::{Backend, Database};
+use program::Program;
+
+fn readme() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+/// Whether a line is what the README says, with `…` for what differs each time.
+fn is_as_said(line: &str, said: &str) -> bool {
+    let parts: Vec<&str> = said.split('…').collect();
+    let mut rest = line;
+    for (index, part) in parts.iter().enumerate() {
+        let Some(found) = rest.find(part) else {
+            return false;
+        };
+        if index == 0 && found != 0 {
+            return false;
+        }
+        rest = &rest[found + part.len()..];
+    }
+    rest.is_empty() || said.ends_with('…')
+}
+
+/// Walks against a server of this program, whose address stands in place of the README's.
+fn walk(program: &Program) {
+    let readme = readme();
+    let walk = readme
+        .split("```sh\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let served = program.serve();
+    let folder = tempfile::tempdir().unwrap();
+    let script = walk.replace("127.0.0.1:8080", &served.address.to_string());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let said: Vec<&str> = walk
+        .lines()
+        .filter_map(|line| line.strip_prefix("#> "))
+        .collect();
+    assert_eq!(printed.lines().count(), said.len(), "{printed}");
+    for (line, said) in printed.lines().zip(said) {
+        assert!(
+            is_as_said(line, said),
+            "the README says\n{said}\nand the server\n{line}"
+        );
+    }
+}
+
+#[test]
+fn the_walk_with_curl_prints_what_the_readme_says_on_sqlite() {
+    walk(&Program::new());
+}
+
+#[test]
+fn the_walk_with_curl_prints_what_the_readme_says_on_postgresql() {
+    let database = Database::create(Backend::Postgres);
+    walk(&Program::new().env("DATABASE_URL", &database.url()));
+}
+
+#[test]
+fn the_line_that_the_server_prints_to_try_works() {
+    let served = Program::new().serve();
+    let line = served
+        .greeting
+        .lines()
+        .find_map(|line| line.strip_prefix("try: "))
+        .unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("{line} -sS -w ' %{{http_code}}'")])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed.ends_with(" 201"),
+        "{line}: {printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn every_command_and_every_route_in_the_readme_is_there() {
+    let readme = readme();
+    let help = Program::new().run(&["--help"]).done();
+    let commands = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("    tokenpair "));
+    for word in commands
+        .filter_map(|rest| rest.split_whitespace().next())
+        .filter(|word| word.chars().all(char::is_lowercase))
+    {
+        assert!(
+            help.contains(&format!("  {word}")) || word == "serve",
+            "{word}"
+        );
+    }
+    let served = Program::new().serve();
+    for row in readme
+        .lines()
+        .filter(|line| line.starts_with("| `GET /") || line.starts_with("| `POST /"))
+    {
+        let routes = row.split('|').nth(1).unwrap().split(',');
+        for route in routes {
+            let (method, path) = route.trim().trim_matches('`').split_once(' ').unwrap();
+            if path == "/" {
+                continue;
+            }
+            let (status, _) = served.request(method, path, None);
+            assert!(!matches!(status, 404 | 405), "{method} {path}: {status}");
+        }
+    }
+}
