@@ -6,13 +6,15 @@
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bcrypt::BcryptError;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use thread_priority::{ThreadPriority, set_current_thread_priority};
@@ -65,6 +67,11 @@ impl PasswordHash {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The cost that stands in it.
+    fn cost(&self) -> Option<u32> {
+        self.0.split('$').nth(2)?.parse().ok()
+    }
 }
 
 impl fmt::Debug for PasswordHash {
@@ -99,15 +106,15 @@ impl Default for PasswordPolicy {
     }
 }
 
+/// How long a password may wait for a thread. Past it its client is asked to come back, and nothing is hashed for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Why a password was not hashed or verified.
 #[derive(Debug, Error)]
 pub enum PasswordError {
-    /// The queue is full; the same request may be sent again.
-    #[error("the queue of passwords to hash is full")]
+    /// Too many wait, or this one waited too long; the same request may be sent again.
+    #[error("too many passwords wait to be hashed")]
     Busy,
-    /// The pool is gone: the program is ending.
-    #[error("the pool of hashing threads has ended")]
-    Gone,
     /// bcrypt refused.
     #[error("bcrypt failed")]
     Bcrypt(#[from] BcryptError),
@@ -118,7 +125,7 @@ pub enum PasswordError {
 pub struct Passwords {
     jobs: Sender<Job>,
     policy: PasswordPolicy,
-    nobody: Arc<PasswordHash>,
+    highest_cost: Arc<AtomicU32>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -140,7 +147,7 @@ impl Passwords {
         Ok(Self {
             jobs,
             policy,
-            nobody: Arc::new(nobodys_hash(policy.cost)),
+            highest_cost: Arc::new(AtomicU32::new(policy.cost)),
         })
     }
 
@@ -173,30 +180,48 @@ impl Passwords {
         hash: Option<PasswordHash>,
     ) -> Result<bool, PasswordError> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| PasswordHash::clone(&self.nobody));
+        let cost = self.highest_cost(hash.as_ref());
+        let hash = hash.unwrap_or_else(|| nobodys_hash(cost));
         let verify = move || {
-            bcrypt::non_truncating_verify(password.for_bcrypt().expose_secret(), hash.expose())
+            let password = password.for_bcrypt();
+            let right = verify_at_cost(password.expose_secret(), &hash, cost)?;
+            Ok::<_, BcryptError>(right && known)
         };
-        Ok(self.run(verify).await?? && known)
+        Ok(self.run(verify).await??)
     }
 
-    /// Runs on the pool. A request whose client has gone by then is not worked on.
+    /// The highest cost of the setting and of all hashes seen so far: what every verification costs. After a change of
+    /// the setting, who has an old hash could else be told from who has none.
+    fn highest_cost(&self, hash: Option<&PasswordHash>) -> u32 {
+        let own = hash.and_then(PasswordHash::cost).unwrap_or(0);
+        own.max(self.highest_cost.fetch_max(own, Ordering::Relaxed))
+    }
+
+    /// Runs on the pool. A request whose client has gone by then, or that waited too long, is not worked on.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let (answer, wait) = oneshot::channel();
+        let queued = Instant::now();
         let job = Box::new(move || {
-            if !answer.is_closed() {
+            if !answer.is_closed() && queued.elapsed() < PATIENCE {
                 let _client_gone = answer.send(work());
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => PasswordError::Busy,
-            TrySendError::Disconnected(_) => PasswordError::Gone,
-        })?;
-        wait.await.map_err(|_| PasswordError::Gone)
+        self.jobs.try_send(job).map_err(|_| PasswordError::Busy)?;
+        wait.await.map_err(|_| PasswordError::Busy)
     }
+}
+
+/// Verifies, and works on until that has cost as much as `cost` asks for: a hash of cost `c`, and then one of `c`,
+/// `c + 1`, ... up to `cost - 1`, take together as long as one of `cost`.
+fn verify_at_cost(password: &str, hash: &PasswordHash, cost: u32) -> Result<bool, BcryptError> {
+    let right = bcrypt::non_truncating_verify(password, hash.expose())?;
+    for missing in hash.cost().unwrap_or(cost)..cost {
+        bcrypt::non_truncating_verify(password, nobodys_hash(missing).expose())?;
+    }
+    Ok(right)
 }
 
 fn work(queue: &Receiver<Job>) {
@@ -251,5 +276,33 @@ mod tests {
         assert_ne!(nul("secret\0secret"), nul("secret"));
         assert!(long('a').for_bcrypt().expose_secret().len() <= BCRYPT_MAX);
         assert_eq!(nul(&"x".repeat(71)), "x".repeat(71));
+    }
+
+    #[actix_web::test]
+    async fn after_a_change_of_cost_every_verification_costs_what_the_dearest_hash_does() {
+        let passwords = Passwords::start(PasswordPolicy {
+            cost: 10,
+            ..PasswordPolicy::default()
+        })
+        .unwrap();
+        let cheap = bcrypt::non_truncating_hash("password", 4)
+            .map(PasswordHash)
+            .unwrap();
+        let right = |hash: &PasswordHash| {
+            passwords.verify(Password::new("password".to_owned()), Some(hash.clone()))
+        };
+        assert!(right(&cheap).await.unwrap());
+        assert_eq!(passwords.highest_cost(None), 10);
+        let dear = bcrypt::non_truncating_hash("password", 11)
+            .map(PasswordHash)
+            .unwrap();
+        assert!(right(&dear).await.unwrap());
+        assert_eq!(passwords.highest_cost(None), 11);
+        assert!(
+            !passwords
+                .verify(Password::new("password".to_owned()), None)
+                .await
+                .unwrap()
+        );
     }
 }

@@ -22,6 +22,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use database::{Backend, Database};
+use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 use program::Program;
 use serde_json::json;
 
@@ -96,9 +97,7 @@ fn the_same_program_serves_from_postgresql() {
     let program = Program::new().env("DATABASE_URL", &database.url());
     let served = program.serve();
     assert!(
-        served
-            .greeting
-            .contains("database: PostgreSQL, 127.0.0.1/tokenpair_"),
+        served.greeting.contains("database: PostgreSQL, 127.0.0.1:"),
         "{}",
         served.greeting
     );
@@ -461,7 +460,7 @@ fn an_address_in_use_and_a_database_that_is_away_are_said_plainly() {
     );
     let complaint = away.run(&["serve"]).failed();
     assert!(
-        complaint.contains("the database cannot be opened (PostgreSQL, 127.0.0.1/nowhere)"),
+        complaint.contains("the database cannot be opened (PostgreSQL, 127.0.0.1:1/nowhere)"),
         "{complaint}"
     );
     assert!(
@@ -476,4 +475,85 @@ fn an_address_in_use_and_a_database_that_is_away_are_said_plainly() {
             .failed()
             .contains("/proc/nowhere/x.db cannot be made or written")
     );
+}
+
+#[test]
+fn to_look_at_migrations_leaves_no_trace() {
+    let database = Database::create(Backend::Postgres);
+    let program = Program::new().env("DATABASE_URL", &database.url());
+    program.run(&["migrate", "--check"]).failed();
+    let mut conn = PgConnection::establish(&database.url()).unwrap();
+    let tables = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'";
+    assert_eq!(sql_query(tables).execute(&mut conn).unwrap(), 0);
+}
+
+#[test]
+fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
+    let database = Database::create(Backend::Postgres);
+    let program = Program::new()
+        .env("DATABASE_URL", &database.url())
+        .env("RUST_LOG", "error");
+    let served = program.serve();
+    served.request("GET", "/health/live", None);
+    drop(database);
+    assert_eq!(served.request("GET", "/health/ready", None).0, 503);
+    let log = served.stop_and_read_log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("GET ")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(
+        lines[0].contains("GET /health/ready 503")
+            && lines[0].contains("cause=\"the store of sessions"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_signal_is_heard_while_the_database_keeps_the_start_waiting() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "postgres://ada@{}/nowhere?connect_timeout=60",
+        silent.local_addr().unwrap()
+    );
+    let program = Program::new().env("DATABASE_URL", &url);
+    let mut child = program
+        .command(&["serve"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (_held, _) = silent.accept().unwrap();
+    let began = Instant::now();
+    assert!(
+        Command::new("kill")
+            .arg(child.id().to_string())
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_greeting_that_nobody_reads_keeps_nobody_from_being_served() {
+    let program = Program::new().env("SERVER_BIND", "127.0.0.1:0");
+    let mut child = program
+        .command(&["serve"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("the greeting could not be printed") {
+        line.clear();
+        assert!(
+            std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0,
+            "the server ended"
+        );
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it serves");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -168,7 +168,7 @@ fn replicas_that_start_together_migrate_once() {
 fn a_user_s_sessions_go_with_the_user() {
     let insert = [
         "INSERT INTO users VALUES ('u', 'ada', 'ada', '', '', 0, 0, NULL)",
-        "INSERT INTO sessions VALUES ('s', 'u', 1, NULL, FALSE, 0, NULL, NULL, '', FALSE, 0, 0, 0, NULL, NULL, NULL, NULL)",
+        "INSERT INTO sessions VALUES ('s', 'u', 0, 1, NULL, FALSE, 0, NULL, NULL, '', FALSE, 0, 0, 0, NULL, NULL, NULL, NULL)",
         "DELETE FROM users",
     ];
     for backend in [Backend::Sqlite, Backend::Postgres] {

@@ -78,7 +78,7 @@ fn secrets_are_masked_where_settings_are_shown() {
         "{shown}"
     );
     assert!(
-        shown.contains("postgres://ada:********@db.example.org/tokens"),
+        shown.contains("postgres://ada:********@db.example.org/tokens?********"),
         "{shown}"
     );
     assert!(
@@ -333,6 +333,36 @@ fn the_scheme_of_the_database_s_url_chooses_and_others_are_told_what_works() {
     }
 }
 
+#[test]
+fn a_password_that_libpq_would_stumble_over_and_quote_is_refused_before() {
+    for url in [
+        "postgres://ada:hidden%word@localhost/x",
+        "postgres://ada:hidden word@localhost/x",
+        "postgres://ada:hidden@word@localhost/x",
+    ] {
+        let said = with(&[("DATABASE_URL", url)])
+            .run(&["config", "check"])
+            .failed();
+        assert!(
+            said.contains("write odd characters of the user and the password as %XX"),
+            "{said}"
+        );
+        assert!(!said.contains("hidden"), "{said}");
+        let shown = with(&[("DATABASE_URL", url)])
+            .run(&["config", "show"])
+            .done();
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+    for url in [
+        "postgres://ada:a%40b%25@h1:5432,h2:5433/x",
+        "postgres:///x?host=/run/postgresql",
+    ] {
+        with(&[("DATABASE_URL", url)])
+            .run(&["config", "check"])
+            .done();
+    }
+}
+
 #[cfg(not(feature = "postgres-tls"))]
 #[test]
 fn a_build_without_tls_names_the_feature_that_has_it() {
@@ -358,6 +388,13 @@ fn the_readme_s_table_is_the_program_s() {
             known.name, known.default, known.meaning
         )
     };
+    let readme = readme
+        .split("## Settings")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
     let table: Vec<&str> = readme
         .lines()
         .filter(|line| line.starts_with("| `"))

@@ -15,6 +15,7 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    epoch BIGINT NOT NULL,
     generation BIGINT NOT NULL,
     previous_generation BIGINT,
     previous_barred BOOLEAN NOT NULL,
@@ -41,8 +42,7 @@ CREATE TABLE revocations (
     session_id TEXT,
     user_id TEXT,
     lowest_epoch BIGINT,
-    at BIGINT NOT NULL,
-    until BIGINT NOT NULL
+    at BIGINT NOT NULL
 );
 
 CREATE INDEX revocations_at ON revocations (at);

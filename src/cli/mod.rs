@@ -113,7 +113,11 @@ fn store(settings: &Settings) -> Result<DieselStore, Failure> {
 
 /// Runs what waits for the database.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    actix_web::rt::System::new().block_on(work)
+    let system = actix_web::rt::System::new();
+    let done = system.block_on(work);
+    // Dropped, it would wait for threads that wait for a database which may never answer. The process is ending.
+    std::mem::forget(system);
+    done
 }
 
 fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {

@@ -13,9 +13,15 @@ pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
     block_on(async move {
         // Caught before anything listens, so that no signal finds the server half ready.
-        let stop = stop_signal()?;
-        let server = Server::build(&settings, Clock::system()).await?;
-        greet(&server, &settings, out)?;
+        let mut stop = Box::pin(stop_signal()?);
+        let server = tokio::select! {
+            server = Server::build(&settings, Clock::system()) => server?,
+            () = &mut stop => return Ok(()),
+        };
+        // A greeting that nobody reads keeps nobody from being served.
+        if let Err(error) = greet(&server, &settings, out) {
+            log::warn!("the greeting could not be printed: {error}");
+        }
         Ok(server.run(stop).await?)
     })
 }

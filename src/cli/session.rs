@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, block_on, settings, store, user};
 use crate::clock::Clock;
-use crate::session::{EndReason, Revocation, Revoked, Session, SessionStore};
+use crate::session::{EndReason, Session, SessionStore};
 use crate::settings::Settings;
 use crate::store::DieselStore;
 
@@ -30,7 +30,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
     block_on(async move {
         match command {
             Command::List { name } => list(&store, &settings, &name, out).await,
-            Command::Revoke { id } => revoke(&store, &settings, &id, out).await,
+            Command::Revoke { id } => revoke(&store, &id, out).await,
         }
     })
 }
@@ -72,24 +72,15 @@ fn state(session: &Session, settings: &Settings) -> String {
     }
 }
 
-async fn revoke(
-    store: &DieselStore,
-    settings: &Settings,
-    id: &str,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
     if store.load(id).await?.is_none() {
         return Err(format!(
             "there is no session {id:?}; `tokenpair session list NAME` shows a user's"
         )
         .into());
     }
-    let revocation = Revocation::new(
-        Revoked::Session(id.to_owned()),
-        Clock::system().now(),
-        &settings.tokens,
-    );
-    let ended = store.revoke(id, EndReason::Admin, &revocation).await?;
+    let now = Clock::system().now();
+    let ended = store.revoke(id, EndReason::Admin, now).await?;
     Ok(writeln!(
         out,
         "{id} {}",

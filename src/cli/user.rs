@@ -199,7 +199,7 @@ impl Users {
         let now = self.clock.now();
         Ok(self
             .store
-            .change_user(&user.subject.id, change, now, &self.settings.tokens)
+            .change_user(&user.subject.id, change, now)
             .await?)
     }
 }

@@ -18,8 +18,7 @@ const LIMIT: usize = 16 * 1024;
 /// actix itself would wait for a slow body for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The members of a request's body.
-#[derive(Debug)]
+/// The members of a request's body. Passwords are among them, so it has no `Debug`.
 pub(super) struct Fields {
     members: Map<String, Value>,
     form: bool,

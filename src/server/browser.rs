@@ -41,8 +41,9 @@ pub(super) async fn send_to_login<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
-/// Refuses what another site's page made a browser send. Browsers say so in Sec-Fetch-Site, older ones in Origin or
-/// Referer; what says nothing is no browser (curl, Postman), and has nobody's cookies but its own.
+/// Refuses what another site's page made a browser send. Browsers say so in Sec-Fetch-Site, and where that is not sent
+/// (old ones, and plain http on a network) in Origin or Referer. What says nothing is taken for no browser (curl,
+/// Postman), unless it asks for a page as browsers do.
 pub(super) fn refuse_cross_site(
     request: &HttpRequest,
     public_origin: Option<&str>,
@@ -52,7 +53,7 @@ pub(super) fn refuse_cross_site(
         Some(site) => matches!(site, "same-origin" | "none"),
         None => match text(headers, &ORIGIN).or_else(|| text(headers, &REFERER)) {
             Some(origin) => is_ours(origin, text(headers, &HOST), public_origin),
-            None => true,
+            None => !wants_html(request),
         },
     };
     if own { Ok(()) } else { Err(cross_site()) }

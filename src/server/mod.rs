@@ -46,6 +46,9 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
+    /// The start was broken off.
+    #[error("the start was broken off")]
+    Stopped,
     /// The migrations did not run.
     #[error("the database cannot be brought up to date")]
     Migration(#[from] MigrationError),
@@ -82,7 +85,6 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
-    pub(crate) remember: bool,
     pub(crate) public_origin: Option<String>,
     pub(crate) serving: AtomicBool,
 }
@@ -103,10 +105,7 @@ impl Server {
     ///
     /// [`StartError`], with its causes.
     pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let store = open_store(settings)?;
-        for name in store.migrate()? {
-            log::info!("migration {name} done");
-        }
+        let store = ready_store(settings.clone()).await?;
         let keys = secret::key_ring(settings)?;
         let tokens = Tokens::new(keys, settings.tokens.clone());
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
@@ -118,7 +117,6 @@ impl Server {
             accounts: Accounts::new(store.clone(), passwords),
             store,
             registration: settings.registration,
-            remember: settings.remember,
             public_origin: settings
                 .public_url
                 .as_ref()
@@ -161,6 +159,18 @@ impl Server {
             .for_each(actix_web::rt::task::JoinHandle::abort);
         served
     }
+}
+
+/// The database, up to date. Opened beside this thread, so that a signal is heard meanwhile.
+async fn ready_store(settings: Settings) -> Result<DieselStore, StartError> {
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = open_store(&settings)?;
+        for name in store.migrate()? {
+            log::info!("migration {name} done");
+        }
+        Ok(store)
+    });
+    opened.await.unwrap_or(Err(StartError::Stopped))
 }
 
 /// Opens the database of the settings.

@@ -42,7 +42,7 @@ fn make(path: &Path) -> io::Result<()> {
             .mode(0o700)
             .create(folder)?;
     }
-    let draft = path.with_extension(std::process::id().to_string());
+    let draft = path.with_extension(random_text(8));
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -8,30 +8,50 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use log::{Level, LevelFilter};
+use log::{Level, Log, Metadata, Record};
 use uuid::Uuid;
 
 use crate::web::Rejection;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// These print whole requests, cookies and all, below this level.
-const TALKATIVE: [(&str, LevelFilter); 4] = [
-    ("actix_http", LevelFilter::Info),
-    ("actix_server", LevelFilter::Info),
-    ("actix_web", LevelFilter::Info),
-    ("h2", LevelFilter::Info),
+/// Below `info` these may print what a request or a connection carries.
+const TALKATIVE: [&str; 6] = [
+    "actix_http",
+    "actix_server",
+    "actix_web",
+    "h2",
+    "ureq",
+    "ureq_proto",
 ];
+
+/// A logger that never lets them speak below `info`, whatever `RUST_LOG` says.
+struct Discreet(env_logger::Logger);
+
+impl Log for Discreet {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let module = metadata.target().split("::").next().unwrap_or_default();
+        let discreet = metadata.level() <= Level::Info || !TALKATIVE.contains(&module);
+        discreet && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
 
 /// Starts logging to standard error, filtered by `RUST_LOG`'s text.
 pub fn start_logging(filters: &str) {
-    let mut builder = env_logger::Builder::new();
-    builder.parse_filters(filters);
-    for (module, level) in TALKATIVE {
-        builder.filter_module(module, level);
-    }
-    if builder.try_init().is_err() {
-        log::warn!("a logger was there already");
+    let logger = env_logger::Builder::new().parse_filters(filters).build();
+    let level = logger.filter();
+    if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
+        log::set_max_level(level);
     }
 }
 
@@ -44,25 +64,18 @@ pub(super) async fn log_request<B: MessageBody>(
     let id = request_id(&request);
     let method = request.method().clone();
     let mut response = next.call(request).await?;
-    if log::log_enabled!(Level::Info) {
-        let route = response
-            .request()
-            .match_pattern()
-            .map_or_else(|| unmatched(&response), Cow::Owned);
-        let status = response.status();
-        let level = if status.is_server_error() {
-            Level::Error
-        } else {
-            Level::Info
-        };
+    let failed = response.status().is_server_error();
+    let level = if failed { Level::Error } else { Level::Info };
+    if log::log_enabled!(level) {
+        let route = response.request().match_pattern();
+        let route = route.map_or_else(|| unmatched(&response), Cow::Owned);
+        let status = response.status().as_u16();
         let millis = started.elapsed().as_secs_f64() * 1000.0;
-        let cause = cause(&response)
-            .map(|cause| format!(" cause={cause:?}"))
-            .unwrap_or_default();
+        let cause = cause(&response).map(|cause| format!(" cause={cause:?}"));
+        let cause = cause.unwrap_or_default();
         log::log!(
             level,
-            "{method} {route} {} {millis:.1}ms id={id}{cause}",
-            status.as_u16()
+            "{method} {route} {status} {millis:.1}ms id={id}{cause}"
         );
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

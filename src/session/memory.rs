@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::revocation::Revocation;
+use super::revocation::{Revocation, Revoked};
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
 
@@ -118,28 +118,22 @@ impl SessionStore for MemoryStore {
         &self,
         id: &str,
         reason: EndReason,
-        revocation: &Revocation,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
-        let Some(session) = tables
-            .sessions
-            .get_mut(id)
-            .filter(|session| session.revoked.is_none())
-        else {
+        let living = tables.sessions.get_mut(id);
+        let Some(session) = living.filter(|session| session.revoked.is_none()) else {
             return Ok(false);
         };
-        session.revoked = Some((revocation.at, reason));
-        tables.revocations.push(revocation.clone());
+        session.revoked = Some((now, reason));
+        let subject = Revoked::Session(id.to_owned());
+        tables.revocations.push(Revocation { subject, at: now });
         Ok(true)
     }
 
-    async fn revocations_since(
-        &self,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<Revocation>, StoreError> {
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
         let mut news = self.tables().revocations.clone();
-        news.retain(|revocation| revocation.at >= at && revocation.until > now);
+        news.retain(|revocation| revocation.at >= at);
         Ok(news)
     }
 }

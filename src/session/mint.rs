@@ -3,7 +3,7 @@
 use super::store::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
-use crate::token::{Claims, IssueError, Token, TokenKind, Tokens};
+use crate::token::{Claims, CsrfValue, IssueError, Token, TokenKind, Tokens};
 
 /// A signed token and what its bearer must know of it.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Issued {
     /// The text.
     pub token: Token,
     /// Its CSRF value, if tokens carry one.
-    pub csrf: Option<String>,
+    pub csrf: Option<CsrfValue>,
     /// Its `exp`.
     pub expires_at: Timestamp,
 }
@@ -85,9 +85,9 @@ impl Mint<'_> {
     }
 
     /// One value per session and kind, so that a request built just before a reissue does not fail just after it.
-    fn csrf(&self, label: &str) -> Option<String> {
+    fn csrf(&self, label: &str) -> Option<CsrfValue> {
         let wanted = self.tokens.policy().encode_csrf;
-        wanted.then(|| self.record.session.seed.derive(label))
+        wanted.then(|| CsrfValue::new(self.record.session.seed.derive(label)))
     }
 
     /// No token outlives its session.

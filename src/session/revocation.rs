@@ -11,26 +11,13 @@ use papaya::HashMap;
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
 
-/// A recorded revocation.
+/// A recorded revocation. How long it matters is the reader's to say, who knows how long it believes a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Revocation {
     /// What was ended.
     pub subject: Revoked,
     /// When.
     pub at: Timestamp,
-    /// By then every token it concerns has expired, and it can be forgotten.
-    pub until: Timestamp,
-}
-
-impl Revocation {
-    /// One made now: kept until the last access token that it concerns has expired.
-    pub fn new(subject: Revoked, now: Timestamp, tokens: &TokenPolicy) -> Self {
-        Self {
-            subject,
-            at: now,
-            until: now + tokens.access_expires + tokens.leeway + OVERLAP,
-        }
-    }
 }
 
 /// What a revocation ends.
@@ -47,14 +34,25 @@ pub enum Revoked {
     },
 }
 
-/// The set. Look-ups take no lock.
-#[derive(Debug, Default)]
+/// The set: what was ended, and when. Look-ups take no lock.
+#[derive(Debug)]
 pub struct Revocations {
     sessions: HashMap<String, Timestamp>,
     users: HashMap<String, (i64, Timestamp)>,
+    keep: Duration,
 }
 
 impl Revocations {
+    /// An empty set for tokens under this policy. A token is believed for an access token's lifetime at most, so by
+    /// then every token that a revocation concerns is past its end.
+    pub(super) fn new(tokens: &TokenPolicy) -> Self {
+        Self {
+            sessions: HashMap::new(),
+            users: HashMap::new(),
+            keep: tokens.access_expires + tokens.leeway + OVERLAP,
+        }
+    }
+
     /// Whether the session or the user of these claims was revoked. Keyed by ids, never by a token's text, since
     /// a text can have a twin.
     pub fn concern(&self, claims: &Claims) -> bool {
@@ -71,26 +69,33 @@ impl Revocations {
     }
 
     /// Takes note of one.
-    pub fn add(&self, revocation: &Revocation) {
+    pub(super) fn add(&self, revocation: &Revocation) {
+        let at = revocation.at;
         match &revocation.subject {
             Revoked::Session(id) => {
-                self.sessions.pin().insert(id.clone(), revocation.until);
+                let sessions = self.sessions.pin();
+                sessions.update_or_insert(id.clone(), |known| (*known).max(at), at);
             }
             Revoked::User { id, lowest_epoch } => {
-                let news = (*lowest_epoch, revocation.until);
-                self.users.pin().update_or_insert(
-                    id.clone(),
-                    |(epoch, until)| ((*epoch).max(news.0), (*until).max(news.1)),
-                    news,
-                );
+                let later = |(epoch, known): &(i64, Timestamp)| {
+                    ((*epoch).max(*lowest_epoch), (*known).max(at))
+                };
+                let users = self.users.pin();
+                users.update_or_insert(id.clone(), later, (*lowest_epoch, at));
             }
         }
     }
 
-    /// Forgets those whose tokens have all expired.
-    pub fn forget(&self, now: Timestamp) {
-        self.sessions.pin().retain(|_, until| *until > now);
-        self.users.pin().retain(|_, (_, until)| *until > now);
+    /// Forgets those whose tokens have all ended.
+    pub(super) fn forget(&self, now: Timestamp) {
+        let oldest = self.oldest(now);
+        self.sessions.pin().retain(|_, at| *at > oldest);
+        self.users.pin().retain(|_, (_, at)| *at > oldest);
+    }
+
+    /// Since when revocations matter.
+    pub(super) fn oldest(&self, now: Timestamp) -> Timestamp {
+        now - self.keep
     }
 }
 

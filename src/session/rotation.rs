@@ -77,7 +77,7 @@ impl Rotation {
 pub struct Row {
     /// Where rotation stands.
     pub rotation: Rotation,
-    /// Ended before its time.
+    /// Ended before its time, by itself or with all that its user had.
     pub revoked: bool,
     /// The user may not log in.
     pub user_disabled: bool,
@@ -156,11 +156,12 @@ pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy)
 
 /// Whether, and why, the session is over, whatever is presented.
 pub(super) fn ended(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Option<End> {
-    if row.revoked {
-        return Some(End::Revoked);
-    }
+    // A disabled user's sessions are revoked too, and this says more.
     if row.user_disabled {
         return Some(End::UserDisabled);
+    }
+    if row.revoked {
+        return Some(End::Revoked);
     }
     let over = now >= row.expires_at || now >= row.last_used_at + policy.idle;
     over.then_some(End::Expired)

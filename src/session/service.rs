@@ -37,7 +37,7 @@ pub enum SessionError {
     /// The token could not be signed.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The row changed under two decisions in a row.
+    /// The row changed under every decision.
     #[error("the session is busy")]
     Busy,
 }
@@ -91,9 +91,9 @@ impl Sessions {
     pub fn new(store: impl SessionStore + 'static, tokens: Tokens, policy: SessionPolicy) -> Self {
         Self(Arc::new(Inner {
             store: Box::new(store),
+            revocations: Revocations::new(tokens.policy()),
             tokens,
             policy,
-            revocations: Revocations::default(),
             synced_at: AtomicI64::new(0),
         }))
     }
@@ -123,6 +123,7 @@ impl Sessions {
         let session = Session {
             id: Uuid::now_v7().to_string(),
             user_id: subject.id.clone(),
+            epoch: subject.epoch,
             rotation: Rotation::first(now),
             seed: Seed::random(),
             remember: login.remember,
@@ -279,12 +280,11 @@ impl Sessions {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<(), SessionError> {
-        let revocation = Revocation::new(
-            Revoked::Session(sid.to_owned()),
-            now,
-            self.0.tokens.policy(),
-        );
-        self.0.store.revoke(sid, reason, &revocation).await?;
+        self.0.store.revoke(sid, reason, now).await?;
+        let revocation = Revocation {
+            subject: Revoked::Session(sid.to_owned()),
+            at: now,
+        };
         self.0.revocations.add(&revocation);
         Ok(())
     }
@@ -296,7 +296,8 @@ impl Sessions {
     /// [`SessionError::Store`] if the store failed; the set stays as it was.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
         let last = Timestamp::from_unix(self.0.synced_at.load(Ordering::Relaxed));
-        for revocation in self.0.store.revocations_since(last - OVERLAP, now).await? {
+        let since = (last - OVERLAP).max(self.0.revocations.oldest(now));
+        for revocation in self.0.store.revocations_since(since).await? {
             self.0.revocations.add(&revocation);
         }
         self.0.revocations.forget(now);

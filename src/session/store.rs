@@ -18,6 +18,8 @@ pub struct Session {
     pub id: String,
     /// Whose.
     pub user_id: String,
+    /// The user's epoch at the login. A login that is under way while the password is changed ends up with the old one.
+    pub epoch: i64,
     /// Where the rotation of its refresh token stands.
     pub rotation: Rotation,
     /// What its CSRF values and token ids are derived from.
@@ -117,7 +119,7 @@ impl SessionRecord {
     pub const fn row(&self) -> Row {
         Row {
             rotation: self.session.rotation,
-            revoked: self.session.revoked.is_some(),
+            revoked: self.session.revoked.is_some() || self.session.epoch < self.subject.epoch,
             user_disabled: self.subject.disabled,
             last_used_at: self.session.last_used_at,
             expires_at: self.session.expires_at,
@@ -173,18 +175,10 @@ pub trait SessionStore: Send + Sync {
         idle_since: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Revokes the session if it is not, and records `revocation` with it. True if it was this call that did.
-    async fn revoke(
-        &self,
-        id: &str,
-        reason: EndReason,
-        revocation: &Revocation,
-    ) -> Result<bool, StoreError>;
+    /// Revokes the session if it is not, and records the revocation with it. True if it was this call that did.
+    async fn revoke(&self, id: &str, reason: EndReason, now: Timestamp)
+    -> Result<bool, StoreError>;
 
-    /// The revocations recorded at or after `at` that still concern a token at `now`.
-    async fn revocations_since(
-        &self,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<Revocation>, StoreError>;
+    /// The revocations recorded at or after `at`.
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;
 }

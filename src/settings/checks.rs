@@ -16,11 +16,27 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
             "has to be more than JWT_ACCESS_TOKEN_EXPIRES, or a refresh would come too late";
         reader.problem("JWT_REFRESH_TOKEN_EXPIRES", complaint);
     }
+    if settings.tokens.refresh_expires < settings.sessions.rotation_window * 2 {
+        let complaint = "has to be at least twice SESSION_ROTATION_WINDOW, or it could end before it is rotated";
+        reader.problem("JWT_REFRESH_TOKEN_EXPIRES", complaint);
+    }
     if settings.sessions.max_age < access {
         reader.problem(
             "SESSION_MAX_AGE",
             "is less than JWT_ACCESS_TOKEN_EXPIRES; a session has to bear one token",
         );
+    }
+}
+
+/// RFC 6265 section 5.3: browsers drop a cookie for a domain that its host does not belong to.
+pub(super) fn domain(reader: &mut Reader<'_>, settings: &Settings) {
+    let host = settings.public_url.as_ref().and_then(|url| url.host_str());
+    let (Some(host), Some(domain)) = (host, &settings.web.cookies.domain) else {
+        return;
+    };
+    if host != domain && !host.ends_with(&format!(".{domain}")) {
+        let complaint = format!("is {domain:?}, and PUBLIC_URL's host {host:?} is not part of it");
+        reader.problem("JWT_COOKIE_DOMAIN", complaint);
     }
 }
 

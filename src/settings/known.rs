@@ -96,7 +96,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_HEADER_TYPE",
         "Bearer",
-        "The word before the token in that header.",
+        "The word before the token in that header; none for a bare token.",
     ),
     known("JWT_ENCODE_ISSUER", "none", "The iss written into tokens."),
     known("JWT_DECODE_ISSUER", "none", "The iss asked for."),

@@ -53,8 +53,6 @@ pub struct Settings {
     pub sessions: SessionPolicy,
     /// How tokens travel.
     pub web: WebPolicy,
-    /// `JWT_SESSION_COOKIE=false`: cookies outlive the browser even if the login does not say so.
-    pub remember: bool,
     /// `RUST_LOG`
     pub log: String,
     /// What works, but may not be meant.
@@ -115,13 +113,13 @@ impl Settings {
                 ..tokens
             },
             web,
-            remember: !reader.truth("JWT_SESSION_COOKIE", true),
             log: reader.text_or("RUST_LOG", "info"),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
         checks::parties(&mut reader, &settings.tokens);
         checks::cookies(&mut reader, &settings.web.cookies);
+        checks::domain(&mut reader, &settings);
         reader.finish(settings.with_remarks())
     }
 
@@ -161,48 +159,45 @@ impl Settings {
 pub struct Shown {
     name: &'static str,
     value: String,
-    origin: Option<Origin>,
+    origin: Option<String>,
 }
 
 impl Shown {
     fn new(known: &Known, sources: &Sources) -> Self {
-        let found = sources.get(known.name).ok().flatten();
-        let origin = found.as_ref().map(|found| found.origin);
-        let value = match found.map(|found| found.text) {
-            None => known.default.to_owned(),
-            Some(_) if known::SECRET.contains(&known.name) => "********".to_owned(),
-            Some(text) if known.name == "DATABASE_URL" => without_password(&text),
-            Some(text) => text,
+        let name = known.name;
+        let (value, origin) = match sources.get(name) {
+            Err(problem) => (format!("({problem})"), None),
+            Ok(None) => (known.default.to_owned(), Some("default".to_owned())),
+            Ok(Some(found)) => (shown(name, found.text), Some(found.origin.to_string())),
         };
         Self {
-            name: known.name,
+            name,
             value,
             origin,
         }
     }
 }
 
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = self
-            .origin
-            .map_or_else(|| "default".to_owned(), |origin| origin.to_string());
-        write!(f, "{} = {}  ({origin})", self.name, self.value)
+fn shown(name: &str, text: String) -> String {
+    match name {
+        _ if known::SECRET.contains(&name) => "********".to_owned(),
+        // What is no URL may still hold a password.
+        "DATABASE_URL" => DatabaseUrl::parse(&text).map_or_else(
+            |problem| format!("******** (cannot be used: {problem})"),
+            |url| url.masked(),
+        ),
+        _ => text,
     }
 }
 
-fn without_password(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
-        return "********".to_owned();
-    };
-    if url.password().is_some() && url.set_password(Some("********")).is_err() {
-        return "********".to_owned();
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name, self.value)?;
+        match &self.origin {
+            Some(origin) => write!(f, "  ({origin})"),
+            None => Ok(()),
+        }
     }
-    // libpq takes a password in the query as well.
-    if url.query_pairs().any(|(name, _)| name == "password") {
-        url.set_query(Some("********"));
-    }
-    url.to_string()
 }
 
 impl Secret {

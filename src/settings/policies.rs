@@ -29,22 +29,19 @@ pub(super) fn bind(reader: &mut Reader<'_>) -> SocketAddr {
 }
 
 pub(super) fn public_url(reader: &mut Reader<'_>, bind: SocketAddr) -> Option<Url> {
-    let own = bind
-        .ip()
-        .is_loopback()
-        .then(|| Url::parse(&format!("http://{bind}")).ok())
-        .flatten();
-    let web = |text: &str| {
-        Url::parse(text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    };
-    reader.parsed(
-        "PUBLIC_URL",
-        own,
-        "write the address browsers use, as in https://login.example.org",
-        |text| web(text).map(Some),
-    )
+    let own = format!("http://{bind}").parse().ok();
+    let own: Option<Url> = own.filter(|_| bind.ip().is_loopback());
+    let wanted = "write the address browsers use, without a path, as in https://login.example.org";
+    reader.parsed("PUBLIC_URL", own, wanted, |text| origin(text).map(Some))
+}
+
+/// An http or https URL that is nothing but an origin.
+fn origin(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let web = matches!(url.scheme(), "http" | "https");
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (web && bare && nobody).then_some(url)
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {

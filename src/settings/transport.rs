@@ -15,6 +15,7 @@ pub(super) fn web(reader: &mut Reader<'_>, secure_by_default: bool) -> WebPolicy
         header: header(reader),
         cookies: cookies(reader, secure_by_default, csrf.protect),
         csrf,
+        remember: !reader.truth("JWT_SESSION_COOKIE", true),
         reissue_within: reader.duration("JWT_REISSUE_WITHIN", default.reissue_within),
     }
 }
@@ -40,6 +41,11 @@ fn header(reader: &mut Reader<'_>) -> HeaderPolicy {
     let name = header_name(reader, "JWT_HEADER_NAME", default.name);
     let title = reader.text_or("JWT_HEADER_NAME", &default.title);
     let scheme = reader.text_or("JWT_HEADER_TYPE", &default.scheme);
+    let scheme = if scheme == "none" {
+        String::new()
+    } else {
+        scheme
+    };
     if scheme.contains(|letter: char| letter.is_whitespace() || letter == ',') {
         reader.problem("JWT_HEADER_TYPE", "has to be one word, as in Bearer");
     }
@@ -137,18 +143,14 @@ fn cookie_name(reader: &mut Reader<'_>, name: &str, default: String) -> String {
     )
 }
 
+/// RFC 6265 section 5.1.3: an address has no domain to share with.
 fn domain(reader: &mut Reader<'_>) -> Option<String> {
-    let host = |text: &str| {
-        Host::parse(text.trim_start_matches('.'))
-            .ok()
-            .map(|host| Some(host.to_string()))
+    let host = |text: &str| match Host::parse(text.trim_start_matches('.')) {
+        Ok(Host::Domain(name)) => Some(Some(name)),
+        _ => None,
     };
-    reader.parsed(
-        "JWT_COOKIE_DOMAIN",
-        None,
-        "write a domain, as in example.org",
-        host,
-    )
+    let wanted = "write a domain, as in example.org";
+    reader.parsed("JWT_COOKIE_DOMAIN", None, wanted, host)
 }
 
 fn secure(reader: &mut Reader<'_>, default: bool) -> bool {

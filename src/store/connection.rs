@@ -13,7 +13,6 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::Error as DieselError;
 use diesel::{Connection, ConnectionError, PgConnection, QueryResult, SqliteConnection};
 use r2d2::{ManageConnection, Pool};
-use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -32,7 +31,7 @@ pub(super) enum Conn {
 pub struct StorePolicy {
     /// Connections held at most (`DATABASE_POOL`, 8).
     pub pool: u32,
-    /// How long a request waits for its turn, and for a connection, before it is answered with 503.
+    /// How long a request waits for its turn, a connection and the answer together, before it is answered with 503.
     pub wait: Duration,
 }
 
@@ -40,7 +39,7 @@ impl Default for StorePolicy {
     fn default() -> Self {
         Self {
             pool: 8,
-            wait: Duration::from_secs(3),
+            wait: Duration::from_secs(4),
         }
     }
 }
@@ -63,8 +62,8 @@ struct Lane {
 
 #[derive(Debug, Error)]
 enum LaneError {
-    #[error("all connections stayed in use")]
-    Full,
+    #[error("the database did not answer in time")]
+    TooSlow,
     #[error("no connection")]
     Connect(#[source] r2d2::Error),
     #[error("the database refused a statement")]
@@ -170,17 +169,21 @@ impl Lane {
         })
     }
 
-    /// The only place that waits for a database: a permit first, then a thread that may block.
+    /// The only place that waits for a database: a permit first, then a thread that may block. Past the limit the
+    /// request is answered; the thread keeps its permit until the database has let it go.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, LaneError> {
-        let turn = tokio::time::timeout(self.wait, Arc::clone(&self.permits).acquire_owned());
-        let permit = turn
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(LaneError::Full)?;
+        let answer = tokio::time::timeout(self.wait, self.run_in_turn(work)).await;
+        answer.unwrap_or(Err(LaneError::TooSlow))
+    }
+
+    async fn run_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, LaneError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         let pool = self.pool.clone();
         let answer = tokio::task::spawn_blocking(move || {
             let mut conn = pool.get().map_err(LaneError::Connect)?;
@@ -251,7 +254,7 @@ impl Manager {
     fn establish(&self) -> Result<Conn, ConnectionError> {
         match &self.0 {
             DatabaseUrl::Postgres(url) => {
-                PgConnection::establish(url.expose_secret()).map(Conn::Postgres)
+                PgConnection::establish(&DatabaseUrl::for_libpq(url)).map(Conn::Postgres)
             }
             DatabaseUrl::Sqlite(path) => {
                 SqliteConnection::establish(&path.to_string_lossy()).map(Conn::Sqlite)
@@ -264,6 +267,9 @@ impl Manager {
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
                             PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
+/// No request waits longer than this, so no statement has to go on for it.
+const POSTGRES_SETUP: &str = "SET statement_timeout = '4s'";
+
 impl ManageConnection for Manager {
     type Connection = Conn;
     type Error = diesel::r2d2::Error;
@@ -272,10 +278,12 @@ impl ManageConnection for Manager {
         let mut conn = self
             .establish()
             .map_err(diesel::r2d2::Error::ConnectionError)?;
-        if matches!(conn, Conn::Sqlite(_)) {
-            conn.batch_execute(SQLITE_SETUP)
-                .map_err(diesel::r2d2::Error::QueryError)?;
-        }
+        let setup = match conn {
+            Conn::Sqlite(_) => SQLITE_SETUP,
+            Conn::Postgres(_) => POSTGRES_SETUP,
+        };
+        conn.batch_execute(setup)
+            .map_err(diesel::r2d2::Error::QueryError)?;
         Ok(conn)
     }
 

@@ -8,13 +8,16 @@ use diesel::sql_query;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use super::connection::{Conn, DieselStore, MultiBackend, in_transaction};
+use super::connection::{Conn, DieselStore, in_transaction};
 use crate::session::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// Any number will do, as long as all replicas use the same.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7305816620172804)";
+
+/// A migration may take its time, and so may the replica that is before us.
+const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 
 /// Why the migrations did not run.
 #[derive(Debug, Error)]
@@ -30,6 +33,18 @@ pub enum MigrationError {
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How a transaction ends that is always taken back.
+enum Look {
+    Done(Result<Vec<String>, MigrationError>),
+    Failed(DieselError),
+}
+
+impl From<DieselError> for Look {
+    fn from(error: DieselError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl DieselStore {
     /// Runs what has not run yet, in one transaction, and gives the names. Replicas that start together wait for the
     /// first of them.
@@ -41,6 +56,7 @@ impl DieselStore {
         self.blocking(|conn| {
             in_transaction(conn, |conn| {
                 if let Conn::Postgres(postgres) = conn {
+                    sql_query(NO_LIMIT).execute(postgres)?;
                     sql_query(LOCK).execute(postgres)?;
                 }
                 let run = conn
@@ -57,12 +73,22 @@ impl DieselStore {
     ///
     /// [`MigrationError`] if the database does not answer.
     pub fn pending_migrations(&self) -> Result<Vec<String>, MigrationError> {
-        let names = |pending: Vec<Box<dyn Migration<MultiBackend>>>| names(&pending);
-        self.blocking(|conn| {
-            conn.pending_migrations(MIGRATIONS)
-                .map(names)
-                .map_err(MigrationError::Migration)
-        })?
+        let looked = self.blocking(|conn| {
+            in_transaction(conn, |conn| {
+                let pending = conn.pending_migrations(MIGRATIONS);
+                // To look makes Diesel's own table; taken back, it was only a look.
+                Err::<(), _>(Look::Done(
+                    pending
+                        .map(|pending| names(&pending))
+                        .map_err(MigrationError::Migration),
+                ))
+            })
+        })?;
+        match looked {
+            Ok(()) => Ok(Vec::new()),
+            Err(Look::Done(names)) => names,
+            Err(Look::Failed(error)) => Err(error.into()),
+        }
     }
 
     /// Takes back every migration, and every row with them. For tests.

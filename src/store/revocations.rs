@@ -16,7 +16,6 @@ struct RevocationRow {
     user_id: Option<String>,
     lowest_epoch: Option<i64>,
     at: i64,
-    until: i64,
 }
 
 impl RevocationRow {
@@ -31,7 +30,6 @@ impl RevocationRow {
             user_id,
             lowest_epoch,
             at: revocation.at.unix(),
-            until: revocation.until.unix(),
         }
     }
 
@@ -44,7 +42,6 @@ impl RevocationRow {
         Some(Revocation {
             subject,
             at: Timestamp::from_unix(self.at),
-            until: Timestamp::from_unix(self.until),
         })
     }
 }
@@ -56,14 +53,9 @@ pub(super) fn record(conn: &mut Conn, revocation: &Revocation) -> QueryResult<()
         .map(|_| ())
 }
 
-pub(super) fn since(
-    conn: &mut Conn,
-    at: Timestamp,
-    now: Timestamp,
-) -> QueryResult<Vec<Revocation>> {
+pub(super) fn since(conn: &mut Conn, at: Timestamp) -> QueryResult<Vec<Revocation>> {
     let rows: Vec<RevocationRow> = revocations::table
         .filter(revocations::at.ge(at.unix()))
-        .filter(revocations::until.gt(now.unix()))
         .select(RevocationRow::as_select())
         .load(conn)?;
     Ok(rows

@@ -22,6 +22,7 @@ diesel::table! {
     sessions (id) {
         id -> Text,
         user_id -> Text,
+        epoch -> BigInt,
         generation -> BigInt,
         previous_generation -> Nullable<BigInt>,
         previous_barred -> Bool,
@@ -47,7 +48,6 @@ diesel::table! {
         user_id -> Nullable<Text>,
         lowest_epoch -> Nullable<BigInt>,
         at -> BigInt,
-        until -> BigInt,
     }
 }
 

@@ -10,8 +10,8 @@ use super::schema::{sessions, users};
 use super::users::UserRow;
 use crate::clock::Timestamp;
 use crate::session::{
-    EndReason, Revocation, Rotation, Seed, Session, SessionRecord, SessionStore, Step, StoreError,
-    Subject,
+    EndReason, Revocation, Revoked, Rotation, Seed, Session, SessionRecord, SessionStore, Step,
+    StoreError, Subject,
 };
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -19,6 +19,7 @@ use crate::session::{
 struct SessionRow {
     id: String,
     user_id: String,
+    epoch: i64,
     #[diesel(embed)]
     rotation: RotationColumns,
     seed: String,
@@ -75,6 +76,7 @@ impl From<&Session> for SessionRow {
         Self {
             id: session.id.clone(),
             user_id: session.user_id.clone(),
+            epoch: session.epoch,
             rotation: session.rotation.into(),
             seed: session.seed.expose().to_owned(),
             remember: session.remember,
@@ -95,6 +97,7 @@ impl From<SessionRow> for Session {
         Self {
             id: row.id,
             user_id: row.user_id,
+            epoch: row.epoch,
             rotation: row.rotation.into(),
             seed: Seed::from_text(row.seed),
             remember: row.remember,
@@ -206,33 +209,29 @@ impl SessionStore for DieselStore {
         &self,
         id: &str,
         reason: EndReason,
-        revocation: &Revocation,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (id, revocation) = (id.to_owned(), revocation.clone());
+        let id = id.to_owned();
         self.write(move |conn| {
             let living = sessions::table
-                .find(id)
+                .find(&id)
                 .filter(sessions::revoked_at.is_null());
             let end = (
-                sessions::revoked_at.eq(revocation.at.unix()),
+                sessions::revoked_at.eq(now.unix()),
                 sessions::revoke_reason.eq(reason.word()),
             );
             let ended = diesel::update(living).set(end).execute(conn)? == 1;
             if ended {
-                revocations::record(conn, &revocation)?;
+                let subject = Revoked::Session(id);
+                revocations::record(conn, &Revocation { subject, at: now })?;
             }
             Ok(ended)
         })
         .await
     }
 
-    async fn revocations_since(
-        &self,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<Revocation>, StoreError> {
-        self.read(move |conn| revocations::since(conn, at, now))
-            .await
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.read(move |conn| revocations::since(conn, at)).await
     }
 }
 

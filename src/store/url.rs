@@ -1,11 +1,13 @@
 //! Database URLs: the scheme chooses the database, and a password in one is never shown.
+//!
+//! What libpq would stumble over is refused here, since its complaints quote what it stumbled over. Hosts are left to
+//! it: it takes several with commas, and sockets.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
-use url::Url;
 
 /// Where the database is. `Display` and `Debug` do not show a password.
 #[derive(Clone)]
@@ -16,7 +18,7 @@ pub enum DatabaseUrl {
     Postgres(SecretString),
 }
 
-/// Why a `DATABASE_URL` cannot be used.
+/// Why a `DATABASE_URL` cannot be used. Never quotes it.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// Another scheme, or none.
@@ -27,16 +29,70 @@ pub enum UrlError {
         "SQLite needs a file, as in sqlite://data/tokenpair.db; a database in memory would lose every login"
     )]
     NoFile,
-    /// `postgres://` and no proper URL.
+    /// Characters that have to be written otherwise.
     #[error(
-        "it is no proper URL ({0}); write postgres://user:password@host/database, with odd characters as %XX"
+        "write odd characters of the user and the password as %XX: @ as %40, % as %25, a space as %20"
     )]
-    Malformed(url::ParseError),
+    OddCharacters,
     /// TLS asked for, and not built in.
     #[error(
         "sslmode={0} asks for TLS, and this build has none; build with `--features postgres-tls`, or use the Docker image"
     )]
     NoTls(String),
+}
+
+/// What stands between the scheme and the end of a PostgreSQL URL.
+struct Parts<'a> {
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    hosts: &'a str,
+    database: &'a str,
+    query: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Self {
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, hosts) = match authority.rsplit_once('@') {
+            Some((login, hosts)) => (Some(login), hosts),
+            None => (None, authority),
+        };
+        let split = login.map(|login| login.split_once(':').unwrap_or((login, "")));
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        Self {
+            user: split.map(|(user, _)| user),
+            password: split
+                .map(|(_, password)| password)
+                .filter(|word| !word.is_empty()),
+            hosts,
+            database,
+            query: pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .collect(),
+        }
+    }
+
+    fn masked(&self) -> String {
+        let login = match (self.user, self.password) {
+            (Some(user), Some(_)) => format!("{user}:********@"),
+            (Some(user), None) => format!("{user}@"),
+            (None, _) => String::new(),
+        };
+        // libpq takes passwords in the query as well, under several names.
+        let query = if self.query.is_empty() {
+            ""
+        } else {
+            "?********"
+        };
+        format!("postgres://{login}{}/{}{query}", self.hosts, self.database)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let found = self.query.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
+    }
 }
 
 impl DatabaseUrl {
@@ -54,24 +110,52 @@ impl DatabaseUrl {
     }
 
     fn sqlite(path: &str) -> Result<Self, UrlError> {
-        match path {
-            "" | ":memory:" => Err(UrlError::NoFile),
-            path => Ok(Self::Sqlite(PathBuf::from(path))),
+        // SQLite itself would read `file:` as a URL of its own.
+        if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
+            return Err(UrlError::NoFile);
         }
+        Ok(Self::Sqlite(PathBuf::from(path)))
     }
 
     fn postgres(text: &str) -> Result<Self, UrlError> {
-        let url = Url::parse(text).map_err(UrlError::Malformed)?;
-        let mode = url
-            .query_pairs()
-            .find(|(name, _)| name == "sslmode")
-            .map(|(_, mode)| mode.into_owned());
-        match mode {
-            Some(mode) if asks_for_tls(&mode) && !cfg!(feature = "postgres-tls") => {
-                Err(UrlError::NoTls(mode))
-            }
+        let parts = Parts::of(text);
+        let login = [parts.user, parts.password].into_iter().flatten();
+        let odd = text
+            .chars()
+            .any(|letter| letter.is_whitespace() || letter.is_control())
+            || !percent_signs_are_codes(text)
+            || login.chain([parts.hosts]).any(|part| part.contains('@'));
+        if odd {
+            return Err(UrlError::OddCharacters);
+        }
+        // libpq reads the variable where the URL says nothing.
+        let mode = parts.parameter("sslmode").map(str::to_owned);
+        let mode = mode.or_else(|| std::env::var("PGSSLMODE").ok());
+        match mode.filter(|mode| asks_for_tls(mode)) {
+            Some(mode) if !cfg!(feature = "postgres-tls") => Err(UrlError::NoTls(mode)),
             _ => Ok(Self::Postgres(text.into())),
         }
+    }
+
+    /// The URL, with everything that may be a password masked.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(url) => Parts::of(url.expose_secret()).masked(),
+        }
+    }
+
+    /// For libpq: with a limit to how long it tries to connect and to be heard, where the URL has none of its own.
+    pub(super) fn for_libpq(url: &SecretString) -> String {
+        let mut text = url.expose_secret().to_owned();
+        for (name, value) in [("connect_timeout", "3"), ("tcp_user_timeout", "4000")] {
+            let parts = Parts::of(&text);
+            if parts.parameter(name).is_none() {
+                let joint = if text.contains('?') { '&' } else { '?' };
+                text = format!("{text}{joint}{name}={value}");
+            }
+        }
+        text
     }
 }
 
@@ -79,16 +163,20 @@ fn asks_for_tls(mode: &str) -> bool {
     matches!(mode, "require" | "verify-ca" | "verify-full")
 }
 
+fn percent_signs_are_codes(text: &str) -> bool {
+    text.split('%').skip(1).all(|code| {
+        let code = code.as_bytes();
+        code.len() >= 2 && code.iter().take(2).all(u8::is_ascii_hexdigit)
+    })
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "SQLite, {}", path.display()),
             Self::Postgres(url) => {
-                let url = Url::parse(url.expose_secret());
-                let (host, name) = url
-                    .as_ref()
-                    .map_or(("", ""), |url| (url.host_str().unwrap_or(""), url.path()));
-                write!(f, "PostgreSQL, {host}{name}")
+                let parts = Parts::of(url.expose_secret());
+                write!(f, "PostgreSQL, {}/{}", parts.hosts, parts.database)
             }
         }
     }

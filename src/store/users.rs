@@ -15,7 +15,6 @@ use super::schema::{sessions, users};
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
 use crate::session::{EndReason, Revocation, Revoked, StoreError, Subject};
-use crate::token::TokenPolicy;
 
 /// A username in good form: as typed, and the key under which it is unique and found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +41,8 @@ impl Username {
     pub const MAX_CHARS: usize = 64;
 
     /// Reads a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case are folded in the
-    /// key, normalised by NFC, and what could pass for another name is refused.
+    /// key, normalised by NFC, and spaces, control and invisible characters are refused. Letters of other scripts that
+    /// look alike are not told apart.
     ///
     /// # Errors
     ///
@@ -244,9 +244,8 @@ impl DieselStore {
         id: &str,
         change: UserChange,
         now: Timestamp,
-        tokens: &TokenPolicy,
     ) -> Result<(), StoreError> {
-        let (id, tokens) = (id.to_owned(), tokens.clone());
+        let id = id.to_owned();
         self.write(move |conn| {
             let reason = apply(conn, &id, change, now)?;
             let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
@@ -260,8 +259,8 @@ impl DieselStore {
                 sessions::revoke_reason.eq(reason.word()),
             ))
             .execute(conn)?;
-            let revoked = Revoked::User { id, lowest_epoch };
-            revocations::record(conn, &Revocation::new(revoked, now, &tokens))
+            let subject = Revoked::User { id, lowest_epoch };
+            revocations::record(conn, &Revocation { subject, at: now })
         })
         .await
     }

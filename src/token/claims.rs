@@ -1,5 +1,7 @@
 //! Claims: Flask-JWT-Extended's, in its order and with its names, and ours beside them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,6 +15,29 @@ pub enum TokenKind {
     Access,
     /// Long-lived; only buys new access tokens, and the database has the last word.
     Refresh,
+}
+
+/// A CSRF value. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct CsrfValue(String);
+
+impl CsrfValue {
+    /// A value that a session derived, or that a token said.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for a cookie that scripts may read, and to compare a header with.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CsrfValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CsrfValue(..)")
+    }
 }
 
 /// What a token says.
@@ -34,7 +59,7 @@ pub struct Claims {
     pub nbf: Option<Timestamp>,
     /// What the header `X-CSRF-TOKEN` must repeat when the token came by cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub csrf: Option<String>,
+    pub csrf: Option<CsrfValue>,
     /// For whom (section 4.1.3): a string if one, a list if several.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_many")]
     pub aud: Vec<String>,

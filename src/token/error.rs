@@ -68,10 +68,10 @@ pub enum TokenError {
     /// Signed by someone else.
     #[error("Invalid issuer")]
     WrongIssuer,
-    /// A refresh token, or one of no known type, where an access token is due.
+    /// A refresh token where an access token is due.
     #[error("Only non-refresh tokens are allowed")]
     NotAnAccessToken,
-    /// An access token, or one of no known type, where a refresh token is due.
+    /// An access token where a refresh token is due.
     #[error("Only refresh tokens are allowed")]
     NotARefreshToken,
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::TokenPolicy;
-use super::claims::{Claims, TokenKind};
+use super::claims::{Claims, CsrfValue, TokenKind};
 use super::error::TokenError;
-use super::verify::Expiry;
 use crate::clock::Timestamp;
 
 /// The members of a verified payload, taken out one by one.
@@ -15,12 +14,7 @@ pub(super) struct Members(pub(super) Map<String, Value>);
 
 impl Members {
     /// In PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4 to 4.1.6.
-    pub(super) fn check_times(
-        &self,
-        now: Timestamp,
-        leeway: Duration,
-        expiry: Expiry,
-    ) -> Result<(), TokenError> {
+    pub(super) fn check_times(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
         let latest = now + leeway;
         for (name, title) in [
             ("iat", "Issued At claim (iat)"),
@@ -31,7 +25,7 @@ impl Members {
             }
         }
         let end = self.time("exp", "Expiration Time claim (exp)")?;
-        if expiry == Expiry::Enforced && end.is_some_and(|end| end <= now - leeway) {
+        if end.is_some_and(|end| end <= now - leeway) {
             return Err(TokenError::Expired);
         }
         Ok(())
@@ -102,7 +96,9 @@ impl Members {
                 .remove("fresh")
                 .is_some_and(|fresh| fresh == Value::Bool(true)),
             kind: self.kind()?,
-            csrf: self.text("csrf", "CSRF claim must be a string")?,
+            csrf: self
+                .text("csrf", "CSRF claim must be a string")?
+                .map(CsrfValue::new),
             aud: strings(self.0.remove("aud").as_ref()).unwrap_or_default(),
             iss: self.text("iss", "Payload Issuer (iss) must be a string")?,
             sid: self.text("sid", "Session ID claim must be a string")?,

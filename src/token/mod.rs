@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 
-pub use self::claims::{Claims, TokenKind};
+pub use self::claims::{Claims, CsrfValue, TokenKind};
 pub use self::error::TokenError;
 pub use self::verify::{Expiry, MAX_TOKEN_LEN};
 use crate::clock::Timestamp;

@@ -25,6 +25,8 @@ pub struct WebPolicy {
     pub cookies: CookiePolicy,
     /// The proof asked for beside a cookie.
     pub csrf: CsrfPolicy,
+    /// Cookies outlive the browser unless a login says otherwise (`JWT_SESSION_COOKIE=false`; no).
+    pub remember: bool,
     /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min). Has to be less
     /// than an access token's lifetime, or every response would carry a new one.
     pub reissue_within: Duration,
@@ -37,6 +39,7 @@ impl Default for WebPolicy {
             header: HeaderPolicy::default(),
             cookies: CookiePolicy::default(),
             csrf: CsrfPolicy::default(),
+            remember: false,
             reissue_within: Duration::from_secs(30 * 60),
         }
     }
@@ -160,13 +163,26 @@ impl Auth {
         if guard == Guard::Fresh && !claims.fresh {
             return Err(Rejection::not_fresh());
         }
-        if claims.kind == TokenKind::Access && self.sessions().revocations().concern(&claims) {
-            return Err(Rejection::revoked());
+        if claims.kind == TokenKind::Access {
+            self.check_access(&claims)?;
         }
         Ok(Rc::new(Verified {
             claims,
             location: found.location,
         }))
+    }
+
+    /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
+    /// revoked is only remembered for so long.
+    fn check_access(&self, claims: &Claims) -> Result<(), Rejection> {
+        let policy = self.sessions().tokens().policy();
+        if self.now() >= claims.iat + policy.access_expires + policy.leeway {
+            return Err(TokenError::Expired.into());
+        }
+        if self.sessions().revocations().concern(claims) {
+            return Err(Rejection::revoked());
+        }
+        Ok(())
     }
 
     /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or

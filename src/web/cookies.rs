@@ -132,8 +132,11 @@ impl CookiePolicy {
             headers,
             &self.cookie(&self.token_shape(kind), issued.token.as_str(), &keep()),
         );
-        if let Some(csrf) = issued.csrf.as_deref().filter(|_| self.csrf) {
-            append(headers, &self.cookie(&self.csrf_shape(kind), csrf, &keep()));
+        if let Some(csrf) = issued.csrf.as_ref().filter(|_| self.csrf) {
+            append(
+                headers,
+                &self.cookie(&self.csrf_shape(kind), csrf.as_str(), &keep()),
+            );
         }
     }
 

@@ -82,7 +82,10 @@ impl Demand<'_> {
     pub(super) fn met_by(&self, claims: &Claims) -> Result<(), Rejection> {
         let claim = claims.csrf.as_ref().ok_or(TokenError::Missing("csrf"))?;
         match self.sent.as_slice() {
-            [sent] if constant_time::verify_slices_are_equal(sent, claim.as_bytes()).is_ok() => {
+            [sent]
+                if constant_time::verify_slices_are_equal(sent, claim.as_str().as_bytes())
+                    .is_ok() =>
+            {
                 Ok(())
             }
             _ => Err(Rejection::csrf_mismatch(&self.cookie, &self.header)),

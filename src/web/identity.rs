@@ -13,6 +13,8 @@ use actix_web::{Error, HttpResponse};
 use thiserror::Error as ThisError;
 
 use super::auth::{Auth, Guard, Verified};
+use super::device::device;
+use super::location::Location;
 use super::rejection::Rejection;
 use crate::session::{EndReason, Login};
 
@@ -91,28 +93,34 @@ fn is_error<B>(response: &ServiceResponse<B>) -> bool {
 }
 
 #[derive(Debug, ThisError)]
-#[error("Identity::login was given an id that the store does not know, or whose user is disabled")]
-struct UnknownIdentity;
+enum LoginTrouble {
+    #[error(
+        "Identity::login was given an id that the store does not know, or whose user is disabled"
+    )]
+    Unknown,
+    #[error("Identity::login sets cookies, and WebPolicy::locations has none")]
+    NoCookies,
+}
 
 async fn log_in<B>(
     auth: &Auth,
     session: &Session,
     response: &mut ServiceResponse<B>,
 ) -> Result<(), Rejection> {
+    if !auth.policy().locations.contains(&Location::Cookies) {
+        return Err(Rejection::internal(LoginTrouble::NoCookies));
+    }
     let id = session
         .get::<String>(USER_ID)
-        .map_err(Rejection::internal)?
-        .unwrap_or_default();
-    let subject = auth
-        .sessions()
-        .subject(&id)
-        .await?
-        .ok_or_else(|| Rejection::internal(UnknownIdentity))?;
+        .map_err(Rejection::internal)?;
+    let subject = auth.sessions().subject(&id.unwrap_or_default()).await?;
+    let subject = subject.ok_or_else(|| Rejection::internal(LoginTrouble::Unknown))?;
+    let login = Login {
+        remember: auth.policy().remember,
+        device: device(response.request()),
+    };
     let now = auth.now();
-    let pair = auth
-        .sessions()
-        .login(&subject, Login::default(), now)
-        .await?;
+    let pair = auth.sessions().login(&subject, login, now).await?;
     auth.cookies().set_pair(response.headers_mut(), &pair, now);
     Ok(())
 }

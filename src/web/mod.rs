@@ -6,6 +6,7 @@
 mod auth;
 mod cookies;
 mod csrf;
+mod device;
 mod extract;
 #[cfg(feature = "identity")]
 mod identity;
@@ -16,6 +17,7 @@ mod rejection;
 pub use self::auth::{Auth, Guard, Verified, WebPolicy};
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::csrf::CsrfPolicy;
+pub use self::device::device;
 pub use self::extract::{Access, AnyToken, Fresh, MaybeAccess, Refresh};
 #[cfg(feature = "identity")]
 pub use self::identity::identity_bridge;

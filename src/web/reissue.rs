@@ -10,7 +10,7 @@ use actix_web::{Error, HttpMessage};
 
 use super::auth::{Auth, Verified};
 use super::location::Location;
-use crate::token::TokenKind;
+use crate::token::{Claims, TokenKind};
 
 /// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
 ///
@@ -35,17 +35,25 @@ pub async fn reissue<B: MessageBody>(
 }
 
 fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
-    let auth = response.request().app_data::<Auth>()?;
+    let auth = response.request().app_data::<Auth>()?.clone();
     let verified = response
         .request()
         .extensions()
         .get::<Rc<Verified>>()
         .cloned()?;
-    let ends_soon = verified.claims.exp <= auth.now() + auth.policy().reissue_within;
-    let untouched =
-        !auth.cookies().touched_by(response.headers()) && !response.status().is_server_error();
-    (verified.location == Location::Cookies && ends_soon && untouched)
-        .then(|| (auth.clone(), verified))
+    let untouched = !auth.cookies().touched_by(response.headers());
+    let due = verified.location == Location::Cookies
+        && ends_soon(&auth, &verified.claims)
+        && untouched
+        && !response.status().is_server_error();
+    due.then_some((auth, verified))
+}
+
+/// Near its end, and not because its session ends there: a successor would end at the same instant.
+fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
+    let within = auth.policy().reissue_within;
+    let whole = claims.exp >= claims.iat + auth.sessions().tokens().policy().access_expires;
+    !within.is_zero() && whole && claims.exp <= auth.now() + within
 }
 
 async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {

@@ -76,7 +76,7 @@ impl Rejection {
             "unavailable",
             "Temporarily unavailable",
         )
-        .hint("Nothing was changed. Send the same request again after the seconds in Retry-After.")
+        .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
         .caused_by(cause);
         Self {
             retry_after: Some(SECONDS),
@@ -112,9 +112,8 @@ impl Rejection {
 
     /// No token came at all.
     pub(super) fn missing_token(msg: String) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg).hint(
-            "POST /login gives a token; send it as a cookie or as 'Authorization: Bearer <JWT>'.",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg)
+            .hint("Log in to get a token, and send it where this message looks for it.")
     }
 
     pub(super) fn bad_header(msg: String) -> Self {

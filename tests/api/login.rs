@@ -322,6 +322,7 @@ fn a_wrong_form_comes_back_to_a_browser_and_is_json_to_others(on: Backend) {
     let response = app
         .post("/login")
         .header("Accept", "text/html,*/*;q=0.8")
+        .header("Sec-Fetch-Site", "same-origin")
         .form(wrong)
         .send();
     assert_eq!(

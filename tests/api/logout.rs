@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::jwt::{claims, signed};
 use crate::support::{Backend, Browser};
 
 fn a_logout_ends_both_tokens_at_once(on: Backend) {
@@ -26,6 +27,7 @@ fn a_logout_clears_what_a_login_set_with_the_same_attributes(on: Backend) {
     let app = on
         .app_with(&[
             ("JWT_COOKIE_SECURE", "true"),
+            ("PUBLIC_URL", "https://login.example.org"),
             ("JWT_COOKIE_DOMAIN", "example.org"),
             ("JWT_REFRESH_COOKIE_PATH", "/refresh"),
         ])
@@ -95,6 +97,21 @@ fn a_logout_works_after_the_access_token_has_expired(on: Backend) {
         .refused(401, "session_revoked", "Token has been revoked");
 }
 
+fn a_logout_works_where_the_signer_s_clock_runs_ahead(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let mut ahead = claims(&ada.access);
+    for time in ["iat", "nbf"] {
+        ahead.insert(time.to_owned(), json!(app.now().unix() + 2));
+    }
+    assert_eq!(
+        app.post("/logout").bearer(&signed(&ahead)).send().status,
+        200
+    );
+    ada.get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+}
+
 fn a_program_logs_out_by_header_with_either_token(on: Backend) {
     let app = on.app().with_ada();
     for refresh in [false, true] {
@@ -151,6 +168,17 @@ fn another_sites_link_or_picture_logs_nobody_out(on: Backend) {
     }
 }
 
+fn a_browser_that_does_not_say_where_a_link_was_is_not_believed(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let silent = || app.get("/logout").header("Accept", "text/html");
+    browser
+        .send(silent())
+        .refused(403, "cross_site_request", "Cross-site request refused");
+    let own = format!("http://{}/", app.address());
+    assert_eq!(browser.send(silent().header("Referer", own)).status, 303);
+}
+
 fn a_login_after_a_logout_is_a_new_session(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
@@ -167,9 +195,11 @@ on_both_databases!(
     a_logout_can_be_repeated_and_needs_no_token,
     a_logout_by_cookie_needs_the_csrf_value_of_either_token,
     a_logout_works_after_the_access_token_has_expired,
+    a_logout_works_where_the_signer_s_clock_runs_ahead,
     a_program_logs_out_by_header_with_either_token,
     a_logout_ends_one_session_and_no_other,
     a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again,
     another_sites_link_or_picture_logs_nobody_out,
+    a_browser_that_does_not_say_where_a_link_was_is_not_believed,
     a_login_after_a_logout_is_a_new_session,
 );

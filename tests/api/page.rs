@@ -40,8 +40,10 @@ fn a_name_cannot_write_html(on: Backend) {
 }
 
 fn the_page_runs_no_script_and_stands_in_no_frame(on: Backend) {
-    let policy = on.app().get("/").send();
-    let policy = policy.header("content-security-policy").unwrap();
+    let page = on.app().get("/").send();
+    // Its form has to say where it comes from.
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    let policy = page.header("content-security-policy").unwrap();
     assert!(
         policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
         "{policy}"

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokenpair::session::{Session, SessionStore};
 use tokenpair::store::UserChange;
 
 use crate::support::jwt::claims;
@@ -306,9 +307,10 @@ fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend)
     let ada = app.bearer();
     let store = app.other_store();
     let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
-    let disable = store.change_user(&id, UserChange::Disable, app.now(), &app.settings().tokens);
+    let disable = store.change_user(&id, UserChange::Disable, app.now());
     block_on(disable).unwrap();
-    assert_eq!(ada.try_refresh().status, 401);
+    ada.try_refresh()
+        .refused(401, "user_disabled", "Token has been revoked");
     let login = || {
         app.post("/login")
             .json(json!({ "username": ADA.0, "password": ADA.1 }))
@@ -318,6 +320,33 @@ fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend)
     block_on(store.enable_user(&id)).unwrap();
     assert_eq!(login().status, 200);
     assert_eq!(ada.try_refresh().status, 401, "what was ended stays ended");
+}
+
+fn ended_a_login_that_was_under_way_while_the_password_changed(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let store = app.other_store();
+    let said = claims(&ada.refresh);
+    let (id, sid) = (said["sub"].as_str().unwrap(), said["sid"].as_str().unwrap());
+    let before = block_on(store.load(sid)).unwrap().unwrap().session;
+    let hash = block_on(store.user_by_id(id))
+        .unwrap()
+        .unwrap()
+        .password_hash;
+    block_on(store.change_user(id, UserChange::Password(hash), app.now())).unwrap();
+    // The password was verified before the change, and the session is kept after it.
+    let late = Session {
+        id: "late".to_owned(),
+        ..before
+    };
+    block_on(store.create(&late)).unwrap();
+    let mut token = said.clone();
+    token.insert("sid".to_owned(), json!("late"));
+    let response = app
+        .post("/refresh")
+        .bearer(&crate::support::jwt::signed(&token))
+        .send();
+    response.refused(401, "session_revoked", "Token has been revoked");
 }
 
 fn a_token_with_another_users_id_is_not_the_session_s(on: Backend) {
@@ -351,5 +380,6 @@ on_both_databases!(
     ended_no_use_moves_the_absolute_end,
     ended_the_row_has_the_last_word_whatever_the_token_says,
     ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in,
+    ended_a_login_that_was_under_way_while_the_password_changed,
     a_token_with_another_users_id_is_not_the_session_s,
 );

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokenpair::session::{EndReason, Revocation, Revoked, SessionStore};
+use tokenpair::session::{EndReason, SessionStore};
 use tokenpair::store::UserChange;
 
 use crate::support::jwt::claims;
@@ -28,18 +28,8 @@ fn a_session_ended_by_a_command_ends_here(on: Backend) {
     let app = on.app().with_ada();
     let (ended, other) = (app.bearer(), app.bearer());
     let sid = claims(&ended.access)["sid"].as_str().unwrap().to_owned();
-    let revocation = Revocation::new(
-        Revoked::Session(sid.clone()),
-        app.now(),
-        &app.settings().tokens,
-    );
-    assert!(
-        block_on(
-            app.other_store()
-                .revoke(&sid, EndReason::Admin, &revocation)
-        )
-        .unwrap()
-    );
+    let revoke = app.other_store();
+    assert!(block_on(revoke.revoke(&sid, EndReason::Admin, app.now())).unwrap());
     ends_within_a_second(&ended);
     assert_eq!(other.get("/protected").status, 200);
 }
@@ -49,8 +39,7 @@ fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
     let (one, other) = (app.bearer(), app.bearer());
     let id = claims(&one.access)["sub"].as_str().unwrap().to_owned();
     let disable = app.other_store();
-    block_on(disable.change_user(&id, UserChange::Disable, app.now(), &app.settings().tokens))
-        .unwrap();
+    block_on(disable.change_user(&id, UserChange::Disable, app.now())).unwrap();
     ends_within_a_second(&one);
     ends_within_a_second(&other);
 }
@@ -64,13 +53,7 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
         .unwrap()
         .unwrap()
         .password_hash;
-    block_on(store.change_user(
-        &id,
-        UserChange::Password(same_hash),
-        app.now(),
-        &app.settings().tokens,
-    ))
-    .unwrap();
+    block_on(store.change_user(&id, UserChange::Password(same_hash), app.now())).unwrap();
     ends_within_a_second(&old);
     assert_eq!(old.try_refresh().status, 401);
     assert_eq!(
@@ -107,9 +90,27 @@ fn a_logout_reaches_another_replica_and_outlasts_a_restart(on: Backend) {
     assert_eq!(there(&restarted), 401);
 }
 
+fn a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_revocation(
+    on: Backend,
+) {
+    let database = Database::create(on);
+    let day = [("JWT_ACCESS_TOKEN_EXPIRES", "24h")];
+    let clock = tokenpair::clock::Clock::fixed(crate::support::START);
+    let first = TestApp::start(&database, &day, clock.clone()).with_ada();
+    let (ended, lasting) = (first.bearer().access, first.bearer().access);
+    assert_eq!(first.post("/logout").bearer(&ended).send().status, 200);
+    drop(first);
+    let second = TestApp::start(&database, &[], clock);
+    let opens = |token: &str| second.get("/protected").bearer(token).send().status;
+    assert_eq!((opens(&ended), opens(&lasting)), (401, 200));
+    second.advance(Duration::from_secs(2 * 3600));
+    assert_eq!((opens(&ended), opens(&lasting)), (401, 401));
+}
+
 on_both_databases!(
     a_session_ended_by_a_command_ends_here,
     a_disabled_user_has_no_token_left_anywhere,
     after_a_new_password_a_new_login_works_and_the_old_tokens_do_not,
     a_logout_reaches_another_replica_and_outlasts_a_restart,
+    a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_revocation,
 );

@@ -21,7 +21,8 @@ impl Instrumentation for Recorder {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match event {
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
-                self.database = url.to_owned()
+                // Without what the store adds for libpq.
+                self.database = url.split('?').next().unwrap_or_default().to_owned();
             }
             InstrumentationEvent::StartQuery { query, .. } => {
                 let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);

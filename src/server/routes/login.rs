@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, USER_AGENT};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_core::future::LocalBoxFuture;
 use serde_json::json;
@@ -15,9 +14,9 @@ use crate::password::{Password, PasswordError};
 use crate::server::accounts::AccountError;
 use crate::server::body::{self, Fields};
 use crate::server::{State, browser};
-use crate::session::{Device, Login};
+use crate::session::Login;
 use crate::settings::Registration;
-use crate::web::{Location, Rejection};
+use crate::web::{Location, Rejection, device};
 
 /// A name and a password.
 pub(super) struct Credentials {
@@ -128,7 +127,7 @@ pub(super) async fn login(
         return refused(answer, &request);
     };
     let login = Login {
-        remember: remember.unwrap_or(state.remember),
+        remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(&request),
     };
     let pair = state
@@ -150,21 +149,6 @@ fn refused(answer: Answer, request: &HttpRequest) -> Result<HttpResponse, Reject
         Answer::Page if browser::wants_html(request) => Ok(public::login_page(&rejection)),
         _ => Err(rejection),
     }
-}
-
-/// Who uses the session, for the list of sessions. The peer's address: what a header claims is anyone's to claim.
-fn device(request: &HttpRequest) -> Device {
-    Device {
-        user_agent: user_agent(request.headers()),
-        ip: request.peer_addr().map(|peer| peer.ip().to_string()),
-    }
-}
-
-fn user_agent(headers: &HeaderMap) -> Option<String> {
-    const ENOUGH: usize = 256;
-    let text = String::from_utf8_lossy(headers.get(USER_AGENT)?.as_bytes());
-    let printable = text.chars().filter(|letter| !letter.is_control());
-    Some(printable.take(ENOUGH).collect())
 }
 
 fn unknown_answer() -> Rejection {

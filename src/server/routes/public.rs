@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, web};
 use html_escape::encode_text;
@@ -86,6 +86,8 @@ fn html(status: StatusCode, main: &str) -> HttpResponse {
     HttpResponse::build(status)
         .content_type(ContentType::html())
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        // Without a referrer a browser would not say where the form comes from, and it would be refused.
+        .insert_header((REFERRER_POLICY, "same-origin"))
         .body(format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>tokenpair</title>\n\

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::server::{State, browser};
 use crate::session::{EndReason, Pair, Refreshed};
+use crate::token::CsrfValue;
 use crate::web::{Auth, Location, Refresh, Rejection};
 
 /// How a pair is handed over.
@@ -81,8 +82,8 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
             refresh_token: pair.refresh.token.as_str(),
         }),
         csrf: (!in_body && !auth.cookies().csrf).then_some(CsrfInBody {
-            csrf_access_token: pair.access.csrf.as_deref(),
-            csrf_refresh_token: pair.refresh.csrf.as_deref(),
+            csrf_access_token: pair.access.csrf.as_ref().map(CsrfValue::as_str),
+            csrf_refresh_token: pair.refresh.csrf.as_ref().map(CsrfValue::as_str),
         }),
     };
     let mut response = match answer {

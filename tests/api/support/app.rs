@@ -101,10 +101,6 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub(crate) fn database(&self) -> &Database {
         self.database.as_ref().unwrap()
     }
