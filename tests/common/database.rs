@@ -58,7 +58,6 @@ impl Drop for Database {
     }
 }
 
-#[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn as_superuser(statement: &str) {
     let mut server = PgConnection::establish(&server()).expect("a PostgreSQL server");
     sql_query(statement).execute(&mut server).unwrap();

@@ -1,30 +1,16 @@
 //! The program, as a person or a container runs it: commands, exit codes, files, signals.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/database.rs"]
-mod database;
-#[path = "common/program.rs"]
-mod program;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use database::{Backend, Database};
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
-use program::Program;
 use serde_json::json;
+
+use crate::database::{Backend, Database};
+use crate::support::Program;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -69,15 +55,7 @@ fn the_first_start_makes_all_that_is_needed_and_the_second_keeps_it() {
     let secret = fs::read_to_string(program.path("data/secret_key")).unwrap();
     assert!(secret.len() >= 64);
 
-    first.post(
-        "/register",
-        &json!({ "username": "ada", "password": PASSWORD }),
-    );
-    let login = first.post(
-        "/login",
-        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
-    );
-    let access = login["access_token"].as_str().unwrap().to_owned();
+    let access = first.log_in_a_new_user("ada", PASSWORD);
     assert_eq!(first.stop().code(), Some(0));
 
     let second = program.serve();
@@ -141,17 +119,9 @@ fn a_stopping_server_finishes_what_runs_and_exits_with_0() {
 fn no_log_line_has_anything_secret_at_any_level() {
     let program = Program::new().env("RUST_LOG", "trace");
     let served = program.serve();
-    served.post(
-        "/register",
-        &json!({ "username": "ada", "password": PASSWORD }),
-    );
-    let login = served.post(
-        "/login",
-        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
-    );
-    let access = login["access_token"].as_str().unwrap();
-    served.get("/protected", access);
-    served.get(&format!("/nowhere/{access}?token={access}"), access);
+    let access = served.log_in_a_new_user("ada", PASSWORD);
+    served.get("/protected", &access);
+    served.get(&format!("/nowhere/{access}?token={access}"), &access);
     served.get(
         "/protected",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYWxsb3J5In0.c2ln",
@@ -260,15 +230,7 @@ fn without_a_terminal_a_password_is_not_asked_for() {
 fn sessions_are_listed_and_ended_from_the_command_line() {
     let program = Program::new();
     let served = program.serve();
-    served.post(
-        "/register",
-        &json!({ "username": "ada", "password": PASSWORD }),
-    );
-    let login = served.post(
-        "/login",
-        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
-    );
-    let access = login["access_token"].as_str().unwrap();
+    let access = served.log_in_a_new_user("ada", PASSWORD);
     let list = program.run(&["session", "list", "ada"]).done();
     let session = list.lines().nth(1).unwrap();
     assert!(
@@ -287,7 +249,7 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     let unknown = program.run(&["session", "revoke", "nothing"]);
     assert!(unknown.failed().contains("there is no session \"nothing\""));
     let began = Instant::now();
-    while served.get("/protected", access).0 == 200 {
+    while served.get("/protected", &access).0 == 200 {
         assert!(
             began.elapsed() < Duration::from_secs(1),
             "the server has not heard of it"
@@ -341,15 +303,7 @@ fn a_token_is_taken_apart_with_each_verdict() {
             .contains("there is no signing secret yet")
     );
     let served = program.serve();
-    served.post(
-        "/register",
-        &json!({ "username": "ada", "password": PASSWORD }),
-    );
-    let login = served.post(
-        "/login",
-        &json!({ "username": "ada", "password": PASSWORD, "tokens": "body" }),
-    );
-    let access = login["access_token"].as_str().unwrap();
+    let access = served.log_in_a_new_user("ada", PASSWORD);
 
     let good = program
         .run_with_input(&["token", "inspect"], &format!("Bearer {access}\n"))

@@ -1,26 +1,14 @@
 //! The container files, as far as they can be checked without a container engine: their form, what they refer to, the
 //! script that makes the secrets, and the settings that come out of it.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/program.rs"]
-mod program;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::Program;
 use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::support::Program;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

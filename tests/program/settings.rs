@@ -1,22 +1,10 @@
 //! Settings, as the program reads them: from the environment, `.env` and `tokenpair.toml`; and what it refuses.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/program.rs"]
-mod program;
-
 use std::fs;
 
-use program::Program;
 use tokenpair::settings::KNOWN;
+
+use crate::support::Program;
 
 const SECRET: &str = "a secret that is long enough for any algorithm, with its 64 bytes and more";
 

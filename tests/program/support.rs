@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) struct Program {
@@ -150,6 +150,14 @@ impl Served {
         let (status, answer) = self.request("POST", path, Some(body));
         assert!(status < 300, "{path}: {status} {answer}");
         answer
+    }
+
+    /// The access token of a user who has just registered.
+    pub(crate) fn log_in_a_new_user(&self, username: &str, password: &str) -> String {
+        let user = json!({ "username": username, "password": password, "tokens": "body" });
+        self.post("/register", &user);
+        let login = self.post("/login", &user);
+        login["access_token"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn get(&self, path: &str, access: &str) -> (u16, Value) {

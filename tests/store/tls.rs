@@ -1,22 +1,10 @@
 //! TLS to PostgreSQL, where it is built in: `sslmode=require` gives an encrypted connection.
 
-#![cfg(feature = "postgres-tls")]
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "test helpers"
-)]
-
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/database.rs"]
-mod database;
-
-use database::{Backend, Database};
 use diesel::sql_types::Bool;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
+
+use crate::database::{Backend, Database};
 
 #[derive(QueryableByName)]
 struct Encrypted {

@@ -1,21 +1,8 @@
 //! What a store of sessions must do, asked of the store in memory, of SQLite and of PostgreSQL alike.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[path = "common/database.rs"]
-mod database;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use database::{Backend, Database};
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
@@ -23,6 +10,8 @@ use tokenpair::session::{
     Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+
+use crate::database::{Backend, Database};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 

@@ -1,26 +1,10 @@
 //! The README is true: its walk with curl is run as it stands there, and prints what it says.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "common/program.rs"]
-mod program;
-
 use std::fs;
 use std::process::Command;
 
-use database::{Backend, Database};
-use program::Program;
+use crate::database::{Backend, Database};
+use crate::support::Program;
 
 fn readme() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()

@@ -1,26 +1,15 @@
 //! The schema: one folder of migrations makes the same tables on both databases, up, down and up again, and the tables
 //! that Diesel knows are those.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-#[path = "common/database.rs"]
-mod database;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use database::{Backend, Database};
 use diesel::sql_types::{Bool, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
+
+use crate::database::{Backend, Database};
 
 /// Table and column, and what the column holds.
 type Columns = BTreeMap<(String, String), (String, bool)>;

@@ -1,0 +1,20 @@
+//! The program, as a person or a container runs it: its commands, its settings, and what the README says of it.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../common/database.rs"]
+mod database;
+mod support;
+
+mod cli;
+mod containers;
+mod readme;
+mod settings;
