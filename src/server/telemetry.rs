@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use crate::web::Rejection;
 
+/// How `RUST_LOG` names the lines of requests: `tokenpair::request=warn` leaves out those that went well.
+const TARGET: &str = "tokenpair::request";
+
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Below `info` these may print what a request or a connection carries.
@@ -66,7 +69,7 @@ pub(super) async fn log_request<B: MessageBody>(
     let mut response = next.call(request).await?;
     let failed = response.status().is_server_error();
     let level = if failed { Level::Error } else { Level::Info };
-    if log::log_enabled!(level) {
+    if log::log_enabled!(target: TARGET, level) {
         let route = response.request().match_pattern();
         let route = route.map_or_else(|| unmatched(&response), Cow::Owned);
         let status = response.status().as_u16();
@@ -74,6 +77,7 @@ pub(super) async fn log_request<B: MessageBody>(
         let cause = cause(&response).map(|cause| format!(" cause={cause:?}"));
         let cause = cause.unwrap_or_default();
         log::log!(
+            target: TARGET,
             level,
             "{method} {route} {status} {millis:.1}ms id={id}{cause}"
         );

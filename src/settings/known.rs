@@ -187,8 +187,8 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "RUST_LOG",
-        "info",
-        "What is logged: error, warn, info, debug, or by module (env_logger).",
+        "info,actix_server=warn",
+        "What is logged: error, warn, info, debug, or by module (env_logger); tokenpair::request is a line a request.",
     ),
 ];
 

@@ -113,7 +113,7 @@ impl Settings {
                 ..tokens
             },
             web,
-            log: reader.text_or("RUST_LOG", "info"),
+            log: reader.text_or("RUST_LOG", "info,actix_server=warn"),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
