@@ -47,7 +47,7 @@ async fn list(
         "{:<36} {:<20} {:<20} {:<9} {:<15} device",
         "id", "created", "last used", "state", "ip"
     )?;
-    for session in store.sessions_of(&user.subject.id).await? {
+    for session in store.list(&user.subject.id).await? {
         let line = format!(
             "{:<36} {:<20} {:<20} {:<9} {:<15} {}",
             session.id,

@@ -3,6 +3,7 @@
 mod accounts;
 mod body;
 mod browser;
+mod device;
 mod envelope;
 mod routes;
 mod secret;

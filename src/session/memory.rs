@@ -57,6 +57,17 @@ impl Tables {
             .get_mut(id)
             .filter(|session| session.revoked.is_none() && session.expires_at > now)
     }
+
+    fn revoke(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
+        let found = self.sessions.get_mut(id);
+        let Some(session) = found.filter(|session| session.revoked.is_none()) else {
+            return false;
+        };
+        session.revoked = Some((now, reason));
+        let subject = Revoked::Session(id.to_owned());
+        self.revocations.push(Revocation { subject, at: now });
+        true
+    }
 }
 
 #[async_trait]
@@ -120,15 +131,30 @@ impl SessionStore for MemoryStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        Ok(self.tables().revoke(id, reason, now))
+    }
+
+    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+        let tables = self.tables();
+        let sessions = tables.sessions.values();
+        let own = sessions.filter(|session| session.user_id == user_id);
+        let mut own: Vec<Session> = own.cloned().collect();
+        own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        Ok(own)
+    }
+
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let sessions = self.list(user_id).await?.into_iter();
+        let mut others: Vec<String> = sessions.map(|session| session.id).collect();
         let mut tables = self.tables();
-        let living = tables.sessions.get_mut(id);
-        let Some(session) = living.filter(|session| session.revoked.is_none()) else {
-            return Ok(false);
-        };
-        session.revoked = Some((now, reason));
-        let subject = Revoked::Session(id.to_owned());
-        tables.revocations.push(Revocation { subject, at: now });
-        Ok(true)
+        others.retain(|id| id != keep && tables.revoke(id, reason, now));
+        Ok(others)
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

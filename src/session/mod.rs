@@ -14,7 +14,7 @@ mod store;
 pub use self::memory::MemoryStore;
 pub use self::mint::{Issued, Pair};
 pub use self::revocation::{Revocation, Revocations, Revoked};
-pub use self::rotation::{Case, Decision, End, Rotation, Row, SessionPolicy, decide};
+pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;
 pub use self::service::{Device, Login, Refreshed, Reissued, SessionError, Sessions};
 pub use self::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};

@@ -8,12 +8,24 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
+/// What a refresh token is taken for that was replaced by its successor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ReusePolicy {
+    /// A tab, a retry or a lost answer, as long as that can be; else theft.
+    #[default]
+    Recover,
+    /// Theft, always. Tabs that refresh at once, and lost answers, then log people out.
+    Strict,
+}
+
 /// How sessions live and end.
 #[derive(Clone, Debug)]
 pub struct SessionPolicy {
     /// `W`: for how long the same successor is handed to whoever repeats the token before
     /// (`SESSION_ROTATION_WINDOW`, 60 s). Must exceed twice the longest exchange that still completes.
     pub rotation_window: Duration,
+    /// What a token before the current one is taken for (`SESSION_REUSE_POLICY`, recover).
+    pub reuse: ReusePolicy,
     /// The end of a session that is not used (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d).
     pub idle: Duration,
     /// The end that nothing moves (`SESSION_MAX_AGE`, 90 d).
@@ -24,6 +36,7 @@ impl Default for SessionPolicy {
     fn default() -> Self {
         Self {
             rotation_window: Duration::from_secs(60),
+            reuse: ReusePolicy::Recover,
             idle: Duration::from_secs(30 * 86_400),
             max_age: Duration::from_secs(90 * 86_400),
         }
@@ -149,7 +162,7 @@ pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy)
         return ahead(rotation, presented, now);
     }
     if Some(presented) == rotation.previous {
-        return previous(rotation, presented, now, policy.rotation_window);
+        return previous(rotation, presented, now, policy);
     }
     Decision::Reused
 }
@@ -182,10 +195,19 @@ fn current(rotation: Rotation, now: Timestamp, window: Duration) -> Decision {
     )
 }
 
-fn previous(rotation: Rotation, presented: i64, now: Timestamp, window: Duration) -> Decision {
+fn previous(
+    rotation: Rotation,
+    presented: i64,
+    now: Timestamp,
+    policy: &SessionPolicy,
+) -> Decision {
     if rotation.previous_barred {
         return Decision::Superseded;
     }
+    if policy.reuse == ReusePolicy::Strict {
+        return Decision::Reused;
+    }
+    let window = policy.rotation_window;
     match rotation.confirmed_at {
         // `G` was presented so long ago that nobody honest can still have sent `P`.
         Some(confirmed) if now.since(confirmed) >= window / 2 => Decision::Reused,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -255,10 +254,7 @@ impl Sessions {
             return Ok(None);
         }
         let record = self.0.store.load(sid).await?;
-        let alive = |record: &SessionRecord| {
-            record.subject.id == claims.sub && ended(&record.row(), now, &self.0.policy).is_none()
-        };
-        let Some(record) = record.filter(alive) else {
+        let Some(record) = record.filter(|record| self.goes_on(record, &claims.sub, now)) else {
             return Ok(None);
         };
         let access = self.mint(&record).access(Freshness::Stale, now)?;
@@ -305,11 +301,70 @@ impl Sessions {
         Ok(())
     }
 
-    /// How long ago the revocations were last read.
-    pub fn revocations_age(&self, now: Timestamp) -> Duration {
-        now.since(Timestamp::from_unix(
-            self.0.synced_at.load(Ordering::Relaxed),
-        ))
+    /// A user's sessions that go on, the latest login first.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
+        let mut sessions = self.0.store.list(user_id).await?;
+        sessions.retain(|session| session.revoked.is_none() && now < self.end_of(session));
+        Ok(sessions)
+    }
+
+    /// When a session ends if it is not used any more.
+    pub fn end_of(&self, session: &Session) -> Timestamp {
+        session
+            .expires_at
+            .min(session.last_used_at + self.0.policy.idle)
+    }
+
+    /// Ends one of a user's sessions. False if the user has no such session that goes on; other people's are none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn end_own(
+        &self,
+        user_id: &str,
+        sid: &str,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let record = self.0.store.load(sid).await?;
+        let found = record.is_some_and(|record| self.goes_on(&record, user_id, now));
+        if found {
+            self.end(sid, EndReason::Revoked, now).await?;
+        }
+        Ok(found)
+    }
+
+    /// Ends a user's sessions but one. How many that were.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; none is ended then.
+    pub async fn end_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        now: Timestamp,
+    ) -> Result<usize, SessionError> {
+        let ended = self
+            .0
+            .store
+            .revoke_others(user_id, keep, EndReason::Revoked, now)
+            .await?;
+        let count = ended.len();
+        for id in ended {
+            let subject = Revoked::Session(id);
+            self.0.revocations.add(&Revocation { subject, at: now });
+        }
+        Ok(count)
+    }
+
+    fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
+        let over = ended(&record.row(), now, &self.0.policy);
+        record.subject.id == user_id && over.is_none()
     }
 
     fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {

@@ -47,6 +47,8 @@ pub enum EndReason {
     Logout,
     /// A refresh token came back that only a copy can explain.
     Reuse,
+    /// The user ended it from another session.
+    Revoked,
     /// An operator's command.
     Admin,
     /// The user was disabled.
@@ -56,9 +58,10 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Logout,
         Self::Reuse,
+        Self::Revoked,
         Self::Admin,
         Self::Disabled,
         Self::Password,
@@ -69,6 +72,7 @@ impl EndReason {
         match self {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
+            Self::Revoked => "revoked",
             Self::Admin => "admin",
             Self::Disabled => "disabled",
             Self::Password => "password",
@@ -178,6 +182,18 @@ pub trait SessionStore: Send + Sync {
     /// Revokes the session if it is not, and records the revocation with it. True if it was this call that did.
     async fn revoke(&self, id: &str, reason: EndReason, now: Timestamp)
     -> Result<bool, StoreError>;
+
+    /// A user's sessions, the latest login first, those that have ended among them.
+    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError>;
+
+    /// Revokes a user's sessions but one, and records the revocations with them. The ids of those it revoked.
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// The revocations recorded at or after `at`.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;

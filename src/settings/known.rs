@@ -63,6 +63,11 @@ pub const KNOWN: &[Known] = &[
         "For how long a repeated refresh token gets the same successor; 10s to 1h.",
     ),
     known(
+        "SESSION_REUSE_POLICY",
+        "recover",
+        "A refresh token that was replaced: recover bears tabs, retries and lost answers; strict takes each for theft.",
+    ),
+    known(
         "JWT_SECRET_KEY",
         "made on first start, on loopback only",
         "The secret that signs; 32, 48 or 64 bytes for HS256, HS384, HS512.",

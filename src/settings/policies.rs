@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::{Registration, Secret};
 use crate::keys::{Algorithm, KeyRing};
 use crate::password::PasswordPolicy;
-use crate::session::SessionPolicy;
+use crate::session::{ReusePolicy, SessionPolicy};
 use crate::store::DatabaseUrl;
 use crate::token::TokenPolicy;
 
@@ -152,6 +152,20 @@ fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration 
     lifetime
 }
 
+fn reuse(reader: &mut Reader<'_>) -> ReusePolicy {
+    let wanted = "write recover or strict";
+    reader.parsed(
+        "SESSION_REUSE_POLICY",
+        ReusePolicy::Recover,
+        wanted,
+        |text| match text {
+            "recover" => Some(ReusePolicy::Recover),
+            "strict" => Some(ReusePolicy::Strict),
+            _ => None,
+        },
+    )
+}
+
 pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy {
     let default = SessionPolicy::default();
     let rotation_window = reader.duration("SESSION_ROTATION_WINDOW", default.rotation_window);
@@ -163,6 +177,7 @@ pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy
     }
     SessionPolicy {
         rotation_window,
+        reuse: reuse(reader),
         idle,
         max_age: lifetime(reader, "SESSION_MAX_AGE", default.max_age),
     }

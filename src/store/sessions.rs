@@ -142,6 +142,23 @@ fn swap(conn: &mut Conn, step: Step) -> QueryResult<usize> {
     diesel::update(row).set(next).execute(conn)
 }
 
+/// Ends a session that has not ended, and records that with it.
+fn revoke(conn: &mut Conn, id: String, reason: EndReason, now: Timestamp) -> QueryResult<bool> {
+    let living = sessions::table
+        .find(&id)
+        .filter(sessions::revoked_at.is_null());
+    let end = (
+        sessions::revoked_at.eq(now.unix()),
+        sessions::revoke_reason.eq(reason.word()),
+    );
+    let ended = diesel::update(living).set(end).execute(conn)? == 1;
+    if ended {
+        let subject = Revoked::Session(id);
+        revocations::record(conn, &Revocation { subject, at: now })?;
+    }
+    Ok(ended)
+}
+
 #[async_trait]
 impl SessionStore for DieselStore {
     async fn create(&self, session: &Session) -> Result<(), StoreError> {
@@ -212,36 +229,10 @@ impl SessionStore for DieselStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |conn| {
-            let living = sessions::table
-                .find(&id)
-                .filter(sessions::revoked_at.is_null());
-            let end = (
-                sessions::revoked_at.eq(now.unix()),
-                sessions::revoke_reason.eq(reason.word()),
-            );
-            let ended = diesel::update(living).set(end).execute(conn)? == 1;
-            if ended {
-                let subject = Revoked::Session(id);
-                revocations::record(conn, &Revocation { subject, at: now })?;
-            }
-            Ok(ended)
-        })
-        .await
+        self.write(move |conn| revoke(conn, id, reason, now)).await
     }
 
-    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
-        self.read(move |conn| revocations::since(conn, at)).await
-    }
-}
-
-impl DieselStore {
-    /// A user's sessions, the latest login first, those that have ended among them.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database failed.
-    pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
         let user_id = user_id.to_owned();
         let list = move |conn: &mut Conn| {
             sessions::table
@@ -250,11 +241,37 @@ impl DieselStore {
                 .select(SessionRow::as_select())
                 .load(conn)
         };
-        Ok(self
-            .read(list)
-            .await?
-            .into_iter()
-            .map(Session::from)
-            .collect())
+        let rows = self.read(list).await?;
+        Ok(rows.into_iter().map(Session::from).collect())
+    }
+
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let (user_id, keep) = (user_id.to_owned(), keep.to_owned());
+        self.write(move |conn| {
+            let others: Vec<String> = sessions::table
+                .filter(sessions::user_id.eq(user_id))
+                .filter(sessions::id.ne(keep))
+                .filter(sessions::revoked_at.is_null())
+                .select(sessions::id)
+                .load(conn)?;
+            let mut ended = Vec::new();
+            for id in others {
+                if revoke(conn, id.clone(), reason, now)? {
+                    ended.push(id);
+                }
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.read(move |conn| revocations::since(conn, at)).await
     }
 }

@@ -26,4 +26,5 @@ mod refresh;
 mod register;
 mod reissue;
 mod revocation;
+mod sessions;
 mod statements;

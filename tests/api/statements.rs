@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 
+use tokenpair::session::SessionStore;
+
 use crate::support::{Backend, TestApp, block_on};
 
 /// The statements of each database, by its URL.
@@ -110,7 +112,7 @@ fn a_hundred_refreshes_add_no_row(on: Backend) {
         .as_str()
         .unwrap()
         .to_owned();
-    assert_eq!(block_on(store.sessions_of(&id)).unwrap().len(), 1);
+    assert_eq!(block_on(store.list(&id)).unwrap().len(), 1);
 }
 
 on_both_databases!(

@@ -111,10 +111,11 @@ fn every_command_and_every_route_in_the_readme_is_there() {
         );
     }
     let served = Program::new().serve();
-    for row in readme
-        .lines()
-        .filter(|line| line.starts_with("| `GET /") || line.starts_with("| `POST /"))
-    {
+    for row in readme.lines().filter(|line| {
+        ["GET", "POST", "DELETE"]
+            .iter()
+            .any(|method| line.starts_with(&format!("| `{method} /")))
+    }) {
         let routes = row.split('|').nth(1).unwrap().split(',');
         for route in routes {
             let (method, path) = route.trim().trim_matches('`').split_once(' ').unwrap();

@@ -268,6 +268,59 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
     assert_eq!(recorded, [revocation("s", at(5))]);
 }
 
+async fn a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s(on: Fixture) {
+    for (id, when) in [("a", 1), ("b", 3), ("c", 2)] {
+        let session = Session {
+            created_at: at(when),
+            ..on.new_session(id)
+        };
+        on.store.create(&session).await.unwrap();
+    }
+    on.store
+        .revoke("c", EndReason::Logout, at(5))
+        .await
+        .unwrap();
+    let ids = |sessions: Vec<Session>| {
+        let ids = sessions.into_iter().map(|session| session.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(on.store.list(&on.subject.id).await.unwrap()),
+        ["b", "c", "a"]
+    );
+    assert!(on.store.list("nobody").await.unwrap().is_empty());
+}
+
+async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) {
+    for id in ["a", "b", "c", "d"] {
+        on.session(id).await;
+    }
+    on.store
+        .revoke("d", EndReason::Logout, at(4))
+        .await
+        .unwrap();
+    let others = || {
+        on.store
+            .revoke_others(&on.subject.id, "b", EndReason::Revoked, at(5))
+    };
+    let mut ended = others().await.unwrap();
+    ended.sort();
+    assert_eq!(ended, ["a", "c"]);
+    assert_eq!(
+        on.load("a").await.revoked,
+        Some((at(5), EndReason::Revoked))
+    );
+    assert_eq!(on.load("b").await.revoked, None);
+    assert_eq!(on.load("d").await.revoked, Some((at(4), EndReason::Logout)));
+    let recorded = on.store.revocations_since(at(5)).await.unwrap();
+    assert!(recorded.len() == 2 && recorded.contains(&revocation("c", at(5))));
+    assert!(others().await.unwrap().is_empty(), "done once");
+    let nobody = on
+        .store
+        .revoke_others("nobody", "b", EndReason::Revoked, at(6));
+    assert!(nobody.await.unwrap().is_empty());
+}
+
 async fn revocations_are_read_from_an_instant_on(on: Fixture) {
     for (id, when) in [("a", 10), ("b", 20)] {
         on.session(id).await;
@@ -367,6 +420,8 @@ contract!(
     nothing_moves_a_session_that_has_ended,
     a_touch_moves_the_last_use_of_a_session_that_is_in_use,
     a_session_is_revoked_once_and_recorded_once,
+    a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s,
+    all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,
     revocations_are_read_from_an_instant_on,
     a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked,
     of_many_steps_at_once_one_is_taken,

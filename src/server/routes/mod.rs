@@ -4,6 +4,7 @@ mod account;
 mod login;
 mod public;
 mod session;
+mod sessions;
 
 use actix_web::guard;
 use actix_web::http::header::ALLOW;
@@ -24,6 +25,11 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
             vec![post(session::logout), get(session::logout_by_link)],
         ))
         .service(resource("/account", vec![get(account::account)]))
+        .service(resource(
+            "/sessions",
+            vec![get(sessions::list), delete(sessions::end_others)],
+        ))
+        .service(resource("/sessions/{id}", vec![delete(sessions::end_one)]))
         .service(resource("/health/live", vec![get(public::live)]))
         .service(resource("/health/ready", vec![get(public::ready)]))
         .service(public::page(resource("/", vec![get(public::greet)])));
@@ -51,6 +57,15 @@ where
     F::Output: Responder + 'static,
 {
     entry(vec![Method::POST], handler)
+}
+
+fn delete<F, Args>(handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    entry(vec![Method::DELETE], handler)
 }
 
 fn entry<F, Args>(methods: Vec<Method>, handler: F) -> Entry

@@ -1,0 +1,51 @@
+//! Devices: what a `User-Agent` says, in words a person understands.
+
+use woothee::parser::Parser;
+use woothee::woothee::VALUE_UNKNOWN;
+
+/// `Firefox on Linux`; for programs their own name, as in `curl`.
+pub(super) fn in_words(user_agent: Option<&str>) -> String {
+    let Some(words) = user_agent.filter(|words| !words.is_empty()) else {
+        return "an unknown device".to_owned();
+    };
+    let known = |word: &str| !word.is_empty() && word != VALUE_UNKNOWN;
+    match Parser::new().parse(words) {
+        Some(found) if known(found.name) && known(found.os) => {
+            format!("{} on {}", found.name, found.os)
+        }
+        Some(found) if known(found.name) && found.name != "HTTP Library" => found.name.to_owned(),
+        _ => words.split(['/', ' ']).next().unwrap_or(words).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn browsers_and_programs_are_named_as_people_name_them() {
+        for (words, device) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+                "Chrome on Windows 10",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("PostmanRuntime/7.40.0", "PostmanRuntime"),
+            ("", "an unknown device"),
+        ] {
+            assert_eq!(in_words(Some(words)), device, "{words}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`: where one is logged in, and to end that.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::server::{State, device};
+use crate::session::Session;
+use crate::web::{Access, Rejection};
+
+/// A session, as its user sees it.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    device: String,
+    ip: Option<String>,
+    created_at: String,
+    last_used_at: String,
+    expires_at: String,
+    current: bool,
+}
+
+impl Listed {
+    fn new(state: &State, session: Session, current: &str) -> Self {
+        Self {
+            current: session.id == current,
+            device: device::in_words(session.user_agent.as_deref()),
+            created_at: session.created_at.to_string(),
+            last_used_at: session.last_used_at.to_string(),
+            expires_at: state.auth.sessions().end_of(&session).to_string(),
+            id: session.id,
+            ip: session.ip,
+        }
+    }
+}
+
+pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpResponse, Rejection> {
+    let sessions = state
+        .auth
+        .sessions()
+        .list(user.identity(), state.auth.now())
+        .await?;
+    let listed = sessions
+        .into_iter()
+        .map(|session| Listed::new(&state, session, sid(&user)));
+    Ok(HttpResponse::Ok().json(json!({ "sessions": listed.collect::<Vec<_>>() })))
+}
+
+pub(super) async fn end_one(
+    state: web::Data<State>,
+    user: Access,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Rejection> {
+    if !state
+        .auth
+        .sessions()
+        .end_own(user.identity(), &id, state.auth.now())
+        .await?
+    {
+        return Err(Rejection::new(
+            StatusCode::NOT_FOUND,
+            "session_not_found",
+            "No such session",
+        )
+        .hint("GET /sessions lists yours."));
+    }
+    let mut response = HttpResponse::Ok().json(json!({ "msg": "Session ended" }));
+    if *id == sid(&user) {
+        state.auth.cookies().unset_all(response.headers_mut());
+    }
+    Ok(response)
+}
+
+pub(super) async fn end_others(
+    state: web::Data<State>,
+    user: Access,
+) -> Result<HttpResponse, Rejection> {
+    let ended = state
+        .auth
+        .sessions()
+        .end_others(user.identity(), sid(&user), state.auth.now())
+        .await?;
+    Ok(HttpResponse::Ok().json(json!({ "msg": "All other sessions ended", "ended": ended })))
+}
+
+fn sid(user: &Access) -> &str {
+    user.claims().sid.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,160 @@
+//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions`
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::jwt::claims;
+use crate::support::{ADA, Backend, Bearer, Browser, TestApp};
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+fn sid(bearer: &Bearer<'_>) -> String {
+    claims(&bearer.access)["sid"].as_str().unwrap().to_owned()
+}
+
+fn listed(bearer: &Bearer<'_>) -> Vec<Value> {
+    let response = bearer.get("/sessions");
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["sessions"].as_array().unwrap().clone()
+}
+
+fn end(app: &TestApp, bearer: &Bearer<'_>, path: &str) -> crate::support::Response {
+    app.request("DELETE", path).bearer(&bearer.access).send()
+}
+
+fn everyone_sees_where_they_are_logged_in_and_nothing_secret(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = Browser::new(&app);
+    let login = json!({ "username": ADA.0, "password": ADA.1 });
+    browser.send(app.post("/login").header("User-Agent", FIREFOX).json(login));
+    app.advance(Duration::from_secs(60));
+    let program = app.bearer();
+    let sessions = listed(&program);
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(
+        sessions[1],
+        json!({
+            "id": claims(browser.value("access_token_cookie"))["sid"],
+            "device": "Firefox on Linux",
+            "ip": "127.0.0.1",
+            "created_at": "2027-01-15T08:00:00Z",
+            "last_used_at": "2027-01-15T08:00:00Z",
+            "expires_at": "2027-02-14T08:00:00Z",
+            "current": false,
+        })
+    );
+    assert_eq!(
+        (&sessions[0]["current"], &sessions[0]["id"]),
+        (&json!(true), &json!(sid(&program)))
+    );
+    let ours = browser.get("/sessions").json();
+    assert_eq!(
+        (
+            &ours["sessions"][0]["current"],
+            &ours["sessions"][1]["current"]
+        ),
+        (&json!(false), &json!(true))
+    );
+}
+
+fn what_has_ended_is_not_listed(on: Backend) {
+    let app = on.app().with_ada();
+    let (_idle, ended) = (app.bearer(), app.bearer());
+    app.post("/logout").bearer(&ended.access).send();
+    app.advance(Duration::from_secs(30 * 86_400));
+    let now = app.bearer();
+    assert_eq!(listed(&now).len(), 1);
+}
+
+fn a_session_is_ended_from_another_at_once(on: Backend) {
+    let app = on.app().with_ada();
+    let (lost, own) = (app.bearer(), app.bearer());
+    let response = end(&app, &own, &format!("/sessions/{}", sid(&lost)));
+    assert_eq!(
+        (response.status, response.json()),
+        (200, json!({ "msg": "Session ended" }))
+    );
+    assert!(response.cookies().is_empty());
+    lost.get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+    lost.try_refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+    assert_eq!(listed(&own).len(), 1);
+    let again = end(&app, &own, &format!("/sessions/{}", sid(&lost)));
+    again.refused(404, "session_not_found", "No such session");
+}
+
+fn one_s_own_session_ended_is_a_logout(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let own = claims(browser.value("access_token_cookie"))["sid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let csrf = browser.value("csrf_access_token").to_owned();
+    let path = format!("/sessions/{own}");
+    browser
+        .send(app.request("DELETE", &path))
+        .refused(401, "csrf_missing", "Missing CSRF token");
+    let response = browser.send(app.request("DELETE", &path).header("X-CSRF-TOKEN", csrf));
+    assert_eq!(response.status, 200);
+    assert!(browser.names().is_empty());
+}
+
+fn other_people_s_sessions_are_not_there(on: Backend) {
+    let app = on.app().with_ada();
+    let grace = json!({ "username": "grace", "password": "a password of hers" });
+    app.post("/register").json(grace).send();
+    let (ada, grace) = (
+        app.bearer(),
+        Bearer::log_in(&app, ("grace", "a password of hers")),
+    );
+    assert_eq!(listed(&grace).len(), 1);
+    for id in [sid(&ada), "nothing".to_owned(), "..".to_owned()] {
+        let response = end(&app, &grace, &format!("/sessions/{id}"));
+        assert_eq!(response.status, 404, "{id}");
+    }
+    end(&app, &grace, "/sessions");
+    assert_eq!(ada.get("/protected").status, 200);
+}
+
+fn all_others_are_ended_and_the_present_one_goes_on(on: Backend) {
+    let app = on.app().with_ada();
+    let (one, two, own) = (app.bearer(), app.bearer(), app.bearer());
+    let response = end(&app, &own, "/sessions");
+    assert_eq!(
+        response.json(),
+        json!({ "msg": "All other sessions ended", "ended": 2 })
+    );
+    for ended in [one, two] {
+        ended
+            .get("/protected")
+            .refused(401, "token_revoked", "Token has been revoked");
+    }
+    assert_eq!(own.get("/protected").status, 200);
+    assert_eq!(own.try_refresh().status, 200);
+    assert_eq!(end(&app, &own, "/sessions").json()["ended"], 0);
+}
+
+fn a_strict_policy_takes_every_replaced_token_for_theft(on: Backend) {
+    let app = on
+        .app_with(&[("SESSION_REUSE_POLICY", "strict")])
+        .with_ada();
+    let first = app.bearer();
+    let second = first.refreshed();
+    first
+        .try_refresh()
+        .refused(401, "refresh_token_reused", "Token has been revoked");
+    assert_eq!(second.try_refresh().status, 401);
+}
+
+on_both_databases!(
+    everyone_sees_where_they_are_logged_in_and_nothing_secret,
+    what_has_ended_is_not_listed,
+    a_session_is_ended_from_another_at_once,
+    one_s_own_session_ended_is_a_logout,
+    other_people_s_sessions_are_not_there,
+    all_others_are_ended_and_the_present_one_goes_on,
+    a_strict_policy_takes_every_replaced_token_for_theft,
+);
