@@ -171,7 +171,8 @@ impl Users {
     ) -> Result<(), Failure> {
         let user = self.find(name).await?;
         let hash = self.accounts()?.hash(source.read()?).await?;
-        self.change(&user, UserChange::Password(hash)).await?;
+        self.change(&user, UserChange::Password { hash, keep: None })
+            .await?;
         Ok(writeln!(
             out,
             "{} has a new password and was logged out everywhere",
@@ -197,10 +198,8 @@ impl Users {
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
         let now = self.clock.now();
-        Ok(self
-            .store
-            .change_user(&user.subject.id, change, now)
-            .await?)
+        let changed = self.store.change_user(&user.subject.id, change, now);
+        Ok(changed.await.map(|_| ())?)
     }
 }
 

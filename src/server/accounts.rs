@@ -4,8 +4,10 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords};
-use crate::session::{StoreError, Subject};
-use crate::store::{DieselStore, NewUser, UserError, Username, UsernameError};
+use crate::session::{Revocation, StoreError, Subject};
+use crate::store::{
+    Deletion, DieselStore, NewUser, UserChange, UserError, Username, UsernameError,
+};
 
 /// Users over a store and a pool of hashing threads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +28,12 @@ pub enum AccountError {
     /// Someone has that name.
     #[error("the username is taken")]
     Taken,
+    /// The password is not the user's.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// Without this user nobody could manage the others.
+    #[error("the last admin cannot be deleted")]
+    LastAdmin,
     /// The hashing pool failed.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -96,6 +104,52 @@ impl Accounts {
         Ok(user
             .map(|user| user.subject)
             .filter(|subject| right && !subject.disabled))
+    }
+
+    /// Changes a user's password, who gives the present one. All its sessions end but `sid`.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn change_password(
+        &self,
+        user_id: &str,
+        sid: &str,
+        (current, new): (Password, Password),
+        now: Timestamp,
+    ) -> Result<Revocation, AccountError> {
+        self.confirm(user_id, current).await?;
+        let hash = self.hash(new).await?;
+        let keep = Some(sid.to_owned());
+        let change = UserChange::Password { hash, keep };
+        Ok(self.store.change_user(user_id, change, now).await?)
+    }
+
+    /// Deletes a user, who gives the password.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn delete(
+        &self,
+        user_id: &str,
+        password: Password,
+        now: Timestamp,
+    ) -> Result<Revocation, AccountError> {
+        self.confirm(user_id, password).await?;
+        match self.store.delete_user(user_id, now).await? {
+            Deletion::Done(revocation) => Ok(revocation),
+            Deletion::LastAdmin => Err(AccountError::LastAdmin),
+        }
+    }
+
+    async fn confirm(&self, user_id: &str, password: Password) -> Result<(), AccountError> {
+        let user = self.store.user_by_id(user_id).await?;
+        let hash = user.map(|user| user.password_hash);
+        match self.passwords.verify(password, hash).await? {
+            true => Ok(()),
+            false => Err(AccountError::WrongPassword),
+        }
     }
 
     /// Hashes a password that someone wants to have.

@@ -7,9 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, web};
+use futures_core::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError};
+use crate::password::Password;
 use crate::web::Rejection;
 
 /// More than any request to these routes needs.
@@ -43,6 +45,12 @@ impl Fields {
         }
     }
 
+    /// A password that has to be there.
+    pub(super) fn password(&self, name: &'static str) -> Result<Password, Rejection> {
+        self.required(name)
+            .map(|text| Password::new(text.to_owned()))
+    }
+
     /// A text that may be there.
     pub(super) fn optional(&self, name: &'static str) -> Result<Option<&str>, Rejection> {
         match self.members.get(name) {
@@ -67,25 +75,41 @@ impl Fields {
     }
 }
 
-/// The body as JSON.
-pub(super) async fn json(
-    request: &HttpRequest,
-    payload: &mut Payload,
-) -> Result<Fields, Rejection> {
-    match content_type(request).as_str() {
-        "application/json" => json_object(&bytes(request, payload).await?),
-        _ => Err(missing_json()),
+/// What a route asks of a body.
+pub(super) trait FromFields: Sized {
+    /// Whether an HTML form will do as well as JSON.
+    const FORM: bool = false;
+
+    fn from_fields(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection>;
+}
+
+/// The extractor of a body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: FromFields + 'static> FromRequest for Body<T> {
+    type Error = Rejection;
+    type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let fields = fields(&request, &mut payload, T::FORM).await?;
+            T::from_fields(&fields, &request).map(Self)
+        })
     }
 }
 
-/// The body as JSON or as an HTML form.
-pub(super) async fn json_or_form(
+async fn fields(
     request: &HttpRequest,
     payload: &mut Payload,
+    form_too: bool,
 ) -> Result<Fields, Rejection> {
     match content_type(request).as_str() {
-        "application/x-www-form-urlencoded" => Ok(form(&bytes(request, payload).await?)),
-        _ => json(request, payload).await,
+        "application/json" => json_object(&bytes(request, payload).await?),
+        "application/x-www-form-urlencoded" if form_too => {
+            Ok(form(&bytes(request, payload).await?))
+        }
+        _ => Err(missing_json()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod memory;
 mod mint;
+mod own;
 mod revocation;
 mod rotation;
 mod seed;

@@ -17,13 +17,13 @@ use crate::token::{Claims, IssueError, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Box<dyn SessionStore>,
+pub(super) struct Inner {
+    pub(super) store: Box<dyn SessionStore>,
     tokens: Tokens,
-    policy: SessionPolicy,
-    revocations: Revocations,
+    pub(super) policy: SessionPolicy,
+    pub(super) revocations: Revocations,
     synced_at: AtomicI64,
 }
 
@@ -285,6 +285,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// Takes note of what the store has recorded by another way, so that it holds here at once.
+    pub fn note(&self, revocation: &Revocation) {
+        self.0.revocations.add(revocation);
+    }
+
     /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
     ///
     /// # Errors
@@ -301,73 +306,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// A user's sessions that go on, the latest login first.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
-        let mut sessions = self.0.store.list(user_id).await?;
-        sessions.retain(|session| session.revoked.is_none() && now < self.end_of(session));
-        Ok(sessions)
-    }
-
-    /// When a session ends if it is not used any more.
-    pub fn end_of(&self, session: &Session) -> Timestamp {
-        session
-            .expires_at
-            .min(session.last_used_at + self.0.policy.idle)
-    }
-
-    /// Ends one of a user's sessions. False if the user has no such session that goes on; other people's are none.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn end_own(
-        &self,
-        user_id: &str,
-        sid: &str,
-        now: Timestamp,
-    ) -> Result<bool, SessionError> {
-        let record = self.0.store.load(sid).await?;
-        let found = record.is_some_and(|record| self.goes_on(&record, user_id, now));
-        if found {
-            self.end(sid, EndReason::Revoked, now).await?;
-        }
-        Ok(found)
-    }
-
-    /// Ends a user's sessions but one. How many that were.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed; none is ended then.
-    pub async fn end_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        now: Timestamp,
-    ) -> Result<usize, SessionError> {
-        let ended = self
-            .0
-            .store
-            .revoke_others(user_id, keep, EndReason::Revoked, now)
-            .await?;
-        let count = ended.len();
-        for id in ended {
-            let subject = Revoked::Session(id);
-            self.0.revocations.add(&Revocation { subject, at: now });
-        }
-        Ok(count)
-    }
-
-    fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
+    pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
         let over = ended(&record.row(), now, &self.0.policy);
         record.subject.id == user_id && over.is_none()
     }
 
-    fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {
+    pub(super) fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {
         Mint {
             tokens: &self.0.tokens,
             record,

@@ -1,6 +1,7 @@
 //! Users and sessions in SQLite or PostgreSQL, through Diesel. The scheme of the URL chooses; one set of statements and
 //! one folder of migrations serve both.
 
+mod changes;
 mod connection;
 mod migrations;
 mod revocations;
@@ -9,7 +10,8 @@ mod sessions;
 mod url;
 mod users;
 
+pub use self::changes::{Deletion, UserChange};
 pub use self::connection::{DieselStore, StorePolicy};
 pub use self::migrations::MigrationError;
 pub use self::url::{DatabaseUrl, UrlError};
-pub use self::users::{NewUser, User, UserChange, UserError, Username, UsernameError};
+pub use self::users::{NewUser, User, UserError, Username, UsernameError};

@@ -10,11 +10,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::connection::{Conn, DieselStore, MultiBackend};
-use super::revocations;
-use super::schema::{sessions, users};
+use super::schema::users;
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
-use crate::session::{EndReason, Revocation, Revoked, StoreError, Subject};
+use crate::session::{StoreError, Subject};
 
 /// A username in good form: as typed, and the key under which it is unique and found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,15 +96,6 @@ pub struct NewUser {
     pub password_hash: PasswordHash,
     /// What it may do.
     pub roles: Vec<String>,
-}
-
-/// A change that ends what the user's tokens could do before.
-#[derive(Clone, Debug)]
-pub enum UserChange {
-    /// It may not log in any more.
-    Disable,
-    /// Another password.
-    Password(PasswordHash),
 }
 
 /// Why a user was not made.
@@ -232,68 +222,5 @@ impl DieselStore {
                 .load(conn)
         };
         Ok(self.read(list).await?.into_iter().map(User::from).collect())
-    }
-
-    /// Changes a user and ends what it holds, in one transaction: its sessions, and by a new epoch its access tokens.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database failed; nothing is changed then.
-    pub async fn change_user(
-        &self,
-        id: &str,
-        change: UserChange,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        self.write(move |conn| {
-            let reason = apply(conn, &id, change, now)?;
-            let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
-            diesel::update(
-                sessions::table
-                    .filter(sessions::user_id.eq(&id))
-                    .filter(sessions::revoked_at.is_null()),
-            )
-            .set((
-                sessions::revoked_at.eq(now.unix()),
-                sessions::revoke_reason.eq(reason.word()),
-            ))
-            .execute(conn)?;
-            let subject = Revoked::User { id, lowest_epoch };
-            revocations::record(conn, &Revocation { subject, at: now })
-        })
-        .await
-    }
-
-    /// Lets a user log in again. What was ended stays ended.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database failed.
-    pub async fn enable_user(&self, id: &str) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        let enable = move |conn: &mut Conn| {
-            diesel::update(users::table.find(id))
-                .set(users::disabled_at.eq(None::<i64>))
-                .execute(conn)
-        };
-        self.write_one(enable).await.map(|_| ())
-    }
-}
-
-fn apply(conn: &mut Conn, id: &str, change: UserChange, now: Timestamp) -> QueryResult<EndReason> {
-    let user = diesel::update(users::table.find(id));
-    let next_epoch = users::epoch.eq(users::epoch + 1);
-    match change {
-        UserChange::Disable => {
-            user.set((next_epoch, users::disabled_at.eq(now.unix())))
-                .execute(conn)?;
-            Ok(EndReason::Disabled)
-        }
-        UserChange::Password(hash) => {
-            user.set((next_epoch, users::password_hash.eq(hash.expose())))
-                .execute(conn)?;
-            Ok(EndReason::Password)
-        }
     }
 }

@@ -20,7 +20,7 @@ fn a_method_that_a_path_does_not_have_is_405_with_allow(on: Backend) {
         ("GET", "/login", "POST, OPTIONS"),
         ("PUT", "/login", "POST, OPTIONS"),
         ("POST", "/protected", "GET, HEAD, OPTIONS"),
-        ("DELETE", "/account", "GET, HEAD, OPTIONS"),
+        ("PUT", "/account", "GET, HEAD, DELETE, OPTIONS"),
         ("PATCH", "/logout", "POST, GET, HEAD, OPTIONS"),
         ("TRACE", "/health/live", "GET, HEAD, OPTIONS"),
         ("POST", "/", "GET, HEAD, OPTIONS"),

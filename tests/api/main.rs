@@ -14,6 +14,7 @@
 #[macro_use]
 mod support;
 
+mod account;
 mod database_away;
 mod health;
 mod http;

@@ -333,7 +333,7 @@ fn ended_a_login_that_was_under_way_while_the_password_changed(on: Backend) {
         .unwrap()
         .unwrap()
         .password_hash;
-    block_on(store.change_user(id, UserChange::Password(hash), app.now())).unwrap();
+    block_on(store.change_user(id, UserChange::Password { hash, keep: None }, app.now())).unwrap();
     // The password was verified before the change, and the session is kept after it.
     let late = Session {
         id: "late".to_owned(),

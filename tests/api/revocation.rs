@@ -53,7 +53,15 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
         .unwrap()
         .unwrap()
         .password_hash;
-    block_on(store.change_user(&id, UserChange::Password(same_hash), app.now())).unwrap();
+    block_on(store.change_user(
+        &id,
+        UserChange::Password {
+            hash: same_hash,
+            keep: None,
+        },
+        app.now(),
+    ))
+    .unwrap();
     ends_within_a_second(&old);
     assert_eq!(old.try_refresh().status, 401);
     assert_eq!(

@@ -42,7 +42,7 @@ fn recorded_app(on: Backend) -> TestApp {
     on.app().with_ada()
 }
 
-/// The verbs of what was sent meanwhile: without the pool's pings and the reading of other replicas' revocations,
+/// The verbs of what was sent meanwhile: without the pool's pings and set-up and the reading of other replicas' revocations,
 /// which no request causes.
 fn sent<T>(app: &TestApp, work: impl FnOnce() -> T) -> Vec<String> {
     let url = app.database().url();
@@ -58,7 +58,10 @@ fn sent<T>(app: &TestApp, work: impl FnOnce() -> T) -> Vec<String> {
     work();
     let of_requests = |statement: &&String| {
         let read_revocations = statement.starts_with("SELECT") && statement.contains("revocations");
-        !read_revocations && !statement.starts_with("SELECT 1") && !statement.contains("PRAGMA")
+        !read_revocations
+            && !statement.starts_with("SELECT 1")
+            && !statement.contains("PRAGMA")
+            && !statement.starts_with("SET ")
     };
     let verb = |statement: &String| statement.split_whitespace().next().unwrap().to_owned();
     all()

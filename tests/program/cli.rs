@@ -511,3 +511,26 @@ fn a_greeting_that_nobody_reads_keeps_nobody_from_being_served() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn the_last_admin_cannot_delete_itself() {
+    let program = Program::new();
+    for name in ["root", "deputy"] {
+        let add = ["user", "add", name, "--admin", "--password-stdin"];
+        program.run_with_input(&add, PASSWORD).done();
+    }
+    let served = program.serve();
+    let delete = |name: &str| {
+        let login = json!({ "username": name, "password": PASSWORD, "tokens": "body" });
+        let access = served.post("/login", &login)["access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let body = json!({ "password": PASSWORD });
+        served.send("DELETE", "/account", Some(&access), Some(&body))
+    };
+    assert_eq!(delete("deputy").0, 200);
+    let (status, answer) = delete("root");
+    assert_eq!((status, &answer["code"]), (409, &json!("last_admin")));
+    assert!(program.run(&["user", "list"]).done().contains("root"));
+}

@@ -164,7 +164,7 @@ impl Served {
         self.send("GET", path, Some(access), None)
     }
 
-    fn send(
+    pub(crate) fn send(
         &self,
         method: &str,
         path: &str,

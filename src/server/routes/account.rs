@@ -1,13 +1,16 @@
-//! `GET /protected` and `GET /account`.
+//! `GET /protected`, and one's own account: `GET /account`, `POST /account/password`, `DELETE /account`.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
 
+use super::session::{Answer, Done, granted};
+use crate::password::Password;
 use crate::server::State;
+use crate::server::body::{Body, Fields, FromFields};
 use crate::session::End;
 use crate::store::User;
-use crate::web::{Access, Rejection};
+use crate::web::{Access, Fresh, Rejection};
 
 /// Asks no database: all it says is in the token.
 pub(super) async fn protected(user: Access) -> HttpResponse {
@@ -47,4 +50,66 @@ pub(super) async fn account(
         roles: subject.roles,
         created_at: created_at.to_string(),
     }))
+}
+
+/// The present password and the one that shall be.
+pub(super) struct PasswordChange {
+    current: Password,
+    new: Password,
+}
+
+impl FromFields for PasswordChange {
+    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
+        Ok(Self {
+            current: fields.password("current_password")?,
+            new: fields.password("new_password")?,
+        })
+    }
+}
+
+/// The password, said again.
+pub(super) struct Confirmation(Password);
+
+impl FromFields for Confirmation {
+    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
+        fields.password("password").map(Self)
+    }
+}
+
+/// All other sessions end. This one goes on with the new pair in the answer, and its older tokens buy nothing.
+pub(super) async fn change_password(
+    state: web::Data<State>,
+    user: Fresh,
+    Body(wanted): Body<PasswordChange>,
+) -> Result<HttpResponse, Rejection> {
+    let (now, id) = (state.auth.now(), user.identity());
+    let sid = user.claims().sid.as_deref().unwrap_or_default();
+    let passwords = (wanted.current, wanted.new);
+    let revocation = state
+        .accounts
+        .change_password(id, sid, passwords, now)
+        .await?;
+    state.auth.sessions().note(&revocation);
+    let pair = state.auth.sessions().renew(id, sid, now).await?;
+    let pair = pair.ok_or(End::Revoked)?;
+    Ok(granted(
+        &state.auth,
+        &pair,
+        Done::Password,
+        Answer::from(user.location()),
+    ))
+}
+
+pub(super) async fn delete(
+    state: web::Data<State>,
+    user: Fresh,
+    Body(confirmed): Body<Confirmation>,
+) -> Result<HttpResponse, Rejection> {
+    let deleted = state
+        .accounts
+        .delete(user.identity(), confirmed.0, state.auth.now());
+    state.auth.sessions().note(&deleted.await?);
+    let mut response = HttpResponse::Ok().json(json!({ "msg": "Account deleted" }));
+    state.auth.cookies().unset_all(response.headers_mut());
+    Ok(response)
 }

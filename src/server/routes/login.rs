@@ -2,17 +2,15 @@
 
 use std::borrow::Cow;
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use futures_core::future::LocalBoxFuture;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::public;
 use super::session::{Answer, Done, granted};
 use crate::password::{Password, PasswordError};
 use crate::server::accounts::AccountError;
-use crate::server::body::{self, Fields};
+use crate::server::body::{Body, Fields, FromFields};
 use crate::server::{State, browser};
 use crate::session::Login;
 use crate::settings::Registration;
@@ -24,21 +22,11 @@ pub(super) struct Credentials {
     password: Password,
 }
 
-impl Credentials {
-    fn of(fields: &Fields) -> Result<Self, Rejection> {
+impl FromFields for Credentials {
+    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
         let username = fields.required("username")?.to_owned();
-        let password = Password::new(fields.required("password")?.to_owned());
+        let password = fields.password("password")?;
         Ok(Self { username, password })
-    }
-}
-
-impl FromRequest for Credentials {
-    type Error = Rejection;
-    type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move { Self::of(&body::json(&request, &mut payload).await?) })
     }
 }
 
@@ -49,36 +37,25 @@ pub(super) struct LoginRequest {
     answer: Answer,
 }
 
-impl LoginRequest {
-    fn of(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection> {
+impl FromFields for LoginRequest {
+    const FORM: bool = true;
+
+    fn from_fields(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection> {
         let answer = match fields.optional("tokens")? {
             _ if fields.are_a_form() => Answer::Page,
             None | Some("cookies") => Answer::Cookies,
             Some("body") => Answer::Body,
             Some(_) => return Err(unknown_answer()),
         };
-        let answer = if takes_cookies(request) {
-            answer
-        } else {
-            Answer::Body
-        };
         Ok(Self {
-            credentials: Credentials::of(fields)?,
+            credentials: Credentials::from_fields(fields, request)?,
             remember: fields.truth("remember")?,
-            answer,
+            answer: if takes_cookies(request) {
+                answer
+            } else {
+                Answer::Body
+            },
         })
-    }
-}
-
-impl FromRequest for LoginRequest {
-    type Error = Rejection;
-    type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(
-            async move { Self::of(&body::json_or_form(&request, &mut payload).await?, &request) },
-        )
     }
 }
 
@@ -90,7 +67,7 @@ fn takes_cookies(request: &HttpRequest) -> bool {
 
 pub(super) async fn register(
     state: web::Data<State>,
-    wanted: Credentials,
+    Body(wanted): Body<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
     if state.registration == Registration::Closed {
         return Err(Rejection::new(
@@ -111,7 +88,7 @@ pub(super) async fn register(
 pub(super) async fn login(
     state: web::Data<State>,
     request: HttpRequest,
-    wanted: LoginRequest,
+    Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
     let LoginRequest {
@@ -170,6 +147,11 @@ impl From<AccountError> for Rejection {
             }
             AccountError::Taken => {
                 refuse(StatusCode::CONFLICT, "username_taken").hint("Choose another name.")
+            }
+            // Not 401, which would say that the login is over.
+            AccountError::WrongPassword => refuse(StatusCode::FORBIDDEN, "wrong_password"),
+            AccountError::LastAdmin => {
+                refuse(StatusCode::CONFLICT, "last_admin").hint("Make another user an admin first.")
             }
             AccountError::Password(PasswordError::Bcrypt(_)) => Self::internal(error),
             AccountError::Password(_) | AccountError::Store(_) => Self::unavailable(error),

@@ -24,7 +24,14 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
             "/logout",
             vec![post(session::logout), get(session::logout_by_link)],
         ))
-        .service(resource("/account", vec![get(account::account)]))
+        .service(resource(
+            "/account",
+            vec![get(account::account), delete(account::delete)],
+        ))
+        .service(resource(
+            "/account/password",
+            vec![post(account::change_password)],
+        ))
         .service(resource(
             "/sessions",
             vec![get(sessions::list), delete(sessions::end_others)],

@@ -36,6 +36,7 @@ impl From<Location> for Answer {
 pub(super) enum Done {
     Login,
     Refresh,
+    Password,
 }
 
 /// The JSON of a login's or a refresh's answer.
@@ -45,6 +46,8 @@ struct Granted<'a> {
     login: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refresh: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<&'a str>,
     expires_in: u64,
     refresh_expires_in: u64,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,7 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
     let body = Granted {
         login: done == Done::Login,
         refresh: done == Done::Refresh,
+        msg: (done == Done::Password).then_some("Password changed"),
         expires_in: pair.access.expires_at.since(now).as_secs(),
         refresh_expires_in: pair.refresh.expires_at.since(now).as_secs(),
         tokens: in_body.then(|| TokensInBody {

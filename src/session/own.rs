@@ -1,0 +1,88 @@
+//! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
+
+use super::mint::{Freshness, Pair};
+use super::revocation::{Revocation, Revoked};
+use super::service::{SessionError, Sessions};
+use super::store::{EndReason, Session};
+use crate::clock::Timestamp;
+
+impl Sessions {
+    /// A user's sessions that go on, the latest login first.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
+        let mut sessions = self.0.store.list(user_id).await?;
+        sessions.retain(|session| session.revoked.is_none() && now < self.end_of(session));
+        Ok(sessions)
+    }
+
+    /// When a session ends if it is not used any more.
+    pub fn end_of(&self, session: &Session) -> Timestamp {
+        session
+            .expires_at
+            .min(session.last_used_at + self.0.policy.idle)
+    }
+
+    /// Ends one of a user's sessions. False if the user has no such session that goes on; other people's are none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn end_own(
+        &self,
+        user_id: &str,
+        sid: &str,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let record = self.0.store.load(sid).await?;
+        let found = record.is_some_and(|record| self.goes_on(&record, user_id, now));
+        if found {
+            self.end(sid, EndReason::Revoked, now).await?;
+        }
+        Ok(found)
+    }
+
+    /// Ends a user's sessions but one. How many that were.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; none is ended then.
+    pub async fn end_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        now: Timestamp,
+    ) -> Result<usize, SessionError> {
+        let ended = self
+            .0
+            .store
+            .revoke_others(user_id, keep, EndReason::Revoked, now)
+            .await?;
+        let count = ended.len();
+        for id in ended {
+            let subject = Revoked::Session(id);
+            self.0.revocations.add(&Revocation { subject, at: now });
+        }
+        Ok(count)
+    }
+
+    /// A new pair for a session that goes on, its access token fresh; none if it does not. For who has just given the
+    /// password again.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if the store failed or the tokens could not be signed.
+    pub async fn renew(
+        &self,
+        user_id: &str,
+        sid: &str,
+        now: Timestamp,
+    ) -> Result<Option<Pair>, SessionError> {
+        let record = self.0.store.load(sid).await?;
+        let record = record.filter(|record| self.goes_on(record, user_id, now));
+        let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
+        Ok(pair.transpose()?)
+    }
+}
