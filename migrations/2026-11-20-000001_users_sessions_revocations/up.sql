@@ -33,8 +33,9 @@ CREATE TABLE sessions (
     revoke_reason TEXT
 );
 
--- Only on a column that never changes: a refresh then updates no index.
+-- Only on columns that never change: a refresh then updates no index.
 CREATE INDEX sessions_user_id ON sessions (user_id);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
 
 -- What was ended before its time: a session, or the tokens of a user from before an epoch.
 CREATE TABLE revocations (

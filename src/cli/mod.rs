@@ -3,6 +3,7 @@
 mod config;
 mod health;
 mod migrate;
+mod purge;
 mod serve;
 mod session;
 mod token;
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Delete what is long over, as the server does every hour
+    Purge,
     /// Manage users
     #[command(subcommand)]
     User(user::Command),
@@ -80,6 +83,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Serve => serve::run(out),
         Command::Migrate { check } => migrate::run(check, out),
+        Command::Purge => purge::run(out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
         Command::Config(command) => config::run(&command, out),

@@ -26,12 +26,18 @@ use crate::keys::{KeyError, KeyRing};
 use crate::password::Passwords;
 use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
-use crate::store::{DatabaseUrl, DieselStore, MigrationError};
+use crate::store::{DatabaseUrl, DieselStore, MigrationError, Purged};
 use crate::token::Tokens;
 use crate::web::{Auth, reissue};
 
 /// How long a stopping server waits for requests that run.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often what is long over is deleted.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// For how long revocations are kept: longer than any access token is believed, on any replica.
+pub const REVOCATIONS_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 /// How often other replicas' revocations are read: often enough to reach every replica within a second.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -151,8 +157,13 @@ impl Server {
     /// If the operating system takes the listener away.
     pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
         let background = [
-            actix_web::rt::spawn(stop_after(stop, self.http.handle(), self.state)),
-            actix_web::rt::spawn(follow_revocations(self.auth, self.clock)),
+            actix_web::rt::spawn(stop_after(
+                stop,
+                self.http.handle(),
+                Arc::clone(&self.state),
+            )),
+            actix_web::rt::spawn(follow_revocations(self.auth, self.clock.clone())),
+            actix_web::rt::spawn(purge_now_and_then(self.state.store.clone(), self.clock)),
         ];
         let served = self.http.await;
         background
@@ -240,6 +251,21 @@ async fn follow_revocations(auth: Auth, clock: Clock) {
             _ => continue,
         }
         away = !away;
+    }
+}
+
+async fn purge_now_and_then(store: DieselStore, clock: Clock) {
+    loop {
+        match store.purge(clock.now(), REVOCATIONS_FOR).await {
+            Ok(purged) if purged != Purged::default() => log::info!(
+                "purged {} sessions and {} revocations that are long over",
+                purged.sessions,
+                purged.revocations
+            ),
+            Ok(_) => {}
+            Err(error) => log::warn!("nothing was purged: {error}"),
+        }
+        tokio::time::sleep(PURGE_EVERY).await;
     }
 }
 

@@ -85,4 +85,21 @@ impl Sessions {
         let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
         Ok(pair.transpose()?)
     }
+
+    /// Ends the oldest sessions of a user who has just logged in once more than the policy allows.
+    pub(super) async fn keep_to_the_limit(
+        &self,
+        new: &Session,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let Some(limit) = self.0.policy.limit else {
+            return Ok(());
+        };
+        let mut others = self.list(&new.user_id, now).await?;
+        others.retain(|session| session.id != new.id);
+        for session in others.iter().skip(limit.saturating_sub(1)) {
+            self.end(&session.id, EndReason::Limit, now).await?;
+        }
+        Ok(())
+    }
 }

@@ -26,6 +26,8 @@ pub struct SessionPolicy {
     pub rotation_window: Duration,
     /// What a token before the current one is taken for (`SESSION_REUSE_POLICY`, recover).
     pub reuse: ReusePolicy,
+    /// How many sessions a user may have at once; past it the oldest ends (`SESSION_LIMIT`, any number).
+    pub limit: Option<usize>,
     /// The end of a session that is not used (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d).
     pub idle: Duration,
     /// The end that nothing moves (`SESSION_MAX_AGE`, 90 d).
@@ -37,6 +39,7 @@ impl Default for SessionPolicy {
         Self {
             rotation_window: Duration::from_secs(60),
             reuse: ReusePolicy::Recover,
+            limit: None,
             idle: Duration::from_secs(30 * 86_400),
             max_age: Duration::from_secs(90 * 86_400),
         }

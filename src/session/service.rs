@@ -134,6 +134,7 @@ impl Sessions {
             revoked: None,
         };
         self.0.store.create(&session).await?;
+        self.keep_to_the_limit(&session, now).await?;
         let record = SessionRecord {
             session,
             subject: subject.clone(),

@@ -49,6 +49,8 @@ pub enum EndReason {
     Reuse,
     /// The user ended it from another session.
     Revoked,
+    /// The user logged in once more than is allowed.
+    Limit,
     /// An operator's command.
     Admin,
     /// The user was disabled.
@@ -58,10 +60,11 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Logout,
         Self::Reuse,
         Self::Revoked,
+        Self::Limit,
         Self::Admin,
         Self::Disabled,
         Self::Password,
@@ -73,6 +76,7 @@ impl EndReason {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
             Self::Revoked => "revoked",
+            Self::Limit => "limit",
             Self::Admin => "admin",
             Self::Disabled => "disabled",
             Self::Password => "password",

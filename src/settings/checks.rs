@@ -1,15 +1,24 @@
 //! Checks of settings against each other.
 
+use std::time::Duration;
+
 use super::Settings;
 use super::reader::Reader;
 use crate::token::TokenPolicy;
 use crate::web::{CookiePolicy, SameSite};
+
+/// Revocations are kept for longer than this.
+const MAX_ACCESS: Duration = Duration::from_secs(28 * 86_400);
 
 pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     let access = settings.tokens.access_expires;
     if settings.web.reissue_within >= access {
         let complaint = "has to be less than JWT_ACCESS_TOKEN_EXPIRES, or every response would carry a new token";
         reader.problem("JWT_REISSUE_WITHIN", complaint);
+    }
+    if access > MAX_ACCESS {
+        let complaint = "is more than 28d; what lives so long is a session, and JWT_REFRESH_TOKEN_EXPIRES says how long that is";
+        reader.problem("JWT_ACCESS_TOKEN_EXPIRES", complaint);
     }
     if settings.tokens.refresh_expires <= access {
         let complaint =

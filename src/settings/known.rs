@@ -68,6 +68,11 @@ pub const KNOWN: &[Known] = &[
         "A refresh token that was replaced: recover bears tabs, retries and lost answers; strict takes each for theft.",
     ),
     known(
+        "SESSION_LIMIT",
+        "off",
+        "How many sessions a user may have at once; past it the oldest ends.",
+    ),
+    known(
         "JWT_SECRET_KEY",
         "made on first start, on loopback only",
         "The secret that signs; 32, 48 or 64 bytes for HS256, HS384, HS512.",

@@ -152,6 +152,15 @@ fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration 
     lifetime
 }
 
+fn limit(reader: &mut Reader<'_>) -> Option<usize> {
+    let any = |text: &str| (text == "off").then_some(None);
+    let number = |text: &str| text.parse().ok().filter(|limit| *limit > 0).map(Some);
+    let wanted = "write a whole number from 1, or off";
+    reader.parsed("SESSION_LIMIT", None, wanted, |text| {
+        any(text).or_else(|| number(text))
+    })
+}
+
 fn reuse(reader: &mut Reader<'_>) -> ReusePolicy {
     let wanted = "write recover or strict";
     reader.parsed(
@@ -178,6 +187,7 @@ pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy
     SessionPolicy {
         rotation_window,
         reuse: reuse(reader),
+        limit: limit(reader),
         idle,
         max_age: lifetime(reader, "SESSION_MAX_AGE", default.max_age),
     }

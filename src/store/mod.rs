@@ -4,6 +4,7 @@
 mod changes;
 mod connection;
 mod migrations;
+mod purge;
 mod revocations;
 mod schema;
 mod sessions;
@@ -13,5 +14,6 @@ mod users;
 pub use self::changes::{Deletion, UserChange};
 pub use self::connection::{DieselStore, StorePolicy};
 pub use self::migrations::MigrationError;
+pub use self::purge::Purged;
 pub use self::url::{DatabaseUrl, UrlError};
 pub use self::users::{NewUser, User, UserError, Username, UsernameError};

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokenpair::store::{DieselStore, Purged};
 
 use crate::support::jwt::claims;
-use crate::support::{ADA, Backend, Bearer, Browser, TestApp};
+use crate::support::{ADA, Backend, Bearer, Browser, TestApp, block_on};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -149,7 +150,57 @@ fn a_strict_policy_takes_every_replaced_token_for_theft(on: Backend) {
     assert_eq!(second.try_refresh().status, 401);
 }
 
+fn past_the_limit_the_oldest_session_ends(on: Backend) {
+    let app = on.app_with(&[("SESSION_LIMIT", "2")]).with_ada();
+    let logins: Vec<Bearer<'_>> = (0..4)
+        .map(|_| {
+            app.advance(Duration::from_secs(1));
+            app.bearer()
+        })
+        .collect();
+    let open = |bearer: &Bearer<'_>| bearer.get("/protected").status == 200;
+    assert_eq!(
+        logins.iter().map(open).collect::<Vec<_>>(),
+        [false, false, true, true]
+    );
+    assert_eq!(listed(&logins[3]).len(), 2);
+}
+
+fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
+    let app = on.app().with_ada();
+    let old = app.bearer();
+    app.post("/logout").bearer(&old.access).send();
+    let store = app.other_store();
+    let month = Duration::from_secs(30 * 86_400);
+    let purge = |store: &DieselStore| block_on(store.purge(app.now(), month)).unwrap();
+    let purged = |sessions, revocations| Purged {
+        sessions,
+        revocations,
+    };
+    assert_eq!(purge(&store), purged(0, 0));
+    app.advance(Duration::from_secs(31 * 86_400));
+    assert_eq!(
+        purge(&store),
+        purged(0, 1),
+        "no token that it concerns is believed any more"
+    );
+    old.try_refresh()
+        .refused(401, "token_expired", "Token has expired");
+    app.advance(Duration::from_secs(60 * 86_400));
+    let new = app.bearer();
+    assert_eq!(
+        purge(&store),
+        purged(0, 0),
+        "a week after its end a session is still known"
+    );
+    app.advance(Duration::from_secs(7 * 86_400));
+    assert_eq!(purge(&store), purged(1, 0));
+    assert_eq!(new.try_refresh().status, 200);
+}
+
 on_both_databases!(
+    past_the_limit_the_oldest_session_ends,
+    what_is_long_over_is_purged_and_what_matters_is_kept,
     everyone_sees_where_they_are_logged_in_and_nothing_secret,
     what_has_ended_is_not_listed,
     a_session_is_ended_from_another_at_once,

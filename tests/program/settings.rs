@@ -251,6 +251,18 @@ fn settings_are_held_against_each_other() {
         "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
     );
     refused(
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "29d")],
+        "JWT_ACCESS_TOKEN_EXPIRES is more than 28d",
+    );
+    refused(
+        &[("SESSION_LIMIT", "0")],
+        "write a whole number from 1, or off",
+    );
+    refused(
+        &[("SESSION_REUSE_POLICY", "lenient")],
+        "write recover or strict",
+    );
+    refused(
         &[("JWT_DECODE_LEEWAY", "6m")],
         "JWT_DECODE_LEEWAY is more than 5m",
     );

@@ -220,5 +220,5 @@ fn a_refresh_changes_no_column_that_an_index_is_on() {
                 .trim_end_matches(')')
         })
         .collect();
-    assert_eq!(columns, ["user_id", "id"]);
+    assert_eq!(columns, ["expires_at", "user_id", "id"]);
 }
