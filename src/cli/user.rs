@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use super::{Failure, block_on, settings, store};
 use crate::clock::Clock;
 use crate::password::{Password, Passwords};
-use crate::server::Accounts;
+use crate::server::{AccountError, Accounts};
 use crate::settings::Settings;
-use crate::store::{DieselStore, User, UserChange, Username};
+use crate::store::{ADMIN, Changed, DieselStore, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -128,7 +128,7 @@ impl Users {
         Username::parse(name)?;
         let password = source.read()?;
         let roles = if admin {
-            vec!["admin".to_owned()]
+            vec![ADMIN.to_owned()]
         } else {
             Vec::new()
         };
@@ -198,8 +198,14 @@ impl Users {
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
         let now = self.clock.now();
-        let changed = self.store.change_user(&user.subject.id, change, now);
-        Ok(changed.await.map(|_| ())?)
+        match self
+            .store
+            .change_user(&user.subject.id, change, now)
+            .await?
+        {
+            Changed::Done(_) => Ok(()),
+            Changed::LastAdmin => Err(AccountError::LastAdmin.into()),
+        }
     }
 }
 

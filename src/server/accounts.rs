@@ -5,9 +5,7 @@ use thiserror::Error;
 use crate::clock::Timestamp;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords};
 use crate::session::{Revocation, StoreError, Subject};
-use crate::store::{
-    Deletion, DieselStore, NewUser, UserChange, UserError, Username, UsernameError,
-};
+use crate::store::{Changed, DieselStore, NewUser, UserChange, UserError, Username, UsernameError};
 
 /// Users over a store and a pool of hashing threads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,7 +30,7 @@ pub enum AccountError {
     #[error("the password is wrong")]
     WrongPassword,
     /// Without this user nobody could manage the others.
-    #[error("the last admin cannot be deleted")]
+    #[error("without the last admin nobody could manage the others")]
     LastAdmin,
     /// The hashing pool failed.
     #[error(transparent)]
@@ -40,6 +38,17 @@ pub enum AccountError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl TryFrom<Changed> for Revocation {
+    type Error = AccountError;
+
+    fn try_from(changed: Changed) -> Result<Self, AccountError> {
+        match changed {
+            Changed::Done(revocation) => Ok(revocation),
+            Changed::LastAdmin => Err(AccountError::LastAdmin),
+        }
+    }
 }
 
 impl From<UserError> for AccountError {
@@ -122,7 +131,10 @@ impl Accounts {
         let hash = self.hash(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
-        Ok(self.store.change_user(user_id, change, now).await?)
+        self.store
+            .change_user(user_id, change, now)
+            .await?
+            .try_into()
     }
 
     /// Deletes a user, who gives the password.
@@ -137,10 +149,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Revocation, AccountError> {
         self.confirm(user_id, password).await?;
-        match self.store.delete_user(user_id, now).await? {
-            Deletion::Done(revocation) => Ok(revocation),
-            Deletion::LastAdmin => Err(AccountError::LastAdmin),
-        }
+        self.store.delete_user(user_id, now).await?.try_into()
     }
 
     async fn confirm(&self, user_id: &str, password: Password) -> Result<(), AccountError> {

@@ -51,6 +51,11 @@ impl Fields {
             .map(|text| Password::new(text.to_owned()))
     }
 
+    /// Whatever stands there.
+    pub(super) fn value(&self, name: &'static str) -> Option<&Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+
     /// A text that may be there.
     pub(super) fn optional(&self, name: &'static str) -> Result<Option<&str>, Rejection> {
         match self.members.get(name) {
@@ -194,6 +199,6 @@ fn too_slow() -> Rejection {
     Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", msg)
 }
 
-fn bad(code: &'static str, msg: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+pub(super) fn bad(code: &'static str, msg: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, code, msg)
 }

@@ -55,10 +55,29 @@ impl Sessions {
         keep: &str,
         now: Timestamp,
     ) -> Result<usize, SessionError> {
+        self.end_many(user_id, keep, EndReason::Revoked, now).await
+    }
+
+    /// Ends all of a user's sessions, by an admin. How many that were.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; none is ended then.
+    pub async fn end_all(&self, user_id: &str, now: Timestamp) -> Result<usize, SessionError> {
+        self.end_many(user_id, "", EndReason::Admin, now).await
+    }
+
+    async fn end_many(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<usize, SessionError> {
         let ended = self
             .0
             .store
-            .revoke_others(user_id, keep, EndReason::Revoked, now)
+            .revoke_others(user_id, keep, reason, now)
             .await?;
         let count = ended.len();
         for id in ended {

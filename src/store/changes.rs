@@ -21,44 +21,55 @@ pub enum UserChange {
         /// The session in which it was changed goes on, with new tokens.
         keep: Option<String>,
     },
+    /// Other roles. Sessions go on; access tokens end, and a refresh gives new ones.
+    Roles(Vec<String>),
 }
 
-/// What became of a wish to delete a user.
+impl UserChange {
+    /// Whether a user is an admin after it.
+    fn leaves_an_admin(&self) -> bool {
+        match self {
+            Self::Disable => false,
+            Self::Password { .. } => true,
+            Self::Roles(roles) => roles.iter().any(|role| role == ADMIN),
+        }
+    }
+}
+
+/// What became of a change.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Deletion {
-    /// It is gone, and its tokens with it.
+#[must_use]
+pub enum Changed {
+    /// It is done, and this is what it ended, for the replica that did it to know of at once.
     Done(Revocation),
-    /// Without it nobody could manage the others.
+    /// It is not: without this user nobody could manage the others.
     LastAdmin,
 }
 
 /// The role that may manage others.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 
 impl DieselStore {
-    /// Changes a user and ends what it holds, in one transaction. The revocation, for the replica that did it to know
-    /// of at once.
+    /// Changes a user and ends what it holds, in one transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is changed then.
+    /// [`StoreError`] if the database failed or there is no such user; nothing is changed then.
     pub async fn change_user(
         &self,
         id: &str,
         change: UserChange,
         now: Timestamp,
-    ) -> Result<Revocation, StoreError> {
+    ) -> Result<Changed, StoreError> {
         let id = id.to_owned();
         self.write(move |conn| {
-            let (reason, keep) = apply(conn, &id, change, now)?;
-            let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
-            if let Some(keep) = &keep {
-                carry_over(conn, keep, lowest_epoch, now)?;
+            if !change.leaves_an_admin() && is_last_admin(conn, &id)? {
+                return Ok(Changed::LastAdmin);
             }
-            end_all_but(conn, &id, keep.as_deref(), (reason, now))?;
-            let subject = Revoked::User { id, lowest_epoch };
-            let revocation = Revocation { subject, at: now };
-            revocations::record(conn, &revocation).map(|()| revocation)
+            apply(conn, &id, change, now)?;
+            let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
+            carry_over(conn, &id, lowest_epoch)?;
+            record(conn, Revoked::User { id, lowest_epoch }, now)
         })
         .await
     }
@@ -83,54 +94,65 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`StoreError`] if the database failed; nothing is deleted then.
-    pub async fn delete_user(&self, id: &str, now: Timestamp) -> Result<Deletion, StoreError> {
+    pub async fn delete_user(&self, id: &str, now: Timestamp) -> Result<Changed, StoreError> {
         let id = id.to_owned();
         self.write(move |conn| {
             if is_last_admin(conn, &id)? {
-                return Ok(Deletion::LastAdmin);
+                return Ok(Changed::LastAdmin);
             }
             diesel::delete(users::table.find(&id)).execute(conn)?;
             let lowest_epoch = i64::MAX;
-            let subject = Revoked::User { id, lowest_epoch };
-            let revocation = Revocation { subject, at: now };
-            revocations::record(conn, &revocation)?;
-            Ok(Deletion::Done(revocation))
+            record(conn, Revoked::User { id, lowest_epoch }, now)
         })
         .await
     }
 }
 
-fn apply(
-    conn: &mut Conn,
-    id: &str,
-    change: UserChange,
-    now: Timestamp,
-) -> QueryResult<(EndReason, Option<String>)> {
+fn record(conn: &mut Conn, subject: Revoked, now: Timestamp) -> QueryResult<Changed> {
+    let revocation = Revocation { subject, at: now };
+    revocations::record(conn, &revocation).map(|()| Changed::Done(revocation))
+}
+
+fn apply(conn: &mut Conn, id: &str, change: UserChange, now: Timestamp) -> QueryResult<()> {
     let user = diesel::update(users::table.find(id));
     let next_epoch = users::epoch.eq(users::epoch + 1);
     match change {
         UserChange::Disable => {
             user.set((next_epoch, users::disabled_at.eq(now.unix())))
                 .execute(conn)?;
-            Ok((EndReason::Disabled, None))
+            end_all_but(conn, id, None, (EndReason::Disabled, now))
         }
         UserChange::Password { hash, keep } => {
             user.set((next_epoch, users::password_hash.eq(hash.expose())))
                 .execute(conn)?;
-            Ok((EndReason::Password, keep))
+            end_all_but(conn, id, keep.as_deref(), (EndReason::Password, now))?;
+            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, &sid, now))
         }
+        UserChange::Roles(roles) => user
+            .set((next_epoch, users::roles.eq(roles.join(" "))))
+            .execute(conn)
+            .map(|_| ()),
     }
 }
 
-/// A session that outlives its user's change: a new generation in the new epoch, and the token before it barred. It buys
-/// nothing and raises no alarm, since a tab may still send it.
-fn carry_over(conn: &mut Conn, sid: &str, epoch: i64, now: Timestamp) -> QueryResult<usize> {
+/// Takes the sessions that go on into the user's new epoch. One that is being made meanwhile stays behind and ends.
+fn carry_over(conn: &mut Conn, user_id: &str, epoch: i64) -> QueryResult<()> {
+    let living = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::revoked_at.is_null());
+    diesel::update(living)
+        .set(sessions::epoch.eq(epoch))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A new generation, and the token before it barred: it buys nothing and raises no alarm, since a tab may still send it.
+fn bar_older_tokens(conn: &mut Conn, sid: &str, now: Timestamp) -> QueryResult<()> {
     let living = sessions::table
         .find(sid)
         .filter(sessions::revoked_at.is_null());
     diesel::update(living)
         .set((
-            sessions::epoch.eq(epoch),
             sessions::previous_generation.eq(sessions::generation.nullable()),
             sessions::previous_barred.eq(true),
             sessions::generation.eq(sessions::generation + 1),
@@ -140,6 +162,7 @@ fn carry_over(conn: &mut Conn, sid: &str, epoch: i64, now: Timestamp) -> QueryRe
             sessions::last_used_at.eq(now.unix()),
         ))
         .execute(conn)
+        .map(|_| ())
 }
 
 fn end_all_but(
@@ -147,7 +170,7 @@ fn end_all_but(
     user_id: &str,
     keep: Option<&str>,
     (reason, now): (EndReason, Timestamp),
-) -> QueryResult<usize> {
+) -> QueryResult<()> {
     let others = sessions::table
         .filter(sessions::user_id.eq(user_id))
         .filter(sessions::id.ne(keep.unwrap_or_default()))
@@ -158,6 +181,7 @@ fn end_all_but(
             sessions::revoke_reason.eq(reason.word()),
         ))
         .execute(conn)
+        .map(|_| ())
 }
 
 fn is_last_admin(conn: &mut Conn, id: &str) -> QueryResult<bool> {

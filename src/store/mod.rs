@@ -11,9 +11,9 @@ mod sessions;
 mod url;
 mod users;
 
-pub use self::changes::{Deletion, UserChange};
+pub use self::changes::{ADMIN, Changed, UserChange};
 pub use self::connection::{DieselStore, StorePolicy};
 pub use self::migrations::MigrationError;
 pub use self::purge::Purged;
 pub use self::url::{DatabaseUrl, UrlError};
-pub use self::users::{NewUser, User, UserError, Username, UsernameError};
+pub use self::users::{NewUser, Page, Role, RoleError, User, UserError, Username, UsernameError};

@@ -109,6 +109,57 @@ pub enum UserError {
     Store(#[from] StoreError),
 }
 
+/// Which part of a long list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// From 1.
+    pub number: i64,
+    /// Entries on it.
+    pub size: i64,
+}
+
+impl Page {
+    const fn offset(self) -> i64 {
+        (self.number - 1).saturating_mul(self.size)
+    }
+}
+
+/// The name of a role.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Role(String);
+
+/// Why a text is no role.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a role has 1 to 32 small letters, digits, - and _")]
+pub struct RoleError;
+
+impl Role {
+    /// Reads a role's name.
+    ///
+    /// # Errors
+    ///
+    /// [`RoleError`].
+    pub fn parse(text: &str) -> Result<Self, RoleError> {
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        let good = (1..=32).contains(&text.len()) && text.bytes().all(plain);
+        good.then(|| Self(text.to_owned())).ok_or(RoleError)
+    }
+
+    /// The name.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// So that `%` and `_` in a search mean themselves.
+fn escaped(search: &str) -> String {
+    search
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub(super) struct UserRow {
@@ -207,6 +258,35 @@ impl DieselStore {
                 .optional()
         };
         Ok(self.read(find).await?.map(User::from))
+    }
+
+    /// A page of the users whose name contains `search` in any case, by name, and how many there are in all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn search_users(
+        &self,
+        search: &str,
+        page: Page,
+    ) -> Result<(Vec<User>, i64), StoreError> {
+        let pattern = format!("%{}%", escaped(&search.to_lowercase()));
+        let found: (Vec<UserRow>, i64) = self
+            .read(move |conn| {
+                let matching = || {
+                    let like = users::username_key.like(pattern.clone()).escape('\\');
+                    users::table.filter(like)
+                };
+                let rows = matching()
+                    .order(users::username_key)
+                    .offset(page.offset())
+                    .limit(page.size)
+                    .select(UserRow::as_select())
+                    .load(conn)?;
+                Ok((rows, matching().count().get_result(conn)?))
+            })
+            .await?;
+        Ok((found.0.into_iter().map(User::from).collect(), found.1))
     }
 
     /// All users, by name.

@@ -146,7 +146,7 @@ impl Rejection {
             "token_revoked",
             "Token has been revoked",
         )
-        .hint("Log in again.")
+        .hint("Refresh; if the session is over, log in again.")
     }
 
     pub(super) fn not_fresh() -> Self {

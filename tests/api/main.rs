@@ -15,6 +15,7 @@
 mod support;
 
 mod account;
+mod admin;
 mod database_away;
 mod health;
 mod http;

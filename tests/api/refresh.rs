@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokenpair::session::{Session, SessionStore};
-use tokenpair::store::UserChange;
+use tokenpair::store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, START, block_on};
@@ -308,7 +308,7 @@ fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend)
     let store = app.other_store();
     let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
     let disable = store.change_user(&id, UserChange::Disable, app.now());
-    block_on(disable).unwrap();
+    assert!(matches!(block_on(disable).unwrap(), Changed::Done(_)));
     ada.try_refresh()
         .refused(401, "user_disabled", "Token has been revoked");
     let login = || {
@@ -333,7 +333,9 @@ fn ended_a_login_that_was_under_way_while_the_password_changed(on: Backend) {
         .unwrap()
         .unwrap()
         .password_hash;
-    block_on(store.change_user(id, UserChange::Password { hash, keep: None }, app.now())).unwrap();
+    let change = UserChange::Password { hash, keep: None };
+    let changed = block_on(store.change_user(id, change, app.now())).unwrap();
+    assert!(matches!(changed, Changed::Done(_)));
     // The password was verified before the change, and the session is kept after it.
     let late = Session {
         id: "late".to_owned(),

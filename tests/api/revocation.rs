@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokenpair::session::{EndReason, SessionStore};
-use tokenpair::store::UserChange;
+use tokenpair::store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{Backend, Bearer, Database, TestApp, block_on};
@@ -39,7 +39,8 @@ fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
     let (one, other) = (app.bearer(), app.bearer());
     let id = claims(&one.access)["sub"].as_str().unwrap().to_owned();
     let disable = app.other_store();
-    block_on(disable.change_user(&id, UserChange::Disable, app.now())).unwrap();
+    let changed = block_on(disable.change_user(&id, UserChange::Disable, app.now()));
+    assert!(matches!(changed.unwrap(), Changed::Done(_)));
     ends_within_a_second(&one);
     ends_within_a_second(&other);
 }
@@ -53,15 +54,12 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
         .unwrap()
         .unwrap()
         .password_hash;
-    block_on(store.change_user(
-        &id,
-        UserChange::Password {
-            hash: same_hash,
-            keep: None,
-        },
-        app.now(),
-    ))
-    .unwrap();
+    let change = UserChange::Password {
+        hash: same_hash,
+        keep: None,
+    };
+    let changed = block_on(store.change_user(&id, change, app.now())).unwrap();
+    assert!(matches!(changed, Changed::Done(_)));
     ends_within_a_second(&old);
     assert_eq!(old.try_refresh().status, 401);
     assert_eq!(

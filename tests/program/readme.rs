@@ -112,7 +112,7 @@ fn every_command_and_every_route_in_the_readme_is_there() {
     }
     let served = Program::new().serve();
     for row in readme.lines().filter(|line| {
-        ["GET", "POST", "DELETE"]
+        ["GET", "POST", "PATCH", "DELETE"]
             .iter()
             .any(|method| line.starts_with(&format!("| `{method} /")))
     }) {

@@ -1,6 +1,7 @@
 //! The routes: one table of all of them. A handler is guard, call, shape.
 
 mod account;
+mod admin;
 mod login;
 mod public;
 mod session;
@@ -37,6 +38,12 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
             vec![get(sessions::list), delete(sessions::end_others)],
         ))
         .service(resource("/sessions/{id}", vec![delete(sessions::end_one)]))
+        .service(resource("/admin/users", vec![get(admin::users)]))
+        .service(resource("/admin/users/{id}", vec![patch(admin::change)]))
+        .service(resource(
+            "/admin/users/{id}/sessions",
+            vec![delete(admin::end_sessions)],
+        ))
         .service(resource("/health/live", vec![get(public::live)]))
         .service(resource("/health/ready", vec![get(public::ready)]))
         .service(public::page(resource("/", vec![get(public::greet)])));
@@ -64,6 +71,15 @@ where
     F::Output: Responder + 'static,
 {
     entry(vec![Method::POST], handler)
+}
+
+fn patch<F, Args>(handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    entry(vec![Method::PATCH], handler)
 }
 
 fn delete<F, Args>(handler: F) -> Entry

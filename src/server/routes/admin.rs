@@ -1,0 +1,212 @@
+//! `/admin/users`: what an admin does with other users. Whether one is an admin is the database's to say, at every request.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::server::State;
+use crate::server::accounts::AccountError;
+use crate::server::body::{Body, Fields, FromFields, bad};
+use crate::session::Revocation;
+use crate::store::{ADMIN, Page, Role, User, UserChange};
+use crate::web::{Access, Rejection};
+
+/// A user, as an admin sees it.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    username: String,
+    roles: Vec<String>,
+    created_at: String,
+    disabled_at: Option<String>,
+}
+
+impl From<User> for Listed {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.subject.id,
+            username: user.subject.username,
+            roles: user.subject.roles,
+            created_at: user.created_at.to_string(),
+            disabled_at: user.disabled_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+pub(super) async fn users(
+    state: web::Data<State>,
+    user: Access,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    state.admit_admin(&user).await?;
+    let Query { search, page } = Query::of(&request)?;
+    let found = state.store.search_users(&search, page).await;
+    let (users, total) = found.map_err(Rejection::unavailable)?;
+    let users: Vec<Listed> = users.into_iter().map(Listed::from).collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "users": users,
+        "page": page.number,
+        "per_page": page.size,
+        "total": total,
+    })))
+}
+
+/// What is asked for in the address.
+struct Query {
+    search: String,
+    page: Page,
+}
+
+impl Query {
+    fn of(request: &HttpRequest) -> Result<Self, Rejection> {
+        let mut query = Self {
+            search: String::new(),
+            page: Page {
+                number: 1,
+                size: 50,
+            },
+        };
+        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+            match name.as_ref() {
+                "search" => query.search = value.into_owned(),
+                "page" => query.page.number = whole(&value, 1_000_000, "page")?,
+                "per_page" => query.page.size = whole(&value, 200, "per_page")?,
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Rejection> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| {
+        bad(
+            "invalid_parameter",
+            format!("The parameter {name} has to be a whole number from 1 to {most}"),
+        )
+    })
+}
+
+/// What shall become of a user.
+pub(super) struct Patch {
+    disabled: Option<bool>,
+    roles: Option<Vec<String>>,
+}
+
+impl FromFields for Patch {
+    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
+        let patch = Self {
+            disabled: fields.truth("disabled")?,
+            roles: roles(fields)?,
+        };
+        if patch.disabled.is_none() && patch.roles.is_none() {
+            return Err(bad(
+                "missing_parameter",
+                "Missing disabled or roles parameter",
+            ));
+        }
+        Ok(patch)
+    }
+}
+
+fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
+    let complaint = |what: String| bad("invalid_parameter", what);
+    let Some(roles) = fields.value("roles") else {
+        return Ok(None);
+    };
+    let names = roles
+        .as_array()
+        .and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+    let names = names.filter(|names| names.len() <= 16);
+    let names = names.ok_or_else(|| {
+        complaint("The parameter roles has to be a list of at most 16 texts".to_owned())
+    })?;
+    let parsed = names
+        .into_iter()
+        .map(|name| Role::parse(name).map(Role::into_string));
+    parsed
+        .collect::<Result<_, _>>()
+        .map(Some)
+        .map_err(|error| complaint(format!("The parameter roles is wrong: {error}")))
+}
+
+pub(super) async fn change(
+    state: web::Data<State>,
+    user: Access,
+    id: web::Path<String>,
+    Body(patch): Body<Patch>,
+) -> Result<HttpResponse, Rejection> {
+    state.admit_admin(&user).await?;
+    find(&state, &id).await?;
+    if let Some(roles) = patch.roles {
+        apply(&state, &id, UserChange::Roles(roles)).await?;
+    }
+    match patch.disabled {
+        Some(true) => apply(&state, &id, UserChange::Disable).await?,
+        Some(false) => state
+            .store
+            .enable_user(&id)
+            .await
+            .map_err(Rejection::unavailable)?,
+        None => {}
+    }
+    Ok(HttpResponse::Ok().json(Listed::from(find(&state, &id).await?)))
+}
+
+async fn apply(state: &State, id: &str, change: UserChange) -> Result<(), Rejection> {
+    let changed = state.store.change_user(id, change, state.auth.now()).await;
+    let revocation: Result<Revocation, AccountError> =
+        changed.map_err(Rejection::unavailable)?.try_into();
+    state.auth.sessions().note(&revocation?);
+    Ok(())
+}
+
+pub(super) async fn end_sessions(
+    state: web::Data<State>,
+    user: Access,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Rejection> {
+    state.admit_admin(&user).await?;
+    find(&state, &id).await?;
+    let ended = state.auth.sessions().end_all(&id, state.auth.now()).await?;
+    Ok(HttpResponse::Ok().json(json!({ "msg": "Sessions ended", "ended": ended })))
+}
+
+async fn find(state: &State, id: &str) -> Result<User, Rejection> {
+    let found = state
+        .store
+        .user_by_id(id)
+        .await
+        .map_err(Rejection::unavailable)?;
+    found.ok_or_else(|| {
+        Rejection::new(StatusCode::NOT_FOUND, "user_not_found", "No such user")
+            .hint("GET /admin/users lists all.")
+    })
+}
+
+impl State {
+    /// Admits a user who is an admin now, whatever its token says of roles.
+    async fn admit_admin(&self, user: &Access) -> Result<(), Rejection> {
+        let found = self
+            .store
+            .user_by_id(user.identity())
+            .await
+            .map_err(Rejection::unavailable)?;
+        let subject = found
+            .map(|user| user.subject)
+            .filter(|subject| !subject.disabled);
+        if subject.is_some_and(|subject| subject.roles.iter().any(|role| role == ADMIN)) {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            StatusCode::FORBIDDEN,
+            "admin_required",
+            "Only admins may do this",
+        ))
+    }
+}
