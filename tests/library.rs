@@ -21,13 +21,16 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
-use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+use tokenpair::session::{
+    EndReason, Login, MemoryStore, SessionPolicy, SessionStore, Sessions, Subject,
+};
 use tokenpair::token::{TokenPolicy, Tokens};
 use tokenpair::web::{
     Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, WebPolicy, identity_bridge, reissue,
 };
 
 struct Fixture {
+    store: MemoryStore,
     auth: Auth,
     clock: Clock,
     subject: Subject,
@@ -52,7 +55,7 @@ impl Fixture {
         let keys =
             KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
         let sessions = Sessions::new(
-            store,
+            store.clone(),
             Tokens::new(keys, TokenPolicy::default()),
             SessionPolicy::default(),
         );
@@ -70,6 +73,7 @@ impl Fixture {
             clock.clone(),
         );
         Self {
+            store,
             auth,
             clock,
             subject,
@@ -448,5 +452,159 @@ async fn nothing_that_is_secret_is_printed_by_debug() {
     assert!(
         !text.contains("eyJ") && !text.contains("nobody else can know"),
         "{text}"
+    );
+}
+
+#[actix_web::test]
+async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
+    let fixture = Fixture::new();
+    let sessions = fixture.auth.sessions();
+    let pair = sessions
+        .login(&fixture.subject, Login::default(), fixture.auth.now())
+        .await
+        .unwrap();
+    let verify = || {
+        let token = pair.access.token.as_str();
+        sessions.tokens().verify(
+            token,
+            fixture.auth.now(),
+            tokenpair::token::Expiry::Enforced,
+        )
+    };
+    let claims = verify().unwrap();
+    let sid = claims.sid.clone().unwrap();
+    sessions.sync_revocations(fixture.auth.now()).await.unwrap();
+    sessions
+        .end(&sid, EndReason::Logout, fixture.auth.now())
+        .await
+        .unwrap();
+    for _ in 0..59 {
+        fixture.clock.advance(Duration::from_secs(60));
+        sessions.sync_revocations(fixture.auth.now()).await.unwrap();
+        assert!(verify().is_ok(), "its text is good");
+        assert!(
+            sessions.revocations().concern(&claims),
+            "and its session is over"
+        );
+    }
+    fixture.clock.advance(Duration::from_secs(180));
+    sessions.sync_revocations(fixture.auth.now()).await.unwrap();
+    assert!(verify().is_err());
+    assert!(
+        !sessions.revocations().concern(&claims),
+        "nothing is kept for ever"
+    );
+}
+
+#[actix_web::test]
+async fn a_revocation_that_becomes_visible_late_is_still_seen() {
+    let fixture = Fixture::new();
+    let sessions = fixture.auth.sessions();
+    let pair = sessions
+        .login(&fixture.subject, Login::default(), fixture.auth.now())
+        .await
+        .unwrap();
+    let token = pair.access.token.as_str();
+    let claims = sessions
+        .tokens()
+        .verify(
+            token,
+            fixture.auth.now(),
+            tokenpair::token::Expiry::Enforced,
+        )
+        .unwrap();
+    let recorded_at = fixture.auth.now();
+    fixture.clock.advance(Duration::from_secs(30));
+    sessions.sync_revocations(fixture.auth.now()).await.unwrap();
+    // Another replica's commit, half a minute late.
+    let sid = claims.sid.as_deref().unwrap();
+    assert!(
+        fixture
+            .store
+            .revoke(sid, EndReason::Logout, recorded_at)
+            .await
+            .unwrap()
+    );
+    sessions.sync_revocations(fixture.auth.now()).await.unwrap();
+    assert!(sessions.revocations().concern(&claims));
+}
+
+async fn sets_its_own_cookie(_user: Access) -> HttpResponse {
+    let cookie = actix_web::cookie::Cookie::new("refresh_token_cookie", "the handler's");
+    HttpResponse::Ok().cookie(cookie).finish()
+}
+
+async fn fails(_user: Access) -> HttpResponse {
+    HttpResponse::InternalServerError().finish()
+}
+
+async fn succeeds(_user: Access) -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+#[actix_web::test]
+async fn reissue_touches_no_answer_that_sets_auth_cookies_or_failed() {
+    let fixture = Fixture::new();
+    let app = App::new()
+        .app_data(fixture.auth.clone())
+        .wrap(from_fn(reissue))
+        .route("/sets", web::get().to(sets_its_own_cookie))
+        .route("/fails", web::get().to(fails))
+        .route("/succeeds", web::get().to(succeeds));
+    let app = test::init_service(app).await;
+    let cookie = format!("access_token_cookie={}", fixture.access_token().await);
+    fixture.clock.advance(Duration::from_secs(1800));
+    for (path, count) in [("/sets", 1), ("/fails", 0), ("/succeeds", 2)] {
+        let request = TestRequest::get()
+            .uri(path)
+            .insert_header(("Cookie", cookie.as_str()));
+        let response = test::call_service(&app, request.to_request()).await;
+        assert_eq!(
+            response.headers().get_all(SET_COOKIE).count(),
+            count,
+            "{path}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_revoked_access_token_is_no_token_of_any_type() {
+    let fixture = Fixture::new();
+    let app = App::new()
+        .app_data(fixture.auth.clone())
+        .route("/any", web::get().to(any));
+    let app = test::init_service(app).await;
+    let token = fixture.access_token().await;
+    let request = || {
+        let header = ("Authorization", format!("Bearer {token}"));
+        TestRequest::get()
+            .uri("/any")
+            .insert_header(header)
+            .to_request()
+    };
+    assert_eq!(
+        test::call_service(&app, request()).await.status(),
+        StatusCode::OK
+    );
+    let sessions = fixture.auth.sessions();
+    let claims = sessions
+        .tokens()
+        .verify(
+            &token,
+            fixture.auth.now(),
+            tokenpair::token::Expiry::Enforced,
+        )
+        .unwrap();
+    sessions
+        .end(
+            claims.sid.as_deref().unwrap(),
+            EndReason::Logout,
+            fixture.auth.now(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        test::call_service(&app, request()).await.status(),
+        StatusCode::UNAUTHORIZED
     );
 }

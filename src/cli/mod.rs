@@ -18,7 +18,7 @@ use clap_complete::Shell;
 
 use crate::server::{open_store, start_logging};
 use crate::settings::{Settings, Sources};
-use crate::store::DieselStore;
+use crate::store::{DatabaseUrl, DieselStore};
 
 /// Logs people in with a pair of JSON Web Tokens.
 #[derive(Debug, Parser)]
@@ -113,6 +113,17 @@ fn store(settings: &Settings) -> Result<DieselStore, Failure> {
     let store = open_store(settings)?;
     store.migrate()?;
     Ok(store)
+}
+
+/// The database, if there is one: in the wrong folder a command must not make another.
+fn existing_store(settings: &Settings) -> Result<DieselStore, Failure> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => {
+            let path = std::path::absolute(path)?;
+            Err(format!("there is no database yet at {}", path.display()).into())
+        }
+        _ => store(settings),
+    }
 }
 
 /// Runs what waits for the database.

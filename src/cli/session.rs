@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Failure, block_on, settings, store, user};
+use super::{Failure, block_on, existing_store, settings, user};
 use crate::clock::Clock;
 use crate::session::{EndReason, Session, SessionStore};
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
-    let store = store(&settings)?;
+    let store = existing_store(&settings)?;
     block_on(async move {
         match command {
             Command::List { name } => list(&store, &settings, &name, out).await,

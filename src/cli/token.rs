@@ -9,7 +9,7 @@ use super::{Failure, settings};
 use crate::clock::{Clock, Timestamp};
 use crate::server::key_ring;
 use crate::settings::{Secret, Settings};
-use crate::token::Tokens;
+use crate::token::{TokenError, Tokens};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -36,14 +36,22 @@ pub(super) fn inspect(out: &mut dyn Write) -> Result<(), Failure> {
             writeln!(out, "{name} is {}", Timestamp::from_unix(seconds))?;
         }
     }
-    for (what, verdict) in &inspection.verdicts {
+    let session = match inspection.unverified_claims.get("sid") {
+        Some(_) => Ok(()),
+        None => Err(TokenError::Missing("sid")),
+    };
+    let verdicts = inspection
+        .verdicts
+        .into_iter()
+        .chain([("session", session)]);
+    let verdicts: Vec<_> = verdicts.collect();
+    for (what, verdict) in &verdicts {
         match verdict {
             Ok(()) => writeln!(out, "{what}: good")?,
             Err(error) => writeln!(out, "{what}: {error}")?,
         }
     }
-    match inspection
-        .verdicts
+    match verdicts
         .iter()
         .filter(|(_, verdict)| verdict.is_err())
         .count()

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, block_on, settings, store};
+use super::{Failure, block_on, existing_store, settings, store};
 use crate::clock::Clock;
 use crate::password::{Password, Passwords};
 use crate::server::{AccountError, Accounts};
@@ -61,8 +61,9 @@ impl PasswordSource {
             ));
         }
         let ask = |prompt| {
-            rpassword::prompt_password(prompt)
-                .map_err(|_| "there is no terminal to ask for a password on; use --password-stdin")
+            rpassword::prompt_password(prompt).map_err(
+                |_| "no password was typed; where there is no terminal, use --password-stdin",
+            )
         };
         let typed = ask("Password: ")?;
         if ask("The same again: ")? != typed {
@@ -73,7 +74,7 @@ impl PasswordSource {
 }
 
 pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
-    let users = Users::open()?;
+    let users = Users::open(&command)?;
     block_on(async move {
         match command {
             Command::Add {
@@ -96,9 +97,12 @@ struct Users {
 }
 
 impl Users {
-    fn open() -> Result<Self, Failure> {
+    fn open(command: &Command) -> Result<Self, Failure> {
         let settings = settings()?;
-        let store = store(&settings)?;
+        let store = match command {
+            Command::Add { .. } => store(&settings)?,
+            _ => existing_store(&settings)?,
+        };
         Ok(Self {
             settings,
             store,

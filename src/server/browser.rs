@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::web::Rejection;
 
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a person's browser asks for a page.
@@ -59,6 +60,18 @@ pub(super) fn refuse_cross_site(
     if own { Ok(()) } else { Err(cross_site()) }
 }
 
+/// Refuses what a browser fetches before anyone has clicked it.
+pub(super) fn refuse_prefetch(request: &HttpRequest) -> Result<(), Rejection> {
+    match text(request.headers(), &SEC_PURPOSE) {
+        Some(purpose) if purpose.contains("prefetch") => Err(Rejection::new(
+            StatusCode::FORBIDDEN,
+            "prefetch_refused",
+            "This is not fetched in advance",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Ours is the public address, and the one by which this very request came.
 fn is_ours(origin: &str, host: Option<&str>, public_origin: Option<&str>) -> bool {
     let Ok(url) = Url::parse(origin) else {
@@ -81,7 +94,7 @@ fn cross_site() -> Rejection {
         "cross_site_request",
         "Cross-site request refused",
     )
-    .hint("Send this from a page of this server's own origin.")
+    .hint("Send this from a page of this server's own origin, which PUBLIC_URL names.")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -74,12 +74,11 @@ pub(super) async fn log_request<B: MessageBody>(
         let route = route.map_or_else(|| unmatched(&response), Cow::Owned);
         let status = response.status().as_u16();
         let millis = started.elapsed().as_secs_f64() * 1000.0;
-        let cause = cause(&response).map(|cause| format!(" cause={cause:?}"));
-        let cause = cause.unwrap_or_default();
+        let rejected = rejected(&response);
         log::log!(
             target: TARGET,
             level,
-            "{method} {route} {status} {millis:.1}ms id={id}{cause}"
+            "{method} {route} {status} {millis:.1}ms id={id}{rejected}"
         );
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -121,10 +120,14 @@ fn looks_secret(text: &str) -> bool {
     text.contains("eyJ")
 }
 
-fn cause<B>(response: &ServiceResponse<B>) -> Option<String> {
-    let error = response.response().error()?;
-    match error.as_error::<Rejection>() {
-        Some(rejection) => rejection.cause(),
-        None => Some(error.to_string()),
-    }
+/// What a rejection says to the client, and what it says only here.
+fn rejected<B>(response: &ServiceResponse<B>) -> String {
+    let Some(error) = response.response().error() else {
+        return String::new();
+    };
+    let Some(rejection) = error.as_error::<Rejection>() else {
+        return format!(" cause={:?}", error.to_string());
+    };
+    let cause = rejection.cause().map(|cause| format!(" cause={cause:?}"));
+    format!(" code={}{}", rejection.code(), cause.unwrap_or_default())
 }

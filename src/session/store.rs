@@ -150,8 +150,8 @@ pub struct Step {
 
 /// The store failed. Not an answer: nobody is logged out for it.
 #[derive(Debug, Error)]
-#[error("the store of sessions did not answer")]
-pub struct StoreError(#[source] Box<dyn Error + Send + Sync>);
+#[error(transparent)]
+pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
     /// A failure and its cause, which is logged and never shown to a client.

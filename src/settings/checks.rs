@@ -12,8 +12,15 @@ const MAX_ACCESS: Duration = Duration::from_secs(28 * 86_400);
 
 pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     let access = settings.tokens.access_expires;
-    if settings.web.reissue_within >= access {
-        let complaint = "has to be less than JWT_ACCESS_TOKEN_EXPIRES, or every response would carry a new token";
+    let within = settings.web.reissue_within;
+    if within >= access {
+        let complaint = format!(
+            "is {}s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is {}s, or every response would carry a \
+             new token; write {}s, or 0 for never",
+            within.as_secs(),
+            access.as_secs(),
+            access.as_secs() / 2,
+        );
         reader.problem("JWT_REISSUE_WITHIN", complaint);
     }
     if access > MAX_ACCESS {

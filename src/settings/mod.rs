@@ -150,6 +150,17 @@ impl Settings {
                 "JWT_COOKIE_SECURE is false: tokens travel readable over plain http".to_owned(),
             );
         }
+        let plain = self
+            .public_url
+            .as_ref()
+            .is_none_or(|url| url.scheme() == "http");
+        if self.web.cookies.secure && plain {
+            self.remarks.push(
+                "cookies are Secure, and browsers and curl keep them only over https: \
+                 set PUBLIC_URL to the https address that browsers use"
+                    .to_owned(),
+            );
+        }
         self
     }
 }

@@ -198,12 +198,24 @@ fn setting_of(name: &str) -> &str {
 }
 
 fn is_unknown(name: &str, origin: Origin) -> bool {
-    let ours = origin == Origin::Toml || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    ours && !KNOWN.iter().any(|known| known.name == setting_of(name))
+    let known = KNOWN.iter().any(|known| known.name == setting_of(name));
+    !known && (origin == Origin::Toml || begins_like_ours(name) || nearest_letters(name) <= SLIP)
 }
 
-/// A name that only looks like ours may belong to another program in the environment (desktops set `SESSION_MANAGER`),
-/// so it is refused where it is close to one we know, or where nobody else could have meant it.
+fn begins_like_ours(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn nearest_letters(name: &str) -> usize {
+    nearest(setting_of(name)).map_or(usize::MAX, |(_, letters)| letters)
+}
+
+/// So many letters a slip of the pen can be.
+const SLIP: usize = 2;
+
+/// A name that only looks like ours may belong to another program in the environment (desktops set `SESSION_MANAGER`,
+/// others `DATABASE_URI`), so it is refused where it begins like ours and is close to one we know, or where nobody else
+/// could have meant it.
 fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
     if NOT_HERE.contains(&setting_of(name)) {
         return Err(Problem::new(
@@ -211,17 +223,24 @@ fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
             "is a Flask-JWT-Extended setting that this server does not have; remove it",
         ));
     }
-    let Some((near, letters)) = nearest(setting_of(name)) else {
-        return Ok(format!("{name} is not known"));
-    };
-    if letters <= 2 || origin == Origin::Toml {
+    let near = nearest(setting_of(name)).map_or("", |(near, _)| near);
+    let letters = nearest_letters(name);
+    let close = letters <= SLIP;
+    if origin == Origin::Toml && !close {
+        return Err(Problem::new(
+            name,
+            "is not known; the README lists all names",
+        ));
+    }
+    if origin == Origin::Toml || (close && begins_like_ours(name)) {
         return Err(Problem::new(
             name,
             format!("is not known; did you mean {near}?"),
         ));
     }
+    let nearest = format!("the nearest one is {near}");
     Ok(format!(
-        "{name} ({origin}) is not a setting of tokenpair and is ignored; the nearest one is {near}"
+        "{name} ({origin}) is not a setting of tokenpair and is ignored; {nearest}"
     ))
 }
 

@@ -29,8 +29,14 @@ fn locations(reader: &mut Reader<'_>, default: &[Location]) -> Vec<Location> {
             .find(|location| location.word() == word)
     });
     match locations.as_slice() {
-        [first, second] if first == second => reader.problem("JWT_TOKEN_LOCATION", wanted),
-        [_, _, _, ..] => reader.problem("JWT_TOKEN_LOCATION", wanted),
+        [first, second] if first == second => reader.problem(
+            "JWT_TOKEN_LOCATION",
+            format!("names a place twice; {wanted}"),
+        ),
+        [_, _, _, ..] => reader.problem(
+            "JWT_TOKEN_LOCATION",
+            format!("names a place twice; {wanted}"),
+        ),
         _ => {}
     }
     locations

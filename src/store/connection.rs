@@ -159,6 +159,8 @@ impl Lane {
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(wait)
+            // A request that finds no connection says so; the pool's own complaints would come by the hundred.
+            .error_handler(Box::new(r2d2::NopErrorHandler))
             .build(Manager(url.clone()))
             .map_err(StoreError::new)?;
         let permits = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1)));

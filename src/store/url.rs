@@ -31,7 +31,7 @@ pub enum UrlError {
     NoFile,
     /// Characters that have to be written otherwise.
     #[error(
-        "write odd characters of the user and the password as %XX: @ as %40, % as %25, a space as %20"
+        "write odd characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
     )]
     OddCharacters,
     /// TLS asked for, and not built in.
@@ -119,12 +119,11 @@ impl DatabaseUrl {
 
     fn postgres(text: &str) -> Result<Self, UrlError> {
         let parts = Parts::of(text);
-        let login = [parts.user, parts.password].into_iter().flatten();
         let odd = text
             .chars()
             .any(|letter| letter.is_whitespace() || letter.is_control())
             || !percent_signs_are_codes(text)
-            || login.chain([parts.hosts]).any(|part| part.contains('@'));
+            || text.matches('@').count() > usize::from(parts.user.is_some());
         if odd {
             return Err(UrlError::OddCharacters);
         }

@@ -148,10 +148,14 @@ impl Auth {
     }
 
     fn verify_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-        let claims = self
+        let verified = self
             .sessions()
             .tokens()
-            .verify(&found.token, self.now(), Expiry::Enforced)?;
+            .verify(&found.token, self.now(), Expiry::Enforced);
+        let claims = verified.map_err(|error| match (guard, error) {
+            (Guard::Refresh, TokenError::Expired) => Rejection::refresh_token_expired(),
+            (_, error) => error.into(),
+        })?;
         if let Some(csrf) = &found.csrf {
             csrf.met_by(&claims)?;
         }
@@ -225,6 +229,10 @@ impl Auth {
             .filter(|_| self.looks_in(Location::Cookies))
             .and_then(verify)
         {
+            // What has ended already, anyone may forget.
+            if self.sessions().revocations().concern(&claims) {
+                return Ok(None);
+            }
             if let Some(csrf) = self.policy().csrf.demand(request, kind, self.cookies())? {
                 csrf.met_by(&claims)?;
             }

@@ -42,8 +42,7 @@ impl Default for CsrfPolicy {
 /// What a request must prove beside its cookie.
 pub(super) struct Demand<'a> {
     sent: Vec<&'a [u8]>,
-    header: String,
-    cookie: String,
+    hint: String,
 }
 
 impl CsrfPolicy {
@@ -57,38 +56,48 @@ impl CsrfPolicy {
         if !self.protect || !self.methods.contains(request.method()) {
             return Ok(None);
         }
-        let name = match kind {
+        let header = match kind {
             TokenKind::Access => &self.access_header,
             TokenKind::Refresh => &self.refresh_header,
         };
+        let sent = request.headers().get_all(header);
         let demand = Demand {
-            sent: request
-                .headers()
-                .get_all(name)
-                .map(HeaderValue::as_bytes)
-                .collect(),
-            header: name.as_str().to_ascii_uppercase(),
-            cookie: cookies.csrf_name(kind).to_owned(),
+            sent: sent.map(HeaderValue::as_bytes).collect(),
+            hint: hint(header, kind, cookies),
         };
         if demand.sent.iter().all(|value| value.is_empty()) {
-            return Err(Rejection::missing_csrf(&demand.cookie, &demand.header));
+            return Err(Rejection::missing_csrf(demand.hint));
         }
         Ok(Some(demand))
     }
+}
+
+/// A cookie came and counts, whatever the Authorization header says: where both are sent that has to be said.
+fn hint(header: &HeaderName, kind: TokenKind, cookies: &CookiePolicy) -> String {
+    let header = header.as_str().to_ascii_uppercase();
+    let name = cookies.csrf_name(kind);
+    let token = cookies.token_name(kind);
+    let value = if cookies.csrf {
+        "the cookie"
+    } else {
+        "the login's"
+    };
+    format!(
+        "The token came in the cookie {token}: repeat the value of {value} {name} in the header {header}."
+    )
 }
 
 impl Demand<'_> {
     /// Whether the header, sent once, is the claim; compared in constant time, byte by byte.
     pub(super) fn met_by(&self, claims: &Claims) -> Result<(), Rejection> {
         let claim = claims.csrf.as_ref().ok_or(TokenError::Missing("csrf"))?;
+        let same = |sent: &[u8]| {
+            let claim = claim.as_str().as_bytes();
+            constant_time::verify_slices_are_equal(sent, claim).is_ok()
+        };
         match self.sent.as_slice() {
-            [sent]
-                if constant_time::verify_slices_are_equal(sent, claim.as_str().as_bytes())
-                    .is_ok() =>
-            {
-                Ok(())
-            }
-            _ => Err(Rejection::csrf_mismatch(&self.cookie, &self.header)),
+            [sent] if same(sent) => Ok(()),
+            _ => Err(Rejection::csrf_mismatch(self.hint.clone())),
         }
     }
 }

@@ -124,20 +124,22 @@ impl Rejection {
         )
     }
 
-    pub(super) fn missing_csrf(cookie: &str, header: &str) -> Self {
+    pub(super) fn missing_csrf(hint: String) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "csrf_missing",
             "Missing CSRF token",
         )
-        .hint(format!(
-            "Repeat the value of the cookie {cookie} in the header {header}."
-        ))
+        .hint(hint)
     }
 
-    pub(super) fn csrf_mismatch(cookie: &str, header: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "csrf_mismatch", "CSRF double submit tokens do not match")
-            .hint(format!("The header {header} has to be the value of the cookie {cookie} that came with this token."))
+    pub(super) fn csrf_mismatch(hint: String) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "csrf_mismatch",
+            "CSRF double submit tokens do not match",
+        )
+        .hint(hint)
     }
 
     pub(super) fn revoked() -> Self {
@@ -162,6 +164,11 @@ impl Rejection {
     pub fn refresh_token_reused() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
             .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
+    }
+
+    pub(super) fn refresh_token_expired() -> Self {
+        let code = "refresh_token_expired";
+        Self::new(StatusCode::UNAUTHORIZED, code, "Token has expired").hint("Log in again.")
     }
 
     /// The refresh token is out of date; nothing was revoked.

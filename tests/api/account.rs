@@ -76,6 +76,7 @@ fn this_session_s_older_token_buys_nothing_and_raises_no_alarm(on: Backend) {
 fn a_browser_gets_new_cookies_and_goes_on(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
+    let before = browser.clone();
     let csrf = browser.value("csrf_access_token").to_owned();
     let body = json!({ "current_password": ADA.1, "new_password": NEW });
     let without = browser.send(app.post("/account/password").json(body.clone()));
@@ -87,6 +88,10 @@ fn a_browser_gets_new_cookies_and_goes_on(on: Backend) {
     );
     assert_eq!((changed.status, changed.cookies().len()), (200, 4));
     assert!(changed.json().get("access_token").is_none());
+    let mut late_tab = before;
+    let late = late_tab.refresh();
+    late.refused(401, "refresh_superseded", "Token has been revoked");
+    assert!(late.cookies().is_empty(), "the newer cookies stay");
     assert_eq!(browser.get("/protected").status, 200);
     assert_eq!(browser.refresh().status, 200);
 }

@@ -89,6 +89,37 @@ fn tokens_in_the_body_come_without_cookies(on: Backend) {
     );
 }
 
+fn an_answer_that_the_server_would_not_look_for_is_refused(on: Backend) {
+    for (location, wish, choice) in [
+        ("cookies", "body", "\"cookies\" on this server"),
+        ("headers", "cookies", "\"body\" on this server"),
+    ] {
+        let app = on.app_with(&[("JWT_TOKEN_LOCATION", location)]).with_ada();
+        let login = json!({ "username": ADA.0, "password": ADA.1, "tokens": wish });
+        let msg = format!("The parameter tokens has to be {choice}");
+        app.post("/login")
+            .json(login)
+            .send()
+            .refused(400, "invalid_parameter", &msg);
+    }
+}
+
+fn cookies_outlive_the_browser_where_the_settings_say_so(on: Backend) {
+    let app = on.app_with(&[("JWT_SESSION_COOKIE", "false")]).with_ada();
+    let login = |remember: Option<bool>| {
+        let login = json!({ "username": ADA.0, "password": ADA.1, "remember": remember });
+        app.post("/login")
+            .json(login)
+            .send()
+            .cookie("refresh_token_cookie")
+    };
+    assert!(login(None).has("Max-Age=2592000"));
+    assert!(
+        !login(Some(false)).has("Max-Age=2592000"),
+        "a login may say otherwise"
+    );
+}
+
 fn a_server_that_looks_for_no_cookies_sets_none(on: Backend) {
     let app = on.app_with(&[("JWT_TOKEN_LOCATION", "headers")]).with_ada();
     let response = app
@@ -443,6 +474,8 @@ on_both_databases!(
     cookies_are_secure_except_on_plain_http_on_loopback,
     a_remembered_login_has_cookies_that_live_as_long_as_their_tokens,
     tokens_in_the_body_come_without_cookies,
+    an_answer_that_the_server_would_not_look_for_is_refused,
+    cookies_outlive_the_browser_where_the_settings_say_so,
     a_server_that_looks_for_no_cookies_sets_none,
     tokens_say_what_flask_jwt_extended_s_say_in_its_order_and_our_own_behind,
     every_login_is_a_session_of_its_own,

@@ -179,6 +179,66 @@ fn a_browser_that_does_not_say_where_a_link_was_is_not_believed(on: Backend) {
     assert_eq!(browser.send(silent().header("Referer", own)).status, 303);
 }
 
+fn only_tokens_from_where_the_server_looks_end_a_session(on: Backend) {
+    for (location, by_cookie) in [("headers", true), ("cookies", false)] {
+        let app = on.app().with_ada();
+        let ada = app.bearer();
+        // The same secret and session, on a server that looks elsewhere.
+        let other = crate::support::TestApp::start(
+            app.database(),
+            &[("JWT_TOKEN_LOCATION", location)],
+            app.clock(),
+        );
+        let request = other.get("/logout");
+        let request = match by_cookie {
+            true => request.cookie(&format!("access_token_cookie={}", ada.access)),
+            false => request.bearer(&ada.access),
+        };
+        assert_eq!(request.send().status, 200);
+        assert_eq!(ada.try_refresh().status, 200, "{location}");
+    }
+}
+
+fn what_has_ended_is_forgotten_without_a_csrf_value(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let mut copy = browser.clone();
+    browser.post("/logout");
+    assert_eq!(copy.send(app.post("/logout")).status, 200);
+    assert!(copy.names().is_empty());
+}
+
+fn neither_head_nor_a_prefetch_logs_anyone_out(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let head = browser.send(app.request("HEAD", "/logout"));
+    assert_eq!(head.status, 405);
+    let fetched = app
+        .get("/logout")
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Sec-Purpose", "prefetch");
+    browser
+        .send(fetched)
+        .refused(403, "prefetch_refused", "This is not fetched in advance");
+    assert_eq!(browser.get("/protected").status, 200);
+}
+
+fn the_public_address_is_ours_and_another_port_is_not(on: Backend) {
+    let app = on
+        .app_with(&[("PUBLIC_URL", "https://login.example.org")])
+        .with_ada();
+    let from = |name: &str, value: &str| app.get("/logout").header(name, value).send().status;
+    assert_eq!(from("Referer", "https://login.example.org/page"), 200);
+    assert_eq!(from("Referer", "https://login.example.org:444/"), 403);
+    assert_eq!(from("Referer", "http://login.example.org/"), 403);
+    assert_eq!(from("Origin", &format!("http://{}", app.address())), 200);
+    assert_eq!(
+        from("Origin", &format!("http://{}", app.address().ip())),
+        403
+    );
+    assert_eq!(from("Sec-Fetch-Site", "none"), 200);
+}
+
 fn a_login_after_a_logout_is_a_new_session(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
@@ -201,5 +261,9 @@ on_both_databases!(
     a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again,
     another_sites_link_or_picture_logs_nobody_out,
     a_browser_that_does_not_say_where_a_link_was_is_not_believed,
+    only_tokens_from_where_the_server_looks_end_a_session,
+    what_has_ended_is_forgotten_without_a_csrf_value,
+    neither_head_nor_a_prefetch_logs_anyone_out,
+    the_public_address_is_ours_and_another_port_is_not,
     a_login_after_a_logout_is_a_new_session,
 );

@@ -157,6 +157,17 @@ fn a_token_ends_at_the_second_it_names(on: Backend) {
 
 fn leeway_bears_with_clocks_that_differ(on: Backend) {
     let app = on.app_with(&[("JWT_DECODE_LEEWAY", "30s")]).with_ada();
+    for (ahead, status) in [(30, 200), (31, 422)] {
+        let ahead = json!(START.unix() + ahead);
+        for name in ["iat", "nbf"] {
+            let early = with(&app, name, Some(ahead.clone()));
+            assert_eq!(
+                app.get("/protected").bearer(&early).send().status,
+                status,
+                "{name} {ahead}"
+            );
+        }
+    }
     let ada = app.bearer();
     app.advance(Duration::from_secs(3629));
     assert_eq!(ada.get("/protected").status, 200);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokenpair::session::{Session, SessionStore};
+use tokenpair::session::{EndReason, Session, SessionStore};
 use tokenpair::store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
@@ -98,7 +98,7 @@ fn a_hint_says_which_cookie_goes_into_which_header(on: Backend) {
     let hint = app.browser().send(app.post("/refresh")).json()["hint"].clone();
     assert_eq!(
         hint,
-        "Repeat the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN."
+        "The token came in the cookie refresh_token_cookie: repeat the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN."
     );
 }
 
@@ -192,6 +192,63 @@ fn theft_the_token_before_once_its_successor_has_long_been_in_use(on: Backend) {
         .refused(401, "refresh_token_reused", "Token has been revoked");
 }
 
+fn theft_is_written_down_as_what_it_was(on: Backend) {
+    let app = on.app().with_ada();
+    let thief = app.bearer();
+    let victim = thief.refreshed();
+    app.advance(QUIET);
+    victim.refreshed();
+    thief.try_refresh();
+    let sid = claims(&thief.access)["sid"].as_str().unwrap().to_owned();
+    let row = block_on(app.other_store().load(&sid)).unwrap().unwrap();
+    assert_eq!(row.session.revoked, Some((app.now(), EndReason::Reuse)));
+}
+
+fn the_csrf_header_of_each_token_has_its_own_name(on: Backend) {
+    let names = [
+        ("JWT_ACCESS_CSRF_HEADER_NAME", "X-Access"),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", "X-Refresh"),
+    ];
+    let app = on.app_with(&names).with_ada();
+    let mut browser = app.browser();
+    let csrf = browser.value("csrf_refresh_token").to_owned();
+    let wrong = browser.send(app.post("/refresh").header("X-Access", csrf.as_str()));
+    wrong.refused(401, "csrf_missing", "Missing CSRF token");
+    assert_eq!(
+        browser
+            .send(app.post("/refresh").header("X-Refresh", csrf))
+            .status,
+        200
+    );
+}
+
+fn csrf_protection_can_be_turned_off_and_a_token_without_the_claim_passes_no_other_way(
+    on: Backend,
+) {
+    let open = on
+        .app_with(&[("JWT_COOKIE_CSRF_PROTECT", "false")])
+        .with_ada();
+    let mut browser = open.browser();
+    assert_eq!(
+        browser.names(),
+        ["access_token_cookie", "refresh_token_cookie"]
+    );
+    assert_eq!(browser.send(open.post("/refresh")).status, 200);
+    let app = on.app().with_ada();
+    let mut bare = claims(&app.bearer().refresh);
+    bare.remove("csrf");
+    let cookie = format!(
+        "refresh_token_cookie={}",
+        crate::support::jwt::signed(&bare)
+    );
+    let response = app
+        .post("/refresh")
+        .cookie(&cookie)
+        .header("X-CSRF-TOKEN", "anything")
+        .send();
+    response.refused(422, "invalid_token", "Missing claim: csrf");
+}
+
 fn theft_ends_one_session_and_no_other(on: Backend) {
     let app = on.app().with_ada();
     let (other, thief) = (app.bearer(), app.bearer());
@@ -263,7 +320,7 @@ fn ended_an_unused_session_ends_and_a_used_one_goes_on(on: Backend) {
     let used = used.refreshed();
     app.advance(Duration::from_secs(86_400));
     idle.try_refresh()
-        .refused(401, "token_expired", "Token has expired");
+        .refused(401, "refresh_token_expired", "Token has expired");
     assert_eq!(used.try_refresh().status, 200);
 }
 
@@ -374,6 +431,9 @@ on_both_databases!(
     same_a_repeated_token_gets_the_same_successor_to_the_letter,
     theft_a_replaced_token_after_its_successor_was_used_ends_the_session,
     theft_the_token_before_once_its_successor_has_long_been_in_use,
+    theft_is_written_down_as_what_it_was,
+    the_csrf_header_of_each_token_has_its_own_name,
+    csrf_protection_can_be_turned_off_and_a_token_without_the_claim_passes_no_other_way,
     theft_ends_one_session_and_no_other,
     theft_by_cookie_clears_the_cookies,
     recover_a_lost_answer_costs_nobody_a_login,

@@ -185,7 +185,7 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
         "no token that it concerns is believed any more"
     );
     old.try_refresh()
-        .refused(401, "token_expired", "Token has expired");
+        .refused(401, "refresh_token_expired", "Token has expired");
     app.advance(Duration::from_secs(60 * 86_400));
     let new = app.bearer();
     assert_eq!(

@@ -456,7 +456,7 @@ fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
     assert_eq!(lines.len(), 1, "{log}");
     assert!(
         lines[0].contains("GET /health/ready 503")
-            && lines[0].contains("cause=\"the store of sessions"),
+            && lines[0].contains("code=unavailable cause=\""),
         "{log}"
     );
 }
@@ -533,4 +533,69 @@ fn the_last_admin_cannot_delete_itself() {
     let (status, answer) = delete("root");
     assert_eq!((status, &answer["code"]), (409, &json!("last_admin")));
     assert!(program.run(&["user", "list"]).done().contains("root"));
+}
+
+#[test]
+fn a_command_in_the_wrong_folder_makes_no_database() {
+    let program = Program::new();
+    for command in [
+        &["user", "list"][..],
+        &["user", "disable", "ada"],
+        &["session", "list", "ada"],
+        &["purge"],
+    ] {
+        let said = program.run(command).failed();
+        let path = program.path("data/tokenpair.db");
+        assert!(
+            said.contains(&format!("there is no database yet at {}", path.display())),
+            "{said}"
+        );
+    }
+    assert!(!program.path("data").exists());
+}
+
+#[test]
+fn the_list_of_sessions_says_why_each_one_ended() {
+    let program = Program::new();
+    let served = program.serve();
+    let reasons = [("ada", "password"), ("bob", "disable")];
+    for (name, command) in reasons {
+        served.log_in_a_new_user(name, PASSWORD);
+        let arguments = ["user", command, name, "--password-stdin"];
+        let arguments = if command == "password" {
+            &arguments[..]
+        } else {
+            &arguments[..3]
+        };
+        program.run_with_input(arguments, "another password").done();
+    }
+    let state = |name: &str| {
+        let list = program.run(&["session", "list", name]).done();
+        list.lines()
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .nth(3)
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        (state("ada"), state("bob")),
+        ("password".to_owned(), "disabled".to_owned())
+    );
+}
+
+#[test]
+fn a_token_that_the_server_would_refuse_is_not_called_good() {
+    let program = Program::new().env("JWT_SECRET_KEY", "a secret of 32 bytes or more, for this");
+    let claims = json!({ "fresh": false, "iat": 1, "jti": "j", "type": "access", "sub": "u", "exp": 9_999_999_999_u64 });
+    let key = jsonwebtoken::EncodingKey::from_secret(b"a secret of 32 bytes or more, for this");
+    let foreign = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let said = program.run_with_input(&["token", "inspect"], &foreign);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.out.contains("signature: good") && said.out.contains("session: Missing claim: sid"),
+        "{}",
+        said.out
+    );
 }

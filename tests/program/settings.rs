@@ -199,6 +199,13 @@ fn names_that_are_slips_are_reported_with_the_nearest_known_one() {
         &[("JWT_PRIVATE_KEY", "x")],
         "JWT_PRIVATE_KEY is a Flask-JWT-Extended setting that this server does not have",
     );
+    let near = with(&[("REGISTERATION", "closed")])
+        .run(&["config", "check"])
+        .done();
+    assert!(
+        near.contains("REGISTERATION (environment) is not a setting"),
+        "{near}"
+    );
     // Others may mean something else by a name that only begins like ours.
     let desktop = with(&[("SESSION_MANAGER", "local/desktop")])
         .run(&["config", "check"])
@@ -224,11 +231,11 @@ fn names_that_are_slips_are_reported_with_the_nearest_known_one() {
 fn settings_are_held_against_each_other() {
     refused(
         &[("JWT_REISSUE_WITHIN", "1h")],
-        "JWT_REISSUE_WITHIN has to be less than JWT_ACCESS_TOKEN_EXPIRES",
+        "JWT_REISSUE_WITHIN is 3600s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is 3600s",
     );
     refused(
         &[("JWT_ACCESS_TOKEN_EXPIRES", "15m")],
-        "JWT_REISSUE_WITHIN has to be less than JWT_ACCESS_TOKEN_EXPIRES",
+        "which is 900s, or every response would carry a new token; write 450s, or 0 for never",
     );
     refused(
         &[("JWT_ACCESS_TOKEN_EXPIRES", "false")],
@@ -339,6 +346,8 @@ fn a_password_that_libpq_would_stumble_over_and_quote_is_refused_before() {
         "postgres://ada:hidden%word@localhost/x",
         "postgres://ada:hidden word@localhost/x",
         "postgres://ada:hidden@word@localhost/x",
+        "postgres://ada:hidden/word@localhost/x",
+        "postgres://ada:hidden?word@localhost/x",
     ] {
         let said = with(&[("DATABASE_URL", url)])
             .run(&["config", "check"])

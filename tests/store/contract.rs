@@ -208,7 +208,10 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
         "expired"
     );
     assert!(
-        !on.store.touch("s", at(1000), NOW).await.unwrap(),
+        !on.store
+            .touch("s", at(1000), NOW - Duration::from_secs(1))
+            .await
+            .unwrap(),
         "expired"
     );
     assert!(
@@ -224,7 +227,13 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
             .unwrap(),
         "revoked"
     );
-    assert!(!on.store.touch("s", at(6), at(0)).await.unwrap(), "revoked");
+    assert!(
+        !on.store
+            .touch("s", at(6), NOW - Duration::from_secs(1))
+            .await
+            .unwrap(),
+        "revoked"
+    );
     let ended = on.load("s").await;
     assert_eq!(
         (ended.revoked, ended.rotation),

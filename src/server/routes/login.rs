@@ -41,28 +41,30 @@ impl FromFields for LoginRequest {
     const FORM: bool = true;
 
     fn from_fields(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection> {
+        let (cookies, body) = (
+            looks_in(request, Location::Cookies),
+            looks_in(request, Location::Headers),
+        );
         let answer = match fields.optional("tokens")? {
-            _ if fields.are_a_form() => Answer::Page,
-            None | Some("cookies") => Answer::Cookies,
-            Some("body") => Answer::Body,
-            Some(_) => return Err(unknown_answer()),
+            _ if fields.are_a_form() && cookies => Answer::Page,
+            None if cookies => Answer::Cookies,
+            None => Answer::Body,
+            Some("cookies") if cookies => Answer::Cookies,
+            Some("body") if body => Answer::Body,
+            Some(_) => return Err(unknown_answer(cookies, body)),
         };
         Ok(Self {
             credentials: Credentials::from_fields(fields, request)?,
             remember: fields.truth("remember")?,
-            answer: if takes_cookies(request) {
-                answer
-            } else {
-                Answer::Body
-            },
+            answer,
         })
     }
 }
 
-/// A server that looks for no cookies has no use for setting them.
-fn takes_cookies(request: &HttpRequest) -> bool {
+/// What the server would not look for is of no use to anyone.
+fn looks_in(request: &HttpRequest, location: Location) -> bool {
     let state = request.app_data::<web::Data<State>>();
-    state.is_some_and(|state| state.auth.policy().locations.contains(&Location::Cookies))
+    state.is_some_and(|state| state.auth.policy().locations.contains(&location))
 }
 
 pub(super) async fn register(
@@ -128,12 +130,14 @@ fn refused(answer: Answer, request: &HttpRequest) -> Result<HttpResponse, Reject
     }
 }
 
-fn unknown_answer() -> Rejection {
-    Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_parameter",
-        "The parameter tokens has to be \"cookies\" or \"body\"",
-    )
+fn unknown_answer(cookies: bool, body: bool) -> Rejection {
+    let choice = match (cookies, body) {
+        (true, false) => "\"cookies\" on this server",
+        (false, _) => "\"body\" on this server",
+        (true, true) => "\"cookies\" or \"body\"",
+    };
+    let msg = format!("The parameter tokens has to be {choice}");
+    Rejection::new(StatusCode::BAD_REQUEST, "invalid_parameter", msg)
 }
 
 impl From<AccountError> for Rejection {

@@ -23,7 +23,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .service(resource("/refresh", vec![post(session::refresh)]))
         .service(resource(
             "/logout",
-            vec![post(session::logout), get(session::logout_by_link)],
+            vec![post(session::logout), link(session::logout_by_link)],
         ))
         .service(resource(
             "/account",
@@ -62,6 +62,16 @@ where
     F::Output: Responder + 'static,
 {
     entry(vec![Method::GET, Method::HEAD], handler)
+}
+
+/// A GET that changes something, so HEAD is none of it.
+fn link<F, Args>(handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    entry(vec![Method::GET], handler)
 }
 
 fn post<F, Args>(handler: F) -> Entry

@@ -113,7 +113,15 @@ pub(super) async fn refresh(
     {
         Refreshed::Granted(pair) => return Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
         Refreshed::Ended(end) => Rejection::from(end),
-        Refreshed::Reused => Rejection::refresh_token_reused(),
+        Refreshed::Reused => {
+            let claims = token.claims();
+            let sid = claims.sid.as_deref().unwrap_or_default();
+            log::warn!(
+                "session {sid} of user {} was ended: its refresh token was copied",
+                claims.sub
+            );
+            Rejection::refresh_token_reused()
+        }
         // The browser may hold the newer cookie already: leave it.
         Refreshed::Superseded => return Err(Rejection::refresh_superseded()),
     };
@@ -152,6 +160,7 @@ pub(super) async fn logout_by_link(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
+    browser::refuse_prefetch(&request)?;
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request).await?;
     if html {

@@ -127,6 +127,12 @@ impl Response {
             "{self:?}"
         );
         assert_eq!(self.header("server"), None, "{self:?}");
+        assert!(self.header("referrer-policy").is_some(), "{self:?}");
+        let policy = self.header("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'"), "{self:?}");
+        if self.status == 401 && !html {
+            assert_eq!(self.header("www-authenticate"), Some("Bearer"), "{self:?}");
+        }
         for secret in [SECRET, ADA.1, "$2b$", "panicked", "src/"] {
             assert!(!format!("{self:?}").contains(secret), "{self:?}");
         }

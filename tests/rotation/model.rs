@@ -5,57 +5,16 @@
 //! finitely many. A bound is what is searched, not what is assumed: every exchange that completes does so within `D`
 //! ticks of being sent, and the window `W` has to exceed twice that (and the window's eighth on top).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test helpers"
-)]
-
-use std::time::Duration;
-
 use stateright::{Checker, Model, Property};
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Case, Decision, Rotation, Row, SessionPolicy, decide};
 
-/// Where every state is brought back to.
-const NOW: i64 = 1_000;
-const GENERATION: i64 = 100;
+use crate::{GENERATION, NOW, first_row, living, policy, time};
 
 /// Tokens further back than this are alike.
 const FAR: i64 = 6;
 
 type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> Decision;
-
-fn policy(window: u64) -> SessionPolicy {
-    SessionPolicy {
-        rotation_window: Duration::from_secs(window),
-        ..SessionPolicy::default()
-    }
-}
-
-fn time(tick: i64) -> Timestamp {
-    Timestamp::from_unix(tick)
-}
-
-/// A living session's row.
-fn living(rotation: Rotation) -> Row {
-    Row {
-        rotation,
-        revoked: false,
-        user_disabled: false,
-        last_used_at: time(NOW),
-        expires_at: time(NOW + 1_000_000),
-    }
-}
-
-fn first_row() -> Rotation {
-    Rotation {
-        generation: GENERATION,
-        ..Rotation::first(time(NOW))
-    }
-}
 
 /// Moves a row by generations and ticks; ages past `oldest` are alike.
 fn moved(row: Rotation, generations: i64, ticks: i64, oldest: i64) -> Rotation {

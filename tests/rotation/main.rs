@@ -1,0 +1,50 @@
+//! The rotation rule: its bounds to the second, and a search of every schedule that it may meet.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+mod model;
+mod rule;
+
+use std::time::Duration;
+
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Rotation, Row, SessionPolicy};
+
+/// Where every state is brought back to.
+const NOW: i64 = 1_000;
+const GENERATION: i64 = 100;
+
+fn policy(window: u64) -> SessionPolicy {
+    SessionPolicy {
+        rotation_window: Duration::from_secs(window),
+        ..SessionPolicy::default()
+    }
+}
+
+fn time(tick: i64) -> Timestamp {
+    Timestamp::from_unix(tick)
+}
+
+/// A living session's row.
+fn living(rotation: Rotation) -> Row {
+    Row {
+        rotation,
+        revoked: false,
+        user_disabled: false,
+        last_used_at: time(NOW),
+        expires_at: time(NOW + 1_000_000),
+    }
+}
+
+fn first_row() -> Rotation {
+    Rotation {
+        generation: GENERATION,
+        ..Rotation::first(time(NOW))
+    }
+}

@@ -1,0 +1,197 @@
+//! The bounds of the rule, to the second: a window of 80 s, its half and its eighth.
+
+use tokenpair::session::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
+
+use crate::{GENERATION, NOW, first_row, living, policy, time};
+
+#[derive(Clone, Copy)]
+struct At {
+    handed: Option<i64>,
+    confirmed: Option<i64>,
+}
+
+/// What the rule says of a token `behind` generations back, `handed` and `confirmed` so many seconds ago.
+fn said(behind: i64, at: At) -> Decision {
+    let rotation = Rotation {
+        previous: Some(GENERATION - 1),
+        handed_at: at.handed.map(|ago| time(NOW - ago)),
+        confirmed_at: at.confirmed.map(|ago| time(NOW - ago)),
+        ..first_row()
+    };
+    decide(
+        &living(rotation),
+        GENERATION - behind,
+        time(NOW),
+        &policy(80),
+    )
+}
+
+fn case(decision: Decision) -> (Option<Case>, bool) {
+    match decision {
+        Decision::Grant { case, next } => (Some(case), next.is_some()),
+        _ => (None, false),
+    }
+}
+
+#[test]
+fn every_bound_of_the_rule_stands_to_the_second() {
+    let at = |handed, confirmed| At {
+        handed: Some(handed),
+        confirmed,
+    };
+    for (behind, at, expected) in [
+        (0, at(79, Some(10)), (Some(Case::Again), false)),
+        (0, at(79, None), (Some(Case::Again), true)),
+        (0, at(80, Some(10)), (Some(Case::Rotate), true)),
+        (1, at(9, None), (Some(Case::Same), false)),
+        (1, at(10, None), (Some(Case::Same), true)),
+        (1, at(79, None), (Some(Case::Same), true)),
+        (1, at(80, None), (Some(Case::Recover), true)),
+        (1, at(200, Some(39)), (Some(Case::Same), true)),
+        (1, at(5, Some(40)), (None, false)),
+        (2, at(5, None), (None, false)),
+        (-1, at(5, None), (Some(Case::Forward), true)),
+        (-16, at(5, None), (Some(Case::Forward), true)),
+        (-17, at(5, None), (None, false)),
+    ] {
+        let found = case(said(behind, at));
+        assert_eq!(
+            found, expected,
+            "behind {behind}, handed {:?}, confirmed {:?}",
+            at.handed, at.confirmed
+        );
+    }
+    assert_eq!(said(-17, at(5, None)), Decision::Superseded);
+    assert_eq!(said(2, at(5, None)), Decision::Reused);
+}
+
+#[test]
+fn what_the_row_becomes_is_written_out_in_full() {
+    let next = |decision| match decision {
+        Decision::Grant {
+            next: Some(next), ..
+        } => next,
+        other => panic!("{other:?}"),
+    };
+    let at = |handed, confirmed| At {
+        handed: Some(handed),
+        confirmed,
+    };
+    let fresh = |generation, previous| Rotation {
+        generation,
+        previous,
+        previous_barred: false,
+        rotated_at: time(NOW),
+        handed_at: Some(time(NOW)),
+        confirmed_at: None,
+    };
+    assert_eq!(
+        next(said(0, at(80, Some(9)))),
+        fresh(GENERATION + 1, Some(GENERATION))
+    );
+    assert_eq!(
+        next(said(1, at(80, None))),
+        fresh(GENERATION + 1, Some(GENERATION - 1))
+    );
+    let forward = next(said(-3, at(5, None)));
+    assert_eq!(
+        forward,
+        Rotation {
+            confirmed_at: Some(time(NOW)),
+            ..fresh(GENERATION + 3, None)
+        }
+    );
+    assert_eq!(next(said(0, at(5, None))).confirmed_at, Some(time(NOW)));
+    let again = next(said(1, at(10, Some(3))));
+    assert_eq!(
+        (again.handed_at, again.confirmed_at),
+        (Some(time(NOW)), Some(time(NOW - 3)))
+    );
+}
+
+#[test]
+fn a_session_ends_at_the_second_it_should() {
+    let decide_at = |row: &Row| decide(row, GENERATION, time(NOW), &policy(80));
+    let row = living(first_row());
+    let idle = SessionPolicy::default().idle;
+    for (row, end) in [
+        (
+            Row {
+                expires_at: time(NOW),
+                ..row
+            },
+            Some(End::Expired),
+        ),
+        (
+            Row {
+                expires_at: time(NOW + 1),
+                ..row
+            },
+            None,
+        ),
+        (
+            Row {
+                last_used_at: time(NOW) - idle,
+                ..row
+            },
+            Some(End::Expired),
+        ),
+        (
+            Row {
+                last_used_at: time(NOW + 1) - idle,
+                ..row
+            },
+            None,
+        ),
+        (
+            Row {
+                revoked: true,
+                ..row
+            },
+            Some(End::Revoked),
+        ),
+        (
+            Row {
+                user_disabled: true,
+                ..row
+            },
+            Some(End::UserDisabled),
+        ),
+        (
+            Row {
+                revoked: true,
+                user_disabled: true,
+                ..row
+            },
+            Some(End::UserDisabled),
+        ),
+    ] {
+        let found = match decide_at(&row) {
+            Decision::Ended(end) => Some(end),
+            _ => None,
+        };
+        assert_eq!(found, end, "{row:?}");
+    }
+}
+
+#[test]
+fn a_barred_token_is_out_of_date_and_no_theft_and_a_strict_policy_forgives_nothing() {
+    let rotation = Rotation {
+        previous: Some(GENERATION - 1),
+        handed_at: Some(time(NOW)),
+        ..first_row()
+    };
+    let barred = living(Rotation {
+        previous_barred: true,
+        ..rotation
+    });
+    let previous =
+        |row: &Row, policy: &SessionPolicy| decide(row, GENERATION - 1, time(NOW), policy);
+    assert_eq!(previous(&barred, &policy(80)), Decision::Superseded);
+    let strict = SessionPolicy {
+        reuse: ReusePolicy::Strict,
+        ..policy(80)
+    };
+    assert_eq!(previous(&living(rotation), &strict), Decision::Reused);
+    assert_eq!(previous(&barred, &strict), Decision::Superseded);
+}
