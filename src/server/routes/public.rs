@@ -14,6 +14,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::server::State;
+use crate::settings::Registration;
 use crate::web::{Rejection, Verified, identity_bridge};
 
 /// The process runs.
@@ -41,7 +42,11 @@ pub(super) fn page(resource: Resource) -> impl HttpServiceFactory + 'static {
         .wrap(from_fn(identity_bridge))
 }
 
-pub(super) async fn greet(user: Option<Identity>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn greet(
+    state: web::Data<State>,
+    user: Option<Identity>,
+    request: HttpRequest,
+) -> HttpResponse {
     match user.and_then(|user| user.id().ok()) {
         Some(id) => {
             let name = username(&request).unwrap_or(id);
@@ -51,7 +56,19 @@ pub(super) async fn greet(user: Option<Identity>, request: HttpRequest) -> HttpR
                 &format!("<p>Hello, {name}.</p>\n<p><a href=\"/logout\">Log out</a></p>"),
             )
         }
-        None => html(StatusCode::OK, FORM),
+        None => html(
+            StatusCode::OK,
+            &format!("{FORM}{}", how_to_register(&state)),
+        ),
+    }
+}
+
+fn how_to_register(state: &State) -> &'static str {
+    match state.registration {
+        Registration::Open => {
+            "\n<p>No account yet? Send <code>POST /register</code>, as the README shows.</p>"
+        }
+        Registration::Closed => "\n<p>No account yet? Ask the operator for one.</p>",
     }
 }
 
