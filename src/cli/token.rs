@@ -9,7 +9,7 @@ use super::{Failure, settings};
 use crate::clock::{Clock, Timestamp};
 use crate::server::key_ring;
 use crate::settings::{Secret, Settings};
-use crate::token::{TokenError, Tokens};
+use crate::token::{Inspection, TokenError, Tokens};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,44 +24,38 @@ pub(super) fn inspect(out: &mut dyn Write) -> Result<(), Failure> {
     io::stdin().lock().read_line(&mut line)?;
     let token = line.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
-    let inspection = tokens.inspect(token, Clock::system().now())?;
+    let mut inspection = tokens.inspect(token, Clock::system().now())?;
+    let session = inspection.unverified_claims.contains_key("sid");
+    let session = session.then_some(()).ok_or(TokenError::Missing("sid"));
+    inspection.verdicts.push(("session", session));
+    print(&inspection, out)?;
+    if inspection
+        .verdicts
+        .iter()
+        .any(|(_, verdict)| verdict.is_err())
+    {
+        return Err("the token is refused".into());
+    }
+    let good = "the token is good, unless its session was ended; the database knows";
+    Ok(writeln!(out, "{good}")?)
+}
+
+fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
+    let claims = &inspection.unverified_claims;
     writeln!(out, "header {}", pretty(&inspection.unverified_header)?)?;
-    writeln!(out, "claims {}", pretty(&inspection.unverified_claims)?)?;
+    writeln!(out, "claims {}", pretty(claims)?)?;
     for name in ["iat", "nbf", "exp"] {
-        if let Some(seconds) = inspection
-            .unverified_claims
-            .get(name)
-            .and_then(Value::as_i64)
-        {
+        if let Some(seconds) = claims.get(name).and_then(Value::as_i64) {
             writeln!(out, "{name} is {}", Timestamp::from_unix(seconds))?;
         }
     }
-    let session = match inspection.unverified_claims.get("sid") {
-        Some(_) => Ok(()),
-        None => Err(TokenError::Missing("sid")),
-    };
-    let verdicts = inspection
-        .verdicts
-        .into_iter()
-        .chain([("session", session)]);
-    let verdicts: Vec<_> = verdicts.collect();
-    for (what, verdict) in &verdicts {
+    for (what, verdict) in &inspection.verdicts {
         match verdict {
             Ok(()) => writeln!(out, "{what}: good")?,
             Err(error) => writeln!(out, "{what}: {error}")?,
         }
     }
-    match verdicts
-        .iter()
-        .filter(|(_, verdict)| verdict.is_err())
-        .count()
-    {
-        0 => Ok(writeln!(
-            out,
-            "the token is good, unless its session was ended; the database knows"
-        )?),
-        _ => Err("the token is refused".into()),
-    }
+    Ok(())
 }
 
 /// To look must not make a secret.

@@ -11,127 +11,83 @@ use actix_web::guard;
 use actix_web::http::header::ALLOW;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::ServiceConfig;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use crate::web::Rejection;
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
-    routes
-        .service(resource("/register", vec![post(login::register)]))
-        .service(resource("/login", vec![post(login::login)]))
-        .service(resource("/protected", vec![get(account::protected)]))
-        .service(resource("/refresh", vec![post(session::refresh)]))
-        .service(resource(
-            "/logout",
-            vec![post(session::logout), link(session::logout_by_link)],
-        ))
-        .service(resource(
-            "/account",
-            vec![get(account::account), delete(account::delete)],
-        ))
-        .service(resource(
-            "/account/password",
-            vec![post(account::change_password)],
-        ))
-        .service(resource(
-            "/sessions",
-            vec![get(sessions::list), delete(sessions::end_others)],
-        ))
-        .service(resource("/sessions/{id}", vec![delete(sessions::end_one)]))
-        .service(resource("/admin/users", vec![get(admin::users)]))
-        .service(resource("/admin/users/{id}", vec![patch(admin::change)]))
-        .service(resource(
-            "/admin/users/{id}/sessions",
-            vec![delete(admin::end_sessions)],
-        ))
-        .service(resource("/health/live", vec![get(public::live)]))
-        .service(resource("/health/ready", vec![get(public::ready)]))
-        .service(public::page(resource("/", vec![get(public::greet)])));
+    let paths = [
+        at("/register").on(POST, login::register),
+        at("/login").on(POST, login::login),
+        at("/protected").on(GET, account::protected),
+        at("/refresh").on(POST, session::refresh),
+        at("/logout")
+            .on(POST, session::logout)
+            .on(LINK, session::logout_by_link),
+        at("/account")
+            .on(GET, account::account)
+            .on(DELETE, account::delete),
+        at("/account/password").on(POST, account::change_password),
+        at("/sessions")
+            .on(GET, sessions::list)
+            .on(DELETE, sessions::end_others),
+        at("/sessions/{id}").on(DELETE, sessions::end_one),
+        at("/admin/users").on(GET, admin::users),
+        at("/admin/users/{id}").on(PATCH, admin::change),
+        at("/admin/users/{id}/sessions").on(DELETE, admin::end_sessions),
+        at("/health/live").on(GET, public::live),
+        at("/health/ready").on(GET, public::ready),
+    ];
+    for path in paths {
+        routes.service(path.resource());
+    }
+    let page = at("/").on(GET, public::greet);
+    routes.service(public::with_identity(page.resource()));
 }
 
-/// A handler under its method.
-struct Entry {
-    methods: Vec<Method>,
-    route: Route,
-}
-
-fn get<F, Args>(handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(vec![Method::GET, Method::HEAD], handler)
-}
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+const PATCH: &[Method] = &[Method::PATCH];
+const DELETE: &[Method] = &[Method::DELETE];
 
 /// A GET that changes something, so HEAD is none of it.
-fn link<F, Args>(handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(vec![Method::GET], handler)
+const LINK: &[Method] = &[Method::GET];
+
+/// A path and its handlers.
+struct Path {
+    resource: Resource,
+    methods: Vec<&'static str>,
 }
 
-fn post<F, Args>(handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(vec![Method::POST], handler)
-}
-
-fn patch<F, Args>(handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(vec![Method::PATCH], handler)
-}
-
-fn delete<F, Args>(handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(vec![Method::DELETE], handler)
-}
-
-fn entry<F, Args>(methods: Vec<Method>, handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let one_of = methods.clone();
-    let guard = guard::fn_guard(move |request| one_of.contains(&request.head().method));
-    Entry {
-        methods,
-        route: web::route().guard(guard).to(handler),
+fn at(path: &str) -> Path {
+    Path {
+        resource: web::resource(path),
+        methods: Vec::new(),
     }
 }
 
-/// The handlers of a path; and for other methods what HTTP asks for (RFC 9110 sections 9.3.7 and 15.5.6), where actix
-/// would answer 404.
-fn resource(path: &str, entries: Vec<Entry>) -> Resource {
-    let methods = entries
-        .iter()
-        .flat_map(|entry| &entry.methods)
-        .map(Method::as_str);
-    let allow = methods.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ");
-    let resource = entries
-        .into_iter()
-        .fold(web::resource(path), |resource, entry| {
-            resource.route(entry.route)
-        });
-    resource.default_service(web::to(move |method: Method| {
-        let allow = allow.clone();
-        async move { other_method(&method, &allow) }
-    }))
+impl Path {
+    fn on<F, Args>(mut self, methods: &'static [Method], handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let guard = guard::fn_guard(|request| methods.contains(&request.head().method));
+        self.methods.extend(methods.iter().map(Method::as_str));
+        self.resource = self.resource.route(web::route().guard(guard).to(handler));
+        self
+    }
+
+    /// With what HTTP asks for other methods (RFC 9110 sections 9.3.7 and 15.5.6), where actix would answer 404.
+    fn resource(self) -> Resource {
+        let allow = [self.methods.as_slice(), &["OPTIONS"]].concat().join(", ");
+        self.resource
+            .default_service(web::to(move |method: Method| {
+                let allow = allow.clone();
+                async move { other_method(&method, &allow) }
+            }))
+    }
 }
 
 fn other_method(method: &Method, allow: &str) -> HttpResponse {

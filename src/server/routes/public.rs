@@ -36,7 +36,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
 }
 
 /// Gives the page actix-identity on our cookies.
-pub(super) fn page(resource: Resource) -> impl HttpServiceFactory + 'static {
+pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'static {
     resource
         .wrap(IdentityMiddleware::default())
         .wrap(from_fn(identity_bridge))
