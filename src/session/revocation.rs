@@ -56,16 +56,15 @@ impl Revocations {
     /// Whether the session or the user of these claims was revoked. Keyed by ids, never by a token's text, since
     /// a text can have a twin.
     pub fn concern(&self, claims: &Claims) -> bool {
-        let session = claims
-            .sid
-            .as_ref()
-            .is_some_and(|sid| self.sessions.pin().contains_key(sid));
-        session
-            || self
-                .users
-                .pin()
-                .get(&claims.sub)
-                .is_some_and(|(lowest, _)| claims.epoch.unwrap_or(0) < *lowest)
+        let older = |(lowest, _): &(i64, Timestamp)| claims.epoch.unwrap_or(0) < *lowest;
+        self.concern_session(claims) || self.users.pin().get(&claims.sub).is_some_and(older)
+    }
+
+    /// Whether the session of these claims was revoked. One that goes on in its user's new epoch was not, though its
+    /// older access tokens were.
+    pub fn concern_session(&self, claims: &Claims) -> bool {
+        let sid = claims.sid.as_ref();
+        sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
     }
 
     /// Takes note of one.

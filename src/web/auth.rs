@@ -230,7 +230,7 @@ impl Auth {
             .and_then(verify)
         {
             // What has ended already, anyone may forget.
-            if self.sessions().revocations().concern(&claims) {
+            if self.sessions().revocations().concern_session(&claims) {
                 return Ok(None);
             }
             if let Some(csrf) = self.policy().csrf.demand(request, kind, self.cookies())? {

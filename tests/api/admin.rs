@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokenpair::store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
-use crate::support::{Backend, Bearer, Response, TestApp, block_on};
+use crate::support::{Backend, Bearer, Browser, Response, TestApp, block_on};
 
 fn register(app: &TestApp, name: &str) -> String {
     let user = json!({ "username": name, "password": format!("{name}'s password") });
@@ -158,6 +158,32 @@ fn other_roles_take_hold_at_once_and_a_refresh_carries_them(on: Backend) {
     );
 }
 
+fn a_session_that_goes_on_with_other_roles_can_still_be_logged_out(on: Backend) {
+    let (app, _) = with_root(on);
+    let id = register(&app, "ada");
+    let root = log_in(&app, "root");
+    for name in ["access_token_cookie", "refresh_token_cookie"] {
+        let login = json!({ "username": "ada", "password": "ada's password" });
+        let browser = Browser::log_in(&app, login);
+        let mut copy = browser.clone();
+        patch(
+            &app,
+            &root,
+            &id,
+            json!({ "roles": [name.split('_').next().unwrap()] }),
+        );
+        // One of the two cookies alone, with its own CSRF value.
+        let csrf = format!("csrf_{}", name.trim_end_matches("_cookie"));
+        let logout = app
+            .post("/logout")
+            .cookie(&format!("{name}={}", browser.value(name)))
+            .header("X-CSRF-TOKEN", browser.value(&csrf));
+        assert_eq!(logout.send().status, 200);
+        copy.refresh()
+            .refused(401, "session_revoked", "Token has been revoked");
+    }
+}
+
 fn the_last_admin_cannot_lock_everyone_out(on: Backend) {
     let (app, root_id) = with_root(on);
     let root = log_in(&app, "root");
@@ -224,6 +250,7 @@ on_both_databases!(
     users_are_listed_by_name_searched_and_paged,
     a_disabled_user_is_out_at_once_and_back_when_enabled,
     other_roles_take_hold_at_once_and_a_refresh_carries_them,
+    a_session_that_goes_on_with_other_roles_can_still_be_logged_out,
     the_last_admin_cannot_lock_everyone_out,
     an_admin_ends_a_users_sessions,
 );
