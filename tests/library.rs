@@ -22,9 +22,9 @@ use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
-    EndReason, Login, MemoryStore, SessionPolicy, SessionStore, Sessions, Subject,
+    EndReason, Login, MemoryStore, Pair, SessionPolicy, SessionStore, Sessions, Subject,
 };
-use tokenpair::token::{TokenPolicy, Tokens};
+use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
 use tokenpair::web::{
     Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, WebPolicy, identity_bridge, reissue,
 };
@@ -80,12 +80,19 @@ impl Fixture {
         }
     }
 
+    fn believed(&self, token: &str) -> Result<Claims, TokenError> {
+        let tokens = self.auth.sessions().tokens();
+        tokens.verify(token, self.auth.now(), Expiry::Enforced)
+    }
+
+    async fn log_in(&self) -> Pair {
+        let sessions = self.auth.sessions();
+        let login = sessions.login(&self.subject, Login::default(), self.auth.now());
+        login.await.unwrap()
+    }
+
     async fn access_token(&self) -> String {
-        let login = self
-            .auth
-            .sessions()
-            .login(&self.subject, Login::default(), self.auth.now());
-        login.await.unwrap().access.token.as_str().to_owned()
+        self.log_in().await.access.token.as_str().to_owned()
     }
 }
 
@@ -340,18 +347,8 @@ async fn a_sensitive_route_asks_for_a_fresh_token() {
         .app_data(fixture.auth.clone())
         .route("/fresh", web::get().to(fresh_only));
     let app = test::init_service(app.route("/any", web::get().to(any))).await;
-    let login = Login::default();
-    let pair = fixture
-        .auth
-        .sessions()
-        .login(&fixture.subject, login, fixture.auth.now())
-        .await
-        .unwrap();
-    let claims = fixture.auth.sessions().tokens().verify(
-        pair.access.token.as_str(),
-        fixture.auth.now(),
-        tokenpair::token::Expiry::Enforced,
-    );
+    let pair = fixture.log_in().await;
+    let claims = fixture.believed(pair.access.token.as_str());
     let reissued = fixture
         .auth
         .sessions()
@@ -438,12 +435,7 @@ fn secrets_that_cannot_be_safe_are_refused() {
 #[actix_web::test]
 async fn nothing_that_is_secret_is_printed_by_debug() {
     let fixture = Fixture::new();
-    let pair = fixture
-        .auth
-        .sessions()
-        .login(&fixture.subject, Login::default(), fixture.auth.now())
-        .await
-        .unwrap();
+    let pair = fixture.log_in().await;
     let text = format!(
         "{pair:?} {:?} {:?}",
         fixture.auth,
@@ -459,18 +451,8 @@ async fn nothing_that_is_secret_is_printed_by_debug() {
 async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     let fixture = Fixture::new();
     let sessions = fixture.auth.sessions();
-    let pair = sessions
-        .login(&fixture.subject, Login::default(), fixture.auth.now())
-        .await
-        .unwrap();
-    let verify = || {
-        let token = pair.access.token.as_str();
-        sessions.tokens().verify(
-            token,
-            fixture.auth.now(),
-            tokenpair::token::Expiry::Enforced,
-        )
-    };
+    let pair = fixture.log_in().await;
+    let verify = || fixture.believed(pair.access.token.as_str());
     let claims = verify().unwrap();
     let sid = claims.sid.clone().unwrap();
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
@@ -500,19 +482,9 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
 async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     let fixture = Fixture::new();
     let sessions = fixture.auth.sessions();
-    let pair = sessions
-        .login(&fixture.subject, Login::default(), fixture.auth.now())
-        .await
-        .unwrap();
+    let pair = fixture.log_in().await;
     let token = pair.access.token.as_str();
-    let claims = sessions
-        .tokens()
-        .verify(
-            token,
-            fixture.auth.now(),
-            tokenpair::token::Expiry::Enforced,
-        )
-        .unwrap();
+    let claims = fixture.believed(token).unwrap();
     let recorded_at = fixture.auth.now();
     fixture.clock.advance(Duration::from_secs(30));
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
@@ -587,14 +559,7 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         StatusCode::OK
     );
     let sessions = fixture.auth.sessions();
-    let claims = sessions
-        .tokens()
-        .verify(
-            &token,
-            fixture.auth.now(),
-            tokenpair::token::Expiry::Enforced,
-        )
-        .unwrap();
+    let claims = fixture.believed(&token).unwrap();
     sessions
         .end(
             claims.sid.as_deref().unwrap(),

@@ -36,26 +36,28 @@ impl DieselStore {
         now: Timestamp,
         revocations_for: Duration,
     ) -> Result<Purged, StoreError> {
-        let mut purged = Purged::default();
-        let (ended, recorded) = (now - TOMBSTONE, now - revocations_for);
+        Ok(Purged {
+            sessions: self.in_batches(old_sessions, now - TOMBSTONE).await?,
+            revocations: self
+                .in_batches(old_revocations, now - revocations_for)
+                .await?,
+        })
+    }
+
+    async fn in_batches(&self, delete: Delete, before: Timestamp) -> Result<usize, StoreError> {
+        let mut deleted = 0;
         loop {
-            let some = self.write(move |conn| old_sessions(conn, ended)).await?;
-            purged.sessions += some;
+            let some = self.write(move |conn| delete(conn, before)).await?;
+            deleted += some;
             if !is_full(some) {
-                break;
-            }
-        }
-        loop {
-            let some = self
-                .write(move |conn| old_revocations(conn, recorded))
-                .await?;
-            purged.revocations += some;
-            if !is_full(some) {
-                return Ok(purged);
+                return Ok(deleted);
             }
         }
     }
 }
+
+/// Deletes a batch of what is older.
+type Delete = fn(&mut Conn, Timestamp) -> QueryResult<usize>;
 
 fn is_full(batch: usize) -> bool {
     i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)

@@ -248,7 +248,8 @@ impl Auth {
             .and_then(|claims| claims.sid))
     }
 
-    fn looks_in(&self, location: Location) -> bool {
+    /// Whether tokens are looked for there.
+    pub fn looks_in(&self, location: Location) -> bool {
         self.policy().locations.contains(&location)
     }
 }

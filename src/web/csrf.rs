@@ -42,16 +42,18 @@ impl Default for CsrfPolicy {
 /// What a request must prove beside its cookie.
 pub(super) struct Demand<'a> {
     sent: Vec<&'a [u8]>,
-    hint: String,
+    header: &'a HeaderName,
+    kind: TokenKind,
+    cookies: &'a CookiePolicy,
 }
 
 impl CsrfPolicy {
     /// The proof that a request with a cookie of that kind has to bring; none for safe methods.
     pub(super) fn demand<'a>(
-        &self,
+        &'a self,
         request: &'a HttpRequest,
         kind: TokenKind,
-        cookies: &CookiePolicy,
+        cookies: &'a CookiePolicy,
     ) -> Result<Option<Demand<'a>>, Rejection> {
         if !self.protect || !self.methods.contains(request.method()) {
             return Ok(None);
@@ -63,28 +65,15 @@ impl CsrfPolicy {
         let sent = request.headers().get_all(header);
         let demand = Demand {
             sent: sent.map(HeaderValue::as_bytes).collect(),
-            hint: hint(header, kind, cookies),
+            header,
+            kind,
+            cookies,
         };
         if demand.sent.iter().all(|value| value.is_empty()) {
-            return Err(Rejection::missing_csrf(demand.hint));
+            return Err(Rejection::missing_csrf(demand.hint()));
         }
         Ok(Some(demand))
     }
-}
-
-/// A cookie came and counts, whatever the Authorization header says: where both are sent that has to be said.
-fn hint(header: &HeaderName, kind: TokenKind, cookies: &CookiePolicy) -> String {
-    let header = header.as_str().to_ascii_uppercase();
-    let name = cookies.csrf_name(kind);
-    let token = cookies.token_name(kind);
-    let value = if cookies.csrf {
-        "the cookie"
-    } else {
-        "the login's"
-    };
-    format!(
-        "The token came in the cookie {token}: repeat the value of {value} {name} in the header {header}."
-    )
 }
 
 impl Demand<'_> {
@@ -97,7 +86,22 @@ impl Demand<'_> {
         };
         match self.sent.as_slice() {
             [sent] if same(sent) => Ok(()),
-            _ => Err(Rejection::csrf_mismatch(self.hint.clone())),
+            _ => Err(Rejection::csrf_mismatch(self.hint())),
         }
+    }
+
+    /// A cookie came and counts, whatever the Authorization header says: where both are sent that has to be said.
+    fn hint(&self) -> String {
+        let header = self.header.as_str().to_ascii_uppercase();
+        let name = self.cookies.csrf_name(self.kind);
+        let token = self.cookies.token_name(self.kind);
+        let value = if self.cookies.csrf {
+            "the cookie"
+        } else {
+            "the login's"
+        };
+        format!(
+            "The token came in the cookie {token}: repeat the value of {value} {name} in the header {header}."
+        )
     }
 }

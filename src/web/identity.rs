@@ -107,7 +107,7 @@ async fn log_in<B>(
     session: &Session,
     response: &mut ServiceResponse<B>,
 ) -> Result<(), Rejection> {
-    if !auth.policy().locations.contains(&Location::Cookies) {
+    if !auth.looks_in(Location::Cookies) {
         return Err(Rejection::internal(LoginTrouble::NoCookies));
     }
     let id = session

@@ -70,7 +70,7 @@ pub(super) struct Found<'a> {
 /// The first token of that kind.
 pub(super) fn find<'a>(
     request: &'a HttpRequest,
-    policy: &WebPolicy,
+    policy: &'a WebPolicy,
     kind: TokenKind,
 ) -> Result<Found<'a>, Rejection> {
     let mut absences = Vec::new();
@@ -95,7 +95,7 @@ type Search<'a> = Result<Found<'a>, String>;
 
 fn in_cookies<'a>(
     request: &'a HttpRequest,
-    policy: &WebPolicy,
+    policy: &'a WebPolicy,
     kind: TokenKind,
 ) -> Result<Search<'a>, Rejection> {
     let name = policy.cookies.token_name(kind);
@@ -119,7 +119,7 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
         return Ok(Err(format!("Missing {title} Header")));
     }
     let scheme = policy.scheme.as_str();
-    let expected = match scheme {
+    let expected = || match scheme {
         "" => format!("Expected '{title}: <JWT>'"),
         _ => format!("Expected '{title}: {scheme} <JWT>'"),
     };
@@ -129,7 +129,8 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
     };
     let [words] = credentials.as_slice() else {
         return Ok(Err(format!(
-            "Missing '{scheme}' type in '{title}' header. {expected}"
+            "Missing '{scheme}' type in '{title}' header. {}",
+            expected()
         )));
     };
     match words.as_slice() {
@@ -142,7 +143,8 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
             }))
         }
         _ => Err(Rejection::bad_header(format!(
-            "Bad {title} header. {expected}"
+            "Bad {title} header. {}",
+            expected()
         ))),
     }
 }

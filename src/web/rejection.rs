@@ -13,7 +13,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::session::{End, SessionError};
+use crate::session::{End, SessionError, StoreError};
 use crate::token::TokenError;
 
 /// An answer that says no.
@@ -219,6 +219,12 @@ impl From<SessionError> for Rejection {
             SessionError::Store(_) | SessionError::Busy => Self::unavailable(error),
             SessionError::Issue(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error)
     }
 }
 

@@ -36,9 +36,7 @@ pub(super) async fn account(
     user: Access,
 ) -> Result<HttpResponse, Rejection> {
     let found = state.store.user_by_id(user.identity()).await;
-    let user = found
-        .map_err(Rejection::unavailable)?
-        .filter(|user| user.disabled_at.is_none());
+    let user = found?.filter(|user| user.disabled_at.is_none());
     let User {
         subject,
         created_at,

@@ -42,7 +42,7 @@ pub(super) async fn users(
     state.admit_admin(&user).await?;
     let Query { search, page } = Query::of(&request)?;
     let found = state.store.search_users(&search, page).await;
-    let (users, total) = found.map_err(Rejection::unavailable)?;
+    let (users, total) = found?;
     let users: Vec<Listed> = users.into_iter().map(Listed::from).collect();
     Ok(HttpResponse::Ok().json(json!({
         "users": users,
@@ -148,11 +148,7 @@ pub(super) async fn change(
     }
     match patch.disabled {
         Some(true) => apply(&state, &id, UserChange::Disable).await?,
-        Some(false) => state
-            .store
-            .enable_user(&id)
-            .await
-            .map_err(Rejection::unavailable)?,
+        Some(false) => state.store.enable_user(&id).await?,
         None => {}
     }
     Ok(HttpResponse::Ok().json(Listed::from(find(&state, &id).await?)))
@@ -160,8 +156,7 @@ pub(super) async fn change(
 
 async fn apply(state: &State, id: &str, change: UserChange) -> Result<(), Rejection> {
     let changed = state.store.change_user(id, change, state.auth.now()).await;
-    let revocation: Result<Revocation, AccountError> =
-        changed.map_err(Rejection::unavailable)?.try_into();
+    let revocation: Result<Revocation, AccountError> = changed?.try_into();
     state.auth.sessions().note(&revocation?);
     Ok(())
 }
@@ -178,11 +173,7 @@ pub(super) async fn end_sessions(
 }
 
 async fn find(state: &State, id: &str) -> Result<User, Rejection> {
-    let found = state
-        .store
-        .user_by_id(id)
-        .await
-        .map_err(Rejection::unavailable)?;
+    let found = state.store.user_by_id(id).await?;
     found.ok_or_else(|| {
         Rejection::new(StatusCode::NOT_FOUND, "user_not_found", "No such user")
             .hint("GET /admin/users lists all.")
@@ -192,11 +183,7 @@ async fn find(state: &State, id: &str) -> Result<User, Rejection> {
 impl State {
     /// Admits a user who is an admin now, whatever its token says of roles.
     async fn admit_admin(&self, user: &Access) -> Result<(), Rejection> {
-        let found = self
-            .store
-            .user_by_id(user.identity())
-            .await
-            .map_err(Rejection::unavailable)?;
+        let found = self.store.user_by_id(user.identity()).await?;
         let subject = found
             .map(|user| user.subject)
             .filter(|subject| !subject.disabled);

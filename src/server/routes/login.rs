@@ -14,7 +14,7 @@ use crate::server::body::{Body, Fields, FromFields};
 use crate::server::{State, browser};
 use crate::session::Login;
 use crate::settings::Registration;
-use crate::web::{Location, Rejection, device};
+use crate::web::{Auth, Location, Rejection, device};
 
 /// A name and a password.
 pub(super) struct Credentials {
@@ -63,8 +63,8 @@ impl FromFields for LoginRequest {
 
 /// What the server would not look for is of no use to anyone.
 fn looks_in(request: &HttpRequest, location: Location) -> bool {
-    let state = request.app_data::<web::Data<State>>();
-    state.is_some_and(|state| state.auth.policy().locations.contains(&location))
+    let auth = request.app_data::<Auth>();
+    auth.is_some_and(|auth| auth.looks_in(location))
 }
 
 pub(super) async fn register(

@@ -31,7 +31,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
     if !state.serving.load(Ordering::SeqCst) {
         return Err(Rejection::unavailable(Stopping));
     }
-    state.store.ping().await.map_err(Rejection::unavailable)?;
+    state.store.ping().await?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
 }
 
