@@ -22,7 +22,7 @@ use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
-    EndReason, Login, MemoryStore, Pair, SessionPolicy, SessionStore, Sessions, Subject,
+    Act, EndReason, Login, MemoryStore, Pair, SessionPolicy, SessionStore, Sessions, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
 use tokenpair::web::{
@@ -457,7 +457,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     let sid = claims.sid.clone().unwrap();
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
     sessions
-        .end(&sid, EndReason::Logout, fixture.auth.now())
+        .end(&sid, EndReason::Logout, &Act::at(fixture.auth.now()))
         .await
         .unwrap();
     for _ in 0..59 {
@@ -493,7 +493,7 @@ async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     assert!(
         fixture
             .store
-            .revoke(sid, EndReason::Logout, recorded_at)
+            .revoke(sid, EndReason::Logout, &Act::at(recorded_at))
             .await
             .unwrap()
     );
@@ -564,7 +564,7 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         .end(
             claims.sid.as_deref().unwrap(),
             EndReason::Logout,
-            fixture.auth.now(),
+            &Act::at(fixture.auth.now()),
         )
         .await
         .unwrap();

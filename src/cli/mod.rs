@@ -1,6 +1,7 @@
 //! Commands: what the `tokenpair` program can be told. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod config;
+mod events;
 mod health;
 mod migrate;
 mod purge;
@@ -46,6 +47,8 @@ enum Command {
     /// Manage sessions
     #[command(subcommand)]
     Session(session::Command),
+    /// List what happened to users and sessions, the latest first
+    Events(events::Wanted),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -86,6 +89,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Purge => purge::run(out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
+        Command::Events(wanted) => events::run(wanted, out),
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
         Command::Healthcheck => health::run(out),

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, block_on, existing_store, settings, user};
 use crate::clock::Clock;
-use crate::session::{EndReason, Session, SessionStore};
+use crate::session::{Act, EndReason, Session, SessionStore};
 use crate::settings::Settings;
 use crate::store::DieselStore;
 
@@ -79,8 +79,8 @@ async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<()
         )
         .into());
     }
-    let now = Clock::system().now();
-    let ended = store.revoke(id, EndReason::Admin, now).await?;
+    let act = Act::of_operator(Clock::system().now());
+    let ended = store.revoke(id, EndReason::Admin, &act).await?;
     Ok(writeln!(
         out,
         "{id} {}",

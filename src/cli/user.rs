@@ -8,6 +8,7 @@ use super::{Failure, block_on, existing_store, settings, store};
 use crate::clock::Clock;
 use crate::password::{Password, Passwords};
 use crate::server::{AccountError, Accounts};
+use crate::session::Act;
 use crate::settings::Settings;
 use crate::store::{ADMIN, Changed, DieselStore, User, UserChange, Username};
 
@@ -93,7 +94,6 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
 struct Users {
     settings: Settings,
     store: DieselStore,
-    clock: Clock,
 }
 
 impl Users {
@@ -103,11 +103,7 @@ impl Users {
             Command::Add { .. } => store(&settings)?,
             _ => existing_store(&settings)?,
         };
-        Ok(Self {
-            settings,
-            store,
-            clock: Clock::system(),
-        })
+        Ok(Self { settings, store })
     }
 
     fn accounts(&self) -> Result<Accounts, Failure> {
@@ -115,6 +111,10 @@ impl Users {
             self.store.clone(),
             Passwords::start(self.settings.password)?,
         ))
+    }
+
+    fn act(&self) -> Act {
+        Act::of_operator(Clock::system().now())
     }
 
     async fn find(&self, name: &str) -> Result<User, Failure> {
@@ -138,7 +138,7 @@ impl Users {
         };
         let user = self
             .accounts()?
-            .register(name, password, roles, self.clock.now())
+            .register(name, password, roles, &self.act())
             .await?;
         Ok(writeln!(out, "{} added, id {}", user.username, user.id)?)
     }
@@ -196,15 +196,16 @@ impl Users {
 
     async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let user = self.find(name).await?;
-        self.store.enable_user(&user.subject.id).await?;
+        self.store
+            .enable_user(&user.subject.id, &self.act())
+            .await?;
         Ok(writeln!(out, "{} may log in", user.subject.username)?)
     }
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
-        let now = self.clock.now();
         match self
             .store
-            .change_user(&user.subject.id, change, now)
+            .change_user(&user.subject.id, change, &self.act())
             .await?
         {
             Changed::Done(_) => Ok(()),

@@ -2,10 +2,11 @@
 
 use thiserror::Error;
 
-use crate::clock::Timestamp;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords};
-use crate::session::{Revocation, StoreError, Subject};
-use crate::store::{Changed, DieselStore, NewUser, UserChange, UserError, Username, UsernameError};
+use crate::session::{Act, Revocation, StoreError, Subject};
+use crate::store::{
+    Changed, DieselStore, EventKind, NewUser, UserChange, UserError, Username, UsernameError,
+};
 
 /// Users over a store and a pool of hashing threads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ impl Accounts {
         username: &str,
         password: Password,
         roles: Vec<String>,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Subject, AccountError> {
         let username = Username::parse(username)?;
         let password_hash = self.hash(password).await?;
@@ -88,13 +89,13 @@ impl Accounts {
                     password_hash,
                     roles,
                 },
-                now,
+                act,
             )
             .await?)
     }
 
     /// The user, if the password is its own and it may log in. A name that nobody has, or that nobody could have, and
-    /// a disabled user cost the same time and get the same answer.
+    /// a disabled user cost the same time and get the same answer; only the audit trail tells them apart.
     ///
     /// # Errors
     ///
@@ -103,6 +104,7 @@ impl Accounts {
         &self,
         username: &str,
         password: Password,
+        act: &Act,
     ) -> Result<Option<Subject>, AccountError> {
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
@@ -110,9 +112,18 @@ impl Accounts {
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;
-        Ok(user
-            .map(|user| user.subject)
-            .filter(|subject| right && !subject.disabled))
+        let subject = user.map(|user| user.subject);
+        let refused = match &subject {
+            None => "unknown user",
+            Some(_) if !right => "wrong password",
+            Some(subject) if subject.disabled => "user disabled",
+            Some(_) => return Ok(subject),
+        };
+        let id = subject.map(|subject| subject.id);
+        self.store
+            .record_refusal(EventKind::LoginFailed, id.as_deref(), refused, act)
+            .await?;
+        Ok(None)
     }
 
     /// Changes a user's password, who gives the present one. All its sessions end but `sid`.
@@ -125,14 +136,14 @@ impl Accounts {
         user_id: &str,
         sid: &str,
         (current, new): (Password, Password),
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Revocation, AccountError> {
-        self.confirm(user_id, current).await?;
+        self.confirm(user_id, current, act).await?;
         let hash = self.hash(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         self.store
-            .change_user(user_id, change, now)
+            .change_user(user_id, change, act)
             .await?
             .try_into()
     }
@@ -146,19 +157,28 @@ impl Accounts {
         &self,
         user_id: &str,
         password: Password,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Revocation, AccountError> {
-        self.confirm(user_id, password).await?;
-        self.store.delete_user(user_id, now).await?.try_into()
+        self.confirm(user_id, password, act).await?;
+        self.store.delete_user(user_id, act).await?.try_into()
     }
 
-    async fn confirm(&self, user_id: &str, password: Password) -> Result<(), AccountError> {
+    async fn confirm(
+        &self,
+        user_id: &str,
+        password: Password,
+        act: &Act,
+    ) -> Result<(), AccountError> {
         let user = self.store.user_by_id(user_id).await?;
         let hash = user.map(|user| user.password_hash);
-        match self.passwords.verify(password, hash).await? {
-            true => Ok(()),
-            false => Err(AccountError::WrongPassword),
+        if self.passwords.verify(password, hash).await? {
+            return Ok(());
         }
+        let kind = EventKind::ConfirmationFailed;
+        self.store
+            .record_refusal(kind, Some(user_id), "wrong password", act)
+            .await?;
+        Err(AccountError::WrongPassword)
     }
 
     /// Hashes a password that someone wants to have.

@@ -29,7 +29,13 @@ pub(super) async fn seal<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let mut response = next.call(request).await?.map_into_left_body();
+    let mut response = if holds_nul(&request) {
+        request
+            .into_response(HttpResponse::from_error(nul_rejection()))
+            .map_into_right_body()
+    } else {
+        next.call(request).await?.map_into_left_body()
+    };
     if is_bare_error(&response) {
         let plain = plain_rejection(response.status());
         response = response
@@ -38,6 +44,20 @@ pub(super) async fn seal<B: MessageBody>(
     }
     add_defaults(response.headers_mut());
     Ok(response)
+}
+
+/// No id, name or parameter of ours has a NUL, and PostgreSQL knows no text with one.
+fn holds_nul(request: &ServiceRequest) -> bool {
+    let address = request.uri().path_and_query();
+    address.is_some_and(|address| address.as_str().contains("%00"))
+}
+
+fn nul_rejection() -> Rejection {
+    Rejection::new(
+        StatusCode::BAD_REQUEST,
+        "bad_request",
+        "The address holds a NUL character",
+    )
 }
 
 fn is_bare_error<B>(response: &ServiceResponse<B>) -> bool {

@@ -26,7 +26,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::password::Passwords;
 use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
-use crate::store::{DatabaseUrl, DieselStore, MigrationError, Purged};
+use crate::store::{DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
 use crate::token::Tokens;
 use crate::web::{Auth, reissue};
 
@@ -35,9 +35,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How often what is long over is deleted.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-
-/// For how long revocations are kept: longer than any access token is believed, on any replica.
-pub const REVOCATIONS_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 /// How often other replicas' revocations are read: often enough to reach every replica within a second.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -102,6 +99,7 @@ pub struct Server {
     address: SocketAddr,
     auth: Auth,
     clock: Clock,
+    purge: PurgePolicy,
     state: Arc<State>,
 }
 
@@ -136,6 +134,7 @@ impl Server {
             address,
             auth,
             clock,
+            purge: settings.purge,
             state,
         })
     }
@@ -163,7 +162,11 @@ impl Server {
                 Arc::clone(&self.state),
             )),
             actix_web::rt::spawn(follow_revocations(self.auth, self.clock.clone())),
-            actix_web::rt::spawn(purge_now_and_then(self.state.store.clone(), self.clock)),
+            actix_web::rt::spawn(purge_now_and_then(
+                self.state.store.clone(),
+                self.purge,
+                self.clock,
+            )),
         ];
         let served = self.http.await;
         background
@@ -254,14 +257,12 @@ async fn follow_revocations(auth: Auth, clock: Clock) {
     }
 }
 
-async fn purge_now_and_then(store: DieselStore, clock: Clock) {
+async fn purge_now_and_then(store: DieselStore, policy: PurgePolicy, clock: Clock) {
     loop {
-        match store.purge(clock.now(), REVOCATIONS_FOR).await {
-            Ok(purged) if purged != Purged::default() => log::info!(
-                "purged {} sessions and {} revocations that are long over",
-                purged.sessions,
-                purged.revocations
-            ),
+        match store.purge(clock.now(), policy).await {
+            Ok(purged) if purged != Purged::default() => {
+                log::info!("purged {purged} that are long over");
+            }
             Ok(_) => {}
             Err(error) => log::warn!("nothing was purged: {error}"),
         }

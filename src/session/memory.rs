@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::act::Act;
 use super::revocation::{Revocation, Revoked};
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
@@ -98,13 +99,13 @@ impl SessionStore for MemoryStore {
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let Some(session) = tables
-            .living(&step.id, step.now)
+            .living(&step.id, step.act.at)
             .filter(|session| session.rotation == step.expected)
         else {
             return Ok(false);
         };
         session.rotation = step.next;
-        session.last_used_at = step.now;
+        session.last_used_at = step.act.at;
         Ok(true)
     }
 
@@ -125,13 +126,8 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn revoke(
-        &self,
-        id: &str,
-        reason: EndReason,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.tables().revoke(id, reason, now))
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
+        Ok(self.tables().revoke(id, reason, act.at))
     }
 
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
@@ -148,12 +144,12 @@ impl SessionStore for MemoryStore {
         user_id: &str,
         keep: &str,
         reason: EndReason,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Vec<String>, StoreError> {
         let sessions = self.list(user_id).await?.into_iter();
         let mut others: Vec<String> = sessions.map(|session| session.id).collect();
         let mut tables = self.tables();
-        others.retain(|id| id != keep && tables.revoke(id, reason, now));
+        others.retain(|id| id != keep && tables.revoke(id, reason, act.at));
         Ok(others)
     }
 

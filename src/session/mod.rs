@@ -3,6 +3,7 @@
 //! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is what a store must do. A
 //! store only executes what the rule decided.
 
+mod act;
 mod memory;
 mod mint;
 mod own;
@@ -12,6 +13,7 @@ mod seed;
 mod service;
 mod store;
 
+pub use self::act::Act;
 pub use self::memory::MemoryStore;
 pub use self::mint::{Issued, Pair};
 pub use self::revocation::{Revocation, Revocations, Revoked};

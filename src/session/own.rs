@@ -1,5 +1,6 @@
 //! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
 
+use super::act::Act;
 use super::mint::{Freshness, Pair};
 use super::revocation::{Revocation, Revoked};
 use super::service::{SessionError, Sessions};
@@ -30,16 +31,11 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
-    pub async fn end_own(
-        &self,
-        user_id: &str,
-        sid: &str,
-        now: Timestamp,
-    ) -> Result<bool, SessionError> {
+    pub async fn end_own(&self, user_id: &str, sid: &str, act: &Act) -> Result<bool, SessionError> {
         let record = self.0.store.load(sid).await?;
-        let found = record.is_some_and(|record| self.goes_on(&record, user_id, now));
+        let found = record.is_some_and(|record| self.goes_on(&record, user_id, act.at));
         if found {
-            self.end(sid, EndReason::Revoked, now).await?;
+            self.end(sid, EndReason::Revoked, act).await?;
         }
         Ok(found)
     }
@@ -53,9 +49,9 @@ impl Sessions {
         &self,
         user_id: &str,
         keep: &str,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<usize, SessionError> {
-        self.end_many(user_id, keep, EndReason::Revoked, now).await
+        self.end_many(user_id, keep, EndReason::Revoked, act).await
     }
 
     /// Ends all of a user's sessions, by an admin. How many that were.
@@ -63,8 +59,8 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed; none is ended then.
-    pub async fn end_all(&self, user_id: &str, now: Timestamp) -> Result<usize, SessionError> {
-        self.end_many(user_id, "", EndReason::Admin, now).await
+    pub async fn end_all(&self, user_id: &str, act: &Act) -> Result<usize, SessionError> {
+        self.end_many(user_id, "", EndReason::Admin, act).await
     }
 
     async fn end_many(
@@ -72,17 +68,20 @@ impl Sessions {
         user_id: &str,
         keep: &str,
         reason: EndReason,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<usize, SessionError> {
         let ended = self
             .0
             .store
-            .revoke_others(user_id, keep, reason, now)
+            .revoke_others(user_id, keep, reason, act)
             .await?;
         let count = ended.len();
         for id in ended {
             let subject = Revoked::Session(id);
-            self.0.revocations.add(&Revocation { subject, at: now });
+            self.0.revocations.add(&Revocation {
+                subject,
+                at: act.at,
+            });
         }
         Ok(count)
     }
@@ -109,15 +108,15 @@ impl Sessions {
     pub(super) async fn keep_to_the_limit(
         &self,
         new: &Session,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<(), SessionError> {
         let Some(limit) = self.0.policy.limit else {
             return Ok(());
         };
-        let mut others = self.list(&new.user_id, now).await?;
+        let mut others = self.list(&new.user_id, act.at).await?;
         others.retain(|session| session.id != new.id);
         for session in others.iter().skip(limit.saturating_sub(1)) {
-            self.end(&session.id, EndReason::Limit, now).await?;
+            self.end(&session.id, EndReason::Limit, act).await?;
         }
         Ok(())
     }

@@ -32,6 +32,9 @@ pub struct SessionPolicy {
     pub idle: Duration,
     /// The end that nothing moves (`SESSION_MAX_AGE`, 90 d).
     pub max_age: Duration,
+    /// Access tokens are refused, and nobody logged out, once for this long it could not be read what was revoked
+    /// elsewhere (`REVOCATION_STALE_LIMIT`, never).
+    pub stale_limit: Option<Duration>,
 }
 
 impl Default for SessionPolicy {
@@ -42,6 +45,7 @@ impl Default for SessionPolicy {
             limit: None,
             idle: Duration::from_secs(30 * 86_400),
             max_age: Duration::from_secs(90 * 86_400),
+            stale_limit: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::act::Act;
 use super::mint::{Freshness, Issued, Mint, Pair};
 use super::revocation::{OVERLAP, Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
@@ -39,6 +40,9 @@ pub enum SessionError {
     /// The row changed under every decision.
     #[error("the session is busy")]
     Busy,
+    /// Since `SessionPolicy::stale_limit` nobody could tell what was revoked elsewhere.
+    #[error("for longer than REVOCATION_STALE_LIMIT it could not be read what was revoked")]
+    Stale,
 }
 
 /// Where a login came from.
@@ -134,7 +138,11 @@ impl Sessions {
             revoked: None,
         };
         self.0.store.create(&session).await?;
-        self.keep_to_the_limit(&session, now).await?;
+        let act = Act {
+            ip: session.ip.clone(),
+            ..Act::at(now)
+        };
+        self.keep_to_the_limit(&session, &act).await?;
         let record = SessionRecord {
             session,
             subject: subject.clone(),
@@ -158,11 +166,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError`] if the store failed; the client keeps its token and may try again.
-    pub async fn refresh(
-        &self,
-        claims: &Claims,
-        now: Timestamp,
-    ) -> Result<Refreshed, SessionError> {
+    pub async fn refresh(&self, claims: &Claims, act: &Act) -> Result<Refreshed, SessionError> {
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(Refreshed::Ended(End::Unknown));
         };
@@ -176,7 +180,7 @@ impl Sessions {
             else {
                 return Ok(Refreshed::Ended(End::Unknown));
             };
-            if let Some(answer) = self.execute(record, generation, now).await? {
+            if let Some(answer) = self.execute(record, generation, act).await? {
                 return Ok(answer);
             }
         }
@@ -188,14 +192,14 @@ impl Sessions {
         &self,
         record: SessionRecord,
         generation: i64,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Option<Refreshed>, SessionError> {
-        match decide(&record.row(), generation, now, &self.0.policy) {
+        match decide(&record.row(), generation, act.at, &self.0.policy) {
             Decision::Grant { case, next } => {
-                let Some(record) = self.write(record, next, now).await? else {
+                let Some(record) = self.write(record, case, next, act).await? else {
                     return Ok(None);
                 };
-                let pair = self.mint(&record).pair(Freshness::Stale, now)?;
+                let pair = self.mint(&record).pair(Freshness::Stale, act.at)?;
                 let pair = Pair {
                     refresh_stays: case == Case::Again,
                     ..pair
@@ -203,7 +207,7 @@ impl Sessions {
                 Ok(Some(Refreshed::Granted(Box::new(pair))))
             }
             Decision::Reused => {
-                self.end(&record.session.id, EndReason::Reuse, now).await?;
+                self.end(&record.session.id, EndReason::Reuse, act).await?;
                 Ok(Some(Refreshed::Reused))
             }
             Decision::Superseded => Ok(Some(Refreshed::Superseded)),
@@ -215,8 +219,9 @@ impl Sessions {
     async fn write(
         &self,
         mut record: SessionRecord,
+        case: Case,
         next: Option<Rotation>,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Option<SessionRecord>, SessionError> {
         let Some(next) = next else {
             return Ok(Some(record));
@@ -225,7 +230,8 @@ impl Sessions {
             id: record.session.id.clone(),
             expected: record.session.rotation,
             next,
-            now,
+            case,
+            act: act.clone(),
         };
         let written = self.0.store.rotate(&step).await?;
         record.session.rotation = next;
@@ -271,16 +277,11 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed: the session is not ended.
-    pub async fn end(
-        &self,
-        sid: &str,
-        reason: EndReason,
-        now: Timestamp,
-    ) -> Result<(), SessionError> {
-        self.0.store.revoke(sid, reason, now).await?;
+    pub async fn end(&self, sid: &str, reason: EndReason, act: &Act) -> Result<(), SessionError> {
+        self.0.store.revoke(sid, reason, act).await?;
         let revocation = Revocation {
             subject: Revoked::Session(sid.to_owned()),
-            at: now,
+            at: act.at,
         };
         self.0.revocations.add(&revocation);
         Ok(())
@@ -297,14 +298,32 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; the set stays as it was.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
-        let last = Timestamp::from_unix(self.0.synced_at.load(Ordering::Relaxed));
-        let since = (last - OVERLAP).max(self.0.revocations.oldest(now));
+        let since = (self.synced_at() - OVERLAP).max(self.0.revocations.oldest(now));
         for revocation in self.0.store.revocations_since(since).await? {
             self.0.revocations.add(&revocation);
         }
         self.0.revocations.forget(now);
         self.0.synced_at.store(now.unix(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`]).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Stale`] if not.
+    pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
+        let age = now.since(self.synced_at());
+        let stale = self.0.policy.stale_limit.is_some_and(|limit| age > limit);
+        if stale {
+            Err(SessionError::Stale)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn synced_at(&self) -> Timestamp {
+        Timestamp::from_unix(self.0.synced_at.load(Ordering::Relaxed))
     }
 
     pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {

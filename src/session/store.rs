@@ -1,4 +1,5 @@
-//! What a store of sessions must do. Every method is one atomic step; outcomes are data, errors are failures.
+//! What a store of sessions must do. Every method is one atomic step; outcomes are data, errors are failures. A store that
+//! keeps an audit trail records each event in the step that it tells of.
 
 use std::error::Error;
 use std::fmt;
@@ -6,8 +7,9 @@ use std::fmt;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use super::act::Act;
 use super::revocation::Revocation;
-use super::rotation::{Rotation, Row};
+use super::rotation::{Case, Rotation, Row};
 use super::seed::Seed;
 use crate::clock::Timestamp;
 
@@ -144,8 +146,10 @@ pub struct Step {
     pub expected: Rotation,
     /// What the row becomes.
     pub next: Rotation,
-    /// The instant of the decision: `last_used_at`, and the session must not have expired.
-    pub now: Timestamp,
+    /// Which line of the rule this is; a store that keeps an audit trail records those that are not routine.
+    pub case: Case,
+    /// When it was decided (`last_used_at`, and the session must not have expired by then), and from where.
+    pub act: Act,
 }
 
 /// The store failed. Not an answer: nobody is logged out for it.
@@ -184,8 +188,7 @@ pub trait SessionStore: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Revokes the session if it is not, and records the revocation with it. True if it was this call that did.
-    async fn revoke(&self, id: &str, reason: EndReason, now: Timestamp)
-    -> Result<bool, StoreError>;
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError>;
 
     /// A user's sessions, the latest login first, those that have ended among them.
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError>;
@@ -196,7 +199,7 @@ pub trait SessionStore: Send + Sync {
         user_id: &str,
         keep: &str,
         reason: EndReason,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Vec<String>, StoreError>;
 
     /// The revocations recorded at or after `at`.

@@ -73,6 +73,12 @@ pub const KNOWN: &[Known] = &[
         "How many sessions a user may have at once; past it the oldest ends.",
     ),
     known(
+        "REVOCATION_STALE_LIMIT",
+        "off",
+        "Answers 503 once it could not be read for this long what other replicas revoked; 10s to 1d.",
+    ),
+    known("AUDIT_KEEP", "90d", "For how long audit events are kept."),
+    known(
         "JWT_SECRET_KEY",
         "made on first start, on loopback only",
         "The secret that signs; 32, 48 or 64 bytes for HS256, HS384, HS512.",
@@ -206,7 +212,14 @@ pub const KNOWN: &[Known] = &[
 pub(super) const SECRET: &[&str] = &["JWT_SECRET_KEY"];
 
 /// Names that begin like this are ours, so an unknown one is probably a slip of the pen.
-pub(super) const PREFIXES: &[&str] = &["JWT_", "SERVER_", "SESSION_", "PASSWORD_"];
+pub(super) const PREFIXES: &[&str] = &[
+    "JWT_",
+    "SERVER_",
+    "SESSION_",
+    "PASSWORD_",
+    "REVOCATION_",
+    "AUDIT_",
+];
 
 /// Flask-JWT-Extended has these; this server does not, and says so instead of silently doing something else.
 pub(super) const NOT_HERE: &[&str] = &[

@@ -22,7 +22,7 @@ pub use self::sources::{Origin, Sources};
 use crate::keys::Algorithm;
 use crate::password::PasswordPolicy;
 use crate::session::SessionPolicy;
-use crate::store::{DatabaseUrl, StorePolicy};
+use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
 use crate::token::TokenPolicy;
 use crate::web::WebPolicy;
 
@@ -51,6 +51,8 @@ pub struct Settings {
     pub tokens: TokenPolicy,
     /// `SESSION_*`
     pub sessions: SessionPolicy,
+    /// `AUDIT_KEEP`
+    pub purge: PurgePolicy,
     /// How tokens travel.
     pub web: WebPolicy,
     /// `RUST_LOG`
@@ -113,6 +115,7 @@ impl Settings {
                 ..tokens
             },
             web,
+            purge: policies::purge(&mut reader),
             log: reader.text_or("RUST_LOG", "info,actix_server=warn"),
             remarks,
         };

@@ -11,7 +11,7 @@ use super::{Registration, Secret};
 use crate::keys::{Algorithm, KeyRing};
 use crate::password::PasswordPolicy;
 use crate::session::{ReusePolicy, SessionPolicy};
-use crate::store::DatabaseUrl;
+use crate::store::{DatabaseUrl, PurgePolicy};
 use crate::token::TokenPolicy;
 
 pub(super) fn cores() -> usize {
@@ -190,5 +190,25 @@ pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy
         limit: limit(reader),
         idle,
         max_age: lifetime(reader, "SESSION_MAX_AGE", default.max_age),
+        stale_limit: stale_limit(reader),
+    }
+}
+
+/// Less than 10 s would refuse people for one slow answer of the database.
+fn stale_limit(reader: &mut Reader<'_>) -> Option<Duration> {
+    const NAME: &str = "REVOCATION_STALE_LIMIT";
+    let off = reader.text(NAME).is_none_or(|text| text == "off");
+    let limit = (!off).then(|| reader.duration(NAME, Duration::from_secs(60)));
+    if limit.is_some_and(|limit| !(10..=86_400).contains(&limit.as_secs())) {
+        reader.problem(NAME, "has to be from 10s to 1d, or off");
+    }
+    limit
+}
+
+pub(super) fn purge(reader: &mut Reader<'_>) -> PurgePolicy {
+    let default = PurgePolicy::default();
+    PurgePolicy {
+        events: lifetime(reader, "AUDIT_KEEP", default.events),
+        ..default
     }
 }

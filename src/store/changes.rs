@@ -2,12 +2,13 @@
 
 use diesel::prelude::*;
 
+use super::audit::{EventKind, NewEvent};
 use super::connection::{Conn, DieselStore};
 use super::revocations;
 use super::schema::{sessions, users};
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
-use crate::session::{EndReason, Revocation, Revoked, StoreError};
+use crate::session::{Act, EndReason, Revocation, Revoked, StoreError};
 
 /// A change that ends what the user's tokens could do before.
 #[derive(Clone, Debug)]
@@ -26,6 +27,17 @@ pub enum UserChange {
 }
 
 impl UserChange {
+    /// How it is told.
+    fn event<'a>(&self, act: &'a Act) -> NewEvent<'a> {
+        match self {
+            Self::Disable => NewEvent::new(EventKind::UserDisabled, act),
+            Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, act),
+            Self::Roles(roles) => {
+                NewEvent::new(EventKind::RolesChanged, act).detail(roles.join(" "))
+            }
+        }
+    }
+
     /// Whether a user is an admin after it.
     fn leaves_an_admin(&self) -> bool {
         match self {
@@ -59,17 +71,18 @@ impl DieselStore {
         &self,
         id: &str,
         change: UserChange,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Changed, StoreError> {
-        let id = id.to_owned();
+        let (id, act) = (id.to_owned(), act.clone());
         self.write(move |conn| {
             if !change.leaves_an_admin() && is_last_admin(conn, &id)? {
                 return Ok(Changed::LastAdmin);
             }
-            apply(conn, &id, change, now)?;
+            change.event(&act).user(&id).record(conn)?;
+            apply(conn, &id, change, act.at)?;
             let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
             carry_over(conn, &id, lowest_epoch)?;
-            record(conn, Revoked::User { id, lowest_epoch }, now)
+            record(conn, Revoked::User { id, lowest_epoch }, act.at)
         })
         .await
     }
@@ -79,14 +92,17 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`StoreError`] if the database failed.
-    pub async fn enable_user(&self, id: &str) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        let enable = move |conn: &mut Conn| {
-            diesel::update(users::table.find(id))
+    pub async fn enable_user(&self, id: &str, act: &Act) -> Result<(), StoreError> {
+        let (id, act) = (id.to_owned(), act.clone());
+        self.write(move |conn| {
+            diesel::update(users::table.find(&id))
                 .set(users::disabled_at.eq(None::<i64>))
-                .execute(conn)
-        };
-        self.write_one(enable).await.map(|_| ())
+                .execute(conn)?;
+            NewEvent::new(EventKind::UserEnabled, &act)
+                .user(id)
+                .record(conn)
+        })
+        .await
     }
 
     /// Deletes a user and all its sessions, unless it is the last who may manage others.
@@ -94,15 +110,19 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`StoreError`] if the database failed; nothing is deleted then.
-    pub async fn delete_user(&self, id: &str, now: Timestamp) -> Result<Changed, StoreError> {
-        let id = id.to_owned();
+    pub async fn delete_user(&self, id: &str, act: &Act) -> Result<Changed, StoreError> {
+        let (id, act) = (id.to_owned(), act.clone());
         self.write(move |conn| {
             if is_last_admin(conn, &id)? {
                 return Ok(Changed::LastAdmin);
             }
-            diesel::delete(users::table.find(&id)).execute(conn)?;
+            let user = users::table.find(&id);
+            let name: String = user.select(users::username).first(conn)?;
+            diesel::delete(user).execute(conn)?;
+            let event = NewEvent::new(EventKind::UserDeleted, &act).user(&id);
+            event.detail(name).record(conn)?;
             let lowest_epoch = i64::MAX;
-            record(conn, Revoked::User { id, lowest_epoch }, now)
+            record(conn, Revoked::User { id, lowest_epoch }, act.at)
         })
         .await
     }

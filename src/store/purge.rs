@@ -1,11 +1,12 @@
 //! Purging: rows that are long over go, a few at a time, so that nothing waits for it.
 
+use std::fmt;
 use std::time::Duration;
 
 use diesel::prelude::*;
 
 use super::connection::{Conn, DieselStore};
-use super::schema::{revocations, sessions};
+use super::schema::{audit_events, revocations, sessions};
 use crate::clock::Timestamp;
 use crate::session::StoreError;
 
@@ -22,25 +23,55 @@ pub struct Purged {
     pub sessions: usize,
     /// Revocations that concern no token any more.
     pub revocations: usize,
+    /// Audit events past their time.
+    pub events: usize,
+}
+
+impl fmt::Display for Purged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sessions,
+            revocations,
+            events,
+        } = self;
+        write!(
+            f,
+            "{sessions} sessions, {revocations} revocations and {events} audit events"
+        )
+    }
+}
+
+/// For how long is kept what is not needed any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PurgePolicy {
+    /// Revocations: has to be longer than any replica believes an access token (30 d).
+    pub revocations: Duration,
+    /// Audit events (`AUDIT_KEEP`, 90 d).
+    pub events: Duration,
+}
+
+impl Default for PurgePolicy {
+    fn default() -> Self {
+        Self {
+            revocations: Duration::from_secs(30 * 86_400),
+            events: Duration::from_secs(90 * 86_400),
+        }
+    }
 }
 
 impl DieselStore {
-    /// Deletes what is long over. Revocations are kept for `revocations_for`, which has to be longer than any replica
-    /// believes an access token.
+    /// Deletes what is long over.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the database failed; what was deleted by then stays deleted.
-    pub async fn purge(
-        &self,
-        now: Timestamp,
-        revocations_for: Duration,
-    ) -> Result<Purged, StoreError> {
+    pub async fn purge(&self, now: Timestamp, policy: PurgePolicy) -> Result<Purged, StoreError> {
         Ok(Purged {
             sessions: self.in_batches(old_sessions, now - TOMBSTONE).await?,
             revocations: self
-                .in_batches(old_revocations, now - revocations_for)
+                .in_batches(old_revocations, now - policy.revocations)
                 .await?,
+            events: self.in_batches(old_events, now - policy.events).await?,
         })
     }
 
@@ -81,4 +112,14 @@ fn old_revocations(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
         .select(revocations::id)
         .load(conn)?;
     diesel::delete(revocations::table.filter(revocations::id.eq_any(ids))).execute(conn)
+}
+
+fn old_events(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
+    let ids: Vec<String> = audit_events::table
+        .filter(audit_events::at.lt(before.unix()))
+        .order(audit_events::at)
+        .limit(BATCH)
+        .select(audit_events::id)
+        .load(conn)?;
+    diesel::delete(audit_events::table.filter(audit_events::id.eq_any(ids))).execute(conn)
 }

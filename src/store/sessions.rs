@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
+use super::audit::{EventKind, NewEvent};
 use super::connection::{Conn, DieselStore, MultiBackend};
 use super::revocations;
 use super::schema::{sessions, users};
 use super::users::UserRow;
 use crate::clock::Timestamp;
 use crate::session::{
-    EndReason, Revocation, Revoked, Rotation, Seed, Session, SessionRecord, SessionStore, Step,
-    StoreError, Subject,
+    Act, Case, EndReason, Revocation, Revoked, Rotation, Seed, Session, SessionRecord,
+    SessionStore, Step, StoreError, Subject,
 };
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -125,36 +126,59 @@ fn or_never(instant: Option<Timestamp>) -> i64 {
 }
 
 /// The row, if it still is what the decision rested on and nothing has ended it.
-fn swap(conn: &mut Conn, step: Step) -> QueryResult<usize> {
+fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
     let expected = step.expected;
     let row = sessions::table
-        .find(step.id)
+        .find(&step.id)
         .filter(sessions::generation.eq(expected.generation))
         .filter(sessions::previous_barred.eq(expected.previous_barred))
         .filter(coalesce(sessions::handed_at, NEVER).eq(or_never(expected.handed_at)))
         .filter(coalesce(sessions::confirmed_at, NEVER).eq(or_never(expected.confirmed_at)))
         .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(step.now.unix()));
+        .filter(sessions::expires_at.gt(step.act.at.unix()));
     let next = (
         RotationColumns::from(step.next),
-        sessions::last_used_at.eq(step.now.unix()),
+        sessions::last_used_at.eq(step.act.at.unix()),
     );
-    diesel::update(row).set(next).execute(conn)
+    diesel::update(row)
+        .set(next)
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// What there is to tell of a step; nothing of a routine one.
+const fn told(case: Case) -> Option<EventKind> {
+    match case {
+        Case::Recover => Some(EventKind::RefreshRecovered),
+        Case::Forward => Some(EventKind::RefreshForward),
+        Case::Rotate | Case::Again | Case::Same => None,
+    }
+}
+
+/// Records what happened to a session.
+fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
+    let user_id: String = sessions::table
+        .find(id)
+        .select(sessions::user_id)
+        .first(conn)?;
+    event.user(user_id).session(id).record(conn)
 }
 
 /// Ends a session that has not ended, and records that with it.
-fn revoke(conn: &mut Conn, id: String, reason: EndReason, now: Timestamp) -> QueryResult<bool> {
+fn revoke(conn: &mut Conn, id: &str, reason: EndReason, act: &Act) -> QueryResult<bool> {
     let living = sessions::table
-        .find(&id)
+        .find(id)
         .filter(sessions::revoked_at.is_null());
     let end = (
-        sessions::revoked_at.eq(now.unix()),
+        sessions::revoked_at.eq(act.at.unix()),
         sessions::revoke_reason.eq(reason.word()),
     );
     let ended = diesel::update(living).set(end).execute(conn)? == 1;
     if ended {
-        let subject = Revoked::Session(id);
-        revocations::record(conn, &Revocation { subject, at: now })?;
+        let subject = Revoked::Session(id.to_owned());
+        let at = act.at;
+        revocations::record(conn, &Revocation { subject, at })?;
+        record(conn, NewEvent::of_end(reason, act), id)?;
     }
     Ok(ended)
 }
@@ -163,13 +187,19 @@ fn revoke(conn: &mut Conn, id: String, reason: EndReason, now: Timestamp) -> Que
 impl SessionStore for DieselStore {
     async fn create(&self, session: &Session) -> Result<(), StoreError> {
         let row = SessionRow::from(session);
-        self.write_one(move |conn| {
+        let act = Act {
+            ip: session.ip.clone(),
+            ..Act::at(session.created_at)
+        };
+        self.write(move |conn| {
+            let event = NewEvent::new(EventKind::Login, &act).user(&row.user_id);
+            let event = event.session(&row.id);
             diesel::insert_into(sessions::table)
                 .values(row)
-                .execute(conn)
+                .execute(conn)?;
+            event.record(conn)
         })
         .await
-        .map(|_| ())
     }
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
@@ -197,9 +227,17 @@ impl SessionStore for DieselStore {
 
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
         let step = step.clone();
-        self.write_one(move |conn| swap(conn, step))
-            .await
-            .map(|rows| rows == 1)
+        let Some(kind) = told(step.case) else {
+            return self.write_one(move |conn| swap(conn, &step)).await;
+        };
+        self.write(move |conn| {
+            let taken = swap(conn, &step)?;
+            if taken {
+                record(conn, NewEvent::new(kind, &step.act), &step.id)?;
+            }
+            Ok(taken)
+        })
+        .await
     }
 
     async fn touch(
@@ -222,14 +260,10 @@ impl SessionStore for DieselStore {
         self.write_one(touch).await.map(|rows| rows == 1)
     }
 
-    async fn revoke(
-        &self,
-        id: &str,
-        reason: EndReason,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.write(move |conn| revoke(conn, id, reason, now)).await
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
+        let (id, act) = (id.to_owned(), act.clone());
+        self.write(move |conn| revoke(conn, &id, reason, &act))
+            .await
     }
 
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
@@ -250,9 +284,9 @@ impl SessionStore for DieselStore {
         user_id: &str,
         keep: &str,
         reason: EndReason,
-        now: Timestamp,
+        act: &Act,
     ) -> Result<Vec<String>, StoreError> {
-        let (user_id, keep) = (user_id.to_owned(), keep.to_owned());
+        let (user_id, keep, act) = (user_id.to_owned(), keep.to_owned(), act.clone());
         self.write(move |conn| {
             let others: Vec<String> = sessions::table
                 .filter(sessions::user_id.eq(user_id))
@@ -262,7 +296,7 @@ impl SessionStore for DieselStore {
                 .load(conn)?;
             let mut ended = Vec::new();
             for id in others {
-                if revoke(conn, id.clone(), reason, now)? {
+                if revoke(conn, &id, reason, &act)? {
                     ended.push(id);
                 }
             }

@@ -9,11 +9,12 @@ use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::audit::{EventKind, NewEvent};
 use super::connection::{Conn, DieselStore, MultiBackend};
 use super::schema::users;
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
-use crate::session::{StoreError, Subject};
+use crate::session::{Act, StoreError, Subject};
 
 /// A username in good form: as typed, and the key under which it is unique and found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -202,7 +203,8 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`UserError`].
-    pub async fn create_user(&self, user: NewUser, now: Timestamp) -> Result<Subject, UserError> {
+    pub async fn create_user(&self, user: NewUser, act: &Act) -> Result<Subject, UserError> {
+        let act = act.clone();
         let row = UserRow {
             id: Uuid::now_v7().to_string(),
             username: user.username.typed,
@@ -210,18 +212,23 @@ impl DieselStore {
             password_hash: user.password_hash.expose().to_owned(),
             roles: user.roles.join(" "),
             epoch: 0,
-            created_at: now.unix(),
+            created_at: act.at.unix(),
             disabled_at: None,
         };
-        self.write_one(move |conn| {
-            match diesel::insert_into(users::table).values(&row).execute(conn) {
+        self.write(
+            move |conn| match diesel::insert_into(users::table).values(&row).execute(conn) {
                 Err(diesel::result::Error::DatabaseError(
                     DatabaseErrorKind::UniqueViolation,
                     _,
                 )) => Ok(None),
-                inserted => inserted.map(|_| Some(row.into())),
-            }
-        })
+                inserted => {
+                    inserted?;
+                    let event = NewEvent::new(EventKind::UserCreated, &act).user(&row.id);
+                    event.detail(&row.username).record(conn)?;
+                    Ok(Some(row.into()))
+                }
+            },
+        )
         .await?
         .ok_or(UserError::Taken)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpMessage, HttpRequest};
+use thiserror::Error;
 
 use super::cookies::{self, CookiePolicy};
 use super::csrf::CsrfPolicy;
@@ -90,6 +91,10 @@ pub struct Verified {
 #[derive(Clone, Debug)]
 pub struct Auth(Arc<Inner>);
 
+#[derive(Debug, Error)]
+#[error("no tokenpair::web::Auth in app_data: add App::new().app_data(auth.clone())")]
+struct NoAuth;
+
 #[derive(Debug)]
 struct Inner {
     sessions: Sessions,
@@ -105,6 +110,12 @@ impl Auth {
             policy,
             clock,
         }))
+    }
+
+    /// The one in the request's `app_data`.
+    pub(super) fn of(request: &HttpRequest) -> Result<&Self, Rejection> {
+        let found = request.app_data::<Self>();
+        found.ok_or_else(|| Rejection::internal(NoAuth))
     }
 
     /// The sessions.
@@ -186,7 +197,7 @@ impl Auth {
         if self.sessions().revocations().concern(claims) {
             return Err(Rejection::revoked());
         }
-        Ok(())
+        Ok(self.sessions().check_revocations_are_current(self.now())?)
     }
 
     /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or

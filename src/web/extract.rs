@@ -24,22 +24,14 @@ use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use thiserror::Error;
 
 use super::auth::{Auth, Guard, Verified};
 use super::location::Location;
 use super::rejection::Rejection;
 use crate::token::Claims;
 
-#[derive(Debug, Error)]
-#[error("no tokenpair::web::Auth in app_data: add App::new().app_data(auth.clone())")]
-struct NoAuth;
-
 fn verify(request: &HttpRequest, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-    let auth = request
-        .app_data::<Auth>()
-        .ok_or_else(|| Rejection::internal(NoAuth))?;
-    auth.verify_request(request, guard)
+    Auth::of(request)?.verify_request(request, guard)
 }
 
 macro_rules! extractor {

@@ -13,7 +13,7 @@ use actix_web::{Error, HttpResponse};
 use thiserror::Error as ThisError;
 
 use super::auth::{Auth, Guard, Verified};
-use super::device::device;
+use super::device::{act, device};
 use super::location::Location;
 use super::rejection::Rejection;
 use crate::session::{EndReason, Login};
@@ -134,9 +134,8 @@ async fn log_out<B>(
         .as_ref()
         .and_then(|verified| verified.claims.sid.as_deref())
     {
-        auth.sessions()
-            .end(sid, EndReason::Logout, auth.now())
-            .await?;
+        let act = act(auth, response.request());
+        auth.sessions().end(sid, EndReason::Logout, &act).await?;
     }
     auth.cookies().unset_all(response.headers_mut());
     Ok(())

@@ -216,7 +216,9 @@ impl From<TokenError> for Rejection {
 impl From<SessionError> for Rejection {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Store(_) | SessionError::Busy => Self::unavailable(error),
+            SessionError::Store(_) | SessionError::Busy | SessionError::Stale => {
+                Self::unavailable(error)
+            }
             SessionError::Issue(_) => Self::internal(error),
         }
     }

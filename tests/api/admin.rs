@@ -6,31 +6,31 @@ use tokenpair::store::{Changed, UserChange};
 use crate::support::jwt::claims;
 use crate::support::{Backend, Bearer, Browser, Response, TestApp, block_on};
 
-fn register(app: &TestApp, name: &str) -> String {
+pub(crate) fn register(app: &TestApp, name: &str) -> String {
     let user = json!({ "username": name, "password": format!("{name}'s password") });
     let response = app.post("/register").json(user).send();
     response.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn log_in<'a>(app: &'a TestApp, name: &str) -> Bearer<'a> {
+pub(crate) fn log_in<'a>(app: &'a TestApp, name: &str) -> Bearer<'a> {
     Bearer::log_in(app, (name, &format!("{name}'s password")))
 }
 
 /// Makes an admin as the operator would, beside the server.
-fn promote(app: &TestApp, id: &str) {
+pub(crate) fn promote(app: &TestApp, id: &str) {
     let change = UserChange::Roles(vec!["admin".to_owned()]);
-    let changed = block_on(app.other_store().change_user(id, change, app.now())).unwrap();
+    let changed = block_on(app.other_store().change_user(id, change, &app.act())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
 }
 
-fn with_root(on: Backend) -> (TestApp, String) {
+pub(crate) fn with_root(on: Backend) -> (TestApp, String) {
     let app = on.app();
     let root = register(&app, "root");
     promote(&app, &root);
     (app, root)
 }
 
-fn patch(app: &TestApp, admin: &Bearer<'_>, id: &str, body: Value) -> Response {
+pub(crate) fn patch(app: &TestApp, admin: &Bearer<'_>, id: &str, body: Value) -> Response {
     app.request("PATCH", &format!("/admin/users/{id}"))
         .bearer(&admin.access)
         .json(body)

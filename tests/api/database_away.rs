@@ -78,6 +78,26 @@ fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
     assert_eq!(browser.post("/logout").status, 200);
 }
 
+#[test]
+fn past_the_limit_what_may_have_been_revoked_is_refused_and_nobody_is_logged_out() {
+    let app = Backend::Postgres
+        .app_with(&[("REVOCATION_STALE_LIMIT", "30s")])
+        .with_ada();
+    let mut browser = app.browser();
+    let away = Away::from(&app);
+    app.advance(Duration::from_secs(30));
+    assert_eq!(browser.get("/protected").status, 200);
+    app.advance(Duration::from_secs(1));
+    unavailable(&browser.get("/protected"));
+
+    drop(away);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while app.get("/health/ready").send().status != 200 {
+        assert!(Instant::now() < patience, "the server does not heal");
+    }
+    assert_eq!(browser.get("/protected").status, 200);
+}
+
 /// A wire to PostgreSQL that can be held: what is sent meanwhile arrives later.
 struct Wire {
     address: SocketAddr,

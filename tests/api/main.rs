@@ -17,6 +17,7 @@ mod support;
 mod account;
 mod admin;
 mod database_away;
+mod events;
 mod health;
 mod http;
 mod login;

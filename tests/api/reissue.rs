@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokenpair::session::{EndReason, SessionStore};
+use tokenpair::session::{Act, EndReason, SessionStore};
 
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, Browser, START, block_on};
@@ -118,7 +118,7 @@ fn a_session_that_was_ended_elsewhere_gets_none(on: Backend) {
     // So long ago that it is not read again: as if this replica had not heard of it yet.
     let long_ago = START - Duration::from_secs(86_400);
     let store = app.other_store();
-    assert!(block_on(store.revoke(&sid, EndReason::Admin, long_ago)).unwrap());
+    assert!(block_on(store.revoke(&sid, EndReason::Admin, &Act::at(long_ago))).unwrap());
     let response = browser.get("/protected");
     assert_eq!((response.status, response.cookies().len()), (200, 0));
 }

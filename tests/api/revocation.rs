@@ -29,7 +29,7 @@ fn a_session_ended_by_a_command_ends_here(on: Backend) {
     let (ended, other) = (app.bearer(), app.bearer());
     let sid = claims(&ended.access)["sid"].as_str().unwrap().to_owned();
     let revoke = app.other_store();
-    assert!(block_on(revoke.revoke(&sid, EndReason::Admin, app.now())).unwrap());
+    assert!(block_on(revoke.revoke(&sid, EndReason::Admin, &app.act())).unwrap());
     ends_within_a_second(&ended);
     assert_eq!(other.get("/protected").status, 200);
 }
@@ -39,7 +39,7 @@ fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
     let (one, other) = (app.bearer(), app.bearer());
     let id = claims(&one.access)["sub"].as_str().unwrap().to_owned();
     let disable = app.other_store();
-    let changed = block_on(disable.change_user(&id, UserChange::Disable, app.now()));
+    let changed = block_on(disable.change_user(&id, UserChange::Disable, &app.act()));
     assert!(matches!(changed.unwrap(), Changed::Done(_)));
     ends_within_a_second(&one);
     ends_within_a_second(&other);
@@ -58,7 +58,7 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
         hash: same_hash,
         keep: None,
     };
-    let changed = block_on(store.change_user(&id, change, app.now())).unwrap();
+    let changed = block_on(store.change_user(&id, change, &app.act())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
     ends_within_a_second(&old);
     assert_eq!(old.try_refresh().status, 401);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenpair::store::{DieselStore, Purged};
+use tokenpair::store::{DieselStore, PurgePolicy, Purged};
 
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, Bearer, Browser, TestApp, block_on};
@@ -171,17 +171,18 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     let old = app.bearer();
     app.post("/logout").bearer(&old.access).send();
     let store = app.other_store();
-    let month = Duration::from_secs(30 * 86_400);
-    let purge = |store: &DieselStore| block_on(store.purge(app.now(), month)).unwrap();
-    let purged = |sessions, revocations| Purged {
+    let keep = PurgePolicy::default();
+    let purge = |store: &DieselStore| block_on(store.purge(app.now(), keep)).unwrap();
+    let purged = |sessions, revocations, events| Purged {
         sessions,
         revocations,
+        events,
     };
-    assert_eq!(purge(&store), purged(0, 0));
+    assert_eq!(purge(&store), purged(0, 0, 0));
     app.advance(Duration::from_secs(31 * 86_400));
     assert_eq!(
         purge(&store),
-        purged(0, 1),
+        purged(0, 1, 0),
         "no token that it concerns is believed any more"
     );
     old.try_refresh()
@@ -190,11 +191,11 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     let new = app.bearer();
     assert_eq!(
         purge(&store),
-        purged(0, 0),
-        "a week after its end a session is still known"
+        purged(0, 0, 3),
+        "a week after its end a session is still known, but not who made it 90 days ago"
     );
     app.advance(Duration::from_secs(7 * 86_400));
-    assert_eq!(purge(&store), purged(1, 0));
+    assert_eq!(purge(&store), purged(1, 0, 0));
     assert_eq!(new.try_refresh().status, 200);
 }
 

@@ -248,6 +248,21 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     );
     let unknown = program.run(&["session", "revoke", "nothing"]);
     assert!(unknown.failed().contains("there is no session \"nothing\""));
+    let events = program.run(&["events", "--user", "ada"]).done();
+    let kinds: Vec<&str> = events
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(kinds, ["session_revoked", "login", "user_created"]);
+    assert!(
+        events.contains(" operator ") && events.contains(id),
+        "{events}"
+    );
+    let logins = program.run(&["events", "--kind", "login"]).done();
+    assert_eq!(logins.lines().count(), 2, "{logins}");
+    let unknown = program.run(&["events", "--kind", "nonsense"]);
+    assert_eq!(unknown.code, Some(2));
     let began = Instant::now();
     while served.get("/protected", &access).0 == 200 {
         assert!(
@@ -271,7 +286,7 @@ fn migrate_brings_the_database_up_to_date_and_check_only_looks() {
     assert!(
         pending
             .failed()
-            .ends_with("1 pending; run: tokenpair migrate\n")
+            .ends_with("2 pending; run: tokenpair migrate\n")
     );
     assert!(program.run(&["migrate"]).done().ends_with(": done\n"));
     assert_eq!(

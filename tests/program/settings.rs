@@ -257,6 +257,13 @@ fn settings_are_held_against_each_other() {
         &[("SESSION_ROTATION_WINDOW", "1s")],
         "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
     );
+    for stale in ["9s", "2d"] {
+        refused(
+            &[("REVOCATION_STALE_LIMIT", stale)],
+            "REVOCATION_STALE_LIMIT has to be from 10s to 1d, or off",
+        );
+    }
+    refused(&[("AUDIT_KEEP", "0")], "AUDIT_KEEP is 0");
     refused(
         &[("JWT_ACCESS_TOKEN_EXPIRES", "29d")],
         "JWT_ACCESS_TOKEN_EXPIRES is more than 28d",

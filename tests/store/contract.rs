@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    EndReason, MemoryStore, Revocation, Revoked, Rotation, Seed, Session, SessionStore, Step,
-    Subject,
+    Act, Case, EndReason, MemoryStore, Revocation, Revoked, Rotation, Seed, Session, SessionStore,
+    Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -56,7 +56,7 @@ async fn in_database(backend: Backend) -> Fixture {
         password_hash: PasswordHash::from_text("$2b$".to_owned()),
         roles: vec!["admin".to_owned(), "author".to_owned()],
     };
-    let subject = store.create_user(new, NOW).await.unwrap();
+    let subject = store.create_user(new, &Act::at(NOW)).await.unwrap();
     Fixture {
         store: Arc::new(store),
         subject,
@@ -107,7 +107,8 @@ fn step(session: &Session, next: Rotation, now: Timestamp) -> Step {
         id: session.id.clone(),
         expected: session.rotation,
         next,
-        now,
+        case: Case::Rotate,
+        act: Act::at(now),
     }
 }
 
@@ -216,7 +217,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
     );
     assert!(
         on.store
-            .revoke("s", EndReason::Logout, at(5))
+            .revoke("s", EndReason::Logout, &Act::at(at(5)))
             .await
             .unwrap()
     );
@@ -259,16 +260,21 @@ async fn a_touch_moves_the_last_use_of_a_session_that_is_in_use(on: Fixture) {
 
 async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
     on.session("s").await;
-    assert!(on.store.revoke("s", EndReason::Reuse, at(5)).await.unwrap());
     assert!(
-        !on.store
-            .revoke("s", EndReason::Logout, at(6))
+        on.store
+            .revoke("s", EndReason::Reuse, &Act::at(at(5)))
             .await
             .unwrap()
     );
     assert!(
         !on.store
-            .revoke("t", EndReason::Logout, at(6))
+            .revoke("s", EndReason::Logout, &Act::at(at(6)))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !on.store
+            .revoke("t", EndReason::Logout, &Act::at(at(6)))
             .await
             .unwrap()
     );
@@ -286,7 +292,7 @@ async fn a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s(on: Fix
         on.store.create(&session).await.unwrap();
     }
     on.store
-        .revoke("c", EndReason::Logout, at(5))
+        .revoke("c", EndReason::Logout, &Act::at(at(5)))
         .await
         .unwrap();
     let ids = |sessions: Vec<Session>| {
@@ -305,12 +311,13 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
         on.session(id).await;
     }
     on.store
-        .revoke("d", EndReason::Logout, at(4))
+        .revoke("d", EndReason::Logout, &Act::at(at(4)))
         .await
         .unwrap();
+    let act = Act::at(at(5));
     let others = || {
         on.store
-            .revoke_others(&on.subject.id, "b", EndReason::Revoked, at(5))
+            .revoke_others(&on.subject.id, "b", EndReason::Revoked, &act)
     };
     let mut ended = others().await.unwrap();
     ended.sort();
@@ -326,7 +333,7 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
     assert!(others().await.unwrap().is_empty(), "done once");
     let nobody = on
         .store
-        .revoke_others("nobody", "b", EndReason::Revoked, at(6));
+        .revoke_others("nobody", "b", EndReason::Revoked, &act);
     assert!(nobody.await.unwrap().is_empty());
 }
 
@@ -334,7 +341,7 @@ async fn revocations_are_read_from_an_instant_on(on: Fixture) {
     for (id, when) in [("a", 10), ("b", 20)] {
         on.session(id).await;
         on.store
-            .revoke(id, EndReason::Admin, at(when))
+            .revoke(id, EndReason::Admin, &Act::at(at(when)))
             .await
             .unwrap();
     }
@@ -387,7 +394,7 @@ async fn of_a_step_and_a_revocation_the_revocation_stands(on: Fixture) {
         let revoke_id = id.clone();
         let revoke = actix_web::rt::spawn(async move {
             store
-                .revoke(&revoke_id, EndReason::Logout, at(1))
+                .revoke(&revoke_id, EndReason::Logout, &Act::at(at(1)))
                 .await
                 .unwrap()
         });

@@ -8,7 +8,7 @@ use super::session::{Answer, Done, granted};
 use crate::password::Password;
 use crate::server::State;
 use crate::server::body::{Body, Fields, FromFields};
-use crate::session::End;
+use crate::session::{Act, End};
 use crate::store::User;
 use crate::web::{Access, Fresh, Rejection};
 
@@ -78,17 +78,18 @@ impl FromFields for Confirmation {
 pub(super) async fn change_password(
     state: web::Data<State>,
     user: Fresh,
+    act: Act,
     Body(wanted): Body<PasswordChange>,
 ) -> Result<HttpResponse, Rejection> {
-    let (now, id) = (state.auth.now(), user.identity());
+    let id = user.identity();
     let sid = user.claims().sid.as_deref().unwrap_or_default();
     let passwords = (wanted.current, wanted.new);
     let revocation = state
         .accounts
-        .change_password(id, sid, passwords, now)
+        .change_password(id, sid, passwords, &act)
         .await?;
     state.auth.sessions().note(&revocation);
-    let pair = state.auth.sessions().renew(id, sid, now).await?;
+    let pair = state.auth.sessions().renew(id, sid, act.at).await?;
     let pair = pair.ok_or(End::Revoked)?;
     Ok(granted(
         &state.auth,
@@ -101,11 +102,10 @@ pub(super) async fn change_password(
 pub(super) async fn delete(
     state: web::Data<State>,
     user: Fresh,
+    act: Act,
     Body(confirmed): Body<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
-    let deleted = state
-        .accounts
-        .delete(user.identity(), confirmed.0, state.auth.now());
+    let deleted = state.accounts.delete(user.identity(), confirmed.0, &act);
     state.auth.sessions().note(&deleted.await?);
     let mut response = HttpResponse::Ok().json(json!({ "msg": "Account deleted" }));
     state.auth.cookies().unset_all(response.headers_mut());

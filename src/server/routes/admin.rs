@@ -1,4 +1,5 @@
-//! `/admin/users`: what an admin does with other users. Whether one is an admin is the database's to say, at every request.
+//! `/admin/users`: what an admin does with other users. Whether one is an admin is the database's to say, at every
+//! request.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::server::State;
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, bad};
-use crate::session::Revocation;
+use crate::session::{Act, Revocation};
 use crate::store::{ADMIN, Page, Role, User, UserChange};
 use crate::web::{Access, Rejection};
 
@@ -79,7 +80,7 @@ impl Query {
     }
 }
 
-fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Rejection> {
+pub(super) fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Rejection> {
     let number = text
         .parse()
         .ok()
@@ -138,24 +139,25 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
 pub(super) async fn change(
     state: web::Data<State>,
     user: Access,
+    act: Act,
     id: web::Path<String>,
     Body(patch): Body<Patch>,
 ) -> Result<HttpResponse, Rejection> {
     state.admit_admin(&user).await?;
     find(&state, &id).await?;
     if let Some(roles) = patch.roles {
-        apply(&state, &id, UserChange::Roles(roles)).await?;
+        apply(&state, &id, UserChange::Roles(roles), &act).await?;
     }
     match patch.disabled {
-        Some(true) => apply(&state, &id, UserChange::Disable).await?,
-        Some(false) => state.store.enable_user(&id).await?,
+        Some(true) => apply(&state, &id, UserChange::Disable, &act).await?,
+        Some(false) => state.store.enable_user(&id, &act).await?,
         None => {}
     }
     Ok(HttpResponse::Ok().json(Listed::from(find(&state, &id).await?)))
 }
 
-async fn apply(state: &State, id: &str, change: UserChange) -> Result<(), Rejection> {
-    let changed = state.store.change_user(id, change, state.auth.now()).await;
+async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result<(), Rejection> {
+    let changed = state.store.change_user(id, change, act).await;
     let revocation: Result<Revocation, AccountError> = changed?.try_into();
     state.auth.sessions().note(&revocation?);
     Ok(())
@@ -164,11 +166,12 @@ async fn apply(state: &State, id: &str, change: UserChange) -> Result<(), Reject
 pub(super) async fn end_sessions(
     state: web::Data<State>,
     user: Access,
+    act: Act,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
     state.admit_admin(&user).await?;
     find(&state, &id).await?;
-    let ended = state.auth.sessions().end_all(&id, state.auth.now()).await?;
+    let ended = state.auth.sessions().end_all(&id, &act).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Sessions ended", "ended": ended })))
 }
 
@@ -182,7 +185,7 @@ async fn find(state: &State, id: &str) -> Result<User, Rejection> {
 
 impl State {
     /// Admits a user who is an admin now, whatever its token says of roles.
-    async fn admit_admin(&self, user: &Access) -> Result<(), Rejection> {
+    pub(super) async fn admit_admin(&self, user: &Access) -> Result<(), Rejection> {
         let found = self.store.user_by_id(user.identity()).await?;
         let subject = found
             .map(|user| user.subject)

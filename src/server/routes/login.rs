@@ -12,7 +12,7 @@ use crate::password::{Password, PasswordError};
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::{State, browser};
-use crate::session::Login;
+use crate::session::{Act, Login};
 use crate::settings::Registration;
 use crate::web::{Auth, Location, Rejection, device};
 
@@ -69,6 +69,7 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
 
 pub(super) async fn register(
     state: web::Data<State>,
+    act: Act,
     Body(wanted): Body<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
     if state.registration == Registration::Closed {
@@ -79,10 +80,9 @@ pub(super) async fn register(
         )
         .hint("Ask the operator for an account."));
     }
-    let now = state.auth.now();
     let user = state
         .accounts
-        .register(&wanted.username, wanted.password, Vec::new(), now)
+        .register(&wanted.username, wanted.password, Vec::new(), &act)
         .await?;
     Ok(HttpResponse::Created().json(json!({ "id": user.id, "username": user.username })))
 }
@@ -90,6 +90,7 @@ pub(super) async fn register(
 pub(super) async fn login(
     state: web::Data<State>,
     request: HttpRequest,
+    act: Act,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
@@ -100,7 +101,7 @@ pub(super) async fn login(
     } = wanted;
     let Some(user) = state
         .accounts
-        .authenticate(&credentials.username, credentials.password)
+        .authenticate(&credentials.username, credentials.password, &act)
         .await?
     else {
         return refused(answer, &request);

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod events;
 mod login;
 mod public;
 mod session;
@@ -35,6 +36,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/admin/users").on(GET, admin::users),
         at("/admin/users/{id}").on(PATCH, admin::change),
         at("/admin/users/{id}/sessions").on(DELETE, admin::end_sessions),
+        at("/admin/events").on(GET, events::events),
         at("/health/live").on(GET, public::live),
         at("/health/ready").on(GET, public::ready),
     ];

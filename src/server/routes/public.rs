@@ -26,12 +26,14 @@ pub(super) async fn live() -> HttpResponse {
 #[error("the server is stopping")]
 struct Stopping;
 
-/// Requests can be served: the server is not stopping and its database answers.
+/// Requests can be served: the server is not stopping, its database answers, and what was revoked is known.
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
     if !state.serving.load(Ordering::SeqCst) {
         return Err(Rejection::unavailable(Stopping));
     }
     state.store.ping().await?;
+    let sessions = state.auth.sessions();
+    sessions.check_revocations_are_current(state.auth.now())?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::server::{State, browser};
-use crate::session::{EndReason, Pair, Refreshed};
+use crate::session::{Act, EndReason, Pair, Refreshed};
 use crate::token::CsrfValue;
 use crate::web::{Auth, Location, Refresh, Rejection};
 
@@ -103,14 +103,10 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
 pub(super) async fn refresh(
     state: web::Data<State>,
     token: Refresh,
+    act: Act,
 ) -> Result<HttpResponse, Rejection> {
     let answer = Answer::from(token.location());
-    let rejection = match state
-        .auth
-        .sessions()
-        .refresh(token.claims(), state.auth.now())
-        .await?
-    {
+    let rejection = match state.auth.sessions().refresh(token.claims(), &act).await? {
         Refreshed::Granted(pair) => return Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
         Refreshed::Ended(end) => Rejection::from(end),
         Refreshed::Reused => {
@@ -140,12 +136,13 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
 pub(super) async fn logout(
     state: web::Data<State>,
     request: HttpRequest,
+    act: Act,
 ) -> Result<HttpResponse, Rejection> {
     for sid in state.auth.sessions_to_end(&request)? {
         state
             .auth
             .sessions()
-            .end(&sid, EndReason::Logout, state.auth.now())
+            .end(&sid, EndReason::Logout, &act)
             .await?;
     }
     let mut response =
@@ -158,11 +155,12 @@ pub(super) async fn logout(
 pub(super) async fn logout_by_link(
     state: web::Data<State>,
     request: HttpRequest,
+    act: Act,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
     browser::refuse_prefetch(&request)?;
     let html = browser::wants_html(&request);
-    let mut response = logout(state.clone(), request).await?;
+    let mut response = logout(state.clone(), request, act).await?;
     if html {
         response = browser::to_page();
         state.auth.cookies().unset_all(response.headers_mut());

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::server::{State, device};
-use crate::session::Session;
+use crate::session::{Act, Session};
 use crate::web::{Access, Rejection};
 
 /// A session, as its user sees it.
@@ -50,12 +50,13 @@ pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpRe
 pub(super) async fn end_one(
     state: web::Data<State>,
     user: Access,
+    act: Act,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
     if !state
         .auth
         .sessions()
-        .end_own(user.identity(), &id, state.auth.now())
+        .end_own(user.identity(), &id, &act)
         .await?
     {
         return Err(Rejection::new(
@@ -75,11 +76,12 @@ pub(super) async fn end_one(
 pub(super) async fn end_others(
     state: web::Data<State>,
     user: Access,
+    act: Act,
 ) -> Result<HttpResponse, Rejection> {
     let ended = state
         .auth
         .sessions()
-        .end_others(user.identity(), sid(&user), state.auth.now())
+        .end_others(user.identity(), sid(&user), &act)
         .await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "All other sessions ended", "ended": ended })))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::server::Server;
+use tokenpair::session::Act;
 use tokenpair::settings::{Settings, Sources};
 use tokenpair::store::{DieselStore, StorePolicy};
 
@@ -91,6 +92,11 @@ impl TestApp {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What is done now, by nobody in particular.
+    pub(crate) fn act(&self) -> Act {
+        Act::at(self.now())
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -1,0 +1,92 @@
+//! `GET /admin/events`: the audit trail, a page at a time, the latest first.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+
+use super::admin::whole;
+use crate::server::State;
+use crate::server::body::bad;
+use crate::store::{Event, EventKind, EventQuery};
+use crate::web::{Access, Rejection};
+
+/// An event, as an admin sees it.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    at: String,
+    kind: String,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    actor_id: Option<String>,
+    ip: Option<String>,
+    detail: Option<String>,
+}
+
+impl From<Event> for Listed {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            at: event.at.to_string(),
+            kind: event.kind,
+            user_id: event.user_id,
+            session_id: event.session_id,
+            actor_id: event.actor_id,
+            ip: event.ip,
+            detail: event.detail,
+        }
+    }
+}
+
+/// `next` is the `before` of the next page; null where there is none. Pages stay whole while new events come.
+pub(super) async fn events(
+    state: web::Data<State>,
+    user: Access,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    state.admit_admin(&user).await?;
+    let query = asked_for(&request)?;
+    let page = usize::try_from(query.limit).unwrap_or_default();
+    // One more than is shown, which tells whether there is a next page.
+    let more = EventQuery {
+        limit: query.limit + 1,
+        ..query
+    };
+    let mut events = state.store.events(more).await?;
+    let is_last = events.len() <= page;
+    events.truncate(page);
+    let next = events.last().map(|event| event.id.clone());
+    let next = next.filter(|_| !is_last);
+    let events: Vec<Listed> = events.into_iter().map(Listed::from).collect();
+    Ok(HttpResponse::Ok().json(json!({ "events": events, "next": next })))
+}
+
+fn asked_for(request: &HttpRequest) -> Result<EventQuery, Rejection> {
+    let mut query = EventQuery {
+        kind: None,
+        user_id: None,
+        before: None,
+        limit: 50,
+    };
+    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        match name.as_ref() {
+            "kind" => query.kind = Some(kind(&value)?),
+            "user_id" => query.user_id = Some(value.into_owned()),
+            "before" => query.before = Some(value.into_owned()),
+            "limit" => query.limit = whole(&value, 200, "limit")?,
+            _ => {}
+        }
+    }
+    Ok(query)
+}
+
+fn kind(word: &str) -> Result<EventKind, Rejection> {
+    EventKind::from_word(word).ok_or_else(|| {
+        let words = EventKind::ALL.map(EventKind::word).join(", ");
+        bad(
+            "invalid_parameter",
+            "The parameter kind has to be a kind of event",
+        )
+        .hint(format!("One of {words}."))
+    })
+}

@@ -1,0 +1,283 @@
+//! The audit trail: what happened to accounts and sessions, one row each, written in the transaction that it tells of.
+//! A routine refresh is no event, and nothing secret is in any: no password, no token, and no name that nobody has,
+//! since people type passwords into the wrong field.
+
+use std::fmt;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::connection::{Conn, DieselStore, MultiBackend};
+use super::schema::audit_events;
+use crate::clock::Timestamp;
+use crate::session::{Act, EndReason, StoreError};
+
+/// What can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKind {
+    /// A new session.
+    Login,
+    /// A login refused; the detail says why, which the client is not told.
+    LoginFailed,
+    /// The password given to confirm a change was wrong.
+    ConfirmationFailed,
+    /// A session ended by its own logout.
+    Logout,
+    /// A refresh token came back whose answer had been lost; the session goes on.
+    RefreshRecovered,
+    /// A refresh token was ahead of its row: the database had lost a commit. The session goes on.
+    RefreshForward,
+    /// A refresh token came back that only a copy can explain; the session was ended.
+    RefreshTokenReused,
+    /// A session was ended by its user, by an admin, by a command or by the limit, as the detail says.
+    SessionRevoked,
+    /// An account was made; the detail is its name.
+    UserCreated,
+    /// An account was deleted; the detail was its name.
+    UserDeleted,
+    /// A user may not log in any more; all its sessions ended.
+    UserDisabled,
+    /// A user may log in again.
+    UserEnabled,
+    /// Another password; all other sessions ended.
+    PasswordChanged,
+    /// Other roles; the detail lists them.
+    RolesChanged,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Login,
+        Self::LoginFailed,
+        Self::ConfirmationFailed,
+        Self::Logout,
+        Self::RefreshRecovered,
+        Self::RefreshForward,
+        Self::RefreshTokenReused,
+        Self::SessionRevoked,
+        Self::UserCreated,
+        Self::UserDeleted,
+        Self::UserDisabled,
+        Self::UserEnabled,
+        Self::PasswordChanged,
+        Self::RolesChanged,
+    ];
+
+    /// The word that is kept and shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::LoginFailed => "login_failed",
+            Self::ConfirmationFailed => "confirmation_failed",
+            Self::Logout => "logout",
+            Self::RefreshRecovered => "refresh_recovered",
+            Self::RefreshForward => "refresh_forward",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::SessionRevoked => "session_revoked",
+            Self::UserCreated => "user_created",
+            Self::UserDeleted => "user_deleted",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::PasswordChanged => "password_changed",
+            Self::RolesChanged => "roles_changed",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// UUIDv7, so that they sort by time.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// What; a word of [`EventKind`], or of a later version's.
+    pub kind: String,
+    /// To whom; none where a login named nobody.
+    pub user_id: Option<String>,
+    /// To which session.
+    pub session_id: Option<String>,
+    /// By whom ([`Act::by`]).
+    pub actor_id: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+    /// What else there is to say.
+    pub detail: Option<String>,
+}
+
+/// Which events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventQuery {
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+    /// Only of this user.
+    pub user_id: Option<String>,
+    /// Only those before the event of this id.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// An event to be written.
+pub(super) struct NewEvent<'a> {
+    kind: EventKind,
+    act: &'a Act,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    detail: Option<String>,
+}
+
+impl<'a> NewEvent<'a> {
+    pub(super) const fn new(kind: EventKind, act: &'a Act) -> Self {
+        Self {
+            kind,
+            act,
+            user_id: None,
+            session_id: None,
+            detail: None,
+        }
+    }
+
+    /// A session's end.
+    pub(super) fn of_end(reason: EndReason, act: &'a Act) -> Self {
+        match reason {
+            EndReason::Logout => Self::new(EventKind::Logout, act),
+            EndReason::Reuse => Self::new(EventKind::RefreshTokenReused, act),
+            EndReason::Revoked
+            | EndReason::Limit
+            | EndReason::Admin
+            | EndReason::Disabled
+            | EndReason::Password => {
+                Self::new(EventKind::SessionRevoked, act).detail(reason.word())
+            }
+        }
+    }
+
+    pub(super) fn user(self, id: impl Into<String>) -> Self {
+        Self {
+            user_id: Some(id.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn session(self, id: impl Into<String>) -> Self {
+        Self {
+            session_id: Some(id.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn record(self, conn: &mut Conn) -> QueryResult<()> {
+        let row = EventRow {
+            id: Uuid::now_v7().to_string(),
+            at: self.act.at.unix(),
+            kind: self.kind.word().to_owned(),
+            user_id: self.user_id,
+            session_id: self.session_id,
+            actor_id: self.act.by.clone(),
+            ip: self.act.ip.clone(),
+            detail: self.detail,
+        };
+        diesel::insert_into(audit_events::table)
+            .values(row)
+            .execute(conn)
+            .map(|_| ())
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit_events, check_for_backend(MultiBackend))]
+struct EventRow {
+    id: String,
+    at: i64,
+    kind: String,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    actor_id: Option<String>,
+    ip: Option<String>,
+    detail: Option<String>,
+}
+
+impl From<EventRow> for Event {
+    fn from(row: EventRow) -> Self {
+        Self {
+            id: row.id,
+            at: Timestamp::from_unix(row.at),
+            kind: row.kind,
+            user_id: row.user_id,
+            session_id: row.session_id,
+            actor_id: row.actor_id,
+            ip: row.ip,
+            detail: row.detail,
+        }
+    }
+}
+
+impl DieselStore {
+    /// Records that a password was refused: at a login, or where one had to be given again. `user_id` is whose it was
+    /// taken for, if anyone's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn record_refusal(
+        &self,
+        kind: EventKind,
+        user_id: Option<&str>,
+        detail: &'static str,
+        act: &Act,
+    ) -> Result<(), StoreError> {
+        let (user_id, act) = (user_id.map(str::to_owned), act.clone());
+        self.write_one(move |conn| {
+            let event = NewEvent::new(kind, &act).detail(detail);
+            NewEvent { user_id, ..event }.record(conn)
+        })
+        .await
+    }
+
+    /// Events, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
+        let select = move |conn: &mut Conn| {
+            let mut rows = audit_events::table
+                .order(audit_events::id.desc())
+                .limit(query.limit)
+                .select(EventRow::as_select())
+                .into_boxed();
+            if let Some(kind) = query.kind {
+                rows = rows.filter(audit_events::kind.eq(kind.word()));
+            }
+            if let Some(user_id) = query.user_id {
+                rows = rows.filter(audit_events::user_id.eq(user_id));
+            }
+            if let Some(before) = query.before {
+                rows = rows.filter(audit_events::id.lt(before));
+            }
+            rows.load(conn)
+        };
+        let rows: Vec<EventRow> = self.read(select).await?;
+        Ok(rows.into_iter().map(Event::from).collect())
+    }
+}
