@@ -1,16 +1,12 @@
 //! What happens while PostgreSQL is away: nobody is logged out, `/protected` goes on, and all heals by itself.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokenpair::clock::Clock;
 use url::Url;
 
-use crate::support::{ADA, Backend, Database, Response, START, TestApp, as_superuser};
+use crate::support::{ADA, Backend, Database, Response, START, TestApp, Wire, as_superuser};
 
 /// PostgreSQL without this test's database, until dropped.
 struct Away<'a>(&'a str);
@@ -42,6 +38,13 @@ fn unavailable(response: &Response) {
     assert!(response.cookies().is_empty(), "nobody is logged out");
 }
 
+fn wait_until_ready(app: &TestApp) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while app.get("/health/ready").send().status != 200 {
+        assert!(Instant::now() < patience, "the server does not heal");
+    }
+}
+
 #[test]
 fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
     let app = Backend::Postgres.app().with_ada();
@@ -69,10 +72,7 @@ fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
     );
 
     drop(away);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while app.get("/health/ready").send().status != 200 {
-        assert!(Instant::now() < patience, "the server does not heal");
-    }
+    wait_until_ready(&app);
     assert_eq!(browser.refresh().status, 200);
     assert_eq!(ada.try_refresh().status, 200);
     assert_eq!(browser.post("/logout").status, 200);
@@ -91,59 +91,8 @@ fn past_the_limit_what_may_have_been_revoked_is_refused_and_nobody_is_logged_out
     unavailable(&browser.get("/protected"));
 
     drop(away);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while app.get("/health/ready").send().status != 200 {
-        assert!(Instant::now() < patience, "the server does not heal");
-    }
+    wait_until_ready(&app);
     assert_eq!(browser.get("/protected").status, 200);
-}
-
-/// A wire to PostgreSQL that can be held: what is sent meanwhile arrives later.
-struct Wire {
-    address: SocketAddr,
-    held: Arc<AtomicBool>,
-}
-
-impl Wire {
-    fn to(database: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let held = Arc::new(AtomicBool::new(false));
-        let hold = Arc::clone(&held);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(database) else {
-                    continue;
-                };
-                let ways = [
-                    (client.try_clone(), server.try_clone()),
-                    (Ok(server), Ok(client)),
-                ];
-                for (from, to) in ways {
-                    let (mut from, mut to, hold) = (from.unwrap(), to.unwrap(), Arc::clone(&hold));
-                    std::thread::spawn(move || carry(&mut from, &mut to, &hold));
-                }
-            }
-        });
-        Self { address, held }
-    }
-
-    fn hold(&self, held: bool) {
-        self.held.store(held, Ordering::SeqCst);
-    }
-}
-
-fn carry(from: &mut TcpStream, to: &mut TcpStream, hold: &AtomicBool) {
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        while hold.load(Ordering::SeqCst) {
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _closed = to.shutdown(Shutdown::Both);
 }
 
 #[test]
@@ -153,12 +102,7 @@ fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
     let wire = Wire::to(url.socket_addrs(|| Some(5432)).unwrap()[0]);
     let mut through = url;
     through.set_port(Some(wire.address.port())).unwrap();
-    let app = TestApp::start(
-        &database,
-        &[("DATABASE_URL", through.as_str())],
-        Clock::fixed(START),
-    )
-    .with_ada();
+    let app = TestApp::start(through.as_str(), &[], Clock::fixed(START)).with_ada();
     let ada = app.bearer();
     wire.hold(true);
     assert_eq!(ada.get("/protected").status, 200);
@@ -166,10 +110,7 @@ fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
         unavailable(&answer);
     }
     wire.hold(false);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while app.get("/health/ready").send().status != 200 {
-        assert!(Instant::now() < patience, "the server does not heal");
-    }
+    wait_until_ready(&app);
     // The refresh may have been done although its answer was an error: the same token still works.
     assert_eq!(ada.try_refresh().status, 200);
 }

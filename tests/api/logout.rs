@@ -185,7 +185,7 @@ fn only_tokens_from_where_the_server_looks_end_a_session(on: Backend) {
         let ada = app.bearer();
         // The same secret and session, on a server that looks elsewhere.
         let other = crate::support::TestApp::start(
-            app.database(),
+            &app.database().url(),
             &[("JWT_TOKEN_LOCATION", location)],
             app.clock(),
         );

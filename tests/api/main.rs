@@ -22,6 +22,7 @@ mod health;
 mod http;
 mod login;
 mod logout;
+mod lost_answers;
 mod page;
 mod protected;
 mod races;

@@ -72,12 +72,12 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
 fn a_logout_reaches_another_replica_and_outlasts_a_restart(on: Backend) {
     let database = Database::create(on);
     let first = TestApp::start(
-        &database,
+        &database.url(),
         &[],
         tokenpair::clock::Clock::fixed(crate::support::START),
     )
     .with_ada();
-    let second = TestApp::start(&database, &[], first.clock());
+    let second = TestApp::start(&database.url(), &[], first.clock());
     let ada = first.bearer();
     let there = |app: &TestApp| app.get("/protected").bearer(&ada.access).send().status;
     assert_eq!((there(&first), there(&second)), (200, 200));
@@ -92,7 +92,7 @@ fn a_logout_reaches_another_replica_and_outlasts_a_restart(on: Backend) {
     }
     let clock = first.clock();
     drop((first, second));
-    let restarted = TestApp::start(&database, &[], clock);
+    let restarted = TestApp::start(&database.url(), &[], clock);
     assert_eq!(there(&restarted), 401);
 }
 
@@ -102,11 +102,11 @@ fn a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_re
     let database = Database::create(on);
     let day = [("JWT_ACCESS_TOKEN_EXPIRES", "24h")];
     let clock = tokenpair::clock::Clock::fixed(crate::support::START);
-    let first = TestApp::start(&database, &day, clock.clone()).with_ada();
+    let first = TestApp::start(&database.url(), &day, clock.clone()).with_ada();
     let (ended, lasting) = (first.bearer().access, first.bearer().access);
     assert_eq!(first.post("/logout").bearer(&ended).send().status, 200);
     drop(first);
-    let second = TestApp::start(&database, &[], clock);
+    let second = TestApp::start(&database.url(), &[], clock);
     let opens = |token: &str| second.get("/protected").bearer(token).send().status;
     assert_eq!((opens(&ended), opens(&lasting)), (401, 200));
     second.advance(Duration::from_secs(2 * 3600));

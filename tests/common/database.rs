@@ -1,8 +1,10 @@
 //! A database of one's own, on either backend, gone when the test ends.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
 /// Which database a test runs on.
@@ -17,6 +19,18 @@ pub(crate) enum Backend {
 pub(crate) enum Database {
     Sqlite(TempDir),
     Postgres(String),
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+#[derive(QueryableByName)]
+struct Word {
+    #[diesel(sql_type = Text)]
+    word: String,
 }
 
 /// Says where a PostgreSQL is; `scripts/test` starts one and sets it.
@@ -48,6 +62,33 @@ impl Database {
             }
         }
     }
+
+    /// Writes past the server.
+    pub(crate) fn execute(&self, statement: &str) {
+        let done = match self {
+            Self::Sqlite(_) => sql_query(statement).execute(&mut self.sqlite()),
+            Self::Postgres(_) => sql_query(statement).execute(&mut self.postgres()),
+        };
+        done.unwrap();
+    }
+
+    /// Reads the one column `n` past the server.
+    pub(crate) fn numbers(&self, query: &str) -> Vec<i64> {
+        let rows: Vec<Number> = match self {
+            Self::Sqlite(_) => sql_query(query).load(&mut self.sqlite()),
+            Self::Postgres(_) => sql_query(query).load(&mut self.postgres()),
+        }
+        .unwrap();
+        rows.into_iter().map(|row| row.n).collect()
+    }
+
+    fn sqlite(&self) -> SqliteConnection {
+        SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap()
+    }
+
+    fn postgres(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).unwrap()
+    }
 }
 
 impl Drop for Database {
@@ -59,8 +100,18 @@ impl Drop for Database {
 }
 
 pub(crate) fn as_superuser(statement: &str) {
-    let mut server = PgConnection::establish(&server()).expect("a PostgreSQL server");
-    sql_query(statement).execute(&mut server).unwrap();
+    sql_query(statement).execute(&mut superuser()).unwrap();
+}
+
+/// Where the programs of the tests' PostgreSQL are, by its own word; `initdb` and `pg_ctl` are among them.
+pub(crate) fn postgres_programs() -> PathBuf {
+    let folder = "SELECT setting AS word FROM pg_config WHERE name = 'BINDIR'";
+    let word: Word = sql_query(folder).get_result(&mut superuser()).unwrap();
+    PathBuf::from(word.word)
+}
+
+fn superuser() -> PgConnection {
+    PgConnection::establish(&server()).expect("a PostgreSQL server")
 }
 
 fn server() -> String {

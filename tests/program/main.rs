@@ -12,6 +12,9 @@
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/database.rs"]
 mod database;
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../common/exchange.rs"]
+mod exchange;
 mod support;
 
 mod cli;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::exchange::Request;
+
 pub(crate) struct Program {
     folder: TempDir,
     variables: BTreeMap<String, String>,
@@ -171,32 +173,15 @@ impl Served {
         access: Option<&str>,
         body: Option<&Value>,
     ) -> (u16, Value) {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .build()
-            .new_agent();
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address));
+        let mut request = Request::new(self.address, method, path);
         if let Some(access) = access {
-            request = request.header("Authorization", format!("Bearer {access}"));
+            request = request.bearer(access);
         }
-        let answer = match body {
-            Some(body) => agent.run(
-                request
-                    .header("Content-Type", "application/json")
-                    .body(body.to_string())
-                    .unwrap(),
-            ),
-            None => agent.run(request.body(()).unwrap()),
-        };
-        let mut answer = answer.unwrap();
-        let text = answer.body_mut().read_to_string().unwrap();
-        (
-            answer.status().as_u16(),
-            serde_json::from_str(&text).unwrap(),
-        )
+        if let Some(body) = body {
+            request = request.json(body.clone());
+        }
+        let response = request.send();
+        (response.status, response.json())
     }
 
     /// A thread named for passwords that has used the processor.

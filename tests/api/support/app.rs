@@ -13,17 +13,12 @@ use tokenpair::session::Act;
 use tokenpair::settings::{Settings, Sources};
 use tokenpair::store::{DieselStore, StorePolicy};
 
-use super::client::{Bearer, Browser, Request};
+use super::client::{Bearer, Browser};
 use super::database::{Backend, Database};
-
-/// What the servers of the tests sign with.
-pub(crate) const SECRET: &str = "the secret of the tests: 64 bytes that no other server signs with";
+use super::exchange::{ADA, Request, SECRET};
 
 /// When every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
-
-/// A name and a password that every test server knows.
-pub(crate) const ADA: (&str, &str) = ("ada", "correct horse battery");
 
 pub(crate) struct TestApp {
     address: SocketAddr,
@@ -44,15 +39,15 @@ impl Backend {
     /// A server with an empty database and these settings.
     pub(crate) fn app_with(self, settings: &[(&str, &str)]) -> TestApp {
         let database = Database::create(self);
-        let mut app = TestApp::start(&database, settings, Clock::fixed(START));
+        let mut app = TestApp::start(&database.url(), settings, Clock::fixed(START));
         app.database = Some(database);
         app
     }
 }
 
 impl TestApp {
-    /// A server on a database that outlives it.
-    pub(crate) fn start(database: &Database, settings: &[(&str, &str)], clock: Clock) -> Self {
+    /// A server on a database that outlives it, given by its URL.
+    pub(crate) fn start(database: &str, settings: &[(&str, &str)], clock: Clock) -> Self {
         let settings = settings_for(database, settings);
         let (tell, told) = mpsc::channel();
         let (run_settings, run_clock) = (settings.clone(), clock.clone());
@@ -123,16 +118,16 @@ impl TestApp {
         .unwrap()
     }
 
-    pub(crate) fn get(&self, path: &str) -> Request<'_> {
+    pub(crate) fn get(&self, path: &str) -> Request {
         self.request("GET", path)
     }
 
-    pub(crate) fn post(&self, path: &str) -> Request<'_> {
+    pub(crate) fn post(&self, path: &str) -> Request {
         self.request("POST", path)
     }
 
-    pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
-        Request::new(self, method, path)
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
     }
 
     /// Ada in a browser.
@@ -159,12 +154,11 @@ impl Drop for TestApp {
     }
 }
 
-fn settings_for(database: &Database, settings: &[(&str, &str)]) -> Settings {
-    let url = database.url();
+fn settings_for(database: &str, settings: &[(&str, &str)]) -> Settings {
     let usual = [
         ("SERVER_BIND", "127.0.0.1:0"),
         ("SERVER_WORKERS", "1"),
-        ("DATABASE_URL", url.as_str()),
+        ("DATABASE_URL", database),
         ("DATABASE_POOL", "4"),
         ("JWT_SECRET_KEY", SECRET),
         ("PASSWORD_BCRYPT_COST", "10"),

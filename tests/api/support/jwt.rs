@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value};
 
-use super::app::SECRET;
+use super::exchange::SECRET;
 
 /// The claims, in the order in which they stand.
 pub(crate) fn claims(token: &str) -> Map<String, Value> {

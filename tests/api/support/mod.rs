@@ -1,23 +1,23 @@
 //! What tests are written with: a server of one's own, and actors who talk to it.
 
 mod app;
+#[macro_use]
+#[path = "../../common/both.rs"]
+mod both;
 mod client;
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../../common/database.rs"]
 mod database;
+#[path = "../../common/exchange.rs"]
+mod exchange;
+#[path = "../../common/jar.rs"]
+mod jar;
 pub(crate) mod jwt;
+mod wire;
 
-pub(crate) use app::{ADA, START, TestApp, block_on};
-pub(crate) use client::{Bearer, Browser, Response};
+pub(crate) use app::{START, TestApp, block_on};
+pub(crate) use client::{Bearer, Browser};
 pub(crate) use database::{Backend, Database, as_superuser};
-
-/// Runs each test on SQLite and on PostgreSQL. A test that is not named here is dead code, which clippy refuses.
-macro_rules! on_both_databases {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[test] fn $test() { super::$test($crate::support::Backend::Sqlite); })*
-        }
-        mod on_postgres {
-            $(#[test] fn $test() { super::$test($crate::support::Backend::Postgres); })*
-        }
-    };
-}
+pub(crate) use exchange::{ADA, Response};
+pub(crate) use jar::{Jar, Tabs};
+pub(crate) use wire::Wire;
