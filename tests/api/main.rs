@@ -29,6 +29,7 @@ mod races;
 mod refresh;
 mod register;
 mod reissue;
+mod replicas;
 mod revocation;
 mod sessions;
 mod statements;

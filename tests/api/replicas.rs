@@ -1,0 +1,103 @@
+//! Two servers on one database, that share the secret and not the clock: a browser's tabs reach now the one and now the
+//! other.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Barrier, Mutex};
+use std::time::{Duration, Instant};
+
+use tokenpair::clock::Clock;
+
+use crate::support::{Backend, Database, Jar, START, Tabs, TestApp};
+
+const TABS: usize = 4;
+const CYCLES: i64 = 16;
+
+/// As far apart as two clocks may be: less than an eighth of the window.
+const APART: Duration = Duration::from_secs(7);
+const SETTINGS: [(&str, &str); 1] = [("JWT_DECODE_LEEWAY", "10s")];
+
+/// One of the two at random, and in each run the same.
+fn either(replicas: &[TestApp; 2], exchange: impl Hash) -> &TestApp {
+    let mut hasher = DefaultHasher::new();
+    exchange.hash(&mut hasher);
+    &replicas[usize::from(hasher.finish() % 2 == 1)]
+}
+
+/// All tabs refresh and work at once; the jar as each tab left it after each exchange.
+fn a_cycle(number: i64, tabs: &Tabs, replicas: &[TestApp; 2]) -> Vec<Jar> {
+    let jars = Mutex::new(Vec::new());
+    let together = Barrier::new(TABS);
+    let (jars_so_far, together) = (&jars, &together);
+    std::thread::scope(|scope| {
+        for tab in 0..TABS {
+            scope.spawn(move || {
+                together.wait();
+                for exchange in 0..4 {
+                    let server = either(replicas, (number, tab, exchange, "refresh")).address();
+                    let refreshed = tabs.refresh(server).unwrap();
+                    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+                    let server = either(replicas, (number, tab, exchange, "protected")).address();
+                    let page = tabs.protected(server).unwrap();
+                    assert_eq!(page.status, 200, "{page:?}");
+                    jars_so_far.lock().unwrap().push(tabs.jar());
+                }
+            });
+        }
+    });
+    jars.into_inner().unwrap()
+}
+
+/// The statuses that an access token and a refresh token get there.
+fn opens(app: &TestApp, jar: &Jar) -> [u16; 2] {
+    let access = jar.value("access_token_cookie");
+    let refresh = jar.value("refresh_token_cookie");
+    [
+        app.get("/protected").bearer(access).send().status,
+        app.post("/refresh").bearer(refresh).send().status,
+    ]
+}
+
+fn tabs_that_reach_either_of_two_replicas_stay_logged_in_until_they_log_out_of_both(on: Backend) {
+    let database = Database::create(on);
+    let first = TestApp::start(&database.url(), &SETTINGS, Clock::fixed(START)).with_ada();
+    let ahead = Clock::fixed(START + APART);
+    let second = TestApp::start(&database.url(), &SETTINGS, ahead);
+    let replicas = [first, second];
+    let tabs = Tabs::log_in(replicas[0].address());
+
+    let mut jars = Vec::new();
+    for number in 1..=CYCLES {
+        jars = a_cycle(number, &tabs, &replicas);
+        let generations = database.numbers("SELECT generation AS n FROM sessions");
+        assert_eq!(
+            generations,
+            [1 + number],
+            "one successor, for all tabs at both"
+        );
+        let successors: BTreeSet<&str> = jars
+            .iter()
+            .map(|jar| jar.value("refresh_token_cookie"))
+            .collect();
+        assert_eq!(successors.len(), 1, "to the letter: {successors:?}");
+        let alive = |jar: &Jar| replicas.iter().all(|app| opens(app, jar) == [200, 200]);
+        assert!(jars.iter().all(alive));
+        replicas
+            .iter()
+            .for_each(|app| app.advance(Duration::from_secs(15 * 60)));
+    }
+
+    let csrf = tabs.jar().value("csrf_access_token").to_owned();
+    let logout = replicas[0].post("/logout").header("X-CSRF-TOKEN", csrf);
+    assert_eq!(tabs.jar().fill(logout).send().status, 200);
+    let refused = |app: &TestApp| jars.iter().all(|jar| opens(app, jar) == [401, 401]);
+    assert!(refused(&replicas[0]), "at once where it happened");
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !refused(&replicas[1]) {
+        assert!(Instant::now() < patience, "the other does not hear of it");
+    }
+}
+
+on_both_databases!(
+    tabs_that_reach_either_of_two_replicas_stay_logged_in_until_they_log_out_of_both,
+);
