@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::jwt::claims;
-use crate::support::{Backend, Response};
+use tokenpair::session::{Session, SessionStore};
+
+use crate::support::jwt::{claims, signed};
+use crate::support::{Backend, Bearer, Response, TestApp, block_on};
 
 /// What `count` threads get that begin together.
 fn at_once(count: usize, request: impl Fn(usize) -> Response + Sync) -> Vec<Response> {
@@ -53,7 +55,11 @@ fn of_twenty_registrations_of_one_name_one_wins(on: Backend) {
     let spellings = ["grace", "Grace", "GRACE", "gRace"];
     let answers = at_once(20, |number| {
         let new = json!({ "username": spellings[number % 4], "password": "a password of hers" });
-        app.post("/register").json(new).send()
+        // On a slow machine some are asked to come back.
+        let register = || app.post("/register").json(new.clone()).send();
+        std::iter::repeat_with(register)
+            .find(|answer| answer.status != 503)
+            .unwrap()
     });
     let count = |status: u16| {
         answers
@@ -62,47 +68,64 @@ fn of_twenty_registrations_of_one_name_one_wins(on: Backend) {
             .count()
     };
     assert_eq!((count(201), count(409)), (1, 19), "{answers:?}");
-    assert_eq!(
-        crate::support::block_on(app.other_store().users())
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(block_on(app.other_store().users()).unwrap().len(), 1);
 }
 
-fn a_refresh_that_races_a_logout_leaves_no_token_alive(on: Backend) {
+/// Logins without a password to be hashed: rows like the one of Ada's login, and the tokens that it would have given.
+fn many_logins(app: &TestApp, count: usize) -> Vec<Bearer<'_>> {
+    let ada = app.bearer();
+    let sid = claims(&ada.access)["sid"].as_str().unwrap().to_owned();
+    let id = |number: usize| format!("{sid}-{number}");
+    let store = app.other_store();
+    block_on(async {
+        let login = store.load(&sid).await.unwrap().unwrap().session;
+        for id in (0..count).map(id) {
+            let session = Session {
+                id,
+                ..login.clone()
+            };
+            store.create(&session).await.unwrap();
+        }
+    });
+    let of_session = |token: &str, number: usize| {
+        let mut claims = claims(token);
+        claims.insert("sid".to_owned(), json!(id(number)));
+        signed(&claims)
+    };
+    let one_more = |number: usize| {
+        let mut bearer = ada.clone();
+        bearer.access = of_session(&ada.access, number);
+        bearer.refresh = of_session(&ada.refresh, number);
+        bearer
+    };
+    (0..count).map(one_more).collect()
+}
+
+/// Who loses the race to the logout is refused; who wins has got tokens that are dead once the logout has answered.
+fn a_thousand_refreshes_that_race_a_logout_leave_no_token_alive(on: Backend) {
     let app = on.app_with(&[("SERVER_WORKERS", "2")]).with_ada();
-    for _ in 0..10 {
-        let ada = app.bearer();
-        let answers = at_once(8, |number| match number {
+    let (mut won, mut lost) = (0, 0);
+    for ada in many_logins(&app, 1_000) {
+        let answers = at_once(3, |number| match number {
             0 => app.post("/logout").bearer(&ada.access).send(),
             _ => ada.try_refresh(),
         });
         assert_eq!(answers[0].status, 200);
-        assert!(
-            answers
-                .iter()
-                .all(|answer| matches!(answer.status, 200 | 401)),
-            "{answers:?}"
-        );
-        for granted in answers.iter().skip(1).filter(|answer| answer.status == 200) {
-            let token = |name: &str| granted.json()[name].as_str().unwrap().to_owned();
-            assert_eq!(
-                app.get("/protected")
-                    .bearer(&token("access_token"))
-                    .send()
-                    .status,
-                401
-            );
-            assert_eq!(
-                app.post("/refresh")
-                    .bearer(&token("refresh_token"))
-                    .send()
-                    .status,
-                401
-            );
+        for answer in &answers[1..] {
+            if answer.status == 200 {
+                won += 1;
+                let granted = Bearer::of(&app, answer);
+                let page = granted.get("/protected");
+                page.refused(401, "token_revoked", "Token has been revoked");
+                let refreshed = granted.try_refresh();
+                refreshed.refused(401, "session_revoked", "Token has been revoked");
+            } else {
+                lost += 1;
+                answer.refused(401, "session_revoked", "Token has been revoked");
+            }
         }
     }
+    assert!(won > 0 && lost > 0, "no race: {won} won and {lost} lost");
 }
 
 fn a_crowd_of_logins_is_answered_or_asked_to_come_back(on: Backend) {
@@ -125,6 +148,6 @@ fn a_crowd_of_logins_is_answered_or_asked_to_come_back(on: Backend) {
 on_both_databases!(
     fifty_refreshes_with_one_token_give_one_successor,
     of_twenty_registrations_of_one_name_one_wins,
-    a_refresh_that_races_a_logout_leaves_no_token_alive,
+    a_thousand_refreshes_that_race_a_logout_leave_no_token_alive,
     a_crowd_of_logins_is_answered_or_asked_to_come_back,
 );
