@@ -6,7 +6,9 @@ use serde_json::json;
 use tokenpair::clock::Clock;
 use url::Url;
 
-use crate::support::{ADA, Backend, Database, Response, START, TestApp, Wire, as_superuser};
+use crate::support::{
+    ADA, Backend, Cluster, Database, Response, START, Tabs, TestApp, Wire, as_superuser,
+};
 
 /// PostgreSQL without this test's database, until dropped.
 struct Away<'a>(&'a str);
@@ -113,4 +115,64 @@ fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
     wait_until_ready(&app);
     // The refresh may have been done although its answer was an error: the same token still works.
     assert_eq!(ada.try_refresh().status, 200);
+}
+
+/// Refreshes and works until PostgreSQL is seen away or back; `/protected` goes on in any case.
+fn until_a_refresh_is(status: u16, tabs: &Tabs, app: &TestApp) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert_eq!(tabs.protected(app.address()).unwrap().status, 200);
+        let refreshed = tabs.refresh(app.address()).unwrap();
+        match refreshed.status {
+            200 => {}
+            _ => unavailable(&refreshed),
+        }
+        if refreshed.status == status {
+            return;
+        }
+        assert!(Instant::now() < patience, "no refresh is {status}");
+    }
+}
+
+/// Two tabs of each browser at once, and meanwhile the test does something to PostgreSQL.
+fn under_load(browsers: &[Tabs], tab: impl Fn(&Tabs) + Sync, meanwhile: impl FnOnce()) {
+    let tab = &tab;
+    std::thread::scope(|scope| {
+        for tabs in browsers.iter().chain(browsers) {
+            scope.spawn(move || tab(tabs));
+        }
+        meanwhile();
+    });
+}
+
+#[test]
+fn postgresql_stopped_and_started_under_load_logs_nobody_out_and_all_heals() {
+    let cluster = Cluster::start();
+    let app = TestApp::start(&cluster.url(), &[], Clock::fixed(START)).with_ada();
+    let browsers = [(); 3].map(|()| Tabs::log_in(app.address()));
+    for _ in 0..2 {
+        under_load(
+            &browsers,
+            |tabs| until_a_refresh_is(503, tabs, &app),
+            || {
+                cluster.stop();
+                unavailable(&app.get("/health/ready").send());
+            },
+        );
+        // Whose refresh was done and not answered comes back with the token before.
+        app.advance(Duration::from_secs(600));
+        under_load(
+            &browsers,
+            |tabs| until_a_refresh_is(200, tabs, &app),
+            || cluster.start_again(),
+        );
+        wait_until_ready(&app);
+        app.advance(Duration::from_secs(600));
+    }
+    for tabs in &browsers {
+        until_a_refresh_is(200, tabs, &app);
+        let csrf = tabs.jar().value("csrf_access_token").to_owned();
+        let logout = app.post("/logout").header("X-CSRF-TOKEN", csrf);
+        assert_eq!(tabs.jar().fill(logout).send().status, 200);
+    }
 }

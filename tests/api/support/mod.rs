@@ -5,6 +5,7 @@ mod app;
 #[path = "../../common/both.rs"]
 mod both;
 mod client;
+mod cluster;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../../common/database.rs"]
 mod database;
@@ -17,6 +18,7 @@ mod wire;
 
 pub(crate) use app::{START, TestApp, block_on};
 pub(crate) use client::{Bearer, Browser};
+pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser};
 pub(crate) use exchange::{ADA, Response};
 pub(crate) use jar::{Jar, Tabs};

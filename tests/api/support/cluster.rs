@@ -1,0 +1,97 @@
+//! A PostgreSQL of one's own that a test stops and starts. It listens on a socket in its folder, where no other program
+//! can come in between.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::database::postgres_programs;
+
+pub(crate) struct Cluster {
+    folder: TempDir,
+    programs: PathBuf,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let cluster = Self {
+            folder: tempfile::tempdir().unwrap(),
+            programs: postgres_programs(),
+        };
+        if is_root() {
+            let folder = cluster.folder.path();
+            let given = Command::new("chown").arg("postgres").arg(folder).status();
+            assert!(given.unwrap().success());
+        }
+        let made = cluster.run(
+            "initdb",
+            &["--username=postgres", "--auth=trust", "--no-sync"],
+        );
+        assert!(made, "initdb");
+        cluster.start_again();
+        cluster
+    }
+
+    pub(crate) fn start_again(&self) {
+        let folder = self.folder.path().display();
+        let log = format!("--log={folder}/log");
+        let options = format!("-k {folder} -c listen_addresses= -c fsync=off");
+        let arguments = ["start", "--wait", "--silent", &log, "-o", &options];
+        let started = self.run("pg_ctl", &arguments);
+        let log = || std::fs::read_to_string(self.folder.path().join("log"));
+        assert!(started, "PostgreSQL does not start: {:?}", log());
+    }
+
+    /// In the middle of whatever it does; what was committed is kept.
+    pub(crate) fn stop(&self) {
+        assert!(self.try_stop(), "PostgreSQL does not stop");
+    }
+
+    fn try_stop(&self) -> bool {
+        self.run(
+            "pg_ctl",
+            &["stop", "--wait", "--silent", "--mode=immediate"],
+        )
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let folder = self.folder.path().display();
+        format!("postgres:///postgres?host={folder}&user=postgres")
+    }
+
+    /// PostgreSQL refuses to run as root.
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let program = self.programs.join(program);
+        let mut command = match is_root() {
+            true => Command::new("runuser"),
+            false => Command::new("env"),
+        };
+        if is_root() {
+            command.args(["-u", "postgres", "--"]);
+        }
+        let ended = command
+            .arg(&program)
+            .args(arguments)
+            .env("PGDATA", self.folder.path().join("data"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
+        ended
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+            .success()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // It may be stopped already.
+        let _stopped = self.try_stop();
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
