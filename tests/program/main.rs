@@ -9,15 +9,22 @@
     reason = "test helpers"
 )]
 
+#[macro_use]
+#[path = "../common/both.rs"]
+mod both;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/database.rs"]
 mod database;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/exchange.rs"]
 mod exchange;
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../common/jar.rs"]
+mod jar;
 mod support;
 
 mod cli;
 mod containers;
+mod crash;
 mod readme;
 mod settings;
