@@ -22,7 +22,8 @@ pub enum ReusePolicy {
 #[derive(Clone, Debug)]
 pub struct SessionPolicy {
     /// `W`: for how long the same successor is handed to whoever repeats the token before
-    /// (`SESSION_ROTATION_WINDOW`, 60 s). Must exceed twice the longest exchange that still completes.
+    /// (`SESSION_ROTATION_WINDOW`, 60 s). Seven sixteenths of it (26 s) must exceed the longest exchange that still
+    /// completes and the difference between the clocks of replicas, taken together.
     pub rotation_window: Duration,
     /// What a token before the current one is taken for (`SESSION_REUSE_POLICY`, recover).
     pub reuse: ReusePolicy,
@@ -55,9 +56,10 @@ impl Default for SessionPolicy {
 pub struct Rotation {
     /// `G`: how often the refresh token was rotated.
     pub generation: i64,
-    /// `P`: the generation before, whose late holders are still served; none before the first rotation.
+    /// `P`: the generation before, whose late holders are still served; none before the first rotation, and none that
+    /// is known after going forward.
     pub previous: Option<i64>,
-    /// `P` was ended by a change of password or roles: it buys nothing, and raises no alarm.
+    /// `P`, and what came before it, was ended by a change of password: it buys nothing, and raises no alarm.
     pub previous_barred: bool,
     /// When `G` began; the `iat` of its token.
     pub rotated_at: Timestamp,
@@ -171,7 +173,11 @@ pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy)
     if Some(presented) == rotation.previous {
         return previous(rotation, presented, now, policy);
     }
-    Decision::Reused
+    if proves_a_copy(rotation) {
+        Decision::Reused
+    } else {
+        Decision::Superseded
+    }
 }
 
 /// Whether, and why, the session is over, whatever is presented.
@@ -249,10 +255,17 @@ fn ahead(rotation: Rotation, presented: i64, now: Timestamp) -> Decision {
     grant(Case::Forward, Some(next))
 }
 
+/// Whether a token from before `P` can only be a copy. It need not be if a change of password ended every token before
+/// `G` at once, or if the row went forward and nobody knows which token came before.
+const fn proves_a_copy(rotation: Rotation) -> bool {
+    rotation.previous.is_some() && !rotation.previous_barred
+}
+
 fn quiet(rotation: Rotation, now: Timestamp, window: Duration) -> bool {
-    rotation
-        .handed_at
-        .is_none_or(|handed| now.since(handed) >= window)
+    // A change of password hands nothing to an older token, yet a request from before it may still be under way.
+    let began = rotation.previous.map(|_| rotation.rotated_at);
+    let handed = rotation.handed_at.or(began);
+    handed.is_none_or(|handed| now.since(handed) >= window)
 }
 
 const fn grant(case: Case, next: Option<Rotation>) -> Decision {

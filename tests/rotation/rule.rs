@@ -195,3 +195,51 @@ fn a_barred_token_is_out_of_date_and_no_theft_and_a_strict_policy_forgives_nothi
     assert_eq!(previous(&living(rotation), &strict), Decision::Reused);
     assert_eq!(previous(&barred, &strict), Decision::Superseded);
 }
+
+#[test]
+fn a_token_from_before_the_one_before_proves_a_copy_only_where_nothing_was_skipped() {
+    let rotation = Rotation {
+        previous: Some(GENERATION - 1),
+        handed_at: Some(time(NOW)),
+        ..first_row()
+    };
+    let barred = Rotation {
+        previous_barred: true,
+        ..rotation
+    };
+    let forwarded = Rotation {
+        previous: None,
+        ..rotation
+    };
+    for (rotation, expected) in [
+        (rotation, Decision::Reused),
+        (barred, Decision::Superseded),
+        (forwarded, Decision::Superseded),
+    ] {
+        for behind in [2, 3, 50] {
+            let found = decide(
+                &living(rotation),
+                GENERATION - behind,
+                time(NOW),
+                &policy(80),
+            );
+            assert_eq!(found, expected, "{behind} behind {rotation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_generation_that_a_change_of_password_began_stays_for_a_window() {
+    let changed = |ago: i64| Rotation {
+        previous: Some(GENERATION - 1),
+        previous_barred: true,
+        rotated_at: time(NOW - ago),
+        ..first_row()
+    };
+    for (ago, expected) in [(0, Case::Again), (79, Case::Again), (80, Case::Rotate)] {
+        let found = decide(&living(changed(ago)), GENERATION, time(NOW), &policy(80));
+        assert_eq!(case(found), (Some(expected), true), "{ago} s ago");
+    }
+    let first = decide(&living(first_row()), GENERATION, time(NOW), &policy(80));
+    assert_eq!(case(first), (Some(Case::Rotate), true), "after the login");
+}
