@@ -1,15 +1,23 @@
-//! The rotation rule: its bounds to the second, and a search of every schedule that it may meet.
+//! The rotation rule: its bounds to the second, and a search of every schedule that it may meet. What is searched, how
+//! far, and what it cannot show: docs/rotation.md.
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "test helpers"
 )]
 
-mod model;
+mod broken;
+mod cost;
+mod logout;
+mod page;
+mod replica;
 mod rule;
+mod tabs;
+mod thief;
 
 use std::time::Duration;
 

@@ -1,0 +1,392 @@
+//! Every line of the rule and every condition of a write, broken once: a search that finds nothing wrong is only worth
+//! something if it finds what is.
+
+use std::fmt::Debug;
+
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Case, Decision, Rotation, Row, SessionPolicy, decide};
+
+use crate::logout::{Flaw, RACE, Race};
+use crate::replica::{Guards, Rule, schedule};
+use crate::tabs::{Network, SMALL};
+use crate::thief::{NEWEST_ONLY, TwoHolders};
+use crate::{logout, tabs, thief};
+
+/// Where something broken has to be found.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Tabs(Network),
+    Thief(TwoHolders),
+    Logout(Race),
+}
+
+impl By {
+    /// The same search with that rule.
+    const fn with(self, rule: Rule) -> Self {
+        match self {
+            Self::Tabs(network) => Self::Tabs(Network { rule, ..network }),
+            Self::Thief(holders) => Self::Thief(TwoHolders { rule, ..holders }),
+            Self::Logout(race) => Self::Logout(Race { rule, ..race }),
+        }
+    }
+
+    /// A short schedule that breaks the promise.
+    fn schedule(self, promise: &'static str) -> Option<String> {
+        match self {
+            Self::Tabs(network) => written_out(schedule(network, promise)),
+            Self::Thief(holders) => written_out(schedule(holders, promise)),
+            Self::Logout(race) => written_out(schedule(race, promise)),
+        }
+    }
+}
+
+fn written_out(schedule: Option<Vec<impl Debug>>) -> Option<String> {
+    schedule.map(|events| format!("{} steps: {events:?}", events.len()))
+}
+
+const TABS: By = By::Tabs(SMALL);
+const TWO_TABS: Network = Network { tabs: 2, ..SMALL };
+const FAILOVER: By = By::Tabs(Network {
+    window: 4,
+    lost_commits: 1,
+    ..TWO_TABS
+});
+const PASSWORD: By = By::Tabs(PASSWORD_CHANGED);
+const PASSWORD_CHANGED: Network = Network {
+    passwords: 1,
+    ..TWO_TABS
+};
+const THIEF: By = By::Thief(NEWEST_ONLY);
+const LOGOUT: By = By::Logout(RACE);
+
+/// The rule, with what it says of one case replaced.
+macro_rules! instead {
+    (|$row:ident, $token:ident, $now:ident, $policy:ident| $($said:pat $(if $when:expr)? => $then:expr),+) => {
+        |$row: &Row, $token: i64, $now: Timestamp, $policy: &SessionPolicy| {
+            // Not every case looks at all of it.
+            let _ = (&$row, $token, $now, $policy);
+            match decide($row, $token, $now, $policy) {
+                $($said $(if $when)? => $then,)+
+                other => other,
+            }
+        }
+    };
+}
+
+const fn same(next: Option<Rotation>) -> Decision {
+    Decision::Grant {
+        case: Case::Same,
+        next,
+    }
+}
+
+/// What is broken, how, and the search and the promise that show it.
+const BROKEN: [(&str, Rule, By, &str); 21] = [
+    (
+        "a repeated token is theft",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, .. } => Decision::Reused),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "a lost answer is theft",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, .. } => Decision::Reused),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "no window: every use rotates",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Again, .. } => {
+            let rotation = Rotation { handed_at: None, previous: None, ..row.rotation };
+            decide(&Row { rotation, ..*row }, token, now, policy)
+        }),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "handing out again is not written",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, next: Some(_) } => same(None)),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "handing out again is written every half window only",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, next: Some(_) }
+            if row.rotation.handed_at.is_some_and(|at| now.since(at) < policy.rotation_window / 2) => same(None)),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "theft as soon as the successor was presented",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, .. }
+            if row.rotation.confirmed_at.is_some() => Decision::Reused),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "recovery forgets whose answer was lost",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, next: Some(next) } => Decision::Grant {
+            case: Case::Recover,
+            next: Some(Rotation { previous: Some(row.rotation.generation), ..next }),
+        }),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "rotation forgets which token came before",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Rotate, next: Some(next) } => Decision::Grant {
+            case: Case::Rotate,
+            next: Some(Rotation { previous: row.rotation.previous.or(Some(0)), ..next }),
+        }),
+        TABS,
+        tabs::NOBODY,
+    ),
+    (
+        "a generation that the database lost is theft",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Forward, .. } => Decision::Reused),
+        FAILOVER,
+        tabs::NOBODY,
+    ),
+    (
+        "an older token is theft though the row went forward",
+        instead!(|row, token, now, policy| Decision::Superseded if row.rotation.previous.is_none() => Decision::Reused),
+        FAILOVER,
+        tabs::NOBODY,
+    ),
+    (
+        "a barred token is theft",
+        instead!(|row, token, now, policy| Decision::Superseded if Some(token) == row.rotation.previous => Decision::Reused),
+        PASSWORD,
+        tabs::NOBODY,
+    ),
+    (
+        "a token from before the barred one is theft",
+        instead!(|row, token, now, policy| Decision::Superseded if Some(token) != row.rotation.previous => Decision::Reused),
+        PASSWORD,
+        tabs::NOBODY,
+    ),
+    (
+        "a generation that a change of password began rotates at once",
+        |row, token, now, policy| {
+            let rotation = row.rotation;
+            let rotated_at = rotation
+                .handed_at
+                .map_or(Timestamp::from_unix(0), |_| rotation.rotated_at);
+            let rotation = Rotation {
+                rotated_at,
+                ..rotation
+            };
+            decide(&Row { rotation, ..*row }, token, now, policy)
+        },
+        PASSWORD,
+        tabs::NOBODY,
+    ),
+    (
+        "a barred token is handed its successor",
+        instead!(|row, token, now, policy| Decision::Superseded => same(None)),
+        PASSWORD,
+        tabs::BARRED,
+    ),
+    (
+        "older tokens live",
+        instead!(|row, token, now, policy| Decision::Reused if Some(token) != row.rotation.previous => same(None)),
+        THIEF,
+        thief::ONLY,
+    ),
+    (
+        "P lives for ever",
+        instead!(|row, token, now, policy| Decision::Reused if Some(token) == row.rotation.previous => same(None)),
+        THIEF,
+        thief::LATE,
+    ),
+    (
+        "that G was presented is not written",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Again, .. } => Decision::Grant {
+            case: Case::Again,
+            next: None,
+        }),
+        THIEF,
+        thief::LATE,
+    ),
+    (
+        "recovery hands out G again, so that nobody becomes an orphan",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, .. } => same(None)),
+        THIEF,
+        thief::FOURTH,
+    ),
+    (
+        "no use rotates",
+        instead!(|row, token, now, policy| Decision::Grant { case: Case::Rotate, .. } => Decision::Grant {
+            case: Case::Again,
+            next: None,
+        }),
+        THIEF,
+        thief::FOURTH,
+    ),
+    (
+        "the end of a session is not looked at",
+        |row, token, now, policy| {
+            decide(
+                &Row {
+                    revoked: false,
+                    ..*row
+                },
+                token,
+                now,
+                policy,
+            )
+        },
+        LOGOUT,
+        logout::GRANTED,
+    ),
+    (
+        "older tokens live while requests race",
+        instead!(|row, token, now, policy| Decision::Reused => same(None)),
+        LOGOUT,
+        logout::ONLY,
+    ),
+];
+
+#[test]
+fn each_line_of_the_rule_is_needed_and_the_search_finds_it_broken() {
+    for (what, rule, by, promise) in BROKEN {
+        assert_found(what, by.with(rule), promise);
+    }
+}
+
+fn assert_found(what: &str, by: By, promise: &'static str) {
+    let schedule = by.schedule(promise);
+    println!("{what}: {schedule:?}");
+    assert!(schedule.is_some(), "{what}, and still: {promise}");
+}
+
+const ALL: Guards = Guards::ALL;
+const BLIND: Guards = Guards {
+    generation: false,
+    barred: false,
+    handed: false,
+    confirmed: false,
+    living: true,
+};
+
+const fn tabs_with(guards: Guards) -> By {
+    By::Tabs(Network { guards, ..SMALL })
+}
+
+const fn password_with(guards: Guards) -> By {
+    By::Tabs(Network {
+        guards,
+        ..PASSWORD_CHANGED
+    })
+}
+
+const fn logout_with(guards: Guards) -> By {
+    By::Logout(Race { guards, ..RACE })
+}
+
+#[test]
+fn each_condition_of_the_write_is_needed_and_the_search_finds_it_missing() {
+    let neither = Guards {
+        generation: false,
+        barred: false,
+        ..ALL
+    };
+    for (what, by, promise) in [
+        ("nothing is compared", tabs_with(BLIND), tabs::NOBODY),
+        (
+            "only the generation is compared",
+            tabs_with(Guards {
+                generation: true,
+                ..BLIND
+            }),
+            tabs::NOBODY,
+        ),
+        (
+            "handed_at is not compared",
+            tabs_with(Guards {
+                handed: false,
+                ..ALL
+            }),
+            tabs::NOBODY,
+        ),
+        (
+            "confirmed_at is not compared",
+            logout_with(Guards {
+                confirmed: false,
+                ..ALL
+            }),
+            logout::FORGOTTEN,
+        ),
+        (
+            "neither the generation nor the bar is compared",
+            password_with(neither),
+            tabs::BARRED,
+        ),
+        (
+            "revoked_at is not looked at",
+            logout_with(Guards {
+                living: false,
+                ..ALL
+            }),
+            logout::WRITTEN,
+        ),
+    ] {
+        assert_found(what, by, promise);
+    }
+}
+
+#[test]
+fn the_generation_and_the_bar_stand_in_for_each_other() {
+    let no_generation = Guards {
+        generation: false,
+        ..ALL
+    };
+    let no_bar = Guards {
+        barred: false,
+        ..ALL
+    };
+    for (by, promise) in [
+        (password_with(no_generation), tabs::NOBODY),
+        (password_with(no_generation), tabs::BARRED),
+        (password_with(no_bar), tabs::NOBODY),
+        (password_with(no_bar), tabs::BARRED),
+    ] {
+        assert_eq!(by.schedule(promise), None);
+    }
+}
+
+#[test]
+fn a_logout_done_wrong_is_found_out() {
+    for (what, flaw, promise) in [
+        (
+            "a logout gives way to a refresh",
+            Flaw::Compares,
+            logout::LIVES,
+        ),
+        (
+            "a logout answers before its commit",
+            Flaw::AnswersFirst,
+            logout::LIVES,
+        ),
+        (
+            "a refresh writes the whole row as it was, whatever it is now",
+            Flaw::Overwritten,
+            logout::LIVES,
+        ),
+        (
+            "the revocation is rolled back with the error",
+            Flaw::RolledBack,
+            logout::COMMITS,
+        ),
+    ] {
+        // Only a write that does not look undoes anything.
+        let living = flaw != Flaw::Overwritten;
+        let guards = Guards { living, ..ALL };
+        let race = Race {
+            guards,
+            flaw,
+            ..RACE
+        };
+        assert_found(what, By::Logout(race), promise);
+    }
+}

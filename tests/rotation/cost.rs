@@ -1,0 +1,239 @@
+//! Promise 5: what a refresh costs, counted at the store of the real service.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{Algorithm, KeyRing};
+use tokenpair::session::{
+    EndReason, Login, MemoryStore, Pair, Refreshed, Revocation, Session, SessionError,
+    SessionPolicy, SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
+};
+use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
+
+use crate::time;
+
+const START: i64 = 1_800_000_000;
+
+/// How often the store was asked for what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Cost {
+    reads: usize,
+    writes: usize,
+    revocations: usize,
+}
+
+/// A store that counts, and before so many writes lets another request write first.
+#[derive(Clone, Default)]
+struct Counting {
+    store: MemoryStore,
+    reads: Arc<AtomicUsize>,
+    writes: Arc<AtomicUsize>,
+    revocations: Arc<AtomicUsize>,
+    overtakers: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    /// What was asked since the last look.
+    fn cost(&self) -> Cost {
+        let taken = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
+        Cost {
+            reads: taken(&self.reads),
+            writes: taken(&self.writes),
+            revocations: taken(&self.revocations),
+        }
+    }
+
+    async fn overtake(&self, step: &Step) -> Result<(), StoreError> {
+        let left = self.overtakers.load(Ordering::SeqCst);
+        if left == 0 {
+            return Ok(());
+        }
+        self.overtakers.store(left - 1, Ordering::SeqCst);
+        let mut other = step.clone();
+        // The other one was there earlier, and so its write leaves this one something to write.
+        other.next.handed_at = step.expected.handed_at;
+        other.next.generation = step.expected.generation;
+        other.next.previous = step.expected.previous;
+        other.next.confirmed_at = Some(time(START + i64::try_from(left).unwrap()));
+        self.store.rotate(&other).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl SessionStore for Counting {
+    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+        self.store.create(session).await
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.load(id).await
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        self.store.subject(user_id).await
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        self.overtake(step).await?;
+        let written = self.store.rotate(step).await?;
+        self.writes
+            .fetch_add(usize::from(written), Ordering::SeqCst);
+        Ok(written)
+    }
+
+    async fn touch(
+        &self,
+        id: &str,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.store.touch(id, now, idle_since).await
+    }
+
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+        self.store.revoke(id, reason, now).await
+    }
+
+    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+        self.store.list(user_id).await
+    }
+
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        self.store.revoke_others(user_id, keep, reason, now).await
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.store.revocations_since(at).await
+    }
+}
+
+struct Fixture {
+    store: Counting,
+    sessions: Sessions,
+    /// The first refresh token.
+    first: Claims,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let subject = Subject {
+            id: "7".to_owned(),
+            username: "ada".to_owned(),
+            roles: Vec::new(),
+            epoch: 0,
+            disabled: false,
+        };
+        let store = Counting::default();
+        store.store.put_subject(subject.clone());
+        let keys =
+            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
+        let tokens = Tokens::new(keys, TokenPolicy::default());
+        let sessions = Sessions::new(store.clone(), tokens, SessionPolicy::default());
+        let pair = sessions.login(&subject, Login::default(), time(START));
+        let first = claims(&sessions, &pair.await.unwrap());
+        store.cost();
+        Self {
+            store,
+            sessions,
+            first,
+        }
+    }
+
+    /// Presents it so many seconds after the login.
+    async fn refresh(&self, token: &Claims, after: i64) -> Result<Refreshed, SessionError> {
+        self.sessions.refresh(token, time(START + after)).await
+    }
+
+    /// The refresh token that it buys, and what that costs.
+    async fn bought(&self, token: &Claims, after: i64) -> (Claims, Cost) {
+        let Refreshed::Granted(pair) = self.refresh(token, after).await.unwrap() else {
+            panic!("nothing was granted")
+        };
+        (claims(&self.sessions, &pair), self.store.cost())
+    }
+}
+
+fn claims(sessions: &Sessions, pair: &Pair) -> Claims {
+    let tokens = sessions.tokens();
+    let token = pair.refresh.token.as_str();
+    tokens.verify(token, time(START), Expiry::Ignored).unwrap()
+}
+
+const fn cost(reads: usize, writes: usize, revocations: usize) -> Cost {
+    Cost {
+        reads,
+        writes,
+        revocations,
+    }
+}
+
+#[actix_web::test]
+async fn a_refresh_costs_one_read_and_at_most_one_write_and_no_table_grows() {
+    let on = Fixture::new().await;
+    let (second, rotate) = on.bought(&on.first, 1).await;
+    assert_eq!(rotate, cost(1, 1, 0));
+    assert_eq!(on.bought(&on.first, 2).await.1, cost(1, 0, 0), "same");
+    assert_eq!(on.bought(&on.first, 9).await.1, cost(1, 1, 0), "same, late");
+    assert_eq!(on.bought(&second, 10).await.1, cost(1, 1, 0), "presented");
+    assert_eq!(on.bought(&second, 11).await.1, cost(1, 0, 0), "again");
+    let mut token = second;
+    for cycle in 1..=50 {
+        let (next, rotate) = on.bought(&token, 1_000 * cycle).await;
+        assert_eq!(rotate, cost(1, 1, 0));
+        token = next;
+    }
+    assert_eq!(on.store.list("7").await.unwrap().len(), 1);
+    let recorded = on.store.revocations_since(time(0)).await.unwrap();
+    assert!(recorded.is_empty(), "{recorded:?}");
+}
+
+#[actix_web::test]
+async fn who_is_told_of_a_copy_finds_the_session_revoked() {
+    let on = Fixture::new().await;
+    let (second, _) = on.bought(&on.first, 1).await;
+    on.bought(&second, 1_000).await;
+    let answer = on.refresh(&on.first, 1_001).await.unwrap();
+    assert!(matches!(answer, Refreshed::Reused), "{answer:?}");
+    assert_eq!(on.store.cost(), cost(1, 0, 1));
+    let sessions = on.store.list("7").await.unwrap();
+    assert_eq!(
+        sessions[0].revoked,
+        Some((time(START + 1_001), EndReason::Reuse))
+    );
+}
+
+#[actix_web::test]
+async fn a_request_that_is_overtaken_decides_again_and_writes_once_or_not_at_all() {
+    for (overtakers, expected) in [(1, cost(2, 1, 0)), (2, cost(3, 1, 0))] {
+        let on = Fixture::new().await;
+        on.store.overtakers.store(overtakers, Ordering::SeqCst);
+        assert_eq!(on.bought(&on.first, 1).await.1, expected);
+    }
+    let on = Fixture::new().await;
+    on.store.overtakers.store(99, Ordering::SeqCst);
+    let answer = on.refresh(&on.first, 1).await;
+    assert!(matches!(answer, Err(SessionError::Busy)), "{answer:?}");
+    let Cost {
+        writes,
+        revocations,
+        ..
+    } = on.store.cost();
+    assert_eq!((writes, revocations), (0, 0));
+    on.store.overtakers.store(0, Ordering::SeqCst);
+    on.bought(&on.first, 2).await;
+}

@@ -1,0 +1,141 @@
+//! What the models share: a replica's conditional write, and how states are told apart.
+//!
+//! Time is in ticks of a second. A state is kept relative to the row's generation and to the present, so there are
+//! finitely many. Two states that the rule cannot tell apart are one: generations below the current one are only
+//! compared for equality, so they are renumbered without gaps, and instants before the oldest that matters are alike.
+
+use stateright::{Checker, HasDiscoveries, Model};
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Decision, Rotation, Row, SessionPolicy};
+
+use crate::{GENERATION, NOW, time};
+
+pub(crate) type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> Decision;
+
+/// The conditions of `UPDATE sessions SET .. WHERE id = ? AND ..`. Each can be left out, to see what it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guards {
+    pub(crate) generation: bool,
+    pub(crate) barred: bool,
+    pub(crate) handed: bool,
+    pub(crate) confirmed: bool,
+    /// `revoked_at IS NULL`
+    pub(crate) living: bool,
+}
+
+impl Guards {
+    pub(crate) const ALL: Self = Self {
+        generation: true,
+        barred: true,
+        handed: true,
+        confirmed: true,
+        living: true,
+    };
+
+    /// Whether the row still is what the decision rested on, as far as the conditions look.
+    pub(crate) fn hold(self, stored: &Rotation, revoked: bool, expected: &Rotation) -> bool {
+        (!self.generation || stored.generation == expected.generation)
+            && (!self.barred || stored.previous_barred == expected.previous_barred)
+            && (!self.handed || stored.handed_at == expected.handed_at)
+            && (!self.confirmed || stored.confirmed_at == expected.confirmed_at)
+            && (!self.living || !revoked)
+    }
+}
+
+/// Instants so many ticks later; those before `oldest` ticks ago are alike.
+pub(crate) fn aged(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
+    let shift = |at: Timestamp| time((at.unix() - ticks).max(NOW - oldest));
+    // The rule looks at the start of a generation only if nothing was handed out in it.
+    let rotated_at = match (row.handed_at, row.previous) {
+        (None, Some(_)) => shift(row.rotated_at),
+        _ => time(NOW),
+    };
+    Rotation {
+        rotated_at,
+        handed_at: row.handed_at.map(shift),
+        confirmed_at: row.confirmed_at.map(shift),
+        ..row
+    }
+}
+
+/// New numbers for generations: the current one is [`GENERATION`], those below it follow without gaps, and those above
+/// keep their distance, since the rule looks at it.
+pub(crate) struct Numbers {
+    current: i64,
+    below: Vec<i64>,
+}
+
+impl Numbers {
+    pub(crate) fn new(current: i64, mut mentioned: Vec<i64>) -> Self {
+        mentioned.retain(|generation| *generation < current);
+        mentioned.sort_unstable_by(|one, other| other.cmp(one));
+        mentioned.dedup();
+        Self {
+            current,
+            below: mentioned,
+        }
+    }
+
+    pub(crate) fn of(&self, generation: i64) -> i64 {
+        let place = self.below.iter().position(|below| *below == generation);
+        let offset = place.map_or(generation - self.current, |place| {
+            -1 - i64::try_from(place).unwrap()
+        });
+        GENERATION + offset
+    }
+
+    pub(crate) fn row(&self, row: Rotation) -> Rotation {
+        Rotation {
+            generation: self.of(row.generation),
+            previous: row.previous.map(|previous| self.of(previous)),
+            ..row
+        }
+    }
+}
+
+/// What a row mentions; the generation after it too, since a write that rests on it would begin that one.
+pub(crate) fn mentioned(row: &Rotation) -> impl Iterator<Item = i64> {
+    [row.generation, row.generation + 1]
+        .into_iter()
+        .chain(row.previous)
+}
+
+/// A row in an order, so that two lists of requests that differ only in order are one.
+pub(crate) type Key = (i64, Option<i64>, bool, i64, Option<i64>, Option<i64>);
+
+pub(crate) fn key(row: &Rotation) -> Key {
+    (
+        row.generation,
+        row.previous,
+        row.previous_barred,
+        row.rotated_at.unix(),
+        row.handed_at.map(Timestamp::unix),
+        row.confirmed_at.map(Timestamp::unix),
+    )
+}
+
+/// Searches all of it: how many states there are, and the promises that are broken in some.
+pub(crate) fn search<M>(model: M) -> (usize, Vec<&'static str>)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: std::hash::Hash + Clone + PartialEq + Send + Sync + 'static,
+    M::Action: Clone + PartialEq,
+{
+    let checker = model.checker().spawn_bfs().join();
+    let broken = checker.discoveries().into_keys().collect();
+    (checker.unique_state_count(), broken)
+}
+
+/// A short schedule that breaks that promise, if there is any.
+pub(crate) fn schedule<M>(model: M, promise: &'static str) -> Option<Vec<M::Action>>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: std::hash::Hash + Clone + PartialEq + Send + Sync + 'static,
+    M::Action: Clone + PartialEq,
+{
+    let found = HasDiscoveries::AnyOf([promise].into());
+    let checker = model.checker().finish_when(found).spawn_bfs().join();
+    checker
+        .discovery(promise)
+        .map(stateright::Path::into_actions)
+}

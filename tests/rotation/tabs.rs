@@ -1,0 +1,617 @@
+//! Promises 1 and 5, and the lost commit of promise 3: no thief; tabs with one cookie jar, replicas with clocks of their
+//! own, and a network that may do anything to what it carries.
+//!
+//! What is no event of its own, since another stands for it: a request that is lost, or whose replica dies before it
+//! wrote, did nothing, as if it had not been sent; one that is delivered twice is two that were sent at once. An answer
+//! that is lost on its way is one whose replica died after it wrote.
+
+use stateright::{Model, Property};
+use tokenpair::session::{Case, Decision, Rotation, decide};
+
+use crate::page::{assert_counted, documented};
+use crate::replica::{Guards, Key, Numbers, Rule, aged, key, mentioned, schedule, search};
+use crate::{GENERATION, NOW, first_row, living, policy, time};
+
+/// A request on its way, or at a replica.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Request {
+    token: i64,
+    sent: i64,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Stage {
+    Travelling,
+    /// A replica has looked at its clock and is about to read the row, not for the first time if it was overtaken.
+    Arrived {
+        now: i64,
+        overtaken: u8,
+    },
+    /// It has read the row and is about to write.
+    Read {
+        now: i64,
+        overtaken: u8,
+        row: Rotation,
+    },
+}
+
+impl Request {
+    fn order(&self) -> (i64, i64, Option<(i64, u8)>, Option<Key>) {
+        let (stage, row) = match self.stage {
+            Stage::Travelling => (None, None),
+            Stage::Arrived { now, overtaken } => (Some((now, overtaken)), None),
+            Stage::Read {
+                now,
+                overtaken,
+                row,
+            } => (Some((now, overtaken)), Some(key(&row))),
+        };
+        (self.token, self.sent, stage, row)
+    }
+}
+
+/// An answer on its way that sets the refresh cookie.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Answer {
+    cookie: i64,
+    sent: i64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Tabs {
+    row: Rotation,
+    jar: i64,
+    requests: Vec<Request>,
+    answers: Vec<Answer>,
+    /// The row before the last writes, the latest last, as long as the database may still lose them.
+    history: Vec<Rotation>,
+    passwords: u8,
+    /// The generation that the last change of password began.
+    barred_below: i64,
+    /// An honest client's session was revoked, or it was told that it is out of date with nothing to explain it.
+    wronged: bool,
+    /// A token from before a change of password bought a pair after it.
+    revived: bool,
+    /// A request has just been told to come back, since it was overtaken so often.
+    busy: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Event {
+    /// A tab sends what is in the jar.
+    Send,
+    /// A request reaches a replica whose clock is so many ticks fast.
+    Reach(usize, i64),
+    /// The replica reads the row; if nothing is to be written, it answers.
+    Read(usize),
+    /// The replica writes if the row still is what it read, and answers; else it will read again.
+    Write(usize),
+    /// The same, and the answer never arrives, or the replica dies between its commit and the answer.
+    WriteAndDie(usize),
+    /// The client takes an answer.
+    Arrive(usize),
+    /// The client takes an answer that the network will deliver once more.
+    ArriveTwice(usize),
+    /// The user changes the password: the generation moves on, and the token before it is barred.
+    ChangePassword,
+    /// The database loses its last so many commits.
+    FailOver(usize),
+    Tick,
+}
+
+/// What is searched. A bound is what is searched, not what is assumed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network {
+    pub(crate) rule: Rule,
+    pub(crate) guards: Guards,
+    pub(crate) window: u64,
+    /// `D`: every exchange that completes does so within so many ticks of being sent.
+    pub(crate) slowest: i64,
+    /// Exchanges at once.
+    pub(crate) tabs: usize,
+    /// By how much the clocks of replicas differ.
+    pub(crate) skew: i64,
+    /// How often a request decides before it is told to come back. The service has a limit of its own; unless that is
+    /// the question, none is reached here, since a request that gave up would be one that is lost.
+    pub(crate) decisions: u8,
+    /// How many commits a failover may lose; there is one failover, if any.
+    pub(crate) lost_commits: usize,
+    /// Among them those that only say that a token was handed out again.
+    pub(crate) lost_handings: bool,
+    /// Changes of password, of which the session is the one that goes on.
+    pub(crate) passwords: u8,
+}
+
+/// The smallest that shows every line of the rule.
+pub(crate) const SMALL: Network = Network {
+    rule: decide,
+    guards: Guards::ALL,
+    window: 3,
+    slowest: 1,
+    tabs: 3,
+    skew: 0,
+    decisions: 9,
+    lost_commits: 0,
+    lost_handings: false,
+    passwords: 0,
+};
+
+impl Network {
+    fn oldest(&self) -> i64 {
+        i64::try_from(self.window).unwrap() + self.slowest + self.skew + 1
+    }
+
+    /// The same state, relative to its own generation and instant.
+    fn normal(&self, mut state: Tabs, ticks: i64) -> Tabs {
+        state.answers.iter_mut().for_each(|it| it.sent -= ticks);
+        state.requests.iter_mut().for_each(|it| it.sent -= ticks);
+        let in_time = |sent: i64| NOW - sent <= self.slowest;
+        state.requests.retain(|request| in_time(request.sent));
+        state.answers.retain(|answer| in_time(answer.sent));
+        let numbers = numbers(&state);
+        let moved = |row: Rotation| numbers.row(aged(row, ticks, self.oldest()));
+        state.row = moved(state.row);
+        state.jar = numbers.of(state.jar);
+        if state.passwords > 0 {
+            state.barred_below = numbers.of(state.barred_below);
+        }
+        for row in &mut state.history {
+            *row = moved(*row);
+        }
+        for request in &mut state.requests {
+            request.token = numbers.of(request.token);
+            match &mut request.stage {
+                Stage::Travelling => {}
+                Stage::Arrived { now, .. } => *now -= ticks,
+                Stage::Read { now, row, .. } => {
+                    *now -= ticks;
+                    *row = moved(*row);
+                }
+            }
+        }
+        for answer in &mut state.answers {
+            answer.cookie = numbers.of(answer.cookie);
+        }
+        state.requests.sort_unstable_by_key(Request::order);
+        state.answers.sort_unstable();
+        // Who takes the same cookie twice, before both are too late, takes the later one.
+        state.answers.dedup();
+        state
+    }
+
+    fn decide(&self, row: Rotation, token: i64, now: i64) -> Decision {
+        (self.rule)(&living(row), token, time(now), &policy(self.window))
+    }
+
+    fn read(&self, state: &mut Tabs, index: usize) {
+        let Request {
+            token,
+            sent,
+            stage: Stage::Arrived { now, overtaken },
+        } = state.requests[index]
+        else {
+            return;
+        };
+        let row = state.row;
+        let decision = self.decide(row, token, now);
+        let granted = matches!(decision, Decision::Grant { .. });
+        state.revived |= granted && token < state.barred_below;
+        match decision {
+            Decision::Grant { next: Some(_), .. } => {
+                state.requests[index].stage = Stage::Read {
+                    now,
+                    overtaken,
+                    row,
+                };
+            }
+            Decision::Grant { case, next: None } => {
+                state.requests.remove(index);
+                answer(state, case, row.generation, sent);
+            }
+            Decision::Superseded => {
+                state.requests.remove(index);
+                // The cookie stays, and a newer one is on its way: harmless, after a change that explains it.
+                state.wronged |= self.passwords == 0 && self.lost_commits == 0;
+            }
+            Decision::Reused | Decision::Ended(_) => state.wronged = true,
+        }
+    }
+
+    fn write(&self, state: &mut Tabs, index: usize, dies: bool) {
+        let Request {
+            token,
+            sent,
+            stage:
+                Stage::Read {
+                    now,
+                    overtaken,
+                    row,
+                },
+        } = state.requests[index]
+        else {
+            return;
+        };
+        if !self.guards.hold(&state.row, false, &row) {
+            let overtaken = overtaken + 1;
+            state.requests[index].stage = Stage::Arrived { now, overtaken };
+            if overtaken == self.decisions {
+                state.requests.remove(index);
+                state.busy = true;
+            }
+            return;
+        }
+        let Decision::Grant {
+            case,
+            next: Some(next),
+        } = self.decide(row, token, now)
+        else {
+            return;
+        };
+        self.remember(state);
+        state.row = next;
+        state.requests.remove(index);
+        if !dies {
+            answer(state, case, next.generation, sent);
+        }
+        // A generation that the row has forgotten needs a database that lost a commit.
+        state.wronged |= case == Case::Forward && self.lost_commits == 0;
+    }
+
+    fn remember(&self, state: &mut Tabs) {
+        if state.history.len() == self.lost_commits + 1 {
+            // The failover is over, or there is none.
+            return;
+        }
+        state.history.push(state.row);
+        if state.history.len() > self.lost_commits {
+            state.history.remove(0);
+        }
+    }
+
+    fn may_lose(&self, state: &Tabs, commits: usize) -> bool {
+        let rows: Vec<&Rotation> = state.history.iter().chain([&state.row]).collect();
+        let handing = |pair: &[&Rotation]| {
+            pair[0].generation == pair[1].generation && pair[0].handed_at != pair[1].handed_at
+        };
+        let lost = &rows[rows.len() - commits - 1..];
+        self.lost_handings || !lost.windows(2).any(handing)
+    }
+
+    fn fail_over(&self, state: &mut Tabs, commits: usize) {
+        state.row = state.history[state.history.len() - commits];
+        // One longer than it ever gets: it will not happen again.
+        state.history = vec![state.row; self.lost_commits + 1];
+    }
+}
+
+fn numbers(state: &Tabs) -> Numbers {
+    let mut all: Vec<i64> = mentioned(&state.row).chain([state.jar]).collect();
+    if state.passwords > 0 {
+        all.push(state.barred_below);
+    }
+    all.extend(state.answers.iter().map(|answer| answer.cookie));
+    all.extend(state.history.iter().flat_map(mentioned));
+    for request in &state.requests {
+        all.push(request.token);
+        if let Stage::Read { row, .. } = &request.stage {
+            all.extend(mentioned(row));
+        }
+    }
+    Numbers::new(state.row.generation, all)
+}
+
+/// An answer that leaves the refresh cookie as it is changes nothing by arriving.
+fn answer(state: &mut Tabs, case: Case, cookie: i64, sent: i64) {
+    if case != Case::Again {
+        state.answers.push(Answer { cookie, sent });
+    }
+}
+
+/// What the change of a password does to the row of the session that goes on, and its answer.
+fn change_password(state: &mut Tabs) {
+    let generation = state.row.generation + 1;
+    state.row = Rotation {
+        generation,
+        previous: Some(state.row.generation),
+        previous_barred: true,
+        rotated_at: time(NOW),
+        handed_at: None,
+        confirmed_at: None,
+    };
+    state.passwords += 1;
+    state.barred_below = generation;
+    state.answers.push(Answer {
+        cookie: generation,
+        sent: NOW,
+    });
+}
+
+impl Model for Network {
+    type State = Tabs;
+    type Action = Event;
+
+    fn init_states(&self) -> Vec<Tabs> {
+        vec![Tabs {
+            row: first_row(),
+            jar: GENERATION,
+            requests: Vec::new(),
+            answers: Vec::new(),
+            history: Vec::new(),
+            passwords: 0,
+            barred_below: 0,
+            wronged: false,
+            revived: false,
+            busy: false,
+        }]
+    }
+
+    fn actions(&self, state: &Tabs, events: &mut Vec<Event>) {
+        if state.wronged || state.revived {
+            return;
+        }
+        if state.requests.len() + state.answers.len() < self.tabs {
+            events.push(Event::Send);
+            if state.passwords < self.passwords {
+                events.push(Event::ChangePassword);
+            }
+        }
+        for (index, request) in state.requests.iter().enumerate() {
+            match request.stage {
+                Stage::Travelling => {
+                    events.extend((0..=self.skew).map(|fast| Event::Reach(index, fast)));
+                }
+                Stage::Arrived { .. } => events.push(Event::Read(index)),
+                Stage::Read { .. } => {
+                    events.extend([Event::Write(index), Event::WriteAndDie(index)]);
+                }
+            }
+        }
+        for index in 0..state.answers.len() {
+            events.extend([Event::Arrive(index), Event::ArriveTwice(index)]);
+        }
+        if state.history.len() <= self.lost_commits {
+            let can = (1..=state.history.len()).filter(|commits| self.may_lose(state, *commits));
+            events.extend(can.map(Event::FailOver));
+        }
+        events.push(Event::Tick);
+    }
+
+    fn next_state(&self, last: &Tabs, event: Event) -> Option<Tabs> {
+        let mut state = last.clone();
+        state.busy = false;
+        let mut ticks = 0;
+        match event {
+            Event::Send => state.requests.push(Request {
+                token: state.jar,
+                sent: NOW,
+                stage: Stage::Travelling,
+            }),
+            Event::Reach(index, fast) => {
+                state.requests[index].stage = Stage::Arrived {
+                    now: NOW + fast,
+                    overtaken: 0,
+                };
+            }
+            Event::Read(index) => self.read(&mut state, index),
+            Event::Write(index) => self.write(&mut state, index, false),
+            Event::WriteAndDie(index) => self.write(&mut state, index, true),
+            Event::Arrive(index) => state.jar = state.answers.remove(index).cookie,
+            Event::ArriveTwice(index) => state.jar = state.answers[index].cookie,
+            Event::ChangePassword => change_password(&mut state),
+            Event::FailOver(commits) => self.fail_over(&mut state, commits),
+            Event::Tick => ticks = 1,
+        }
+        Some(self.normal(state, ticks))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(NOBODY, |_, state: &Tabs| !state.wronged),
+            Property::always(BARRED, |_, state: &Tabs| !state.revived),
+            Property::always(NOT_BUSY, |_, state: &Tabs| !state.busy),
+        ]
+    }
+}
+
+pub(crate) const NOBODY: &str = "nobody honest is logged out";
+pub(crate) const BARRED: &str = "after a change of password, no older token buys anything";
+pub(crate) const NOT_BUSY: &str = "no request is told to come back";
+
+/// How many states there are in all, in none of which anyone is wronged.
+fn states_of(network: Network) -> usize {
+    let (states, broken) = search(network);
+    assert!(broken.is_empty(), "{broken:?}: {network:?}");
+    states
+}
+
+/// Searches the whole of it, and compares the number of states with the page's.
+fn holds(check: &str, network: Network) {
+    assert_counted(check, states_of(network));
+}
+
+#[test]
+fn without_a_thief_no_schedule_logs_anyone_out() {
+    holds("tabs: W=3 D=1, 3 at once", SMALL);
+}
+
+#[test]
+fn an_exchange_and_the_difference_of_clocks_that_together_stay_in_the_bound_log_nobody_out() {
+    let mut states = 0;
+    for (window, slowest, skew) in [
+        (3, 1, 0),
+        (4, 1, 0),
+        (5, 1, 0),
+        (5, 1, 1),
+        (5, 2, 0),
+        (6, 1, 0),
+        (6, 1, 1),
+        (6, 2, 0),
+        (7, 2, 0),
+        (7, 2, 1),
+    ] {
+        // D + s < W/2 - W/16
+        assert!(16 * (slowest + skew) < 7 * i64::try_from(window).unwrap());
+        states += states_of(Network {
+            window,
+            slowest,
+            skew,
+            tabs: 2,
+            ..SMALL
+        });
+    }
+    assert_counted("tabs: ten bounds from W=3 to W=7, 2 at once", states);
+}
+
+#[test]
+fn an_eighth_of_the_window_that_is_more_than_a_tick_logs_nobody_out() {
+    let network = Network {
+        window: 9,
+        slowest: 3,
+        tabs: 2,
+        ..SMALL
+    };
+    holds("tabs: W=9 D=3, 2 at once", network);
+}
+
+#[test]
+fn clocks_of_replicas_that_differ_by_less_than_an_eighth_of_the_window_log_nobody_out() {
+    let network = Network {
+        window: 9,
+        slowest: 2,
+        tabs: 2,
+        skew: 1,
+        ..SMALL
+    };
+    holds("tabs: W=9 D=2, 2 at once, clocks 1 apart", network);
+}
+
+#[test]
+fn a_lost_commit_that_began_a_generation_revokes_nothing() {
+    let network = Network {
+        window: 4,
+        tabs: 2,
+        lost_commits: 2,
+        ..SMALL
+    };
+    holds("failover: W=4 D=1, 2 at once, 2 commits lost", network);
+}
+
+#[test]
+fn a_change_of_password_revokes_nothing_of_the_session_that_goes_on() {
+    let network = Network {
+        tabs: 2,
+        passwords: 2,
+        ..SMALL
+    };
+    holds("password: W=3 D=1, 2 at once, 2 changes", network);
+}
+
+#[test]
+fn what_is_too_large_for_every_day_is_searched_when_it_is_asked_for() {
+    let wide = std::env::var_os("ROTATION_WIDE").is_some();
+    let large = [
+        ("tabs: W=3 D=1, 4 at once", Network { tabs: 4, ..SMALL }),
+        (
+            "tabs: W=5 D=2, 3 at once",
+            Network {
+                window: 5,
+                slowest: 2,
+                ..SMALL
+            },
+        ),
+        (
+            "tabs: W=9 D=3, 2 at once, clocks 1 apart",
+            Network {
+                window: 9,
+                slowest: 3,
+                tabs: 2,
+                skew: 1,
+                ..SMALL
+            },
+        ),
+    ];
+    for (check, network) in large {
+        // The page has their figures in any case.
+        let states = documented(check);
+        if wide {
+            holds(check, network);
+        }
+        assert!(states > 400_000, "{check}: {states}");
+    }
+}
+
+#[test]
+fn the_bounds_that_the_rule_is_stated_for_are_needed() {
+    let small = Network { tabs: 2, ..SMALL };
+    let lost_handing = Network {
+        window: 4,
+        lost_commits: 1,
+        lost_handings: true,
+        ..small
+    };
+    for (what, beyond) in [
+        ("W = 2D", Network { window: 2, ..SMALL }),
+        (
+            "2D < W, but not by an eighth of W",
+            Network {
+                window: 9,
+                slowest: 4,
+                ..small
+            },
+        ),
+        (
+            "D and the clocks' difference each in their bounds, but together half of W",
+            Network {
+                window: 10,
+                slowest: 4,
+                skew: 1,
+                ..small
+            },
+        ),
+        (
+            "W = 3D, and a commit is lost",
+            Network {
+                lost_commits: 1,
+                ..small
+            },
+        ),
+        (
+            "the lost commit said that a token was handed out again",
+            lost_handing,
+        ),
+    ] {
+        let schedule = schedule(beyond, NOBODY);
+        println!("{what}: {schedule:?}");
+        assert!(schedule.is_some(), "{what}: nobody was logged out");
+    }
+}
+
+/// How many decisions a request needs at most. It reads the row once for each, and only the last of them writes.
+fn decisions(network: Network) -> u8 {
+    let enough = |decisions: &u8| {
+        let network = Network {
+            decisions: *decisions,
+            ..network
+        };
+        schedule(network, NOT_BUSY).is_none()
+    };
+    (1..8).find(enough).unwrap()
+}
+
+#[test]
+fn a_request_decides_once_alone_and_a_few_times_among_others() {
+    let alone = Network { tabs: 1, ..SMALL };
+    let two = Network { tabs: 2, ..SMALL };
+    let slower = Network {
+        window: 5,
+        slowest: 2,
+        ..two
+    };
+    assert_eq!([alone, two, slower, SMALL].map(decisions), [1, 3, 3, 4]);
+    let thrice = Network {
+        decisions: 3,
+        ..SMALL
+    };
+    println!("overtaken thrice: {:?}", schedule(thrice, NOT_BUSY));
+}
