@@ -4,7 +4,7 @@
 //! token** buys the next one and is recorded, so that a logout is a logout.
 //!
 //! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`] and
-//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; `settings`; `server`; `cli`. Without
+//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`; `server`; `cli`. Without
 //! default features it ends at [`web`], and you bring a [`session::SessionStore`] of your own:
 //!
 //! ```
@@ -35,6 +35,7 @@
 //! ```
 
 pub mod clock;
+pub mod config;
 mod json;
 pub mod keys;
 #[cfg(feature = "password")]

@@ -20,12 +20,16 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("token", &["clock", "json", "keys"]),
     ("password", &["clock", "random"]),
     ("session", &["clock", "random", "token"]),
-    ("web", &["clock", "keys", "session", "token"]),
+    (
+        "web",
+        &["clock", "json", "keys", "random", "session", "token"],
+    ),
     ("store", &["clock", "password", "session", "token"]),
+    ("config", &["keys", "token", "web"]),
     (
         "settings",
         &[
-            "clock", "keys", "password", "session", "store", "token", "web",
+            "clock", "config", "keys", "password", "session", "store", "token", "web",
         ],
     ),
     (

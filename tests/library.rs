@@ -31,6 +31,7 @@ use tokenpair::web::{
 
 struct Fixture {
     store: MemoryStore,
+    sessions: Sessions,
     auth: Auth,
     clock: Clock,
     subject: Subject,
@@ -65,7 +66,7 @@ impl Fixture {
             ..CookiePolicy::default()
         };
         let auth = Auth::new(
-            sessions,
+            sessions.clone(),
             WebPolicy {
                 cookies,
                 ..WebPolicy::default()
@@ -74,6 +75,7 @@ impl Fixture {
         );
         Self {
             store,
+            sessions,
             auth,
             clock,
             subject,
@@ -81,12 +83,12 @@ impl Fixture {
     }
 
     fn believed(&self, token: &str) -> Result<Claims, TokenError> {
-        let tokens = self.auth.sessions().tokens();
+        let tokens = self.sessions.tokens();
         tokens.verify(token, self.auth.now(), Expiry::Enforced)
     }
 
     async fn log_in(&self) -> Pair {
-        let sessions = self.auth.sessions();
+        let sessions = &self.sessions;
         let login = sessions.login(&self.subject, Login::default(), self.auth.now());
         login.await.unwrap()
     }
@@ -350,8 +352,7 @@ async fn a_sensitive_route_asks_for_a_fresh_token() {
     let pair = fixture.log_in().await;
     let claims = fixture.believed(pair.access.token.as_str());
     let reissued = fixture
-        .auth
-        .sessions()
+        .sessions
         .reissue(&claims.unwrap(), fixture.auth.now())
         .await
         .unwrap()
@@ -450,7 +451,7 @@ async fn nothing_that_is_secret_is_printed_by_debug() {
 #[actix_web::test]
 async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     let fixture = Fixture::new();
-    let sessions = fixture.auth.sessions();
+    let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
     let verify = || fixture.believed(pair.access.token.as_str());
     let claims = verify().unwrap();
@@ -481,7 +482,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
 #[actix_web::test]
 async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     let fixture = Fixture::new();
-    let sessions = fixture.auth.sessions();
+    let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
     let token = pair.access.token.as_str();
     let claims = fixture.believed(token).unwrap();
@@ -558,7 +559,7 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         test::call_service(&app, request()).await.status(),
         StatusCode::OK
     );
-    let sessions = fixture.auth.sessions();
+    let sessions = &fixture.sessions;
     let claims = fixture.believed(&token).unwrap();
     sessions
         .end(

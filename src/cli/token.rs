@@ -26,7 +26,9 @@ pub(super) fn inspect(out: &mut dyn Write) -> Result<(), Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let mut inspection = tokens.inspect(token, Clock::system().now())?;
     let session = inspection.unverified_claims.contains_key("sid");
-    let session = session.then_some(()).ok_or(TokenError::Missing("sid"));
+    let session = session
+        .then_some(())
+        .ok_or(TokenError::Missing("sid".into()));
     inspection.verdicts.push(("session", session));
     print(&inspection, out)?;
     if inspection

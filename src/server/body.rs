@@ -1,24 +1,18 @@
 //! Request bodies: read with a limit of size and of time, and understood as one JSON object or one HTML form.
 
-use std::time::Duration;
-
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_core::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError};
 use crate::password::Password;
 use crate::web::Rejection;
+use crate::web::body::{FORM, bytes, content_type};
 
 /// More than any request to these routes needs.
 const LIMIT: usize = 16 * 1024;
-
-/// actix itself would wait for a slow body for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The members of a request's body. Passwords are among them, so it has no `Debug`.
 pub(super) struct Fields {
@@ -110,37 +104,9 @@ async fn fields(
     form_too: bool,
 ) -> Result<Fields, Rejection> {
     match content_type(request).as_str() {
-        "application/json" => json_object(&bytes(request, payload).await?),
-        "application/x-www-form-urlencoded" if form_too => {
-            Ok(form(&bytes(request, payload).await?))
-        }
+        "application/json" => json_object(&bytes(request, payload, LIMIT).await?),
+        FORM if form_too => Ok(form(&bytes(request, payload, LIMIT).await?)),
         _ => Err(missing_json()),
-    }
-}
-
-fn content_type(request: &HttpRequest) -> String {
-    let value = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-}
-
-async fn bytes(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Rejection> {
-    let read = web::Payload::from_request(request, payload)
-        .await
-        .map_err(|_| broken())?;
-    match tokio::time::timeout(PATIENCE, read.to_bytes_limited(LIMIT)).await {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => Err(broken()),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(too_slow()),
     }
 }
 
@@ -180,23 +146,6 @@ fn missing(name: &'static str) -> Rejection {
 fn missing_json() -> Rejection {
     bad("missing_json", "Missing JSON in request")
         .hint("Send a JSON object with the header Content-Type: application/json.")
-}
-
-fn broken() -> Rejection {
-    bad("incomplete_body", "The body ended before its time")
-}
-
-fn too_large() -> Rejection {
-    Rejection::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        format!("The body has more than {LIMIT} bytes"),
-    )
-}
-
-fn too_slow() -> Rejection {
-    let msg = format!("The body took more than {} seconds", PATIENCE.as_secs());
-    Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", msg)
 }
 
 pub(super) fn bad(code: &'static str, msg: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {

@@ -86,6 +86,7 @@ pub enum StartError {
 /// What handlers share.
 pub(crate) struct State {
     pub(crate) auth: Auth,
+    pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
@@ -97,7 +98,6 @@ pub(crate) struct State {
 pub struct Server {
     http: actix_web::dev::Server,
     address: SocketAddr,
-    auth: Auth,
     clock: Clock,
     purge: PurgePolicy,
     state: Arc<State>,
@@ -116,9 +116,10 @@ impl Server {
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
         sessions.sync_revocations(clock.now()).await?;
         let passwords = Passwords::start(settings.password).map_err(StartError::Threads)?;
-        let auth = Auth::new(sessions, settings.web.clone(), clock.clone());
+        let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
         let state = Arc::new(State {
-            auth: auth.clone(),
+            auth,
+            sessions: sessions.clone(),
             accounts: Accounts::new(store.clone(), passwords),
             store,
             registration: settings.registration,
@@ -132,7 +133,6 @@ impl Server {
         Ok(Self {
             http,
             address,
-            auth,
             clock,
             purge: settings.purge,
             state,
@@ -161,7 +161,10 @@ impl Server {
                 self.http.handle(),
                 Arc::clone(&self.state),
             )),
-            actix_web::rt::spawn(follow_revocations(self.auth, self.clock.clone())),
+            actix_web::rt::spawn(follow_revocations(
+                self.state.sessions.clone(),
+                self.clock.clone(),
+            )),
             actix_web::rt::spawn(purge_now_and_then(
                 self.state.store.clone(),
                 self.purge,
@@ -242,11 +245,11 @@ async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state:
 }
 
 /// Says so once when the database goes away, and once when it is back.
-async fn follow_revocations(auth: Auth, clock: Clock) {
+async fn follow_revocations(sessions: Sessions, clock: Clock) {
     let mut away = false;
     loop {
         tokio::time::sleep(SYNC_EVERY).await;
-        match auth.sessions().sync_revocations(clock.now()).await {
+        match sessions.sync_revocations(clock.now()).await {
             Ok(()) if away => log::info!("revocations of other replicas are read again"),
             Err(error) if !away => {
                 log::error!("revocations of other replicas cannot be read: {error}")

@@ -3,7 +3,7 @@
 use super::store::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
-use crate::token::{Claims, CsrfValue, IssueError, Token, TokenKind, Tokens};
+use crate::token::{Claims, CsrfValue, Freshness, IssueError, Token, TokenKind, Tokens};
 
 /// A signed token and what its bearer must know of it.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub struct Issued {
     pub token: Token,
     /// Its CSRF value, if tokens carry one.
     pub csrf: Option<CsrfValue>,
-    /// Its `exp`.
-    pub expires_at: Timestamp,
+    /// Its `exp`; none if it never ends.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What a login and a refresh give.
@@ -27,13 +27,6 @@ pub struct Pair {
     pub refresh_stays: bool,
     /// Cookies outlive the browser.
     pub remember: bool,
-}
-
-/// Whether an access token comes from a password login.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Freshness {
-    Fresh,
-    Stale,
 }
 
 /// Makes the tokens of one session.
@@ -60,12 +53,14 @@ impl Mint<'_> {
         let subject = &self.record.subject;
         let jti = random_text(ID_BYTES);
         self.issue(Claims {
-            fresh: freshness == Freshness::Fresh,
+            fresh: freshness,
             csrf: self.csrf("csrf/access"),
             username: Some(subject.username.clone()),
             roles: subject.roles.clone(),
             epoch: Some(subject.epoch),
-            ..self.tokens.claims(TokenKind::Access, &subject.id, jti, now)
+            ..self
+                .tokens
+                .claims(TokenKind::Access, subject.id.as_str(), jti, now)
         })
     }
 
@@ -78,9 +73,12 @@ impl Mint<'_> {
         self.issue(Claims {
             csrf: self.csrf("csrf/refresh"),
             generation: Some(generation),
-            ..self
-                .tokens
-                .claims(TokenKind::Refresh, &self.record.subject.id, jti, began)
+            ..self.tokens.claims(
+                TokenKind::Refresh,
+                self.record.subject.id.as_str(),
+                jti,
+                began,
+            )
         })
     }
 
@@ -93,7 +91,8 @@ impl Mint<'_> {
     /// No token outlives its session.
     fn issue(&self, claims: Claims) -> Result<Issued, IssueError> {
         let session = &self.record.session;
-        let exp = claims.exp.min(session.expires_at);
+        let end = session.expires_at;
+        let exp = Some(claims.exp.map_or(end, |exp| exp.min(end)));
         let claims = Claims {
             exp,
             sid: Some(session.id.clone()),

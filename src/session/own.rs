@@ -1,11 +1,12 @@
 //! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
 
 use super::act::Act;
-use super::mint::{Freshness, Pair};
+use super::mint::Pair;
 use super::revocation::{Revocation, Revoked};
 use super::service::{SessionError, Sessions};
 use super::store::{EndReason, Session};
 use crate::clock::Timestamp;
+use crate::token::Freshness;
 
 impl Sessions {
     /// A user's sessions that go on, the latest login first.

@@ -49,7 +49,7 @@ impl Revocations {
         Self {
             sessions: HashMap::new(),
             users: HashMap::new(),
-            keep: tokens.access_expires + tokens.leeway + OVERLAP,
+            keep: tokens.access_expires.unwrap_or(FOR_EVER) + tokens.leeway + OVERLAP,
         }
     }
 
@@ -57,7 +57,7 @@ impl Revocations {
     /// a text can have a twin.
     pub fn concern(&self, claims: &Claims) -> bool {
         let older = |(lowest, _): &(i64, Timestamp)| claims.epoch.unwrap_or(0) < *lowest;
-        self.concern_session(claims) || self.users.pin().get(&claims.sub).is_some_and(older)
+        self.concern_session(claims) || self.users.pin().get(claims.sub()).is_some_and(older)
     }
 
     /// Whether the session of these claims was revoked. One that goes on in its user's new epoch was not, though its
@@ -97,6 +97,9 @@ impl Revocations {
         now - self.keep
     }
 }
+
+/// A hundred years: what a token that never ends needs.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// A replica's commit may become visible, and its clock may run, later than ours by this much: so far back is read again.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);

@@ -8,13 +8,13 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::act::Act;
-use super::mint::{Freshness, Issued, Mint, Pair};
+use super::mint::{Issued, Mint, Pair};
 use super::revocation::{OVERLAP, Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
 use super::seed::Seed;
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
-use crate::token::{Claims, IssueError, Tokens};
+use crate::token::{Claims, Freshness, IssueError, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 #[derive(Clone)]
@@ -176,7 +176,7 @@ impl Sessions {
                 .store
                 .load(sid)
                 .await?
-                .filter(|record| record.subject.id == claims.sub)
+                .filter(|record| record.subject.id == claims.sub())
             else {
                 return Ok(Refreshed::Ended(End::Unknown));
             };
@@ -261,7 +261,7 @@ impl Sessions {
             return Ok(None);
         }
         let record = self.0.store.load(sid).await?;
-        let Some(record) = record.filter(|record| self.goes_on(record, &claims.sub, now)) else {
+        let Some(record) = record.filter(|record| self.goes_on(record, claims.sub(), now)) else {
             return Ok(None);
         };
         let access = self.mint(&record).access(Freshness::Stale, now)?;

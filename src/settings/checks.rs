@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
-use super::reader::Reader;
+use crate::config::reader::Reader;
 use crate::token::TokenPolicy;
 use crate::web::{CookiePolicy, SameSite};
 
@@ -11,7 +11,8 @@ use crate::web::{CookiePolicy, SameSite};
 const MAX_ACCESS: Duration = Duration::from_secs(28 * 86_400);
 
 pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
-    let access = settings.tokens.access_expires;
+    let access = settings.tokens.access_expires.unwrap_or_default();
+    let refresh = settings.tokens.refresh_expires.unwrap_or_default();
     let within = settings.web.reissue_within;
     if within >= access {
         let complaint = format!(
@@ -27,12 +28,12 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
         let complaint = "is more than 28d; what lives so long is a session, and JWT_REFRESH_TOKEN_EXPIRES says how long that is";
         reader.problem("JWT_ACCESS_TOKEN_EXPIRES", complaint);
     }
-    if settings.tokens.refresh_expires <= access {
+    if refresh <= access {
         let complaint =
             "has to be more than JWT_ACCESS_TOKEN_EXPIRES, or a refresh would come too late";
         reader.problem("JWT_REFRESH_TOKEN_EXPIRES", complaint);
     }
-    if settings.tokens.refresh_expires < settings.sessions.rotation_window * 2 {
+    if refresh < settings.sessions.rotation_window * 2 {
         let complaint = "has to be at least twice SESSION_ROTATION_WINDOW, or it could end before it is rotated";
         reader.problem("JWT_REFRESH_TOKEN_EXPIRES", complaint);
     }

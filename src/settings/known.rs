@@ -126,6 +126,11 @@ pub const KNOWN: &[Known] = &[
         "none",
         "The aud asked for, one of these.",
     ),
+    known(
+        "JWT_ACCEPT_FOREIGN",
+        "false",
+        "Takes access tokens without a session too, as a Flask app under the same secret makes them; they cannot be ended.",
+    ),
     known("JWT_ENCODE_NBF", "true", "Whether tokens carry nbf."),
     known(
         "JWT_DECODE_LEEWAY",

@@ -4,9 +4,7 @@
 mod checks;
 mod known;
 mod policies;
-mod reader;
 mod sources;
-mod transport;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use self::known::{KNOWN, Known};
-use self::reader::Reader;
-pub use self::reader::{Problem, Problems};
 pub use self::sources::{Origin, Sources};
+use crate::config::reader::Reader;
+pub use crate::config::{Problem, Problems};
 use crate::keys::Algorithm;
 use crate::password::PasswordPolicy;
 use crate::session::SessionPolicy;
@@ -87,15 +85,15 @@ impl Settings {
     /// [`Problems`]: all that cannot work.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         let (problems, remarks) = sources.complaints();
-        let mut reader = Reader::new(sources, problems);
+        let mut reader = Reader::new(
+            |name: &str| Ok(sources.get(name)?.map(|found| found.text)),
+            problems,
+        );
         let bind = policies::bind(&mut reader);
         let public_url = policies::public_url(&mut reader, bind);
         let algorithm = policies::algorithm(&mut reader);
         let tokens = policies::tokens(&mut reader);
-        let web = transport::web(
-            &mut reader,
-            policies::secure_by_default(public_url.as_ref()),
-        );
+        let web = policies::web(&mut reader, public_url.as_ref());
         let settings = Self {
             bind,
             workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),
@@ -109,9 +107,9 @@ impl Settings {
             password: policies::password(&mut reader),
             algorithm,
             secret: policies::secret(&mut reader, algorithm, bind),
-            sessions: policies::sessions(&mut reader, tokens.refresh_expires),
+            sessions: policies::sessions(&mut reader, &tokens),
             tokens: TokenPolicy {
-                encode_csrf: transport::carries_csrf(&web),
+                encode_csrf: policies::carries_csrf(&web),
                 ..tokens
             },
             web,

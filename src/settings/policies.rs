@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::reader::Reader;
 use super::{Registration, Secret};
+use crate::config;
+use crate::config::reader::Reader;
+use crate::config::tokens::{self, Never};
 use crate::keys::{Algorithm, KeyRing};
 use crate::password::PasswordPolicy;
 use crate::session::{ReusePolicy, SessionPolicy};
 use crate::store::{DatabaseUrl, PurgePolicy};
 use crate::token::TokenPolicy;
+use crate::web::{CookiePolicy, Location, WebPolicy};
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -54,16 +57,21 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// On, except on plain http on loopback, where curl, Postman and Safari would drop a Secure cookie.
-pub(super) fn secure_by_default(public_url: Option<&Url>) -> bool {
+fn secure_by_default(public_url: Option<&Url>) -> bool {
     !public_url.is_some_and(|url| url.scheme() == "http" && is_loopback(url))
 }
 
+/// The server signs with a secret.
 pub(super) fn algorithm(reader: &mut Reader<'_>) -> Algorithm {
+    let served = |text: &str| {
+        let mut served = Algorithm::HMAC.into_iter();
+        served.find(|algorithm| algorithm.name() == text)
+    };
     reader.parsed(
         "JWT_ALGORITHM",
         Algorithm::default(),
         "write HS256, HS384 or HS512",
-        Algorithm::from_name,
+        served,
     )
 }
 
@@ -118,35 +126,36 @@ pub(super) fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: Socket
 }
 
 pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
-    let default = TokenPolicy::default();
-    let leeway = reader.duration("JWT_DECODE_LEEWAY", default.leeway);
-    if leeway > Duration::from_secs(300) {
+    let tokens = tokens::tokens(reader, TokenPolicy::default(), Never::Refused);
+    if tokens.leeway > Duration::from_secs(300) {
         reader.problem(
             "JWT_DECODE_LEEWAY",
             "is more than 5m; let the servers' clocks be set by NTP",
         );
     }
-    TokenPolicy {
-        access_expires: lifetime(reader, "JWT_ACCESS_TOKEN_EXPIRES", default.access_expires),
-        refresh_expires: lifetime(reader, "JWT_REFRESH_TOKEN_EXPIRES", default.refresh_expires),
-        encode_issuer: reader.text("JWT_ENCODE_ISSUER"),
-        encode_audience: reader.list("JWT_ENCODE_AUDIENCE"),
-        decode_issuer: reader.text("JWT_DECODE_ISSUER"),
-        decode_audience: reader.list("JWT_DECODE_AUDIENCE"),
-        encode_nbf: reader.truth("JWT_ENCODE_NBF", true),
-        encode_csrf: true,
-        leeway,
-    }
+    tokens
 }
 
-/// Flask-JWT-Extended's `false` (never expires) and zero are refused: what cannot end could not be ended.
+pub(super) fn web(reader: &mut Reader<'_>, public_url: Option<&Url>) -> WebPolicy {
+    let default = WebPolicy::default();
+    let cookies = CookiePolicy {
+        secure: secure_by_default(public_url),
+        ..default.cookies
+    };
+    let allowed = [Location::Cookies, Location::Headers];
+    config::web::web(reader, WebPolicy { cookies, ..default }, &allowed)
+}
+
+/// Tokens carry a CSRF value where they may travel in protected cookies.
+pub(super) fn carries_csrf(web: &WebPolicy) -> bool {
+    web.csrf.protect && web.locations.contains(&Location::Cookies)
+}
+
+/// Zero is refused: what ends at once is not there.
 fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration {
     let lifetime = reader.duration(name, default);
     if lifetime.is_zero() {
-        reader.problem(
-            name,
-            "is 0; a token has to live for some time, as in 15m, 1h or 30d",
-        );
+        reader.problem(name, tokens::ZERO);
         return default;
     }
     lifetime
@@ -175,8 +184,9 @@ fn reuse(reader: &mut Reader<'_>) -> ReusePolicy {
     )
 }
 
-pub(super) fn sessions(reader: &mut Reader<'_>, idle: Duration) -> SessionPolicy {
+pub(super) fn sessions(reader: &mut Reader<'_>, tokens: &TokenPolicy) -> SessionPolicy {
     let default = SessionPolicy::default();
+    let idle = tokens.refresh_expires.unwrap_or(default.idle);
     let rotation_window = reader.duration("SESSION_ROTATION_WINDOW", default.rotation_window);
     if !(10..=3600).contains(&rotation_window.as_secs()) {
         reader.problem(

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::known::{KNOWN, NOT_HERE, PREFIXES, nearest};
-use super::reader::Problem;
+use crate::config::Problem;
 
 /// The texts that were found, the strongest source first.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
@@ -40,60 +41,134 @@ impl fmt::Debug for CsrfValue {
     }
 }
 
+/// Whether a token comes from a login with a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Freshness {
+    /// From a refresh or a reissue.
+    #[default]
+    Stale,
+    /// From a login.
+    Fresh,
+    /// From a login, and counted as such until then (Flask-JWT-Extended's `fresh=timedelta(...)`).
+    Until(Timestamp),
+}
+
+impl Freshness {
+    /// Whether it counts as fresh now.
+    pub fn is_fresh(self, now: Timestamp) -> bool {
+        match self {
+            Self::Stale => false,
+            Self::Fresh => true,
+            Self::Until(end) => now <= end,
+        }
+    }
+}
+
+impl Serialize for Freshness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Stale => serializer.serialize_bool(false),
+            Self::Fresh => serializer.serialize_bool(true),
+            Self::Until(end) => end.serialize(serializer),
+        }
+    }
+}
+
 /// What a token says.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Claims {
     /// From a password login, not from a refresh or a reissue.
-    pub fresh: bool,
+    pub fresh: Freshness,
     /// Issued at (RFC 7519 section 4.1.6).
-    pub iat: Timestamp,
+    pub iat: Option<Timestamp>,
     /// The token's own id (section 4.1.7).
-    pub jti: String,
+    pub jti: Option<String>,
     /// Access or refresh.
-    #[serde(rename = "type")]
     pub kind: TokenKind,
-    /// The user's id (section 4.1.2).
-    pub sub: String,
+    /// Whose: the user's id, in the claim `sub` (section 4.1.2) or the one that `JWT_IDENTITY_CLAIM` names. A string, unless
+    /// the policy allows other JSON.
+    pub identity: Value,
     /// Not before (section 4.1.5).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<Timestamp>,
     /// What the header `X-CSRF-TOKEN` must repeat when the token came by cookie.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub csrf: Option<CsrfValue>,
     /// For whom (section 4.1.3): a string if one, a list if several.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_many")]
     pub aud: Vec<String>,
     /// By whom (section 4.1.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// The end (section 4.1.4).
-    pub exp: Timestamp,
+    /// The end (section 4.1.4); none for a token that never ends.
+    pub exp: Option<Timestamp>,
     /// The session.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// The generation of a refresh token, counted by the session's row.
-    #[serde(rename = "gen", skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// The name to greet with, so that `/protected` asks no database.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The roles the user had when the token was made.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
     /// The user's epoch when the token was made; a change of password, roles or state moves it on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<i64>,
     /// Everything else.
-    #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-fn one_or_many<S: serde::Serializer>(
-    audience: &[String],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match audience {
-        [one] => serializer.serialize_str(one),
-        many => many.serialize(serializer),
+impl Claims {
+    /// The user's id as text; empty if the identity is other JSON than a string.
+    pub fn sub(&self) -> &str {
+        self.identity.as_str().unwrap_or_default()
     }
+
+    /// Under the names that travel; the identity under `identity_claim`. Always in the same order, so that equal claims
+    /// give equal text.
+    pub(super) const fn named<'a>(&'a self, identity_claim: &'a str) -> Named<'a> {
+        Named {
+            claims: self,
+            identity_claim,
+        }
+    }
+}
+
+/// Claims as they travel.
+pub(super) struct Named<'a> {
+    claims: &'a Claims,
+    identity_claim: &'a str,
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = self.claims;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("fresh", &claims.fresh)?;
+        entry(&mut map, "iat", claims.iat.as_ref())?;
+        entry(&mut map, "jti", claims.jti.as_ref())?;
+        map.serialize_entry("type", &claims.kind)?;
+        map.serialize_entry(self.identity_claim, &claims.identity)?;
+        entry(&mut map, "nbf", claims.nbf.as_ref())?;
+        entry(&mut map, "csrf", claims.csrf.as_ref())?;
+        match claims.aud.as_slice() {
+            [] => {}
+            [one] => map.serialize_entry("aud", one)?,
+            many => map.serialize_entry("aud", many)?,
+        }
+        entry(&mut map, "iss", claims.iss.as_ref())?;
+        entry(&mut map, "exp", claims.exp.as_ref())?;
+        entry(&mut map, "sid", claims.sid.as_ref())?;
+        entry(&mut map, "gen", claims.generation.as_ref())?;
+        entry(&mut map, "username", claims.username.as_ref())?;
+        let roles = Some(&claims.roles).filter(|roles| !roles.is_empty());
+        entry(&mut map, "roles", roles)?;
+        entry(&mut map, "epoch", claims.epoch.as_ref())?;
+        for (name, value) in &claims.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn entry<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    name: &'static str,
+    value: Option<&T>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }

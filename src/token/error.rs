@@ -1,5 +1,7 @@
 //! Why a token is not believed.
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 use super::verify::MAX_TOKEN_LEN;
@@ -38,9 +40,12 @@ pub enum TokenError {
     /// No `alg`.
     #[error("Algorithm not specified")]
     NoAlgorithm,
-    /// An `alg` that is not the key's, `none` included.
+    /// An `alg` that no key has, `none` included.
     #[error("The specified alg value is not allowed")]
     AlgorithmNotAllowed,
+    /// A `kid` that no key has, where all keys have one.
+    #[error("Unable to find a signing key that matches the key ID")]
+    KeyNotFound,
     /// The signature is not ours.
     #[error("Signature verification failed")]
     BadSignature,
@@ -58,7 +63,7 @@ pub enum TokenError {
     MissingRegistered(&'static str),
     /// A claim that Flask-JWT-Extended or tokenpair asks for is not there.
     #[error("Missing claim: {0}")]
-    Missing(&'static str),
+    Missing(Cow<'static, str>),
     /// A claim of the wrong type or form.
     #[error("{0}")]
     BadClaim(&'static str),

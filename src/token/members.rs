@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::TokenPolicy;
-use super::claims::{Claims, CsrfValue, TokenKind};
+use super::claims::{Claims, CsrfValue, Freshness, TokenKind};
 use super::error::TokenError;
 use crate::clock::Timestamp;
 
@@ -14,6 +14,8 @@ pub(super) struct Members(pub(super) Map<String, Value>);
 
 impl Members {
     /// In PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4 to 4.1.6.
+    ///
+    /// Whether it has expired is checked by itself: Flask-JWT-Extended tells of it when all else is good.
     pub(super) fn check_times(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
         let latest = now + leeway;
         for (name, title) in [
@@ -24,8 +26,15 @@ impl Members {
                 return Err(TokenError::NotYetValid(name));
             }
         }
-        let end = self.time("exp", "Expiration Time claim (exp)")?;
-        if end.is_some_and(|end| end <= now - leeway) {
+        self.end().map(drop)
+    }
+
+    fn end(&self) -> Result<Option<Timestamp>, TokenError> {
+        self.time("exp", "Expiration Time claim (exp)")
+    }
+
+    pub(super) fn check_end(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
+        if self.end()?.is_some_and(|end| end <= now - leeway) {
             return Err(TokenError::Expired);
         }
         Ok(())
@@ -78,34 +87,53 @@ impl Members {
         }
     }
 
-    pub(super) fn into_claims(mut self) -> Result<Claims, TokenError> {
-        let sub = self.text("sub", "Subject must be a string")?;
+    /// What the policy does not ask for may be missing; what is there has to be in good form. Claims of ours that have
+    /// another form in a token that is not ours are the application's own.
+    pub(super) fn into_claims(mut self, policy: &TokenPolicy) -> Result<Claims, TokenError> {
+        let identity = self.identity(policy)?;
         let jti = self.text("jti", "JWT ID must be a string")?;
+        let (iat, nbf) = (self.take_time("iat")?, self.take_time("nbf")?);
+        let exp = self.take_time("exp")?;
+        if policy.strict {
+            jti.as_ref().ok_or(TokenError::Missing("jti".into()))?;
+            iat.ok_or(TokenError::MissingRegistered("iat"))?;
+            exp.ok_or(TokenError::MissingRegistered("exp"))?;
+        }
         let claims = Claims {
-            sub: sub.ok_or(TokenError::Missing("sub"))?,
-            jti: jti.ok_or(TokenError::Missing("jti"))?,
-            iat: self
-                .take_time("iat")?
-                .ok_or(TokenError::MissingRegistered("iat"))?,
-            nbf: self.take_time("nbf")?,
-            exp: self
-                .take_time("exp")?
-                .ok_or(TokenError::MissingRegistered("exp"))?,
-            fresh: self
-                .0
-                .remove("fresh")
-                .is_some_and(|fresh| fresh == Value::Bool(true)),
-            kind: self.kind()?,
+            identity,
+            jti,
+            iat,
+            nbf,
+            exp,
+            fresh: freshness(self.0.remove("fresh").as_ref()),
+            kind: self.kind(policy.strict)?,
             csrf: self
                 .text("csrf", "CSRF claim must be a string")?
                 .map(CsrfValue::new),
             aud: strings(self.0.remove("aud").as_ref()).unwrap_or_default(),
             iss: self.text("iss", "Payload Issuer (iss) must be a string")?,
-            sid: self.text("sid", "Session ID claim must be a string")?,
-            generation: self.count("gen", "Generation claim must be an integer")?,
-            username: self.text("username", "Username claim must be a string")?,
-            roles: self.roles()?,
-            epoch: self.count("epoch", "Epoch claim must be an integer")?,
+            sid: self.own(policy, "sid", text, "Session ID claim must be a string")?,
+            generation: self.own(
+                policy,
+                "gen",
+                Value::as_i64,
+                "Generation claim must be an integer",
+            )?,
+            username: self.own(policy, "username", text, "Username claim must be a string")?,
+            roles: self
+                .own(
+                    policy,
+                    "roles",
+                    roles,
+                    "Roles claim must be a list of strings",
+                )?
+                .unwrap_or_default(),
+            epoch: self.own(
+                policy,
+                "epoch",
+                Value::as_i64,
+                "Epoch claim must be an integer",
+            )?,
             extra: Map::new(),
         };
         Ok(Claims {
@@ -114,18 +142,46 @@ impl Members {
         })
     }
 
-    fn kind(&mut self) -> Result<TokenKind, TokenError> {
-        let kind = self.0.remove("type").ok_or(TokenError::Missing("type"))?;
-        serde_json::from_value(kind)
-            .map_err(|_| TokenError::BadClaim("Token type must be \"access\" or \"refresh\""))
+    /// RFC 7519 section 4.1.2: a `sub` is a string, whichever claim the identity is in.
+    fn identity(&mut self, policy: &TokenPolicy) -> Result<Value, TokenError> {
+        let sub = self.0.get("sub");
+        if policy.verify_sub && sub.is_some_and(|sub| !sub.is_string()) {
+            return Err(TokenError::BadClaim("Subject must be a string"));
+        }
+        let name = policy.identity_claim.as_str();
+        let identity = self.0.remove(name);
+        identity.ok_or_else(|| TokenError::Missing(name.to_owned().into()))
     }
 
-    fn roles(&mut self) -> Result<Vec<String>, TokenError> {
-        const COMPLAINT: &str = "Roles claim must be a list of strings";
-        match self.0.remove("roles") {
-            None => Ok(Vec::new()),
-            Some(Value::String(_)) => Err(TokenError::BadClaim(COMPLAINT)),
-            roles => strings(roles.as_ref()).ok_or(TokenError::BadClaim(COMPLAINT)),
+    /// Flask-JWT-Extended takes a token without a type for an access token, so that tokens of other makers work. An
+    /// unknown type is one to nobody.
+    fn kind(&mut self, strict: bool) -> Result<TokenKind, TokenError> {
+        match self.0.remove("type") {
+            None if strict => Err(TokenError::Missing("type".into())),
+            None => Ok(TokenKind::Access),
+            Some(kind) => serde_json::from_value(kind)
+                .map_err(|_| TokenError::BadClaim("Token type must be \"access\" or \"refresh\"")),
+        }
+    }
+
+    /// A claim that tokenpair gives a meaning to.
+    fn own<T>(
+        &mut self,
+        policy: &TokenPolicy,
+        name: &'static str,
+        read: impl Fn(&Value) -> Option<T>,
+        complaint: &'static str,
+    ) -> Result<Option<T>, TokenError> {
+        let Some(value) = self.0.get(name) else {
+            return Ok(None);
+        };
+        match read(value) {
+            Some(found) => {
+                self.0.remove(name);
+                Ok(Some(found))
+            }
+            None if policy.strict => Err(TokenError::BadClaim(complaint)),
+            None => Ok(None),
         }
     }
 
@@ -138,20 +194,6 @@ impl Members {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(TokenError::BadClaim(complaint)),
-        }
-    }
-
-    fn count(
-        &mut self,
-        name: &'static str,
-        complaint: &'static str,
-    ) -> Result<Option<i64>, TokenError> {
-        match self.0.remove(name) {
-            None => Ok(None),
-            Some(value) => value
-                .as_i64()
-                .map(Some)
-                .ok_or(TokenError::BadClaim(complaint)),
         }
     }
 
@@ -180,6 +222,24 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
             .map(|seconds| seconds as i64)
     };
     number.as_i64().or_else(clamped).or_else(cut)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn roles(value: &Value) -> Option<Vec<String>> {
+    value.as_array().and_then(|_| strings(Some(value)))
+}
+
+fn freshness(value: Option<&Value>) -> Freshness {
+    match value {
+        Some(Value::Bool(true)) => Freshness::Fresh,
+        Some(Value::Number(end)) => whole(end).map_or(Freshness::Stale, |end| {
+            Freshness::Until(Timestamp::from_unix(end))
+        }),
+        _ => Freshness::Stale,
+    }
 }
 
 /// One string or a list of strings; none is an empty list.

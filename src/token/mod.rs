@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-pub use self::claims::{Claims, CsrfValue, TokenKind};
+pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
 pub use self::error::TokenError;
 pub use self::verify::{Expiry, MAX_TOKEN_LEN};
 use crate::clock::Timestamp;
@@ -21,10 +23,17 @@ use crate::keys::{KeyError, KeyRing};
 /// What is asked of tokens and put into them. The defaults are the server's.
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {
-    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h).
-    pub access_expires: Duration,
-    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d).
-    pub refresh_expires: Duration,
+    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h); none: for ever, so it cannot be ended.
+    pub access_expires: Option<Duration>,
+    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d); none: for ever.
+    pub refresh_expires: Option<Duration>,
+    /// The claim that holds the identity (`JWT_IDENTITY_CLAIM`, `sub`).
+    pub identity_claim: String,
+    /// Whether a `sub` has to be a string, as RFC 7519 asks (`JWT_VERIFY_SUB`, yes).
+    pub verify_sub: bool,
+    /// Whether a token has to have `type`, `jti`, `iat` and `exp`, and ours in good form: yes for tokens that only we make.
+    /// Flask-JWT-Extended asks for none of them.
+    pub strict: bool,
     /// The `iss` written (`JWT_ENCODE_ISSUER`, none).
     pub encode_issuer: Option<String>,
     /// The `aud` written (`JWT_ENCODE_AUDIENCE`, none).
@@ -44,8 +53,11 @@ pub struct TokenPolicy {
 impl Default for TokenPolicy {
     fn default() -> Self {
         Self {
-            access_expires: Duration::from_secs(3600),
-            refresh_expires: Duration::from_secs(30 * 86_400),
+            access_expires: Some(Duration::from_secs(3600)),
+            refresh_expires: Some(Duration::from_secs(30 * 86_400)),
+            identity_claim: "sub".to_owned(),
+            verify_sub: true,
+            strict: true,
             encode_issuer: None,
             encode_audience: Vec::new(),
             decode_issuer: None,
@@ -87,9 +99,20 @@ pub enum IssueError {
     /// The claims have no JSON form.
     #[error("the claims could not be written as JSON")]
     Claims(#[from] serde_json::Error),
+    /// A claim that the library has to be sure of.
+    #[error("the claim {0:?} is the library's, and cannot be given")]
+    Reserved(String),
     /// The key refused.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    typ: &'static str,
 }
 
 impl Tokens {
@@ -104,44 +127,98 @@ impl Tokens {
     }
 
     /// The claims every token of ours begins with, under this policy; the caller adds what is its own.
-    pub fn claims(&self, kind: TokenKind, sub: &str, jti: String, issued_at: Timestamp) -> Claims {
+    pub fn claims(
+        &self,
+        kind: TokenKind,
+        identity: impl Into<Value>,
+        jti: String,
+        issued_at: Timestamp,
+    ) -> Claims {
         let lifetime = match kind {
             TokenKind::Access => self.policy.access_expires,
             TokenKind::Refresh => self.policy.refresh_expires,
         };
         Claims {
-            fresh: false,
-            iat: issued_at,
-            jti,
+            fresh: Freshness::Stale,
+            iat: Some(issued_at),
+            jti: Some(jti),
             kind,
-            sub: sub.to_owned(),
+            identity: identity.into(),
             nbf: self.policy.encode_nbf.then_some(issued_at),
             csrf: None,
             aud: self.policy.encode_audience.clone(),
             iss: self.policy.encode_issuer.clone(),
-            exp: issued_at + lifetime,
+            exp: lifetime.map(|lifetime| issued_at + lifetime),
             sid: None,
             generation: None,
             username: None,
             roles: Vec::new(),
             epoch: None,
-            extra: serde_json::Map::new(),
+            extra: Map::new(),
         }
     }
 
-    /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal text.
+    /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal text, but for ES256,
+    /// ES384 and the PS algorithms, whose signatures hold randomness.
     ///
     /// # Errors
     ///
-    /// [`IssueError`] if the claims have no JSON form or the key refuses.
+    /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
     pub fn sign(&self, claims: &Claims) -> Result<Token, IssueError> {
-        let header = format!(
-            r#"{{"alg":"{}","typ":"JWT"}}"#,
-            self.keys.algorithm().name()
-        );
+        let header = serde_json::to_vec(&self.header()?)?;
+        let claims = claims.named(&self.policy.identity_claim);
+        self.sign_parts(&header, &serde_json::to_vec(&claims)?)
+    }
+
+    /// Signs the claims with some more, which win over them, and with some more header parameters. Also gives the `exp` that
+    /// results.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Reserved`] if one more is a claim that the library has to be sure of; else as [`Tokens::sign`].
+    pub fn sign_with(
+        &self,
+        claims: &Claims,
+        more: &Map<String, Value>,
+        header: &Map<String, Value>,
+    ) -> Result<(Token, Option<Timestamp>), IssueError> {
+        let identity = self.policy.identity_claim.as_str();
+        let reserved = |name: &&String| {
+            *name == identity || ["type", "csrf", "sid", "gen"].contains(&name.as_str())
+        };
+        if let Some(name) = more.keys().find(reserved) {
+            return Err(IssueError::Reserved(name.clone()));
+        }
+        let mut payload = serde_json::to_value(claims.named(identity))?;
+        if let Value::Object(members) = &mut payload {
+            members.extend(more.clone());
+        }
+        let mut parameters = header.clone();
+        if let Value::Object(own) = serde_json::to_value(self.header()?)? {
+            parameters.extend(own);
+        }
+        let exp = payload.get("exp").and_then(Value::as_i64);
+        let token = self.sign_parts(
+            &serde_json::to_vec(&parameters)?,
+            &serde_json::to_vec(&payload)?,
+        )?;
+        Ok((token, exp.map(Timestamp::from_unix)))
+    }
+
+    /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).
+    fn header(&self) -> Result<Header<'_>, IssueError> {
+        let algorithm = self.keys.algorithm().ok_or(KeyError::NoSigningKey)?;
+        Ok(Header {
+            alg: algorithm.name(),
+            kid: self.keys.kid(),
+            typ: "JWT",
+        })
+    }
+
+    fn sign_parts(&self, header: &[u8], payload: &[u8]) -> Result<Token, IssueError> {
         let mut text = URL_SAFE_NO_PAD.encode(header);
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut text);
+        URL_SAFE_NO_PAD.encode_string(payload, &mut text);
         let signature = self.keys.sign(text.as_bytes())?;
         text.push('.');
         text.push_str(&signature);
@@ -159,6 +236,20 @@ impl Tokens {
         now: Timestamp,
         expiry: Expiry,
     ) -> Result<Claims, TokenError> {
+        Ok(self.decode(token, now, expiry)?.claims)
+    }
+
+    /// As [`Tokens::verify`], with the token's header.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn decode(
+        &self,
+        token: &str,
+        now: Timestamp,
+        expiry: Expiry,
+    ) -> Result<Decoded, TokenError> {
         verify::verify(&self.keys, &self.policy, token, (now, expiry))
     }
 
@@ -172,13 +263,22 @@ impl Tokens {
     }
 }
 
+/// A token that is believed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decoded {
+    /// The JOSE header.
+    pub header: Map<String, Value>,
+    /// What it says.
+    pub claims: Claims,
+}
+
 /// A token taken apart without believing any of it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The JOSE header, unverified.
-    pub unverified_header: serde_json::Map<String, serde_json::Value>,
+    pub unverified_header: Map<String, Value>,
     /// The claims, unverified.
-    pub unverified_claims: serde_json::Map<String, serde_json::Value>,
+    pub unverified_claims: Map<String, Value>,
     /// What was looked at, and what is wrong with it.
     pub verdicts: Vec<(&'static str, Result<(), TokenError>)>,
 }

@@ -7,13 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::claims::Claims;
 use super::error::TokenError;
 use super::members::Members;
-use super::{Inspection, TokenPolicy};
+use super::{Decoded, Inspection, TokenPolicy};
 use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
-use crate::keys::{Algorithm, KeyRing};
+use crate::keys::{KeyRing, VerifyError};
 
 /// The longest token looked at, in bytes. Checked before anything is decoded.
 pub const MAX_TOKEN_LEN: usize = 8192;
@@ -33,19 +32,20 @@ pub(super) fn verify(
     policy: &TokenPolicy,
     token: &str,
     (now, expiry): (Timestamp, Expiry),
-) -> Result<Claims, TokenError> {
+) -> Result<Decoded, TokenError> {
     let parts = Parts::split(token)?;
     let header = object("header", &parts.header)?;
-    check_header(&header, keys.algorithm())?;
-    if !keys.verify(parts.signed, parts.signature) {
-        return Err(TokenError::BadSignature);
-    }
+    check_header(&header, keys)?;
+    check_signature(&header, &parts, keys)?;
     let claims = Members(object("payload", &parts.payload)?);
+    let mut end = Ok(());
     if expiry == Expiry::Enforced {
         claims.check_times(now, policy.leeway)?;
+        end = claims.check_end(now, policy.leeway);
     }
     claims.check_parties(policy)?;
-    claims.into_claims()
+    let claims = claims.into_claims(policy)?;
+    end.map(|()| Decoded { header, claims })
 }
 
 pub(super) fn inspect(
@@ -57,21 +57,19 @@ pub(super) fn inspect(
     let parts = Parts::split(token)?;
     let unverified_header = object("header", &parts.header)?;
     let unverified_claims = object("payload", &parts.payload)?;
-    let signed = keys.verify(parts.signed, parts.signature);
+    let signature = check_signature(&unverified_header, &parts, keys);
     let claims = Members(unverified_claims.clone());
     let verdicts = vec![
-        ("header", check_header(&unverified_header, keys.algorithm())),
+        ("header", check_header(&unverified_header, keys)),
+        ("signature", signature),
         (
-            "signature",
-            if signed {
-                Ok(())
-            } else {
-                Err(TokenError::BadSignature)
-            },
+            "times",
+            claims
+                .check_times(now, policy.leeway)
+                .and_then(|()| claims.check_end(now, policy.leeway)),
         ),
-        ("times", claims.check_times(now, policy.leeway)),
         ("issuer and audience", claims.check_parties(policy)),
-        ("claims", claims.into_claims().map(drop)),
+        ("claims", claims.into_claims(policy).map(drop)),
     ];
     Ok(Inspection {
         unverified_header,
@@ -126,7 +124,7 @@ fn object(name: &'static str, text: &[u8]) -> Result<Map<String, Value>, TokenEr
 }
 
 /// Header parameters we do not know are ignored (RFC 7515 section 4), `jku` and `jwk` with them: no token chooses its key.
-fn check_header(header: &Map<String, Value>, ours: Algorithm) -> Result<(), TokenError> {
+fn check_header(header: &Map<String, Value>, keys: &KeyRing) -> Result<(), TokenError> {
     if header.get("kid").is_some_and(|kid| !kid.is_string()) {
         return Err(TokenError::KeyIdNotAString);
     }
@@ -141,9 +139,25 @@ fn check_header(header: &Map<String, Value>, ours: Algorithm) -> Result<(), Toke
     }
     match header.get("alg") {
         None => Err(TokenError::NoAlgorithm),
-        Some(Value::String(name)) if name == ours.name() => Ok(()),
+        Some(Value::String(name)) if keys.allows(name) => Ok(()),
         Some(_) => Err(TokenError::AlgorithmNotAllowed),
     }
+}
+
+/// By the header's `alg` and `kid`, and by nothing else of the token.
+fn check_signature(
+    header: &Map<String, Value>,
+    parts: &Parts<'_>,
+    keys: &KeyRing,
+) -> Result<(), TokenError> {
+    let text = |name| header.get(name).and_then(Value::as_str);
+    let algorithm = text("alg").ok_or(TokenError::NoAlgorithm)?;
+    keys.verify(algorithm, text("kid"), parts.signed, parts.signature)
+        .map_err(|error| match error {
+            VerifyError::AlgorithmNotAllowed => TokenError::AlgorithmNotAllowed,
+            VerifyError::KeyNotFound => TokenError::KeyNotFound,
+            VerifyError::BadSignature => TokenError::BadSignature,
+        })
 }
 
 /// RFC 7515 section 4.1.11: what is critical and not understood makes the token invalid, and we understand none.

@@ -1,21 +1,27 @@
-//! [`Auth`]: the handle in `app_data` through which every request is verified.
+//! [`Auth`]: the handle in `app_data` through which every request is verified and every token is made.
 
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpRequest, HttpResponse};
 use thiserror::Error;
 
-use super::cookies::{self, CookiePolicy};
+use super::cookies::CookiePolicy;
 use super::csrf::CsrfPolicy;
-use super::location::{self, Found, HeaderPolicy, Location};
-use super::rejection::Rejection;
+use super::loaders::{Failure, Loaders};
+use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
+use super::rejection::{Rejection, RejectionKind};
+use super::verify::Verified;
 use crate::clock::{Clock, Timestamp};
 use crate::session::Sessions;
-use crate::token::{Claims, Expiry, TokenError, TokenKind};
+use crate::token::Tokens;
 
-/// How tokens travel over HTTP.
+/// How tokens travel over HTTP. The defaults are the server's; [`JwtSettings`](crate::config::JwtSettings) has
+/// Flask-JWT-Extended's.
 #[derive(Clone, Debug)]
 pub struct WebPolicy {
     /// Where tokens are looked for, in this order (`JWT_TOKEN_LOCATION`: cookies, headers).
@@ -24,13 +30,22 @@ pub struct WebPolicy {
     pub header: HeaderPolicy,
     /// The cookies.
     pub cookies: CookiePolicy,
+    /// The parameter in the address.
+    pub query: QueryPolicy,
+    /// The members of a JSON body.
+    pub json: JsonPolicy,
     /// The proof asked for beside a cookie.
     pub csrf: CsrfPolicy,
+    /// The member of an error's JSON that holds its text (`JWT_ERROR_MESSAGE_KEY`, msg).
+    pub message_key: String,
     /// Cookies outlive the browser unless a login says otherwise (`JWT_SESSION_COOKIE=false`; no).
     pub remember: bool,
-    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min). Has to be less
-    /// than an access token's lifetime, or every response would carry a new one.
+    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min). Where it is not less
+    /// than an access token's lifetime, every response carries a new one.
     pub reissue_within: Duration,
+    /// Whether tokens without a session (`sid`) are taken beside a record of sessions (`JWT_ACCEPT_FOREIGN`, no): those of a
+    /// Flask app under the same secret. They cannot be ended before their time.
+    pub accept_foreign: bool,
 }
 
 impl Default for WebPolicy {
@@ -39,88 +54,109 @@ impl Default for WebPolicy {
             locations: vec![Location::Cookies, Location::Headers],
             header: HeaderPolicy::default(),
             cookies: CookiePolicy::default(),
+            query: QueryPolicy::default(),
+            json: JsonPolicy::default(),
             csrf: CsrfPolicy::default(),
+            message_key: "msg".to_owned(),
             remember: false,
             reissue_within: Duration::from_secs(30 * 60),
+            accept_foreign: false,
         }
     }
 }
 
-/// What a route asks of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Guard {
-    /// An access token.
-    Access,
-    /// An access token from a password login.
-    Fresh,
-    /// A refresh token. Whether its session lives is the database's to say, not the guard's.
-    Refresh,
-    /// Either.
-    AnyToken,
+/// Verifies requests, makes tokens, and knows the sessions if there is a record of them. A cheap clone; put one into
+/// `app_data`, or one for each scope.
+#[derive(Clone)]
+pub struct Auth(pub(super) Arc<Inner>);
+
+#[derive(Clone)]
+pub(super) struct Inner {
+    pub(super) tokens: Tokens,
+    pub(super) sessions: Option<Sessions>,
+    pub(super) policy: WebPolicy,
+    pub(super) clock: Clock,
+    pub(super) loaders: Loaders,
+    pub(super) skip_revocation: bool,
 }
-
-impl Guard {
-    const fn kind(self) -> TokenKind {
-        match self {
-            Self::Refresh => TokenKind::Refresh,
-            Self::Access | Self::Fresh | Self::AnyToken => TokenKind::Access,
-        }
-    }
-
-    fn admits(self, kind: TokenKind) -> Result<(), TokenError> {
-        match (self, kind) {
-            (Self::AnyToken, _)
-            | (Self::Access | Self::Fresh, TokenKind::Access)
-            | (Self::Refresh, TokenKind::Refresh) => Ok(()),
-            (Self::Access | Self::Fresh, TokenKind::Refresh) => Err(TokenError::NotAnAccessToken),
-            (Self::Refresh, TokenKind::Access) => Err(TokenError::NotARefreshToken),
-        }
-    }
-}
-
-/// A verified token.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// What it says.
-    pub claims: Claims,
-    /// Where it came.
-    pub location: Location,
-}
-
-/// Verifies requests and knows the sessions. A cheap clone; put one into `app_data`.
-#[derive(Clone, Debug)]
-pub struct Auth(Arc<Inner>);
 
 #[derive(Debug, Error)]
 #[error("no tokenpair::web::Auth in app_data: add App::new().app_data(auth.clone())")]
 struct NoAuth;
 
-#[derive(Debug)]
-struct Inner {
-    sessions: Sessions,
-    policy: WebPolicy,
-    clock: Clock,
-}
-
 impl Auth {
-    /// The handle over `sessions`, under `policy`, at the time of `clock`.
+    /// With a record of sessions, under `policy`, at the time of `clock`.
     pub fn new(sessions: Sessions, policy: WebPolicy, clock: Clock) -> Self {
-        Self(Arc::new(Inner {
-            sessions,
-            policy,
-            clock,
-        }))
+        Self::builder(sessions.tokens().clone())
+            .sessions(sessions)
+            .policy(policy)
+            .clock(clock)
+            .build()
     }
 
-    /// The one in the request's `app_data`.
-    pub(super) fn of(request: &HttpRequest) -> Result<&Self, Rejection> {
+    /// With tokens alone, as Flask-JWT-Extended has them, and whatever else is added to it.
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyRing};
+    /// use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default()))
+    ///     .token_in_blocklist(|token| async move {
+    ///         Ok::<_, std::io::Error>(token.claims.jti.as_deref() == Some("stolen"))
+    ///     })
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(tokens: Tokens) -> AuthBuilder {
+        AuthBuilder(Inner {
+            tokens,
+            sessions: None,
+            policy: WebPolicy::default(),
+            clock: Clock::system(),
+            loaders: Loaders::default(),
+            skip_revocation: false,
+        })
+    }
+
+    /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
+    #[must_use]
+    pub fn only_from(&self, locations: impl Into<Vec<Location>>) -> Self {
+        let mut inner = self.0.as_ref().clone();
+        inner.policy.locations = locations.into();
+        Self(Arc::new(inner))
+    }
+
+    /// The same, not asking whether a token was revoked: `@jwt_required(skip_revocation_check=True)`. For the `app_data`
+    /// of a scope or a resource.
+    #[must_use]
+    pub fn skipping_revocation(&self) -> Self {
+        let mut inner = self.0.as_ref().clone();
+        inner.skip_revocation = true;
+        Self(Arc::new(inner))
+    }
+
+    /// The one in the request's `app_data`; the innermost scope's, if several have one.
+    ///
+    /// # Errors
+    ///
+    /// A 500 if there is none.
+    pub fn of(request: &HttpRequest) -> Result<&Self, Rejection> {
         let found = request.app_data::<Self>();
         found.ok_or_else(|| Rejection::internal(NoAuth))
     }
 
-    /// The sessions.
-    pub fn sessions(&self) -> &Sessions {
-        &self.0.sessions
+    /// What signs and verifies.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// The record of sessions, if there is one.
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.0.sessions.as_ref()
     }
 
     /// How tokens travel.
@@ -138,129 +174,143 @@ impl Auth {
         self.0.clock.now()
     }
 
-    /// Finds and verifies the request's token, in Flask-JWT-Extended's order: where it is, signature and times, CSRF,
-    /// type, freshness, revocation. Asks no database.
-    ///
-    /// # Errors
-    ///
-    /// The [`Rejection`] to answer with.
-    pub fn verify_request(
-        &self,
-        request: &HttpRequest,
-        guard: Guard,
-    ) -> Result<Rc<Verified>, Rejection> {
-        let found = location::find(request, self.policy(), guard.kind())?;
-        let verified = self.verify_found(&found, guard)?;
-        if verified.claims.kind == TokenKind::Access {
-            // For the middleware that runs after the handler.
-            request.extensions_mut().insert(Rc::clone(&verified));
-        }
-        Ok(verified)
-    }
-
-    fn verify_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-        let verified = self
-            .sessions()
-            .tokens()
-            .verify(&found.token, self.now(), Expiry::Enforced);
-        let claims = verified.map_err(|error| match (guard, error) {
-            (Guard::Refresh, TokenError::Expired) => Rejection::refresh_token_expired(),
-            (_, error) => error.into(),
-        })?;
-        if let Some(csrf) = &found.csrf {
-            csrf.met_by(&claims)?;
-        }
-        guard.admits(claims.kind)?;
-        // A token without a session could not be ended.
-        if claims.sid.is_none() {
-            return Err(TokenError::Missing("sid").into());
-        }
-        if guard == Guard::Fresh && !claims.fresh {
-            return Err(Rejection::not_fresh());
-        }
-        if claims.kind == TokenKind::Access {
-            self.check_access(&claims)?;
-        }
-        Ok(Rc::new(Verified {
-            claims,
-            location: found.location,
-        }))
-    }
-
-    /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
-    /// revoked is only remembered for so long.
-    fn check_access(&self, claims: &Claims) -> Result<(), Rejection> {
-        let policy = self.sessions().tokens().policy();
-        if self.now() >= claims.iat + policy.access_expires + policy.leeway {
-            return Err(TokenError::Expired.into());
-        }
-        if self.sessions().revocations().concern(claims) {
-            return Err(Rejection::revoked());
-        }
-        Ok(self.sessions().check_revocations_are_current(self.now())?)
-    }
-
-    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
-    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
-    pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
-        let mut sessions = Vec::new();
-        let mut refusal = None;
-        for kind in [TokenKind::Access, TokenKind::Refresh] {
-            match self.session_to_end(request, kind) {
-                Ok(sid) => sessions.extend(sid),
-                Err(rejection) => refusal = Some(rejection),
-            }
-        }
-        sessions.dedup();
-        match refusal {
-            Some(rejection) if sessions.is_empty() => Err(rejection),
-            _ => Ok(sessions),
-        }
-    }
-
-    /// What is no token of ours ends nothing and hinders nothing: its cookie is removed like any other.
-    fn session_to_end(
-        &self,
-        request: &HttpRequest,
-        kind: TokenKind,
-    ) -> Result<Option<String>, Rejection> {
-        let verify = |token: &str| {
-            self.sessions()
-                .tokens()
-                .verify(token, self.now(), Expiry::Ignored)
-                .ok()
-        };
-        let cookie = cookies::read(request, self.cookies().token_name(kind));
-        if let Some(claims) = cookie
-            .as_deref()
-            .filter(|_| self.looks_in(Location::Cookies))
-            .and_then(verify)
-        {
-            // What has ended already, anyone may forget.
-            if self.sessions().revocations().concern_session(&claims) {
-                return Ok(None);
-            }
-            if let Some(csrf) = self.policy().csrf.demand(request, kind, self.cookies())? {
-                csrf.met_by(&claims)?;
-            }
-            return Ok(claims.sid);
-        }
-        let header = self
-            .looks_in(Location::Headers)
-            .then(|| location::in_header(request, &self.policy().header));
-        Ok(header
-            .flatten()
-            .as_deref()
-            .and_then(verify)
-            .and_then(|claims| claims.sid))
-    }
-
     /// Whether tokens are looked for there.
     pub fn looks_in(&self, location: Location) -> bool {
         self.policy().locations.contains(&location)
+    }
+}
+
+/// What an [`Auth`] is made of. Each method is one of Flask-JWT-Extended's loaders, or a policy.
+#[must_use]
+pub struct AuthBuilder(Inner);
+
+impl AuthBuilder {
+    /// Sessions are recorded: a token without one is refused (but for [`WebPolicy::accept_foreign`]), a logout ends access
+    /// tokens too, and a reissue asks the record. The tokens are those of `sessions`.
+    pub fn sessions(self, sessions: Sessions) -> Self {
+        Self(Inner {
+            tokens: sessions.tokens().clone(),
+            sessions: Some(sessions),
+            ..self.0
+        })
+    }
+
+    /// How tokens travel.
+    pub fn policy(self, policy: WebPolicy) -> Self {
+        Self(Inner { policy, ..self.0 })
+    }
+
+    /// Where "now" comes from (the machine's clock).
+    pub fn clock(self, clock: Clock) -> Self {
+        Self(Inner { clock, ..self.0 })
+    }
+
+    /// Tells of a verified token whether it was revoked; `token_in_blocklist_loader`. A failure is answered with 503.
+    pub fn token_in_blocklist<F, A, E>(mut self, loader: F) -> Self
+    where
+        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<bool, E>> + 'static,
+        E: Into<Failure>,
+    {
+        self.0.loaders.blocklist = Some(Loaders::check(loader));
+        self
+    }
+
+    /// Tells whether a verified token's claims are good enough; `token_verification_loader`. If not, the answer is 400. A
+    /// failure is answered with 503.
+    pub fn token_verification<F, A, E>(mut self, loader: F) -> Self
+    where
+        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<bool, E>> + 'static,
+        E: Into<Failure>,
+    {
+        self.0.loaders.verification = Some(Loaders::check(loader));
+        self
+    }
+
+    /// Loads the user of a verified token, once per request, for [`CurrentUser`](super::CurrentUser);
+    /// `user_lookup_loader`. None is answered with 401, a failure with 503.
+    pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
+    where
+        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Option<U>, E>> + 'static,
+        U: Any,
+        E: Into<Failure>,
+    {
+        self.0.loaders.user = Some(Loaders::lookup(loader));
+        self
+    }
+
+    /// Claims that every token of an identity gets; `additional_claims_loader`. Those given to one token win.
+    pub fn additional_claims(
+        mut self,
+        loader: impl Fn(&serde_json::Value) -> serde_json::Map<String, serde_json::Value>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.0.loaders.claims = Some(Arc::new(loader));
+        self
+    }
+
+    /// Header parameters that every token of an identity gets; `additional_headers_loader`.
+    pub fn additional_headers(
+        mut self,
+        loader: impl Fn(&serde_json::Value) -> serde_json::Map<String, serde_json::Value>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.0.loaders.headers = Some(Arc::new(loader));
+        self
+    }
+
+    /// Answers rejections in an application's own way; none leaves one as it is. All the error loaders in one:
+    /// [`Rejection::kind`] says which.
+    pub fn on_rejection(
+        mut self,
+        responder: impl Fn(&Rejection) -> Option<HttpResponse> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.loaders.responder = Some(Arc::new(responder));
+        self
+    }
+
+    /// Answers rejections of one kind in an application's own way: `expired_token_loader`, `invalid_token_loader`,
+    /// `needs_fresh_token_loader`, `revoked_token_loader`, `unauthorized_loader`, `user_lookup_error_loader` and
+    /// `token_verification_failed_loader`.
+    pub fn on(
+        mut self,
+        kind: RejectionKind,
+        responder: impl Fn(&Rejection) -> HttpResponse + Send + Sync + 'static,
+    ) -> Self {
+        let others = self.0.loaders.responder.take();
+        self.on_rejection(move |rejection| {
+            if rejection.kind() == kind {
+                return Some(responder(rejection));
+            }
+            others.as_ref().and_then(|others| others(rejection))
+        })
+    }
+
+    /// The handle.
+    pub fn build(self) -> Auth {
+        Auth(Arc::new(self.0))
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("tokens", &self.0.tokens)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder")
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
     }
 }

@@ -74,6 +74,9 @@ struct Shape<'a> {
     http_only: bool,
 }
 
+/// What a cookie for a token without an end is kept for: the most that browsers allow (RFC 6265bis section 5.5).
+const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
+
 /// How long the browser keeps a cookie.
 enum Keep {
     /// Until the browser is closed.
@@ -121,12 +124,10 @@ impl CookiePolicy {
         (issued, remember): (&Issued, bool),
         now: Timestamp,
     ) {
-        let keep = || {
-            if remember {
-                Keep::For(issued.expires_at.since(now))
-            } else {
-                Keep::Session
-            }
+        let keep = || match issued.expires_at {
+            _ if !remember => Keep::Session,
+            Some(end) => Keep::For(end.since(now)),
+            None => Keep::For(FOR_EVER),
         };
         append(
             headers,
@@ -142,15 +143,16 @@ impl CookiePolicy {
 
     /// Removes all four.
     pub fn unset_all(&self, headers: &mut HeaderMap) {
-        for kind in [TokenKind::Access, TokenKind::Refresh] {
-            append(
-                headers,
-                &self.cookie(&self.token_shape(kind), "", &Keep::Remove),
-            );
-            append(
-                headers,
-                &self.cookie(&self.csrf_shape(kind), "", &Keep::Remove),
-            );
+        self.unset(headers, TokenKind::Access);
+        self.unset(headers, TokenKind::Refresh);
+    }
+
+    /// Removes the cookies of one kind of token.
+    pub fn unset(&self, headers: &mut HeaderMap, kind: TokenKind) {
+        let removed = |shape| self.cookie(&shape, "", &Keep::Remove).into_owned();
+        append(headers, &removed(self.token_shape(kind)));
+        if self.csrf {
+            append(headers, &removed(self.csrf_shape(kind)));
         }
     }
 

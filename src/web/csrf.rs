@@ -3,11 +3,14 @@
 //!
 //! Compared is the claim of the presented token, never another cookie: what an attacker could toss in proves nothing.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use aws_lc_rs::constant_time;
 
+use super::body::Body;
 use super::cookies::CookiePolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenError, TokenKind};
@@ -23,6 +26,12 @@ pub struct CsrfPolicy {
     pub access_header: HeaderName,
     /// `JWT_REFRESH_CSRF_HEADER_NAME` (X-CSRF-TOKEN)
     pub refresh_header: HeaderName,
+    /// `JWT_CSRF_CHECK_FORM` (off): a field of an HTML form will do where the header is missing.
+    pub check_form: bool,
+    /// `JWT_ACCESS_CSRF_FIELD_NAME` (csrf_token)
+    pub access_field: String,
+    /// `JWT_REFRESH_CSRF_FIELD_NAME` (csrf_token)
+    pub refresh_field: String,
 }
 
 /// Flask-JWT-Extended's default name, in lower case as HTTP/2 has it.
@@ -35,36 +44,50 @@ impl Default for CsrfPolicy {
             methods: vec![Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
             access_header: X_CSRF_TOKEN,
             refresh_header: X_CSRF_TOKEN,
+            check_form: false,
+            access_field: "csrf_token".to_owned(),
+            refresh_field: "csrf_token".to_owned(),
         }
     }
 }
 
 /// What a request must prove beside its cookie.
 pub(super) struct Demand<'a> {
-    sent: Vec<&'a [u8]>,
+    sent: Vec<Cow<'a, [u8]>>,
     header: &'a HeaderName,
     kind: TokenKind,
     cookies: &'a CookiePolicy,
 }
 
 impl CsrfPolicy {
+    /// Whether requests of that method have to prove that they are their sender's.
+    pub(super) fn is_asked_of(&self, method: &Method) -> bool {
+        self.protect && self.methods.contains(method)
+    }
+
     /// The proof that a request with a cookie of that kind has to bring; none for safe methods.
     pub(super) fn demand<'a>(
         &'a self,
         request: &'a HttpRequest,
         kind: TokenKind,
         cookies: &'a CookiePolicy,
+        body: &Body,
     ) -> Result<Option<Demand<'a>>, Rejection> {
-        if !self.protect || !self.methods.contains(request.method()) {
+        if !self.is_asked_of(request.method()) {
             return Ok(None);
         }
-        let header = match kind {
-            TokenKind::Access => &self.access_header,
-            TokenKind::Refresh => &self.refresh_header,
+        let (header, field) = match kind {
+            TokenKind::Access => (&self.access_header, &self.access_field),
+            TokenKind::Refresh => (&self.refresh_header, &self.refresh_field),
         };
-        let sent = request.headers().get_all(header);
+        let sent = request.headers().get_all(header).map(HeaderValue::as_bytes);
+        let mut sent: Vec<Cow<'a, [u8]>> = sent.map(Cow::Borrowed).collect();
+        if self.check_form && sent.iter().all(|value| value.is_empty()) {
+            let field = body.field(field).map(String::into_bytes);
+            sent = field.into_iter().map(Cow::Owned).collect();
+        }
         let demand = Demand {
-            sent: sent.map(HeaderValue::as_bytes).collect(),
+            sent,
             header,
             kind,
             cookies,
@@ -79,7 +102,10 @@ impl CsrfPolicy {
 impl Demand<'_> {
     /// Whether the header, sent once, is the claim; compared in constant time, byte by byte.
     pub(super) fn met_by(&self, claims: &Claims) -> Result<(), Rejection> {
-        let claim = claims.csrf.as_ref().ok_or(TokenError::Missing("csrf"))?;
+        let claim = claims
+            .csrf
+            .as_ref()
+            .ok_or(TokenError::Missing("csrf".into()))?;
         let same = |sent: &[u8]| {
             let claim = claim.as_str().as_bytes();
             constant_time::verify_slices_are_equal(sent, claim).is_ok()

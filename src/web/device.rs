@@ -7,8 +7,9 @@ use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::auth::{Auth, Verified};
+use super::auth::Auth;
 use super::rejection::Rejection;
+use super::verify::Verified;
 use crate::session::{Act, Device};
 
 /// What is kept of a `User-Agent`, in characters.
@@ -54,5 +55,5 @@ pub(super) fn act(auth: &Auth, request: &HttpRequest) -> Act {
 fn actor(request: &HttpRequest) -> Option<String> {
     let extensions = request.extensions();
     let verified = extensions.get::<Rc<Verified>>()?;
-    Some(verified.claims.sub.clone())
+    Some(verified.claims.sub().to_owned())
 }

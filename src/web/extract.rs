@@ -19,19 +19,46 @@
 //! #     .route("/", actix_web::web::get().to(greeting));
 //! ```
 
-use std::future::{Ready, ready};
+use std::any::Any;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde_json::{Map, Value};
+use thiserror::Error;
 
-use super::auth::{Auth, Guard, Verified};
+use super::auth::Auth;
+use super::loaders::LoadedUser;
 use super::location::Location;
 use super::rejection::Rejection;
+use super::verify::{Guard, Verified, Verifying};
 use crate::token::Claims;
 
-fn verify(request: &HttpRequest, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-    Auth::of(request)?.verify_request(request, guard)
+fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
+    match Auth::of(request) {
+        Ok(auth) => auth.start(request, payload, guard),
+        Err(rejection) => Verifying::done(Err(rejection)),
+    }
+}
+
+/// An extractor's future.
+#[expect(missing_debug_implementations, reason = "a future has nothing to show")]
+pub struct Extracting<T> {
+    verifying: Verifying,
+    finish: fn(Result<Rc<Verified>, Rejection>) -> Result<T, Rejection>,
+}
+
+impl<T> Future for Extracting<T> {
+    type Output = Result<T, Rejection>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let verified = Pin::new(&mut self.verifying).poll(cx);
+        verified.map(self.finish)
+    }
 }
 
 macro_rules! extractor {
@@ -41,9 +68,15 @@ macro_rules! extractor {
         pub struct $name(Rc<Verified>);
 
         impl $name {
-            /// The user's id: the `sub` claim.
+            /// The user's id: the `sub` claim, or the one that `JWT_IDENTITY_CLAIM` names; empty if it is no string, and
+            /// then [`Claims::identity`] has it.
             pub fn identity(&self) -> &str {
-                &self.0.claims.sub
+                self.0.claims.sub()
+            }
+
+            /// The token's header.
+            pub fn header(&self) -> &Map<String, Value> {
+                &self.0.header
             }
 
             /// All that the token says.
@@ -59,10 +92,13 @@ macro_rules! extractor {
 
         impl FromRequest for $name {
             type Error = Rejection;
-            type Future = Ready<Result<Self, Rejection>>;
+            type Future = Extracting<Self>;
 
-            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                ready(verify(request, Guard::$name).map(Self))
+            fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+                Extracting {
+                    verifying: start(request, payload, Guard::$name),
+                    finish: |verified| verified.map(Self),
+                }
             }
         }
     };
@@ -102,13 +138,68 @@ impl MaybeAccess {
 
 impl FromRequest for MaybeAccess {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Extracting<Self>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match verify(request, Guard::Access) {
-            Ok(verified) => Ok(Self(Some(Access(verified)))),
-            Err(rejection) if rejection.code() == "missing_token" => Ok(Self(None)),
-            Err(rejection) => Err(rejection),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        Extracting {
+            verifying: start(request, payload, Guard::Access),
+            finish: |verified| match verified {
+                Ok(verified) => Ok(Self(Some(Access(verified)))),
+                Err(rejection) if rejection.code() == "missing_token" => Ok(Self(None)),
+                Err(rejection) => Err(rejection),
+            },
+        }
+    }
+}
+
+/// The user that [`AuthBuilder::user_lookup`](super::AuthBuilder::user_lookup) found for an access token:
+/// Flask-JWT-Extended's `current_user`.
+///
+/// ```
+/// use tokenpair::web::CurrentUser;
+///
+/// struct User {
+///     name: String,
+/// }
+///
+/// async fn greet(user: CurrentUser<User>) -> String {
+///     format!("hello {}", user.name)
+/// }
+/// # let _ = actix_web::App::new().route("/", actix_web::web::get().to(greet));
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser<U>(Rc<U>);
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
+#[derive(Debug, Error)]
+#[error("AuthBuilder::user_lookup is missing, or loads another type than CurrentUser is asked for")]
+struct NoUser;
+
+impl<U: Any> FromRequest for CurrentUser<U> {
+    type Error = Rejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let loaded = loaded_user(request);
+        let (verifying, request) = (start(request, payload, Guard::Access), request.clone());
+        Box::pin(async move {
+            if loaded.is_none() {
+                verifying.await?;
+            }
+            let user = loaded.or_else(|| loaded_user(&request));
+            let user = user.and_then(|user| user.0.downcast().ok());
+            user.map(Self).ok_or_else(|| Rejection::internal(NoUser))
         })
     }
+}
+
+fn loaded_user(request: &HttpRequest) -> Option<LoadedUser> {
+    request.extensions().get::<LoadedUser>().cloned()
 }

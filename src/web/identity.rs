@@ -12,10 +12,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 use thiserror::Error as ThisError;
 
-use super::auth::{Auth, Guard, Verified};
+use super::auth::Auth;
 use super::device::{act, device};
 use super::location::Location;
 use super::rejection::Rejection;
+use super::verify::{Guard, Verified};
 use crate::session::{EndReason, Login};
 
 /// Where actix-identity looks for the user's id, unless told otherwise.
@@ -58,9 +59,10 @@ pub async fn identity_bridge<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let session = request.get_session();
-    let verified = auth.verify_request(request.request(), Guard::Access).ok();
+    let verified = auth.verify_request(request.request(), Guard::Access).await;
+    let verified = verified.ok();
     if let Some(verified) = &verified {
-        session.insert(USER_ID, &verified.claims.sub)?;
+        session.insert(USER_ID, verified.claims.sub())?;
     }
     let mut response = next.call(request).await?;
     match follow(&auth, &session, verified, &mut response).await {
@@ -98,6 +100,8 @@ enum LoginTrouble {
         "Identity::login was given an id that the store does not know, or whose user is disabled"
     )]
     Unknown,
+    #[error("Identity::login records a session, and this Auth has no Sessions")]
+    NoSessions,
     #[error("Identity::login sets cookies, and WebPolicy::locations has none")]
     NoCookies,
 }
@@ -113,14 +117,17 @@ async fn log_in<B>(
     let id = session
         .get::<String>(USER_ID)
         .map_err(Rejection::internal)?;
-    let subject = auth.sessions().subject(&id.unwrap_or_default()).await?;
+    let sessions = auth
+        .sessions()
+        .ok_or_else(|| Rejection::internal(LoginTrouble::NoSessions))?;
+    let subject = sessions.subject(&id.unwrap_or_default()).await?;
     let subject = subject.ok_or_else(|| Rejection::internal(LoginTrouble::Unknown))?;
     let login = Login {
         remember: auth.policy().remember,
         device: device(response.request()),
     };
     let now = auth.now();
-    let pair = auth.sessions().login(&subject, login, now).await?;
+    let pair = sessions.login(&subject, login, now).await?;
     auth.cookies().set_pair(response.headers_mut(), &pair, now);
     Ok(())
 }
@@ -130,12 +137,12 @@ async fn log_out<B>(
     verified: Option<Rc<Verified>>,
     response: &mut ServiceResponse<B>,
 ) -> Result<(), Rejection> {
-    if let Some(sid) = verified
+    let sid = verified
         .as_ref()
-        .and_then(|verified| verified.claims.sid.as_deref())
-    {
+        .and_then(|verified| verified.claims.sid.as_deref());
+    if let (Some(sessions), Some(sid)) = (auth.sessions(), sid) {
         let act = act(auth, response.request());
-        auth.sessions().end(sid, EndReason::Logout, &act).await?;
+        sessions.end(sid, EndReason::Logout, &act).await?;
     }
     auth.cookies().unset_all(response.headers_mut());
     Ok(())

@@ -7,12 +7,14 @@ use std::fmt;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use serde_json::Value;
 
 use super::auth::WebPolicy;
+use super::body::{Body, is_json, pair};
 use super::cookies;
 use super::csrf::Demand;
 use super::rejection::Rejection;
-use crate::token::TokenKind;
+use crate::token::{Claims, TokenKind};
 
 /// A place for a token (`JWT_TOKEN_LOCATION`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,14 +23,23 @@ pub enum Location {
     Cookies,
     /// `Authorization: Bearer`.
     Headers,
+    /// A parameter of the address. Addresses end up in logs, histories and referrers: only where nothing else will do.
+    QueryString,
+    /// A member of a JSON body, which the handler still gets whole.
+    Json,
 }
 
 impl Location {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cookies, Self::Headers, Self::QueryString, Self::Json];
+
     /// Flask-JWT-Extended's word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Cookies => "cookies",
             Self::Headers => "headers",
+            Self::QueryString => "query_string",
+            Self::Json => "json",
         }
     }
 }
@@ -60,11 +71,63 @@ impl Default for HeaderPolicy {
     }
 }
 
+/// The parameter that carries a token.
+#[derive(Clone, Debug)]
+pub struct QueryPolicy {
+    /// `JWT_QUERY_STRING_NAME` (jwt)
+    pub name: String,
+    /// `JWT_QUERY_STRING_VALUE_PREFIX` (empty): what stands before the token.
+    pub prefix: String,
+}
+
+impl Default for QueryPolicy {
+    fn default() -> Self {
+        Self {
+            name: "jwt".to_owned(),
+            prefix: String::new(),
+        }
+    }
+}
+
+/// The members of a JSON body that carry tokens.
+#[derive(Clone, Debug)]
+pub struct JsonPolicy {
+    /// `JWT_JSON_KEY` (access_token)
+    pub access_key: String,
+    /// `JWT_REFRESH_JSON_KEY` (refresh_token)
+    pub refresh_key: String,
+}
+
+impl Default for JsonPolicy {
+    fn default() -> Self {
+        Self {
+            access_key: "access_token".to_owned(),
+            refresh_key: "refresh_token".to_owned(),
+        }
+    }
+}
+
 /// A token, where it was, and what has to be proved beside it.
 pub(super) struct Found<'a> {
     pub(super) token: Cow<'a, str>,
     pub(super) location: Location,
-    pub(super) csrf: Option<Demand<'a>>,
+    csrf: Option<Demand<'a>>,
+}
+
+impl Found<'_> {
+    fn plain(token: String, location: Location) -> Self {
+        Self {
+            token: Cow::Owned(token),
+            location,
+            csrf: None,
+        }
+    }
+
+    /// Whether what had to be proved beside the token was.
+    pub(super) fn check_csrf(&self, claims: &Claims) -> Result<(), Rejection> {
+        let demand = self.csrf.as_ref();
+        demand.map_or(Ok(()), |demand| demand.met_by(claims))
+    }
 }
 
 /// The first token of that kind.
@@ -72,12 +135,15 @@ pub(super) fn find<'a>(
     request: &'a HttpRequest,
     policy: &'a WebPolicy,
     kind: TokenKind,
+    body: &Body,
 ) -> Result<Found<'a>, Rejection> {
     let mut absences = Vec::new();
     for location in &policy.locations {
         let found = match location {
-            Location::Cookies => in_cookies(request, policy, kind)?,
+            Location::Cookies => in_cookies(request, policy, kind, body)?,
             Location::Headers => in_headers(request, &policy.header)?,
+            Location::QueryString => in_query(request, &policy.query)?,
+            Location::Json => in_json(request, &policy.json, kind, body)?,
         };
         match found {
             Ok(found) => return Ok(found),
@@ -97,12 +163,13 @@ fn in_cookies<'a>(
     request: &'a HttpRequest,
     policy: &'a WebPolicy,
     kind: TokenKind,
+    body: &Body,
 ) -> Result<Search<'a>, Rejection> {
     let name = policy.cookies.token_name(kind);
     let Some(token) = cookies::read(request, name).filter(|token| !token.is_empty()) else {
         return Ok(Err(format!("Missing cookie \"{name}\"")));
     };
-    let csrf = policy.csrf.demand(request, kind, &policy.cookies)?;
+    let csrf = policy.csrf.demand(request, kind, &policy.cookies, body)?;
     Ok(Ok(Found {
         token,
         location: Location::Cookies,
@@ -134,18 +201,48 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
         )));
     };
     match words.as_slice() {
-        [token] => {
-            let token = Cow::Owned((*token).to_owned());
-            Ok(Ok(Found {
-                token,
-                location: Location::Headers,
-                csrf: None,
-            }))
-        }
+        [token] => Ok(Ok(Found::plain((*token).to_owned(), Location::Headers))),
         _ => Err(Rejection::bad_header(format!(
             "Bad {title} header. {}",
             expected()
         ))),
+    }
+}
+
+fn in_query<'a>(request: &HttpRequest, policy: &QueryPolicy) -> Result<Search<'a>, Rejection> {
+    let QueryPolicy { name, prefix } = policy;
+    let value = pair(request.query_string(), name).filter(|value| !value.is_empty());
+    let Some(value) = value else {
+        return Ok(Err(format!("Missing '{name}' query paramater")));
+    };
+    match value.strip_prefix(prefix.as_str()) {
+        Some(token) => Ok(Ok(Found::plain(token.to_owned(), Location::QueryString))),
+        None => Err(Rejection::bad_token(format!(
+            "Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
+        ))),
+    }
+}
+
+fn in_json<'a>(
+    request: &HttpRequest,
+    policy: &JsonPolicy,
+    kind: TokenKind,
+    body: &Body,
+) -> Result<Search<'a>, Rejection> {
+    if !is_json(request) {
+        let absence = "Invalid content-type. Must be application/json.";
+        return Ok(Err(absence.to_owned()));
+    }
+    let key = match kind {
+        TokenKind::Access => &policy.access_key,
+        TokenKind::Refresh => &policy.refresh_key,
+    };
+    match body.member(key) {
+        None => Ok(Err(format!("Missing \"{key}\" key in json data."))),
+        Some(Value::String(token)) => Ok(Ok(Found::plain(token, Location::Json))),
+        Some(_) => Err(Rejection::bad_token(
+            "Invalid token type. Token must be a <class 'bytes'>".to_owned(),
+        )),
     }
 }
 

@@ -8,8 +8,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
-use super::auth::{Auth, Verified};
+use super::auth::Auth;
 use super::location::Location;
+use super::verify::Verified;
+use crate::session::SessionError;
 use crate::token::{Claims, TokenKind};
 
 /// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
@@ -18,7 +20,8 @@ use crate::token::{Claims, TokenKind};
 /// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor removes the auth
 /// cookies (so a logout stays one); it is no server error; and one conditional update finds the session alive. The
 /// successor is never fresh, never outlives the session, keeps the CSRF value and has the user's present roles. If the
-/// store does not answer, the response goes out as it is.
+/// store does not answer, the response goes out as it is. Without a record of sessions the successor has the token's own
+/// claims, and whoever goes on asking stays logged in: only a record can end that.
 ///
 /// # Errors
 ///
@@ -52,13 +55,27 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
 /// Near its end, and not because its session ends there: a successor would end at the same instant.
 fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
     let within = auth.policy().reissue_within;
-    let whole = claims.exp >= claims.iat + auth.sessions().tokens().policy().access_expires;
-    !within.is_zero() && whole && claims.exp <= auth.now() + within
+    let lifetime = auth.tokens().policy().access_expires;
+    let (Some(exp), Some(lifetime)) = (claims.exp, lifetime) else {
+        return false;
+    };
+    let whole = match (auth.sessions(), claims.iat) {
+        (Some(_), Some(iat)) => exp >= iat + lifetime,
+        _ => true,
+    };
+    !within.is_zero() && whole && exp <= auth.now() + within
 }
 
 async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
     let now = auth.now();
-    match auth.sessions().reissue(&verified.claims, now).await {
+    let successor = match auth.sessions() {
+        Some(sessions) => sessions.reissue(&verified.claims, now).await,
+        None => auth
+            .successor(&verified.claims)
+            .map(Some)
+            .map_err(SessionError::from),
+    };
+    match successor {
         Ok(Some(reissued)) => {
             let successor = (&reissued.access, reissued.remember);
             auth.cookies()

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::session::{End, SessionError, StoreError};
-use crate::token::TokenError;
+use super::loaders::Responder;
+use super::verify::Verified;
+use crate::token::Decoded;
 
 /// An answer that says no.
 #[derive(Clone)]
@@ -25,17 +26,41 @@ pub struct Rejection {
     hint: Option<Cow<'static, str>>,
     retry_after: Option<u32>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
+    dress: Option<Arc<Dress>>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    msg: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u32>,
+/// Flask-JWT-Extended's error loaders, by the answers that they are for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No token, or no CSRF value beside it (`unauthorized_loader`).
+    Unauthorized,
+    /// A token that is not believed, or not of the right kind (`invalid_token_loader`).
+    InvalidToken,
+    /// `expired_token_loader`
+    ExpiredToken,
+    /// `revoked_token_loader`
+    RevokedToken,
+    /// `needs_fresh_token_loader`
+    NeedsFreshToken,
+    /// `token_verification_failed_loader`
+    VerificationFailed,
+    /// `user_lookup_error_loader`
+    UserLookup,
+    /// Nothing of Flask-JWT-Extended's.
+    Other,
 }
+
+/// How an application's rejections look, and the token that one is about.
+#[derive(Clone, Default)]
+struct Dress {
+    message_key: Option<String>,
+    responder: Option<Responder>,
+    token: Option<Decoded>,
+}
+
+/// The member that holds the text, unless `JWT_ERROR_MESSAGE_KEY` says otherwise.
+const MSG: &str = "msg";
 
 impl Rejection {
     /// An answer with that status, stable code, and text.
@@ -47,6 +72,7 @@ impl Rejection {
             hint: None,
             retry_after: None,
             cause: None,
+            dress: None,
         }
     }
 
@@ -99,6 +125,56 @@ impl Rejection {
         self.code
     }
 
+    /// Which of Flask-JWT-Extended's error loaders it is for.
+    pub fn kind(&self) -> RejectionKind {
+        match self.code {
+            "missing_token" | "csrf_missing" | "csrf_mismatch" => RejectionKind::Unauthorized,
+            "token_expired" | "refresh_token_expired" => RejectionKind::ExpiredToken,
+            "token_revoked" => RejectionKind::RevokedToken,
+            "fresh_token_required" => RejectionKind::NeedsFreshToken,
+            "claims_refused" => RejectionKind::VerificationFailed,
+            "user_not_loaded" => RejectionKind::UserLookup,
+            "bad_authorization_header"
+            | "invalid_signature"
+            | "token_not_yet_valid"
+            | "wrong_token_type"
+            | "invalid_token" => RejectionKind::InvalidToken,
+            _ => RejectionKind::Other,
+        }
+    }
+
+    /// The token that it is about, where one was believed.
+    pub fn token(&self) -> Option<&Decoded> {
+        self.dress.as_ref()?.token.as_ref()
+    }
+
+    fn with_dress(mut self, change: impl FnOnce(&mut Dress)) -> Self {
+        change(Arc::make_mut(self.dress.get_or_insert_default()));
+        self
+    }
+
+    pub(super) fn of_decoded(self, token: Decoded) -> Self {
+        self.with_dress(|dress| dress.token = Some(token))
+    }
+
+    pub(super) fn of_token(self, verified: &Verified) -> Self {
+        self.of_decoded(Decoded {
+            header: verified.header.clone(),
+            claims: verified.claims.clone(),
+        })
+    }
+
+    /// In the form that an application's rejections have.
+    pub(super) fn dressed(self, message_key: &str, responder: Option<&Responder>) -> Self {
+        if message_key == MSG && responder.is_none() {
+            return self;
+        }
+        self.with_dress(|dress| {
+            dress.message_key = Some(message_key.to_owned());
+            dress.responder = responder.cloned();
+        })
+    }
+
     /// The cause and its causes, for the log; none if the client was to blame.
     pub fn cause(&self) -> Option<String> {
         let mut next: Option<&dyn Error> = Some(self.cause.as_deref()?);
@@ -109,139 +185,26 @@ impl Rejection {
         }
         Some(texts.join(": "))
     }
-
-    /// No token came at all.
-    pub(super) fn missing_token(msg: String) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg)
-            .hint("Log in to get a token, and send it where this message looks for it.")
-    }
-
-    pub(super) fn bad_header(msg: String) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "bad_authorization_header",
-            msg,
-        )
-    }
-
-    pub(super) fn missing_csrf(hint: String) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "csrf_missing",
-            "Missing CSRF token",
-        )
-        .hint(hint)
-    }
-
-    pub(super) fn csrf_mismatch(hint: String) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "csrf_mismatch",
-            "CSRF double submit tokens do not match",
-        )
-        .hint(hint)
-    }
-
-    pub(super) fn revoked() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "token_revoked",
-            "Token has been revoked",
-        )
-        .hint("Refresh; if the session is over, log in again.")
-    }
-
-    pub(super) fn not_fresh() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "fresh_token_required",
-            "Fresh token required",
-        )
-        .hint("This needs a token from a password login; log in again.")
-    }
-
-    /// The refresh token came from a copy; its session was revoked.
-    pub fn refresh_token_reused() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
-            .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
-    }
-
-    pub(super) fn refresh_token_expired() -> Self {
-        let code = "refresh_token_expired";
-        Self::new(StatusCode::UNAUTHORIZED, code, "Token has expired").hint("Log in again.")
-    }
-
-    /// The refresh token is out of date; nothing was revoked.
-    pub fn refresh_superseded() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "refresh_superseded",
-            "Token has been revoked",
-        )
-        .hint("A newer refresh token exists. Use that one, or log in again.")
-    }
-
-    fn token(error: &TokenError) -> Self {
-        let (status, code) = match error {
-            TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
-            TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
-            TokenError::NotYetValid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid"),
-            TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
-            }
-            _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_token"),
-        };
-        Self::new(status, code, error.to_string())
-    }
 }
 
-impl From<TokenError> for Rejection {
-    fn from(error: TokenError) -> Self {
-        let rejection = Self::token(&error);
-        match error {
-            TokenError::Expired => {
-                rejection.hint("POST /refresh gives a new access token; else log in again.")
-            }
-            TokenError::NotAnAccessToken => {
-                rejection.hint("Send the access token here; a refresh token is for /refresh.")
-            }
-            TokenError::NotARefreshToken => {
-                rejection.hint("Send the refresh token here, not the access token.")
-            }
-            _ => rejection,
+/// The JSON of an answer.
+struct Body<'a>(&'a Rejection);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rejection = self.0;
+        let dress = rejection.dress.as_ref();
+        let key = dress.and_then(|dress| dress.message_key.as_deref());
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry(key.unwrap_or(MSG), &rejection.msg)?;
+        body.serialize_entry("code", rejection.code)?;
+        if let Some(hint) = &rejection.hint {
+            body.serialize_entry("hint", hint)?;
         }
-    }
-}
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Store(_) | SessionError::Busy | SessionError::Stale => {
-                Self::unavailable(error)
-            }
-            SessionError::Issue(_) => Self::internal(error),
+        if let Some(seconds) = rejection.retry_after {
+            body.serialize_entry("retry_after", &seconds)?;
         }
-    }
-}
-
-impl From<StoreError> for Rejection {
-    fn from(error: StoreError) -> Self {
-        Self::unavailable(error)
-    }
-}
-
-impl From<End> for Rejection {
-    fn from(end: End) -> Self {
-        let (code, msg) = match end {
-            End::Unknown | End::Revoked => ("session_revoked", "Token has been revoked"),
-            End::Expired => ("session_expired", "Token has expired"),
-            End::UserDisabled => ("user_disabled", "Token has been revoked"),
-        };
-        let rejection = Self::new(StatusCode::UNAUTHORIZED, code, msg);
-        match end {
-            End::UserDisabled => rejection.hint("This account is disabled; ask an administrator."),
-            _ => rejection.hint("Log in again."),
-        }
+        body.end()
     }
 }
 
@@ -251,6 +214,13 @@ impl ResponseError for Rejection {
     }
 
     fn error_response(&self) -> HttpResponse {
+        let responder = self
+            .dress
+            .as_ref()
+            .and_then(|dress| dress.responder.as_ref());
+        if let Some(response) = responder.and_then(|respond| respond(self)) {
+            return response;
+        }
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CACHE_CONTROL, "no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
@@ -260,12 +230,7 @@ impl ResponseError for Rejection {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        response.json(Body {
-            msg: &self.msg,
-            code: self.code,
-            hint: self.hint.as_deref(),
-            retry_after: self.retry_after,
-        })
+        response.json(Body(self))
     }
 }
 

@@ -489,7 +489,39 @@ fn a_token_for_a_session_that_was_never_made_cannot_refresh(on: Backend) {
     response.refused(401, "session_revoked", "Token has been revoked");
 }
 
+/// What Flask-JWT-Extended makes: its claims and none of ours.
+fn foreign(app: &TestApp, kind: &str, fresh: bool) -> String {
+    let now = app.now().unix();
+    let claims = json!({
+        "fresh": fresh, "iat": now, "nbf": now, "exp": now + 900, "jti": "f1", "type": kind, "sub": "ada", "csrf": "c",
+    });
+    signed(claims.as_object().unwrap())
+}
+
+fn where_it_is_allowed_a_flask_app_s_tokens_open_doors_and_no_more(on: Backend) {
+    let app = on.app_with(&[("JWT_ACCEPT_FOREIGN", "true")]).with_ada();
+    let token = foreign(&app, "access", true);
+    let response = app.get("/protected").bearer(&token).send();
+    assert_eq!(
+        (response.status, response.json()),
+        (200, json!({ "logged_in_as": "ada" }))
+    );
+    let refresh = foreign(&app, "refresh", false);
+    let response = app.post("/refresh").bearer(&refresh).send();
+    response.refused(401, "session_revoked", "Token has been revoked");
+    let change =
+        json!({ "current_password": "correct horse battery", "new_password": "another one" });
+    let change = app.post("/account/password").bearer(&token).json(change);
+    change
+        .send()
+        .refused(422, "invalid_token", "Missing claim: sid");
+    let strict = on.app();
+    let response = strict.get("/protected").bearer(&token).send();
+    response.refused(422, "invalid_token", "Missing claim: sid");
+}
+
 on_both_databases!(
+    where_it_is_allowed_a_flask_app_s_tokens_open_doors_and_no_more,
     a_token_opens_the_door_from_a_cookie_and_from_a_header,
     the_account_says_who_one_is,
     headers_are_understood_as_flask_jwt_extended_does,

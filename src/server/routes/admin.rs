@@ -159,7 +159,7 @@ pub(super) async fn change(
 async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result<(), Rejection> {
     let changed = state.store.change_user(id, change, act).await;
     let revocation: Result<Revocation, AccountError> = changed?.try_into();
-    state.auth.sessions().note(&revocation?);
+    state.sessions.note(&revocation?);
     Ok(())
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn end_sessions(
 ) -> Result<HttpResponse, Rejection> {
     state.admit_admin(&user).await?;
     find(&state, &id).await?;
-    let ended = state.auth.sessions().end_all(&id, &act).await?;
+    let ended = state.sessions.end_all(&id, &act).await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "Sessions ended", "ended": ended })))
 }
 

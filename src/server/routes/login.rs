@@ -110,11 +110,7 @@ pub(super) async fn login(
         remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(&request),
     };
-    let pair = state
-        .auth
-        .sessions()
-        .login(&user, login, state.auth.now())
-        .await?;
+    let pair = state.sessions.login(&user, login, state.auth.now()).await?;
     Ok(granted(&state.auth, &pair, Done::Login, answer))
 }
 

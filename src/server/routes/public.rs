@@ -32,8 +32,9 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
         return Err(Rejection::unavailable(Stopping));
     }
     state.store.ping().await?;
-    let sessions = state.auth.sessions();
-    sessions.check_revocations_are_current(state.auth.now())?;
+    state
+        .sessions
+        .check_revocations_are_current(state.auth.now())?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::server::{State, browser};
-use crate::session::{Act, EndReason, Pair, Refreshed};
+use crate::session::{Act, EndReason, Issued, Pair, Refreshed};
 use crate::token::CsrfValue;
 use crate::web::{Auth, Location, Refresh, Rejection};
 
@@ -26,7 +26,7 @@ impl From<Location> for Answer {
     fn from(location: Location) -> Self {
         match location {
             Location::Cookies => Self::Cookies,
-            Location::Headers => Self::Body,
+            Location::Headers | Location::QueryString | Location::Json => Self::Body,
         }
     }
 }
@@ -48,8 +48,10 @@ struct Granted<'a> {
     refresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<&'a str>,
-    expires_in: u64,
-    refresh_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     tokens: Option<TokensInBody<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -74,12 +76,13 @@ struct CsrfInBody<'a> {
 pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
     let now = auth.now();
     let in_body = answer == Answer::Body;
+    let left = |issued: &Issued| issued.expires_at.map(|end| end.since(now).as_secs());
     let body = Granted {
         login: done == Done::Login,
         refresh: done == Done::Refresh,
         msg: (done == Done::Password).then_some("Password changed"),
-        expires_in: pair.access.expires_at.since(now).as_secs(),
-        refresh_expires_in: pair.refresh.expires_at.since(now).as_secs(),
+        expires_in: left(&pair.access),
+        refresh_expires_in: left(&pair.refresh),
         tokens: in_body.then(|| TokensInBody {
             token_type: &auth.policy().header.scheme,
             access_token: pair.access.token.as_str(),
@@ -106,7 +109,7 @@ pub(super) async fn refresh(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     let answer = Answer::from(token.location());
-    let rejection = match state.auth.sessions().refresh(token.claims(), &act).await? {
+    let rejection = match state.sessions.refresh(token.claims(), &act).await? {
         Refreshed::Granted(pair) => return Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
         Refreshed::Ended(end) => Rejection::from(end),
         Refreshed::Reused => {
@@ -114,7 +117,7 @@ pub(super) async fn refresh(
             let sid = claims.sid.as_deref().unwrap_or_default();
             log::warn!(
                 "session {sid} of user {} was ended: its refresh token was copied",
-                claims.sub
+                claims.sub()
             );
             Rejection::refresh_token_reused()
         }
@@ -139,11 +142,7 @@ pub(super) async fn logout(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     for sid in state.auth.sessions_to_end(&request)? {
-        state
-            .auth
-            .sessions()
-            .end(&sid, EndReason::Logout, &act)
-            .await?;
+        state.sessions.end(&sid, EndReason::Logout, &act).await?;
     }
     let mut response =
         HttpResponse::build(StatusCode::OK).json(json!({ "msg": "Logout Successful" }));

@@ -28,7 +28,7 @@ impl Listed {
             device: device::in_words(session.user_agent.as_deref()),
             created_at: session.created_at.to_string(),
             last_used_at: session.last_used_at.to_string(),
-            expires_at: state.auth.sessions().end_of(&session).to_string(),
+            expires_at: state.sessions.end_of(&session).to_string(),
             id: session.id,
             ip: session.ip,
         }
@@ -37,8 +37,7 @@ impl Listed {
 
 pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpResponse, Rejection> {
     let sessions = state
-        .auth
-        .sessions()
+        .sessions
         .list(user.identity(), state.auth.now())
         .await?;
     let listed = sessions
@@ -53,12 +52,7 @@ pub(super) async fn end_one(
     act: Act,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    if !state
-        .auth
-        .sessions()
-        .end_own(user.identity(), &id, &act)
-        .await?
-    {
+    if !state.sessions.end_own(user.identity(), &id, &act).await? {
         return Err(Rejection::new(
             StatusCode::NOT_FOUND,
             "session_not_found",
@@ -79,8 +73,7 @@ pub(super) async fn end_others(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     let ended = state
-        .auth
-        .sessions()
+        .sessions
         .end_others(user.identity(), sid(&user), &act)
         .await?;
     Ok(HttpResponse::Ok().json(json!({ "msg": "All other sessions ended", "ended": ended })))

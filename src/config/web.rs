@@ -1,52 +1,63 @@
 //! How tokens travel: locations, header, cookies and CSRF, from texts to [`WebPolicy`].
 
+use std::net::IpAddr;
+
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
-use url::Host;
 
 use super::reader::Reader;
-use crate::web::{CookiePolicy, CsrfPolicy, HeaderPolicy, Location, SameSite, WebPolicy};
+use crate::web::{
+    CookiePolicy, CsrfPolicy, HeaderPolicy, JsonPolicy, Location, QueryPolicy, SameSite, WebPolicy,
+};
 
-pub(super) fn web(reader: &mut Reader<'_>, secure_by_default: bool) -> WebPolicy {
-    let default = WebPolicy::default();
-    let csrf = csrf(reader);
+/// What they say, over `default`; tokens may be looked for in `allowed` places.
+pub(crate) fn web(reader: &mut Reader<'_>, default: WebPolicy, allowed: &[Location]) -> WebPolicy {
+    let csrf = csrf(reader, default.csrf);
     WebPolicy {
-        locations: locations(reader, &default.locations),
-        header: header(reader),
-        cookies: cookies(reader, secure_by_default, csrf.protect),
+        locations: locations(reader, default.locations, allowed),
+        header: header(reader, default.header),
+        cookies: cookies(reader, default.cookies, csrf.protect),
+        query: query(reader, default.query),
+        json: json(reader, default.json),
         csrf,
-        remember: !reader.truth("JWT_SESSION_COOKIE", true),
+        message_key: reader.text_or("JWT_ERROR_MESSAGE_KEY", &default.message_key),
+        remember: !reader.truth("JWT_SESSION_COOKIE", !default.remember),
         reissue_within: reader.duration("JWT_REISSUE_WITHIN", default.reissue_within),
+        accept_foreign: reader.truth("JWT_ACCEPT_FOREIGN", default.accept_foreign),
     }
 }
 
-fn locations(reader: &mut Reader<'_>, default: &[Location]) -> Vec<Location> {
-    let wanted = "write cookies, headers, or both with a comma, each once";
-    let locations = reader.parsed_list("JWT_TOKEN_LOCATION", default.to_vec(), wanted, |word| {
-        default
+fn locations(
+    reader: &mut Reader<'_>,
+    default: Vec<Location>,
+    allowed: &[Location],
+) -> Vec<Location> {
+    const NAME: &str = "JWT_TOKEN_LOCATION";
+    let words: Vec<&str> = allowed.iter().map(|location| location.word()).collect();
+    let wanted = match words.as_slice() {
+        [one, other] => format!("write {one}, {other}, or both with a comma, each once"),
+        words => format!("write some of {}, each once", words.join(", ")),
+    };
+    let locations = reader.parsed_list(NAME, default, &wanted, |word| {
+        allowed
             .iter()
             .copied()
             .find(|location| location.word() == word)
     });
-    match locations.as_slice() {
-        [first, second] if first == second => reader.problem(
-            "JWT_TOKEN_LOCATION",
-            format!("names a place twice; {wanted}"),
-        ),
-        [_, _, _, ..] => reader.problem(
-            "JWT_TOKEN_LOCATION",
-            format!("names a place twice; {wanted}"),
-        ),
-        _ => {}
+    let mut seen = locations.iter();
+    let twice = std::iter::from_fn(|| seen.next().map(|location| (location, seen.clone())))
+        .any(|(location, mut rest)| rest.any(|other| other == location));
+    if twice {
+        reader.problem(NAME, format!("names a place twice; {wanted}"));
     }
     locations
 }
 
-fn header(reader: &mut Reader<'_>) -> HeaderPolicy {
-    let default = HeaderPolicy::default();
+fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
     let name = header_name(reader, "JWT_HEADER_NAME", default.name);
     let title = reader.text_or("JWT_HEADER_NAME", &default.title);
-    let scheme = reader.text_or("JWT_HEADER_TYPE", &default.scheme);
+    // Empty is a value here.
+    let scheme = reader.raw("JWT_HEADER_TYPE").unwrap_or(default.scheme);
     let scheme = if scheme == "none" {
         String::new()
     } else {
@@ -62,6 +73,24 @@ fn header(reader: &mut Reader<'_>) -> HeaderPolicy {
     }
 }
 
+fn query(reader: &mut Reader<'_>, default: QueryPolicy) -> QueryPolicy {
+    QueryPolicy {
+        name: reader.text_or("JWT_QUERY_STRING_NAME", &default.name),
+        prefix: reader
+            .raw("JWT_QUERY_STRING_VALUE_PREFIX")
+            .unwrap_or(default.prefix),
+    }
+}
+
+fn json(reader: &mut Reader<'_>, default: JsonPolicy) -> JsonPolicy {
+    JsonPolicy {
+        access_key: reader.text("JWT_JSON_KEY").unwrap_or(default.access_key),
+        refresh_key: reader
+            .text("JWT_REFRESH_JSON_KEY")
+            .unwrap_or(default.refresh_key),
+    }
+}
+
 fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> HeaderName {
     reader.parsed(
         name,
@@ -71,8 +100,7 @@ fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> Head
     )
 }
 
-fn csrf(reader: &mut Reader<'_>) -> CsrfPolicy {
-    let default = CsrfPolicy::default();
+fn csrf(reader: &mut Reader<'_>, default: CsrfPolicy) -> CsrfPolicy {
     let known = [
         Method::GET,
         Method::HEAD,
@@ -94,11 +122,13 @@ fn csrf(reader: &mut Reader<'_>) -> CsrfPolicy {
             "JWT_REFRESH_CSRF_HEADER_NAME",
             default.refresh_header,
         ),
+        check_form: reader.truth("JWT_CSRF_CHECK_FORM", default.check_form),
+        access_field: reader.text_or("JWT_ACCESS_CSRF_FIELD_NAME", &default.access_field),
+        refresh_field: reader.text_or("JWT_REFRESH_CSRF_FIELD_NAME", &default.refresh_field),
     }
 }
 
-fn cookies(reader: &mut Reader<'_>, secure_by_default: bool, csrf: bool) -> CookiePolicy {
-    let default = CookiePolicy::default();
+fn cookies(reader: &mut Reader<'_>, default: CookiePolicy, csrf: bool) -> CookiePolicy {
     let path = |reader: &mut Reader<'_>, name: &str| {
         let clean = |text: &str| {
             text.starts_with('/')
@@ -129,8 +159,8 @@ fn cookies(reader: &mut Reader<'_>, secure_by_default: bool, csrf: bool) -> Cook
         access_csrf_path: path(reader, "JWT_ACCESS_CSRF_COOKIE_PATH"),
         refresh_csrf_path: path(reader, "JWT_REFRESH_CSRF_COOKIE_PATH"),
         domain: domain(reader),
-        secure: secure(reader, secure_by_default),
-        same_site: same_site(reader),
+        secure: secure(reader, default.secure),
+        same_site: same_site(reader, default.same_site),
         csrf: reader.truth("JWT_CSRF_IN_COOKIES", true) && csrf,
     }
 }
@@ -151,9 +181,11 @@ fn cookie_name(reader: &mut Reader<'_>, name: &str, default: String) -> String {
 
 /// RFC 6265 section 5.1.3: an address has no domain to share with.
 fn domain(reader: &mut Reader<'_>) -> Option<String> {
-    let host = |text: &str| match Host::parse(text.trim_start_matches('.')) {
-        Ok(Host::Domain(name)) => Some(Some(name)),
-        _ => None,
+    let host = |text: &str| {
+        let name = text.trim_start_matches('.').to_ascii_lowercase();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        let address = name.parse::<IpAddr>().is_ok();
+        (!name.is_empty() && !address && name.bytes().all(plain)).then_some(Some(name))
     };
     let wanted = "write a domain, as in example.org";
     reader.parsed("JWT_COOKIE_DOMAIN", None, wanted, host)
@@ -173,8 +205,7 @@ fn secure(reader: &mut Reader<'_>, default: bool) -> bool {
     )
 }
 
-fn same_site(reader: &mut Reader<'_>) -> Option<SameSite> {
-    let default = Some(SameSite::Lax);
+fn same_site(reader: &mut Reader<'_>, default: Option<SameSite>) -> Option<SameSite> {
     reader.parsed(
         "JWT_COOKIE_SAMESITE",
         default,
@@ -186,9 +217,4 @@ fn same_site(reader: &mut Reader<'_>) -> Option<SameSite> {
             _ => None,
         },
     )
-}
-
-/// As in Flask-JWT-Extended: tokens carry a CSRF value where they may travel in protected cookies.
-pub(super) fn carries_csrf(web: &WebPolicy) -> bool {
-    web.csrf.protect && web.locations.contains(&Location::Cookies)
 }

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::sources::Sources;
-
 /// A setting that cannot work, and the cure.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -16,7 +14,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(name: impl Into<String>, complaint: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, complaint: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             complaint: complaint.into(),
@@ -32,7 +30,7 @@ impl fmt::Display for Problem {
 
 /// All the settings that cannot work.
 #[derive(Clone, Debug, Error)]
-pub struct Problems(pub(super) Vec<Problem>);
+pub struct Problems(pub(crate) Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,23 +47,32 @@ impl fmt::Display for Problems {
     }
 }
 
+type Source<'a> = dyn Fn(&str) -> Result<Option<String>, Problem> + 'a;
+
 /// Reads settings one by one and remembers what was wrong.
-pub(super) struct Reader<'a> {
-    sources: &'a Sources,
+pub(crate) struct Reader<'a> {
+    source: Box<Source<'a>>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(sources: &'a Sources, problems: Vec<Problem>) -> Self {
-        Self { sources, problems }
+    /// Over whatever gives texts by name, with the problems that are known already.
+    pub(crate) fn new(
+        source: impl Fn(&str) -> Result<Option<String>, Problem> + 'a,
+        problems: Vec<Problem>,
+    ) -> Self {
+        Self {
+            source: Box::new(source),
+            problems,
+        }
     }
 
-    pub(super) fn problem(&mut self, name: &str, complaint: impl Into<String>) {
+    pub(crate) fn problem(&mut self, name: &str, complaint: impl Into<String>) {
         self.problems.push(Problem::new(name, complaint));
     }
 
     /// The value, or the problems that stand in its way.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Problems> {
         if self.problems.is_empty() {
             Ok(value)
         } else {
@@ -73,22 +80,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        match self.sources.get(name) {
-            Ok(found) => found.map(|found| found.text),
-            Err(problem) => {
-                self.problems.push(problem);
-                None
-            }
-        }
+    /// What was wrong.
+    pub(crate) fn into_problems(self) -> Problems {
+        Problems(self.problems)
     }
 
-    pub(super) fn text_or(&mut self, name: &str, default: &str) -> String {
+    /// What was given, be it empty.
+    pub(crate) fn raw(&mut self, name: &str) -> Option<String> {
+        (self.source)(name).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            None
+        })
+    }
+
+    /// What was given; an empty value counts as none.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        self.raw(name).filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn text_or(&mut self, name: &str, default: &str) -> String {
         self.text(name).unwrap_or_else(|| default.to_owned())
     }
 
     /// A value that `parse` understands, or else `default` and a problem that says what was `wanted`.
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &mut self,
         name: &str,
         default: T,
@@ -104,7 +119,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn number<T: FromStr + PartialOrd + fmt::Display + Copy>(
+    #[cfg(feature = "server")]
+    pub(crate) fn number<T: FromStr + PartialOrd + fmt::Display + Copy>(
         &mut self,
         name: &str,
         default: T,
@@ -120,7 +136,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn truth(&mut self, name: &str, default: bool) -> bool {
+    pub(crate) fn truth(&mut self, name: &str, default: bool) -> bool {
         self.parsed(name, default, "write true or false", |text| {
             match text.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => Some(true),
@@ -130,7 +146,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn duration(&mut self, name: &str, default: Duration) -> Duration {
+    pub(crate) fn duration(&mut self, name: &str, default: Duration) -> Duration {
         self.parsed(
             name,
             default,
@@ -139,7 +155,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    pub(super) fn list(&mut self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',')
             .map(str::trim)
@@ -149,7 +165,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of which every item has to be understood; `default` if there is none.
-    pub(super) fn parsed_list<T>(
+    pub(crate) fn parsed_list<T>(
         &mut self,
         name: &str,
         default: Vec<T>,

@@ -1,0 +1,178 @@
+//! Flask-JWT-Extended's settings: all its `JWT_*` names, from texts to the policies of the floors below. What cannot work
+//! is refused with all the other problems in one message.
+//!
+//! ```
+//! use tokenpair::config::JwtSettings;
+//!
+//! let settings = JwtSettings::read(|name| match name {
+//!     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+//!     "JWT_TOKEN_LOCATION" => Some("headers,cookies".to_owned()),
+//!     _ => None,
+//! })?;
+//! let auth = settings.builder().build();
+//! # Ok::<(), tokenpair::config::Problems>(())
+//! ```
+
+pub(crate) mod reader;
+pub(crate) mod tokens;
+pub(crate) mod web;
+
+use std::time::Duration;
+
+use self::reader::Reader;
+pub use self::reader::{Problem, Problems};
+use self::tokens::Never;
+use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+use crate::token::{TokenPolicy, Tokens};
+use crate::web::{Auth, AuthBuilder, CookiePolicy, Location, WebPolicy};
+
+/// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    /// `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS` and the keys.
+    pub keys: KeyRing,
+    /// What tokens say and for how long.
+    pub tokens: TokenPolicy,
+    /// How they travel.
+    pub web: WebPolicy,
+}
+
+impl JwtSettings {
+    /// From the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: all that cannot work.
+    pub fn from_env() -> Result<Self, Problems> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// From whatever gives texts by name: lists with commas, `true` and `false`, times in seconds or as `15m` and `30d`,
+    /// `false` for never; keys in PEM. `NAME_FILE` is looked for too, the path of a file that holds a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: all that cannot work.
+    pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
+        let web = web::web(&mut reader, flask_web(), &FLASK_ORDER);
+        let tokens = tokens::tokens(&mut reader, flask_tokens(), Never::Allowed);
+        let tokens = TokenPolicy {
+            encode_csrf: web.csrf.protect,
+            ..tokens
+        };
+        match keys(&mut reader) {
+            Some(keys) => reader.finish(Self { keys, tokens, web }),
+            None => Err(reader.into_problems()),
+        }
+    }
+
+    /// An [`Auth`] under these settings, to which loaders can be added.
+    pub fn builder(self) -> AuthBuilder {
+        Auth::builder(Tokens::new(self.keys, self.tokens)).policy(self.web)
+    }
+}
+
+const FLASK_ORDER: [Location; 4] = [
+    Location::Headers,
+    Location::Cookies,
+    Location::Json,
+    Location::QueryString,
+];
+
+fn flask_web() -> WebPolicy {
+    WebPolicy {
+        locations: vec![Location::Headers],
+        cookies: CookiePolicy {
+            secure: false,
+            same_site: None,
+            ..CookiePolicy::default()
+        },
+        ..WebPolicy::default()
+    }
+}
+
+fn flask_tokens() -> TokenPolicy {
+    TokenPolicy {
+        access_expires: Some(Duration::from_secs(15 * 60)),
+        strict: false,
+        ..TokenPolicy::default()
+    }
+}
+
+/// The key that signs, and the same material for every other algorithm that is taken.
+fn keys(reader: &mut Reader<'_>) -> Option<KeyRing> {
+    let wanted = "write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+    let algorithm = reader.parsed(
+        "JWT_ALGORITHM",
+        Algorithm::default(),
+        wanted,
+        Algorithm::from_name,
+    );
+    let others = reader.parsed_list(
+        "JWT_DECODE_ALGORITHMS",
+        Vec::new(),
+        wanted,
+        Algorithm::from_name,
+    );
+    let others = others.into_iter().filter(|other| *other != algorithm);
+    if algorithm.min_secret_len().is_some() {
+        symmetric(reader, algorithm, others)
+    } else {
+        asymmetric(reader, algorithm, others)
+    }
+}
+
+fn symmetric(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    mut others: impl Iterator<Item = Algorithm>,
+) -> Option<KeyRing> {
+    let secret = key_text(reader, "JWT_SECRET_KEY")?;
+    let signing = KeyRing::from_secret(algorithm, secret.as_bytes());
+    let signing = taken(reader, "JWT_SECRET_KEY", signing)?;
+    let ring = others.try_fold(signing, |ring, other| {
+        ring.with_verifying(VerifyingKey::from_secret(other, secret.as_bytes())?)
+    });
+    taken(reader, "JWT_SECRET_KEY", ring)
+}
+
+fn asymmetric(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    mut others: impl Iterator<Item = Algorithm>,
+) -> Option<KeyRing> {
+    let private = key_text(reader, "JWT_PRIVATE_KEY")?;
+    let public = key_text(reader, "JWT_PUBLIC_KEY")?;
+    let signing = taken(
+        reader,
+        "JWT_PRIVATE_KEY",
+        KeyRing::from_pem(algorithm, &private),
+    )?;
+    let ring = others.try_fold(signing, |ring, other| {
+        ring.with_verifying(VerifyingKey::from_pem(other, &public)?)
+    });
+    taken(reader, "JWT_PUBLIC_KEY", ring)
+}
+
+fn taken(reader: &mut Reader<'_>, name: &str, ring: Result<KeyRing, KeyError>) -> Option<KeyRing> {
+    ring.map_err(|error| reader.problem(name, format!("cannot be used: {error}")))
+        .ok()
+}
+
+fn key_text(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+    if let Some(text) = reader.text(name) {
+        return Some(text);
+    }
+    let file = format!("{name}_FILE");
+    let Some(path) = reader.text(&file) else {
+        reader.problem(
+            name,
+            format!("is needed, or {file}, the path of a file that holds it"),
+        );
+        return None;
+    };
+    std::fs::read_to_string(path)
+        .map_err(|error| reader.problem(&file, format!("cannot be read: {error}")))
+        .ok()
+}

@@ -1,0 +1,55 @@
+//! What tokens say and for how long, from texts to [`TokenPolicy`].
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use crate::token::TokenPolicy;
+
+/// Whether a token may be without an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Never {
+    /// `false` and `0` are Flask-JWT-Extended's words for it.
+    Allowed,
+    /// What cannot end could not be ended.
+    Refused,
+}
+
+/// What they say, over `default`.
+pub(crate) fn tokens(reader: &mut Reader<'_>, default: TokenPolicy, never: Never) -> TokenPolicy {
+    let (access, refresh) = (default.access_expires, default.refresh_expires);
+    TokenPolicy {
+        access_expires: lifetime(reader, "JWT_ACCESS_TOKEN_EXPIRES", access, never),
+        refresh_expires: lifetime(reader, "JWT_REFRESH_TOKEN_EXPIRES", refresh, never),
+        identity_claim: reader
+            .text("JWT_IDENTITY_CLAIM")
+            .unwrap_or(default.identity_claim),
+        verify_sub: reader.truth("JWT_VERIFY_SUB", default.verify_sub),
+        encode_issuer: reader.text("JWT_ENCODE_ISSUER"),
+        encode_audience: reader.list("JWT_ENCODE_AUDIENCE"),
+        decode_issuer: reader.text("JWT_DECODE_ISSUER"),
+        decode_audience: reader.list("JWT_DECODE_AUDIENCE"),
+        encode_nbf: reader.truth("JWT_ENCODE_NBF", default.encode_nbf),
+        leeway: reader.duration("JWT_DECODE_LEEWAY", default.leeway),
+        encode_csrf: default.encode_csrf,
+        strict: default.strict,
+    }
+}
+
+fn lifetime(
+    reader: &mut Reader<'_>,
+    name: &str,
+    default: Option<Duration>,
+    never: Never,
+) -> Option<Duration> {
+    if never == Never::Allowed && reader.text(name).as_deref() == Some("false") {
+        return None;
+    }
+    let lifetime = reader.duration(name, default.unwrap_or_default());
+    if lifetime.is_zero() && never == Never::Refused {
+        reader.problem(name, ZERO);
+    }
+    Some(lifetime).filter(|lifetime| !lifetime.is_zero())
+}
+
+/// What is said of a lifetime of nothing.
+pub(crate) const ZERO: &str = "is 0; a token has to live for some time, as in 15m, 1h or 30d";

@@ -1,0 +1,114 @@
+//! Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::Algorithm;
+
+/// The public keys of a ring, as `/.well-known/jwks.json` serves them (RFC 7517 section 5). Secrets and private members
+/// have no place in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+impl Jwks {
+    pub(super) const fn new(keys: Vec<Jwk>) -> Self {
+        Self { keys }
+    }
+
+    /// The keys, the one that signs first.
+    pub fn keys(&self) -> &[Jwk] {
+        &self.keys
+    }
+}
+
+/// One public key (RFC 7517 section 4): `kty` and what belongs to it, `alg`, `use` and `kid`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Jwk {
+    #[serde(flatten)]
+    members: Members,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    purpose: &'static str,
+    kid: String,
+}
+
+impl Jwk {
+    pub(super) const fn new(members: Members, algorithm: Algorithm, kid: String) -> Self {
+        Self {
+            members,
+            alg: algorithm.name(),
+            purpose: "sig",
+            kid,
+        }
+    }
+
+    /// The key ID that tokens of this key carry.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+}
+
+/// What makes the key, in the order of the thumbprint (RFC 7638 section 3.2): by name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Members {
+    /// RFC 7518 section 6.3.1.
+    Rsa {
+        e: String,
+        kty: &'static str,
+        n: String,
+    },
+    /// RFC 7518 section 6.2.1, without `y` RFC 8037 section 2.
+    Curve {
+        crv: &'static str,
+        kty: &'static str,
+        x: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        y: Option<String>,
+    },
+}
+
+impl Members {
+    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        Self::Rsa {
+            e: URL_SAFE_NO_PAD.encode(exponent),
+            kty: "RSA",
+            n: URL_SAFE_NO_PAD.encode(modulus),
+        }
+    }
+
+    pub(super) fn elliptic(crv: &'static str, x: &[u8], y: &[u8]) -> Self {
+        Self::Curve {
+            crv,
+            kty: "EC",
+            x: URL_SAFE_NO_PAD.encode(x),
+            y: Some(URL_SAFE_NO_PAD.encode(y)),
+        }
+    }
+
+    pub(super) fn edwards(x: &[u8]) -> Self {
+        Self::Curve {
+            crv: "Ed25519",
+            kty: "OKP",
+            x: URL_SAFE_NO_PAD.encode(x),
+            y: None,
+        }
+    }
+
+    /// The SHA-256 of the members as JSON without space, in base64url.
+    pub(super) fn thumbprint(&self) -> String {
+        let json = match self {
+            Self::Rsa { e, kty, n } => format!(r#"{{"e":"{e}","kty":"{kty}","n":"{n}"}}"#),
+            Self::Curve { crv, kty, x, y } => {
+                let y = y.as_ref().map(|y| format!(r#","y":"{y}""#));
+                let y = y.unwrap_or_default();
+                format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#)
+            }
+        };
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, json.as_bytes()))
+    }
+}

@@ -1,0 +1,223 @@
+//! The key ring: the key that signs, and the keys whose signatures are taken.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::algorithm::Algorithm;
+use super::error::{KeyError, VerifyError};
+use super::jwk::Jwks;
+use super::private::PrivateKey;
+use super::public::VerifyingKey;
+use super::secret;
+
+/// The key that signs, or none, and the keys whose signatures are taken, the signing key's among them.
+///
+/// To rotate, put the new key in and keep the old one to verify until its last token is over:
+///
+/// ```
+/// # use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+/// # fn main() -> Result<(), KeyError> {
+/// let old = VerifyingKey::from_secret(Algorithm::Hs256, b"the 32 bytes that signed before.")?;
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?
+///     .with_verifying(old)?;
+/// # let _ = keys;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A secret and a public key may be in one ring, as when one moves from HS256 to RS256: each key serves its own
+/// algorithm alone, and no public key is taken as a secret.
+#[derive(Clone)]
+pub struct KeyRing {
+    signing: Option<Arc<PrivateKey>>,
+    /// The signing key's half first, if there is one.
+    verifying: Vec<VerifyingKey>,
+}
+
+impl KeyRing {
+    /// A ring with one shared secret. Its tokens carry no `kid`, as Flask-JWT-Extended's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`VerifyingKey::from_secret`]: a secret that is too short, published, or really a key.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        let key = secret::key(algorithm, secret)?;
+        Ok(Self {
+            signing: Some(Arc::new(PrivateKey::Secret(Arc::clone(&key)))),
+            verifying: vec![VerifyingKey::from_hmac(algorithm, key)],
+        })
+    }
+
+    /// A ring with one key pair, from its private key in PEM form: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or
+    /// `EC PRIVATE KEY` (SEC 1). The public half comes from it. Tokens carry its thumbprint as `kid` (RFC 7638).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::PublicKeyForSigning`] for a public key, [`KeyError::Encrypted`] for an encrypted key,
+    /// [`KeyError::WrongKind`] for another kind of key or another curve than the algorithm's, [`KeyError::RsaSize`] for
+    /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
+    /// that is no PEM.
+    pub fn from_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
+        let private = PrivateKey::from_pem(algorithm, private_pem)?;
+        let public = private.public_der();
+        let public = public.ok_or(KeyError::Unreadable(algorithm))?;
+        let verifying = VerifyingKey::from_der(algorithm, public.as_ref())?;
+        Ok(Self {
+            signing: Some(Arc::new(private)),
+            verifying: vec![verifying],
+        })
+    }
+
+    /// A ring that verifies and cannot sign, with that key.
+    pub fn verifying(key: VerifyingKey) -> Self {
+        Self {
+            signing: None,
+            verifying: vec![key],
+        }
+    }
+
+    /// A ring that verifies and cannot sign, with a public key in PEM form.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`VerifyingKey::from_pem`].
+    pub fn verifying_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
+        VerifyingKey::from_pem(algorithm, public_pem).map(Self::verifying)
+    }
+
+    /// The ring with one more key whose signatures are taken: an older one, or the same under another algorithm.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::SameKeyId`] if a key of that algorithm has its key ID.
+    pub fn with_verifying(mut self, key: VerifyingKey) -> Result<Self, KeyError> {
+        self.verifying.push(key);
+        self.checked()
+    }
+
+    /// The ring with another key ID for the key that signs, in its tokens and in the JWKS. Without such a key nothing
+    /// happens.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::SameKeyId`] if another key of its algorithm has that key ID.
+    pub fn with_kid(mut self, kid: impl Into<String>) -> Result<Self, KeyError> {
+        if let (Some(_), Some(own)) = (&self.signing, self.verifying.first_mut()) {
+            *own = own.clone().with_kid(kid);
+        }
+        self.checked()
+    }
+
+    /// One material under two algorithms has one thumbprint, so a key ID names a key only together with its algorithm.
+    fn checked(self) -> Result<Self, KeyError> {
+        let mut seen = Vec::with_capacity(self.verifying.len());
+        for key in &self.verifying {
+            let Some(kid) = key.kid() else { continue };
+            let algorithm = key.algorithm();
+            if seen.contains(&(algorithm, kid)) {
+                let kid = kid.to_owned();
+                return Err(KeyError::SameKeyId { algorithm, kid });
+            }
+            seen.push((algorithm, kid));
+        }
+        Ok(self)
+    }
+
+    fn own(&self) -> Option<&VerifyingKey> {
+        self.signing.as_ref().and(self.verifying.first())
+    }
+
+    /// The algorithm that signs, if there is a key to sign with.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.own().map(VerifyingKey::algorithm)
+    }
+
+    /// The `kid` of what is signed (RFC 7515 section 4.1.4); none for a secret without one.
+    pub fn kid(&self) -> Option<&str> {
+        self.own().and_then(VerifyingKey::kid)
+    }
+
+    /// Whether a key of the ring has the algorithm of that exact name. None has `none`.
+    pub fn allows(&self, algorithm: &str) -> bool {
+        self.of(algorithm).next().is_some()
+    }
+
+    fn of(&self, algorithm: &str) -> impl Iterator<Item = &VerifyingKey> {
+        let algorithm = Algorithm::from_name(algorithm);
+        self.verifying
+            .iter()
+            .filter(move |key| Some(key.algorithm()) == algorithm)
+    }
+
+    /// The signature of `message` in base64url. ECDSA's and PSS' hold randomness, so they differ from call to call.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoSigningKey`] if the ring only verifies, [`KeyError::Signing`] if the cryptographic library refuses.
+    pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
+        let key = self.signing.as_ref().ok_or(KeyError::NoSigningKey)?;
+        let signature = key.sign(message).map_err(|_| KeyError::Signing)?;
+        Ok(URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Whether `signature` (base64url) is one of ours for `message`, under the `alg` and the `kid` of the token's header.
+    ///
+    /// Only keys of that algorithm are tried: with a `kid` that one of them has, that one; with a `kid` that none of them
+    /// has, those that have none; without a `kid`, as in Flask-JWT-Extended's tokens, all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::AlgorithmNotAllowed`] if there is no key of the algorithm, [`VerifyError::KeyNotFound`] if all of
+    /// them have other key IDs, [`VerifyError::BadSignature`] if no key that was tried made the signature.
+    pub fn verify(
+        &self,
+        algorithm: &str,
+        kid: Option<&str>,
+        message: &[u8],
+        signature: &str,
+    ) -> Result<(), VerifyError> {
+        if !self.allows(algorithm) {
+            return Err(VerifyError::AlgorithmNotAllowed);
+        }
+        let known = self.of(algorithm).any(|key| key.kid() == kid);
+        let mut keys = self
+            .of(algorithm)
+            .filter(|key| match kid {
+                None => true,
+                Some(_) if known => key.kid() == kid,
+                Some(_) => key.kid().is_none(),
+            })
+            .peekable();
+        keys.peek().ok_or(VerifyError::KeyNotFound)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature);
+        let signature = signature.map_err(|_| VerifyError::BadSignature)?;
+        if keys.any(|key| key.verifies(message, &signature)) {
+            Ok(())
+        } else {
+            Err(VerifyError::BadSignature)
+        }
+    }
+
+    /// The public keys, for others to verify our tokens with (RFC 7517). Empty where all keys are secrets. A key that
+    /// serves two algorithms is there once for each, with one `kid`.
+    pub fn jwks(&self) -> Jwks {
+        Jwks::new(
+            self.verifying
+                .iter()
+                .filter_map(VerifyingKey::jwk)
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("signs", &self.signing.is_some())
+            .field("verifying", &self.verifying)
+            .finish()
+    }
+}

@@ -1,0 +1,102 @@
+//! Secrets that must not sign: too short, published, or no secrets at all.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::RsaSubjectPublicKey;
+
+use super::algorithm::{Algorithm, Family};
+use super::error::KeyError;
+use super::{private, public};
+
+/// The key of that secret, or why it must not be one.
+pub(super) fn key(algorithm: Algorithm, secret: &[u8]) -> Result<Arc<hmac::Key>, KeyError> {
+    let Family::Hmac(hash) = algorithm.family() else {
+        return Err(KeyError::SecretForKeyPair(algorithm));
+    };
+    if is_key(secret) {
+        return Err(KeyError::KeyAsSecret);
+    }
+    if is_placeholder(secret) {
+        return Err(KeyError::Placeholder);
+    }
+    let len = secret.len();
+    if algorithm.min_secret_len().is_some_and(|least| len < least) {
+        return Err(KeyError::TooShort { algorithm, len });
+    }
+    Ok(Arc::new(hmac::Key::new(hash, secret)))
+}
+
+/// A key pair's public half is known to everyone, so as a secret it lets everyone sign (RFC 8725 section 2.1). It comes
+/// as PEM, a line of OpenSSH, a JWK, or DER.
+fn is_key(secret: &[u8]) -> bool {
+    const OPENSSH: [&[u8]; 3] = [b"ssh-", b"ecdsa-sha2-", b"sk-"];
+    let text = secret.trim_ascii();
+    contains(text, b"-----BEGIN ")
+        || OPENSSH.iter().any(|start| text.starts_with(start))
+        || (text.starts_with(b"{") && contains(text, b"\"kty\""))
+        || is_der(secret)
+}
+
+fn is_der(secret: &[u8]) -> bool {
+    secret.starts_with(&[0x30])
+        && (RsaSubjectPublicKey::from_der(secret).is_ok()
+            || public::kind(secret).is_some()
+            || private::kind(secret).is_some())
+}
+
+/// Secrets printed in documentation, templates and tutorials; an attacker's first guesses.
+const PUBLISHED: &[&str] = &[
+    "a-string-secret-at-least-256-bits-long",
+    "change-this",
+    "change-me",
+    "changeme",
+    "default",
+    "dev",
+    "jwt-secret",
+    "jwt-secret-string",
+    "my-secret",
+    "mysecret",
+    "none",
+    "password",
+    "placeholder",
+    "replace-me",
+    "secret",
+    "secret-key",
+    "super-secret",
+    "super-secret-key",
+    "supersecret",
+    "test",
+    "todo",
+    "your-256-bit-secret",
+    "your-384-bit-secret",
+    "your-512-bit-secret",
+    "your-secret",
+    "your-secret-key",
+];
+
+fn is_placeholder(secret: &[u8]) -> bool {
+    let plain: Vec<u8> = letters_and_digits(secret);
+    let one_character = secret.windows(2).all(|pair| pair.first() == pair.last());
+    let published = PUBLISHED
+        .iter()
+        .any(|known| letters_and_digits(known.as_bytes()) == plain);
+    one_character || published || says_change_me(&plain)
+}
+
+/// `CHANGE_ME_IN_PRODUCTION_0000...` and its kin, whatever pads them to length.
+fn says_change_me(plain: &[u8]) -> bool {
+    const MARKS: [&[u8]; 4] = [b"changeme", b"changethis", b"replaceme", b"yoursecret"];
+    MARKS.iter().any(|mark| contains(plain, mark))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|here| here == part)
+}
+
+fn letters_and_digits(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .filter(|byte| byte.is_ascii_alphanumeric())
+        .map(u8::to_ascii_lowercase)
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! Making tokens without a session: Flask-JWT-Extended's `create_access_token`, `create_refresh_token` and
+//! `decode_token`.
+
+use std::time::Duration;
+
+use aws_lc_rs::constant_time;
+use serde_json::{Map, Value};
+
+use super::auth::Auth;
+use super::loaders::Additions;
+use super::rejection::Rejection;
+use crate::random::{ID_BYTES, random_text};
+use crate::session::{Issued, Reissued};
+use crate::token::{
+    Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, TokenError, TokenKind,
+};
+
+impl Auth {
+    /// An access token for an identity, not fresh unless it is said.
+    pub fn access_token(&self, identity: impl Into<Value>) -> TokenBuilder<'_> {
+        self.new_token(TokenKind::Access, identity.into())
+    }
+
+    /// A refresh token for an identity. Nobody has a record of it; [`Sessions::login`](crate::session::Sessions::login)
+    /// makes a pair that has one.
+    pub fn refresh_token(&self, identity: impl Into<Value>) -> TokenBuilder<'_> {
+        self.new_token(TokenKind::Refresh, identity.into())
+    }
+
+    fn new_token(&self, kind: TokenKind, identity: Value) -> TokenBuilder<'_> {
+        let loaded = |loader: &Option<Additions>| {
+            let loader = loader.as_ref();
+            loader.map(|load| load(&identity)).unwrap_or_default()
+        };
+        let loaders = &self.0.loaders;
+        let (extra, header) = (loaded(&loaders.claims), loaded(&loaders.headers));
+        let jti = random_text(ID_BYTES);
+        let csrf = || CsrfValue::new(random_text(ID_BYTES));
+        let claims = Claims {
+            csrf: self.tokens().policy().encode_csrf.then(csrf),
+            ..self.tokens().claims(kind, identity, jti, self.now())
+        };
+        TokenBuilder {
+            auth: self,
+            claims,
+            extra,
+            header,
+        }
+    }
+
+    /// Believes a token outside a request, or says why not.
+    pub const fn decode<'a>(&'a self, token: &'a str) -> Decoding<'a> {
+        Decoding {
+            auth: self,
+            token,
+            csrf: None,
+            expiry: Expiry::Enforced,
+        }
+    }
+
+    /// The successor of an access token that nobody has a record of.
+    pub(super) fn successor(&self, claims: &Claims) -> Result<Reissued, IssueError> {
+        let jti = random_text(ID_BYTES);
+        let now = self.now();
+        let fresh = self
+            .tokens()
+            .claims(TokenKind::Access, Value::Null, jti, now);
+        let access = self.issue(&Claims {
+            fresh: Freshness::Stale,
+            jti: fresh.jti,
+            iat: fresh.iat,
+            nbf: fresh.nbf,
+            exp: fresh.exp,
+            ..claims.clone()
+        })?;
+        Ok(Reissued {
+            access,
+            remember: self.policy().remember,
+        })
+    }
+
+    fn issue(&self, claims: &Claims) -> Result<Issued, IssueError> {
+        Ok(Issued {
+            token: self.tokens().sign(claims)?,
+            csrf: claims.csrf.clone(),
+            expires_at: claims.exp,
+        })
+    }
+}
+
+/// A token that is being made.
+#[derive(Debug)]
+#[must_use]
+pub struct TokenBuilder<'a> {
+    auth: &'a Auth,
+    claims: Claims,
+    extra: Map<String, Value>,
+    header: Map<String, Value>,
+}
+
+impl TokenBuilder<'_> {
+    /// Whether it counts as fresh.
+    pub fn fresh(mut self, fresh: Freshness) -> Self {
+        self.claims.fresh = fresh;
+        self
+    }
+
+    /// It ends so much later, whatever the policy says.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.claims.exp = self.claims.iat.map(|iat| iat + lifetime);
+        self
+    }
+
+    /// It never ends. Nothing but a blocklist can then end it.
+    pub fn never_expires(mut self) -> Self {
+        self.claims.exp = None;
+        self
+    }
+
+    /// One more claim. It wins over what is there, but for `type`, `csrf`, `sid`, `gen` and the identity, which the library
+    /// has to be sure of.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// One more header parameter; `alg` stays the key's.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.header.insert(name.into(), value.into());
+        self
+    }
+
+    /// The token, signed.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] if the key refuses, or a claim is one that the library has to be sure of.
+    pub fn sign(self) -> Result<Issued, IssueError> {
+        let tokens = self.auth.tokens();
+        let (token, expires_at) = tokens.sign_with(&self.claims, &self.extra, &self.header)?;
+        Ok(Issued {
+            token,
+            csrf: self.claims.csrf,
+            expires_at,
+        })
+    }
+}
+
+/// A token that is being decoded: Flask-JWT-Extended's `decode_token`.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Decoding<'a> {
+    auth: &'a Auth,
+    token: &'a str,
+    csrf: Option<&'a str>,
+    expiry: Expiry,
+}
+
+impl<'a> Decoding<'a> {
+    /// Its CSRF value has to be this.
+    pub const fn csrf(mut self, value: &'a str) -> Self {
+        self.csrf = Some(value);
+        self
+    }
+
+    /// No time is looked at.
+    pub const fn allow_expired(mut self) -> Self {
+        self.expiry = Expiry::Ignored;
+        self
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] that says why it is not believed.
+    pub fn run(self) -> Result<Decoded, Rejection> {
+        let tokens = self.auth.tokens();
+        let decoded = tokens.decode(self.token, self.auth.now(), self.expiry)?;
+        let Some(wanted) = self.csrf else {
+            return Ok(decoded);
+        };
+        let value = decoded.claims.csrf.as_ref();
+        let value = value.ok_or(TokenError::Missing("csrf".into()))?.as_str();
+        match constant_time::verify_slices_are_equal(value.as_bytes(), wanted.as_bytes()) {
+            Ok(()) => Ok(decoded),
+            Err(_) => Err(Rejection::csrf_mismatch(
+                "The value is not this token's.".to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Reasons: what each thing that can be wrong with a token or a session is answered with. Statuses and texts are
+//! Flask-JWT-Extended's where it has one.
+
+use actix_web::http::StatusCode;
+use serde_json::Value;
+
+use super::rejection::Rejection;
+use crate::session::{End, SessionError, StoreError};
+use crate::token::TokenError;
+
+impl Rejection {
+    /// No token came at all.
+    pub(super) fn missing_token(msg: String) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg)
+            .hint("Log in to get a token, and send it where this message looks for it.")
+    }
+
+    pub(super) fn bad_header(msg: String) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_authorization_header",
+            msg,
+        )
+    }
+
+    pub(super) fn bad_token(msg: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_token", msg)
+    }
+
+    pub(super) fn verification_failed() -> Self {
+        let msg = "User claims verification failed";
+        Self::new(StatusCode::BAD_REQUEST, "claims_refused", msg)
+    }
+
+    pub(super) fn no_user(identity: &Value) -> Self {
+        let identity = match identity {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let msg = format!("Error loading the user {identity}");
+        Self::new(StatusCode::UNAUTHORIZED, "user_not_loaded", msg)
+    }
+
+    pub(super) fn missing_csrf(hint: String) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "csrf_missing",
+            "Missing CSRF token",
+        )
+        .hint(hint)
+    }
+
+    pub(super) fn csrf_mismatch(hint: String) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "csrf_mismatch",
+            "CSRF double submit tokens do not match",
+        )
+        .hint(hint)
+    }
+
+    pub(super) fn revoked() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "token_revoked",
+            "Token has been revoked",
+        )
+        .hint("Refresh; if the session is over, log in again.")
+    }
+
+    pub(super) fn not_fresh() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "fresh_token_required",
+            "Fresh token required",
+        )
+        .hint("This needs a token from a password login; log in again.")
+    }
+
+    /// The refresh token came from a copy; its session was revoked.
+    pub fn refresh_token_reused() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
+            .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
+    }
+
+    pub(super) fn refresh_token_expired() -> Self {
+        let code = "refresh_token_expired";
+        Self::new(StatusCode::UNAUTHORIZED, code, "Token has expired").hint("Log in again.")
+    }
+
+    /// The refresh token is out of date; nothing was revoked.
+    pub fn refresh_superseded() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "refresh_superseded",
+            "Token has been revoked",
+        )
+        .hint("A newer refresh token exists. Use that one, or log in again.")
+    }
+
+    fn of_error(error: &TokenError) -> Self {
+        let (status, code) = match error {
+            TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
+            TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
+            TokenError::NotYetValid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid"),
+            TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
+            }
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_token"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<TokenError> for Rejection {
+    fn from(error: TokenError) -> Self {
+        let rejection = Self::of_error(&error);
+        match error {
+            TokenError::Expired => {
+                rejection.hint("POST /refresh gives a new access token; else log in again.")
+            }
+            TokenError::NotAnAccessToken => {
+                rejection.hint("Send the access token here; a refresh token is for /refresh.")
+            }
+            TokenError::NotARefreshToken => {
+                rejection.hint("Send the refresh token here, not the access token.")
+            }
+            _ => rejection,
+        }
+    }
+}
+
+impl From<SessionError> for Rejection {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(_) | SessionError::Busy | SessionError::Stale => {
+                Self::unavailable(error)
+            }
+            SessionError::Issue(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<End> for Rejection {
+    fn from(end: End) -> Self {
+        let (code, msg) = match end {
+            End::Unknown | End::Revoked => ("session_revoked", "Token has been revoked"),
+            End::Expired => ("session_expired", "Token has expired"),
+            End::UserDisabled => ("user_disabled", "Token has been revoked"),
+        };
+        let rejection = Self::new(StatusCode::UNAUTHORIZED, code, msg);
+        match end {
+            End::UserDisabled => rejection.hint("This account is disabled; ask an administrator."),
+            _ => rejection.hint("Log in again."),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Cookies on responses: Flask-JWT-Extended's `set_access_cookies` and its kin, for responses and their builders.
+
+use actix_web::http::header::{HeaderMap, SET_COOKIE};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+
+use super::auth::Auth;
+use crate::session::{Issued, Pair};
+use crate::token::TokenKind;
+
+/// Sets and removes token cookies.
+///
+/// ```
+/// use actix_web::HttpResponse;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, TokenCookies};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let response = HttpResponse::Ok().set_access_cookies(&auth, &issued).json("welcome");
+/// assert_eq!(response.cookies().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait TokenCookies {
+    /// Adds headers.
+    #[doc(hidden)]
+    fn add_cookies(&mut self, cookies: &HeaderMap);
+
+    /// Sets the access token's cookie and its CSRF cookie.
+    fn set_access_cookies(&mut self, auth: &Auth, issued: &Issued) -> &mut Self {
+        self.change(|cookies| set(auth, cookies, TokenKind::Access, issued))
+    }
+
+    /// Sets the refresh token's cookie and its CSRF cookie.
+    fn set_refresh_cookies(&mut self, auth: &Auth, issued: &Issued) -> &mut Self {
+        self.change(|cookies| set(auth, cookies, TokenKind::Refresh, issued))
+    }
+
+    /// Sets what a login or a refresh of a recorded session gave.
+    fn set_pair(&mut self, auth: &Auth, pair: &Pair) -> &mut Self {
+        self.change(|cookies| auth.cookies().set_pair(cookies, pair, auth.now()))
+    }
+
+    /// Removes the access token's cookies.
+    fn unset_access_cookies(&mut self, auth: &Auth) -> &mut Self {
+        self.change(|cookies| auth.cookies().unset(cookies, TokenKind::Access))
+    }
+
+    /// Removes the refresh token's cookies.
+    fn unset_refresh_cookies(&mut self, auth: &Auth) -> &mut Self {
+        self.change(|cookies| auth.cookies().unset(cookies, TokenKind::Refresh))
+    }
+
+    /// Removes all four.
+    fn unset_jwt_cookies(&mut self, auth: &Auth) -> &mut Self {
+        self.change(|cookies| auth.cookies().unset_all(cookies))
+    }
+
+    /// Makes cookies and adds them.
+    #[doc(hidden)]
+    fn change(&mut self, make: impl FnOnce(&mut HeaderMap)) -> &mut Self {
+        let mut cookies = HeaderMap::new();
+        make(&mut cookies);
+        self.add_cookies(&cookies);
+        self
+    }
+}
+
+fn set(auth: &Auth, cookies: &mut HeaderMap, kind: TokenKind, issued: &Issued) {
+    let remember = auth.policy().remember;
+    auth.cookies()
+        .set(cookies, kind, (issued, remember), auth.now());
+}
+
+impl TokenCookies for HttpResponse {
+    fn add_cookies(&mut self, cookies: &HeaderMap) {
+        for value in cookies.get_all(SET_COOKIE) {
+            self.headers_mut().append(SET_COOKIE, value.clone());
+        }
+    }
+}
+
+impl TokenCookies for HttpResponseBuilder {
+    fn add_cookies(&mut self, cookies: &HeaderMap) {
+        for value in cookies.get_all(SET_COOKIE) {
+            self.append_header((SET_COOKIE, value.clone()));
+        }
+    }
+}

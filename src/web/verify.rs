@@ -1,0 +1,382 @@
+//! Verifying a request: where its token is, whether it is believed, and whether the route admits it. In
+//! Flask-JWT-Extended's order, since a request may be wrong in several ways.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::dev::Payload;
+use actix_web::{HttpMessage, HttpRequest};
+use serde_json::{Map, Value};
+
+use super::auth::Auth;
+use super::body::{self, Body};
+use super::cookies;
+use super::loaders::{Failure, LoadedUser};
+use super::location::{self, Found, Location};
+use super::rejection::Rejection;
+use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
+
+/// What a route asks of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// An access token.
+    Access,
+    /// An access token from a password login.
+    Fresh,
+    /// A refresh token. Whether its session lives is the database's to say, not the guard's.
+    Refresh,
+    /// Either.
+    AnyToken,
+}
+
+impl Guard {
+    const fn kind(self) -> TokenKind {
+        match self {
+            Self::Refresh => TokenKind::Refresh,
+            Self::Access | Self::Fresh | Self::AnyToken => TokenKind::Access,
+        }
+    }
+
+    fn admits(self, kind: TokenKind) -> Result<(), TokenError> {
+        match (self, kind) {
+            (Self::AnyToken, _)
+            | (Self::Access | Self::Fresh, TokenKind::Access)
+            | (Self::Refresh, TokenKind::Refresh) => Ok(()),
+            (Self::Access | Self::Fresh, TokenKind::Refresh) => Err(TokenError::NotAnAccessToken),
+            (Self::Refresh, TokenKind::Access) => Err(TokenError::NotARefreshToken),
+        }
+    }
+}
+
+/// A verified token.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The JOSE header.
+    pub header: Map<String, Value>,
+    /// What it says.
+    pub claims: Claims,
+    /// Where it came.
+    pub location: Location,
+}
+
+impl Auth {
+    /// Finds and verifies the request's token, as an extractor does: for guards, middleware and WebSocket upgrades of one's
+    /// own. Asks no database, unless a loader does. Does not look into the body; for that, use
+    /// [`Auth::verify_with_body`].
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] to answer with.
+    pub async fn verify_request(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        self.verify_in(request, guard, &Body::Unread).await
+    }
+
+    /// As [`Auth::verify_request`], and looks into a JSON body or a form too where the policy says so. The payload is left
+    /// whole for the handler.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] to answer with.
+    pub async fn verify_with_body(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let body = self.read_body(request, payload).await?;
+        self.verify_in(request, guard, &body).await
+    }
+
+    async fn read_body(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> Result<Body, Rejection> {
+        if !body::matters(request, self.policy()) {
+            return Ok(Body::Unread);
+        }
+        let read = body::read(request, payload).await;
+        read.map_err(|rejection| self.dress(rejection))
+    }
+
+    async fn verify_in(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+        body: &Body,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let verified = self.believe(request, guard, body)?;
+        if self.0.loaders.ask() {
+            let asked = self.ask_loaders(request, &verified).await;
+            asked.map_err(|rejection| self.dress(rejection.of_token(&verified)))?;
+        }
+        self.remember(request, &verified);
+        Ok(verified)
+    }
+
+    /// All that needs no waiting.
+    fn believe(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+        body: &Body,
+    ) -> Result<Rc<Verified>, Rejection> {
+        location::find(request, self.policy(), guard.kind(), body)
+            .and_then(|found| self.believe_found(&found, guard))
+            .map_err(|rejection| self.dress(rejection))
+    }
+
+    fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
+        let decoded = self.decode_found(found).map_err(|rejection| match guard {
+            Guard::Refresh if rejection.code() == "token_expired" => {
+                Rejection::refresh_token_expired()
+            }
+            _ => rejection,
+        })?;
+        let verified = Rc::new(Verified {
+            header: decoded.header,
+            claims: decoded.claims,
+            location: found.location,
+        });
+        self.admit(&verified.claims, guard)
+            .map_err(|rejection| rejection.of_token(&verified))?;
+        Ok(verified)
+    }
+
+    /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
+    fn decode_found(&self, found: &Found<'_>) -> Result<Decoded, Rejection> {
+        let decode = |expiry| self.tokens().decode(&found.token, self.now(), expiry);
+        let decoded = match decode(Expiry::Enforced) {
+            Err(TokenError::Expired) => {
+                let expired = decode(Expiry::Ignored)?;
+                found.check_csrf(&expired.claims)?;
+                return Err(Rejection::from(TokenError::Expired).of_decoded(expired));
+            }
+            decoded => decoded?,
+        };
+        found.check_csrf(&decoded.claims)?;
+        Ok(decoded)
+    }
+
+    fn admit(&self, claims: &Claims, guard: Guard) -> Result<(), Rejection> {
+        guard.admits(claims.kind)?;
+        let recorded = self.sessions().is_some();
+        // A token without a session could not be ended.
+        if recorded && claims.sid.is_none() && !self.policy().accept_foreign {
+            return Err(TokenError::Missing("sid".into()).into());
+        }
+        if guard == Guard::Fresh && !claims.fresh.is_fresh(self.now()) {
+            return Err(Rejection::not_fresh());
+        }
+        if claims.kind == TokenKind::Access && !self.0.skip_revocation {
+            self.check_record(claims)?;
+        }
+        Ok(())
+    }
+
+    /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
+    /// revoked is only remembered for so long.
+    fn check_record(&self, claims: &Claims) -> Result<(), Rejection> {
+        let Some(sessions) = self.sessions() else {
+            return Ok(());
+        };
+        let policy = self.tokens().policy();
+        let longest = policy.access_expires.zip(claims.iat);
+        let end = longest.map(|(lifetime, iat)| iat + lifetime + policy.leeway);
+        if end.is_some_and(|end| self.now() >= end) {
+            return Err(TokenError::Expired.into());
+        }
+        if sessions.revocations().concern(claims) {
+            return Err(Rejection::revoked());
+        }
+        Ok(sessions.check_revocations_are_current(self.now())?)
+    }
+
+    async fn ask_loaders(
+        &self,
+        request: &HttpRequest,
+        verified: &Rc<Verified>,
+    ) -> Result<(), Rejection> {
+        let loaders = &self.0.loaders;
+        if let Some(is_blocked) = loaders
+            .blocklist
+            .as_ref()
+            .filter(|_| !self.0.skip_revocation)
+        {
+            let blocked = is_blocked(Rc::clone(verified)).await;
+            if blocked.map_err(unavailable)? {
+                return Err(Rejection::revoked());
+            }
+        }
+        if let Some(is_good) = &loaders.verification {
+            let good = is_good(Rc::clone(verified)).await;
+            if !good.map_err(unavailable)? {
+                return Err(Rejection::verification_failed());
+            }
+        }
+        if let Some(find) = &loaders.user {
+            let found = find(Rc::clone(verified)).await.map_err(unavailable)?;
+            let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
+            request.extensions_mut().insert(LoadedUser(user));
+        }
+        Ok(())
+    }
+
+    /// For the middleware that runs after the handler.
+    fn remember(&self, request: &HttpRequest, verified: &Rc<Verified>) {
+        if verified.claims.kind == TokenKind::Access {
+            request.extensions_mut().insert(Rc::clone(verified));
+        }
+    }
+
+    /// Gives a rejection the form that this application's have.
+    fn dress(&self, rejection: Rejection) -> Rejection {
+        rejection.dressed(
+            &self.policy().message_key,
+            self.0.loaders.responder.as_ref(),
+        )
+    }
+
+    /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.
+    pub(super) fn start(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+        guard: Guard,
+    ) -> Verifying {
+        let matters = body::matters(request, self.policy());
+        if !matters && !self.0.loaders.ask() {
+            let verified = self.believe(request, guard, &Body::Unread);
+            if let Ok(verified) = &verified {
+                self.remember(request, verified);
+            }
+            return Verifying::done(verified);
+        }
+        let (auth, request) = (self.clone(), request.clone());
+        if !matters {
+            return Verifying::later(async move {
+                auth.verify_in(&request, guard, &Body::Unread).await
+            });
+        }
+        let (mut taken, hand_on) = body::borrow(payload);
+        Verifying::later(async move {
+            let verified = auth.verify_with_body(&request, &mut taken, guard).await;
+            hand_on.give_back(taken);
+            verified
+        })
+    }
+
+    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
+    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
+    pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
+        let mut sessions = Vec::new();
+        let mut refusal = None;
+        for kind in [TokenKind::Access, TokenKind::Refresh] {
+            match self.session_to_end(request, kind) {
+                Ok(sid) => sessions.extend(sid),
+                Err(rejection) => refusal = Some(rejection),
+            }
+        }
+        sessions.dedup();
+        match refusal {
+            Some(rejection) if sessions.is_empty() => Err(self.dress(rejection)),
+            _ => Ok(sessions),
+        }
+    }
+
+    /// What is no token of ours ends nothing and hinders nothing: its cookie is removed like any other.
+    fn session_to_end(
+        &self,
+        request: &HttpRequest,
+        kind: TokenKind,
+    ) -> Result<Option<String>, Rejection> {
+        let verify = |token: &str| {
+            self.tokens()
+                .verify(token, self.now(), Expiry::Ignored)
+                .ok()
+        };
+        let cookie = cookies::read(request, self.cookies().token_name(kind));
+        if let Some(claims) = cookie
+            .as_deref()
+            .filter(|_| self.looks_in(Location::Cookies))
+            .and_then(verify)
+        {
+            // What has ended already, anyone may forget.
+            let ended = |sessions: &crate::session::Sessions| {
+                sessions.revocations().concern_session(&claims)
+            };
+            if self.sessions().is_some_and(ended) {
+                return Ok(None);
+            }
+            let csrf = &self.policy().csrf;
+            if let Some(csrf) = csrf.demand(request, kind, self.cookies(), &Body::Unread)? {
+                csrf.met_by(&claims)?;
+            }
+            return Ok(claims.sid);
+        }
+        let header = self
+            .looks_in(Location::Headers)
+            .then(|| location::in_header(request, &self.policy().header));
+        Ok(header
+            .flatten()
+            .as_deref()
+            .and_then(verify)
+            .and_then(|claims| claims.sid))
+    }
+}
+
+#[derive(Debug)]
+struct LoaderFailed(Failure);
+
+impl fmt::Display for LoaderFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a loader failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for LoaderFailed {}
+
+fn unavailable(failure: Failure) -> Rejection {
+    Rejection::unavailable(LoaderFailed(failure))
+}
+
+/// An extractor's future: ready at once where nothing has to be waited for.
+#[expect(missing_debug_implementations, reason = "a future has nothing to show")]
+pub struct Verifying(State);
+
+enum State {
+    Done(Option<Result<Rc<Verified>, Rejection>>),
+    Later(Pin<Box<dyn Future<Output = Result<Rc<Verified>, Rejection>>>>),
+}
+
+impl Verifying {
+    pub(super) const fn done(verified: Result<Rc<Verified>, Rejection>) -> Self {
+        Self(State::Done(Some(verified)))
+    }
+
+    fn later(work: impl Future<Output = Result<Rc<Verified>, Rejection>> + 'static) -> Self {
+        Self(State::Later(Box::pin(work)))
+    }
+}
+
+impl Future for Verifying {
+    type Output = Result<Rc<Verified>, Rejection>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            State::Done(verified) => verified.take().map_or(Poll::Pending, Poll::Ready),
+            State::Later(work) => work.as_mut().poll(cx),
+        }
+    }
+}
