@@ -108,10 +108,10 @@ impl Members {
             fresh: freshness(self.0.remove("fresh").as_ref()),
             kind: self.kind(policy.strict)?,
             csrf: self
-                .text("csrf", "CSRF claim must be a string")?
+                .own(policy, "csrf", text, "CSRF claim must be a string")?
                 .map(CsrfValue::new),
-            aud: strings(self.0.remove("aud").as_ref()).unwrap_or_default(),
-            iss: self.text("iss", "Payload Issuer (iss) must be a string")?,
+            aud: self.audience(),
+            iss: self.own(policy, "iss", text, "Payload Issuer (iss) must be a string")?,
             sid: self.own(policy, "sid", text, "Session ID claim must be a string")?,
             generation: self.own(
                 policy,
@@ -162,6 +162,15 @@ impl Members {
             Some(kind) => serde_json::from_value(kind)
                 .map_err(|_| TokenError::BadClaim("Token type must be \"access\" or \"refresh\"")),
         }
+    }
+
+    /// Where it was asked for it has been checked; any other is nobody's business.
+    fn audience(&mut self) -> Vec<String> {
+        let audience = strings(self.0.get("aud"));
+        if audience.is_some() {
+            self.0.remove("aud");
+        }
+        audience.unwrap_or_default()
     }
 
     /// A claim that tokenpair gives a meaning to.

@@ -71,6 +71,8 @@ impl Auth {
             iat: fresh.iat,
             nbf: fresh.nbf,
             exp: fresh.exp,
+            aud: fresh.aud,
+            iss: fresh.iss,
             ..claims.clone()
         })?;
         Ok(Reissued {

@@ -56,13 +56,11 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
 fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
     let within = auth.policy().reissue_within;
     let lifetime = auth.tokens().policy().access_expires;
-    let (Some(exp), Some(lifetime)) = (claims.exp, lifetime) else {
+    let Some(exp) = claims.exp else {
         return false;
     };
-    let whole = match (auth.sessions(), claims.iat) {
-        (Some(_), Some(iat)) => exp >= iat + lifetime,
-        _ => true,
-    };
+    let recorded = auth.sessions().and(lifetime).zip(claims.iat);
+    let whole = recorded.is_none_or(|(lifetime, iat)| exp >= iat + lifetime);
     !within.is_zero() && whole && exp <= auth.now() + within
 }
 
