@@ -95,7 +95,8 @@ impl Accounts {
     }
 
     /// The user, if the password is its own and it may log in. A name that nobody has, or that nobody could have, and
-    /// a disabled user cost the same time and get the same answer; only the audit trail tells them apart.
+    /// a disabled user cost the same time and get the same answer; only the audit trail tells them apart. A hash that is
+    /// not as a new one would be is renewed afterwards, in the background.
     ///
     /// # Errors
     ///
@@ -111,19 +112,41 @@ impl Accounts {
             Err(_) => None,
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
+        let right = self
+            .passwords
+            .verify(password.clone(), hash.clone())
+            .await?;
         let subject = user.map(|user| user.subject);
         let refused = match &subject {
             None => "unknown user",
             Some(_) if !right => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
-            Some(_) => return Ok(subject),
+            Some(subject) => {
+                if let Some(stale) = hash.filter(|hash| self.passwords.is_stale(hash)) {
+                    let accounts = self.clone();
+                    actix_web::rt::spawn(accounts.renew(subject.id.clone(), password, stale));
+                }
+                return Ok(Some(subject.clone()));
+            }
         };
         let id = subject.map(|subject| subject.id);
         self.store
             .record_refusal(EventKind::LoginFailed, id.as_deref(), refused, act)
             .await?;
         Ok(None)
+    }
+
+    /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
+    async fn renew(self, user_id: String, password: Password, stale: PasswordHash) {
+        let renewed = async {
+            let new = self.passwords.hash_at_leisure(password).await?;
+            let replaced = self.store.replace_hash(&user_id, &stale, &new).await;
+            replaced.map_err(AccountError::from)
+        };
+        match renewed.await {
+            Ok(()) => log::debug!("the password of user {user_id} is hashed anew"),
+            Err(error) => log::info!("user {user_id} keeps an old password hash: {error}"),
+        }
     }
 
     /// Changes a user's password, who gives the present one. All its sessions end but `sid`.

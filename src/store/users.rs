@@ -267,6 +267,31 @@ impl DieselStore {
         Ok(self.read(find).await?.map(User::from))
     }
 
+    /// Puts another hash of the same password in place of `old`, unless that is no longer there: it must not undo a change
+    /// of the password. What the user holds goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn replace_hash(
+        &self,
+        id: &str,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let (id, old, new) = (id.to_owned(), old.clone(), new.clone());
+        let replace = move |conn: &mut Conn| {
+            let user = users::table
+                .find(id)
+                .filter(users::password_hash.eq(old.expose()));
+            diesel::update(user)
+                .set(users::password_hash.eq(new.expose()))
+                .execute(conn)
+                .map(|_| ())
+        };
+        self.write_one(replace).await
+    }
+
     /// A page of the users whose name contains `search` in any case, by name, and how many there are in all.
     ///
     /// # Errors

@@ -17,3 +17,4 @@ mod contract;
 mod migrations;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod users;

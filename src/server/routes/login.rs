@@ -154,7 +154,9 @@ impl From<AccountError> for Rejection {
             AccountError::LastAdmin => {
                 refuse(StatusCode::CONFLICT, "last_admin").hint("Make another user an admin first.")
             }
-            AccountError::Password(PasswordError::Bcrypt(_)) => Self::internal(error),
+            AccountError::Password(PasswordError::Bcrypt(_) | PasswordError::Foreign(_)) => {
+                Self::internal(error)
+            }
             AccountError::Password(_) | AccountError::Store(_) => Self::unavailable(error),
         }
     }

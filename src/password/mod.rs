@@ -3,6 +3,8 @@
 //! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on as many
 //! threads as there are cores, at the lowest priority, behind a bounded queue; a full queue is an error at once.
 
+mod foreign;
+
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use thiserror::Error;
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::sync::oneshot;
 
+pub use self::foreign::{ForeignHash, ForeignHashError, Maker};
 use crate::random::random_text;
 
 /// A password as a person types it. `Debug` does not show it.
@@ -53,7 +56,8 @@ impl Password {
 /// bcrypt reads 72 bytes, the NUL at the end among them.
 const BCRYPT_MAX: usize = 71;
 
-/// A bcrypt hash, `$2b$...`. `Debug` does not show it.
+/// What a password is verified against: a bcrypt hash of ours, `$2b$...`, or until the next login what an import brought
+/// ([`ForeignHash`]). `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -68,7 +72,7 @@ impl PasswordHash {
         &self.0
     }
 
-    /// The cost that stands in it.
+    /// The cost that stands in it, if it is a bcrypt of whatever origin.
     fn cost(&self) -> Option<u32> {
         self.0.split('$').nth(2)?.parse().ok()
     }
@@ -118,6 +122,9 @@ pub enum PasswordError {
     /// bcrypt refused.
     #[error("bcrypt failed")]
     Bcrypt(#[from] BcryptError),
+    /// What the store kept is none of the hashes known here.
+    #[error("a stored hash cannot be verified")]
+    Foreign(#[from] ForeignHashError),
 }
 
 /// The pool. Clones share it.
@@ -182,12 +189,26 @@ impl Passwords {
         let known = hash.is_some();
         let cost = self.highest_cost(hash.as_ref());
         let hash = hash.unwrap_or_else(|| nobodys_hash(cost));
-        let verify = move || {
-            let password = password.for_bcrypt();
-            let right = verify_at_cost(password.expose_secret(), &hash, cost)?;
-            Ok::<_, BcryptError>(right && known)
-        };
-        Ok(self.run(verify).await??)
+        let verify = move || Ok(verify_at_cost(&password, &hash, cost)? && known);
+        self.run(verify).await?
+    }
+
+    /// Whether a hash is not as a new one would be: another program's, or of another cost.
+    pub fn is_stale(&self, hash: &PasswordHash) -> bool {
+        ForeignHash::stored(hash.expose()).is_some() || hash.cost() != Some(self.policy.cost)
+    }
+
+    /// Hashes what can wait. It gives way to everyone who waits for a thread.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash_at_leisure(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        if self.jobs.is_empty() {
+            self.hash(password).await
+        } else {
+            Err(PasswordError::Busy)
+        }
     }
 
     /// The highest cost of the setting and of all hashes seen so far: what every verification costs. After a change of
@@ -215,11 +236,22 @@ impl Passwords {
 }
 
 /// Verifies, and works on until that has cost as much as `cost` asks for: a hash of cost `c`, and then one of `c`,
-/// `c + 1`, ... up to `cost - 1`, take together as long as one of `cost`.
-fn verify_at_cost(password: &str, hash: &PasswordHash, cost: u32) -> Result<bool, BcryptError> {
-    let right = bcrypt::non_truncating_verify(password, hash.expose())?;
+/// `c + 1`, ... up to `cost - 1`, take together as long as one of `cost`. scrypt and PBKDF2 take their own time.
+fn verify_at_cost(
+    password: &Password,
+    hash: &PasswordHash,
+    cost: u32,
+) -> Result<bool, PasswordError> {
+    let for_bcrypt = password.for_bcrypt();
+    let ours = |hash: &PasswordHash| {
+        bcrypt::non_truncating_verify(for_bcrypt.expose_secret(), hash.expose())
+    };
+    let right = match ForeignHash::stored(hash.expose()) {
+        Some(foreign) => foreign?.verify(password.0.expose_secret())?,
+        None => ours(hash)?,
+    };
     for missing in hash.cost().unwrap_or(cost)..cost {
-        bcrypt::non_truncating_verify(password, nobodys_hash(missing).expose())?;
+        ours(&nobodys_hash(missing))?;
     }
     Ok(right)
 }
