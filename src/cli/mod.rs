@@ -3,6 +3,7 @@
 mod config;
 mod events;
 mod health;
+mod import;
 mod migrate;
 mod purge;
 mod serve;

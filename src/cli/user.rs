@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, block_on, existing_store, settings, store};
+use super::{Failure, block_on, existing_store, import, settings, store};
 use crate::clock::Clock;
 use crate::password::{Password, Passwords};
 use crate::server::{AccountError, Accounts};
@@ -14,6 +14,14 @@ use crate::store::{ADMIN, Changed, DieselStore, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Manage(Manage),
+    /// Import users and the hashes of their passwords, all or none
+    Import(import::Wanted),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Manage {
     /// Add a user
     Add {
         /// The name to log in with
@@ -75,18 +83,25 @@ impl PasswordSource {
 }
 
 pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Manage(command) => manage(command, out),
+        Command::Import(wanted) => import::run(&wanted, out),
+    }
+}
+
+fn manage(command: Manage, out: &mut dyn Write) -> Result<(), Failure> {
     let users = Users::open(&command)?;
     block_on(async move {
         match command {
-            Command::Add {
+            Manage::Add {
                 name,
                 admin,
                 password,
             } => users.add(&name, admin, &password, out).await,
-            Command::List => users.list(out).await,
-            Command::Password { name, password } => users.password(&name, &password, out).await,
-            Command::Disable { name } => users.disable(&name, out).await,
-            Command::Enable { name } => users.enable(&name, out).await,
+            Manage::List => users.list(out).await,
+            Manage::Password { name, password } => users.password(&name, &password, out).await,
+            Manage::Disable { name } => users.disable(&name, out).await,
+            Manage::Enable { name } => users.enable(&name, out).await,
         }
     })
 }
@@ -97,10 +112,10 @@ struct Users {
 }
 
 impl Users {
-    fn open(command: &Command) -> Result<Self, Failure> {
+    fn open(command: &Manage) -> Result<Self, Failure> {
         let settings = settings()?;
         let store = match command {
-            Command::Add { .. } => store(&settings)?,
+            Manage::Add { .. } => store(&settings)?,
             _ => existing_store(&settings)?,
         };
         Ok(Self { settings, store })

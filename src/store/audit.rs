@@ -187,7 +187,28 @@ impl<'a> NewEvent<'a> {
     }
 
     pub(super) fn record(self, conn: &mut Conn) -> QueryResult<()> {
-        let row = EventRow {
+        diesel::insert_into(audit_events::table)
+            .values(self.row())
+            .execute(conn)
+            .map(|_| ())
+    }
+
+    /// In one statement, so there must not be too many.
+    pub(super) fn record_all(
+        events: impl Iterator<Item = Self>,
+        conn: &mut Conn,
+    ) -> QueryResult<()> {
+        let rows: Vec<EventRow> = events.map(Self::row).collect();
+        let insert = diesel::insert_into(audit_events::table).values(rows);
+        match conn {
+            Conn::Postgres(postgres) => insert.execute(postgres),
+            Conn::Sqlite(sqlite) => insert.execute(sqlite),
+        }
+        .map(|_| ())
+    }
+
+    fn row(self) -> EventRow {
+        EventRow {
             id: Uuid::now_v7().to_string(),
             at: self.act.at.unix(),
             kind: self.kind.word().to_owned(),
@@ -196,16 +217,12 @@ impl<'a> NewEvent<'a> {
             actor_id: self.act.by.clone(),
             ip: self.act.ip.clone(),
             detail: self.detail,
-        };
-        diesel::insert_into(audit_events::table)
-            .values(row)
-            .execute(conn)
-            .map(|_| ())
+        }
     }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = audit_events, check_for_backend(MultiBackend))]
+#[diesel(table_name = audit_events, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
 struct EventRow {
     id: String,
     at: i64,

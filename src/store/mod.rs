@@ -4,6 +4,7 @@
 mod audit;
 mod changes;
 mod connection;
+mod import;
 mod migrations;
 mod purge;
 mod revocations;

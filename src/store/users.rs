@@ -162,7 +162,7 @@ fn escaped(search: &str) -> String {
 }
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = users, check_for_backend(MultiBackend))]
+#[diesel(table_name = users, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
 pub(super) struct UserRow {
     id: String,
     username: String,
@@ -172,6 +172,27 @@ pub(super) struct UserRow {
     epoch: i64,
     created_at: i64,
     disabled_at: Option<i64>,
+}
+
+impl UserRow {
+    pub(super) fn new(user: NewUser, now: Timestamp) -> Self {
+        Self {
+            id: Uuid::now_v7().to_string(),
+            username: user.username.typed,
+            username_key: user.username.key,
+            password_hash: user.password_hash.expose().to_owned(),
+            roles: user.roles.join(" "),
+            epoch: 0,
+            created_at: now.unix(),
+            disabled_at: None,
+        }
+    }
+
+    /// How its making is told.
+    pub(super) fn created<'a>(&self, act: &'a Act) -> NewEvent<'a> {
+        let event = NewEvent::new(EventKind::UserCreated, act).user(&self.id);
+        event.detail(&self.username)
+    }
 }
 
 impl From<UserRow> for Subject {
@@ -205,16 +226,7 @@ impl DieselStore {
     /// [`UserError`].
     pub async fn create_user(&self, user: NewUser, act: &Act) -> Result<Subject, UserError> {
         let act = act.clone();
-        let row = UserRow {
-            id: Uuid::now_v7().to_string(),
-            username: user.username.typed,
-            username_key: user.username.key,
-            password_hash: user.password_hash.expose().to_owned(),
-            roles: user.roles.join(" "),
-            epoch: 0,
-            created_at: act.at.unix(),
-            disabled_at: None,
-        };
+        let row = UserRow::new(user, act.at);
         self.write(
             move |conn| match diesel::insert_into(users::table).values(&row).execute(conn) {
                 Err(diesel::result::Error::DatabaseError(
@@ -223,8 +235,7 @@ impl DieselStore {
                 )) => Ok(None),
                 inserted => {
                     inserted?;
-                    let event = NewEvent::new(EventKind::UserCreated, &act).user(&row.id);
-                    event.detail(&row.username).record(conn)?;
+                    row.created(&act).record(conn)?;
                     Ok(Some(row.into()))
                 }
             },

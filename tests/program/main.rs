@@ -26,5 +26,6 @@ mod support;
 mod cli;
 mod containers;
 mod crash;
+mod import;
 mod readme;
 mod settings;

@@ -4,7 +4,8 @@ use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::Act;
 use tokenpair::store::{
-    Changed, DatabaseUrl, DieselStore, NewUser, StorePolicy, UserChange, Username,
+    Changed, DatabaseUrl, DieselStore, EventQuery, NewUser, StorePolicy, UserChange, UserError,
+    Username,
 };
 
 use crate::database::{Backend, Database};
@@ -30,6 +31,24 @@ fn store(database: &Database) -> DieselStore {
     let store = DieselStore::open(&url, StorePolicy::default()).unwrap();
     store.migrate().unwrap();
     store
+}
+
+/// The name is in the second statement, so the first has written by then.
+async fn a_name_that_is_taken_after_all_keeps_everybody_out(backend: Backend) {
+    let database = Database::create(backend);
+    let store = store(&database);
+    store.create_user(user("User-600"), &act()).await.unwrap();
+    let many = (0..700).map(|number| user(&format!("user-{number}")));
+    let imported = store.import_users(many.collect(), &act());
+    assert!(matches!(imported, Err(UserError::Taken)), "{imported:?}");
+    assert_eq!(store.users().await.unwrap().len(), 1);
+    let query = EventQuery {
+        kind: None,
+        user_id: None,
+        before: None,
+        limit: 1000,
+    };
+    assert_eq!(store.events(query).await.unwrap().len(), 1);
 }
 
 async fn a_hash_made_anew_does_not_undo_a_change_of_the_password(backend: Backend) {
@@ -62,6 +81,16 @@ async fn a_hash_made_anew_does_not_undo_a_change_of_the_password(backend: Backen
         replaced.subject.epoch, 1,
         "only the password's change counts"
     );
+}
+
+#[actix_web::test]
+async fn a_name_that_is_taken_after_all_keeps_everybody_out_on_sqlite() {
+    a_name_that_is_taken_after_all_keeps_everybody_out(Backend::Sqlite).await;
+}
+
+#[actix_web::test]
+async fn a_name_that_is_taken_after_all_keeps_everybody_out_on_postgresql() {
+    a_name_that_is_taken_after_all_keeps_everybody_out(Backend::Postgres).await;
 }
 
 #[actix_web::test]

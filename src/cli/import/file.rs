@@ -1,0 +1,217 @@
+//! The file of an import: CSV, or an object of JSON in each line. Nothing that stands in it is quoted back, since a
+//! column may hold what another should.
+
+use std::collections::HashMap;
+
+use csv::{ByteRecord, ReaderBuilder};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::password::{ForeignHash, ForeignHashError, Maker};
+use crate::store::{NewUser, Role, RoleError, Username, UsernameError};
+
+/// A line that has a user, or should.
+pub(super) struct Line {
+    pub(super) number: u64,
+    pub(super) user: Result<UserLine, Fault>,
+}
+
+/// A user in good form.
+pub(super) struct UserLine {
+    username: Username,
+    hash: ForeignHash,
+    roles: Vec<String>,
+}
+
+impl UserLine {
+    pub(super) const fn username(&self) -> &Username {
+        &self.username
+    }
+
+    /// Its hash's kind.
+    pub(super) const fn kind(&self) -> &'static str {
+        self.hash.kind()
+    }
+
+    pub(super) fn into_user(self) -> NewUser {
+        NewUser {
+            username: self.username,
+            password_hash: self.hash.into_hash(),
+            roles: self.roles,
+        }
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Error)]
+pub(super) enum Fault {
+    #[error("it is not UTF-8")]
+    NotText,
+    #[error("it has {0} fields, and the first line has {1}")]
+    Fields(usize, usize),
+    #[error(
+        "it is no JSON object with the texts username and hash, perhaps a list of texts roles, and nothing else"
+    )]
+    NotAUser,
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    #[error(transparent)]
+    Hash(#[from] ForeignHashError),
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    #[error("a user has at most {MAX_ROLES} roles")]
+    TooManyRoles,
+    #[error("line {0} has the same username")]
+    Again(u64),
+    #[error("the username is taken")]
+    Taken,
+}
+
+/// What is no file of users.
+#[derive(Debug, Error)]
+#[error(
+    "the first line is neither username,hash,roles (roles may be left out) nor a JSON object, in UTF-8"
+)]
+pub(super) struct NotUsers;
+
+/// As many as an admin may give.
+const MAX_ROLES: usize = 16;
+
+/// A line taken apart, with nothing checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    username: String,
+    hash: String,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// A line's number, and the line taken apart.
+type Numbered = (u64, Result<Fields, Fault>);
+
+/// All users of the file, good or not, in its order. Of users with the same name the first is good.
+pub(super) fn lines(content: &[u8], bcrypt: Maker) -> Result<Vec<Line>, NotUsers> {
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let fields = match content.trim_ascii_start().first() {
+        None => Vec::new(),
+        Some(b'{') => json_lines(content),
+        Some(_) => csv_records(content)?,
+    };
+    let mut seen = HashMap::new();
+    let line = |(number, fields): Numbered| Line {
+        number,
+        user: fields.and_then(|fields| check(&fields, bcrypt, number, &mut seen)),
+    };
+    Ok(fields.into_iter().map(line).collect())
+}
+
+fn check(
+    fields: &Fields,
+    bcrypt: Maker,
+    number: u64,
+    seen: &mut HashMap<String, u64>,
+) -> Result<UserLine, Fault> {
+    let username = Username::parse(&fields.username)?;
+    let first = *seen.entry(username.key().to_owned()).or_insert(number);
+    if first != number {
+        return Err(Fault::Again(first));
+    }
+    if fields.roles.len() > MAX_ROLES {
+        return Err(Fault::TooManyRoles);
+    }
+    let roles = fields.roles.iter();
+    Ok(UserLine {
+        username,
+        hash: ForeignHash::parse(&fields.hash, bcrypt)?,
+        roles: roles
+            .map(|role| Role::parse(role).map(Role::into_string))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn json_lines(content: &[u8]) -> Vec<Numbered> {
+    let lines = (1..).zip(content.split(|byte| *byte == b'\n'));
+    lines
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .map(|(number, line)| (number, json_fields(line)))
+        .collect()
+}
+
+fn json_fields(line: &[u8]) -> Result<Fields, Fault> {
+    let text = std::str::from_utf8(line).map_err(|_| Fault::NotText)?;
+    // What serde says may quote a hash.
+    serde_json::from_str(text).map_err(|_| Fault::NotAUser)
+}
+
+/// Where the columns are.
+struct Columns {
+    username: usize,
+    hash: usize,
+    roles: Option<usize>,
+    count: usize,
+}
+
+impl Columns {
+    fn of(head: &ByteRecord) -> Result<Self, NotUsers> {
+        let column = |name: &str| head.iter().position(|field| field == name.as_bytes());
+        let roles = column("roles");
+        let known = if roles.is_some() { 3 } else { 2 };
+        if head.len() != known {
+            return Err(NotUsers);
+        }
+        Ok(Self {
+            username: column("username").ok_or(NotUsers)?,
+            hash: column("hash").ok_or(NotUsers)?,
+            roles,
+            count: known,
+        })
+    }
+
+    fn fields(&self, record: &ByteRecord) -> Result<Fields, Fault> {
+        if record.len() != self.count {
+            return Err(Fault::Fields(record.len(), self.count));
+        }
+        let field = |column| {
+            let text = std::str::from_utf8(record.get(column).unwrap_or_default());
+            text.map_err(|_| Fault::NotText)
+        };
+        let roles = self.roles.map(field).transpose()?.unwrap_or_default();
+        Ok(Fields {
+            username: field(self.username)?.to_owned(),
+            hash: field(self.hash)?.to_owned(),
+            roles: roles.split_whitespace().map(str::to_owned).collect(),
+        })
+    }
+}
+
+fn csv_records(content: &[u8]) -> Result<Vec<Numbered>, NotUsers> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(content);
+    let records: Result<Vec<ByteRecord>, _> = reader.byte_records().collect();
+    let records = records.map_err(|_| NotUsers)?;
+    let (head, records) = records.split_first().ok_or(NotUsers)?;
+    let columns = Columns::of(head)?;
+    let numbered = records
+        .iter()
+        .map(|record| (line_of(record, content), columns.fields(record)));
+    Ok(numbered.collect())
+}
+
+/// The line where a record begins. The reader counts from where the one before ended, at the end of its line or at empty
+/// lines behind it.
+fn line_of(record: &ByteRecord, content: &[u8]) -> u64 {
+    let Some(position) = record.position() else {
+        return 0;
+    };
+    let begin = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = content.get(begin..).unwrap_or_default().iter();
+    let ends = rest.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    (position.line()..)
+        .zip(ends.filter(|byte| **byte == b'\n'))
+        .map(|(line, _)| line + 1)
+        .last()
+        .unwrap_or(position.line())
+}

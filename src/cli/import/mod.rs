@@ -1,0 +1,149 @@
+//! `tokenpair user import`: users of another program, with the hashes of their passwords. All lines are checked before
+//! anything is written, and everybody comes in or nobody.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::file::{Fault, Line, UserLine};
+use super::{Failure, existing_store, settings, store};
+use crate::clock::Clock;
+use crate::password::Maker;
+use crate::session::Act;
+use crate::settings::Settings;
+use crate::store::{DatabaseUrl, NewUser, UserError};
+
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// CSV that begins with the line username,hash,roles (roles with spaces between them), or a JSON object with these
+    /// names in each line (roles as a list); - for standard input
+    file: PathBuf,
+    /// Only look whether all could be imported
+    #[arg(long)]
+    dry_run: bool,
+    /// The bcrypt hashes are Flask-Bcrypt's with BCRYPT_HANDLE_LONG_PASSWORDS, which cannot be told from others
+    #[arg(long)]
+    flask_bcrypt_long_passwords: bool,
+}
+
+impl Wanted {
+    fn read(&self) -> Result<Vec<u8>, Failure> {
+        if self.file.as_os_str() == "-" {
+            let mut content = Vec::new();
+            io::stdin().lock().read_to_end(&mut content)?;
+            return Ok(content);
+        }
+        std::fs::read(&self.file)
+            .map_err(|error| format!("{} cannot be read: {error}", self.file.display()).into())
+    }
+
+    fn maker(&self) -> Maker {
+        if self.flask_bcrypt_long_passwords {
+            Maker::Sha256First
+        } else {
+            Maker::Plain
+        }
+    }
+}
+
+pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = settings()?;
+    let mut lines = file::lines(&wanted.read()?, wanted.maker())?;
+    if lines.is_empty() {
+        return Err("there is nobody in the file".into());
+    }
+    mark_taken(&mut lines, &settings)?;
+    let users = all_or_faults(lines)?;
+    let told = tell(&users);
+    if wanted.dry_run {
+        return Ok(writeln!(out, "{told} can be imported; none was")?);
+    }
+    let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
+    let act = Act::of_operator(Clock::system().now());
+    store(&settings)?
+        .import_users(users, &act)
+        .map_err(|error| -> Failure {
+            match error {
+                UserError::Taken => {
+                    "one of these names was taken meanwhile; nobody was imported: run it again"
+                        .into()
+                }
+                error @ UserError::Store(_) => error.into(),
+            }
+        })?;
+    Ok(writeln!(out, "{told} imported")?)
+}
+
+/// Marks the lines whose names someone in the database has. To look must not make a database.
+fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), Failure> {
+    if matches!(&settings.database, DatabaseUrl::Sqlite(path) if !path.exists()) {
+        return Ok(());
+    }
+    let names = lines.iter().filter_map(|line| line.user.as_ref().ok());
+    let taken = existing_store(settings)?.taken_names(names.map(UserLine::username))?;
+    for line in lines {
+        let key = line.user.as_ref().ok().map(|user| user.username().key());
+        if key.is_some_and(|key| taken.contains(key)) {
+            line.user = Err(Fault::Taken);
+        }
+    }
+    Ok(())
+}
+
+fn all_or_faults(lines: Vec<Line>) -> Result<Vec<UserLine>, Faults> {
+    let all = lines.len();
+    let (mut users, mut faults) = (Vec::with_capacity(all), Vec::new());
+    for line in lines {
+        match line.user {
+            Ok(user) => users.push(user),
+            Err(fault) => faults.push((line.number, fault)),
+        }
+    }
+    if faults.is_empty() {
+        Ok(users)
+    } else {
+        Err(Faults { faults, all })
+    }
+}
+
+/// The lines that keep everybody out.
+#[derive(Debug)]
+struct Faults {
+    faults: Vec<(u64, Fault)>,
+    all: usize,
+}
+
+impl Error for Faults {}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, fault) in &self.faults {
+            writeln!(f, "line {number}: {fault}")?;
+        }
+        let (bad, all) = (self.faults.len(), self.all);
+        write!(f, "nobody was imported: of {all} users, {bad} cannot be")
+    }
+}
+
+/// How many, and how many hashes of which kind.
+fn tell(users: &[UserLine]) -> String {
+    let mut kinds = BTreeMap::new();
+    for user in users {
+        *kinds.entry(user.kind()).or_insert(0_usize) += 1;
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let users = match users.len() {
+        1 => "1 user".to_owned(),
+        many => format!("{many} users"),
+    };
+    format!("{users} ({})", kinds.join(", "))
+}
