@@ -152,7 +152,7 @@ fn asymmetric(
     let ring = others.try_fold(signing, |ring, other| {
         ring.with_verifying(VerifyingKey::from_pem(other, &public)?)
     });
-    taken(reader, "JWT_PUBLIC_KEY", ring)
+    taken(reader, "JWT_PUBLIC_KEY", ring).map(KeyRing::without_kids)
 }
 
 fn taken(reader: &mut Reader<'_>, name: &str, ring: Result<KeyRing, KeyError>) -> Option<KeyRing> {

@@ -1,13 +1,10 @@
 //! The algorithms: their names, and what the library below calls them.
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
     ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaParameters, RsaSignatureEncoding,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
 };
 
 /// The JWS algorithms a key can have (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
@@ -107,17 +104,33 @@ impl Algorithm {
         }
     }
 
+    /// The one that signs and verifies with it.
+    pub(super) const fn jws(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Self::Hs384 => jsonwebtoken::Algorithm::HS384,
+            Self::Hs512 => jsonwebtoken::Algorithm::HS512,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Rs384 => jsonwebtoken::Algorithm::RS384,
+            Self::Rs512 => jsonwebtoken::Algorithm::RS512,
+            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
+            Self::Ps384 => jsonwebtoken::Algorithm::PS384,
+            Self::Ps512 => jsonwebtoken::Algorithm::PS512,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::Es384 => jsonwebtoken::Algorithm::ES384,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
+
     pub(super) const fn family(self) -> Family {
         match self {
-            Self::Hs256 => Family::Hmac(hmac::HMAC_SHA256),
-            Self::Hs384 => Family::Hmac(hmac::HMAC_SHA384),
-            Self::Hs512 => Family::Hmac(hmac::HMAC_SHA512),
-            Self::Rs256 => Family::Rsa(&RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256),
-            Self::Rs384 => Family::Rsa(&RSA_PKCS1_SHA384, &RSA_PKCS1_2048_8192_SHA384),
-            Self::Rs512 => Family::Rsa(&RSA_PKCS1_SHA512, &RSA_PKCS1_2048_8192_SHA512),
-            Self::Ps256 => Family::Rsa(&RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256),
-            Self::Ps384 => Family::Rsa(&RSA_PSS_SHA384, &RSA_PSS_2048_8192_SHA384),
-            Self::Ps512 => Family::Rsa(&RSA_PSS_SHA512, &RSA_PSS_2048_8192_SHA512),
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
+            Self::Rs256 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => Family::Rsa(&RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => Family::Rsa(&RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => Family::Rsa(&RSA_PSS_2048_8192_SHA512),
             // FIXED is r and s side by side (RFC 7518 section 3.4); the library's other form is ASN.1.
             Self::Es256 => Family::Ecdsa(&P256),
             Self::Es384 => Family::Ecdsa(&P384),
@@ -129,8 +142,8 @@ impl Algorithm {
 /// The kind of key an algorithm takes, with what the library needs to know beside the key.
 #[derive(Clone, Copy)]
 pub(super) enum Family {
-    Hmac(hmac::Algorithm),
-    Rsa(&'static RsaSignatureEncoding, &'static RsaParameters),
+    Hmac,
+    Rsa(&'static RsaParameters),
     Ecdsa(&'static Curve),
     Ed25519,
 }

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
 use serde::Serialize;
 
 use super::Algorithm;
@@ -96,6 +97,15 @@ impl Members {
             kty: "OKP",
             x: URL_SAFE_NO_PAD.encode(x),
             y: None,
+        }
+    }
+
+    /// As jsonwebtoken wants it.
+    pub(super) fn decoding_key(&self) -> Result<DecodingKey, jsonwebtoken::errors::Error> {
+        match self {
+            Self::Rsa { e, n, .. } => DecodingKey::from_rsa_components(n, e),
+            Self::Curve { x, y: Some(y), .. } => DecodingKey::from_ec_components(x, y),
+            Self::Curve { x, y: None, .. } => DecodingKey::from_ed_components(x),
         }
     }
 

@@ -1,49 +1,53 @@
-//! What signs: a secret, or the private half of a key pair.
-
-use std::sync::Arc;
+//! What signs: the private half of a key pair.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
-use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING,
     ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair, RsaKeyPair, RsaSignatureEncoding,
+    KeyPair, RsaKeyPair,
 };
+
+use jsonwebtoken::EncodingKey;
 
 use super::algorithm::{Algorithm, Family};
 use super::error::KeyError;
 use super::pem::{self, Form};
 
-/// Parsed once: signing with a parsed RSA key takes a third of the time.
+/// The private half of a key pair, parsed and found good.
 pub(super) enum PrivateKey {
-    Secret(Arc<hmac::Key>),
-    Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
+    Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-impl PrivateKey {
-    pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, KeyError> {
-        if let Family::Hmac(_) = algorithm.family() {
-            return Err(KeyError::PemForSecret(algorithm));
-        }
-        let (form, der) = pem::key(text)?;
-        if form == Form::Public {
-            return Err(KeyError::PublicKeyForSigning);
-        }
-        Self::parse(algorithm, form, &der).map_err(|rejected| reason(algorithm, &der, rejected))
+/// What signs, and the public half as a SubjectPublicKeyInfo.
+pub(super) fn from_pem(
+    algorithm: Algorithm,
+    text: &str,
+) -> Result<(EncodingKey, PublicKeyX509Der<'static>), KeyError> {
+    if let Family::Hmac = algorithm.family() {
+        return Err(KeyError::PemForSecret(algorithm));
     }
+    let (form, der) = pem::key(text)?;
+    if form == Form::Public {
+        return Err(KeyError::PublicKeyForSigning);
+    }
+    let pair = PrivateKey::parse(algorithm, form, &der)
+        .map_err(|rejected| reason(algorithm, &der, rejected))?;
+    let unreadable = || KeyError::Unreadable(algorithm);
+    let public = pair.public_der().ok_or_else(unreadable)?;
+    let signing = pair.signing(text, &der).ok_or_else(unreadable)?;
+    Ok((signing, public))
+}
 
+impl PrivateKey {
     /// The library checks that the halves belong together and that RSA's parts agree.
     fn parse(algorithm: Algorithm, form: Form, der: &[u8]) -> Result<Self, KeyRejected> {
         Ok(match algorithm.family() {
-            Family::Hmac(hash) => Self::Secret(Arc::new(hmac::Key::new(hash, der))),
-            Family::Rsa(encoding, _) if form == Form::RsaPrivate => {
-                Self::Rsa(RsaKeyPair::from_der(der)?, encoding)
-            }
-            Family::Rsa(encoding, _) => Self::Rsa(RsaKeyPair::from_pkcs8(der)?, encoding),
+            Family::Hmac => return Err(Unspecified.into()),
+            Family::Rsa(_) if form == Form::RsaPrivate => Self::Rsa(RsaKeyPair::from_der(der)?),
+            Family::Rsa(_) => Self::Rsa(RsaKeyPair::from_pkcs8(der)?),
             Family::Ecdsa(curve) => {
                 Self::Ecdsa(EcdsaKeyPair::from_private_key_der(curve.signing, der)?)
             }
@@ -51,33 +55,29 @@ impl PrivateKey {
         })
     }
 
-    /// The public half as a SubjectPublicKeyInfo; none of a secret.
-    pub(super) fn public_der(&self) -> Option<PublicKeyX509Der<'static>> {
+    /// In the form that jsonwebtoken wants: PKCS#1 for RSA, which it makes of either PEM itself, else PKCS#8.
+    fn signing(&self, text: &str, der: &[u8]) -> Option<EncodingKey> {
         match self {
-            Self::Secret(_) => None,
-            Self::Rsa(pair, _) => pair.public_key().as_der().ok(),
+            Self::Rsa(_) => EncodingKey::from_rsa_pem(text.as_bytes()).ok(),
+            Self::Ecdsa(pair) => {
+                let der = pair.to_pkcs8v1().ok()?;
+                Some(EncodingKey::from_ec_der(der.as_ref()))
+            }
+            Self::Ed25519(_) => Some(EncodingKey::from_ed_der(der)),
+        }
+    }
+
+    fn public_der(&self) -> Option<PublicKeyX509Der<'static>> {
+        match self {
+            Self::Rsa(pair) => pair.public_key().as_der().ok(),
             Self::Ecdsa(pair) => pair.public_key().as_der().ok(),
             Self::Ed25519(pair) => pair.public_key().as_der().ok(),
         }
     }
-
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        let random = SystemRandom::new();
-        Ok(match self {
-            Self::Secret(key) => hmac::sign(key, message).as_ref().to_vec(),
-            Self::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature)?;
-                signature
-            }
-            Self::Ecdsa(pair) => pair.sign(&random, message)?.as_ref().to_vec(),
-            Self::Ed25519(pair) => pair.try_sign(message)?.as_ref().to_vec(),
-        })
-    }
 }
 
 fn reason(algorithm: Algorithm, der: &[u8], rejected: KeyRejected) -> KeyError {
-    let rsa = matches!(algorithm.family(), Family::Rsa(..));
+    let rsa = matches!(algorithm.family(), Family::Rsa(_));
     if rsa && is_size(rejected) {
         return KeyError::RsaSize;
     }

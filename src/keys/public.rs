@@ -1,15 +1,18 @@
 //! What verifies: a secret, or the public half of a key pair.
 
 use std::fmt;
-use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::error::KeyRejected;
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
     ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey,
 };
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::{self, CryptoProvider};
 
 use super::algorithm::{Algorithm, Curve, Family};
 use super::error::KeyError;
@@ -25,13 +28,9 @@ use super::secret;
 pub struct VerifyingKey {
     algorithm: Algorithm,
     kid: Option<String>,
-    material: Material,
-}
-
-#[derive(Clone)]
-enum Material {
-    Secret(Arc<hmac::Key>),
-    Public(ParsedPublicKey, Members),
+    key: DecodingKey,
+    /// What others may know of it; nothing of a secret.
+    public: Option<Members>,
 }
 
 impl VerifyingKey {
@@ -43,7 +42,14 @@ impl VerifyingKey {
     /// example or one repeated character, [`KeyError::TooShort`] for less than [`Algorithm::min_secret_len`] bytes, and
     /// [`KeyError::SecretForKeyPair`] if the algorithm takes no secret.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
-        secret::key(algorithm, secret).map(|key| Self::from_hmac(algorithm, key))
+        secret::check(algorithm, secret)?;
+        choose_provider();
+        Ok(Self {
+            algorithm,
+            kid: None,
+            key: DecodingKey::from_secret(secret),
+            public: None,
+        })
     }
 
     /// A public key in PEM form: `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1). Its key ID is the
@@ -56,7 +62,7 @@ impl VerifyingKey {
     /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
     /// that is no PEM.
     pub fn from_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
-        if let Family::Hmac(_) = algorithm.family() {
+        if let Family::Hmac = algorithm.family() {
             return Err(KeyError::PemForSecret(algorithm));
         }
         let (form, der) = pem::key(public_pem)?;
@@ -66,26 +72,21 @@ impl VerifyingKey {
         Self::from_der(algorithm, &der)
     }
 
-    pub(super) const fn from_hmac(algorithm: Algorithm, key: Arc<hmac::Key>) -> Self {
-        Self {
-            algorithm,
-            kid: None,
-            material: Material::Secret(key),
-        }
-    }
-
     pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
-        let (key, members) = match algorithm.family() {
-            Family::Hmac(_) => return Err(KeyError::PemForSecret(algorithm)),
-            Family::Rsa(_, parameters) => rsa(parameters, der),
+        let members = match algorithm.family() {
+            Family::Hmac => return Err(KeyError::PemForSecret(algorithm)),
+            Family::Rsa(parameters) => rsa(parameters, der),
             Family::Ecdsa(curve) => elliptic(curve, der),
             Family::Ed25519 => edwards(der),
         }
         .map_err(|failure| failure.explain(algorithm, der))?;
+        let key = members.decoding_key();
+        choose_provider();
         Ok(Self {
             algorithm,
             kid: Some(members.thumbprint()),
-            material: Material::Public(key, members),
+            key: key.map_err(|_| KeyError::Unreadable(algorithm))?,
+            public: Some(members),
         })
     }
 
@@ -108,23 +109,28 @@ impl VerifyingKey {
         self.kid.as_deref()
     }
 
-    /// Whether the key made this signature. MACs are compared in constant time.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Secret(key) => hmac::verify(key, message, signature).is_ok(),
-            Material::Public(key, _) => key.verify_sig(message, signature).is_ok(),
-        }
+    /// Without a key ID, as Flask-JWT-Extended's keys are: tokens signed with it carry no `kid`.
+    #[must_use]
+    pub fn without_kid(self) -> Self {
+        Self { kid: None, ..self }
     }
 
-    /// None of a secret: nobody else may know it.
-    pub(super) fn jwk(&self) -> Option<Jwk> {
-        match (&self.material, &self.kid) {
-            (Material::Public(_, members), Some(kid)) => {
-                Some(Jwk::new(members.clone(), self.algorithm, kid.clone()))
-            }
-            _ => None,
-        }
+    /// Whether the key made this signature (base64url). MACs are compared in constant time.
+    pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
+        crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
     }
+
+    /// None of a secret: nobody else may know it. None of a key that has no name.
+    pub(super) fn jwk(&self) -> Option<Jwk> {
+        let (members, kid) = (self.public.clone()?, self.kid.clone()?);
+        Some(Jwk::new(members, self.algorithm, kid))
+    }
+}
+
+/// An application that also enables jsonwebtoken's other backend would make its automatic choice panic; the first
+/// choice stands, so an error only says that the application has made its own.
+pub(super) fn choose_provider() {
+    let _already_chosen = CryptoProvider::install_default(&crypto::aws_lc::DEFAULT_PROVIDER);
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -159,10 +165,23 @@ impl From<KeyRejected> for Failure {
     }
 }
 
-type Parsed = Result<(ParsedPublicKey, Members), Failure>;
+type Parsed = Result<Members, Failure>;
 
-/// RFC 7518 section 3.3 wants 2048 bits; more than 8192 the library does not verify.
+/// `id-RSASSA-PSS`: a key for PSS alone, perhaps with a hash and a salt of its own (RFC 4055 section 3.1).
+const PSS_ALONE: [u8; 11] = [
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
+];
+
+/// RFC 7518 section 3.3 wants 2048 bits; more than 8192 the library does not verify. A key for PSS alone it would take
+/// for any use, and its private half for none.
 fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
+    let before_key = der.get(..32).unwrap_or(der);
+    if before_key
+        .windows(PSS_ALONE.len())
+        .any(|here| here == PSS_ALONE)
+    {
+        return Err(Failure::Unreadable);
+    }
     let public = RsaSubjectPublicKey::from_der(der)?;
     let modulus = public.modulus().big_endian_without_leading_zero();
     let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
@@ -171,8 +190,8 @@ fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
         return Err(Failure::Size);
     }
     let exponent = public.exponent().big_endian_without_leading_zero();
-    let members = Members::rsa(modulus, exponent);
-    Ok((ParsedPublicKey::new(parameters, public.as_ref())?, members))
+    ParsedPublicKey::new(parameters, public.as_ref())?;
+    Ok(Members::rsa(modulus, exponent))
 }
 
 /// The library refuses points that are not on the curve.
@@ -182,14 +201,32 @@ fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
     let (x, y) = point
         .split_at_checked(curve.size)
         .ok_or(Failure::Unreadable)?;
-    let members = Members::elliptic(curve.name, x, y);
-    Ok((key, members))
+    Ok(Members::elliptic(curve.name, x, y))
 }
+
+/// The points of order 8 or less, without the sign, in base64url. Such a public key belongs to no
+/// private key, and anyone can sign for it.
+const SMALL_ORDER: [&str; 7] = [
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+    "7P_______________________________________38",
+    "7f_______________________________________38",
+    "7v_______________________________________38",
+];
 
 fn edwards(der: &[u8]) -> Parsed {
     let key = ParsedPublicKey::new(&ED25519, der)?;
-    let members = Members::edwards(&last(&key, 32)?);
-    Ok((key, members))
+    let point = last(&key, 32)?;
+    let mut unsigned = point.clone();
+    if let Some(last) = unsigned.last_mut() {
+        *last &= 0x7f;
+    }
+    if SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(unsigned).as_str()) {
+        return Err(Failure::Unreadable);
+    }
+    Ok(Members::edwards(&point))
 }
 
 /// What ends a SubjectPublicKeyInfo: the key itself, a point without compression.

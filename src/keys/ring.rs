@@ -1,17 +1,14 @@
 //! The key ring: the key that signs, and the keys whose signatures are taken.
 
 use std::fmt;
-use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{EncodingKey, crypto};
 
 use super::algorithm::Algorithm;
 use super::error::{KeyError, VerifyError};
 use super::jwk::Jwks;
-use super::private::PrivateKey;
+use super::private;
 use super::public::VerifyingKey;
-use super::secret;
 
 /// The key that signs, or none, and the keys whose signatures are taken, the signing key's among them.
 ///
@@ -32,7 +29,7 @@ use super::secret;
 /// algorithm alone, and no public key is taken as a secret.
 #[derive(Clone)]
 pub struct KeyRing {
-    signing: Option<Arc<PrivateKey>>,
+    signing: Option<EncodingKey>,
     /// The signing key's half first, if there is one.
     verifying: Vec<VerifyingKey>,
 }
@@ -44,10 +41,10 @@ impl KeyRing {
     ///
     /// Those of [`VerifyingKey::from_secret`]: a secret that is too short, published, or really a key.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
-        let key = secret::key(algorithm, secret)?;
+        let verifying = VerifyingKey::from_secret(algorithm, secret)?;
         Ok(Self {
-            signing: Some(Arc::new(PrivateKey::Secret(Arc::clone(&key)))),
-            verifying: vec![VerifyingKey::from_hmac(algorithm, key)],
+            signing: Some(EncodingKey::from_secret(secret)),
+            verifying: vec![verifying],
         })
     }
 
@@ -61,12 +58,10 @@ impl KeyRing {
     /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
     /// that is no PEM.
     pub fn from_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
-        let private = PrivateKey::from_pem(algorithm, private_pem)?;
-        let public = private.public_der();
-        let public = public.ok_or(KeyError::Unreadable(algorithm))?;
+        let (signing, public) = private::from_pem(algorithm, private_pem)?;
         let verifying = VerifyingKey::from_der(algorithm, public.as_ref())?;
         Ok(Self {
-            signing: Some(Arc::new(private)),
+            signing: Some(signing),
             verifying: vec![verifying],
         })
     }
@@ -109,6 +104,14 @@ impl KeyRing {
             *own = own.clone().with_kid(kid);
         }
         self.checked()
+    }
+
+    /// The ring without any key IDs, as Flask-JWT-Extended has it: its tokens carry no `kid`.
+    #[must_use]
+    pub fn without_kids(mut self) -> Self {
+        let keys = self.verifying.into_iter();
+        self.verifying = keys.map(VerifyingKey::without_kid).collect();
+        self
     }
 
     /// One material under two algorithms has one thumbprint, so a key ID names a key only together with its algorithm.
@@ -159,8 +162,8 @@ impl KeyRing {
     /// [`KeyError::NoSigningKey`] if the ring only verifies, [`KeyError::Signing`] if the cryptographic library refuses.
     pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
         let key = self.signing.as_ref().ok_or(KeyError::NoSigningKey)?;
-        let signature = key.sign(message).map_err(|_| KeyError::Signing)?;
-        Ok(URL_SAFE_NO_PAD.encode(signature))
+        let algorithm = self.algorithm().ok_or(KeyError::NoSigningKey)?;
+        crypto::sign(message, key, algorithm.jws()).map_err(|_| KeyError::Signing)
     }
 
     /// Whether `signature` (base64url) is one of ours for `message`, under the `alg` and the `kid` of the token's header.
@@ -192,9 +195,7 @@ impl KeyRing {
             })
             .peekable();
         keys.peek().ok_or(VerifyError::KeyNotFound)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature);
-        let signature = signature.map_err(|_| VerifyError::BadSignature)?;
-        if keys.any(|key| key.verifies(message, &signature)) {
+        if keys.any(|key| key.verifies(message, signature)) {
             Ok(())
         } else {
             Err(VerifyError::BadSignature)

@@ -1,17 +1,14 @@
 //! Secrets that must not sign: too short, published, or no secrets at all.
 
-use std::sync::Arc;
-
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::RsaSubjectPublicKey;
 
 use super::algorithm::{Algorithm, Family};
 use super::error::KeyError;
 use super::{private, public};
 
-/// The key of that secret, or why it must not be one.
-pub(super) fn key(algorithm: Algorithm, secret: &[u8]) -> Result<Arc<hmac::Key>, KeyError> {
-    let Family::Hmac(hash) = algorithm.family() else {
+/// Whether that secret may be a key.
+pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
+    let Family::Hmac = algorithm.family() else {
         return Err(KeyError::SecretForKeyPair(algorithm));
     };
     if is_key(secret) {
@@ -24,7 +21,7 @@ pub(super) fn key(algorithm: Algorithm, secret: &[u8]) -> Result<Arc<hmac::Key>,
     if algorithm.min_secret_len().is_some_and(|least| len < least) {
         return Err(KeyError::TooShort { algorithm, len });
     }
-    Ok(Arc::new(hmac::Key::new(hash, secret)))
+    Ok(())
 }
 
 /// A key pair's public half is known to everyone, so as a secret it lets everyone sign (RFC 8725 section 2.1). It comes

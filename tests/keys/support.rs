@@ -1,0 +1,154 @@
+//! Keys for the tests, made by openssl on each run, and the little DER that the RFCs' keys need.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyError, VerifyingKey};
+
+/// Long enough for each HMAC algorithm.
+pub(crate) const SECRET: &[u8] =
+    b"sixty-four bytes or more that these tests alone know, and nobody else";
+
+pub(crate) fn openssl(arguments: &str, input: &str) -> String {
+    let mut child = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "openssl {arguments}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Both halves in PEM: PKCS#8 and SubjectPublicKeyInfo.
+pub(crate) struct Pair {
+    pub(crate) private: String,
+    pub(crate) public: String,
+}
+
+impl Pair {
+    pub(crate) fn new(kind: &str) -> Self {
+        let private = openssl(&format!("genpkey {kind}"), "");
+        let public = openssl("pkey -pubout", &private);
+        Self { private, public }
+    }
+}
+
+const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+pub(crate) const RSA_1024: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:1024";
+const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+const P384: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-384";
+pub(crate) const P521: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-521";
+pub(crate) const SECP256K1: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1";
+pub(crate) const ED25519: &str = "-algorithm ED25519";
+
+fn kind(algorithm: Algorithm) -> usize {
+    match algorithm.name() {
+        "ES256" => 1,
+        "ES384" => 2,
+        "EdDSA" => 3,
+        _ => 0,
+    }
+}
+
+/// The pair of that algorithm, the same for all of a kind.
+pub(crate) fn pair(algorithm: Algorithm) -> &'static Pair {
+    static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
+    let make = || [RSA, P256, P384, ED25519].map(Pair::new).into();
+    &PAIRS.get_or_init(make)[kind(algorithm)]
+}
+
+/// Another pair of that algorithm.
+pub(crate) fn other_pair(algorithm: Algorithm) -> &'static Pair {
+    static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
+    let make = || [RSA, P256, P384, ED25519].map(Pair::new).into();
+    &PAIRS.get_or_init(make)[kind(algorithm)]
+}
+
+pub(crate) fn is_hmac(algorithm: Algorithm) -> bool {
+    Algorithm::HMAC.contains(&algorithm)
+}
+
+pub(crate) fn asymmetric() -> impl Iterator<Item = Algorithm> {
+    Algorithm::ALL.into_iter().filter(|one| !is_hmac(*one))
+}
+
+pub(crate) fn ring(algorithm: Algorithm) -> KeyRing {
+    if is_hmac(algorithm) {
+        KeyRing::from_secret(algorithm, SECRET).unwrap()
+    } else {
+        KeyRing::from_pem(algorithm, &pair(algorithm).private).unwrap()
+    }
+}
+
+pub(crate) fn public(algorithm: Algorithm) -> VerifyingKey {
+    if is_hmac(algorithm) {
+        VerifyingKey::from_secret(algorithm, SECRET).unwrap()
+    } else {
+        VerifyingKey::from_pem(algorithm, &pair(algorithm).public).unwrap()
+    }
+}
+
+/// With the ring's own `alg` and `kid`.
+pub(crate) fn verify(ring: &KeyRing, message: &[u8], signature: &str) -> Result<(), VerifyError> {
+    let algorithm = ring.algorithm().unwrap().name();
+    ring.verify(algorithm, ring.kid(), message, signature)
+}
+
+pub(crate) fn signing_error(algorithm: Algorithm, pem: &str) -> KeyError {
+    KeyRing::from_pem(algorithm, pem).unwrap_err()
+}
+
+pub(crate) fn verifying_error(algorithm: Algorithm, pem: &str) -> KeyError {
+    VerifyingKey::from_pem(algorithm, pem).unwrap_err()
+}
+
+pub(crate) fn decode(base64url: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(base64url).unwrap()
+}
+
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What is between the lines of a PEM text.
+pub(crate) fn der_of(pem: &str) -> Vec<u8> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("--")).collect();
+    STANDARD.decode(body).unwrap()
+}
+
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
+/// A DER value: tag, length, content.
+pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    let head = match content.len() {
+        0..128 => vec![tag, low],
+        128..256 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [&head[..], content].concat()
+}
+
+/// A DER INTEGER, never negative, with no zero byte more than that needs.
+pub(crate) fn integer(number: &[u8]) -> Vec<u8> {
+    match number.first() {
+        Some(first) if *first >= 0x80 => der(0x02, &[&[0], number].concat()),
+        _ => der(0x02, number),
+    }
+}
+
+pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+    der(0x30, &parts.concat())
+}

@@ -1,0 +1,163 @@
+//! Tokens over each kind of ring: what their header says, and which are believed.
+
+use serde_json::Value;
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
+use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
+
+use super::support::{asymmetric, decode, encode, other_pair, pair, public, ring};
+
+fn tokens(keys: KeyRing) -> Tokens {
+    Tokens::new(keys, TokenPolicy::default())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix(1_700_000_000)
+}
+
+fn sign(tokens: &Tokens) -> String {
+    let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
+    tokens.sign(&claims).unwrap().as_str().to_owned()
+}
+
+fn believes(keys: KeyRing, token: &str) -> Result<String, TokenError> {
+    let claims = tokens(keys).verify(token, now(), Expiry::Enforced)?;
+    Ok(claims.sub().to_owned())
+}
+
+fn header(token: &str) -> Value {
+    serde_json::from_slice(&decode(token.split('.').next().unwrap())).unwrap()
+}
+
+/// The token with members of its header changed, and its old signature.
+fn with_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut header = header(token);
+    change(&mut header);
+    let (_, rest) = token.split_once('.').unwrap();
+    format!("{}.{rest}", encode(header.to_string().as_bytes()))
+}
+
+#[test]
+fn the_header_names_the_key_where_it_has_a_name() {
+    for algorithm in Algorithm::ALL {
+        let keys = ring(algorithm);
+        let token = sign(&tokens(keys.clone()));
+        let header = header(&token);
+        assert_eq!(header["alg"], algorithm.name());
+        assert_eq!(header["typ"], "JWT");
+        assert_eq!(header.get("kid").and_then(Value::as_str), keys.kid());
+        assert_eq!(believes(keys, &token).as_deref(), Ok("1"));
+    }
+    let token = sign(&tokens(ring(Algorithm::Hs256)));
+    assert!(token.starts_with(&encode(br#"{"alg":"HS256","typ":"JWT"}"#)));
+    let quoted = ring(Algorithm::Hs256).with_kid(r#"a "key""#).unwrap();
+    let token = sign(&tokens(quoted.clone()));
+    assert_eq!(header(&token)["kid"], r#"a "key""#);
+    assert!(believes(quoted, &token).is_ok());
+}
+
+#[test]
+fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
+    let token = sign(&tokens(ring(Algorithm::Ps256)));
+    let keys = KeyRing::verifying_pem(Algorithm::Ps256, &pair(Algorithm::Ps256).public).unwrap();
+    assert!(believes(keys.clone(), &token).is_ok());
+    let tokens = tokens(keys);
+    let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
+    let error = tokens.sign(&claims).unwrap_err();
+    assert_eq!(error.to_string(), "there is no key to sign with");
+}
+
+#[test]
+fn a_token_of_a_key_that_was_removed_is_refused_by_its_key_id() {
+    for algorithm in asymmetric() {
+        let old = KeyRing::from_pem(algorithm, &other_pair(algorithm).private).unwrap();
+        let token = sign(&tokens(old));
+        let retired = VerifyingKey::from_pem(algorithm, &other_pair(algorithm).public).unwrap();
+        let both = ring(algorithm).with_verifying(retired).unwrap();
+        assert!(believes(both, &token).is_ok());
+        assert_eq!(
+            believes(ring(algorithm), &token),
+            Err(TokenError::KeyNotFound)
+        );
+    }
+}
+
+#[test]
+fn a_header_that_names_another_key_or_algorithm_is_refused() {
+    let keys = ring(Algorithm::Rs256)
+        .with_verifying(public(Algorithm::Es256))
+        .unwrap();
+    let token = sign(&tokens(keys.clone()));
+    let believed =
+        |change: &dyn Fn(&mut Value)| believes(keys.clone(), &with_header(&token, change));
+    for (alg, error) in [
+        ("none", TokenError::AlgorithmNotAllowed),
+        ("None", TokenError::AlgorithmNotAllowed),
+        ("HS256", TokenError::AlgorithmNotAllowed),
+        ("PS256", TokenError::AlgorithmNotAllowed),
+        ("rs256", TokenError::AlgorithmNotAllowed),
+        ("ES256", TokenError::KeyNotFound),
+    ] {
+        let verdict = believed(&|header| header["alg"] = alg.into());
+        assert_eq!(verdict, Err(error), "{alg}");
+    }
+    let verdict = believed(&|header| header["kid"] = 1.into());
+    assert_eq!(verdict, Err(TokenError::KeyIdNotAString));
+    // No token brings its own key (RFC 8725 section 3.10), and a changed header is not what was signed.
+    let own = serde_json::to_value(keys.jwks()).unwrap()["keys"][0].clone();
+    let verdict = believed(&|header| header["jwk"] = own.clone());
+    assert_eq!(verdict, Err(TokenError::BadSignature));
+}
+
+/// RFC 8725 section 2.1.
+#[test]
+fn an_hs256_token_signed_with_the_public_key_is_refused() {
+    let public_pem = pair(Algorithm::Rs256).public.as_bytes();
+    let claims = serde_json::json!({
+        "fresh": true, "iat": 1_699_999_999, "jti": "a jti", "type": "access", "sub": "1", "exp": 1_800_000_000,
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(public_pem);
+    let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    assert_eq!(
+        believes(ring(Algorithm::Rs256), &forged),
+        Err(TokenError::AlgorithmNotAllowed)
+    );
+    let mixed = ring(Algorithm::Rs256)
+        .with_verifying(public(Algorithm::Hs256))
+        .unwrap();
+    assert_eq!(believes(mixed, &forged), Err(TokenError::BadSignature));
+}
+
+#[test]
+fn flask_jwt_extended_tokens_without_a_key_id_are_believed() {
+    let claims = serde_json::json!({
+        "fresh": false, "iat": 1_699_999_999, "jti": "a jti", "type": "access", "sub": "1", "nbf": 1_699_999_999,
+        "exp": 1_800_000_000,
+    });
+    let key = jsonwebtoken::EncodingKey::from_ec_pem(pair(Algorithm::Es256).private.as_bytes());
+    let es256 = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+    let token = jsonwebtoken::encode(&es256, &claims, &key.unwrap()).unwrap();
+    assert_eq!(header(&token).get("kid"), None);
+    assert_eq!(believes(ring(Algorithm::Es256), &token).as_deref(), Ok("1"));
+}
+
+#[test]
+fn inspecting_tells_the_signature_from_the_algorithm() {
+    let token = sign(&tokens(ring(Algorithm::Es384)));
+    let verdict = |keys: KeyRing, what: &str| {
+        let inspection = tokens(keys).inspect(&token, now()).unwrap();
+        let found = inspection
+            .verdicts
+            .into_iter()
+            .find(|(name, _)| *name == what);
+        found.unwrap().1
+    };
+    assert_eq!(verdict(ring(Algorithm::Es384), "signature"), Ok(()));
+    let other = KeyRing::from_pem(Algorithm::Es384, &other_pair(Algorithm::Es384).private).unwrap();
+    assert_eq!(verdict(other.clone(), "header"), Ok(()));
+    assert_eq!(verdict(other, "signature"), Err(TokenError::KeyNotFound));
+    assert_eq!(
+        verdict(ring(Algorithm::Es256), "header"),
+        Err(TokenError::AlgorithmNotAllowed)
+    );
+}
