@@ -1,0 +1,136 @@
+//! The two programs that are compared, started under one set of settings.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::settings::Setting;
+
+/// The Python that has what `requirements.txt` names; `scripts/test` makes one and sets it.
+const PYTHON: &str = "TOKENPAIR_TEST_PYTHON";
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program {
+    /// `peer.py`: the real Flask-JWT-Extended.
+    Peer,
+    /// `examples/flask_flow.rs`: ours.
+    FlaskFlow,
+}
+
+impl Program {
+    fn command(self) -> Command {
+        match self {
+            Self::Peer => {
+                let mut command = Command::new(python());
+                command.arg("-B").arg(PathBuf::from_iter([
+                    env!("CARGO_MANIFEST_DIR"),
+                    "tests",
+                    "flask",
+                    "peer.py",
+                ]));
+                command
+            }
+            Self::FlaskFlow => Command::new(flask_flow()),
+        }
+    }
+}
+
+fn python() -> String {
+    std::env::var(PYTHON).unwrap_or_else(|_| {
+        panic!("{PYTHON} is not set: run scripts/test, or set it to a Python with what tests/flask/requirements.txt names")
+    })
+}
+
+/// Cargo builds examples beside the folder of its tests.
+fn flask_flow() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let program = built.join("examples").join("flask_flow");
+    assert!(
+        program.exists(),
+        "{} is not built: cargo build --example flask_flow",
+        program.display()
+    );
+    program
+}
+
+/// A program that listens; it is ended with the test.
+#[derive(Debug)]
+pub(crate) struct Side {
+    child: Child,
+    log: tempfile::NamedTempFile,
+    pub(crate) address: SocketAddr,
+}
+
+impl Side {
+    /// Starts a program with the settings and nothing else in its environment; `wait` says when it listens.
+    pub(crate) fn start(program: Program, setting: &Setting) -> Self {
+        let port = unused_port();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let child = program
+            .command()
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("PORT", port.to_string())
+            .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            child,
+            log,
+            address,
+        }
+    }
+
+    pub(crate) fn wait(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "a program did not start ({ended:?}): {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it wrote to its log, for a failure's report.
+    pub(crate) fn said(&self) -> String {
+        let mut text = String::new();
+        let mut log: File = self.log.reopen().unwrap();
+        log.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on, and that no other test of this run was given.
+fn unused_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if given.insert(port) {
+            return port;
+        }
+    }
+}
