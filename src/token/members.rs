@@ -72,8 +72,10 @@ impl Members {
         if policy.decode_audience.is_empty() {
             return Ok(());
         }
-        let audience = strings(self.0.get("aud"))
-            .ok_or(TokenError::BadClaim("Invalid claim format in token"))?;
+        // An empty one is none.
+        let audience = self.0.get("aud").filter(|aud| !aud.is_null() && *aud != "");
+        let audience =
+            strings(audience).ok_or(TokenError::BadClaim("Invalid claim format in token"))?;
         if audience.is_empty() {
             return Err(TokenError::MissingRegistered("aud"));
         }

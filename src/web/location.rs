@@ -267,7 +267,7 @@ fn joined(request: &HttpRequest, name: &HeaderName) -> String {
     values
         .map(String::from_utf8_lossy)
         .collect::<Vec<_>>()
-        .join(",")
+        .join(", ")
 }
 
 fn missing(locations: &[Location], absences: &[String]) -> String {

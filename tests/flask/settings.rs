@@ -274,6 +274,7 @@ fn claims() -> Vec<Setting> {
         ),
         set!(
             "an audience asked for and not written",
+            TOKEN_LOCATION = "headers",
             DECODE_AUDIENCE = "shop"
         ),
         set!(
