@@ -56,7 +56,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             if path.is_dir() {
                 sources(&path)
             } else {
-                vec![path]
+                let ours = path.extension().is_some_and(|extension| extension == "rs");
+                Vec::from_iter(ours.then_some(path))
             }
         })
         .collect()

@@ -1,7 +1,6 @@
 //! Reading texts as values. Every problem is collected, so that all are reported at once.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -120,7 +119,7 @@ impl<'a> Reader<'a> {
     }
 
     #[cfg(feature = "server")]
-    pub(crate) fn number<T: FromStr + PartialOrd + fmt::Display + Copy>(
+    pub(crate) fn number<T: std::str::FromStr + PartialOrd + fmt::Display + Copy>(
         &mut self,
         name: &str,
         default: T,
