@@ -4,8 +4,9 @@
 //! token** buys the next one and is recorded, so that a logout is a logout.
 //!
 //! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`] and
-//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`; `server`; `cli`. Without
-//! default features it ends at [`web`], and you bring a [`session::SessionStore`] of your own:
+//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`] and `testing`;
+//! `settings`; `server`; `cli`. Without default features it ends at [`config`], and you bring a [`session::SessionStore`] of your
+//! own. With the feature `testing` there is help for your app's tests.
 //!
 //! ```
 //! use actix_web::{App, middleware::from_fn, web};
@@ -44,6 +45,8 @@ mod random;
 pub mod session;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod web;
 

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use thiserror::Error;
 
 use super::cookies::CookiePolicy;
@@ -120,6 +121,24 @@ impl Auth {
             loaders: Loaders::default(),
             skip_revocation: false,
         })
+    }
+
+    /// What this one is made of, to make another of it.
+    ///
+    /// ```
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::web::Auth;
+    /// use tokenpair::clock::{Clock, Timestamp};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let past = auth.to_builder().clock(Clock::fixed(Timestamp::from_unix(0))).build();
+    /// assert!(past.now() < auth.now());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_builder(&self) -> AuthBuilder {
+        AuthBuilder(self.0.as_ref().clone())
     }
 
     /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
@@ -295,6 +314,16 @@ impl AuthBuilder {
     /// The handle.
     pub fn build(self) -> Auth {
         Auth(Arc::new(self.0))
+    }
+}
+
+/// In a handler's signature: [`Auth::of`] the request.
+impl FromRequest for Auth {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).cloned())
     }
 }
 

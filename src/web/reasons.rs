@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::rejection::Rejection;
 use crate::session::{End, SessionError, StoreError};
-use crate::token::TokenError;
+use crate::token::{IssueError, TokenError};
 
 impl Rejection {
     /// No token came at all.
@@ -138,6 +138,12 @@ impl From<SessionError> for Rejection {
             }
             SessionError::Issue(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<IssueError> for Rejection {
+    fn from(error: IssueError) -> Self {
+        Self::internal(error)
     }
 }
 

@@ -1,0 +1,214 @@
+//! Help for the tests of an app of one's own (feature `testing`): an [`Auth`] whose clock a test moves, users who are
+//! logged in, and a jar that keeps cookies. No server, no database and no sleep.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use actix_web::http::StatusCode;
+//! use actix_web::middleware::from_fn;
+//! use actix_web::test::{TestRequest, call_service, init_service};
+//! use actix_web::{App, HttpResponse, web};
+//! use tokenpair::testing::Testing;
+//! use tokenpair::web::{Access, Fresh, reissue};
+//!
+//! // The app under test.
+//! async fn greet(user: Access) -> String {
+//!     format!("hello {}", user.identity())
+//! }
+//! async fn pay(_: Fresh) -> &'static str {
+//!     "paid"
+//! }
+//! async fn admin(user: Access) -> HttpResponse {
+//!     if user.claims().roles.iter().any(|role| role == "admin") {
+//!         HttpResponse::Ok().finish()
+//!     } else {
+//!         HttpResponse::Forbidden().finish()
+//!     }
+//! }
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let testing = Testing::with_sessions();
+//! let app = App::new()
+//!     .app_data(testing.auth())
+//!     .wrap(from_fn(reissue))
+//!     .route("/greet", web::get().to(greet))
+//!     .route("/pay", web::post().to(pay))
+//!     .route("/admin", web::get().to(admin));
+//! let app = init_service(app).await;
+//!
+//! // Ada has just logged in, Bob's login was a while ago.
+//! let ada = testing.user("ada").role("admin").log_in().await?;
+//! let bob = testing.user("bob").stale().log_in().await?;
+//!
+//! // The CSRF value is sent beside the cookies.
+//! let request = ada.as_cookies(TestRequest::post().uri("/pay"));
+//! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::OK);
+//! let request = bob.as_cookies(TestRequest::post().uri("/pay"));
+//! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::UNAUTHORIZED);
+//! let request = bob.as_bearer(TestRequest::get().uri("/admin"));
+//! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::FORBIDDEN);
+//!
+//! // Half an hour later the answer carries another access token, and the jar keeps it as a browser does.
+//! let mut jar = ada.cookie_jar();
+//! testing.advance_to_reissue();
+//! let request = jar.fill(TestRequest::get().uri("/greet"));
+//! jar.keep(&call_service(&app, request.to_request()).await);
+//!
+//! // So Ada is still there when the first one has ended, and Bob is not.
+//! testing.advance(Duration::from_secs(45 * 60));
+//! let request = jar.fill(TestRequest::get().uri("/greet"));
+//! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::OK);
+//! let request = bob.as_cookies(TestRequest::get().uri("/greet"));
+//! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::UNAUTHORIZED);
+//! # Ok(())
+//! # }
+//! ```
+
+mod jar;
+mod user;
+
+use std::time::Duration;
+
+pub use self::jar::CookieJar;
+pub use self::user::{LoggedIn, TestError, TestUser};
+use crate::clock::{Clock, Timestamp};
+use crate::keys::{Algorithm, KeyRing};
+use crate::session::{MemoryStore, SessionPolicy, Sessions};
+use crate::token::{TokenPolicy, Tokens};
+use crate::web::{Auth, AuthBuilder};
+
+/// What [`Testing::new`] signs with: 64 bytes, enough for HS512. Everybody can read it here, so it is for tests alone.
+pub const SECRET: &str = "tokenpair::testing::SECRET, which the whole world can read here.";
+
+/// Where the clock of [`Testing::new`] stands: 2027-01-15T08:00:00Z.
+pub const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// An [`Auth`] for tests, and the clock that it goes by. A cheap clone; clones share the clock and the sessions.
+#[derive(Clone, Debug)]
+pub struct Testing {
+    auth: Auth,
+    clock: Clock,
+    store: Option<MemoryStore>,
+}
+
+impl Testing {
+    /// Tokens alone, as [`Auth::builder`] has them, signed with [`SECRET`] by HS256 under the default policies, at
+    /// [`BEGIN`].
+    pub fn new() -> Self {
+        Self::of(&Auth::builder(tokens()).clock(Clock::fixed(BEGIN)).build())
+    }
+
+    /// As [`Testing::new`], and sessions are recorded in memory.
+    pub fn with_sessions() -> Self {
+        let store = MemoryStore::default();
+        let sessions = Sessions::new(store.clone(), tokens(), SessionPolicy::default());
+        Self {
+            store: Some(store),
+            ..Self::new().with(|auth| auth.sessions(sessions))
+        }
+    }
+
+    /// The [`Auth`] that an app has in earnest: its keys, policies, loaders and store of sessions. Only its clock is
+    /// replaced by one that stands at its present instant.
+    pub fn of(auth: &Auth) -> Self {
+        let clock = Clock::fixed(auth.now());
+        Self {
+            auth: auth.to_builder().clock(clock.clone()).build(),
+            clock,
+            store: None,
+        }
+    }
+
+    /// With other policies or loaders. The clock stays this one, whatever is said of it.
+    ///
+    /// ```
+    /// use tokenpair::testing::Testing;
+    /// use tokenpair::web::{Location, WebPolicy};
+    ///
+    /// let policy = WebPolicy {
+    ///     locations: vec![Location::Headers],
+    ///     ..WebPolicy::default()
+    /// };
+    /// let testing = Testing::new().with(|auth| auth.policy(policy));
+    /// assert!(!testing.auth().looks_in(Location::Cookies));
+    /// ```
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(AuthBuilder) -> AuthBuilder) -> Self {
+        let auth = change(self.auth.to_builder()).clock(self.clock.clone());
+        Self {
+            auth: auth.build(),
+            ..self
+        }
+    }
+
+    /// For the app's `app_data`.
+    pub fn auth(&self) -> Auth {
+        self.auth.clone()
+    }
+
+    /// What tells the time to the app.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The record of [`Testing::with_sessions`]; none otherwise. A user that is put into it can be disabled.
+    pub const fn store(&self) -> Option<&MemoryStore> {
+        self.store.as_ref()
+    }
+
+    /// Lets time pass, in whole seconds.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Lets time pass until an access token that is made now is about to be followed by another
+    /// ([`WebPolicy::reissue_within`](crate::web::WebPolicy::reissue_within)): 30 minutes by default. No time passes if
+    /// access tokens never end.
+    pub fn advance_to_reissue(&self) {
+        let within = self.auth.policy().reissue_within;
+        self.advance(self.lifetime().saturating_sub(within));
+    }
+
+    /// Lets time pass until an access token that is made now has ended: an hour by default. No time passes if access tokens
+    /// never end.
+    pub fn advance_past_access(&self) {
+        let lifetime = self.lifetime();
+        if !lifetime.is_zero() {
+            self.advance(lifetime + self.auth.tokens().policy().leeway);
+        }
+    }
+
+    fn lifetime(&self) -> Duration {
+        let policy = self.auth.tokens().policy();
+        policy.access_expires.unwrap_or_default()
+    }
+
+    /// A user of that id, who will have logged in with a password; see [`TestUser`].
+    pub fn user(&self, id: impl Into<String>) -> TestUser {
+        TestUser::new(self.clone(), id.into())
+    }
+
+    /// A browser without cookies.
+    pub fn cookie_jar(&self) -> CookieJar {
+        CookieJar::new(self.auth.clone())
+    }
+}
+
+impl Default for Testing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the secret is a constant, long enough, and tested"
+)]
+fn tokens() -> Tokens {
+    let keys = KeyRing::from_secret(Algorithm::Hs256, SECRET.as_bytes());
+    Tokens::new(
+        keys.expect("BUG: the secret of tests is none"),
+        TokenPolicy::default(),
+    )
+}
