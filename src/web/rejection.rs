@@ -240,6 +240,13 @@ impl fmt::Display for Rejection {
     }
 }
 
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_deref()?;
+        Some(cause)
+    }
+}
+
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rejection({} {})", self.status.as_u16(), self.code)
