@@ -9,6 +9,7 @@ mod cookies;
 mod csrf;
 mod device;
 mod extract;
+mod flow;
 #[cfg(feature = "identity")]
 mod identity;
 mod issue;

@@ -237,7 +237,7 @@ impl Auth {
     }
 
     /// Gives a rejection the form that this application's have.
-    fn dress(&self, rejection: Rejection) -> Rejection {
+    pub(super) fn dress(&self, rejection: Rejection) -> Rejection {
         rejection.dressed(
             &self.policy().message_key,
             self.0.loaders.responder.as_ref(),
