@@ -13,6 +13,9 @@ mod seed;
 mod service;
 mod store;
 
+/// What stands before `impl SessionStore for`: the trait is made with this version of it.
+pub use async_trait::async_trait;
+
 pub use self::act::Act;
 pub use self::memory::MemoryStore;
 pub use self::mint::{Issued, Pair};

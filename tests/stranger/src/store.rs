@@ -1,0 +1,215 @@
+//! Accounts and sessions in maps of one's own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{
+    Act, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore, Step, StoreError,
+    Subject, async_trait,
+};
+
+/// This app's idea of a user.
+#[derive(Clone)]
+pub struct Account {
+    pub number: u32,
+    pub name: String,
+    pub password: String,
+    pub is_admin: bool,
+    pub banned: bool,
+    pub version: i64,
+}
+
+impl Account {
+    pub fn subject(&self) -> Subject {
+        let roles = if self.is_admin {
+            vec!["admin".to_owned()]
+        } else {
+            Vec::new()
+        };
+        Subject {
+            id: self.number.to_string(),
+            username: self.name.clone(),
+            roles,
+            epoch: self.version,
+            disabled: self.banned,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Maps {
+    accounts: HashMap<u32, Account>,
+    sessions: HashMap<String, Session>,
+    ended: Vec<Revocation>,
+}
+
+/// Clones are the same store.
+#[derive(Clone, Default)]
+pub struct Store(Arc<Mutex<Maps>>);
+
+impl Store {
+    pub fn add(&self, account: Account) -> Result<(), StoreError> {
+        self.maps()?.accounts.insert(account.number, account);
+        Ok(())
+    }
+
+    pub fn named(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        let maps = self.maps()?;
+        Ok(maps
+            .accounts
+            .values()
+            .find(|account| account.name == name)
+            .cloned())
+    }
+
+    pub fn numbered(&self, id: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.maps()?.account(id).cloned())
+    }
+
+    /// Whoever is banned is out at once, with every token.
+    pub fn ban(&self, id: &str, now: Timestamp) -> Result<Option<Revocation>, StoreError> {
+        let mut maps = self.maps()?;
+        let Some(account) = id
+            .parse()
+            .ok()
+            .and_then(|id: u32| maps.accounts.get_mut(&id))
+        else {
+            return Ok(None);
+        };
+        account.banned = true;
+        account.version += 1;
+        let subject = Revoked::User {
+            id: id.to_owned(),
+            lowest_epoch: account.version,
+        };
+        let revocation = Revocation { subject, at: now };
+        maps.ended.push(revocation.clone());
+        Ok(Some(revocation))
+    }
+
+    fn maps(&self) -> Result<MutexGuard<'_, Maps>, StoreError> {
+        self.0
+            .lock()
+            .map_err(|_| StoreError::new("a thread died with the maps in its hands"))
+    }
+}
+
+impl Maps {
+    fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.get(&id.parse().ok()?)
+    }
+
+    fn alive(&mut self, id: &str, now: Timestamp) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(id)?;
+        (session.revoked.is_none() && now < session.expires_at).then_some(session)
+    }
+
+    fn end(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return false;
+        };
+        if session.revoked.is_some() {
+            return false;
+        }
+        session.revoked = Some((now, reason));
+        self.ended.push(Revocation {
+            subject: Revoked::Session(id.to_owned()),
+            at: now,
+        });
+        true
+    }
+}
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+        self.maps()?
+            .sessions
+            .insert(session.id.clone(), session.clone());
+        Ok(())
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let maps = self.maps()?;
+        let Some(session) = maps.sessions.get(id).cloned() else {
+            return Ok(None);
+        };
+        let account = maps.account(&session.user_id);
+        Ok(account.map(|account| SessionRecord {
+            subject: account.subject(),
+            session,
+        }))
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        Ok(self.numbered(user_id)?.map(|account| account.subject()))
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        let mut maps = self.maps()?;
+        match maps.alive(&step.id, step.act.at) {
+            Some(session) if session.rotation == step.expected => {
+                session.rotation = step.next;
+                session.last_used_at = step.act.at;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn touch(
+        &self,
+        id: &str,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut maps = self.maps()?;
+        match maps.alive(id, now) {
+            Some(session) if session.last_used_at > idle_since => {
+                session.last_used_at = now;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
+        Ok(self.maps()?.end(id, reason, act.at))
+    }
+
+    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+        let maps = self.maps()?;
+        let mut own: Vec<Session> = maps.sessions.values().cloned().collect();
+        own.retain(|session| session.user_id == user_id);
+        own.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id.clone())));
+        Ok(own)
+    }
+
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        act: &Act,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut maps = self.maps()?;
+        let own = maps
+            .sessions
+            .values()
+            .filter(|session| session.user_id == user_id);
+        let mut others: Vec<String> = own.map(|session| session.id.clone()).collect();
+        others.retain(|id| id != keep && maps.end(id, reason, act.at));
+        Ok(others)
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        let maps = self.maps()?;
+        Ok(maps
+            .ended
+            .iter()
+            .filter(|ended| ended.at >= at)
+            .cloned()
+            .collect())
+    }
+}
