@@ -21,29 +21,30 @@ use crate::token::TokenKind;
 /// How the four cookies are named and sent. The fields are Flask-JWT-Extended's settings.
 #[derive(Clone, Debug)]
 pub struct CookiePolicy {
-    /// `JWT_ACCESS_COOKIE_NAME`
+    /// The access token's cookie (`JWT_ACCESS_COOKIE_NAME`, access_token_cookie).
     pub access_name: String,
-    /// `JWT_REFRESH_COOKIE_NAME`
+    /// The refresh token's cookie (`JWT_REFRESH_COOKIE_NAME`, refresh_token_cookie).
     pub refresh_name: String,
-    /// `JWT_ACCESS_CSRF_COOKIE_NAME`
+    /// The cookie that shows the access token's CSRF value (`JWT_ACCESS_CSRF_COOKIE_NAME`, csrf_access_token).
     pub access_csrf_name: String,
-    /// `JWT_REFRESH_CSRF_COOKIE_NAME`
+    /// The cookie that shows the refresh token's CSRF value (`JWT_REFRESH_CSRF_COOKIE_NAME`, csrf_refresh_token).
     pub refresh_csrf_name: String,
-    /// `JWT_ACCESS_COOKIE_PATH`
+    /// The path below which browsers send it (`JWT_ACCESS_COOKIE_PATH`, /).
     pub access_path: String,
-    /// `JWT_REFRESH_COOKIE_PATH`
+    /// The path below which browsers send it (`JWT_REFRESH_COOKIE_PATH`, /). A logout is among those that want it.
     pub refresh_path: String,
-    /// `JWT_ACCESS_CSRF_COOKIE_PATH`
+    /// The path of the pages whose scripts can read it (`JWT_ACCESS_CSRF_COOKIE_PATH`, /).
     pub access_csrf_path: String,
-    /// `JWT_REFRESH_CSRF_COOKIE_PATH`
+    /// The path of the pages whose scripts can read it (`JWT_REFRESH_CSRF_COOKIE_PATH`, /).
     pub refresh_csrf_path: String,
-    /// `JWT_COOKIE_DOMAIN`: none keeps cookies to the host that set them, which is safest.
+    /// The domain whose hosts all get the cookies (`JWT_COOKIE_DOMAIN`, none: the host that set them alone, which is safest).
     pub domain: Option<String>,
-    /// `JWT_COOKIE_SECURE`: only over HTTPS.
+    /// Only over HTTPS (`JWT_COOKIE_SECURE`, yes). Off, whoever listens on the way reads the tokens.
     pub secure: bool,
-    /// `JWT_COOKIE_SAMESITE`: `Lax` (the default here) keeps other sites' posts from carrying the cookies.
+    /// What other sites' requests carry (`JWT_COOKIE_SAMESITE`, `Lax`: not their posts). None: each browser's own default.
     pub same_site: Option<SameSite>,
-    /// `JWT_CSRF_IN_COOKIES`: the CSRF values travel in cookies that scripts can read.
+    /// The CSRF values travel in cookies that scripts can read (`JWT_CSRF_IN_COOKIES`, yes). If not, the app has to hand out
+    /// [`Issued::csrf`] itself.
     pub csrf: bool,
 }
 

@@ -18,19 +18,19 @@ use crate::token::{Claims, TokenError, TokenKind};
 /// When and where the CSRF value is asked for.
 #[derive(Clone, Debug)]
 pub struct CsrfPolicy {
-    /// `JWT_COOKIE_CSRF_PROTECT` (on). Off, any site can act for a logged-in user on unsafe methods.
+    /// Whether it is asked for beside a cookie (`JWT_COOKIE_CSRF_PROTECT`, yes). Off, any site can act for a logged-in user on unsafe methods.
     pub protect: bool,
-    /// `JWT_CSRF_METHODS` (POST, PUT, PATCH, DELETE)
+    /// The methods that need it (`JWT_CSRF_METHODS`: POST, PUT, PATCH, DELETE).
     pub methods: Vec<Method>,
-    /// `JWT_ACCESS_CSRF_HEADER_NAME` (X-CSRF-TOKEN)
+    /// The header that repeats the access token's (`JWT_ACCESS_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
     pub access_header: HeaderName,
-    /// `JWT_REFRESH_CSRF_HEADER_NAME` (X-CSRF-TOKEN)
+    /// The header that repeats the refresh token's (`JWT_REFRESH_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
     pub refresh_header: HeaderName,
-    /// `JWT_CSRF_CHECK_FORM` (off): a field of an HTML form will do where the header is missing.
+    /// Whether a field of an HTML form will do where the header is missing (`JWT_CSRF_CHECK_FORM`, no).
     pub check_form: bool,
-    /// `JWT_ACCESS_CSRF_FIELD_NAME` (csrf_token)
+    /// That field for the access token's (`JWT_ACCESS_CSRF_FIELD_NAME`, csrf_token).
     pub access_field: String,
-    /// `JWT_REFRESH_CSRF_FIELD_NAME` (csrf_token)
+    /// That field for the refresh token's (`JWT_REFRESH_CSRF_FIELD_NAME`, csrf_token).
     pub refresh_field: String,
 }
 

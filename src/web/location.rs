@@ -53,11 +53,12 @@ impl fmt::Display for Location {
 /// The header that carries a token.
 #[derive(Clone, Debug)]
 pub struct HeaderPolicy {
-    /// `JWT_HEADER_NAME` (Authorization)
+    /// Its name (`JWT_HEADER_NAME`, Authorization).
     pub name: HeaderName,
-    /// The name as messages print it.
+    /// The name as messages print it (Authorization).
     pub title: String,
-    /// `JWT_HEADER_TYPE` (Bearer), compared exactly as Flask-JWT-Extended does; empty for a bare token.
+    /// The word before the token (`JWT_HEADER_TYPE`, Bearer), compared exactly, as Flask-JWT-Extended does; empty for a bare
+    /// token.
     pub scheme: String,
 }
 
@@ -74,9 +75,9 @@ impl Default for HeaderPolicy {
 /// The parameter that carries a token.
 #[derive(Clone, Debug)]
 pub struct QueryPolicy {
-    /// `JWT_QUERY_STRING_NAME` (jwt)
+    /// Its name (`JWT_QUERY_STRING_NAME`, jwt).
     pub name: String,
-    /// `JWT_QUERY_STRING_VALUE_PREFIX` (empty): what stands before the token.
+    /// What stands before the token (`JWT_QUERY_STRING_VALUE_PREFIX`, nothing).
     pub prefix: String,
 }
 
@@ -92,9 +93,9 @@ impl Default for QueryPolicy {
 /// The members of a JSON body that carry tokens.
 #[derive(Clone, Debug)]
 pub struct JsonPolicy {
-    /// `JWT_JSON_KEY` (access_token)
+    /// The member with an access token (`JWT_JSON_KEY`, access_token).
     pub access_key: String,
-    /// `JWT_REFRESH_JSON_KEY` (refresh_token)
+    /// The member with a refresh token (`JWT_REFRESH_JSON_KEY`, refresh_token).
     pub refresh_key: String,
 }
 
