@@ -164,22 +164,50 @@ impl StoreError {
     }
 }
 
-/// A store of sessions. (actix-session has a trait of the same name; this one keeps logins, not key-value state.)
+/// A store of sessions, and what it knows of their users. (actix-session has a trait of the same name; this one keeps
+/// logins, not key-value state.)
+///
+/// An implementation begins with [`#[async_trait]`](super::async_trait). [`MemoryStore`](super::MemoryStore) is the
+/// reference: a hundred lines. What holds for every method:
+///
+/// - It is one atomic step: of two requests that want to write one session at once, the second sees what the first wrote.
+/// - It never looks at a clock. `now`, `step.act.at` and `act.at` are the present instant, in whole seconds.
+/// - A session has **expired** from `expires_at` on. That it was not used for too long is the rule's to say; only
+///   [`touch`](Self::touch) is told since when.
+/// - No such session, or no such user, is no error: the answer is none, false, or empty.
+/// - All fields of a [`Session`] are kept as they are: [`Seed::expose`] and [`Seed::from_text`], [`EndReason::word`] and
+///   [`EndReason::from_word`] are there for columns of text.
+///
+/// A **revocation** is recorded in the same step as what it tells of, and kept for as long as an access token lives, with the
+/// leeway and a minute more ([`TokenPolicy`](crate::token::TokenPolicy)). A store whose users can change adds one for them
+/// too: when a password, the roles or the state change, move [`Subject::epoch`] on and record
+/// [`Revoked::User`](super::Revoked::User), and give it to [`Sessions::note`](super::Sessions::note); then tokens from before
+/// end at once.
+///
+/// Where sessions outlive the program, or several programs share them, call
+/// [`Sessions::sync_revocations`](super::Sessions::sync_revocations) at start and every second or so.
+///
+/// # Errors
+///
+/// Every method gives a [`StoreError`] if the store failed. It is answered with 503, and nobody is logged out.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session.
+    /// Keeps a new session, whose id is new too.
     async fn create(&self, session: &Session) -> Result<(), StoreError>;
 
-    /// The session and its user as they are now; none if there is no such session.
+    /// The session and its user as they are now, whether or not it goes on; none if there is no such session, or its user
+    /// is gone.
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// The user as it is now.
+    /// The user as it is now, disabled or not; none if there is none of that id.
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError>;
 
-    /// Replaces `expected` by `next` if the row still holds `expected`, is not revoked and not expired. True if it did.
+    /// Replaces `expected` by `next`, and `last_used_at` by `act.at`, if the row still holds `expected` (all its fields), is
+    /// not revoked and not expired. True if it did; a false one is read and decided again.
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
 
-    /// Sets `last_used_at` if the session is not revoked, not expired, and was used since `idle_since`. True if it was.
+    /// Sets `last_used_at` to `now` if the session is not revoked, not expired, and was used after `idle_since`. True if
+    /// it was.
     async fn touch(
         &self,
         id: &str,
@@ -187,13 +215,15 @@ pub trait SessionStore: Send + Sync {
         idle_since: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Revokes the session if it is not, and records the revocation with it. True if it was this call that did.
+    /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `act.at` and `reason`, and records
+    /// [`Revoked::Session`](super::Revoked::Session) with it. True if it was this call that did.
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError>;
 
     /// A user's sessions, the latest login first, those that have ended among them.
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError>;
 
-    /// Revokes a user's sessions but one, and records the revocations with them. The ids of those it revoked.
+    /// Revokes a user's sessions but `keep` (all of them if it is empty), as [`revoke`](Self::revoke) does. The ids of those
+    /// that this call revoked.
     async fn revoke_others(
         &self,
         user_id: &str,
@@ -202,6 +232,6 @@ pub trait SessionStore: Send + Sync {
         act: &Act,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// The revocations recorded at or after `at`.
+    /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;
 }
