@@ -18,15 +18,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
-use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
-    Act, EndReason, Login, MemoryStore, Pair, SessionPolicy, SessionStore, Sessions, Subject,
+    Act, EndReason, Login, MemoryStore, Pair, Refreshed, SessionPolicy, SessionStore, Sessions,
+    Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
 use tokenpair::web::{
-    Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, WebPolicy, identity_bridge, reissue,
+    Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, Refresh, Rejection, TokenCookies,
+    WebPolicy, identity_bridge, reissue,
 };
 
 struct Fixture {
@@ -573,4 +575,100 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         test::call_service(&app, request()).await.status(),
         StatusCode::UNAUTHORIZED
     );
+}
+
+async fn greet(auth: Auth, login: web::Path<String>) -> Result<HttpResponse, Rejection> {
+    let subject = Subject {
+        id: login.into_inner(),
+        ..Fixture::new().subject
+    };
+    let pair = auth.log_in(&subject, Login::default()).await?;
+    Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
+}
+
+async fn go_on(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
+    let pair = auth.refresh(&token, &act).await?;
+    Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
+}
+
+async fn leave(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &act).await?;
+    Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
+}
+
+/// The status, the code in the words of [`own_words`], and how many cookies are set.
+async fn outcome(auth: &Auth, request: TestRequest) -> (u16, String, usize) {
+    let app = App::new()
+        .app_data(auth.clone())
+        .route("/login/{id}", web::post().to(greet))
+        .route("/refresh", web::post().to(go_on))
+        .route("/logout", web::post().to(leave));
+    let app = test::init_service(app).await;
+    let response = test::call_service(&app, request.to_request()).await;
+    let count = response.headers().get_all(SET_COOKIE).count();
+    (response.status().as_u16(), text(response).await, count)
+}
+
+fn own_words(rejection: &Rejection) -> Option<HttpResponse> {
+    let status = rejection.status_code();
+    Some(HttpResponse::build(status).body(rejection.code()))
+}
+
+#[actix_web::test]
+async fn the_routes_of_an_app_with_sessions_are_a_line_each_and_refuse_in_its_words() {
+    let fixture = Fixture::new();
+    let auth = fixture.auth.to_builder().on_rejection(own_words).build();
+    let bearer = |path: &str, token: &str| {
+        let header = ("Authorization", format!("Bearer {token}"));
+        TestRequest::post().uri(path).insert_header(header)
+    };
+    let login = outcome(&auth, TestRequest::post().uri("/login/7")).await;
+    assert_eq!(login, (200, String::new(), 4));
+    let pair = fixture.log_in().await;
+    let (access, refresh) = (pair.access.token.as_str(), pair.refresh.token.as_str());
+    let refreshed = outcome(&auth, bearer("/refresh", refresh)).await;
+    assert_eq!(refreshed, (200, String::new(), 4));
+    let logout = outcome(&auth, bearer("/logout", access)).await;
+    assert_eq!(logout, (200, String::new(), 4));
+    let refused = outcome(&auth, bearer("/refresh", refresh)).await;
+    assert_eq!(refused, (401, "session_revoked".to_owned(), 0));
+    let again = outcome(&auth, bearer("/logout", access)).await;
+    assert_eq!(again, (200, String::new(), 4), "to repeat it does no harm");
+
+    // A copy of a token that was replaced long ago ends the session.
+    let stolen = fixture.log_in().await;
+    let mut owner = stolen.refresh.token.as_str().to_owned();
+    for _ in 0..2 {
+        fixture.clock.advance(Duration::from_secs(3600));
+        let claims = fixture.believed(&owner).unwrap();
+        let act = Act::at(fixture.auth.now());
+        let refreshed = fixture.sessions.refresh(&claims, &act).await.unwrap();
+        let Refreshed::Granted(pair) = refreshed else {
+            panic!("{refreshed:?}")
+        };
+        owner = pair.refresh.token.as_str().to_owned();
+    }
+    let copy = bearer("/refresh", stolen.refresh.token.as_str());
+    let reused = outcome(&auth, copy).await;
+    assert_eq!(reused, (401, "refresh_token_reused".to_owned(), 0));
+    let ended = outcome(&auth, bearer("/refresh", &owner)).await;
+    assert_eq!(ended, (401, "session_revoked".to_owned(), 0));
+}
+
+#[actix_web::test]
+async fn without_a_record_of_sessions_there_is_none_to_log_in_to() {
+    let tokens = Fixture::new().sessions.tokens().clone();
+    let auth = Auth::builder(tokens).on_rejection(own_words).build();
+    for path in ["/login/7", "/logout"] {
+        let refused = outcome(&auth, TestRequest::post().uri(path)).await;
+        assert_eq!(refused, (500, "internal_error".to_owned(), 0), "{path}");
+    }
+}
+
+#[test]
+fn a_rejection_is_an_error_with_a_cause() {
+    let cause = std::io::Error::other("the disk is full");
+    let error: Box<dyn std::error::Error> = Rejection::unavailable(cause).into();
+    let told = error.source().map(ToString::to_string);
+    assert_eq!(told.as_deref(), Some("the disk is full"));
 }

@@ -4,6 +4,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "test helpers"
 )]
 
@@ -21,7 +22,7 @@ use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{Act, EndReason, Refreshed, SessionStore, Subject};
+use tokenpair::session::{Act, EndReason, SessionStore, Subject};
 use tokenpair::testing::{BEGIN, CookieJar, SECRET, TestError, Testing};
 use tokenpair::token::{Freshness, IssueError};
 use tokenpair::web::{Access, Auth, Fresh, Refresh, Rejection, TokenCookies, WebPolicy, reissue};
@@ -36,26 +37,17 @@ async fn fresh_only(_: Fresh) -> &'static str {
 }
 
 async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-    let Some(sessions) = auth.sessions() else {
-        let access = auth.access_token(token.identity()).sign()?;
-        return Ok(HttpResponse::Ok()
-            .set_access_cookies(&auth, &access)
-            .finish());
-    };
-    match sessions.refresh(token.claims(), &act).await? {
-        Refreshed::Granted(pair) => Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish()),
-        Refreshed::Ended(end) => Err(end.into()),
-        Refreshed::Reused => Err(Rejection::refresh_token_reused()),
-        Refreshed::Superseded => Err(Rejection::refresh_superseded()),
+    if auth.sessions().is_some() {
+        let pair = auth.refresh(&token, &act).await?;
+        return Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish());
     }
+    let access = auth.access_token(token.identity()).sign()?;
+    let mut answer = HttpResponse::Ok();
+    Ok(answer.set_access_cookies(&auth, &access).finish())
 }
 
 async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-    for sid in auth.sessions_to_end(&request)? {
-        if let Some(sessions) = auth.sessions() {
-            sessions.end(&sid, EndReason::Logout, &act).await?;
-        }
-    }
+    auth.log_out(&request, &act).await?;
     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 }
 
@@ -321,6 +313,10 @@ async fn an_app_s_own_settings_and_loaders_are_tested_as_they_are() {
             let claims = json!({ "by": "loader" });
             claims.as_object().cloned().unwrap_or_default()
         })
+        .additional_headers(|_| {
+            let header = json!({ "by": "loader" });
+            header.as_object().cloned().unwrap_or_default()
+        })
         .user_lookup(|token| async move {
             let known = token.claims.sub() == "ada";
             Ok::<_, io::Error>(known.then_some(()))
@@ -329,6 +325,9 @@ async fn an_app_s_own_settings_and_loaders_are_tested_as_they_are() {
     let testing = Testing::of(&auth);
     let app = app(&testing).await;
     let ada = testing.user("ada").log_in().await.unwrap();
+    let decoded = testing.auth();
+    let decoded = decoded.decode(ada.pair().access.token.as_str()).run();
+    assert_eq!(decoded.unwrap().header["by"], "loader");
     let expected = r#"ada [] {"by": String("loader")}"#;
     let (status, text) = said(&app, ada.as_cookies(get("/"))).await;
     assert_eq!((status, text.as_str()), (200, expected));

@@ -352,8 +352,7 @@ fn unavailable(failure: Failure) -> Rejection {
 }
 
 /// An extractor's future: ready at once where nothing has to be waited for.
-#[expect(missing_debug_implementations, reason = "a future has nothing to show")]
-pub struct Verifying(State);
+pub(super) struct Verifying(State);
 
 enum State {
     Done(Option<Result<Rc<Verified>, Rejection>>),
