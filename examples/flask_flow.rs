@@ -16,7 +16,7 @@ use std::io;
 
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Bytes, Data};
+use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use serde_json::{Map, Value, json};
 use tokenpair::config::JwtSettings;
@@ -53,7 +53,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     HttpServer::new(move || {
         App::new()
             .app_data(auth.clone())
-            .app_data(Data::new(auth.clone()))
             .wrap(from_fn(reissue))
             .route("/login", web::post().to(login))
             .service(
@@ -122,11 +121,7 @@ fn message(status: StatusCode, text: &str) -> HttpResponse {
     HttpResponse::build(status).json(json!({ "msg": text }))
 }
 
-async fn login(
-    auth: Data<Auth>,
-    request: HttpRequest,
-    body: Bytes,
-) -> Result<HttpResponse, Rejection> {
+async fn login(auth: Auth, request: HttpRequest, body: Bytes) -> Result<HttpResponse, Rejection> {
     let Some(members) = object(&request, &body) else {
         return Ok(message(StatusCode::BAD_REQUEST, "Missing JSON in request"));
     };
@@ -146,10 +141,8 @@ async fn login(
             "Bad username or password",
         ));
     }
-    let access = auth.access_token("test").fresh(Freshness::Fresh).sign();
-    let access = access.map_err(Rejection::internal)?;
-    let refresh = auth.refresh_token("test").sign();
-    let refresh = refresh.map_err(Rejection::internal)?;
+    let access = auth.access_token("test").fresh(Freshness::Fresh).sign()?;
+    let refresh = auth.refresh_token("test").sign()?;
     Ok(HttpResponse::Ok()
         .set_access_cookies(&auth, &access)
         .set_refresh_cookies(&auth, &refresh)
@@ -188,21 +181,20 @@ async fn any_type(token: AnyToken) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "type": kind }))
 }
 
-async fn refresh(auth: Data<Auth>, token: Refresh) -> Result<HttpResponse, Rejection> {
-    let access = auth.access_token(token.claims().identity.clone()).sign();
-    let access = access.map_err(Rejection::internal)?;
+async fn refresh(auth: Auth, token: Refresh) -> Result<HttpResponse, Rejection> {
+    let access = auth.access_token(token.claims().identity.clone()).sign()?;
     Ok(HttpResponse::Ok()
         .set_access_cookies(&auth, &access)
         .json(json!({ "refresh": true, "access_token": access.token.as_str() })))
 }
 
-async fn logout(auth: Data<Auth>) -> HttpResponse {
+async fn logout(auth: Auth) -> HttpResponse {
     HttpResponse::Ok()
         .unset_jwt_cookies(&auth)
         .json(json!({ "msg": "Logout Successful" }))
 }
 
-async fn logout_access(auth: Data<Auth>) -> HttpResponse {
+async fn logout_access(auth: Auth) -> HttpResponse {
     HttpResponse::Ok()
         .unset_access_cookies(&auth)
         .json(json!({ "msg": "Logout Successful" }))

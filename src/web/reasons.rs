@@ -130,13 +130,20 @@ impl From<TokenError> for Rejection {
     }
 }
 
+/// A token that cannot be signed is our mistake, whatever the request was.
+impl From<IssueError> for Rejection {
+    fn from(error: IssueError) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<SessionError> for Rejection {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Store(_) | SessionError::Busy | SessionError::Stale => {
                 Self::unavailable(error)
             }
-            SessionError::Issue(_) => Self::internal(error),
+            SessionError::Issue(error) => error.into(),
         }
     }
 }
