@@ -1,7 +1,9 @@
 //! tokenpair logs people in with a pair of JSON Web Tokens, in the flow of Flask-JWT-Extended. This is a whole app:
 //!
 //! ```no_run
-//! use actix_web::{App, HttpResponse, HttpServer, get, middleware::from_fn, post, web::Json};
+//! use actix_web::middleware::from_fn;
+//! use actix_web::web::{Json, get, post};
+//! use actix_web::{App, HttpResponse, HttpServer};
 //! use tokenpair::config::JwtSettings;
 //! use tokenpair::token::Freshness;
 //! use tokenpair::web::{Access, Auth, Rejection, TokenCookies, reissue};
@@ -9,7 +11,6 @@
 //! #[derive(serde::Deserialize)]
 //! struct Credentials { username: String, password: String }
 //!
-//! #[post("/login")]
 //! async fn login(auth: Auth, given: Json<Credentials>) -> Result<HttpResponse, Rejection> {
 //!     if given.password != "correct horse" {
 //!         return Ok(HttpResponse::Unauthorized().json("Bad username or password"));
@@ -20,12 +21,10 @@
 //!     Ok(answer.set_access_cookies(&auth, &access).set_refresh_cookies(&auth, &refresh).json("welcome"))
 //! }
 //!
-//! #[get("/protected")]
 //! async fn protected(user: Access) -> String {
 //!     format!("logged in as {}", user.identity())
 //! }
 //!
-//! #[post("/logout")]
 //! async fn logout(auth: Auth) -> HttpResponse {
 //!     HttpResponse::Ok().unset_jwt_cookies(&auth).json("bye")
 //! }
@@ -34,8 +33,10 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let auth = JwtSettings::from_env()?.builder().build(); // JWT_SECRET_KEY, JWT_TOKEN_LOCATION=cookies
 //!     let app = move || {
-//!         let app = App::new().app_data(auth.clone()).wrap(from_fn(reissue));
-//!         app.service(login).service(protected).service(logout)
+//!         App::new().app_data(auth.clone()).wrap(from_fn(reissue))
+//!             .route("/login", post().to(login))
+//!             .route("/protected", get().to(protected))
+//!             .route("/logout", post().to(logout))
 //!     };
 //!     Ok(HttpServer::new(app).bind(("127.0.0.1", 8080))?.run().await?)
 //! }
