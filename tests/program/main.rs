@@ -22,6 +22,8 @@ mod exchange;
 #[path = "../common/jar.rs"]
 mod jar;
 mod support;
+#[path = "../common/walk.rs"]
+mod walk;
 
 mod cli;
 mod containers;

@@ -5,31 +5,16 @@ use std::process::Command;
 
 use crate::database::{Backend, Database};
 use crate::support::Program;
+use crate::walk;
 
 fn readme() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
 
-/// Whether a line is what the README says, with `…` for what differs each time.
-fn is_as_said(line: &str, said: &str) -> bool {
-    let parts: Vec<&str> = said.split('…').collect();
-    let mut rest = line;
-    for (index, part) in parts.iter().enumerate() {
-        let Some(found) = rest.find(part) else {
-            return false;
-        };
-        if index == 0 && found != 0 {
-            return false;
-        }
-        rest = &rest[found + part.len()..];
-    }
-    rest.is_empty() || said.ends_with('…')
-}
-
 /// Walks against a server of this program, whose address stands in place of the README's.
-fn walk(program: &Program) {
+fn take_the_walk(program: &Program) {
     let readme = readme();
-    let walk = readme
+    let steps = readme
         .split("```sh\n")
         .nth(1)
         .unwrap()
@@ -37,41 +22,18 @@ fn walk(program: &Program) {
         .next()
         .unwrap();
     let served = program.serve();
-    let folder = tempfile::tempdir().unwrap();
-    let script = walk.replace("127.0.0.1:8080", &served.address.to_string());
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{printed}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let said: Vec<&str> = walk
-        .lines()
-        .filter_map(|line| line.strip_prefix("#> "))
-        .collect();
-    assert_eq!(printed.lines().count(), said.len(), "{printed}");
-    for (line, said) in printed.lines().zip(said) {
-        assert!(
-            is_as_said(line, said),
-            "the README says\n{said}\nand the server\n{line}"
-        );
-    }
+    walk::follow(steps, served.address);
 }
 
 #[test]
 fn the_walk_with_curl_prints_what_the_readme_says_on_sqlite() {
-    walk(&Program::new());
+    take_the_walk(&Program::new());
 }
 
 #[test]
 fn the_walk_with_curl_prints_what_the_readme_says_on_postgresql() {
     let database = Database::create(Backend::Postgres);
-    walk(&Program::new().env("DATABASE_URL", &database.url()));
+    take_the_walk(&Program::new().env("DATABASE_URL", &database.url()));
 }
 
 #[test]
