@@ -1,0 +1,124 @@
+//! The store. Each method is one step that nothing comes between: here under a lock, in a database one statement or one
+//! transaction. It decides nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{
+    Act, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore, Step, StoreError,
+    Subject,
+};
+
+#[derive(Default)]
+pub(crate) struct Store(Mutex<Rows>);
+
+type Rows = HashMap<String, Session>;
+type Done<T> = Result<T, StoreError>;
+
+impl Store {
+    /// A database that is away would be a `StoreError::new(cause)`: the client gets a 503, and nobody is logged out.
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lives(session: &Session, now: Timestamp) -> bool {
+    session.revoked.is_none() && now < session.expires_at
+}
+
+fn end(rows: &mut Rows, id: &str, reason: EndReason, act: &Act) -> bool {
+    let row = rows.get_mut(id).filter(|row| row.revoked.is_none());
+    row.map(|row| row.revoked = Some((act.at, reason)))
+        .is_some()
+}
+
+/// Your table of users. Where it changes a password, roles or a state, it moves the epoch on.
+fn user(id: &str) -> Option<Subject> {
+    (id == "7").then(|| Subject {
+        id: id.to_owned(),
+        username: "ada".to_owned(),
+        roles: vec!["editor".to_owned()],
+        epoch: 0,
+        disabled: false,
+    })
+}
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn create(&self, session: &Session) -> Done<()> {
+        self.rows().insert(session.id.clone(), session.clone());
+        Ok(())
+    }
+
+    async fn load(&self, id: &str) -> Done<Option<SessionRecord>> {
+        let session = self.rows().get(id).cloned();
+        Ok(session.and_then(|session| {
+            let subject = user(&session.user_id)?;
+            Some(SessionRecord { session, subject })
+        }))
+    }
+
+    async fn subject(&self, user_id: &str) -> Done<Option<Subject>> {
+        Ok(user(user_id))
+    }
+
+    /// Compare and swap: of two refreshes at once, one finds the row changed.
+    async fn rotate(&self, step: &Step) -> Done<bool> {
+        let mut rows = self.rows();
+        let same = |row: &&mut Session| row.rotation == step.expected && lives(row, step.act.at);
+        let Some(row) = rows.get_mut(&step.id).filter(same) else {
+            return Ok(false);
+        };
+        row.rotation = step.next;
+        row.last_used_at = step.act.at;
+        Ok(true)
+    }
+
+    async fn touch(&self, id: &str, now: Timestamp, idle_since: Timestamp) -> Done<bool> {
+        let mut rows = self.rows();
+        let used = |row: &&mut Session| row.last_used_at > idle_since && lives(row, now);
+        let Some(row) = rows.get_mut(id).filter(used) else {
+            return Ok(false);
+        };
+        row.last_used_at = now;
+        Ok(true)
+    }
+
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Done<bool> {
+        Ok(end(&mut self.rows(), id, reason, act))
+    }
+
+    async fn list(&self, user_id: &str) -> Done<Vec<Session>> {
+        let rows = self.rows();
+        let own = rows.values().filter(|row| row.user_id == user_id);
+        let mut own: Vec<Session> = own.cloned().collect();
+        own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        Ok(own)
+    }
+
+    async fn revoke_others(
+        &self,
+        user_id: &str,
+        keep: &str,
+        reason: EndReason,
+        act: &Act,
+    ) -> Done<Vec<String>> {
+        let others = self.list(user_id).await?.into_iter();
+        let mut ids: Vec<String> = others.map(|row| row.id).filter(|id| id != keep).collect();
+        let mut rows = self.rows();
+        ids.retain(|id| end(&mut rows, id, reason, act));
+        Ok(ids)
+    }
+
+    async fn revocations_since(&self, since: Timestamp) -> Done<Vec<Revocation>> {
+        let rows = self.rows();
+        let news = rows.values().filter_map(|row| {
+            let (at, _) = row.revoked.filter(|(at, _)| *at >= since)?;
+            let subject = Revoked::Session(row.id.clone());
+            Some(Revocation { subject, at })
+        });
+        Ok(news.collect())
+    }
+}
