@@ -317,7 +317,7 @@ impl AuthBuilder {
     }
 }
 
-/// In a handler's signature: [`Auth::of`] the request.
+/// The handle itself, for handlers that make tokens or set cookies: the innermost scope's, as [`Auth::of`].
 impl FromRequest for Auth {
     type Error = Rejection;
     type Future = Ready<Result<Self, Rejection>>;

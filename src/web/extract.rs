@@ -20,7 +20,7 @@
 //! ```
 
 use std::any::Any;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -37,16 +37,6 @@ use super::location::Location;
 use super::rejection::Rejection;
 use super::verify::{Guard, Verified, Verifying};
 use crate::token::Claims;
-
-/// The handle itself, for handlers that make tokens or set cookies: the innermost scope's, as [`Auth::of`].
-impl FromRequest for Auth {
-    type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request).cloned())
-    }
-}
 
 fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
     match Auth::of(request) {

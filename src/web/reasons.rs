@@ -148,12 +148,6 @@ impl From<SessionError> for Rejection {
     }
 }
 
-impl From<IssueError> for Rejection {
-    fn from(error: IssueError) -> Self {
-        Self::internal(error)
-    }
-}
-
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
         Self::unavailable(error)

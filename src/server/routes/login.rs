@@ -110,7 +110,7 @@ pub(super) async fn login(
         remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(&request),
     };
-    let pair = state.sessions.login(&user, login, state.auth.now()).await?;
+    let pair = state.auth.log_in(&user, login).await?;
     Ok(granted(&state.auth, &pair, Done::Login, answer))
 }
 

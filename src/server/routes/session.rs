@@ -1,12 +1,12 @@
 //! `POST /refresh` and `/logout`.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::server::{State, browser};
-use crate::session::{Act, EndReason, Issued, Pair, Refreshed};
+use crate::session::{Act, Issued, Pair};
 use crate::token::CsrfValue;
 use crate::web::{Auth, Location, Refresh, Rejection};
 
@@ -109,22 +109,17 @@ pub(super) async fn refresh(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     let answer = Answer::from(token.location());
-    let rejection = match state.sessions.refresh(token.claims(), &act).await? {
-        Refreshed::Granted(pair) => return Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
-        Refreshed::Ended(end) => Rejection::from(end),
-        Refreshed::Reused => {
-            let claims = token.claims();
-            let sid = claims.sid.as_deref().unwrap_or_default();
-            log::warn!(
-                "session {sid} of user {} was ended: its refresh token was copied",
-                claims.sub()
-            );
-            Rejection::refresh_token_reused()
-        }
-        // The browser may hold the newer cookie already: leave it.
-        Refreshed::Superseded => return Err(Rejection::refresh_superseded()),
-    };
-    Ok(over(&state.auth, rejection, answer))
+    match state.auth.refresh(&token, &act).await {
+        Ok(pair) => Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
+        Err(rejection) if is_over(&rejection) => Ok(over(&state.auth, rejection, answer)),
+        Err(rejection) => Err(rejection),
+    }
+}
+
+/// Trouble of ours ends nothing, and where a newer refresh token exists the browser may hold it already.
+fn is_over(rejection: &Rejection) -> bool {
+    let superseded = rejection.code() == "refresh_superseded";
+    rejection.status_code() == StatusCode::UNAUTHORIZED && !superseded
 }
 
 /// The session is over, so its cookies go.
@@ -141,9 +136,7 @@ pub(super) async fn logout(
     request: HttpRequest,
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
-    for sid in state.auth.sessions_to_end(&request)? {
-        state.sessions.end(&sid, EndReason::Logout, &act).await?;
-    }
+    state.auth.log_out(&request, &act).await?;
     let mut response =
         HttpResponse::build(StatusCode::OK).json(json!({ "msg": "Logout Successful" }));
     state.auth.cookies().unset_all(response.headers_mut());
