@@ -79,11 +79,8 @@ impl SessionStore for Store {
     async fn touch(&self, id: &str, now: Timestamp, idle_since: Timestamp) -> Done<bool> {
         let mut rows = self.rows();
         let used = |row: &&mut Session| row.last_used_at > idle_since && lives(row, now);
-        let Some(row) = rows.get_mut(id).filter(used) else {
-            return Ok(false);
-        };
-        row.last_used_at = now;
-        Ok(true)
+        let row = rows.get_mut(id).filter(used);
+        Ok(row.map(|row| row.last_used_at = now).is_some())
     }
 
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Done<bool> {
@@ -105,9 +102,10 @@ impl SessionStore for Store {
         reason: EndReason,
         act: &Act,
     ) -> Done<Vec<String>> {
-        let others = self.list(user_id).await?.into_iter();
-        let mut ids: Vec<String> = others.map(|row| row.id).filter(|id| id != keep).collect();
         let mut rows = self.rows();
+        let others = rows.values();
+        let others = others.filter(|row| row.user_id == user_id && row.id != keep);
+        let mut ids: Vec<String> = others.map(|row| row.id.clone()).collect();
         ids.retain(|id| end(&mut rows, id, reason, act));
         Ok(ids)
     }
