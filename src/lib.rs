@@ -174,3 +174,8 @@ pub mod cli;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod settings;
+
+/// The guide's Rust is compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-flask.md")]
+mod coming_from_flask {}

@@ -417,3 +417,23 @@ fn the_readme_s_table_is_the_program_s() {
         .collect();
     assert_eq!(table, KNOWN.iter().map(rows).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_guide_from_flask_has_all_of_its_settings_and_the_server_s_defaults() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/coming-from-flask.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let rows = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `JWT_"));
+    let rows: Vec<[&str; 2]> = rows
+        .map(|row| row.split('|').map(str::trim).collect::<Vec<_>>())
+        .map(|cells| [cells[0].trim_end_matches('`'), cells[2]])
+        .collect();
+    assert_eq!(rows.len(), 43);
+    for [name, default] in rows {
+        let known = KNOWN
+            .iter()
+            .find(|known| known.name.strip_prefix("JWT_") == Some(name));
+        assert_eq!(default, known.map_or("–", |known| known.default), "{name}");
+    }
+}
