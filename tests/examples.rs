@@ -8,6 +8,8 @@
     reason = "test helpers"
 )]
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "common/walk.rs"]
 mod walk;
 
@@ -24,18 +26,6 @@ const WITHOUT_A_WALK: [&str; 2] = ["flask_flow", "session_rules"];
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
-}
-
-/// Cargo puts examples beside the folder of the tests, and builds them for `cargo test`.
-fn program(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let target = tests.parent().and_then(Path::parent).unwrap();
-    let program = target.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{name} is not built: cargo build --examples"
-    );
-    program
 }
 
 struct Head(String);
@@ -93,7 +83,7 @@ fn serve(name: &str, settings: &[(&str, &str)]) -> Served {
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap();
-        let child = Command::new(program(name))
+        let child = Command::new(example::program(name))
             .envs(Head::of(name).settings())
             .envs(settings.iter().copied())
             .env("PORT", address.port().to_string())

@@ -15,6 +15,8 @@
 
 mod cases;
 mod compare;
+#[path = "../common/example.rs"]
+mod example;
 mod http;
 mod keys;
 mod places;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::example;
 use super::settings::Setting;
 
 /// The Python that has what `requirements.txt` names; `scripts/test` makes one and sets it.
@@ -37,7 +38,7 @@ impl Program {
                 ]));
                 command
             }
-            Self::FlaskFlow => Command::new(flask_flow()),
+            Self::FlaskFlow => Command::new(example::program("flask_flow")),
         }
     }
 }
@@ -46,19 +47,6 @@ fn python() -> String {
     std::env::var(PYTHON).unwrap_or_else(|_| {
         panic!("{PYTHON} is not set: run scripts/test, or set it to a Python with what tests/flask/requirements.txt names")
     })
-}
-
-/// Cargo builds examples beside the folder of its tests.
-fn flask_flow() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let built = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let program = built.join("examples").join("flask_flow");
-    assert!(
-        program.exists(),
-        "{} is not built: cargo build --example flask_flow",
-        program.display()
-    );
-    program
 }
 
 /// A program that listens; it is ended with the test.
