@@ -64,44 +64,37 @@
 //! [`session::SessionStore`] (nine methods; `examples/own_session_store` shows all of them).
 //!
 //! ```
-//! use actix_web::web::Data;
 //! use actix_web::{HttpRequest, HttpResponse};
 //! use tokenpair::clock::Clock;
 //! use tokenpair::keys::{Algorithm, KeyRing};
-//! use tokenpair::session::{Act, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions};
+//! use tokenpair::session::{Act, Login, MemoryStore, SessionPolicy, Sessions, Subject};
 //! use tokenpair::token::{TokenPolicy, Tokens};
 //! use tokenpair::web::{Auth, Refresh, Rejection, TokenCookies, WebPolicy, device};
 //!
-//! async fn login(auth: Auth, sessions: Data<Sessions>, request: HttpRequest) -> Result<HttpResponse, Rejection> {
-//!     let user = sessions.subject("7").await?; // whom your app has just asked for a password
-//!     let Some(user) = user else { return Ok(HttpResponse::Unauthorized().finish()) };
+//! # async fn who_logs_in() -> Subject { unimplemented!() }
+//! async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
+//!     let user = who_logs_in().await; // your app's, which asks for a password
 //!     let login = Login { remember: false, device: device(&request) };
-//!     let pair = sessions.login(&user, login, auth.now()).await?;
+//!     let pair = auth.log_in(&user, login).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn refresh(auth: Auth, sessions: Data<Sessions>, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-//!     match sessions.refresh(token.claims(), &act).await? {
-//!         Refreshed::Granted(pair) => Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish()),
-//!         Refreshed::Ended(end) => Err(end.into()),
-//!         Refreshed::Reused => Err(Rejection::refresh_token_reused()),
-//!         Refreshed::Superseded => Err(Rejection::refresh_superseded()),
-//!     }
+//! async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
+//!     let pair = auth.refresh(&token, &act).await?;
+//!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn logout(auth: Auth, sessions: Data<Sessions>, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-//!     for sid in auth.sessions_to_end(&request)? {
-//!         sessions.end(&sid, EndReason::Logout, &act).await?;
-//!     }
+//! async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
+//!     auth.log_out(&request, &act).await?;
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!
 //! let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
 //! let tokens = Tokens::new(keys, TokenPolicy::default());
 //! let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
-//! let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
+//! let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
 //! # use actix_web::{App, web::post};
-//! # let _ = App::new().app_data(auth).app_data(Data::new(sessions))
+//! # let _ = App::new().app_data(auth)
 //! #     .route("/login", post().to(login)).route("/refresh", post().to(refresh)).route("/logout", post().to(logout));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

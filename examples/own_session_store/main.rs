@@ -29,12 +29,12 @@ mod store;
 use std::env;
 use std::error::Error;
 
-use actix_web::web::{self, Data};
+use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
-use tokenpair::session::{Act, EndReason, Login, Pair, Refreshed, SessionPolicy, Sessions};
+use tokenpair::session::{Act, Login, Pair, SessionPolicy, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair::web::{Access, Auth, Refresh, Rejection, device};
 
@@ -48,12 +48,8 @@ fn answer(pair: &Pair) -> HttpResponse {
 }
 
 /// No password is asked for: that is your app's own.
-async fn login(
-    sessions: Data<Sessions>,
-    auth: Auth,
-    request: HttpRequest,
-) -> Result<HttpResponse, Rejection> {
-    let Some(user) = sessions.subject("7").await? else {
+async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
+    let Some(user) = store::user("7") else {
         return Ok(HttpResponse::Unauthorized().finish());
     };
     let device = device(&request);
@@ -61,8 +57,7 @@ async fn login(
         device,
         ..Login::default()
     };
-    let pair = sessions.login(&user, login, auth.now()).await?;
-    Ok(answer(&pair))
+    Ok(answer(&auth.log_in(&user, login).await?))
 }
 
 async fn protected(user: Access) -> String {
@@ -70,28 +65,12 @@ async fn protected(user: Access) -> String {
     format!("hello {}", name.unwrap_or("you"))
 }
 
-async fn refresh(
-    sessions: Data<Sessions>,
-    token: Refresh,
-    act: Act,
-) -> Result<HttpResponse, Rejection> {
-    match sessions.refresh(token.claims(), &act).await? {
-        Refreshed::Granted(pair) => Ok(answer(&pair)),
-        Refreshed::Ended(end) => Err(end.into()),
-        Refreshed::Reused => Err(Rejection::refresh_token_reused()),
-        Refreshed::Superseded => Err(Rejection::refresh_superseded()),
-    }
+async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
+    Ok(answer(&auth.refresh(&token, &act).await?))
 }
 
-async fn logout(
-    sessions: Data<Sessions>,
-    auth: Auth,
-    request: HttpRequest,
-    act: Act,
-) -> Result<&'static str, Rejection> {
-    for id in auth.sessions_to_end(&request)? {
-        sessions.end(&id, EndReason::Logout, &act).await?;
-    }
+async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<&'static str, Rejection> {
+    auth.log_out(&request, &act).await?;
     Ok("bye")
 }
 
@@ -102,12 +81,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::new(Store::default(), tokens, SessionPolicy::default());
     // Over a database that others write too: again and again, so that their logouts hold here.
     sessions.sync_revocations(Clock::system().now()).await?;
-    let auth = Auth::new(sessions.clone(), web, Clock::system());
+    let auth = Auth::new(sessions, web, Clock::system());
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
     let app = move || {
         let app = App::new().app_data(auth.clone());
-        app.app_data(Data::new(sessions.clone()))
-            .route("/login", web::post().to(login))
+        app.route("/login", web::post().to(login))
             .route("/protected", web::get().to(protected))
             .route("/refresh", web::post().to(refresh))
             .route("/logout", web::post().to(logout))

@@ -35,7 +35,7 @@ fn end(rows: &mut Rows, id: &str, reason: EndReason, act: &Act) -> bool {
 }
 
 /// Your table of users. Where it changes a password, roles or a state, it moves the epoch on.
-fn user(id: &str) -> Option<Subject> {
+pub(crate) fn user(id: &str) -> Option<Subject> {
     (id == "7").then(|| Subject {
         id: id.to_owned(),
         username: "ada".to_owned(),
