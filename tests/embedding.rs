@@ -186,6 +186,8 @@ fn a_stranger_s_users_log_in_refresh_and_log_out() {
     assert_ne!(before.cookies, browser.cookies);
     let again = app.send("POST", "/refresh", &before, None);
     assert_eq!(again.status, 200, "another tab: {again:?}");
+    let again = app.send("POST", "/refresh", &browser, None);
+    assert_eq!(again.cookies.len(), 2, "it is the current one: {again:?}");
 
     let copy = browser.clone();
     let logout = app.send("POST", "/logout", &browser, None);

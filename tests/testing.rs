@@ -190,6 +190,8 @@ async fn the_header_is_the_one_that_the_policy_names() {
     let ada = testing.user("ada").log_in().await.unwrap();
     let request = ada.as_bearer(get("/")).to_http_request();
     assert_eq!(request.headers().get(AUTHORIZATION), None);
+    let token = ada.pair().access.token.as_str();
+    assert_eq!(request.headers().get("x-token").unwrap(), token);
     let app = app(&testing).await;
     assert_eq!(said(&app, ada.as_bearer(get("/"))).await.0, 200);
 }

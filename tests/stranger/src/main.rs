@@ -86,12 +86,12 @@ fn refuse(status: StatusCode, code: &'static str) -> Rejection {
     Rejection::new(status, code, "No")
 }
 
-fn account(number: u32, name: &str, is_admin: bool) -> Account {
+fn account(number: u32, name: &str, role: &'static str) -> Account {
     Account {
         number,
         name: name.to_owned(),
         password: format!("{name}'s password"),
-        is_admin,
+        role,
         banned: false,
         version: 0,
     }
@@ -114,8 +114,8 @@ fn auth(store: &Store) -> Result<Auth, Box<dyn Error>> {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::default();
-    store.add(account(1, "ada", true))?;
-    store.add(account(2, "bob", false))?;
+    store.add(account(1, "ada", "admin"))?;
+    store.add(account(2, "bob", "author"))?;
     let auth = auth(&store)?;
     let server = HttpServer::new(move || {
         App::new()

@@ -15,22 +15,17 @@ pub struct Account {
     pub number: u32,
     pub name: String,
     pub password: String,
-    pub is_admin: bool,
+    pub role: &'static str,
     pub banned: bool,
     pub version: i64,
 }
 
 impl Account {
     pub fn subject(&self) -> Subject {
-        let roles = if self.is_admin {
-            vec!["admin".to_owned()]
-        } else {
-            Vec::new()
-        };
         Subject {
             id: self.number.to_string(),
             username: self.name.clone(),
-            roles,
+            roles: vec![self.role.to_owned()],
             epoch: self.version,
             disabled: self.banned,
         }
