@@ -1,6 +1,6 @@
 //! Tokens in cookies, for browsers: CSRF values, reissue, and a logout that removes them.
 //!
-//!     JWT_TOKEN_LOCATION=cookies JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example cookies --no-default-features
+//!     JWT_TOKEN_LOCATION=cookies JWT_REISSUE_WITHIN=15m JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example cookies --no-default-features
 //!
 //! Behind TLS add `JWT_COOKIE_SECURE=true`.
 //!
@@ -20,8 +20,8 @@
 //! curl -sw '\n' -b jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/protected
 //! #> {"logged_in_as":"ada"}
 //!
-//! # A cookie with less than JWT_REISSUE_WITHIN (30 min) to live gets a successor after the response. Here that is each:
-//! # an access token lives for 15 min unless JWT_ACCESS_TOKEN_EXPIRES says otherwise. The CSRF value stays.
+//! # A cookie with less than JWT_REISSUE_WITHIN to live gets a successor after the response. With 15 min that is each, to
+//! # show it: an access token lives for 15 min unless JWT_ACCESS_TOKEN_EXPIRES says otherwise. The CSRF value stays.
 //! curl -si -b jar -c jar $server/protected | grep -i '^set-cookie: '
 //! #> set-cookie: access_token_cookie=…
 //! #> set-cookie: csrf_access_token=…

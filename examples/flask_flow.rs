@@ -25,14 +25,16 @@ use tokenpair::web::{
     Access, AnyToken, Auth, Fresh, Location, MaybeAccess, Refresh, Rejection, TokenCookies, reissue,
 };
 
-/// Locations as a web app wants them; everything else is Flask-JWT-Extended's default.
+/// Locations as a web app wants them, and the window of Flask-JWT-Extended's recipe; everything else is its default.
 fn setting(name: &str) -> Option<String> {
-    let default = (name == "JWT_TOKEN_LOCATION").then(|| "headers,cookies".to_owned());
     let given = env::var(name).ok();
-    match name {
-        "JWT_TOKEN_LOCATION" => given.filter(|text| !text.is_empty()).or(default),
-        _ => given,
-    }
+    let default = match name {
+        "JWT_TOKEN_LOCATION" => "headers,cookies",
+        "JWT_REISSUE_WITHIN" => "30m",
+        _ => return given,
+    };
+    let given = given.filter(|text| !text.is_empty());
+    given.or_else(|| Some(default.to_owned()))
 }
 
 #[actix_web::main]

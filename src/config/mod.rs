@@ -55,8 +55,8 @@ impl JwtSettings {
     /// [`Problems`]: all that cannot work.
     pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
-        let web = web::web(&mut reader, flask_web(), &FLASK_ORDER);
         let tokens = tokens::tokens(&mut reader, flask_tokens(), Never::Allowed);
+        let web = web::web(&mut reader, flask_web(&tokens), &FLASK_ORDER);
         let tokens = TokenPolicy {
             encode_csrf: web.csrf.protect,
             ..tokens
@@ -80,15 +80,21 @@ const FLASK_ORDER: [Location; 4] = [
     Location::QueryString,
 ];
 
-fn flask_web() -> WebPolicy {
+/// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
+/// would put a new token into every response: here it is half a lifetime at most.
+fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
+    let default = WebPolicy::default();
+    let half = tokens.access_expires.map(|lifetime| lifetime / 2);
+    let recipe = default.reissue_within;
     WebPolicy {
         locations: vec![Location::Headers],
+        reissue_within: half.map_or(recipe, |half| half.min(recipe)),
         cookies: CookiePolicy {
             secure: false,
             same_site: None,
             ..CookiePolicy::default()
         },
-        ..WebPolicy::default()
+        ..default
     }
 }
 
