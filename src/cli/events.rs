@@ -21,10 +21,7 @@ pub(super) struct Wanted {
 }
 
 fn kind(word: &str) -> Result<EventKind, String> {
-    EventKind::from_word(word).ok_or_else(|| {
-        let words = EventKind::ALL.map(EventKind::word).join(", ");
-        format!("write one of {words}")
-    })
+    EventKind::from_word(word).ok_or_else(|| format!("write one of {}", EventKind::words()))
 }
 
 pub(super) fn run(wanted: Wanted, out: &mut dyn Write) -> Result<(), Failure> {

@@ -56,7 +56,7 @@ impl JwtSettings {
     pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
         let tokens = tokens::tokens(&mut reader, flask_tokens(), Never::Allowed);
-        let web = web::web(&mut reader, flask_web(&tokens), &FLASK_ORDER);
+        let web = web::web(&mut reader, flask_web(&tokens), &Location::ALL);
         let tokens = TokenPolicy {
             encode_csrf: web.csrf.protect,
             ..tokens
@@ -72,13 +72,6 @@ impl JwtSettings {
         Auth::builder(Tokens::new(self.keys, self.tokens)).policy(self.web)
     }
 }
-
-const FLASK_ORDER: [Location; 4] = [
-    Location::Headers,
-    Location::Cookies,
-    Location::Json,
-    Location::QueryString,
-];
 
 /// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
 /// would put a new token into every response: here it is half a lifetime at most.
@@ -108,7 +101,8 @@ fn flask_tokens() -> TokenPolicy {
 
 /// The key that signs, and the same material for every other algorithm that is taken.
 fn keys(reader: &mut Reader<'_>) -> Option<KeyRing> {
-    let wanted = "write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+    let wanted = &format!("write one of {names}");
     let algorithm = reader.parsed(
         "JWT_ALGORITHM",
         Algorithm::default(),

@@ -3,18 +3,7 @@
 use super::store::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
-use crate::token::{Claims, CsrfValue, Freshness, IssueError, Token, TokenKind, Tokens};
-
-/// A signed token and what its bearer must know of it.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// The text.
-    pub token: Token,
-    /// Its CSRF value, if tokens carry one.
-    pub csrf: Option<CsrfValue>,
-    /// Its `exp`; none if it never ends.
-    pub expires_at: Option<Timestamp>,
-}
+use crate::token::{Claims, CsrfValue, Freshness, IssueError, Issued, TokenKind, Tokens};
 
 /// What a login and a refresh give.
 #[derive(Clone, Debug)]
@@ -93,16 +82,10 @@ impl Mint<'_> {
         let session = &self.record.session;
         let end = session.expires_at;
         let exp = Some(claims.exp.map_or(end, |exp| exp.min(end)));
-        let claims = Claims {
+        self.tokens.sign(&Claims {
             exp,
             sid: Some(session.id.clone()),
             ..claims
-        };
-        let token = self.tokens.sign(&claims)?;
-        Ok(Issued {
-            token,
-            csrf: claims.csrf,
-            expires_at: exp,
         })
     }
 }

@@ -18,7 +18,7 @@ pub use async_trait::async_trait;
 
 pub use self::act::Act;
 pub use self::memory::MemoryStore;
-pub use self::mint::{Issued, Pair};
+pub use self::mint::Pair;
 pub use self::revocation::{Revocation, Revocations, Revoked};
 pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;

@@ -8,13 +8,13 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::act::Act;
-use super::mint::{Issued, Mint, Pair};
+use super::mint::{Mint, Pair};
 use super::revocation::{OVERLAP, Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
 use super::seed::Seed;
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
-use crate::token::{Claims, Freshness, IssueError, Tokens};
+use crate::token::{Claims, Freshness, IssueError, Issued, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 #[derive(Clone)]

@@ -84,6 +84,11 @@ impl EventKind {
         }
     }
 
+    /// All the words, for a person.
+    pub fn words() -> String {
+        Self::ALL.map(Self::word).join(", ")
+    }
+
     /// The kind of that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)

@@ -94,32 +94,21 @@ fn is_full(batch: usize) -> bool {
     i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)
 }
 
-fn old_sessions(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    let ids: Vec<String> = sessions::table
-        .filter(sessions::expires_at.lt(before.unix()))
-        .order(sessions::expires_at)
-        .limit(BATCH)
-        .select(sessions::id)
-        .load(conn)?;
-    diesel::delete(sessions::table.filter(sessions::id.eq_any(ids))).execute(conn)
+/// A batch of what is older by that column, the oldest first.
+macro_rules! old {
+    ($name:ident, $table:ident, $column:ident) => {
+        fn $name(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
+            let ids: Vec<String> = $table::table
+                .filter($table::$column.lt(before.unix()))
+                .order($table::$column)
+                .limit(BATCH)
+                .select($table::id)
+                .load(conn)?;
+            diesel::delete($table::table.filter($table::id.eq_any(ids))).execute(conn)
+        }
+    };
 }
 
-fn old_revocations(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    let ids: Vec<String> = revocations::table
-        .filter(revocations::at.lt(before.unix()))
-        .order(revocations::at)
-        .limit(BATCH)
-        .select(revocations::id)
-        .load(conn)?;
-    diesel::delete(revocations::table.filter(revocations::id.eq_any(ids))).execute(conn)
-}
-
-fn old_events(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    let ids: Vec<String> = audit_events::table
-        .filter(audit_events::at.lt(before.unix()))
-        .order(audit_events::at)
-        .limit(BATCH)
-        .select(audit_events::id)
-        .load(conn)?;
-    diesel::delete(audit_events::table.filter(audit_events::id.eq_any(ids))).execute(conn)
-}
+old!(old_sessions, sessions, expires_at);
+old!(old_revocations, revocations, at);
+old!(old_events, audit_events, at);

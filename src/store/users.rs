@@ -135,6 +135,9 @@ pub struct Role(String);
 pub struct RoleError;
 
 impl Role {
+    /// How many a user may have.
+    pub const MOST: usize = 16;
+
     /// Reads a role's name.
     ///
     /// # Errors

@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use super::{CookieJar, Testing};
 use crate::clock::Timestamp;
-use crate::session::{Issued, Login, Pair, SessionError, SessionStore, StoreError, Subject};
+use crate::session::{Login, Pair, SessionError, SessionStore, StoreError, Subject};
 use crate::token::{
-    Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, TokenError, TokenKind,
+    Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenError, TokenKind,
 };
 use crate::web::Auth;
 
@@ -179,14 +179,8 @@ impl TestUser {
             exp: self.change.end_of(&claims, auth),
             ..claims
         };
-        let (token, expires_at) = auth
-            .tokens()
-            .sign_with(&claims, &self.change.claims, &header)?;
-        Ok(Issued {
-            token,
-            csrf: claims.csrf,
-            expires_at,
-        })
+        let tokens = auth.tokens();
+        Ok(tokens.sign_with(&claims, &self.change.claims, &header)?)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::error::TokenError;
 use crate::clock::Timestamp;
 
 /// The `type` claim. An allow-list: only these two exact strings are types (RFC 8725 section 3.12).
@@ -116,6 +118,17 @@ impl Claims {
     /// The user's id as text; empty if the identity is other JSON than a string.
     pub fn sub(&self) -> &str {
         self.identity.as_str().unwrap_or_default()
+    }
+
+    /// Whether this is the CSRF value, compared in constant time, byte by byte.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Missing`] if the token has none.
+    pub fn has_csrf(&self, value: &[u8]) -> Result<bool, TokenError> {
+        let own = self.csrf.as_ref();
+        let own = own.ok_or(TokenError::Missing("csrf".into()))?.as_str();
+        Ok(constant_time::verify_slices_are_equal(value, own.as_bytes()).is_ok())
     }
 
     /// Under the names that travel; the identity under `identity_claim`. Always in the same order, so that equal claims

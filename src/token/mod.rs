@@ -86,6 +86,17 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A signed token and what its bearer must know of it.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The text.
+    pub token: Token,
+    /// Its CSRF value, if tokens carry one.
+    pub csrf: Option<CsrfValue>,
+    /// Its `exp`; none if it never ends.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// Signs and verifies tokens with one key ring under one policy.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -164,14 +175,17 @@ impl Tokens {
     /// # Errors
     ///
     /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
-    pub fn sign(&self, claims: &Claims) -> Result<Token, IssueError> {
+    pub fn sign(&self, claims: &Claims) -> Result<Issued, IssueError> {
         let header = serde_json::to_vec(&self.header()?)?;
-        let claims = claims.named(&self.policy.identity_claim);
-        self.sign_parts(&header, &serde_json::to_vec(&claims)?)
+        let named = claims.named(&self.policy.identity_claim);
+        Ok(Issued {
+            token: self.sign_parts(&header, &serde_json::to_vec(&named)?)?,
+            csrf: claims.csrf.clone(),
+            expires_at: claims.exp,
+        })
     }
 
-    /// Signs the claims with some more, which win over them, and with some more header parameters. Also gives the `exp` that
-    /// results.
+    /// Signs the claims with some more, which win over them, and with some more header parameters.
     ///
     /// # Errors
     ///
@@ -181,7 +195,7 @@ impl Tokens {
         claims: &Claims,
         more: &Map<String, Value>,
         header: &Map<String, Value>,
-    ) -> Result<(Token, Option<Timestamp>), IssueError> {
+    ) -> Result<Issued, IssueError> {
         let identity = self.policy.identity_claim.as_str();
         let reserved = |name: &&String| {
             *name == identity || ["type", "csrf", "sid", "gen"].contains(&name.as_str())
@@ -202,7 +216,11 @@ impl Tokens {
             &serde_json::to_vec(&parameters)?,
             &serde_json::to_vec(&payload)?,
         )?;
-        Ok((token, exp.map(Timestamp::from_unix)))
+        Ok(Issued {
+            token,
+            csrf: claims.csrf.clone(),
+            expires_at: exp.map(Timestamp::from_unix),
+        })
     }
 
     /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).

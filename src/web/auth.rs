@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::cookies::CookiePolicy;
@@ -247,8 +248,9 @@ impl AuthBuilder {
         self
     }
 
-    /// Loads the user of a verified token, once per request, for [`CurrentUser`](super::CurrentUser);
-    /// `user_lookup_loader`. None is answered with 401, a failure with 503.
+    /// Loads the user of a verified token for [`CurrentUser`](super::CurrentUser); `user_lookup_loader`. Each guard that a
+    /// request meets loads it, so a handler that takes the user needs no other guard beside it. None is answered with 401,
+    /// a failure with 503.
     pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
@@ -263,10 +265,7 @@ impl AuthBuilder {
     /// Claims that every token of an identity gets; `additional_claims_loader`. Those given to one token win.
     pub fn additional_claims(
         mut self,
-        loader: impl Fn(&serde_json::Value) -> serde_json::Map<String, serde_json::Value>
-        + Send
-        + Sync
-        + 'static,
+        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
     ) -> Self {
         self.0.loaders.claims = Some(Arc::new(loader));
         self
@@ -275,10 +274,7 @@ impl AuthBuilder {
     /// Header parameters that every token of an identity gets; `additional_headers_loader`.
     pub fn additional_headers(
         mut self,
-        loader: impl Fn(&serde_json::Value) -> serde_json::Map<String, serde_json::Value>
-        + Send
-        + Sync
-        + 'static,
+        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
     ) -> Self {
         self.0.loaders.headers = Some(Arc::new(loader));
         self

@@ -15,8 +15,8 @@ use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 pub use actix_web::cookie::SameSite;
 
 use crate::clock::Timestamp;
-use crate::session::{Issued, Pair};
-use crate::token::TokenKind;
+use crate::session::Pair;
+use crate::token::{Issued, TokenKind};
 
 /// How the four cookies are named and sent. The fields are Flask-JWT-Extended's settings.
 #[derive(Clone, Debug)]

@@ -187,14 +187,17 @@ impl<U: Any> FromRequest for CurrentUser<U> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let loaded = loaded_user(request);
-        let (verifying, request) = (start(request, payload, Guard::Access), request.clone());
+        // A guard around the scope may have found the user already.
+        let verifying = match loaded_user(request) {
+            Some(_) => None,
+            None => Some(start(request, payload, Guard::Access)),
+        };
+        let request = request.clone();
         Box::pin(async move {
-            if loaded.is_none() {
+            if let Some(verifying) = verifying {
                 verifying.await?;
             }
-            let user = loaded.or_else(|| loaded_user(&request));
-            let user = user.and_then(|user| user.0.downcast().ok());
+            let user = loaded_user(&request).and_then(|user| user.0.downcast().ok());
             user.map(Self).ok_or_else(|| Rejection::internal(NoUser))
         })
     }

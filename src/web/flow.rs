@@ -14,7 +14,7 @@ use crate::token::Claims;
 struct NoSessions;
 
 impl Auth {
-    fn recorded(&self) -> Result<&Sessions, Rejection> {
+    pub(super) fn recorded(&self) -> Result<&Sessions, Rejection> {
         self.sessions()
             .ok_or_else(|| Rejection::internal(NoSessions))
     }

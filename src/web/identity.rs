@@ -100,8 +100,6 @@ enum LoginTrouble {
         "Identity::login was given an id that the store does not know, or whose user is disabled"
     )]
     Unknown,
-    #[error("Identity::login records a session, and this Auth has no Sessions")]
-    NoSessions,
     #[error("Identity::login sets cookies, and WebPolicy::locations has none")]
     NoCookies,
 }
@@ -117,18 +115,15 @@ async fn log_in<B>(
     let id = session
         .get::<String>(USER_ID)
         .map_err(Rejection::internal)?;
-    let sessions = auth
-        .sessions()
-        .ok_or_else(|| Rejection::internal(LoginTrouble::NoSessions))?;
-    let subject = sessions.subject(&id.unwrap_or_default()).await?;
+    let subject = auth.recorded()?.subject(&id.unwrap_or_default()).await?;
     let subject = subject.ok_or_else(|| Rejection::internal(LoginTrouble::Unknown))?;
     let login = Login {
         remember: auth.policy().remember,
         device: device(response.request()),
     };
-    let now = auth.now();
-    let pair = sessions.login(&subject, login, now).await?;
-    auth.cookies().set_pair(response.headers_mut(), &pair, now);
+    let pair = auth.log_in(&subject, login).await?;
+    auth.cookies()
+        .set_pair(response.headers_mut(), &pair, auth.now());
     Ok(())
 }
 

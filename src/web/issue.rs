@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::constant_time;
 use serde_json::{Map, Value};
 
 use super::auth::Auth;
 use super::loaders::Additions;
 use super::rejection::Rejection;
 use crate::random::{ID_BYTES, random_text};
-use crate::session::{Issued, Reissued};
-use crate::token::{
-    Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, TokenError, TokenKind,
-};
+use crate::session::Reissued;
+use crate::token::{Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenKind};
 
 impl Auth {
     /// An access token for an identity, not fresh unless it is said.
@@ -65,7 +62,7 @@ impl Auth {
         let fresh = self
             .tokens()
             .claims(TokenKind::Access, Value::Null, jti, now);
-        let access = self.issue(&Claims {
+        let access = self.tokens().sign(&Claims {
             fresh: Freshness::Stale,
             jti: fresh.jti,
             iat: fresh.iat,
@@ -78,14 +75,6 @@ impl Auth {
         Ok(Reissued {
             access,
             remember: self.policy().remember,
-        })
-    }
-
-    fn issue(&self, claims: &Claims) -> Result<Issued, IssueError> {
-        Ok(Issued {
-            token: self.tokens().sign(claims)?,
-            csrf: claims.csrf.clone(),
-            expires_at: claims.exp,
         })
     }
 }
@@ -139,12 +128,7 @@ impl TokenBuilder<'_> {
     /// [`IssueError`] if the key refuses, or a claim is one that the library has to be sure of.
     pub fn sign(self) -> Result<Issued, IssueError> {
         let tokens = self.auth.tokens();
-        let (token, expires_at) = tokens.sign_with(&self.claims, &self.extra, &self.header)?;
-        Ok(Issued {
-            token,
-            csrf: self.claims.csrf,
-            expires_at,
-        })
+        tokens.sign_with(&self.claims, &self.extra, &self.header)
     }
 }
 
@@ -182,13 +166,10 @@ impl<'a> Decoding<'a> {
         let Some(wanted) = self.csrf else {
             return Ok(decoded);
         };
-        let value = decoded.claims.csrf.as_ref();
-        let value = value.ok_or(TokenError::Missing("csrf".into()))?.as_str();
-        match constant_time::verify_slices_are_equal(value.as_bytes(), wanted.as_bytes()) {
-            Ok(()) => Ok(decoded),
-            Err(_) => Err(Rejection::csrf_mismatch(
-                "The value is not this token's.".to_owned(),
-            )),
+        if decoded.claims.has_csrf(wanted.as_bytes())? {
+            return Ok(decoded);
         }
+        let hint = "The value is not this token's.".to_owned();
+        Err(Rejection::csrf_mismatch(hint))
     }
 }

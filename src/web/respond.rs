@@ -4,8 +4,8 @@ use actix_web::http::header::{HeaderMap, SET_COOKIE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use super::auth::Auth;
-use crate::session::{Issued, Pair};
-use crate::token::TokenKind;
+use crate::session::Pair;
+use crate::token::{Issued, TokenKind};
 
 /// Sets and removes token cookies.
 ///

@@ -17,6 +17,7 @@ use super::cookies;
 use super::loaders::{Failure, LoadedUser};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
+use crate::session::Sessions;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 /// What a route asks of a token.
@@ -90,20 +91,13 @@ impl Auth {
         payload: &mut Payload,
         guard: Guard,
     ) -> Result<Rc<Verified>, Rejection> {
-        let body = self.read_body(request, payload).await?;
+        let body = if body::matters(request, self.policy()) {
+            let read = body::read(request, payload).await;
+            read.map_err(|rejection| self.dress(rejection))?
+        } else {
+            Body::Unread
+        };
         self.verify_in(request, guard, &body).await
-    }
-
-    async fn read_body(
-        &self,
-        request: &HttpRequest,
-        payload: &mut Payload,
-    ) -> Result<Body, Rejection> {
-        if !body::matters(request, self.policy()) {
-            return Ok(Body::Unread);
-        }
-        let read = body::read(request, payload).await;
-        read.map_err(|rejection| self.dress(rejection))
     }
 
     async fn verify_in(
@@ -313,9 +307,7 @@ impl Auth {
             .and_then(verify)
         {
             // What has ended already, anyone may forget.
-            let ended = |sessions: &crate::session::Sessions| {
-                sessions.revocations().concern_session(&claims)
-            };
+            let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
             if self.sessions().is_some_and(ended) {
                 return Ok(None);
             }

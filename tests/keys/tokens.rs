@@ -17,7 +17,7 @@ fn now() -> Timestamp {
 
 fn sign(tokens: &Tokens) -> String {
     let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
-    tokens.sign(&claims).unwrap().as_str().to_owned()
+    tokens.sign(&claims).unwrap().token.as_str().to_owned()
 }
 
 fn believes(keys: KeyRing, token: &str) -> Result<String, TokenError> {

@@ -59,7 +59,7 @@ pub(super) enum Fault {
     Hash(#[from] ForeignHashError),
     #[error(transparent)]
     Role(#[from] RoleError),
-    #[error("a user has at most {MAX_ROLES} roles")]
+    #[error("a user has at most {} roles", Role::MOST)]
     TooManyRoles,
     #[error("line {0} has the same username")]
     Again(u64),
@@ -73,9 +73,6 @@ pub(super) enum Fault {
     "the first line is neither username,hash,roles (roles may be left out) nor a JSON object, in UTF-8"
 )]
 pub(super) struct NotUsers;
-
-/// As many as an admin may give.
-const MAX_ROLES: usize = 16;
 
 /// A line taken apart, with nothing checked.
 #[derive(Deserialize)]
@@ -117,7 +114,7 @@ fn check(
     if first != number {
         return Err(Fault::Again(first));
     }
-    if fields.roles.len() > MAX_ROLES {
+    if fields.roles.len() > Role::MOST {
         return Err(Fault::TooManyRoles);
     }
     let roles = fields.roles.iter();

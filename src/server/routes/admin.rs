@@ -123,9 +123,12 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
     let names = roles
         .as_array()
         .and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
-    let names = names.filter(|names| names.len() <= 16);
+    let names = names.filter(|names| names.len() <= Role::MOST);
     let names = names.ok_or_else(|| {
-        complaint("The parameter roles has to be a list of at most 16 texts".to_owned())
+        let most = Role::MOST;
+        complaint(format!(
+            "The parameter roles has to be a list of at most {most} texts"
+        ))
     })?;
     let parsed = names
         .into_iter()

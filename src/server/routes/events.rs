@@ -82,11 +82,10 @@ fn asked_for(request: &HttpRequest) -> Result<EventQuery, Rejection> {
 
 fn kind(word: &str) -> Result<EventKind, Rejection> {
     EventKind::from_word(word).ok_or_else(|| {
-        let words = EventKind::ALL.map(EventKind::word).join(", ");
         bad(
             "invalid_parameter",
             "The parameter kind has to be a kind of event",
         )
-        .hint(format!("One of {words}."))
+        .hint(format!("One of {}.", EventKind::words()))
     })
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::server::{State, browser};
-use crate::session::{Act, Issued, Pair};
-use crate::token::CsrfValue;
+use crate::session::{Act, Pair};
+use crate::token::{CsrfValue, Issued};
 use crate::web::{Auth, Location, Refresh, Rejection};
 
 /// How a pair is handed over.
