@@ -45,6 +45,20 @@ fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
     ends_within_a_second(&other);
 }
 
+fn other_roles_given_elsewhere_end_the_access_tokens_and_no_session(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
+    let store = app.other_store();
+    let change = UserChange::Roles(vec!["author".to_owned()]);
+    let changed = block_on(store.change_user(&id, change, &app.act())).unwrap();
+    assert!(matches!(changed, Changed::Done(_)));
+    ends_within_a_second(&ada);
+    let ada = ada.refreshed();
+    assert_eq!(ada.get("/protected").status, 200);
+    assert_eq!(claims(&ada.access)["roles"][0], "author");
+}
+
 fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend) {
     let app = on.app().with_ada();
     let old = app.bearer();
@@ -116,6 +130,7 @@ fn a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_re
 on_both_databases!(
     a_session_ended_by_a_command_ends_here,
     a_disabled_user_has_no_token_left_anywhere,
+    other_roles_given_elsewhere_end_the_access_tokens_and_no_session,
     after_a_new_password_a_new_login_works_and_the_old_tokens_do_not,
     a_logout_reaches_another_replica_and_outlasts_a_restart,
     a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_revocation,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
 use serde_json::json;
 
 use crate::database::{Backend, Database};
@@ -276,6 +276,26 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
             .done()
             .contains("admin")
     );
+}
+
+#[test]
+fn purge_deletes_what_is_long_over_however_much_that_is() {
+    let program = Program::new();
+    program
+        .run_with_input(&["user", "add", "ada", "--password-stdin"], PASSWORD)
+        .done();
+    let path = program.path("data/tokenpair.db");
+    let mut database = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    // More than the batches of three transactions.
+    let old = "WITH RECURSIVE old(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM old WHERE n < 1700) \
+               INSERT INTO audit_events SELECT 'old ' || n, n, 'login', NULL, NULL, NULL, NULL, NULL FROM old";
+    sql_query(old).execute(&mut database).unwrap();
+    let purged =
+        |events: usize| format!("purged 0 sessions, 0 revocations and {events} audit events\n");
+    assert_eq!(program.run(&["purge"]).done(), purged(1700));
+    assert_eq!(program.run(&["purge"]).done(), purged(0));
+    let left = program.run(&["events"]).done();
+    assert_eq!(left.lines().count(), 2, "only what is young: {left}");
 }
 
 #[test]
