@@ -25,7 +25,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &["clock", "json", "keys", "random", "session", "token"],
     ),
     ("store", &["clock", "password", "session", "token"]),
-    ("config", &["keys", "token", "web"]),
+    ("config", &["keys", "session", "token", "web"]),
     ("testing", &["clock", "keys", "session", "token", "web"]),
     (
         "settings",

@@ -23,6 +23,7 @@ use self::reader::Reader;
 pub use self::reader::{Problem, Problems};
 use self::tokens::Never;
 use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+use crate::session::{SessionPolicy, SessionStore, Sessions};
 use crate::token::{TokenPolicy, Tokens};
 use crate::web::{Auth, AuthBuilder, CookiePolicy, Location, WebPolicy};
 
@@ -65,6 +66,32 @@ impl JwtSettings {
             Some(keys) => reader.finish(Self { keys, tokens, web }),
             None => Err(reader.into_problems()),
         }
+    }
+
+    /// A record of sessions in `store` under these settings: one that is not used ends with its refresh token
+    /// (`JWT_REFRESH_TOKEN_EXPIRES`), or with `false` when [`SessionPolicy::max_age`] is over.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    /// use tokenpair::session::MemoryStore;
+    ///
+    /// let settings = JwtSettings::read(|name| match name {
+    ///     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+    ///     "JWT_REFRESH_TOKEN_EXPIRES" => Some("7d".to_owned()),
+    ///     _ => None,
+    /// })?;
+    /// let sessions = settings.sessions(MemoryStore::default());
+    /// let auth = settings.builder().sessions(sessions).build();
+    /// # Ok::<(), tokenpair::config::Problems>(())
+    /// ```
+    pub fn sessions(&self, store: impl SessionStore + 'static) -> Sessions {
+        let default = SessionPolicy::default();
+        let policy = SessionPolicy {
+            idle: self.tokens.refresh_expires.unwrap_or(default.max_age),
+            ..default
+        };
+        let tokens = Tokens::new(self.keys.clone(), self.tokens.clone());
+        Sessions::new(store, tokens, policy)
     }
 
     /// An [`Auth`] under these settings, to which loaders can be added.

@@ -15,7 +15,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
-        let mut sessions = self.0.store.list(user_id).await?;
+        let mut sessions = self.inner.store.list(user_id).await?;
         sessions.retain(|session| session.revoked.is_none() && now < self.end_of(session));
         Ok(sessions)
     }
@@ -24,7 +24,7 @@ impl Sessions {
     pub fn end_of(&self, session: &Session) -> Timestamp {
         session
             .expires_at
-            .min(session.last_used_at + self.0.policy.idle)
+            .min(session.last_used_at + self.inner.policy.idle)
     }
 
     /// Ends one of a user's sessions. False if the user has no such session that goes on; other people's are none.
@@ -33,7 +33,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn end_own(&self, user_id: &str, sid: &str, act: &Act) -> Result<bool, SessionError> {
-        let record = self.0.store.load(sid).await?;
+        let record = self.inner.store.load(sid).await?;
         let found = record.is_some_and(|record| self.goes_on(&record, user_id, act.at));
         if found {
             self.end(sid, EndReason::Revoked, act).await?;
@@ -72,14 +72,14 @@ impl Sessions {
         act: &Act,
     ) -> Result<usize, SessionError> {
         let ended = self
-            .0
+            .inner
             .store
             .revoke_others(user_id, keep, reason, act)
             .await?;
         let count = ended.len();
         for id in ended {
             let subject = Revoked::Session(id);
-            self.0.revocations.add(&Revocation {
+            self.inner.revocations.add(&Revocation {
                 subject,
                 at: act.at,
             });
@@ -99,7 +99,7 @@ impl Sessions {
         sid: &str,
         now: Timestamp,
     ) -> Result<Option<Pair>, SessionError> {
-        let record = self.0.store.load(sid).await?;
+        let record = self.inner.store.load(sid).await?;
         let record = record.filter(|record| self.goes_on(record, user_id, now));
         let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
         Ok(pair.transpose()?)
@@ -111,7 +111,7 @@ impl Sessions {
         new: &Session,
         act: &Act,
     ) -> Result<(), SessionError> {
-        let Some(limit) = self.0.policy.limit else {
+        let Some(limit) = self.inner.policy.limit else {
             return Ok(());
         };
         let mut others = self.list(&new.user_id, act.at).await?;

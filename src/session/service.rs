@@ -14,15 +14,17 @@ use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ende
 use super::seed::Seed;
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
-use crate::token::{Claims, Freshness, IssueError, Issued, Tokens};
+use crate::token::{Claims, Freshness, IssueError, Issued, TokenLoaders, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 #[derive(Clone)]
-pub struct Sessions(pub(super) Arc<Inner>);
+pub struct Sessions {
+    pub(super) inner: Arc<Inner>,
+    tokens: Arc<Tokens>,
+}
 
 pub(super) struct Inner {
     pub(super) store: Box<dyn SessionStore>,
-    tokens: Tokens,
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
     synced_at: AtomicI64,
@@ -92,23 +94,35 @@ const DECISIONS: usize = 8;
 impl Sessions {
     /// The service over `store`, signing with `tokens`, under `policy`.
     pub fn new(store: impl SessionStore + 'static, tokens: Tokens, policy: SessionPolicy) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             store: Box::new(store),
             revocations: Revocations::new(tokens.policy()),
-            tokens,
             policy,
             synced_at: AtomicI64::new(0),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            tokens: Arc::new(tokens),
+        }
+    }
+
+    /// The same record, whose tokens ask these loaders.
+    pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
+        let tokens = self.tokens.as_ref().clone();
+        Self {
+            tokens: Arc::new(tokens.with_loaders(loaders)),
+            ..self
+        }
     }
 
     /// What signs and verifies.
     pub fn tokens(&self) -> &Tokens {
-        &self.0.tokens
+        &self.tokens
     }
 
     /// What has been ended before its time.
     pub fn revocations(&self) -> &Revocations {
-        &self.0.revocations
+        &self.inner.revocations
     }
 
     /// Records a login and gives its first pair; the access token is fresh. Nothing that came with the request is
@@ -132,12 +146,12 @@ impl Sessions {
             remember: login.remember,
             created_at: now,
             last_used_at: now,
-            expires_at: now + self.0.policy.max_age,
+            expires_at: now + self.inner.policy.max_age,
             user_agent: login.device.user_agent,
             ip: login.device.ip,
             revoked: None,
         };
-        self.0.store.create(&session).await?;
+        self.inner.store.create(&session).await?;
         let act = Act {
             ip: session.ip.clone(),
             ..Act::at(now)
@@ -156,7 +170,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn subject(&self, user_id: &str) -> Result<Option<Subject>, SessionError> {
-        let subject = self.0.store.subject(user_id).await?;
+        let subject = self.inner.store.subject(user_id).await?;
         Ok(subject.filter(|subject| !subject.disabled))
     }
 
@@ -172,7 +186,7 @@ impl Sessions {
         };
         for _ in 0..DECISIONS {
             let Some(record) = self
-                .0
+                .inner
                 .store
                 .load(sid)
                 .await?
@@ -194,7 +208,7 @@ impl Sessions {
         generation: i64,
         act: &Act,
     ) -> Result<Option<Refreshed>, SessionError> {
-        match decide(&record.row(), generation, act.at, &self.0.policy) {
+        match decide(&record.row(), generation, act.at, &self.inner.policy) {
             Decision::Grant { case, next } => {
                 let Some(record) = self.write(record, case, next, act).await? else {
                     return Ok(None);
@@ -233,7 +247,7 @@ impl Sessions {
             case,
             act: act.clone(),
         };
-        let written = self.0.store.rotate(&step).await?;
+        let written = self.inner.store.rotate(&step).await?;
         record.session.rotation = next;
         Ok(written.then_some(record))
     }
@@ -253,14 +267,14 @@ impl Sessions {
             return Ok(None);
         };
         if !self
-            .0
+            .inner
             .store
-            .touch(sid, now, now - self.0.policy.idle)
+            .touch(sid, now, now - self.inner.policy.idle)
             .await?
         {
             return Ok(None);
         }
-        let record = self.0.store.load(sid).await?;
+        let record = self.inner.store.load(sid).await?;
         let Some(record) = record.filter(|record| self.goes_on(record, claims.sub(), now)) else {
             return Ok(None);
         };
@@ -278,18 +292,18 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed: the session is not ended.
     pub async fn end(&self, sid: &str, reason: EndReason, act: &Act) -> Result<(), SessionError> {
-        self.0.store.revoke(sid, reason, act).await?;
+        self.inner.store.revoke(sid, reason, act).await?;
         let revocation = Revocation {
             subject: Revoked::Session(sid.to_owned()),
             at: act.at,
         };
-        self.0.revocations.add(&revocation);
+        self.inner.revocations.add(&revocation);
         Ok(())
     }
 
     /// Takes note of what the store has recorded by another way, so that it holds here at once.
     pub fn note(&self, revocation: &Revocation) {
-        self.0.revocations.add(revocation);
+        self.inner.revocations.add(revocation);
     }
 
     /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
@@ -298,12 +312,12 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; the set stays as it was.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
-        let since = (self.synced_at() - OVERLAP).max(self.0.revocations.oldest(now));
-        for revocation in self.0.store.revocations_since(since).await? {
-            self.0.revocations.add(&revocation);
+        let since = (self.synced_at() - OVERLAP).max(self.inner.revocations.oldest(now));
+        for revocation in self.inner.store.revocations_since(since).await? {
+            self.inner.revocations.add(&revocation);
         }
-        self.0.revocations.forget(now);
-        self.0.synced_at.store(now.unix(), Ordering::Relaxed);
+        self.inner.revocations.forget(now);
+        self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -314,7 +328,11 @@ impl Sessions {
     /// [`SessionError::Stale`] if not.
     pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
         let age = now.since(self.synced_at());
-        let stale = self.0.policy.stale_limit.is_some_and(|limit| age > limit);
+        let stale = self
+            .inner
+            .policy
+            .stale_limit
+            .is_some_and(|limit| age > limit);
         if stale {
             Err(SessionError::Stale)
         } else {
@@ -323,17 +341,17 @@ impl Sessions {
     }
 
     fn synced_at(&self) -> Timestamp {
-        Timestamp::from_unix(self.0.synced_at.load(Ordering::Relaxed))
+        Timestamp::from_unix(self.inner.synced_at.load(Ordering::Relaxed))
     }
 
     pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
-        let over = ended(&record.row(), now, &self.0.policy);
+        let over = ended(&record.row(), now, &self.inner.policy);
         record.subject.id == user_id && over.is_none()
     }
 
     pub(super) fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {
         Mint {
-            tokens: &self.0.tokens,
+            tokens: &self.tokens,
             record,
         }
     }
@@ -342,7 +360,7 @@ impl Sessions {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
-            .field("policy", &self.0.policy)
+            .field("policy", &self.inner.policy)
             .finish_non_exhaustive()
     }
 }

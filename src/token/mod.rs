@@ -2,10 +2,12 @@
 
 mod claims;
 mod error;
+mod loaders;
 mod members;
 mod verify;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,6 +18,7 @@ use thiserror::Error;
 
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
 pub use self::error::TokenError;
+pub(crate) use self::loaders::TokenLoaders;
 pub use self::verify::{Expiry, MAX_TOKEN_LEN};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
@@ -100,8 +103,9 @@ pub struct Issued {
 /// Signs and verifies tokens with one key ring under one policy.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     policy: TokenPolicy,
+    loaders: TokenLoaders,
 }
 
 /// Why a token could not be made.
@@ -126,10 +130,31 @@ struct Header<'a> {
     typ: &'static str,
 }
 
+impl<'a> Header<'a> {
+    /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).
+    fn of(keys: &'a KeyRing) -> Result<Self, KeyError> {
+        let algorithm = keys.algorithm().ok_or(KeyError::NoSigningKey)?;
+        Ok(Self {
+            alg: algorithm.name(),
+            kid: keys.kid(),
+            typ: "JWT",
+        })
+    }
+}
+
 impl Tokens {
     /// Tokens signed by `keys` under `policy`.
-    pub const fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
-        Self { keys, policy }
+    pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
+        Self {
+            keys: Arc::new(keys),
+            policy,
+            loaders: TokenLoaders::default(),
+        }
+    }
+
+    /// The same, asking these for keys and more claims.
+    pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
+        Self { loaders, ..self }
     }
 
     /// The policy obeyed.
@@ -176,13 +201,7 @@ impl Tokens {
     ///
     /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
     pub fn sign(&self, claims: &Claims) -> Result<Issued, IssueError> {
-        let header = serde_json::to_vec(&self.header()?)?;
-        let named = claims.named(&self.policy.identity_claim);
-        Ok(Issued {
-            token: self.sign_parts(&header, &serde_json::to_vec(&named)?)?,
-            csrf: claims.csrf.clone(),
-            expires_at: claims.exp,
-        })
+        self.sign_with(claims, &Map::new(), &Map::new())
     }
 
     /// Signs the claims with some more, which win over them, and with some more header parameters.
@@ -196,6 +215,26 @@ impl Tokens {
         more: &Map<String, Value>,
         header: &Map<String, Value>,
     ) -> Result<Issued, IssueError> {
+        let identity = &claims.identity;
+        let mut payload = self.loaders.claims(identity, claims.sid.is_some())?;
+        payload.extend(more.clone());
+        let mut parameters = self.loaders.headers(identity);
+        parameters.extend(header.clone());
+        let exp = match payload.get("exp") {
+            None => claims.exp,
+            Some(exp) => exp.as_i64().map(Timestamp::from_unix),
+        };
+        let keys = self.signing_keys(identity)?;
+        let header = with(&Header::of(&keys)?, parameters)?;
+        let payload = self.payload(claims, payload)?;
+        Ok(Issued {
+            token: sign_parts(&keys, &header, &payload)?,
+            csrf: claims.csrf.clone(),
+            expires_at: exp,
+        })
+    }
+
+    fn payload(&self, claims: &Claims, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
         let identity = self.policy.identity_claim.as_str();
         let reserved = |name: &&String| {
             *name == identity || ["type", "csrf", "sid", "gen"].contains(&name.as_str())
@@ -203,44 +242,21 @@ impl Tokens {
         if let Some(name) = more.keys().find(reserved) {
             return Err(IssueError::Reserved(name.clone()));
         }
-        let mut payload = serde_json::to_value(claims.named(identity))?;
-        if let Value::Object(members) = &mut payload {
-            members.extend(more.clone());
+        let own = claims.named(identity);
+        if more.is_empty() {
+            return Ok(serde_json::to_vec(&own)?);
         }
-        let mut parameters = header.clone();
-        if let Value::Object(own) = serde_json::to_value(self.header()?)? {
-            parameters.extend(own);
-        }
-        let exp = payload.get("exp").and_then(Value::as_i64);
-        let token = self.sign_parts(
-            &serde_json::to_vec(&parameters)?,
-            &serde_json::to_vec(&payload)?,
-        )?;
-        Ok(Issued {
-            token,
-            csrf: claims.csrf.clone(),
-            expires_at: exp.map(Timestamp::from_unix),
-        })
+        let mut members = object(&own)?;
+        members.extend(more);
+        Ok(serde_json::to_vec(&members)?)
     }
 
-    /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).
-    fn header(&self) -> Result<Header<'_>, IssueError> {
-        let algorithm = self.keys.algorithm().ok_or(KeyError::NoSigningKey)?;
-        Ok(Header {
-            alg: algorithm.name(),
-            kid: self.keys.kid(),
-            typ: "JWT",
-        })
-    }
-
-    fn sign_parts(&self, header: &[u8], payload: &[u8]) -> Result<Token, IssueError> {
-        let mut text = URL_SAFE_NO_PAD.encode(header);
-        text.push('.');
-        URL_SAFE_NO_PAD.encode_string(payload, &mut text);
-        let signature = self.keys.sign(text.as_bytes())?;
-        text.push('.');
-        text.push_str(&signature);
-        Ok(Token(text))
+    /// The ring of an identity: the loader's if there is one, and no other in its place.
+    fn signing_keys(&self, identity: &Value) -> Result<Arc<KeyRing>, KeyError> {
+        match &self.loaders.encode_key {
+            None => Ok(Arc::clone(&self.keys)),
+            Some(load) => load(identity).ok_or(KeyError::NoSigningKey),
+        }
     }
 
     /// Believes a token, or says why not. Signature before claims; nothing of the claims is used before.
@@ -268,7 +284,7 @@ impl Tokens {
         now: Timestamp,
         expiry: Expiry,
     ) -> Result<Decoded, TokenError> {
-        verify::verify(&self.keys, &self.policy, token, (now, expiry))
+        verify::verify(self, token, (now, expiry))
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
@@ -277,8 +293,32 @@ impl Tokens {
     ///
     /// [`TokenError`] if the text is no token at all.
     pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Inspection, TokenError> {
-        verify::inspect(&self.keys, &self.policy, token, now)
+        verify::inspect(self, token, now)
     }
+}
+
+/// `own` with the parameters that it does not have itself.
+fn with(own: &Header<'_>, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
+    if more.is_empty() {
+        return Ok(serde_json::to_vec(own)?);
+    }
+    let mut members = more;
+    members.extend(object(own)?);
+    Ok(serde_json::to_vec(&members)?)
+}
+
+fn object(value: &impl Serialize) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(value)?)
+}
+
+fn sign_parts(keys: &KeyRing, header: &[u8], payload: &[u8]) -> Result<Token, KeyError> {
+    let mut text = URL_SAFE_NO_PAD.encode(header);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    let signature = keys.sign(text.as_bytes())?;
+    text.push('.');
+    text.push_str(&signature);
+    Ok(Token(text))
 }
 
 /// A token that is believed.

@@ -3,13 +3,15 @@
 //! Length, form, header, algorithm, signature, and only then the claims. The messages are PyJWT's and
 //! Flask-JWT-Extended's, so that a front end written for those finds what it looks for.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
 use super::members::Members;
-use super::{Decoded, Inspection, TokenPolicy};
+use super::{Decoded, Inspection, Tokens};
 use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
 use crate::keys::{KeyRing, VerifyError};
@@ -28,15 +30,16 @@ pub enum Expiry {
 }
 
 pub(super) fn verify(
-    keys: &KeyRing,
-    policy: &TokenPolicy,
+    tokens: &Tokens,
     token: &str,
     (now, expiry): (Timestamp, Expiry),
 ) -> Result<Decoded, TokenError> {
+    let policy = tokens.policy();
     let parts = Parts::split(token)?;
     let header = object("header", &parts.header)?;
-    check_header(&header, keys)?;
-    check_signature(&header, &parts, keys)?;
+    let keys = verifying_keys(tokens, &header, &parts)?;
+    check_header(&header, &keys)?;
+    check_signature(&header, &parts, &keys)?;
     let claims = Members(object("payload", &parts.payload)?);
     let mut end = Ok(());
     if expiry == Expiry::Enforced {
@@ -49,18 +52,19 @@ pub(super) fn verify(
 }
 
 pub(super) fn inspect(
-    keys: &KeyRing,
-    policy: &TokenPolicy,
+    tokens: &Tokens,
     token: &str,
     now: Timestamp,
 ) -> Result<Inspection, TokenError> {
+    let policy = tokens.policy();
     let parts = Parts::split(token)?;
     let unverified_header = object("header", &parts.header)?;
     let unverified_claims = object("payload", &parts.payload)?;
-    let signature = check_signature(&unverified_header, &parts, keys);
+    let keys = verifying_keys(tokens, &unverified_header, &parts)?;
+    let signature = check_signature(&unverified_header, &parts, &keys);
     let claims = Members(unverified_claims.clone());
     let verdicts = vec![
-        ("header", check_header(&unverified_header, keys)),
+        ("header", check_header(&unverified_header, &keys)),
         ("signature", signature),
         (
             "times",
@@ -76,6 +80,20 @@ pub(super) fn inspect(
         unverified_claims,
         verdicts,
     })
+}
+
+/// The ring that this token is verified with. Only an application's own loader sees claims before their signature was
+/// checked, and only if there is one.
+fn verifying_keys(
+    tokens: &Tokens,
+    header: &Map<String, Value>,
+    parts: &Parts<'_>,
+) -> Result<Arc<KeyRing>, TokenError> {
+    let Some(load) = &tokens.loaders.decode_key else {
+        return Ok(Arc::clone(&tokens.keys));
+    };
+    let claims = object("payload", &parts.payload)?;
+    load(header, &claims).ok_or(TokenError::KeyNotFound)
 }
 
 /// A token's three segments, decoded where something has to be read.

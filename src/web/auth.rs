@@ -1,23 +1,20 @@
 //! [`Auth`]: the handle in `app_data` through which every request is verified and every token is made.
 
-use std::any::Any;
 use std::fmt;
-use std::future::{Future, Ready, ready};
-use std::rc::Rc;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use serde_json::{Map, Value};
+use actix_web::{FromRequest, HttpRequest};
 use thiserror::Error;
 
+use super::builder::AuthBuilder;
 use super::cookies::CookiePolicy;
 use super::csrf::CsrfPolicy;
-use super::loaders::{Failure, Loaders};
+use super::loaders::Loaders;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
-use super::rejection::{Rejection, RejectionKind};
-use super::verify::Verified;
+use super::rejection::Rejection;
 use crate::clock::{Clock, Timestamp};
 use crate::session::Sessions;
 use crate::token::Tokens;
@@ -114,7 +111,7 @@ impl Auth {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(tokens: Tokens) -> AuthBuilder {
-        AuthBuilder(Inner {
+        AuthBuilder::of(Inner {
             tokens,
             sessions: None,
             policy: WebPolicy::default(),
@@ -139,7 +136,7 @@ impl Auth {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_builder(&self) -> AuthBuilder {
-        AuthBuilder(self.0.as_ref().clone())
+        AuthBuilder::of(self.0.as_ref().clone())
     }
 
     /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
@@ -200,119 +197,6 @@ impl Auth {
     }
 }
 
-/// What an [`Auth`] is made of. Each method is one of Flask-JWT-Extended's loaders, or a policy.
-#[must_use]
-pub struct AuthBuilder(Inner);
-
-impl AuthBuilder {
-    /// Sessions are recorded: a token without one is refused (but for [`WebPolicy::accept_foreign`]), a logout ends access
-    /// tokens too, and a reissue asks the record. The tokens are those of `sessions`.
-    pub fn sessions(self, sessions: Sessions) -> Self {
-        Self(Inner {
-            tokens: sessions.tokens().clone(),
-            sessions: Some(sessions),
-            ..self.0
-        })
-    }
-
-    /// How tokens travel.
-    pub fn policy(self, policy: WebPolicy) -> Self {
-        Self(Inner { policy, ..self.0 })
-    }
-
-    /// Where "now" comes from (the machine's clock).
-    pub fn clock(self, clock: Clock) -> Self {
-        Self(Inner { clock, ..self.0 })
-    }
-
-    /// Tells of a verified token whether it was revoked; `token_in_blocklist_loader`. A failure is answered with 503.
-    pub fn token_in_blocklist<F, A, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
-    {
-        self.0.loaders.blocklist = Some(Loaders::check(loader));
-        self
-    }
-
-    /// Tells whether a verified token's claims are good enough; `token_verification_loader`. If not, the answer is 400. A
-    /// failure is answered with 503.
-    pub fn token_verification<F, A, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
-    {
-        self.0.loaders.verification = Some(Loaders::check(loader));
-        self
-    }
-
-    /// Loads the user of a verified token for [`CurrentUser`](super::CurrentUser); `user_lookup_loader`. Each guard that a
-    /// request meets loads it, so a handler that takes the user needs no other guard beside it. None is answered with 401,
-    /// a failure with 503.
-    pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Option<U>, E>> + 'static,
-        U: Any,
-        E: Into<Failure>,
-    {
-        self.0.loaders.user = Some(Loaders::lookup(loader));
-        self
-    }
-
-    /// Claims that every token of an identity gets; `additional_claims_loader`. Those given to one token win.
-    pub fn additional_claims(
-        mut self,
-        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.claims = Some(Arc::new(loader));
-        self
-    }
-
-    /// Header parameters that every token of an identity gets; `additional_headers_loader`.
-    pub fn additional_headers(
-        mut self,
-        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.headers = Some(Arc::new(loader));
-        self
-    }
-
-    /// Answers rejections in an application's own way; none leaves one as it is. All the error loaders in one:
-    /// [`Rejection::kind`] says which.
-    pub fn on_rejection(
-        mut self,
-        responder: impl Fn(&Rejection) -> Option<HttpResponse> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.responder = Some(Arc::new(responder));
-        self
-    }
-
-    /// Answers rejections of one kind in an application's own way: `expired_token_loader`, `invalid_token_loader`,
-    /// `needs_fresh_token_loader`, `revoked_token_loader`, `unauthorized_loader`, `user_lookup_error_loader` and
-    /// `token_verification_failed_loader`.
-    pub fn on(
-        mut self,
-        kind: RejectionKind,
-        responder: impl Fn(&Rejection) -> HttpResponse + Send + Sync + 'static,
-    ) -> Self {
-        let others = self.0.loaders.responder.take();
-        self.on_rejection(move |rejection| {
-            if rejection.kind() == kind {
-                return Some(responder(rejection));
-            }
-            others.as_ref().and_then(|others| others(rejection))
-        })
-    }
-
-    /// The handle.
-    pub fn build(self) -> Auth {
-        Auth(Arc::new(self.0))
-    }
-}
-
 /// The handle itself, for handlers that make tokens or set cookies: the innermost scope's, as [`Auth::of`].
 impl FromRequest for Auth {
     type Error = Rejection;
@@ -327,14 +211,6 @@ impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth")
             .field("tokens", &self.0.tokens)
-            .field("policy", &self.0.policy)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for AuthBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthBuilder")
             .field("policy", &self.0.policy)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::auth::Auth;
-use super::loaders::Additions;
 use super::rejection::Rejection;
 use crate::random::{ID_BYTES, random_text};
 use crate::session::Reissued;
@@ -25,12 +24,6 @@ impl Auth {
     }
 
     fn new_token(&self, kind: TokenKind, identity: Value) -> TokenBuilder<'_> {
-        let loaded = |loader: &Option<Additions>| {
-            let loader = loader.as_ref();
-            loader.map(|load| load(&identity)).unwrap_or_default()
-        };
-        let loaders = &self.0.loaders;
-        let (extra, header) = (loaded(&loaders.claims), loaded(&loaders.headers));
         let jti = random_text(ID_BYTES);
         let csrf = || CsrfValue::new(random_text(ID_BYTES));
         let claims = Claims {
@@ -40,8 +33,8 @@ impl Auth {
         TokenBuilder {
             auth: self,
             claims,
-            extra,
-            header,
+            extra: Map::new(),
+            header: Map::new(),
         }
     }
 

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use serde_json::{Map, Value};
 
 use super::rejection::Rejection;
 use super::verify::Verified;
+use crate::token::TokenLoaders;
 
 /// Why a loader could not tell: logged, and answered with 503.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -19,7 +19,6 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
 type Check = Arc<dyn Fn(Rc<Verified>) -> Answer<bool> + Send + Sync>;
 type Lookup = Arc<dyn Fn(Rc<Verified>) -> Answer<Option<Rc<dyn Any>>> + Send + Sync>;
-pub(super) type Additions = Arc<dyn Fn(&Value) -> Map<String, Value> + Send + Sync>;
 pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -27,8 +26,7 @@ pub(super) struct Loaders {
     pub(super) blocklist: Option<Check>,
     pub(super) verification: Option<Check>,
     pub(super) user: Option<Lookup>,
-    pub(super) claims: Option<Additions>,
-    pub(super) headers: Option<Additions>,
+    pub(super) tokens: TokenLoaders,
     pub(super) responder: Option<Responder>,
 }
 

@@ -46,6 +46,7 @@
 
 mod auth;
 pub(crate) mod body;
+mod builder;
 mod cookies;
 mod csrf;
 mod device;
@@ -63,7 +64,8 @@ mod require;
 mod respond;
 mod verify;
 
-pub use self::auth::{Auth, AuthBuilder, WebPolicy};
+pub use self::auth::{Auth, WebPolicy};
+pub use self::builder::AuthBuilder;
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::csrf::CsrfPolicy;
 pub use self::device::device;

@@ -1,0 +1,65 @@
+//! Loaders: the keys of a token and the claims that every token gets, by whom it is for. They wait for nothing, so what
+//! they tell has to be in memory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::IssueError;
+use crate::keys::KeyRing;
+
+/// Members of a JSON object, by a token's identity.
+type Additions = Arc<dyn Fn(&Value) -> Map<String, Value> + Send + Sync>;
+
+/// The ring that signs for an identity.
+type EncodeKey = Arc<dyn Fn(&Value) -> Option<Arc<KeyRing>> + Send + Sync>;
+
+/// The ring that verifies a token, by its header and claims, of which nothing is believed yet.
+type DecodeKey =
+    Arc<dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<Arc<KeyRing>> + Send + Sync>;
+
+/// All of them; each may be missing.
+#[derive(Clone, Default)]
+pub(crate) struct TokenLoaders {
+    pub(crate) claims: Option<Additions>,
+    pub(crate) headers: Option<Additions>,
+    pub(crate) encode_key: Option<EncodeKey>,
+    pub(crate) decode_key: Option<DecodeKey>,
+}
+
+/// What the record of sessions says of a token, and no loader says otherwise.
+const RECORDED: [&str; 8] = [
+    "exp", "iat", "jti", "nbf", "fresh", "username", "roles", "epoch",
+];
+
+impl TokenLoaders {
+    /// Claims of every token of an identity.
+    pub(super) fn claims(
+        &self,
+        identity: &Value,
+        recorded: bool,
+    ) -> Result<Map<String, Value>, IssueError> {
+        let claims = load(self.claims.as_ref(), identity);
+        let taken = |name: &&&str| claims.contains_key(**name);
+        match RECORDED.iter().find(taken).filter(|_| recorded) {
+            Some(name) => Err(IssueError::Reserved((*name).to_owned())),
+            None => Ok(claims),
+        }
+    }
+
+    /// Header parameters of every token of an identity.
+    pub(super) fn headers(&self, identity: &Value) -> Map<String, Value> {
+        load(self.headers.as_ref(), identity)
+    }
+}
+
+fn load(loader: Option<&Additions>, identity: &Value) -> Map<String, Value> {
+    loader.map(|load| load(identity)).unwrap_or_default()
+}
+
+impl fmt::Debug for TokenLoaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenLoaders").finish_non_exhaustive()
+    }
+}

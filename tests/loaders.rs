@@ -1,0 +1,204 @@
+//! Loaders of keys and claims, over HTTP in an app of one's own, with and without a record of sessions.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::test::{self, TestRequest};
+use actix_web::{App, web};
+use serde_json::{Map, Value, json};
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::config::JwtSettings;
+use tokenpair::keys::{Algorithm, KeyRing};
+use tokenpair::session::{Login, MemoryStore, SessionError, Subject};
+use tokenpair::token::{Decoded, IssueError, Issued, TokenPolicy, Tokens};
+use tokenpair::web::{Access, Auth, AuthBuilder};
+
+const SERVER: &[u8] = b"the secret of the server itself!";
+const ACME: &[u8] = b"the secret of acme, of 32 letters";
+const EMCA: &[u8] = b"the secret of emca, of 32 letters";
+
+fn ring(secret: &[u8]) -> KeyRing {
+    KeyRing::from_secret(Algorithm::Hs256, secret).unwrap()
+}
+
+fn signing_as(secret: &[u8]) -> AuthBuilder {
+    Auth::builder(Tokens::new(ring(secret), TokenPolicy::default()))
+}
+
+/// Identities are `tenant/name`; each tenant has a ring of its own.
+fn of_tenant(identity: Option<&Value>) -> Option<Arc<KeyRing>> {
+    match identity?.as_str()?.split_once('/')?.0 {
+        "acme" => Some(Arc::new(ring(ACME))),
+        "emca" => Some(Arc::new(ring(EMCA))),
+        _ => None,
+    }
+}
+
+fn tenants() -> Auth {
+    signing_as(SERVER)
+        .encode_key(|identity| of_tenant(Some(identity)))
+        .decode_key(|_, claims| of_tenant(claims.get("sub")))
+        .build()
+}
+
+async fn whoami(user: Access) -> String {
+    user.identity().to_owned()
+}
+
+/// Status and body of a request with that token.
+async fn opened(auth: &Auth, issued: &Issued) -> (u16, String) {
+    let app = App::new()
+        .app_data(auth.clone())
+        .route("/whoami", web::get().to(whoami));
+    let app = test::init_service(app).await;
+    let header = (AUTHORIZATION, format!("Bearer {}", issued.token.as_str()));
+    let request = TestRequest::get().uri("/whoami").insert_header(header);
+    let response = test::call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    let body = test::read_body(response).await;
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn message((status, body): &(u16, String)) -> (u16, Value) {
+    let body: Value = serde_json::from_str(body).unwrap();
+    (*status, body["msg"].clone())
+}
+
+#[actix_web::test]
+async fn each_tenant_s_tokens_are_signed_and_verified_with_its_own_key() {
+    let auth = tenants();
+    let ada = auth.access_token("acme/ada").sign().unwrap();
+    assert_eq!(opened(&auth, &ada).await, (200, "acme/ada".to_owned()));
+    let acme_alone = signing_as(ACME).build();
+    assert_eq!(
+        opened(&acme_alone, &ada).await.0,
+        200,
+        "acme's own key made it"
+    );
+
+    for stranger in [SERVER, EMCA] {
+        let forged = signing_as(stranger).build().access_token("acme/ada").sign();
+        let answer = opened(&auth, &forged.unwrap()).await;
+        assert_eq!(
+            message(&answer),
+            (422, json!("Signature verification failed"))
+        );
+    }
+}
+
+#[actix_web::test]
+async fn whom_a_loader_has_no_key_for_gets_no_token_and_is_not_believed() {
+    let auth = tenants();
+    let refused = auth.access_token("nobody/ada").sign();
+    assert!(matches!(refused, Err(IssueError::Key(_))), "{refused:?}");
+    let made_elsewhere = signing_as(SERVER).build().access_token("nobody/ada").sign();
+    let (status, body) = opened(&auth, &made_elsewhere.unwrap()).await;
+    assert_eq!(status, 422, "{body}");
+    assert!(body.contains("invalid_"), "{body}");
+}
+
+fn settings() -> JwtSettings {
+    JwtSettings::read(|name| match name {
+        "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+        "JWT_REFRESH_TOKEN_EXPIRES" => Some("7d".to_owned()),
+        _ => None,
+    })
+    .unwrap()
+}
+
+fn ada() -> Subject {
+    Subject {
+        id: "7".to_owned(),
+        username: "ada".to_owned(),
+        roles: Vec::new(),
+        epoch: 0,
+        disabled: false,
+    }
+}
+
+fn store() -> MemoryStore {
+    let store = MemoryStore::default();
+    store.put_subject(ada());
+    store
+}
+
+fn decoded(auth: &Auth, issued: &Issued) -> Decoded {
+    auth.decode(issued.token.as_str()).run().unwrap()
+}
+
+fn member(name: &str, value: impl Into<Value>) -> Map<String, Value> {
+    Map::from_iter([(name.to_owned(), value.into())])
+}
+
+#[actix_web::test]
+async fn the_tokens_of_recorded_sessions_ask_the_loaders_each_time() {
+    let plan = Arc::new(AtomicI64::new(1));
+    let told = Arc::clone(&plan);
+    // Whichever comes first, the loader or the record.
+    let auth = settings()
+        .builder()
+        .additional_claims(move |_| member("plan", told.load(Ordering::SeqCst)))
+        .additional_headers(|identity| member("of", identity.clone()))
+        .sessions(settings().sessions(store()))
+        .build();
+    let login = auth.log_in(&ada(), Login::default()).await.unwrap();
+    for issued in [&login.access, &login.refresh] {
+        let token = decoded(&auth, issued);
+        assert_eq!(token.claims.extra["plan"], 1);
+        assert_eq!(token.header["of"], "7");
+        assert_eq!(token.header["alg"], "HS256");
+    }
+
+    plan.store(2, Ordering::SeqCst);
+    let sessions = auth.sessions().unwrap();
+    let claims = decoded(&auth, &login.access).claims;
+    let reissued = sessions
+        .reissue(&claims, auth.now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(decoded(&auth, &reissued.access).claims.extra["plan"], 2);
+}
+
+#[actix_web::test]
+async fn no_loader_says_otherwise_than_the_record() {
+    for name in [
+        "exp", "iat", "jti", "nbf", "fresh", "username", "roles", "epoch", "sub", "type", "csrf",
+        "sid", "gen",
+    ] {
+        let auth = settings().builder().sessions(settings().sessions(store()));
+        let auth = auth.additional_claims(move |_| member(name, 1)).build();
+        let sessions = auth.sessions().unwrap();
+        let refused = sessions.login(&ada(), Login::default(), auth.now()).await;
+        let reserved = |error: &SessionError| matches!(error, SessionError::Issue(IssueError::Reserved(what)) if what == name);
+        assert!(refused.as_ref().is_err_and(reserved), "{name}: {refused:?}");
+    }
+}
+
+#[actix_web::test]
+async fn an_unused_session_ends_with_its_refresh_token() {
+    let sessions = settings().sessions(store());
+    let began = Timestamp::from_unix(1_800_000_000);
+    let auth = settings()
+        .builder()
+        .sessions(sessions)
+        .clock(Clock::fixed(began))
+        .build();
+    let login = auth.log_in(&ada(), Login::default()).await.unwrap();
+    let sessions = auth.sessions().unwrap();
+    let listed = sessions.list("7", began).await.unwrap();
+    assert_eq!(Some(sessions.end_of(&listed[0])), login.refresh.expires_at);
+    assert_eq!(
+        login.refresh.expires_at.unwrap().unix(),
+        began.unix() + 7 * 86_400
+    );
+}
