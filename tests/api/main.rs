@@ -16,6 +16,7 @@ mod support;
 
 mod account;
 mod admin;
+mod attacks;
 mod database_away;
 mod events;
 mod health;
