@@ -5,6 +5,7 @@ mod body;
 mod browser;
 mod device;
 mod envelope;
+mod openapi;
 mod routes;
 mod secret;
 mod telemetry;
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The secret cannot sign.
     #[error("the signing secret cannot be used")]
     Key(#[from] KeyError),
+    /// The description of the API has no JSON form.
+    #[error("the API cannot be described")]
+    Description(#[from] serde_json::Error),
     /// No thread to be had.
     #[error("the hashing threads cannot be started")]
     Threads(#[source] std::io::Error),
@@ -91,6 +95,7 @@ pub(crate) struct State {
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
     pub(crate) public_origin: Option<String>,
+    pub(crate) openapi: String,
     pub(crate) serving: AtomicBool,
 }
 
@@ -117,16 +122,19 @@ impl Server {
         sessions.sync_revocations(clock.now()).await?;
         let passwords = Passwords::start(settings.password).map_err(StartError::Threads)?;
         let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
+        let public_origin = settings
+            .public_url
+            .as_ref()
+            .map(|url| url.origin().ascii_serialization());
+        let openapi = openapi::describe(&auth, public_origin.as_deref());
         let state = Arc::new(State {
             auth,
+            openapi: openapi?,
             sessions: sessions.clone(),
             accounts: Accounts::new(store.clone(), passwords),
             store,
             registration: settings.registration,
-            public_origin: settings
-                .public_url
-                .as_ref()
-                .map(|url| url.origin().ascii_serialization()),
+            public_origin,
             serving: AtomicBool::new(true),
         });
         let (http, address) = listen(settings, &state)?;

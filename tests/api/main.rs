@@ -24,6 +24,7 @@ mod http;
 mod login;
 mod logout;
 mod lost_answers;
+mod openapi;
 mod page;
 mod protected;
 mod races;

@@ -2,36 +2,49 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
-use super::session::{Answer, Done, granted};
+use super::session::{Answer, Done, Granted, granted};
 use crate::password::Password;
 use crate::server::State;
 use crate::server::body::{Body, Fields, FromFields};
+use crate::server::openapi::{Message, Problem};
 use crate::session::{Act, End};
 use crate::store::User;
 use crate::token::TokenError;
 use crate::web::{Access, Fresh, Rejection};
 
-/// Asks no database: all it says is in the token.
+/// Who an access token says one is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LoggedInAs {
+    logged_in_as: String,
+}
+
+/// Tells who is logged in, without asking the database.
+#[utoipa::path(get, path = "/protected", responses((status = 200, body = LoggedInAs)), security(("access" = [])))]
 pub(super) async fn protected(user: Access) -> HttpResponse {
     let name = user
         .claims()
         .username
         .as_deref()
         .unwrap_or_else(|| user.identity());
-    HttpResponse::Ok().json(json!({ "logged_in_as": name }))
+    HttpResponse::Ok().json(LoggedInAs {
+        logged_in_as: name.to_owned(),
+    })
 }
 
 /// A user, as it sees itself.
-#[derive(Serialize)]
-struct Account {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Account {
     id: String,
     username: String,
     roles: Vec<String>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
+/// The user, as the database has it now.
+#[utoipa::path(get, path = "/account", responses((status = 200, body = Account)), security(("access" = [])))]
 pub(super) async fn account(
     state: web::Data<State>,
     user: Access,
@@ -52,8 +65,11 @@ pub(super) async fn account(
 }
 
 /// The present password and the one that shall be.
+#[derive(ToSchema)]
 pub(super) struct PasswordChange {
+    #[schema(rename = "current_password", value_type = String, format = Password, min_length = 1)]
     current: Password,
+    #[schema(rename = "new_password", value_type = String, format = Password, min_length = 8)]
     new: Password,
 }
 
@@ -67,15 +83,28 @@ impl FromFields for PasswordChange {
 }
 
 /// The password, said again.
-pub(super) struct Confirmation(Password);
+#[derive(ToSchema)]
+pub(super) struct Confirmation {
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    password: Password,
+}
 
 impl FromFields for Confirmation {
     fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
-        fields.password("password").map(Self)
+        let password = fields.password("password")?;
+        Ok(Self { password })
     }
 }
 
-/// All other sessions end. This one goes on with the new pair in the answer, and its older tokens buy nothing.
+/// Another password. All other sessions end; this one goes on with the new pair in the answer, and its older tokens buy
+/// nothing.
+#[utoipa::path(
+    post,
+    path = "/account/password",
+    request_body = PasswordChange,
+    responses((status = 200, body = Granted<'_>), (status = 403, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn change_password(
     state: web::Data<State>,
     user: Fresh,
@@ -102,15 +131,25 @@ pub(super) async fn change_password(
     ))
 }
 
+/// Deletes the account and ends its sessions.
+#[utoipa::path(
+    delete,
+    path = "/account",
+    request_body = Confirmation,
+    responses((status = 200, body = Message), (status = 403, body = Problem), (status = 409, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn delete(
     state: web::Data<State>,
     user: Fresh,
     act: Act,
     Body(confirmed): Body<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
-    let deleted = state.accounts.delete(user.identity(), confirmed.0, &act);
+    let deleted = state
+        .accounts
+        .delete(user.identity(), confirmed.password, &act);
     state.sessions.note(&deleted.await?);
-    let mut response = HttpResponse::Ok().json(json!({ "msg": "Account deleted" }));
+    let mut response = HttpResponse::Ok().json(Message::of("Account deleted"));
     state.auth.cookies().unset_all(response.headers_mut());
     Ok(response)
 }

@@ -4,23 +4,38 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::server::State;
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, bad};
+use crate::server::openapi::{Ended, Problem};
 use crate::session::{Act, Revocation};
 use crate::store::{ADMIN, Page, Role, User, UserChange};
 use crate::web::{Access, Rejection};
 
 /// A user, as an admin sees it.
-#[derive(Serialize)]
-struct Listed {
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub(super) struct Listed {
     id: String,
     username: String,
     roles: Vec<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     disabled_at: Option<String>,
+}
+
+/// A page of users, by name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Users {
+    users: Vec<Listed>,
+    page: i64,
+    per_page: i64,
+    /// How many there are on all pages.
+    total: i64,
 }
 
 impl From<User> for Listed {
@@ -35,6 +50,18 @@ impl From<User> for Listed {
     }
 }
 
+/// The users, by name.
+#[utoipa::path(
+    get,
+    path = "/admin/users",
+    params(
+        ("search" = Option<String>, Query, description = "Only names that hold this, in any case."),
+        ("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000),
+        ("per_page" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
+    ),
+    responses((status = 200, body = Users), (status = 400, body = Problem), (status = 403, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn users(
     state: web::Data<State>,
     user: Access,
@@ -45,12 +72,12 @@ pub(super) async fn users(
     let found = state.store.search_users(&search, page).await;
     let (users, total) = found?;
     let users: Vec<Listed> = users.into_iter().map(Listed::from).collect();
-    Ok(HttpResponse::Ok().json(json!({
-        "users": users,
-        "page": page.number,
-        "per_page": page.size,
-        "total": total,
-    })))
+    Ok(HttpResponse::Ok().json(Users {
+        users,
+        page: page.number,
+        per_page: page.size,
+        total,
+    }))
 }
 
 /// What is asked for in the address.
@@ -93,9 +120,13 @@ pub(super) fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Re
     })
 }
 
-/// What shall become of a user.
+/// What shall become of a user. One of the two has to be there.
+#[derive(ToSchema)]
+#[schema(min_properties = 1)]
 pub(super) struct Patch {
     disabled: Option<bool>,
+    /// Another list in the place of the present one.
+    #[schema(max_items = 16)]
     roles: Option<Vec<String>>,
 }
 
@@ -139,6 +170,20 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
         .map_err(|error| complaint(format!("The parameter roles is wrong: {error}")))
 }
 
+/// Lets a user in or not, gives other roles; at once.
+#[utoipa::path(
+    patch,
+    path = "/admin/users/{id}",
+    params(("id" = String, Path)),
+    request_body = Patch,
+    responses(
+        (status = 200, body = Listed),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    ),
+    security(("access" = []))
+)]
 pub(super) async fn change(
     state: web::Data<State>,
     user: Access,
@@ -166,6 +211,14 @@ async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result
     Ok(())
 }
 
+/// Ends all of a user's sessions.
+#[utoipa::path(
+    delete,
+    path = "/admin/users/{id}/sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = Ended), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn end_sessions(
     state: web::Data<State>,
     user: Access,
@@ -175,7 +228,7 @@ pub(super) async fn end_sessions(
     state.admit_admin(&user).await?;
     find(&state, &id).await?;
     let ended = state.sessions.end_all(&id, &act).await?;
-    Ok(HttpResponse::Ok().json(json!({ "msg": "Sessions ended", "ended": ended })))
+    Ok(HttpResponse::Ok().json(Ended::of("Sessions ended", ended)))
 }
 
 async fn find(state: &State, id: &str) -> Result<User, Rejection> {

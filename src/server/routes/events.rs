@@ -2,18 +2,21 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::admin::whole;
 use crate::server::State;
 use crate::server::body::bad;
+use crate::server::openapi::Problem;
 use crate::store::{Event, EventKind, EventQuery};
 use crate::web::{Access, Rejection};
 
 /// An event, as an admin sees it.
-#[derive(Serialize)]
-struct Listed {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(super) struct Listed {
     id: String,
+    #[schema(format = DateTime)]
     at: String,
     kind: String,
     user_id: Option<String>,
@@ -38,7 +41,27 @@ impl From<Event> for Listed {
     }
 }
 
-/// `next` is the `before` of the next page; null where there is none. Pages stay whole while new events come.
+/// A page of events, the latest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Events {
+    events: Vec<Listed>,
+    /// The `before` of the next page; null where there is none.
+    next: Option<String>,
+}
+
+/// What happened to users and sessions. Pages stay whole while new events come.
+#[utoipa::path(
+    get,
+    path = "/admin/events",
+    params(
+        ("kind" = Option<String>, Query),
+        ("user_id" = Option<String>, Query),
+        ("before" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
+    ),
+    responses((status = 200, body = Events), (status = 400, body = Problem), (status = 403, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn events(
     state: web::Data<State>,
     user: Access,
@@ -57,8 +80,8 @@ pub(super) async fn events(
     events.truncate(page);
     let next = events.last().map(|event| event.id.clone());
     let next = next.filter(|_| !is_last);
-    let events: Vec<Listed> = events.into_iter().map(Listed::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "events": events, "next": next })))
+    let events = events.into_iter().map(Listed::from).collect();
+    Ok(HttpResponse::Ok().json(Events { events, next }))
 }
 
 fn asked_for(request: &HttpRequest) -> Result<EventQuery, Rejection> {

@@ -4,21 +4,26 @@ use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::public;
-use super::session::{Answer, Done, granted};
+use super::session::{Answer, Done, Granted, granted};
 use crate::password::{Password, PasswordError};
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
+use crate::server::openapi::Problem;
 use crate::server::{State, browser};
 use crate::session::{Act, Login};
 use crate::settings::Registration;
 use crate::web::{Auth, Location, Rejection, device};
 
 /// A name and a password.
+#[derive(ToSchema)]
 pub(super) struct Credentials {
+    #[schema(min_length = 1)]
     username: String,
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: Password,
 }
 
@@ -35,6 +40,38 @@ pub(super) struct LoginRequest {
     credentials: Credentials,
     remember: Option<bool>,
     answer: Answer,
+}
+
+/// What a login sends, for the description alone.
+#[expect(dead_code, reason = "the body is read member by member")]
+#[derive(ToSchema)]
+#[schema(as = Login)]
+pub(super) struct LoginBody {
+    #[schema(min_length = 1)]
+    username: String,
+    #[schema(format = Password, min_length = 1)]
+    password: String,
+    /// Cookies outlive the browser.
+    remember: Option<bool>,
+    /// Where the tokens go.
+    #[schema(inline)]
+    tokens: Option<Destination>,
+}
+
+/// Where a login's tokens go.
+#[expect(dead_code, reason = "the body is read member by member")]
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum Destination {
+    Cookies,
+    Body,
+}
+
+/// A new user.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Registered {
+    id: String,
+    username: String,
 }
 
 impl FromFields for LoginRequest {
@@ -67,6 +104,14 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
     auth.is_some_and(|auth| auth.looks_in(location))
 }
 
+/// Makes an account.
+#[utoipa::path(
+    post,
+    path = "/register",
+    request_body = Credentials,
+    responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem)),
+    security(())
+)]
 pub(super) async fn register(
     state: web::Data<State>,
     act: Act,
@@ -84,9 +129,20 @@ pub(super) async fn register(
         .accounts
         .register(&wanted.username, wanted.password, Vec::new(), &act)
         .await?;
-    Ok(HttpResponse::Created().json(json!({ "id": user.id, "username": user.username })))
+    Ok(HttpResponse::Created().json(Registered {
+        id: user.id,
+        username: user.username,
+    }))
 }
 
+/// A new session: four cookies, or the tokens in the body.
+#[utoipa::path(
+    post,
+    path = "/login",
+    request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem)),
+    security(())
+)]
 pub(super) async fn login(
     state: web::Data<State>,
     request: HttpRequest,

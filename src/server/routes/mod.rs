@@ -1,12 +1,12 @@
 //! The routes: one table of all of them. A handler is guard, call, shape.
 
-mod account;
-mod admin;
-mod events;
-mod login;
-mod public;
-mod session;
-mod sessions;
+pub(super) mod account;
+pub(super) mod admin;
+pub(super) mod events;
+pub(super) mod login;
+pub(super) mod public;
+pub(super) mod session;
+pub(super) mod sessions;
 
 use actix_web::guard;
 use actix_web::http::header::ALLOW;
@@ -14,6 +14,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
+use crate::server::openapi;
 use crate::web::Rejection;
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
@@ -39,6 +40,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/admin/events").on(GET, events::events),
         at("/health/live").on(GET, public::live),
         at("/health/ready").on(GET, public::ready),
+        at("/openapi.json").on(GET, openapi::openapi),
     ];
     for path in paths {
         routes.service(path.resource());

@@ -10,16 +10,24 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, REFERRER_POL
 use actix_web::middleware::from_fn;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, web};
 use html_escape::encode_text;
-use serde_json::json;
+use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::server::State;
 use crate::settings::Registration;
 use crate::web::{Rejection, Verified, identity_bridge};
 
+/// That the server is well.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    status: &'static str,
+}
+
 /// The process runs.
+#[utoipa::path(get, path = "/health/live", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "live" }))
+    HttpResponse::Ok().json(Health { status: "live" })
 }
 
 #[derive(Debug, Error)]
@@ -27,6 +35,7 @@ pub(super) async fn live() -> HttpResponse {
 struct Stopping;
 
 /// Requests can be served: the server is not stopping, its database answers, and what was revoked is known.
+#[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
     if !state.serving.load(Ordering::SeqCst) {
         return Err(Rejection::unavailable(Stopping));
@@ -35,7 +44,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
     state
         .sessions
         .check_revocations_are_current(state.auth.now())?;
-    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+    Ok(HttpResponse::Ok().json(Health { status: "ready" }))
 }
 
 /// Gives the page actix-identity on our cookies.
@@ -45,6 +54,8 @@ pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'st
         .wrap(from_fn(identity_bridge))
 }
 
+/// A page for people: a login form, or a greeting.
+#[utoipa::path(get, path = "/", responses((status = 200, content_type = "text/html", body = String)), security(()))]
 pub(super) async fn greet(
     state: web::Data<State>,
     user: Option<Identity>,

@@ -3,8 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
+use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
 use crate::session::{Act, Pair};
 use crate::token::{CsrfValue, Issued};
@@ -40,8 +41,8 @@ pub(super) enum Done {
 }
 
 /// The JSON of a login's or a refresh's answer.
-#[derive(Serialize)]
-struct Granted<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Granted<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     login: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -58,7 +59,7 @@ struct Granted<'a> {
     csrf: Option<CsrfInBody<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TokensInBody<'a> {
     token_type: &'a str,
     access_token: &'a str,
@@ -66,7 +67,7 @@ struct TokensInBody<'a> {
 }
 
 /// Where `JWT_CSRF_IN_COOKIES` is off, a front end learns the values here.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CsrfInBody<'a> {
     csrf_access_token: Option<&'a str>,
     csrf_refresh_token: Option<&'a str>,
@@ -103,6 +104,8 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
     response
 }
 
+/// A new pair, by the way the refresh token came: cookie in, cookie out; header in, JSON out.
+#[utoipa::path(post, path = "/refresh", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
 pub(super) async fn refresh(
     state: web::Data<State>,
     token: Refresh,
@@ -131,19 +134,31 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
     response
 }
 
+/// Ends the session and removes the cookies; to repeat it does no harm.
+#[utoipa::path(
+    post,
+    path = "/logout",
+    responses((status = 200, body = Message), (status = 401, body = Problem)),
+    security((), ("access" = []), ("refresh" = []))
+)]
 pub(super) async fn logout(
     state: web::Data<State>,
     request: HttpRequest,
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     state.auth.log_out(&request, &act).await?;
-    let mut response =
-        HttpResponse::build(StatusCode::OK).json(json!({ "msg": "Logout Successful" }));
+    let mut response = HttpResponse::Ok().json(Message::of("Logout Successful"));
     state.auth.cookies().unset_all(response.headers_mut());
     Ok(response)
 }
 
-/// A link on our own page. Another site's link or picture would send the cookies too, so where it comes from decides.
+/// A link on our own page does the same. Another site's link or picture would send the cookies too, so where it comes from decides.
+#[utoipa::path(
+    get,
+    path = "/logout",
+    responses((status = 200, body = Message), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem)),
+    security((), ("access" = []), ("refresh" = []))
+)]
 pub(super) async fn logout_by_link(
     state: web::Data<State>,
     request: HttpRequest,

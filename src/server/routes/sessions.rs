@@ -3,20 +3,25 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
+use crate::server::openapi::{Ended, Message, Problem};
 use crate::server::{State, device};
 use crate::session::{Act, Session};
 use crate::web::{Access, Rejection};
 
 /// A session, as its user sees it.
-#[derive(Serialize)]
-struct Listed {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct Listed {
     id: String,
     device: String,
     ip: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     last_used_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     current: bool,
 }
@@ -35,6 +40,14 @@ impl Listed {
     }
 }
 
+/// A user's sessions that go on, the latest login first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Sessions {
+    sessions: Vec<Listed>,
+}
+
+/// Where one is logged in.
+#[utoipa::path(get, path = "/sessions", responses((status = 200, body = Sessions)), security(("access" = [])))]
 pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpResponse, Rejection> {
     let sessions = state
         .sessions
@@ -43,9 +56,19 @@ pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpRe
     let listed = sessions
         .into_iter()
         .map(|session| Listed::new(&state, session, sid(&user)));
-    Ok(HttpResponse::Ok().json(json!({ "sessions": listed.collect::<Vec<_>>() })))
+    Ok(HttpResponse::Ok().json(Sessions {
+        sessions: listed.collect(),
+    }))
 }
 
+/// Ends one of one's own sessions.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}",
+    params(("id" = String, Path)),
+    responses((status = 200, body = Message), (status = 404, body = Problem)),
+    security(("access" = []))
+)]
 pub(super) async fn end_one(
     state: web::Data<State>,
     user: Access,
@@ -60,13 +83,15 @@ pub(super) async fn end_one(
         )
         .hint("GET /sessions lists yours."));
     }
-    let mut response = HttpResponse::Ok().json(json!({ "msg": "Session ended" }));
+    let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {
         state.auth.cookies().unset_all(response.headers_mut());
     }
     Ok(response)
 }
 
+/// Ends all of one's sessions but this one.
+#[utoipa::path(delete, path = "/sessions", responses((status = 200, body = Ended)), security(("access" = [])))]
 pub(super) async fn end_others(
     state: web::Data<State>,
     user: Access,
@@ -76,7 +101,7 @@ pub(super) async fn end_others(
         .sessions
         .end_others(user.identity(), sid(&user), &act)
         .await?;
-    Ok(HttpResponse::Ok().json(json!({ "msg": "All other sessions ended", "ended": ended })))
+    Ok(HttpResponse::Ok().json(Ended::of("All other sessions ended", ended)))
 }
 
 fn sid(user: &Access) -> &str {

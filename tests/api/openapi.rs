@@ -1,0 +1,94 @@
+//! `GET /openapi.json`: the description says what is there, by the names that the settings give.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::Backend;
+
+const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+
+fn routes_of_the_readme() -> BTreeSet<String> {
+    let readme = include_str!("../../README.md");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split('|').next());
+    let routes = cells.flat_map(|cell| cell.split(','));
+    let named = routes.map(|route| route.trim().trim_matches('`').to_owned());
+    named
+        .filter(|route| {
+            METHODS
+                .iter()
+                .any(|method| route.starts_with(&method.to_uppercase()))
+        })
+        .collect()
+}
+
+fn operations(description: &Value) -> Vec<(String, String, &Value)> {
+    let paths = description["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, item)| {
+        let of_path = METHODS
+            .iter()
+            .filter_map(move |method| Some((*method, item.get(method)?)));
+        of_path.map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation))
+    });
+    all.collect()
+}
+
+fn the_description_has_the_routes_of_the_readme_and_no_others(on: Backend) {
+    let app = on.app();
+    let answer = app.get("/openapi.json").send();
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let description = answer.json();
+    assert_eq!(description["openapi"], "3.1.0");
+    let described: BTreeSet<_> = operations(&description)
+        .into_iter()
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    assert_eq!(described, routes_of_the_readme());
+    assert_eq!(operations(&description).len(), described.len());
+}
+
+/// What is described is there, and what needs a token says so.
+fn a_route_that_needs_a_token_refuses_who_has_none(on: Backend) {
+    let app = on.app();
+    let description = app.get("/openapi.json").send().json();
+    for (method, path, operation) in operations(&description) {
+        let open = operation["security"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({}));
+        let answer = app.request(&method, &path).send();
+        assert_eq!(answer.status == 401, !open, "{method} {path}: {answer:?}");
+        let described = operation["responses"].get(answer.status.to_string());
+        assert!(described.is_some(), "{method} {path}: {answer:?}");
+    }
+}
+
+fn tokens_are_presented_as_the_settings_say(on: Backend) {
+    let app = on.app_with(&[
+        ("JWT_TOKEN_LOCATION", "cookies"),
+        ("JWT_ACCESS_COOKIE_NAME", "entry"),
+        ("JWT_ACCESS_CSRF_HEADER_NAME", "X-Proof"),
+    ]);
+    let description = app.get("/openapi.json").send().json();
+    let schemes = &description["components"]["securitySchemes"];
+    assert_eq!(
+        schemes["access_cookie"],
+        json!({ "type": "apiKey", "in": "cookie", "name": "entry" })
+    );
+    assert_eq!(schemes["access_csrf"]["name"], "x-proof");
+    assert_eq!(schemes.get("header"), None);
+    let paths = &description["paths"];
+    assert_eq!(
+        paths["/protected"]["get"]["security"],
+        json!([{ "access_cookie": [] }])
+    );
+    let proved = json!([{ "access_cookie": [], "access_csrf": [] }]);
+    assert_eq!(paths["/sessions"]["delete"]["security"], proved);
+}
+
+on_both_databases! {
+    the_description_has_the_routes_of_the_readme_and_no_others,
+    a_route_that_needs_a_token_refuses_who_has_none,
+    tokens_are_presented_as_the_settings_say,
+}
