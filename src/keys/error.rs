@@ -19,6 +19,9 @@ pub enum KeyError {
     /// The secret is one that documentation and templates print.
     #[error("the secret is a placeholder that anyone can look up")]
     Placeholder,
+    /// The secret is a short text, several times over: its length is not its strength.
+    #[error("the secret is a short text that is repeated, and is no stronger for it")]
+    Repeated,
     /// The secret is a key in PEM, DER, JWK or OpenSSH form. With a public key as the secret anyone could sign
     /// (RFC 8725 section 2.1).
     #[error(
@@ -76,6 +79,9 @@ pub enum KeyError {
     /// The ring only verifies.
     #[error("there is no key to sign with")]
     NoSigningKey,
+    /// The cryptographic library refused to make a key.
+    #[error("the key could not be made")]
+    Generation,
     /// The cryptographic library refused to sign.
     #[error("the token could not be signed")]
     Signing,

@@ -13,6 +13,7 @@
 
 mod algorithm;
 mod error;
+mod generate;
 mod jwk;
 mod pem;
 mod private;
@@ -22,6 +23,7 @@ mod secret;
 
 pub use self::algorithm::Algorithm;
 pub use self::error::{KeyError, VerifyError};
+pub use self::generate::generate_pem;
 pub use self::jwk::{Jwk, Jwks};
 pub use self::public::VerifyingKey;
 pub use self::ring::KeyRing;

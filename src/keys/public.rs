@@ -18,7 +18,7 @@ use super::algorithm::{Algorithm, Curve, Family};
 use super::error::KeyError;
 use super::jwk::{Jwk, Members};
 use super::pem::{self, Form};
-use super::secret;
+use super::{private, secret};
 
 /// A key whose signatures are taken, for one algorithm (RFC 8725 section 3.1).
 ///
@@ -39,8 +39,9 @@ impl VerifyingKey {
     /// # Errors
     ///
     /// [`KeyError::KeyAsSecret`] for a key in PEM, DER, JWK or OpenSSH form, [`KeyError::Placeholder`] for a published
-    /// example or one repeated character, [`KeyError::TooShort`] for less than [`Algorithm::min_secret_len`] bytes, and
-    /// [`KeyError::SecretForKeyPair`] if the algorithm takes no secret.
+    /// example or one repeated character, [`KeyError::Repeated`] for a short text that is repeated,
+    /// [`KeyError::TooShort`] for less than [`Algorithm::min_secret_len`] bytes, and [`KeyError::SecretForKeyPair`] if the
+    /// algorithm takes no secret.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(algorithm, secret)?;
         choose_provider();
@@ -70,6 +71,16 @@ impl VerifyingKey {
             return Err(KeyError::PrivateKeyForVerifying);
         }
         Self::from_der(algorithm, &der)
+    }
+
+    /// The public half of a private key in PEM form; nothing is signed with it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KeyRing::from_pem`](super::KeyRing::from_pem).
+    pub fn from_private_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
+        let (_, public) = private::from_pem(algorithm, private_pem)?;
+        Self::from_der(algorithm, public.as_ref())
     }
 
     pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {

@@ -18,8 +18,16 @@ pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError>
         return Err(KeyError::Placeholder);
     }
     let len = secret.len();
-    if algorithm.min_secret_len().is_some_and(|least| len < least) {
+    let too_few = |bytes| {
+        algorithm
+            .min_secret_len()
+            .is_some_and(|least| bytes < least)
+    };
+    if too_few(len) {
         return Err(KeyError::TooShort { algorithm, len });
+    }
+    if too_few(unit(secret).len()) {
+        return Err(KeyError::Repeated);
     }
     Ok(())
 }
@@ -40,6 +48,22 @@ fn is_der(secret: &[u8]) -> bool {
         && (RsaSubjectPublicKey::from_der(secret).is_ok()
             || public::kind(secret).is_some()
             || private::kind(secret).is_some())
+}
+
+/// The shortest text of which this one is a repetition, whole or cut off at the end; the text itself if it is none.
+fn unit(text: &[u8]) -> &[u8] {
+    let repeats = |period: &usize| {
+        text.get(*period..)
+            .is_some_and(|rest| text.starts_with(rest))
+    };
+    let period = (1..text.len()).find(repeats).unwrap_or(text.len());
+    // An end that happens to equal the beginning is no repetition.
+    let period = if 2 * period > text.len() {
+        text.len()
+    } else {
+        period
+    };
+    text.get(..period).unwrap_or(text)
 }
 
 /// Secrets printed in documentation, templates and tutorials; an attacker's first guesses.
@@ -74,16 +98,24 @@ const PUBLISHED: &[&str] = &[
 
 fn is_placeholder(secret: &[u8]) -> bool {
     let plain: Vec<u8> = letters_and_digits(secret);
-    let one_character = secret.windows(2).all(|pair| pair.first() == pair.last());
+    let once = unit(&plain);
     let published = PUBLISHED
         .iter()
-        .any(|known| letters_and_digits(known.as_bytes()) == plain);
-    one_character || published || says_change_me(&plain)
+        .any(|known| letters_and_digits(known.as_bytes()) == once);
+    unit(secret).len() == 1 || published || says_it_is_one(&plain)
 }
 
-/// `CHANGE_ME_IN_PRODUCTION_0000...` and its kin, whatever pads them to length.
-fn says_change_me(plain: &[u8]) -> bool {
-    const MARKS: [&[u8]; 4] = [b"changeme", b"changethis", b"replaceme", b"yoursecret"];
+/// `CHANGE_ME_IN_PRODUCTION_0000...`, `my-super-secret-...` and their kin, whatever pads them to length.
+fn says_it_is_one(plain: &[u8]) -> bool {
+    const MARKS: [&[u8]; 7] = [
+        b"changeme",
+        b"changethis",
+        b"replaceme",
+        b"supersecret",
+        b"yoursecret",
+        b"bitsecret",
+        b"bitslong",
+    ];
     MARKS.iter().any(|mark| contains(plain, mark))
 }
 

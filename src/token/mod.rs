@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -100,10 +101,11 @@ pub struct Issued {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Signs and verifies tokens with one key ring under one policy.
+/// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and its replacement.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    keys: Arc<KeyRing>,
+    /// Read without a lock; each token is signed or verified by one ring throughout.
+    keys: Arc<ArcSwap<KeyRing>>,
     policy: TokenPolicy,
     loaders: TokenLoaders,
 }
@@ -146,7 +148,7 @@ impl Tokens {
     /// Tokens signed by `keys` under `policy`.
     pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
         Self {
-            keys: Arc::new(keys),
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
             policy,
             loaders: TokenLoaders::default(),
         }
@@ -155,6 +157,17 @@ impl Tokens {
     /// The same, asking these for keys and more claims.
     pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
         Self { loaders, ..self }
+    }
+
+    /// The present key ring. [`Arc::ptr_eq`] tells whether it has been replaced since.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.keys.load_full()
+    }
+
+    /// From now on these keys sign and verify, here and in every clone. What is being signed or verified at this moment
+    /// is finished with the ring it began with.
+    pub fn replace_keys(&self, keys: KeyRing) {
+        self.keys.store(Arc::new(keys));
     }
 
     /// The policy obeyed.
@@ -254,7 +267,7 @@ impl Tokens {
     /// The ring of an identity: the loader's if there is one, and no other in its place.
     fn signing_keys(&self, identity: &Value) -> Result<Arc<KeyRing>, KeyError> {
         match &self.loaders.encode_key {
-            None => Ok(Arc::clone(&self.keys)),
+            None => Ok(self.keys()),
             Some(load) => load(identity).ok_or(KeyError::NoSigningKey),
         }
     }

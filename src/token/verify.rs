@@ -90,7 +90,7 @@ fn verifying_keys(
     parts: &Parts<'_>,
 ) -> Result<Arc<KeyRing>, TokenError> {
     let Some(load) = &tokens.loaders.decode_key else {
-        return Ok(Arc::clone(&tokens.keys));
+        return Ok(tokens.keys());
     };
     let claims = object("payload", &parts.payload)?;
     load(header, &claims).ok_or(TokenError::KeyNotFound)

@@ -3,7 +3,8 @@
 use std::fs;
 
 use jsonwebtoken::{DecodingKey, EncodingKey, crypto};
-use tokenpair::keys::{Algorithm, KeyRing, VerifyError};
+use secrecy::ExposeSecret;
+use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyError, VerifyingKey, generate_pem};
 
 use super::support::{
     SECRET, asymmetric, decode, der, encode, integer, is_hmac, openssl, other_pair, pair, public,
@@ -382,4 +383,33 @@ fn an_ed25519_signature_has_an_s_below_the_order() {
     same.reverse();
     let verdict = verify(&keys, MESSAGE, &encode(&[r, &same].concat()));
     assert_eq!(verdict, Err(VerifyError::BadSignature));
+}
+
+#[test]
+fn a_generated_key_is_one_of_its_own_that_openssl_reads() {
+    let kinds = [
+        Algorithm::Ps256,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+    ];
+    for algorithm in kinds {
+        let pem = generate_pem(algorithm).unwrap();
+        let other = generate_pem(algorithm).unwrap();
+        let keys = KeyRing::from_pem(algorithm, pem.expose_secret()).unwrap();
+        let public = openssl("pkey -pubout", pem.expose_secret());
+        let public = VerifyingKey::from_pem(algorithm, &public).unwrap();
+        assert_eq!(keys.kid(), public.kid(), "{algorithm:?}");
+        let text = openssl("pkey -noout -text", pem.expose_secret());
+        assert_eq!(text.contains("3072 bit"), algorithm == Algorithm::Ps256);
+        let half = VerifyingKey::from_private_pem(algorithm, pem.expose_secret()).unwrap();
+        assert_eq!(half.kid(), public.kid());
+        let other = KeyRing::from_pem(algorithm, other.expose_secret()).unwrap();
+        assert_ne!(keys.kid(), other.kid());
+        assert!(!format!("{pem:?}").contains("BEGIN"));
+    }
+    assert_eq!(
+        generate_pem(Algorithm::Hs256).unwrap_err(),
+        KeyError::PemForSecret(Algorithm::Hs256)
+    );
 }

@@ -195,6 +195,58 @@ fn a_key_is_no_secret_in_any_form() {
     }
 }
 
+/// What an attacker tries first, also where it was made long enough.
+#[test]
+fn a_published_secret_is_refused_also_where_it_is_repeated_to_length() {
+    let published = [
+        "secret",
+        "super-secret",
+        "change-me",
+        "Change this!",
+        "your-256-bit-secret",
+        "a-string-secret-at-least-256-bits-long",
+        "my_super_secret_key_for_production_2026",
+        "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    ];
+    for text in published {
+        for secret in [
+            text.to_owned(),
+            text.repeat(9),
+            text.repeat(12)[..65].to_owned(),
+        ] {
+            for algorithm in Algorithm::HMAC {
+                let error = KeyRing::from_secret(algorithm, secret.as_bytes()).unwrap_err();
+                assert_eq!(error, KeyError::Placeholder, "{secret}");
+            }
+        }
+    }
+    assert_eq!(
+        KeyRing::from_secret(Algorithm::Hs256, &[b'x'; 64]).unwrap_err(),
+        KeyError::Placeholder
+    );
+}
+
+#[test]
+fn a_short_text_is_no_stronger_for_being_repeated() {
+    for secret in [
+        "0123456789abcdef".repeat(4),
+        "12345678901234567890123456789012".to_owned(),
+        "ab".repeat(40),
+        "nobody guesses this".repeat(4),
+    ] {
+        let error = KeyRing::from_secret(Algorithm::Hs256, secret.as_bytes()).unwrap_err();
+        assert_eq!(error, KeyError::Repeated, "{secret}");
+    }
+    let whole = "32 bytes that nobody else knows!";
+    let twice = whole.repeat(2);
+    assert!(KeyRing::from_secret(Algorithm::Hs256, twice.as_bytes()).is_ok());
+    let error = KeyRing::from_secret(Algorithm::Hs512, twice.as_bytes()).unwrap_err();
+    assert_eq!(error, KeyError::Repeated);
+    // An end that equals the beginning is chance.
+    let chance = "7f3c1c0d9a5e4b8876b1d2f3a4c5e67f";
+    assert!(KeyRing::from_secret(Algorithm::Hs256, chance.as_bytes()).is_ok());
+}
+
 #[test]
 fn a_secret_that_only_begins_as_a_key_does_is_a_secret() {
     for secret in [

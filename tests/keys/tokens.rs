@@ -57,6 +57,25 @@ fn the_header_names_the_key_where_it_has_a_name() {
 }
 
 #[test]
+fn keys_that_are_replaced_are_replaced_for_all_who_share_the_tokens() {
+    let (one, other) = (ring(Algorithm::Hs256), ring(Algorithm::EdDsa));
+    let server = tokens(one.clone());
+    let handler = server.clone();
+    let old = sign(&handler);
+    let before = handler.keys();
+    server.replace_keys(other.clone());
+    let new = sign(&handler);
+    assert_eq!(header(&new)["kid"].as_str(), other.kid());
+    let verdict = |token: &str| handler.verify(token, now(), Expiry::Enforced).map(drop);
+    assert_eq!(verdict(&old), Err(TokenError::AlgorithmNotAllowed));
+    assert_eq!(verdict(&new), Ok(()));
+    assert!(!std::sync::Arc::ptr_eq(&before, &handler.keys()));
+    let both = other.with_verifying(public(Algorithm::Hs256)).unwrap();
+    server.replace_keys(both);
+    assert_eq!((verdict(&old), verdict(&new)), (Ok(()), Ok(())));
+}
+
+#[test]
 fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
     let token = sign(&tokens(ring(Algorithm::Ps256)));
     let keys = KeyRing::verifying_pem(Algorithm::Ps256, &pair(Algorithm::Ps256).public).unwrap();
