@@ -143,8 +143,8 @@
 //! # The house
 //!
 //! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`] and
-//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`; `server`; `cli`. Without
-//! default features it ends at [`config`].
+//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`; `key_folder`; `server`;
+//! `cli`. Without default features it ends at [`config`].
 
 pub mod clock;
 pub mod config;
@@ -163,6 +163,8 @@ pub mod web;
 
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod key_folder;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

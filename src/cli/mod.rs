@@ -4,6 +4,7 @@ mod config;
 mod events;
 mod health;
 mod import;
+mod keys;
 mod migrate;
 mod purge;
 mod serve;
@@ -50,6 +51,9 @@ enum Command {
     Session(session::Command),
     /// List what happened to users and sessions, the latest first
     Events(events::Wanted),
+    /// Manage the folder of signing keys, which running servers follow
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -91,6 +95,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
         Command::Events(wanted) => events::run(wanted, out),
+        Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
         Command::Healthcheck => health::run(out),

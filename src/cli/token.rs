@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{Failure, settings};
 use crate::clock::{Clock, Timestamp};
-use crate::server::key_ring;
-use crate::settings::{Secret, Settings};
+use crate::server::present_keys;
+use crate::settings::{KeySource, Settings};
 use crate::token::{Inspection, TokenError, Tokens};
 
 #[derive(Debug, Subcommand)]
@@ -60,16 +60,23 @@ fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// To look must not make a secret.
+/// To look must not make a key.
 fn tokens(settings: &Settings) -> Result<Tokens, Failure> {
-    match &settings.secret {
-        Secret::Kept(path) if !path.exists() => Err(format!(
+    if let Some(keys) = present_keys(settings)? {
+        return Ok(Tokens::new(keys, settings.tokens.clone()));
+    }
+    Err(match &settings.keys {
+        KeySource::KeptFolder(path) => format!(
+            "there is no signing key yet in {}; the server makes it",
+            path.display()
+        ),
+        KeySource::KeptSecret(path) => format!(
             "there is no signing secret yet at {}; the server makes it",
             path.display()
-        )
-        .into()),
-        _ => Ok(Tokens::new(key_ring(settings)?, settings.tokens.clone())),
+        ),
+        _ => "there is no signing key".to_owned(),
     }
+    .into())
 }
 
 fn pretty(object: &Map<String, Value>) -> Result<String, Failure> {

@@ -5,6 +5,7 @@ mod body;
 mod browser;
 mod device;
 mod envelope;
+mod keys;
 mod openapi;
 mod routes;
 mod secret;
@@ -21,8 +22,10 @@ use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 
 pub use self::accounts::{AccountError, Accounts};
+use self::keys::Followed;
 pub use self::telemetry::start_logging;
 use crate::clock::Clock;
+use crate::key_folder::FolderError;
 use crate::keys::{KeyError, KeyRing};
 use crate::password::Passwords;
 use crate::session::{SessionError, Sessions, StoreError};
@@ -39,6 +42,13 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often other replicas' revocations are read: often enough to reach every replica within a second.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
+
+/// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
+const KEYS_EVERY: Duration = SYNC_EVERY;
+
+/// For how long others may keep the published keys (`Cache-Control` of `/.well-known/jwks.json`), and so how long a coming
+/// key should have been published before it signs.
+pub const KEYS_MAX_AGE: Duration = Duration::from_secs(300);
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -68,12 +78,15 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The secret cannot sign.
-    #[error("the signing secret cannot be used")]
+    /// The key cannot sign.
+    #[error("the signing key cannot be used")]
     Key(#[from] KeyError),
     /// The description of the API has no JSON form.
     #[error("the API cannot be described")]
     Description(#[from] serde_json::Error),
+    /// The folder of keys cannot be read, or what is in it cannot be used.
+    #[error("the folder of keys cannot be used")]
+    KeyFolder(#[from] FolderError),
     /// No thread to be had.
     #[error("the hashing threads cannot be started")]
     Threads(#[source] std::io::Error),
@@ -105,19 +118,20 @@ pub struct Server {
     address: SocketAddr,
     clock: Clock,
     purge: PurgePolicy,
+    followed: Option<Followed>,
     state: Arc<State>,
 }
 
 impl Server {
-    /// Opens the database, runs the migrations, makes or reads the secret, and listens.
+    /// Opens the database, runs the migrations, makes or reads the keys, and listens.
     ///
     /// # Errors
     ///
     /// [`StartError`], with its causes.
     pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let store = ready_store(settings.clone()).await?;
-        let keys = secret::key_ring(settings)?;
-        let tokens = Tokens::new(keys, settings.tokens.clone());
+        let keys = keys::begin(settings, clock.now())?;
+        let tokens = Tokens::new(keys.ring, settings.tokens.clone());
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
         sessions.sync_revocations(clock.now()).await?;
         let passwords = Passwords::start(settings.password).map_err(StartError::Threads)?;
@@ -143,6 +157,7 @@ impl Server {
             address,
             clock,
             purge: settings.purge,
+            followed: keys.followed,
             state,
         })
     }
@@ -163,7 +178,9 @@ impl Server {
     ///
     /// If the operating system takes the listener away.
     pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
+        let keys = self.state.sessions.tokens().clone();
         let background = [
+            actix_web::rt::spawn(follow_keys(self.followed, keys)),
             actix_web::rt::spawn(stop_after(
                 stop,
                 self.http.handle(),
@@ -268,6 +285,17 @@ async fn follow_revocations(sessions: Sessions, clock: Clock) {
     }
 }
 
+/// Where keys may change, they are looked at beside this thread, since a folder may be on a network.
+async fn follow_keys(mut followed: Option<Followed>, tokens: Tokens) {
+    while let Some(keys) = followed.take() {
+        tokio::time::sleep(KEYS_EVERY).await;
+        let tokens = tokens.clone();
+        followed = tokio::task::spawn_blocking(move || keys.look(&tokens))
+            .await
+            .ok();
+    }
+}
+
 async fn purge_now_and_then(store: DieselStore, policy: PurgePolicy, clock: Clock) {
     loop {
         match store.purge(clock.now(), policy).await {
@@ -298,11 +326,11 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// The key ring of the settings. A secret that the server has not made yet is made.
+/// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
 ///
 /// # Errors
 ///
-/// [`StartError`] if the secret cannot be read, made or used.
-pub fn key_ring(settings: &Settings) -> Result<KeyRing, StartError> {
-    secret::key_ring(settings)
+/// [`StartError`] if they cannot be read or used.
+pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
+    Ok(keys::present(settings)?.map(|keys| keys.ring))
 }

@@ -83,6 +83,7 @@ pub(super) struct Problem {
         routes::public::live,
         routes::public::ready,
         routes::public::greet,
+        routes::public::keys,
         openapi,
     ),
     components(schemas(Problem))

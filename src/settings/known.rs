@@ -81,9 +81,33 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_SECRET_KEY",
         "made on first start, on loopback only",
-        "The secret that signs; 32, 48 or 64 bytes for HS256, HS384, HS512.",
+        "The secret that signs; 32, 48 or 64 bytes or more for HS256, HS384, HS512.",
     ),
-    known("JWT_ALGORITHM", "HS256", "HS256, HS384 or HS512."),
+    known(
+        "JWT_ALGORITHM",
+        "HS256",
+        "HS, RS or PS with 256, 384 or 512, ES256, ES384 or EdDSA. HS signs with JWT_SECRET_KEY, the others with a key pair.",
+    ),
+    known(
+        "JWT_PREVIOUS_SECRET_KEYS",
+        "none",
+        "Secrets that signed before; their tokens stay good. Several with commas.",
+    ),
+    known(
+        "JWT_PREVIOUS_ALGORITHM",
+        "JWT_ALGORITHM",
+        "What the previous secrets signed with: HS256, HS384 or HS512.",
+    ),
+    known(
+        "JWT_KEYS_DIR",
+        "data/keys, made on first start, on loopback only",
+        "The folder of key pairs that `tokenpair keys` rotates; a running server follows it.",
+    ),
+    known(
+        "JWT_PRIVATE_KEY",
+        "none",
+        "One private key in PEM form, instead of a folder.",
+    ),
     known(
         "JWT_ACCESS_TOKEN_EXPIRES",
         "1h",
@@ -214,7 +238,11 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// Settings whose value is never shown.
-pub(super) const SECRET: &[&str] = &["JWT_SECRET_KEY"];
+pub(super) const SECRET: &[&str] = &[
+    "JWT_SECRET_KEY",
+    "JWT_PREVIOUS_SECRET_KEYS",
+    "JWT_PRIVATE_KEY",
+];
 
 /// Names that begin like this are ours, so an unknown one is probably a slip of the pen.
 pub(super) const PREFIXES: &[&str] = &[
@@ -234,7 +262,6 @@ pub(super) const NOT_HERE: &[&str] = &[
     "JWT_ERROR_MESSAGE_KEY",
     "JWT_IDENTITY_CLAIM",
     "JWT_JSON_KEY",
-    "JWT_PRIVATE_KEY",
     "JWT_PUBLIC_KEY",
     "JWT_QUERY_STRING_NAME",
     "JWT_QUERY_STRING_VALUE_PREFIX",

@@ -2,22 +2,22 @@
 //! and nothing changes afterwards; what cannot work is refused with all the other problems in one message.
 
 mod checks;
+mod keys;
 mod known;
 mod policies;
 mod sources;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub use self::keys::KeySource;
 pub use self::known::{KNOWN, Known};
 pub use self::sources::{Origin, Sources};
 use crate::config::reader::Reader;
 pub use crate::config::{Problem, Problems};
-use crate::keys::Algorithm;
+use crate::keys::{Algorithm, VerifyingKey};
 use crate::password::PasswordPolicy;
 use crate::session::SessionPolicy;
 use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
@@ -43,8 +43,10 @@ pub struct Settings {
     pub password: PasswordPolicy,
     /// `JWT_ALGORITHM`
     pub algorithm: Algorithm,
-    /// `JWT_SECRET_KEY`
-    pub secret: Secret,
+    /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY` or `JWT_KEYS_DIR`
+    pub keys: KeySource,
+    /// `JWT_PREVIOUS_SECRET_KEYS`, which verify.
+    pub previous: Vec<VerifyingKey>,
     /// What tokens say and for how long.
     pub tokens: TokenPolicy,
     /// `SESSION_*`
@@ -68,15 +70,6 @@ pub enum Registration {
     Closed,
 }
 
-/// The secret that signs.
-#[derive(Clone, Debug)]
-pub enum Secret {
-    /// From the settings.
-    Given(SecretString),
-    /// Made on the first start and kept in this file.
-    Kept(PathBuf),
-}
-
 impl Settings {
     /// Understands and checks what the sources say.
     ///
@@ -91,7 +84,8 @@ impl Settings {
         );
         let bind = policies::bind(&mut reader);
         let public_url = policies::public_url(&mut reader, bind);
-        let algorithm = policies::algorithm(&mut reader);
+        let algorithm = keys::algorithm(&mut reader);
+        let source = keys::source(&mut reader, algorithm, bind);
         let tokens = policies::tokens(&mut reader);
         let web = policies::web(&mut reader, public_url.as_ref());
         let settings = Self {
@@ -106,7 +100,8 @@ impl Settings {
             registration: policies::registration(&mut reader),
             password: policies::password(&mut reader),
             algorithm,
-            secret: policies::secret(&mut reader, algorithm, bind),
+            previous: keys::previous(&mut reader, algorithm, &source),
+            keys: source,
             sessions: policies::sessions(&mut reader, &tokens),
             tokens: TokenPolicy {
                 encode_csrf: policies::carries_csrf(&web),
@@ -133,6 +128,14 @@ impl Settings {
     }
 
     fn with_remarks(mut self) -> Self {
+        let key_pair = self.algorithm.min_secret_len().is_none();
+        if let (true, Some(secret)) = (key_pair, self.previous.first()) {
+            let old = secret.algorithm().name();
+            self.remarks.push(format!(
+                "tokens that a secret of JWT_PREVIOUS_SECRET_KEYS signed with {old} are still taken: remove it once the \
+                 last of them is over, JWT_REFRESH_TOKEN_EXPIRES after the move"
+            ));
+        }
         let public = !self.bind.ip().is_loopback();
         if public && !self.web.csrf.protect {
             self.remarks.push(
@@ -208,16 +211,6 @@ impl fmt::Display for Shown {
         match &self.origin {
             Some(origin) => write!(f, "  ({origin})"),
             None => Ok(()),
-        }
-    }
-}
-
-impl Secret {
-    /// The bytes that sign, if they are in the settings.
-    pub fn given(&self) -> Option<&[u8]> {
-        match self {
-            Self::Given(text) => Some(text.expose_secret().as_bytes()),
-            Self::Kept(_) => None,
         }
     }
 }

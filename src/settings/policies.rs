@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{Registration, Secret};
+use super::Registration;
 use crate::config;
 use crate::config::reader::Reader;
 use crate::config::tokens::{self, Never};
-use crate::keys::{Algorithm, KeyRing};
 use crate::password::PasswordPolicy;
 use crate::session::{ReusePolicy, SessionPolicy};
 use crate::store::{DatabaseUrl, PurgePolicy};
@@ -61,20 +60,6 @@ fn secure_by_default(public_url: Option<&Url>) -> bool {
     !public_url.is_some_and(|url| url.scheme() == "http" && is_loopback(url))
 }
 
-/// The server signs with a secret.
-pub(super) fn algorithm(reader: &mut Reader<'_>) -> Algorithm {
-    let served = |text: &str| {
-        let mut served = Algorithm::HMAC.into_iter();
-        served.find(|algorithm| algorithm.name() == text)
-    };
-    reader.parsed(
-        "JWT_ALGORITHM",
-        Algorithm::default(),
-        "write HS256, HS384 or HS512",
-        served,
-    )
-}
-
 pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
     let text = reader.text_or("DATABASE_URL", "sqlite://data/tokenpair.db");
     DatabaseUrl::parse(&text).unwrap_or_else(|error| {
@@ -103,26 +88,6 @@ pub(super) fn password(reader: &mut Reader<'_>) -> PasswordPolicy {
         cost: reader.number("PASSWORD_BCRYPT_COST", default.cost, PasswordPolicy::COSTS),
         ..default
     }
-}
-
-/// A secret made by the server is good enough on one's own machine. Where others can reach the server it has to be
-/// chosen, since it has to be the same on every replica and after every redeployment.
-pub(super) fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> Secret {
-    const CURE: &str = "make one with `openssl rand -base64 64`, or let JWT_SECRET_KEY_FILE name a file that holds it";
-    let kept = Secret::Kept(PathBuf::from("data/secret_key"));
-    let Some(text) = reader.text("JWT_SECRET_KEY") else {
-        if !bind.ip().is_loopback() {
-            reader.problem(
-                "JWT_SECRET_KEY",
-                format!("is needed, since SERVER_BIND is {bind}, which others can reach: {CURE}"),
-            );
-        }
-        return kept;
-    };
-    if let Err(error) = KeyRing::from_secret(algorithm, text.as_bytes()) {
-        reader.problem("JWT_SECRET_KEY", format!("cannot be used: {error}; {CURE}"));
-    }
-    Secret::Given(text.into())
 }
 
 pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {

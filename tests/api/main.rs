@@ -21,6 +21,7 @@ mod database_away;
 mod events;
 mod health;
 mod http;
+mod keys;
 mod login;
 mod logout;
 mod lost_answers;

@@ -131,7 +131,9 @@ impl Response {
                 "{self:?}"
             );
         }
-        assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
+        if self.header("cache-control") != Some("no-store") {
+            assert!(self.may_be_kept(), "{self:?}");
+        }
         assert_eq!(
             self.header("x-content-type-options"),
             Some("nosniff"),
@@ -156,6 +158,13 @@ impl Response {
             let hidden = cookie.has("HttpOnly");
             assert_eq!(hidden, !cookie.name.starts_with("csrf_"), "{self:?}");
         }
+    }
+
+    /// By anyone, since it is about nobody: the public keys.
+    fn may_be_kept(&self) -> bool {
+        let nobody = self.cookies().is_empty() && !self.body.contains("eyJ");
+        let keys = self.body.is_empty() || self.json()["keys"].is_array();
+        self.status == 200 && nobody && keys
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -21,6 +21,8 @@ mod http;
 mod keys;
 mod places;
 mod purposeful;
+#[path = "../common/python.rs"]
+mod python;
 mod run;
 mod settings;
 mod sides;

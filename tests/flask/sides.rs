@@ -10,10 +10,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::example;
+use super::python::python;
 use super::settings::Setting;
-
-/// The Python that has what `requirements.txt` names; `scripts/test` makes one and sets it.
-const PYTHON: &str = "TOKENPAIR_TEST_PYTHON";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,12 +39,6 @@ impl Program {
             Self::FlaskFlow => Command::new(example::program("flask_flow")),
         }
     }
-}
-
-fn python() -> String {
-    std::env::var(PYTHON).unwrap_or_else(|_| {
-        panic!("{PYTHON} is not set: run scripts/test, or set it to a Python with what tests/flask/requirements.txt names")
-    })
 }
 
 /// A program that listens; it is ended with the test.

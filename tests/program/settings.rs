@@ -122,7 +122,7 @@ fn all_that_cannot_work_is_said_at_once_each_with_its_cure() {
         "JWT_COOKIE_SAMESITE is None, which browsers take only from Secure cookies",
         "PASSWORD_BCRYPT_COST is \"4\"; write a whole number from 10 to 16",
         "REGISTRATION is \"maybe\"; write open or closed",
-        "JWT_ALGORITHM is \"none\"; write HS256, HS384 or HS512",
+        "JWT_ALGORITHM is \"none\"; write one of HS256, HS384, HS512, RS256",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }
@@ -196,8 +196,8 @@ fn names_that_are_slips_are_reported_with_the_nearest_known_one() {
     refused(&[("SESSION_MAXAGE", "1h")], "did you mean SESSION_MAX_AGE?");
     refused(&[("SERVER_BINDS_FILE", "x")], "did you mean SERVER_BIND?");
     refused(
-        &[("JWT_PRIVATE_KEY", "x")],
-        "JWT_PRIVATE_KEY is a Flask-JWT-Extended setting that this server does not have",
+        &[("JWT_PUBLIC_KEY", "x")],
+        "JWT_PUBLIC_KEY is a Flask-JWT-Extended setting that this server does not have",
     );
     let near = with(&[("REGISTERATION", "closed")])
         .run(&["config", "check"])

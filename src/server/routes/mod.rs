@@ -38,6 +38,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/admin/users/{id}").on(PATCH, admin::change),
         at("/admin/users/{id}/sessions").on(DELETE, admin::end_sessions),
         at("/admin/events").on(GET, events::events),
+        at("/.well-known/jwks.json").on(GET, public::keys),
         at("/health/live").on(GET, public::live),
         at("/health/ready").on(GET, public::ready),
         at("/openapi.json").on(GET, openapi::openapi),

@@ -1,4 +1,4 @@
-//! What needs no token: the page at `/`, and health.
+//! What needs no token: the page at `/`, the public keys, and health.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -6,15 +6,18 @@ use std::sync::atomic::Ordering;
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, CacheControl, CacheDirective, ContentType, REFERRER_POLICY,
+};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, web};
 use html_escape::encode_text;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
-use crate::server::State;
+use crate::server::{KEYS_MAX_AGE, State};
 use crate::settings::Registration;
 use crate::web::{Rejection, Verified, identity_bridge};
 
@@ -28,6 +31,27 @@ pub(super) struct Health {
 #[utoipa::path(get, path = "/health/live", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "live" })
+}
+
+/// The public keys (RFC 7517 section 5), for the description alone.
+#[expect(dead_code, reason = "the ring writes them itself")]
+#[derive(ToSchema)]
+pub(super) struct Jwks {
+    keys: Vec<Object>,
+}
+
+/// The public keys, for others to verify tokens with (RFC 7517 section 5). Anyone may keep them for a while.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    responses((status = 200, body = Jwks)),
+    security(())
+)]
+pub(super) async fn keys(state: web::Data<State>) -> HttpResponse {
+    let max_age = CacheDirective::MaxAge(KEYS_MAX_AGE.as_secs().try_into().unwrap_or(u32::MAX));
+    HttpResponse::Ok()
+        .insert_header(CacheControl(vec![CacheDirective::Public, max_age]))
+        .json(state.auth.tokens().keys().jwks())
 }
 
 #[derive(Debug, Error)]

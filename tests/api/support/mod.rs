@@ -14,6 +14,9 @@ mod exchange;
 #[path = "../../common/jar.rs"]
 mod jar;
 pub(crate) mod jwt;
+pub(crate) mod pair;
+#[path = "../../common/python.rs"]
+pub(crate) mod python;
 mod wire;
 
 pub(crate) use app::{START, TestApp, block_on};

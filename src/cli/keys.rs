@@ -1,0 +1,155 @@
+//! `tokenpair keys`
+
+use std::io::Write;
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use super::{Failure, settings};
+use crate::clock::{Clock, Timestamp};
+use crate::key_folder::{Key, KeyFolder, KeyState};
+use crate::keys::Algorithm;
+use crate::server::KEYS_MAX_AGE;
+use crate::settings::{KeySource, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a key that is coming: published, and signing after the next rotation
+    Generate {
+        /// RS256, PS256, ES256, EdDSA or another with a key pair [default: JWT_ALGORITHM]
+        #[arg(long, value_parser = PossibleValuesParser::new(with_key_pairs()), hide_possible_values = true)]
+        algorithm: Option<String>,
+    },
+    /// List the keys: which one signs, which are published and verify
+    List,
+    /// Let the coming key sign; the one that did still verifies
+    Rotate,
+    /// Delete a key that does not sign any more; its tokens are refused from then on
+    Retire {
+        /// The key's id, as `keys list` shows it
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
+}
+
+fn with_key_pairs() -> impl Iterator<Item = &'static str> {
+    let all = Algorithm::ALL.into_iter();
+    all.filter(|algorithm| !Algorithm::HMAC.contains(algorithm))
+        .map(Algorithm::name)
+}
+
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = settings()?;
+    let folder = folder(&settings)?;
+    let now = Clock::system().now();
+    match command {
+        Command::Generate { algorithm } => {
+            let algorithm = algorithm.and_then(|name| Algorithm::from_name(&name));
+            let key = folder.generate(algorithm.unwrap_or(settings.algorithm), now)?;
+            generated(&key, out)
+        }
+        Command::List => list(&folder, out),
+        Command::Rotate => rotate(&folder, &settings, now, out),
+        Command::Retire { kid } => retire(&folder, &kid, (&settings, now), out),
+    }
+}
+
+/// The folder that the server follows.
+fn folder(settings: &Settings) -> Result<KeyFolder, Failure> {
+    match &settings.keys {
+        KeySource::Folder(path) | KeySource::KeptFolder(path) => Ok(KeyFolder::new(path)),
+        KeySource::PrivateKey(_) => {
+            Err("the key comes from JWT_PRIVATE_KEY; keys are rotated where JWT_KEYS_DIR names a folder instead".into())
+        }
+        KeySource::Secret(_) | KeySource::KeptSecret(_) => Err(format!(
+            "JWT_ALGORITHM is {}, which signs with a secret; set JWT_ALGORITHM=ES256, or another with a key pair",
+            settings.algorithm.name()
+        )
+        .into()),
+    }
+}
+
+fn generated(key: &Key, out: &mut dyn Write) -> Result<(), Failure> {
+    let name = key.algorithm.name();
+    writeln!(out, "{} {name} is {}", key.kid, key.state)?;
+    if key.state == KeyState::Coming {
+        let minutes = KEYS_MAX_AGE.as_secs() / 60;
+        writeln!(
+            out,
+            "rotate in {minutes} minutes or later: for so long others may keep the keys that were published before"
+        )?;
+    }
+    Ok(())
+}
+
+fn list(folder: &KeyFolder, out: &mut dyn Write) -> Result<(), Failure> {
+    let held = folder.read()?;
+    writeln!(out, "{:<43} {:<9} {:<9} since", "kid", "algorithm", "state")?;
+    for key in &held.keys {
+        let since = key.since.map_or("-".to_owned(), |since| since.to_string());
+        let algorithm = key.algorithm.name();
+        writeln!(
+            out,
+            "{:<43} {algorithm:<9} {:<9} {since}",
+            key.kid, key.state
+        )?;
+    }
+    Ok(())
+}
+
+fn rotate(
+    folder: &KeyFolder,
+    settings: &Settings,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let rotated = folder.rotate(settings.algorithm, now)?;
+    let (signing, before) = (&rotated.signing, &rotated.before);
+    let name = signing.algorithm.name();
+    writeln!(out, "{} {name} is signing", signing.kid)?;
+    writeln!(
+        out,
+        "{} {} is verifying",
+        before.kid,
+        before.algorithm.name()
+    )?;
+    let published = match &rotated.announced {
+        None => Some(now),
+        Some(key) => key.since,
+    };
+    let known_at = published.map(|since| since + KEYS_MAX_AGE);
+    if let Some(known_at) = known_at.filter(|known_at| *known_at > now) {
+        writeln!(
+            out,
+            "warning: until {known_at} others may keep the keys that were published before, and refuse tokens of the new \
+             one; servers know it within a second. `tokenpair keys generate` some minutes before avoids this"
+        )?;
+    }
+    if signing.algorithm != settings.algorithm {
+        writeln!(out, "note: set JWT_ALGORITHM={name}, for the keys to come")?;
+    }
+    Ok(())
+}
+
+fn retire(
+    folder: &KeyFolder,
+    kid: &str,
+    (settings, now): (&Settings, Timestamp),
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let key = folder.retire(kid)?;
+    writeln!(out, "{} {} is gone", key.kid, key.algorithm.name())?;
+    if key.state == KeyState::Coming {
+        return Ok(());
+    }
+    let lifetime = settings.tokens.refresh_expires.unwrap_or_default();
+    let until = key.since.map(|since| since + lifetime);
+    if until.is_none_or(|until| until > now) {
+        let when = until.map_or("some time".to_owned(), |until| until.to_string());
+        writeln!(
+            out,
+            "warning: tokens that it signed may have lived until {when}; who has one logs in again"
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! What changes a folder of keys: one after the other, and each at once.
+
+use secrecy::ExposeSecret;
+
+use super::state::{STATE, State};
+use super::{FolderError, Key, KeyFolder, KeyState, files};
+use crate::clock::Timestamp;
+use crate::keys::{Algorithm, KeyRing, generate_pem};
+
+/// What a rotation did.
+#[derive(Clone, Debug)]
+pub struct Rotated {
+    /// The key that signs from now on.
+    pub signing: Key,
+    /// The same as it was before: coming, or none if it was only made for this.
+    pub announced: Option<Key>,
+    /// The key that signed before.
+    pub before: Key,
+}
+
+impl KeyFolder {
+    /// Adds a new key, which is coming. The first key of all signs at once.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::ComingAlready`] if there is a coming key; else if the folder cannot be read or written.
+    pub fn generate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
+        let _turn = self.take_turn()?;
+        if self.is_empty()? {
+            return self.add_first(algorithm, now);
+        }
+        let held = self.read()?;
+        if let Some(coming) = held.of_state(KeyState::Coming) {
+            return Err(FolderError::ComingAlready(coming.kid.clone()));
+        }
+        let mut state = State::of_keys(&held.keys);
+        let (file, kid) = self.add_beside(&state, algorithm)?;
+        state.coming = Some(file.clone());
+        state.changed(&file, now);
+        self.put_state(&state)?;
+        Ok(state.key(&file, kid, algorithm))
+    }
+
+    /// Adds the first key, which signs, unless there is a key already: of several that begin together, one adds it.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or written.
+    pub fn begin(&self, algorithm: Algorithm, now: Timestamp) -> Result<(), FolderError> {
+        if !self.is_empty()? {
+            return Ok(());
+        }
+        let _turn = self.take_turn()?;
+        if self.is_empty()? {
+            self.add_first(algorithm, now)?;
+        }
+        Ok(())
+    }
+
+    /// The coming key signs, and the one that did verifies. Without a coming key a new one is made.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or written, or has no key.
+    pub fn rotate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Rotated, FolderError> {
+        let empty = || FolderError::Empty(self.path.clone());
+        if self.is_empty()? {
+            return Err(empty());
+        }
+        let _turn = self.take_turn()?;
+        let held = self.read()?;
+        let announced = held.of_state(KeyState::Coming).cloned();
+        let before = held.of_state(KeyState::Signing).ok_or_else(empty)?;
+        let mut state = State::of_keys(&held.keys);
+        let (file, kid, algorithm) = match announced.clone() {
+            Some(key) => (key.file, key.kid, key.algorithm),
+            None => {
+                let (file, kid) = self.add_beside(&state, algorithm)?;
+                (file, kid, algorithm)
+            }
+        };
+        state.coming = None;
+        state.signing.clone_from(&file);
+        state.changed(&file, now);
+        state.changed(&before.file, now);
+        self.put_state(&state)?;
+        Ok(Rotated {
+            signing: state.key(&file, kid, algorithm),
+            announced,
+            before: before.clone(),
+        })
+    }
+
+    /// Deletes a key that does not sign; its tokens are refused from now on. Gives what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Signs`] for the key that signs, [`FolderError::Unknown`] for none of the folder; else if the folder
+    /// cannot be read or written.
+    pub fn retire(&self, kid: &str) -> Result<Key, FolderError> {
+        if self.is_empty()? {
+            return Err(FolderError::Empty(self.path.clone()));
+        }
+        let _turn = self.take_turn()?;
+        let held = self.read()?;
+        let key = held.keys.iter().find(|key| key.kid == kid);
+        let key = key.ok_or_else(|| FolderError::Unknown(kid.to_owned()))?;
+        if key.state == KeyState::Signing {
+            return Err(FolderError::Signs(key.kid.clone()));
+        }
+        let mut state = State::of_keys(&held.keys);
+        state.forget(&key.file);
+        self.put_state(&state)?;
+        let path = self.path.join(&key.file);
+        files::remove(&path).map_err(FolderError::io(&path))?;
+        Ok(key.clone())
+    }
+
+    /// What is held while the folder is changed.
+    fn take_turn(&self) -> Result<std::fs::File, FolderError> {
+        files::make_folder(&self.path)
+            .and_then(|()| files::lock(&self.path))
+            .map_err(FolderError::io(&self.path))
+    }
+
+    fn add_first(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
+        let (file, kid) = self.add(algorithm)?;
+        let mut state = State::of(file.clone());
+        state.changed(&file, now);
+        self.put_state(&state)?;
+        Ok(state.key(&file, kid, algorithm))
+    }
+
+    /// A single key needs no `state.toml`, and with a second one it needs it.
+    fn add_beside(
+        &self,
+        others: &State,
+        algorithm: Algorithm,
+    ) -> Result<(String, String), FolderError> {
+        self.put_state(others)?;
+        self.add(algorithm)
+    }
+
+    /// A new key that nothing names yet: its file and its key ID.
+    fn add(&self, algorithm: Algorithm) -> Result<(String, String), FolderError> {
+        let made = generate_pem(algorithm).and_then(|pem| {
+            let ring = KeyRing::from_pem(algorithm, pem.expose_secret())?;
+            Ok((ring.kid().unwrap_or_default().to_owned(), pem))
+        });
+        let (kid, pem) = made.map_err(|source| FolderError::Key {
+            path: self.path.clone(),
+            source,
+        })?;
+        let file = format!("{}-{kid}.pem", algorithm.name());
+        let path = self.path.join(&file);
+        files::put(&path, pem.expose_secret()).map_err(FolderError::io(&path))?;
+        Ok((file, kid))
+    }
+
+    fn put_state(&self, state: &State) -> Result<(), FolderError> {
+        let path = self.path.join(STATE);
+        let text = state
+            .text()
+            .ok_or_else(|| FolderError::State(path.clone()))?;
+        files::put(&path, &text).map_err(FolderError::io(&path))
+    }
+}

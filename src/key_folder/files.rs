@@ -1,0 +1,59 @@
+//! Files that only their owner reads, and that are whole or not there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::random::random_text;
+
+/// Makes the folder and those above it.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A new file beside `path`, on the disk, for the caller to put in its place.
+pub(crate) fn draft(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let draft = path.with_file_name(format!(".draft-{}", random_text(8)));
+    let mut file = owners(OpenOptions::new().write(true).create_new(true)).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(draft)
+}
+
+/// The file at `path` has this text from now on; at no time it has half of it.
+pub(super) fn put(path: &Path, text: &str) -> io::Result<()> {
+    fs::rename(draft(path, text)?, path)?;
+    sync_folder(path)
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    sync_folder(path)
+}
+
+/// So that the name outlasts a power cut too.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Waits until no other process holds the lock of that folder. It is given back when this is dropped.
+pub(super) fn lock(folder: &Path) -> io::Result<File> {
+    let path = folder.join(".lock");
+    let file = owners(OpenOptions::new().write(true).create(true)).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}
+
+/// Whether others than its owner can read it.
+pub(crate) fn others_can_read(path: &Path) -> bool {
+    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode());
+    mode.is_ok_and(|mode| mode & 0o077 != 0)
+}

@@ -1,0 +1,197 @@
+//! What signs: from texts to a [`KeySource`], and the secrets that signed before.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::reader::Reader;
+use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+
+/// Where the key that signs comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// `JWT_SECRET_KEY`
+    Secret(SecretString),
+    /// A secret that is made on the first start and kept in this file.
+    KeptSecret(PathBuf),
+    /// `JWT_PRIVATE_KEY`
+    PrivateKey(SecretString),
+    /// `JWT_KEYS_DIR`
+    Folder(PathBuf),
+    /// A folder of keys, of which the first is made on the first start.
+    KeptFolder(PathBuf),
+}
+
+const SECRET: &str = "JWT_SECRET_KEY";
+const PREVIOUS: &str = "JWT_PREVIOUS_SECRET_KEYS";
+const PREVIOUS_ALGORITHM: &str = "JWT_PREVIOUS_ALGORITHM";
+const PRIVATE: &str = "JWT_PRIVATE_KEY";
+const FOLDER: &str = "JWT_KEYS_DIR";
+
+pub(super) fn algorithm(reader: &mut Reader<'_>) -> Algorithm {
+    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+    let wanted = format!("write one of {names}");
+    reader.parsed(
+        "JWT_ALGORITHM",
+        Algorithm::default(),
+        &wanted,
+        Algorithm::from_name,
+    )
+}
+
+fn takes_secrets(algorithm: &Algorithm) -> bool {
+    Algorithm::HMAC.contains(algorithm)
+}
+
+/// A key made by the server is good enough on one's own machine. Where others can reach the server it has to be chosen,
+/// since it has to be the same on every replica and after every redeployment.
+pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+    if takes_secrets(&algorithm) {
+        secret(reader, algorithm, bind)
+    } else {
+        key_pair(reader, algorithm, bind)
+    }
+}
+
+fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+    const CURE: &str = "make one with `openssl rand -base64 64`, or let JWT_SECRET_KEY_FILE name a file that holds it";
+    for name in [PRIVATE, FOLDER] {
+        if reader.text(name).is_some() {
+            let algorithm = algorithm.name();
+            let complaint = format!(
+                "is for algorithms with a key pair, and JWT_ALGORITHM is {algorithm}, which signs with JWT_SECRET_KEY; \
+                 set JWT_ALGORITHM=ES256 or another such, or remove {name}"
+            );
+            reader.problem(name, complaint);
+        }
+    }
+    let Some(text) = reader.text(SECRET) else {
+        if !bind.ip().is_loopback() {
+            reader.problem(
+                SECRET,
+                format!("is needed, since SERVER_BIND is {bind}, which others can reach: {CURE}"),
+            );
+        }
+        return KeySource::KeptSecret(PathBuf::from("data/secret_key"));
+    };
+    if let Err(error) = KeyRing::from_secret(algorithm, text.as_bytes()) {
+        reader.problem(SECRET, format!("cannot be used: {error}; {CURE}"));
+    }
+    KeySource::Secret(text.into())
+}
+
+fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+    let name = algorithm.name();
+    if reader.text(SECRET).is_some() {
+        let complaint = format!(
+            "is a secret, and JWT_ALGORITHM is {name}, which signs with a private key; remove it. To keep its tokens good \
+             while you move, name it JWT_PREVIOUS_SECRET_KEYS and set JWT_PREVIOUS_ALGORITHM to what it signed with"
+        );
+        reader.problem(SECRET, complaint);
+    }
+    match (reader.text(PRIVATE), reader.text(FOLDER)) {
+        (Some(pem), folder) => {
+            if folder.is_some() {
+                let complaint = "and JWT_KEYS_DIR are both set; keep one of them: the folder, if keys are to be rotated without a restart";
+                reader.problem(PRIVATE, complaint);
+            }
+            if let Err(error) = KeyRing::from_pem(algorithm, &pem) {
+                let cure =
+                    "make one with `openssl genpkey`, and let JWT_PRIVATE_KEY_FILE name the file";
+                reader.problem(PRIVATE, format!("cannot be used: {error}; {cure}"));
+            }
+            KeySource::PrivateKey(pem.into())
+        }
+        (None, Some(folder)) => KeySource::Folder(folder.into()),
+        (None, None) => {
+            if !bind.ip().is_loopback() {
+                let complaint = format!(
+                    "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: name a folder, and \
+                     make a key in it with `tokenpair keys generate`"
+                );
+                reader.problem(FOLDER, complaint);
+            }
+            KeySource::KeptFolder(PathBuf::from("data/keys"))
+        }
+    }
+}
+
+/// Secrets that signed before, whose tokens are good still.
+pub(super) fn previous(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    source: &KeySource,
+) -> Vec<VerifyingKey> {
+    let secrets = listed(&reader.text(PREVIOUS).unwrap_or_default());
+    let Some(algorithm) = previous_algorithm(reader, algorithm, &secrets) else {
+        return Vec::new();
+    };
+    let present = match source {
+        KeySource::Secret(secret) => Some(secret.expose_secret()),
+        _ => None,
+    };
+    // With one secret under two algorithms, RFC 8725 section 3.1 would be broken; twice under one is a slip.
+    if secrets.iter().any(|secret| present == Some(secret)) {
+        let complaint =
+            "holds JWT_SECRET_KEY itself; the new secret belongs there, and only older ones here";
+        reader.problem(PREVIOUS, complaint);
+    }
+    let count = secrets.len();
+    let mut keys = Vec::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        match VerifyingKey::from_secret(algorithm, secret.as_bytes()) {
+            Ok(key) => keys.push(key),
+            Err(error) => reader.problem(PREVIOUS, unusable(index + 1, count, &error)),
+        }
+    }
+    keys
+}
+
+/// A secret may have a comma itself, written `\\,`.
+fn listed(text: &str) -> Vec<String> {
+    const COMMA: &str = "\0";
+    let text = text.replace("\\,", COMMA);
+    let items = text.split(',').map(str::trim);
+    items
+        .filter(|item| !item.is_empty())
+        .map(|item| item.replace(COMMA, ","))
+        .collect()
+}
+
+fn unusable(number: usize, count: usize, error: &KeyError) -> String {
+    format!(
+        "cannot be used: number {number} of {count}: {error}; only secrets that did sign belong here, with commas between \
+         them, and a comma within one is written \\,"
+    )
+}
+
+/// What the previous secrets signed with; none if there are none, or nobody says.
+fn previous_algorithm(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    secrets: &[String],
+) -> Option<Algorithm> {
+    const WANTED: &str = "write HS256, HS384 or HS512";
+    let given = reader.parsed(PREVIOUS_ALGORITHM, None, WANTED, |text| {
+        Algorithm::from_name(text).filter(takes_secrets).map(Some)
+    });
+    if secrets.is_empty() {
+        if given.is_some() {
+            let complaint =
+                "is what JWT_PREVIOUS_SECRET_KEYS signed with, and there are none; remove it";
+            reader.problem(PREVIOUS_ALGORITHM, complaint);
+        }
+        return None;
+    }
+    let same = given.or(Some(algorithm).filter(takes_secrets));
+    if same.is_none() {
+        let name = algorithm.name();
+        let complaint = format!(
+            "holds secrets, and JWT_ALGORITHM is {name}, which has none; remove it, or to keep their tokens good while you \
+             move to {name}, set JWT_PREVIOUS_ALGORITHM=HS256, or what they signed with"
+        );
+        reader.problem(PREVIOUS, complaint);
+    }
+    same
+}

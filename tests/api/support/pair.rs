@@ -1,0 +1,108 @@
+//! Key pairs for servers that sign with one, and for attackers who sign with the same key what the server would not.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
+
+/// All that sign with a key pair.
+pub(crate) const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
+
+/// Both halves in PEM form.
+pub(crate) struct Pair {
+    pub(crate) private: String,
+    pub(crate) public: String,
+}
+
+impl Pair {
+    fn new(kind: &str) -> Self {
+        let private = openssl(&format!("genpkey -algorithm {kind}"), "");
+        let public = openssl("pkey -pubout", &private);
+        Self { private, public }
+    }
+
+    /// The pair of all tests for that algorithm; one RSA pair for six.
+    pub(crate) fn of(algorithm: &str) -> &'static Self {
+        static PAIRS: LazyLock<[Pair; 4]> = LazyLock::new(|| {
+            [
+                "RSA -pkeyopt rsa_keygen_bits:2048",
+                "EC -pkeyopt ec_paramgen_curve:P-256",
+                "EC -pkeyopt ec_paramgen_curve:P-384",
+                "ED25519",
+            ]
+            .map(Pair::new)
+        });
+        let [rsa, p256, p384, ed25519] = &*PAIRS;
+        match algorithm {
+            "ES256" => p256,
+            "ES384" => p384,
+            "EdDSA" => ed25519,
+            _ => rsa,
+        }
+    }
+
+    /// What a server that signs with it is set to.
+    pub(crate) fn settings<'a>(&'a self, algorithm: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("JWT_ALGORITHM", algorithm),
+            ("JWT_PRIVATE_KEY", &self.private),
+            ("JWT_SECRET_KEY", ""),
+        ]
+    }
+
+    /// The public half as everyone could know it, and might use it as a secret.
+    pub(crate) fn known_forms(&self) -> Vec<Vec<u8>> {
+        let body: String = self
+            .public
+            .lines()
+            .filter(|line| !line.starts_with('-'))
+            .collect();
+        vec![
+            self.public.clone().into_bytes(),
+            self.public.trim().as_bytes().to_vec(),
+            STANDARD.decode(&body).unwrap(),
+            body.into_bytes(),
+        ]
+    }
+}
+
+fn openssl(arguments: &str, input: &str) -> String {
+    let mut child = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "openssl {arguments}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What signs with that algorithm, by the pair's private half.
+pub(crate) fn signing(algorithm: &str) -> EncodingKey {
+    let pem = Pair::of(algorithm).private.as_bytes();
+    match algorithm {
+        "ES256" | "ES384" => EncodingKey::from_ec_pem(pem),
+        "EdDSA" => EncodingKey::from_ed_pem(pem),
+        _ => EncodingKey::from_rsa_pem(pem),
+    }
+    .unwrap()
+}
+
+/// The token's claims under another header, signed with that key.
+pub(crate) fn resigned(token: &str, header: &str, key: &EncodingKey, with: &str) -> String {
+    let claims = token.split('.').nth(1).unwrap();
+    let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+    let with: Algorithm = with.parse().unwrap();
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, with).unwrap();
+    format!("{message}.{signature}")
+}
