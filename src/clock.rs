@@ -11,7 +11,20 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// An instant in whole seconds since 1970-01-01T00:00:00Z. Arithmetic saturates, so no untrusted time can overflow.
+/// An instant in whole seconds since 1970-01-01T00:00:00Z. Arithmetic drops fractions of a second and saturates, so no
+/// untrusted time can overflow.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+///
+/// let login = Timestamp::from_unix(1_800_000_000);
+/// let end = login + Duration::from_secs(15 * 60);
+/// assert_eq!(end.to_string(), "2027-01-15T08:15:00Z");
+/// assert_eq!(end.since(login), Duration::from_secs(900));
+/// assert_eq!(login.since(end), Duration::ZERO); // never less
+/// assert_eq!(login + Duration::from_millis(1_999), Timestamp::from_unix(1_800_000_001));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -64,6 +77,17 @@ impl fmt::Display for Timestamp {
 }
 
 /// Where "now" comes from: the system, or a hand that a test moves.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::{Clock, Timestamp};
+///
+/// let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+/// let apps = clock.clone();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(apps.now(), Timestamp::from_unix(1_800_000_060)); // clones share the hand
+/// assert!(Clock::system().now() > Timestamp::from_unix(0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

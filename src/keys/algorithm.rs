@@ -8,6 +8,17 @@ use aws_lc_rs::signature::{
 };
 
 /// The JWS algorithms a key can have (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
+///
+/// ```
+/// use tokenpair::keys::Algorithm;
+///
+/// assert_eq!(Algorithm::from_name("ES256"), Some(Algorithm::Es256));
+/// assert_eq!(Algorithm::from_name("es256"), None);
+/// assert_eq!(Algorithm::from_name("none"), None);
+/// assert_eq!(Algorithm::default().name(), "HS256");
+/// assert_eq!(Algorithm::Hs512.min_secret_len(), Some(64)); // bytes
+/// assert_eq!(Algorithm::EdDsa.min_secret_len(), None); // takes a key pair
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Algorithm {
     /// HMAC with SHA-256, the default, as in Flask-JWT-Extended.

@@ -10,6 +10,23 @@ use super::Algorithm;
 
 /// The public keys of a ring, as `/.well-known/jwks.json` serves them (RFC 7517 section 5). Secrets and private members
 /// have no place in it.
+///
+/// ```
+/// use tokenpair::keys::{Algorithm, KeyRing};
+///
+/// # let public = "-----BEGIN PUBLIC KEY-----
+/// # MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+/// # -----END PUBLIC KEY-----";
+/// let ring = KeyRing::verifying_pem(Algorithm::EdDsa, public)?;
+/// let json = serde_json::to_value(ring.jwks())?;
+/// assert_eq!(json["keys"][0]["kty"], "OKP");
+/// assert_eq!(json["keys"][0]["use"], "sig");
+/// assert_eq!(Some(ring.jwks().keys()[0].kid()), json["keys"][0]["kid"].as_str());
+///
+/// let secret = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// assert!(secret.jwks().keys().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Jwks {
     keys: Vec<Jwk>,
@@ -26,7 +43,7 @@ impl Jwks {
     }
 }
 
-/// One public key (RFC 7517 section 4): `kty` and what belongs to it, `alg`, `use` and `kid`.
+/// One public key (RFC 7517 section 4), of [`Jwks::keys`]: `kty` and what belongs to it, `alg`, `use` and `kid`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Jwk {
     #[serde(flatten)]

@@ -24,6 +24,24 @@ use super::{private, secret};
 ///
 /// Where several algorithms have to be taken for one key, as Flask-JWT-Extended's `JWT_DECODE_ALGORITHMS` allows, make
 /// one of these for each of them.
+///
+/// ```
+/// use tokenpair::keys::{Algorithm, KeyError, VerifyingKey};
+///
+/// let public = "-----BEGIN PUBLIC KEY-----
+/// MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+/// -----END PUBLIC KEY-----";
+/// let key = VerifyingKey::from_pem(Algorithm::EdDsa, public)?;
+/// assert_eq!(key.kid(), Some("3YZxBJ12jO3n_mXt_q-j_Z-TFP1vt-NiI3OCf-fEnHQ"));
+/// assert_eq!(key.with_kid("2026").kid(), Some("2026"));
+///
+/// // One key, one algorithm; and what everybody knows is no secret.
+/// let other = VerifyingKey::from_pem(Algorithm::Rs256, public);
+/// assert!(matches!(other, Err(KeyError::WrongKind { .. })));
+/// let secret = VerifyingKey::from_secret(Algorithm::Hs256, public.as_bytes());
+/// assert_eq!(secret.unwrap_err(), KeyError::KeyAsSecret);
+/// # Ok::<(), KeyError>(())
+/// ```
 #[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,

@@ -15,14 +15,16 @@ use super::public::VerifyingKey;
 /// To rotate, put the new key in and keep the old one to verify until its last token is over:
 ///
 /// ```
-/// # use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
-/// # fn main() -> Result<(), KeyError> {
+/// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
+///
+/// # let before = KeyRing::from_secret(Algorithm::Hs256, b"the 32 bytes that signed before.")?;
+/// # let old_signature = before.sign(b"a message")?;
 /// let old = VerifyingKey::from_secret(Algorithm::Hs256, b"the 32 bytes that signed before.")?;
 /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?
 ///     .with_verifying(old)?;
-/// # let _ = keys;
-/// # Ok(())
-/// # }
+/// keys.verify("HS256", None, b"a message", &old_signature)?;
+/// assert_ne!(keys.sign(b"a message")?, old_signature);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A secret and a public key may be in one ring, as when one moves from HS256 to RS256: each key serves its own
@@ -37,6 +39,20 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring with one shared secret. Its tokens carry no `kid`, as Flask-JWT-Extended's.
     ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
+    ///
+    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// assert_eq!(ring.algorithm(), Some(Algorithm::Hs256));
+    /// assert_eq!(ring.kid(), None);
+    ///
+    /// let refusal = KeyRing::from_secret(Algorithm::Hs256, b"too short").unwrap_err();
+    /// assert_eq!(refusal.to_string(), "the secret has 9 bytes, and HS256 needs at least 32");
+    /// let refusal = KeyRing::from_secret(Algorithm::Hs256, b"your-256-bit-secret").unwrap_err();
+    /// assert_eq!(refusal, KeyError::Placeholder);
+    /// # Ok::<(), KeyError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`VerifyingKey::from_secret`]: a secret that is too short, published, or really a key.
@@ -50,6 +66,20 @@ impl KeyRing {
 
     /// A ring with one key pair, from its private key in PEM form: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or
     /// `EC PRIVATE KEY` (SEC 1). The public half comes from it. Tokens carry its thumbprint as `kid` (RFC 7638).
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
+    ///
+    /// // From RFC 8410. Make your own: openssl genpkey -algorithm ed25519
+    /// let private = "-----BEGIN PRIVATE KEY-----
+    /// MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+    /// -----END PRIVATE KEY-----";
+    /// let ring = KeyRing::from_pem(Algorithm::EdDsa, private)?;
+    /// assert_eq!(ring.kid(), Some("3YZxBJ12jO3n_mXt_q-j_Z-TFP1vt-NiI3OCf-fEnHQ"));
+    /// let other = KeyRing::from_pem(Algorithm::Es256, private).unwrap_err();
+    /// assert_eq!(other.to_string(), "ES256 takes a key on the curve P-256, and this is an Ed25519 key");
+    /// # Ok::<(), KeyError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -67,6 +97,16 @@ impl KeyRing {
     }
 
     /// A ring that verifies and cannot sign, with that key.
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+    ///
+    /// let key = VerifyingKey::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let ring = KeyRing::verifying(key);
+    /// assert!(ring.allows("HS256"));
+    /// assert_eq!(ring.sign(b"a message"), Err(KeyError::NoSigningKey));
+    /// # Ok::<(), KeyError>(())
+    /// ```
     pub fn verifying(key: VerifyingKey) -> Self {
         Self {
             signing: None,
@@ -96,6 +136,18 @@ impl KeyRing {
     /// The ring with another key ID for the key that signs, in its tokens and in the JWKS. Without such a key nothing
     /// happens.
     ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
+    ///
+    /// # let private = "-----BEGIN PRIVATE KEY-----
+    /// # MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+    /// # -----END PRIVATE KEY-----";
+    /// let ring = KeyRing::from_pem(Algorithm::EdDsa, private)?.with_kid("2026-11")?;
+    /// assert_eq!(ring.kid(), Some("2026-11"));
+    /// assert_eq!(ring.jwks().keys()[0].kid(), "2026-11");
+    /// # Ok::<(), KeyError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`KeyError::SameKeyId`] if another key of its algorithm has that key ID.
@@ -107,6 +159,18 @@ impl KeyRing {
     }
 
     /// The ring without any key IDs, as Flask-JWT-Extended has it: its tokens carry no `kid`.
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
+    ///
+    /// # let private = "-----BEGIN PRIVATE KEY-----
+    /// # MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+    /// # -----END PRIVATE KEY-----";
+    /// let ring = KeyRing::from_pem(Algorithm::EdDsa, private)?.without_kids();
+    /// assert_eq!(ring.kid(), None);
+    /// assert!(ring.jwks().keys().is_empty()); // a JWKS names its keys
+    /// # Ok::<(), KeyError>(())
+    /// ```
     #[must_use]
     pub fn without_kids(mut self) -> Self {
         let keys = self.verifying.into_iter();
@@ -170,6 +234,20 @@ impl KeyRing {
     ///
     /// Only keys of that algorithm are tried: with a `kid` that one of them has, that one; with a `kid` that none of them
     /// has, those that have none; without a `kid`, as in Flask-JWT-Extended's tokens, all of them.
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyRing, VerifyError};
+    ///
+    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let signature = ring.sign(b"a message")?;
+    /// ring.verify("HS256", None, b"a message", &signature)?;
+    /// ring.verify("HS256", Some("unheard of"), b"a message", &signature)?; // our key has no ID
+    /// let forged = ring.verify("HS256", None, b"another message", &signature);
+    /// assert_eq!(forged, Err(VerifyError::BadSignature));
+    /// let unsigned = ring.verify("none", None, b"a message", "");
+    /// assert_eq!(unsigned, Err(VerifyError::AlgorithmNotAllowed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
