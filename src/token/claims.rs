@@ -21,6 +21,14 @@ pub enum TokenKind {
 }
 
 /// A CSRF value. `Debug` does not show it.
+///
+/// ```
+/// use tokenpair::token::CsrfValue;
+///
+/// let value = CsrfValue::new("what the header must repeat".to_owned());
+/// assert_eq!(value.as_str(), "what the header must repeat");
+/// assert_eq!(format!("{value:?}"), "CsrfValue(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct CsrfValue(String);
@@ -44,6 +52,19 @@ impl fmt::Debug for CsrfValue {
 }
 
 /// Whether a token comes from a login with a password.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::token::Freshness;
+///
+/// let now = Timestamp::from_unix(1_800_000_000);
+/// let soon = now + Duration::from_secs(300);
+/// assert!(Freshness::Fresh.is_fresh(soon));
+/// assert!(!Freshness::Stale.is_fresh(now));
+/// assert!(Freshness::Until(soon).is_fresh(soon)); // that second counts too
+/// assert!(!Freshness::Until(soon).is_fresh(soon + Duration::from_secs(1)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Freshness {
     /// From a refresh or a reissue.
@@ -77,6 +98,27 @@ impl Serialize for Freshness {
 }
 
 /// What a token says.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+/// use tokenpair::token::{Claims, CsrfValue, TokenError};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// let plain = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+/// assert_eq!(plain.sub(), "ada");
+/// assert_eq!(plain.has_csrf(b"value"), Err(TokenError::Missing("csrf".into())));
+///
+/// let csrf = Some(CsrfValue::new("value".to_owned()));
+/// let claims = Claims { csrf, identity: 7.into(), ..plain };
+/// assert_eq!(claims.has_csrf(b"value"), Ok(true));
+/// assert_eq!(claims.has_csrf(b"other"), Ok(false));
+/// assert_eq!(claims.sub(), ""); // another identity than a string is in `identity`
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claims {
     /// From a password login, not from a refresh or a reissue.

@@ -1,10 +1,11 @@
-//! Why a token is not believed.
+//! Why a token is not believed, and why one could not be made.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
 use super::verify::MAX_TOKEN_LEN;
+use crate::keys::KeyError;
 
 /// Why a token is not believed. The text is what Flask-JWT-Extended answers.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -79,4 +80,18 @@ pub enum TokenError {
     /// An access token where a refresh token is due.
     #[error("Only refresh tokens are allowed")]
     NotARefreshToken,
+}
+
+/// Why a token could not be made.
+#[derive(Debug, Error)]
+pub enum IssueError {
+    /// The claims have no JSON form.
+    #[error("the claims could not be written as JSON")]
+    Claims(#[from] serde_json::Error),
+    /// A claim that the library has to be sure of.
+    #[error("the claim {0:?} is the library's, and cannot be given")]
+    Reserved(String),
+    /// The key refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }

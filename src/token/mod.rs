@@ -4,76 +4,41 @@ mod claims;
 mod error;
 mod loaders;
 mod members;
+mod policy;
 mod verify;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use thiserror::Error;
 
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
-pub use self::error::TokenError;
+pub use self::error::{IssueError, TokenError};
 pub(crate) use self::loaders::TokenLoaders;
-pub use self::verify::{Expiry, MAX_TOKEN_LEN};
+pub use self::policy::TokenPolicy;
+pub use self::verify::{Decoded, Expiry, Inspection, MAX_TOKEN_LEN};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
 
-/// What is asked of tokens and put into them. The defaults are the server's.
-#[derive(Clone, Debug)]
-pub struct TokenPolicy {
-    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h); none: for ever, so it cannot be ended.
-    pub access_expires: Option<Duration>,
-    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d); none: for ever.
-    pub refresh_expires: Option<Duration>,
-    /// The claim that holds the identity (`JWT_IDENTITY_CLAIM`, `sub`).
-    pub identity_claim: String,
-    /// Whether a `sub` has to be a string, as RFC 7519 asks (`JWT_VERIFY_SUB`, yes).
-    pub verify_sub: bool,
-    /// Whether a token has to have `type`, `jti`, `iat` and `exp`, and ours in good form: yes for tokens that only we make.
-    /// Flask-JWT-Extended asks for none of them.
-    pub strict: bool,
-    /// The `iss` written (`JWT_ENCODE_ISSUER`, none).
-    pub encode_issuer: Option<String>,
-    /// The `aud` written (`JWT_ENCODE_AUDIENCE`, none).
-    pub encode_audience: Vec<String>,
-    /// The `iss` asked for (`JWT_DECODE_ISSUER`, none: not looked at).
-    pub decode_issuer: Option<String>,
-    /// The `aud` asked for, one of these (`JWT_DECODE_AUDIENCE`, none: not looked at, as in Flask-JWT-Extended).
-    pub decode_audience: Vec<String>,
-    /// Whether `nbf` is written (`JWT_ENCODE_NBF`, yes).
-    pub encode_nbf: bool,
-    /// Whether the `csrf` claim is written: yes where tokens may travel in cookies and CSRF protection is on.
-    pub encode_csrf: bool,
-    /// How far apart the clocks of signer and verifier may be (`JWT_DECODE_LEEWAY`, 0 s).
-    pub leeway: Duration,
-}
-
-impl Default for TokenPolicy {
-    fn default() -> Self {
-        Self {
-            access_expires: Some(Duration::from_secs(3600)),
-            refresh_expires: Some(Duration::from_secs(30 * 86_400)),
-            identity_claim: "sub".to_owned(),
-            verify_sub: true,
-            strict: true,
-            encode_issuer: None,
-            encode_audience: Vec::new(),
-            decode_issuer: None,
-            decode_audience: Vec::new(),
-            encode_nbf: true,
-            encode_csrf: true,
-            leeway: Duration::ZERO,
-        }
-    }
-}
-
 /// A signed token's text. `Debug` does not show it.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+/// let issued = tokens.sign(&claims)?;
+/// assert!(issued.token.as_str().starts_with("eyJ"));
+/// assert_eq!(format!("{:?}", issued.token), "Token(..)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -102,26 +67,33 @@ pub struct Issued {
 }
 
 /// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and its replacement.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::keys::{Algorithm, KeyRing};
+/// use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
+///
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let now = Timestamp::from_unix(1_800_000_000);
+/// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+/// let issued = tokens.sign(&claims)?;
+///
+/// let believed = tokens.verify(issued.token.as_str(), now, Expiry::Enforced)?;
+/// assert_eq!(believed.sub(), "ada");
+/// let end = now + Duration::from_secs(3600);
+/// assert_eq!(issued.expires_at, Some(end));
+/// let refusal = tokens.verify(issued.token.as_str(), end, Expiry::Enforced);
+/// assert_eq!(refusal, Err(TokenError::Expired));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// Read without a lock; each token is signed or verified by one ring throughout.
     keys: Arc<ArcSwap<KeyRing>>,
     policy: TokenPolicy,
     loaders: TokenLoaders,
-}
-
-/// Why a token could not be made.
-#[derive(Debug, Error)]
-pub enum IssueError {
-    /// The claims have no JSON form.
-    #[error("the claims could not be written as JSON")]
-    Claims(#[from] serde_json::Error),
-    /// A claim that the library has to be sure of.
-    #[error("the claim {0:?} is the library's, and cannot be given")]
-    Reserved(String),
-    /// The key refused.
-    #[error(transparent)]
-    Key(#[from] KeyError),
 }
 
 #[derive(Serialize)]
@@ -176,6 +148,25 @@ impl Tokens {
     }
 
     /// The claims every token of ours begins with, under this policy; the caller adds what is its own.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::token::{Claims, Freshness, TokenKind};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let claims = Claims {
+    ///     fresh: Freshness::Fresh,
+    ///     roles: vec!["admin".to_owned()],
+    ///     ..tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now)
+    /// };
+    /// assert_eq!((claims.iat, claims.nbf), (Some(now), Some(now)));
+    /// assert_eq!((claims.csrf, claims.sid), (None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claims(
         &self,
         kind: TokenKind,
@@ -210,6 +201,19 @@ impl Tokens {
     /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal text, but for ES256,
     /// ES384 and the PS algorithms, whose signatures hold randomness.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let claims = |id: &str| tokens.claims(TokenKind::Access, "ada", id.to_owned(), now);
+    /// assert_eq!(tokens.sign(&claims("1"))?.token, tokens.sign(&claims("1"))?.token);
+    /// assert_ne!(tokens.sign(&claims("1"))?.token, tokens.sign(&claims("2"))?.token);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
@@ -218,6 +222,28 @@ impl Tokens {
     }
 
     /// Signs the claims with some more, which win over them, and with some more header parameters.
+    ///
+    /// ```
+    /// use serde_json::{Map, json};
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// use tokenpair::token::{Expiry, IssueError};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+    /// let more = |name: &str| Map::from_iter([(name.to_owned(), json!("acme"))]);
+    /// let issued = tokens.sign_with(&claims, &more("tenant"), &more("x-tenant"))?;
+    /// let decoded = tokens.decode(issued.token.as_str(), now, Expiry::Enforced)?;
+    /// assert_eq!(decoded.claims.extra["tenant"], "acme");
+    /// assert_eq!(decoded.header["x-tenant"], "acme");
+    ///
+    /// let refusal = tokens.sign_with(&claims, &more("type"), &Map::new());
+    /// assert!(matches!(refusal, Err(IssueError::Reserved(name)) if name == "type"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -288,6 +314,20 @@ impl Tokens {
 
     /// As [`Tokens::verify`], with the token's header.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    /// let decoded = tokens.decode(issued.token.as_str(), now, Expiry::Enforced)?;
+    /// assert_eq!(decoded.header["alg"], "HS256");
+    /// assert_eq!(decoded.claims.jti.as_deref(), Some("an id"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same.
@@ -301,6 +341,26 @@ impl Tokens {
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// use tokenpair::token::TokenError;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    /// let tomorrow = now + Duration::from_secs(86_400);
+    /// let inspection = tokens.inspect(issued.token.as_str(), tomorrow)?;
+    /// assert_eq!(inspection.unverified_claims["sub"], "ada");
+    /// let verdicts = inspection.verdicts.into_iter();
+    /// let wrong = Vec::from_iter(verdicts.filter(|(_, verdict)| verdict.is_err()));
+    /// assert_eq!(wrong, [("times", Err(TokenError::Expired))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -332,24 +392,4 @@ fn sign_parts(keys: &KeyRing, header: &[u8], payload: &[u8]) -> Result<Token, Ke
     text.push('.');
     text.push_str(&signature);
     Ok(Token(text))
-}
-
-/// A token that is believed.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Decoded {
-    /// The JOSE header.
-    pub header: Map<String, Value>,
-    /// What it says.
-    pub claims: Claims,
-}
-
-/// A token taken apart without believing any of it.
-#[derive(Clone, Debug)]
-pub struct Inspection {
-    /// The JOSE header, unverified.
-    pub unverified_header: Map<String, Value>,
-    /// The claims, unverified.
-    pub unverified_claims: Map<String, Value>,
-    /// What was looked at, and what is wrong with it.
-    pub verdicts: Vec<(&'static str, Result<(), TokenError>)>,
 }

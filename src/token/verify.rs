@@ -9,17 +9,51 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::Tokens;
+use super::claims::Claims;
 use super::error::TokenError;
 use super::members::Members;
-use super::{Decoded, Inspection, Tokens};
 use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
 use crate::keys::{KeyRing, VerifyError};
 
 /// The longest token looked at, in bytes. Checked before anything is decoded.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::token::{MAX_TOKEN_LEN, TokenError};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// let verify = |text: String| tokens.verify(&text, now, Expiry::Enforced);
+/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN + 1)), Err(TokenError::TooLong));
+/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN)), Err(TokenError::NotEnoughSegments));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const MAX_TOKEN_LEN: usize = 8192;
 
 /// Whether a token past its `exp` is refused.
+///
+/// ```
+/// use std::time::Duration;
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+/// use tokenpair::token::{Expiry, TokenError};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+/// let later = now + Duration::from_secs(86_400);
+/// let verify = |expiry| tokens.verify(issued.token.as_str(), later, expiry);
+/// assert_eq!(verify(Expiry::Enforced), Err(TokenError::Expired));
+/// assert_eq!(verify(Expiry::Ignored)?.sub(), "ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
     /// As everywhere.
@@ -27,6 +61,26 @@ pub enum Expiry {
     /// No time is looked at: to end a session, its expired token is good enough, and so is one whose signer's clock
     /// runs ahead of ours.
     Ignored,
+}
+
+/// A token that is believed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decoded {
+    /// The JOSE header.
+    pub header: Map<String, Value>,
+    /// What it says.
+    pub claims: Claims,
+}
+
+/// A token taken apart without believing any of it.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The JOSE header, unverified.
+    pub unverified_header: Map<String, Value>,
+    /// The claims, unverified.
+    pub unverified_claims: Map<String, Value>,
+    /// What was looked at, and what is wrong with it.
+    pub verdicts: Vec<(&'static str, Result<(), TokenError>)>,
 }
 
 pub(super) fn verify(
