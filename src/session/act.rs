@@ -3,6 +3,17 @@
 use crate::clock::Timestamp;
 
 /// Something that is done: when, by whom, from where.
+///
+/// ```
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::session::Act;
+///
+/// let now = Timestamp::from_unix(1_800_000_000);
+/// assert_eq!(Act::at(now).by, None);
+/// assert_eq!(Act::of_operator(now).by.as_deref(), Some(Act::OPERATOR));
+/// let by_ada = Act { by: Some("1".to_owned()), ip: Some("192.0.2.1".to_owned()), ..Act::at(now) };
+/// assert_eq!(by_ada.at, now);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Act {
     /// The present instant.

@@ -4,6 +4,7 @@
 //! store only executes what the rule decided.
 
 mod act;
+mod login;
 mod memory;
 mod mint;
 mod own;
@@ -12,15 +13,17 @@ mod rotation;
 mod seed;
 mod service;
 mod store;
+mod sync;
 
 /// What stands before `impl SessionStore for`: the trait is made with this version of it.
 pub use async_trait::async_trait;
 
 pub use self::act::Act;
+pub use self::login::{Device, Login};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
 pub use self::revocation::{Revocation, Revocations, Revoked};
 pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;
-pub use self::service::{Device, Login, Refreshed, Reissued, SessionError, Sessions};
+pub use self::service::{Refreshed, Reissued, SessionError, Sessions};
 pub use self::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};

@@ -11,6 +11,35 @@ use crate::token::Freshness;
 impl Sessions {
     /// A user's sessions that go on, the latest login first.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    /// use tokenpair::session::Act;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// sessions.login(&ada, Login::default(), now).await?;
+    /// sessions.login(&ada, Login::default(), now + Duration::from_secs(60)).await?;
+    /// let list = sessions.list("1", now).await?;
+    /// assert!(list[0].created_at > list[1].created_at);
+    ///
+    /// let act = Act::at(now + Duration::from_secs(90));
+    /// assert!(sessions.end_own("1", &list[1].id, &act).await?);
+    /// assert!(!sessions.end_own("2", &list[0].id, &act).await?); // is not theirs
+    /// assert_eq!(sessions.list("1", act.at).await?, list[..1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
@@ -21,6 +50,29 @@ impl Sessions {
     }
 
     /// When a session ends if it is not used any more.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// sessions.login(&ada, Login::default(), now).await?;
+    /// let session = sessions.list("1", now).await?.remove(0);
+    /// assert_eq!(session.expires_at, now + Duration::from_secs(90 * 86_400));
+    /// assert_eq!(sessions.end_of(&session), now + Duration::from_secs(30 * 86_400));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn end_of(&self, session: &Session) -> Timestamp {
         session
             .expires_at
@@ -42,6 +94,32 @@ impl Sessions {
     }
 
     /// Ends a user's sessions but one. How many that were.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use tokenpair::session::Act;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// for _ in 0..3 {
+    ///     sessions.login(&ada, Login::default(), now).await?;
+    /// }
+    /// let mine = sessions.list("1", now).await?.remove(0);
+    /// assert_eq!(sessions.end_others("1", &mine.id, &Act::at(now)).await?, 2);
+    /// assert_eq!(sessions.list("1", now).await?, [mine]);
+    /// assert_eq!(sessions.end_all("1", &Act::of_operator(now)).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,6 +167,33 @@ impl Sessions {
 
     /// A new pair for a session that goes on, its access token fresh; none if it does not. For who has just given the
     /// password again.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    /// use tokenpair::token::Freshness;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # sessions.login(&ada, Login::default(), now).await?;
+    /// # let session = sessions.list("1", now).await?.remove(0);
+    /// let later = now + Duration::from_secs(86_400);
+    /// let pair = sessions.renew("1", &session.id, later).await?.unwrap();
+    /// let claims = sessions.tokens().verify(pair.access.token.as_str(), later, Expiry::Enforced)?;
+    /// assert_eq!(claims.fresh, Freshness::Fresh);
+    /// assert!(sessions.renew("2", &session.id, later).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

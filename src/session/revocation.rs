@@ -35,6 +35,36 @@ pub enum Revoked {
 }
 
 /// The set: what was ended, and when. Look-ups take no lock.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::session::{Act, Revocation, Revoked};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let pair = sessions.login(&ada, Login::default(), now).await?;
+/// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
+/// let revoked = sessions.revocations();
+/// assert!(!revoked.concern(&token));
+///
+/// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
+/// sessions.note(&Revocation { subject, at: now });
+/// assert!(revoked.concern(&token));
+/// assert!(!revoked.concern_session(&token)); // which may go on in epoch 1
+/// sessions.end_all("1", &Act::at(now)).await?;
+/// assert!(revoked.concern_session(&token));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Revocations {
     sessions: HashMap<String, Timestamp>,

@@ -9,6 +9,21 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 /// What a refresh token is taken for that was replaced by its successor.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// use tokenpair::session::{Case, Decision, ReusePolicy, Rotation, Row, SessionPolicy, decide};
+///
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let rotation = Rotation { generation: 2, previous: Some(1), handed_at: Some(now), ..Rotation::first(now) };
+/// # let expires_at = Timestamp::from_unix(1_900_000_000);
+/// # let row = Row { rotation, revoked: false, user_disabled: false, last_used_at: now, expires_at };
+/// // The token of generation 1 bought that of 2, and comes again at once.
+/// let recover = decide(&row, 1, now, &SessionPolicy::default());
+/// assert!(matches!(recover, Decision::Grant { case: Case::Same, .. }));
+/// let strict = SessionPolicy { reuse: ReusePolicy::Strict, ..SessionPolicy::default() };
+/// assert_eq!(decide(&row, 1, now, &strict), Decision::Reused);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ReusePolicy {
     /// A tab, a retry or a lost answer, as long as that can be; else theft.
@@ -19,6 +34,36 @@ pub enum ReusePolicy {
 }
 
 /// How sessions live and end.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, Sessions, Subject};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use std::time::Duration;
+/// use tokenpair::session::SessionPolicy;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = SessionPolicy {
+///     limit: Some(2),
+///     idle: Duration::from_secs(7 * 86_400),
+///     ..SessionPolicy::default()
+/// };
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), policy);
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// for _ in 0..3 {
+///     sessions.login(&ada, Login::default(), now).await?;
+/// }
+/// assert_eq!(sessions.list("1", now).await?.len(), 2);
+/// assert!(sessions.list("1", now + Duration::from_secs(7 * 86_400)).await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SessionPolicy {
     /// `W`: for how long the same successor is handed to whoever repeats the token before
@@ -158,7 +203,49 @@ pub enum Decision {
 /// A row that fell back further than this was not healed by a failover; it is another history.
 const FORWARD_LIMIT: i64 = 16;
 
-/// The rule.
+/// The rule: what a token of the generation `presented` is answered with at `now`. The token has been verified by then.
+///
+/// ```
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::session::{Case, Decision, End, Rotation, Row, SessionPolicy, decide};
+///
+/// // The token of generation 3 was handed out at second 1000, and has not come back yet.
+/// let at = Timestamp::from_unix;
+/// let unseen = Row {
+///     rotation: Rotation { generation: 3, previous: Some(2), handed_at: Some(at(1000)), ..Rotation::first(at(1000)) },
+///     revoked: false,
+///     user_disabled: false,
+///     last_used_at: at(1000),
+///     expires_at: at(9000),
+/// };
+/// let with = |change: fn(&mut Row)| { let mut row = unseen; change(&mut row); row };
+/// let seen = with(|row| row.rotation.confirmed_at = Some(Timestamp::from_unix(1010)));
+/// let forgot = with(|row| row.rotation.previous = None);
+/// let revoked = with(|row| row.revoked = true);
+/// let disabled = with(|row| row.user_disabled = true);
+///
+/// let table = [
+///     (unseen, 3, 1060, Ok(Case::Rotate)), // the window, 60 s, is over
+///     (unseen, 3, 1059, Ok(Case::Again)),
+///     (unseen, 2, 1059, Ok(Case::Same)),
+///     (unseen, 2, 1060, Ok(Case::Recover)),
+///     (unseen, 5, 1060, Ok(Case::Forward)),
+///     (seen, 2, 1039, Ok(Case::Same)),
+///     (seen, 2, 1040, Err(Decision::Reused)), // 3 came back half a window ago
+///     (unseen, 1, 1001, Err(Decision::Reused)),
+///     (forgot, 1, 1001, Err(Decision::Superseded)),
+///     (unseen, 3, 9000, Err(Decision::Ended(End::Expired))),
+///     (revoked, 3, 1060, Err(Decision::Ended(End::Revoked))),
+///     (disabled, 3, 1060, Err(Decision::Ended(End::UserDisabled))),
+/// ];
+/// for (row, presented, now, answer) in table {
+///     let decision = match decide(&row, presented, at(now), &SessionPolicy::default()) {
+///         Decision::Grant { case, .. } => Ok(case),
+///         other => Err(other),
+///     };
+///     assert_eq!(decision, answer);
+/// }
+/// ```
 pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy) -> Decision {
     if let Some(end) = ended(row, now, policy) {
         return Decision::Ended(end);

@@ -12,6 +12,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::random::{ID_BYTES, random_text};
 
 /// The secret of one session, from which its CSRF values and token ids are derived. It signs nothing.
+///
+/// ```
+/// use tokenpair::session::Seed;
+///
+/// let seed = Seed::random();
+/// assert_eq!(Seed::from_text(seed.expose().to_owned()), seed);
+/// assert_ne!(Seed::random(), seed);
+/// assert_eq!(format!("{seed:?}"), "Seed(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seed(String);
 

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::act::Act;
+use super::login::Login;
 use super::mint::{Mint, Pair};
-use super::revocation::{OVERLAP, Revocation, Revocations, Revoked};
+use super::revocation::{Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
 use super::seed::Seed;
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
@@ -17,6 +18,37 @@ use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, IssueError, Issued, TokenLoaders, Tokens};
 
 /// Sessions over a store. Cheap to clone.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::session::{Act, End, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions, Subject};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
+/// let pair = sessions.login(&ada, Login::default(), now).await?;
+///
+/// // The refresh token buys a pair, and another takes its place.
+/// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
+/// let act = Act::at(now + Duration::from_secs(300));
+/// let Refreshed::Granted(next) = sessions.refresh(&token, &act).await? else { unreachable!() };
+/// assert_ne!(next.refresh.token, pair.refresh.token);
+///
+/// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &act).await?;
+/// let refused = sessions.refresh(&token, &act).await?;
+/// assert!(matches!(refused, Refreshed::Ended(End::Revoked)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Sessions {
     pub(super) inner: Arc<Inner>,
@@ -27,7 +59,7 @@ pub(super) struct Inner {
     pub(super) store: Box<dyn SessionStore>,
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
-    synced_at: AtomicI64,
+    pub(super) synced_at: AtomicI64,
 }
 
 /// A failure, not an answer: the client may try again and nobody is logged out.
@@ -45,24 +77,6 @@ pub enum SessionError {
     /// Since `SessionPolicy::stale_limit` nobody could tell what was revoked elsewhere.
     #[error("for longer than REVOCATION_STALE_LIMIT it could not be read what was revoked")]
     Stale,
-}
-
-/// Where a login came from.
-#[derive(Clone, Debug, Default)]
-pub struct Device {
-    /// The `User-Agent`.
-    pub user_agent: Option<String>,
-    /// The peer's address.
-    pub ip: Option<String>,
-}
-
-/// A login to be recorded.
-#[derive(Clone, Debug, Default)]
-pub struct Login {
-    /// Whether cookies outlive the browser.
-    pub remember: bool,
-    /// Where it came from.
-    pub device: Device,
 }
 
 /// What became of a refresh.
@@ -255,6 +269,34 @@ impl Sessions {
     /// A successor to an access token: not fresh, never beyond the session's end, with the user's present roles. None
     /// if the session is over.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    /// use tokenpair::session::{Act, EndReason};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
+    /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
+    /// let later = now + Duration::from_secs(45 * 60);
+    /// let reissued = sessions.reissue(&token, later).await?.unwrap();
+    /// assert_eq!(reissued.access.expires_at, Some(later + Duration::from_secs(3600)));
+    ///
+    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(later)).await?;
+    /// assert!(sessions.reissue(&token, later).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError`] if the store failed.
@@ -299,49 +341,6 @@ impl Sessions {
         };
         self.inner.revocations.add(&revocation);
         Ok(())
-    }
-
-    /// Takes note of what the store has recorded by another way, so that it holds here at once.
-    pub fn note(&self, revocation: &Revocation) {
-        self.inner.revocations.add(revocation);
-    }
-
-    /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed; the set stays as it was.
-    pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
-        let since = (self.synced_at() - OVERLAP).max(self.inner.revocations.oldest(now));
-        for revocation in self.inner.store.revocations_since(since).await? {
-            self.inner.revocations.add(&revocation);
-        }
-        self.inner.revocations.forget(now);
-        self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`]).
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Stale`] if not.
-    pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
-        let age = now.since(self.synced_at());
-        let stale = self
-            .inner
-            .policy
-            .stale_limit
-            .is_some_and(|limit| age > limit);
-        if stale {
-            Err(SessionError::Stale)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn synced_at(&self) -> Timestamp {
-        Timestamp::from_unix(self.inner.synced_at.load(Ordering::Relaxed))
     }
 
     pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {

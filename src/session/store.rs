@@ -43,6 +43,14 @@ pub struct Session {
 }
 
 /// Why a session was ended before its time.
+///
+/// ```
+/// use tokenpair::session::EndReason;
+///
+/// assert_eq!(EndReason::Reuse.word(), "reuse");
+/// assert_eq!(EndReason::from_word("reuse"), EndReason::Reuse);
+/// assert_eq!(EndReason::from_word("a later version's"), EndReason::Admin);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EndReason {
     /// Its own logout.
@@ -153,6 +161,16 @@ pub struct Step {
 }
 
 /// The store failed. Not an answer: nobody is logged out for it.
+///
+/// ```
+/// use std::io;
+/// use tokenpair::session::StoreError;
+/// use tokenpair::web::Rejection;
+///
+/// let error = StoreError::new(io::Error::other("the disk is full"));
+/// assert_eq!(error.to_string(), "the disk is full"); // for the log
+/// assert_eq!(Rejection::from(error).to_string(), "Temporarily unavailable"); // for the client
+/// ```
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub struct StoreError(Box<dyn Error + Send + Sync>);
@@ -186,6 +204,35 @@ impl StoreError {
 ///
 /// Where sessions outlive the program, or several programs share them, call
 /// [`Sessions::sync_revocations`](super::Sessions::sync_revocations) at start and every second or so.
+///
+/// A store of your own is shown whole in `examples/own_session_store`. What [`rotate`](Self::rotate) has to be:
+///
+/// ```
+/// use tokenpair::session::{Act, Case, Rotation, SessionStore, Step};
+///
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # sessions.login(&ada, Login::default(), now).await?;
+/// # let session = sessions.list("1", now).await?.remove(0);
+/// # let id = session.id;
+/// let expected = session.rotation;
+/// let next = Rotation { generation: expected.generation + 1, ..expected };
+/// let step = Step { id, expected, next, case: Case::Rotate, act: Act::at(now) };
+/// assert!(store.rotate(&step).await?);
+/// assert!(!store.rotate(&step).await?); // the row is another now
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///

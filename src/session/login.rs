@@ -1,0 +1,42 @@
+//! [`Login`]: what is recorded of a login.
+
+/// Where a login came from.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// The `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The peer's address.
+    pub ip: Option<String>,
+}
+
+/// A login to be recorded.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::session::Device;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some("192.0.2.1".to_owned()) };
+/// let login = Login { remember: true, device: phone };
+/// assert!(sessions.login(&ada, login, now).await?.remember);
+/// assert_eq!(sessions.list("1", now).await?[0].user_agent.as_deref(), Some("Phone 1"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// Whether cookies outlive the browser.
+    pub remember: bool,
+    /// Where it came from.
+    pub device: Device,
+}

@@ -1,0 +1,130 @@
+//! What was revoked elsewhere: read from the store again and again, so that it holds here too.
+
+use std::sync::atomic::Ordering;
+
+use super::revocation::{OVERLAP, Revocation};
+use super::service::{SessionError, Sessions};
+use crate::clock::Timestamp;
+
+impl Sessions {
+    /// Takes note of what the store has recorded by another way, so that it holds here at once.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use tokenpair::session::{Revocation, Revoked};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
+    /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
+    /// // Ada has another password: her tokens of epoch 0 end.
+    /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
+    /// sessions.note(&Revocation { subject, at: now });
+    /// assert!(sessions.revocations().concern(&token));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn note(&self, revocation: &Revocation) {
+        self.inner.revocations.add(revocation);
+    }
+
+    /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use tokenpair::session::{Act, EndReason};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let again = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let replica = Sessions::new(store, Tokens::new(again, TokenPolicy::default()), SessionPolicy::default());
+    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
+    /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
+    /// // Two programs share a store; a logout on one of them reaches the other.
+    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(now)).await?;
+    /// assert!(!replica.revocations().concern(&token));
+    /// replica.sync_revocations(now).await?;
+    /// assert!(replica.revocations().concern(&token));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; the set stays as it was.
+    pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
+        let since = (self.synced_at() - OVERLAP).max(self.inner.revocations.oldest(now));
+        for revocation in self.inner.store.revocations_since(since).await? {
+            self.inner.revocations.add(&revocation);
+        }
+        self.inner.revocations.forget(now);
+        self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`]).
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy = SessionPolicy {
+    ///     stale_limit: Some(Duration::from_secs(60)),
+    ///     ..SessionPolicy::default()
+    /// };
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let sessions = Sessions::new(MemoryStore::default(), tokens, policy);
+    /// assert!(sessions.check_revocations_are_current(now).is_err()); // nothing was read yet
+    /// sessions.sync_revocations(now).await?;
+    /// assert!(sessions.check_revocations_are_current(now + Duration::from_secs(60)).is_ok());
+    /// assert!(sessions.check_revocations_are_current(now + Duration::from_secs(61)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Stale`] if not.
+    pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
+        let age = now.since(self.synced_at());
+        let stale = self
+            .inner
+            .policy
+            .stale_limit
+            .is_some_and(|limit| age > limit);
+        if stale {
+            Err(SessionError::Stale)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn synced_at(&self) -> Timestamp {
+        Timestamp::from_unix(self.inner.synced_at.load(Ordering::Relaxed))
+    }
+}
