@@ -29,5 +29,7 @@ mod cli;
 mod containers;
 mod crash;
 mod import;
+mod key_settings;
+mod keys;
 mod readme;
 mod settings;

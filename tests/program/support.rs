@@ -1,10 +1,11 @@
 //! The built program in a folder of its own, with nothing in its environment but what a test puts there.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -110,12 +111,7 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut err = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut text = String::new();
-            err.read_to_string(&mut text).unwrap();
-            text
-        });
+        let log = Log::of(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let greeting: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
         let Some(address) = greeting
@@ -123,7 +119,7 @@ impl Program {
             .and_then(|line| line.rsplit_once("http://"))
         else {
             let _ended = child.wait();
-            panic!("the server did not start: {}", log.join().unwrap());
+            panic!("the server did not start: {}", log.whole());
         };
         let address = address.1.parse().unwrap();
         Served {
@@ -135,12 +131,51 @@ impl Program {
     }
 }
 
+/// What a server says on standard error, while it says it.
+struct Log {
+    said: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Log {
+    fn of(err: ChildStderr) -> Self {
+        let said = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(err).lines() {
+                *kept.lock().unwrap() += &(line.unwrap() + "\n");
+            }
+        });
+        Self { said, reader }
+    }
+
+    fn so_far(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Once the server has ended.
+    fn whole(self) -> String {
+        self.reader.join().unwrap();
+        self.said.lock().unwrap().clone()
+    }
+}
+
+/// Waits for what happens beside the requests.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !happened() {
+        assert!(Instant::now() < patience, "{what}: it does not happen");
+        std::thread::yield_now();
+    }
+}
+
 /// A running server; killed if a test leaves it behind.
 pub(crate) struct Served {
     child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) greeting: String,
-    log: Option<JoinHandle<String>>,
+    log: Option<Log>,
 }
 
 impl Served {
@@ -160,6 +195,13 @@ impl Served {
         self.post("/register", &user);
         let login = self.post("/login", &user);
         login["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The access token and the refresh token of another login.
+    pub(crate) fn log_in(&self, username: &str, password: &str) -> [String; 2] {
+        let user = json!({ "username": username, "password": password, "tokens": "body" });
+        let login = self.post("/login", &user);
+        ["access_token", "refresh_token"].map(|name| login[name].as_str().unwrap().to_owned())
     }
 
     pub(crate) fn get(&self, path: &str, access: &str) -> (u16, Value) {
@@ -187,9 +229,8 @@ impl Served {
     /// A thread named for passwords that has used the processor.
     pub(crate) fn wait_for_a_busy_hashing_thread(&self) {
         let tasks = format!("/proc/{}/task", self.child.id());
-        let patience = Instant::now() + Duration::from_secs(10);
-        loop {
-            let running = std::fs::read_dir(&tasks).unwrap().flatten().any(|task| {
+        wait_until("a password is hashed", || {
+            std::fs::read_dir(&tasks).unwrap().flatten().any(|task| {
                 let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
                 // The fourteenth field is the time on the processor; starting a thread takes less than a tick.
                 let ticks = stat
@@ -197,12 +238,17 @@ impl Served {
                     .nth(13)
                     .and_then(|ticks| ticks.parse::<u32>().ok());
                 stat.contains("(password-") && ticks > Some(0)
-            });
-            if running {
-                return;
-            }
-            assert!(Instant::now() < patience, "no password is being hashed");
-        }
+            })
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        wait_until(text, || self.log_so_far().contains(text));
+    }
+
+    pub(crate) fn log_so_far(&self) -> String {
+        self.log.as_ref().unwrap().so_far()
     }
 
     pub(crate) fn stop(self) -> ExitStatus {
@@ -215,7 +261,7 @@ impl Served {
 
     pub(crate) fn stop_and_read_log(mut self) -> String {
         self.send_signal("-TERM");
-        self.log.take().unwrap().join().unwrap()
+        self.log.take().unwrap().whole()
     }
 
     fn send_signal(&mut self, signal: &str) -> ExitStatus {

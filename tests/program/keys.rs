@@ -1,0 +1,461 @@
+//! A folder of keys: made on the first start, changed by `tokenpair keys`, and followed by servers that run.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::database::{Backend, Database};
+use crate::support::{Ended, Program, Served, wait_until};
+
+const PASSWORD: &str = "correct horse battery";
+const JWKS: &str = "/.well-known/jwks.json";
+
+/// A program whose keys are in a folder, which has none yet.
+fn program(algorithm: &str) -> Program {
+    Program::new()
+        .env("JWT_ALGORITHM", algorithm)
+        .env("JWT_KEYS_DIR", "keys")
+}
+
+fn header(token: &str) -> Value {
+    let header = token.split('.').next().unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+}
+
+fn kid_of(token: &str) -> String {
+    header(token)["kid"].as_str().unwrap().to_owned()
+}
+
+/// The key IDs that a server publishes; the first is the one that signs.
+fn published(served: &Served) -> Vec<String> {
+    let (status, keys) = served.request("GET", JWKS, None);
+    assert_eq!(status, 200);
+    let keys = keys["keys"].as_array().unwrap();
+    let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
+    keys.iter().map(kid).collect()
+}
+
+/// The key IDs that a command's lines begin with.
+fn kids(said: &str) -> Vec<String> {
+    let words = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    words
+        .filter(|word| word.len() == 43)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn first_kid(ended: Ended) -> String {
+    kids(&ended.done()).remove(0)
+}
+
+/// A private key that no command of ours made.
+fn write_pem(path: &Path, kind: &str) {
+    let made = std::process::Command::new("openssl")
+        .arg("genpkey")
+        .args(kind.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "openssl genpkey {kind}");
+    fs::write(path, made.stdout).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+
+#[test]
+fn the_first_start_makes_a_key_that_only_its_owner_reads_and_the_second_keeps_it() {
+    let program = Program::new().env("JWT_ALGORITHM", "EdDSA");
+    let look = program
+        .run_with_input(&["token", "inspect"], "x.y.z\n")
+        .failed();
+    assert!(
+        look.contains("there is no signing key yet in data/keys"),
+        "{look}"
+    );
+    program.run(&["config", "check"]).done();
+    assert!(!program.path("data").exists(), "to look makes nothing");
+
+    let first = program.serve();
+    let access = first.log_in_a_new_user("ada", PASSWORD);
+    assert_eq!(header(&access)["alg"], "EdDSA");
+    let keys = published(&first);
+    assert_eq!(keys, [kid_of(&access)]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = program.path("data/keys");
+    assert_eq!((mode(&program.path("data")), mode(&folder)), (0o700, 0o700));
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+    }
+    let pem = folder.join(format!("EdDSA-{}.pem", keys[0]));
+    assert!(
+        fs::read_to_string(pem)
+            .unwrap()
+            .starts_with("-----BEGIN PRIVATE KEY-----\n")
+    );
+    assert!(!program.path("data/secret_key").exists());
+    assert_eq!(first.stop().code(), Some(0));
+
+    let second = program.serve();
+    assert_eq!(published(&second), keys);
+    assert_eq!(second.get("/protected", &access).0, 200);
+    let inspected = program
+        .run_with_input(&["token", "inspect"], &access)
+        .done();
+    assert!(inspected.contains("signature: good"), "{inspected}");
+}
+
+#[test]
+fn servers_that_start_together_sign_with_one_key() {
+    let program = Program::new().env("JWT_ALGORITHM", "ES256");
+    let served: Vec<Served> = std::thread::scope(|scope| {
+        let starts = [(); 4].map(|()| scope.spawn(|| program.serve()));
+        starts.map(|start| start.join().unwrap()).into()
+    });
+    let keys = published(&served[0]);
+    assert_eq!(keys.len(), 1);
+    assert!(served.iter().all(|other| published(other) == keys));
+}
+
+fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
+    let database = Database::create(on);
+    let program = program("ES256").env("DATABASE_URL", &database.url());
+    let old = first_kid(program.run(&["keys", "generate"]));
+    let servers = [program.serve(), program.serve()];
+    servers[0].log_in_a_new_user("ada", PASSWORD);
+    let [access, refresh] = servers[0].log_in("ada", PASSWORD);
+    assert_eq!(
+        [kid_of(&access), kid_of(&refresh)],
+        [old.clone(), old.clone()]
+    );
+    let idle = servers[1].log_in("ada", PASSWORD);
+    let opens = |token: &str| [0, 1].map(|at: usize| servers[at].get("/protected", token).0);
+
+    // Somebody is at work all the while.
+    let (done, access) = (AtomicBool::new(false), &access);
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                assert_eq!(opens(access), [200, 200]);
+            }
+        });
+        let new = first_kid(program.run(&["keys", "generate"]));
+        for served in &servers {
+            let both = [old.clone(), new.clone()];
+            wait_until("the coming key is published", || published(served) == both);
+        }
+        assert_eq!(kid_of(&servers[0].log_in("ada", PASSWORD)[0]), old);
+        assert_eq!(first_kid(program.run(&["keys", "rotate"])), new);
+        for served in &servers {
+            let both = [new.clone(), old.clone()];
+            wait_until("the other key signs", || published(served) == both);
+            let [access, refresh] = served.log_in("ada", PASSWORD);
+            assert_eq!(
+                [kid_of(&access), kid_of(&refresh)],
+                [new.clone(), new.clone()]
+            );
+            assert_eq!(opens(&access), [200, 200]);
+        }
+        done.store(true, Ordering::SeqCst);
+        work.join().unwrap();
+    });
+    let (status, refreshed) = servers[1].send("POST", "/refresh", Some(&refresh), None);
+    assert_eq!(status, 200, "{refreshed}");
+    let refreshed = refreshed["access_token"].as_str().unwrap();
+    assert_ne!(kid_of(refreshed), old);
+
+    program.run(&["keys", "retire", &old]).done();
+    for served in &servers {
+        wait_until("the old key is gone", || published(served).len() == 1);
+        let (status, said) = served.get("/protected", access);
+        assert_eq!(
+            (status, &said["code"]),
+            (422, &"invalid_token".into()),
+            "{said}"
+        );
+        let (status, said) = served.send("POST", "/refresh", Some(&idle[1]), None);
+        assert_eq!(
+            (status, &said["code"]),
+            (422, &"invalid_token".into()),
+            "{said}"
+        );
+    }
+    assert_eq!(opens(refreshed), [200, 200]);
+}
+
+on_both_databases!(a_rotation_reaches_servers_that_run_and_logs_nobody_out);
+
+#[test]
+fn a_move_to_another_algorithm_needs_no_restart_and_logs_nobody_out() {
+    let program = program("RS256");
+    fs::create_dir(program.path("keys")).unwrap();
+    write_pem(&program.path("keys/RS256-by-hand.pem"), RSA);
+    let served = program.serve();
+    let old = served.log_in_a_new_user("ada", PASSWORD);
+    assert_eq!(header(&old)["alg"], "RS256");
+    let new = first_kid(program.run(&["keys", "generate", "--algorithm", "ES256"]));
+    let said = program.run(&["keys", "rotate"]).done();
+    assert!(said.contains("note: set JWT_ALGORITHM=ES256"), "{said}");
+    wait_until("the other key signs", || published(&served)[0] == new);
+    let [access, _] = served.log_in("ada", PASSWORD);
+    assert_eq!(header(&access)["alg"], "ES256");
+    assert_eq!(served.get("/protected", &old).0, 200);
+    served.stop();
+
+    let program = program.env("JWT_ALGORITHM", "ES256");
+    let served = program.serve();
+    assert_eq!(served.get("/protected", &old).0, 200);
+    assert_eq!(served.get("/protected", &access).0, 200);
+    assert!(!served.stop_and_read_log().contains("JWT_ALGORITHM"));
+    // With the old setting it runs too, and says what is odd.
+    let served = program.env("JWT_ALGORITHM", "RS256").serve();
+    let log = served.stop_and_read_log();
+    assert!(
+        log.contains("JWT_ALGORITHM is RS256, and the key that signs is ES256's"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_folder_that_breaks_changes_nothing_and_is_said_once() {
+    let program = program("ES256");
+    let old = first_kid(program.run(&["keys", "generate"]));
+    let served = program.serve();
+    let access = served.log_in_a_new_user("ada", PASSWORD);
+    let state = program.path("keys/state.toml");
+    let whole = fs::read_to_string(&state).unwrap();
+    fs::write(&state, "signing = ").unwrap();
+    served.wait_for_log("the keys cannot be read, and those in use are kept");
+    // Looked at again and again meanwhile.
+    let while_it_is_broken = Instant::now() + Duration::from_millis(1200);
+    while Instant::now() < while_it_is_broken {
+        assert_eq!(served.get("/protected", &access).0, 200);
+    }
+    assert_eq!(published(&served), std::slice::from_ref(&old));
+    assert_eq!(kid_of(&served.log_in("ada", PASSWORD)[0]), old);
+
+    fs::write(&state, &whole).unwrap();
+    served.wait_for_log("the keys can be read again");
+    fs::rename(program.path("keys"), program.path("elsewhere")).unwrap();
+    wait_until("the folder is missed", || {
+        log_lines(&served, "cannot be read, and") == 2
+    });
+    fs::rename(program.path("elsewhere"), program.path("keys")).unwrap();
+    let new = first_kid(program.run(&["keys", "rotate"]));
+    wait_until("the other key signs", || {
+        published(&served) == [new.clone(), old.clone()]
+    });
+    let log = served.stop_and_read_log();
+    assert_eq!(
+        log.matches("the keys cannot be read, and those in use are kept")
+            .count(),
+        2,
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!(
+            "the keys have changed: {new} signs, and 1 more verify"
+        )),
+        "{log}"
+    );
+}
+
+fn log_lines(served: &Served, text: &str) -> usize {
+    served.log_so_far().matches(text).count()
+}
+
+/// As Kubernetes mounts a secret: every name a link into a folder that is exchanged as a whole.
+#[test]
+fn a_folder_of_a_secret_manager_is_followed() {
+    let program = program("ES256");
+    let folder = program.path("keys");
+    for version in ["..1", "..2"] {
+        fs::create_dir_all(folder.join(version)).unwrap();
+    }
+    for name in ["ES256-2025.pem", "ES256-2026.pem"] {
+        write_pem(&folder.join("..1").join(name), P256);
+        fs::copy(folder.join("..1").join(name), folder.join("..2").join(name)).unwrap();
+        symlink(Path::new("..data").join(name), folder.join(name)).unwrap();
+    }
+    fs::write(
+        folder.join("..1/state.toml"),
+        "signing = \"ES256-2025.pem\"\n",
+    )
+    .unwrap();
+    fs::write(
+        folder.join("..2/state.toml"),
+        "signing = \"ES256-2026.pem\"\n",
+    )
+    .unwrap();
+    symlink("..data/state.toml", folder.join("state.toml")).unwrap();
+    symlink("..1", folder.join("..data")).unwrap();
+
+    let served = program.serve();
+    let [old, new] = published(&served).try_into().unwrap();
+    let access = served.log_in_a_new_user("ada", PASSWORD);
+    assert_eq!(kid_of(&access), old);
+    symlink("..2", folder.join("..next")).unwrap();
+    fs::rename(folder.join("..next"), folder.join("..data")).unwrap();
+    wait_until("the other key signs", || {
+        published(&served) == [new.clone(), old.clone()]
+    });
+    assert_eq!(kid_of(&served.log_in("ada", PASSWORD)[0]), new);
+    assert_eq!(served.get("/protected", &access).0, 200);
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("cannot be read"), "{log}");
+}
+
+#[test]
+fn keys_come_sign_verify_and_go() {
+    let program = program("ES256");
+    let empty = program.run(&["keys", "list"]).failed();
+    assert!(
+        empty.contains("there is no key in keys; `tokenpair keys generate` makes one"),
+        "{empty}"
+    );
+    assert!(
+        program
+            .run(&["keys", "rotate"])
+            .failed()
+            .contains("there is no key in keys")
+    );
+    assert!(
+        program
+            .run(&["keys", "retire", "x"])
+            .failed()
+            .contains("there is no key in keys")
+    );
+
+    let first = program.run(&["keys", "generate"]).done();
+    assert!(first.ends_with(" ES256 is signing\n"), "{first}");
+    let second = program
+        .run(&["keys", "generate", "--algorithm", "EdDSA"])
+        .done();
+    assert!(
+        second.contains(" EdDSA is coming\nrotate in 5 minutes or later"),
+        "{second}"
+    );
+    let [first, second] = [first, second].map(|said| kids(&said).remove(0));
+    let again = program.run(&["keys", "generate"]).failed();
+    assert!(
+        again.contains(&format!("{second} is coming already")),
+        "{again}"
+    );
+    assert_eq!(
+        listed(&program),
+        [
+            (first.clone(), "ES256 signing".into()),
+            (second.clone(), "EdDSA coming".into())
+        ]
+    );
+
+    let rotated = program.run(&["keys", "rotate"]).done();
+    let begin = format!("{second} EdDSA is signing\n{first} ES256 is verifying\nwarning: until ");
+    assert!(rotated.starts_with(&begin), "{rotated}");
+    assert_eq!(
+        listed(&program),
+        [
+            (second.clone(), "EdDSA signing".into()),
+            (first.clone(), "ES256 verifying".into())
+        ]
+    );
+
+    let signs = program.run(&["keys", "retire", &second]).failed();
+    assert!(
+        signs.contains("is the key that signs; `tokenpair keys rotate` first"),
+        "{signs}"
+    );
+    assert!(
+        program
+            .run(&["keys", "retire", "nothing"])
+            .failed()
+            .contains("there is no key \"nothing\"")
+    );
+    let retired = program.run(&["keys", "retire", &first]).done();
+    let begin =
+        format!("{first} ES256 is gone\nwarning: tokens that it signed may have lived until ");
+    assert!(retired.starts_with(&begin), "{retired}");
+    assert_eq!(listed(&program), [(second.clone(), "EdDSA signing".into())]);
+
+    // None is coming: one is made, of the setting's algorithm.
+    let rotated = program.run(&["keys", "rotate"]).done();
+    assert!(
+        rotated.contains(" ES256 is signing\n") && rotated.contains("warning: until "),
+        "{rotated}"
+    );
+    let coming = first_kid(program.run(&["keys", "generate"]));
+    assert_eq!(
+        program.run(&["keys", "retire", &coming]).done(),
+        format!("{coming} ES256 is gone\n")
+    );
+    for wrong in [
+        &["keys"][..],
+        &["keys", "generate", "--algorithm", "HS256"],
+        &["keys", "retire"],
+    ] {
+        assert_eq!(program.run(wrong).code, Some(2), "{wrong:?}");
+    }
+}
+
+/// Each key of `keys list`: its ID, and its algorithm and state.
+fn listed(program: &Program) -> Vec<(String, String)> {
+    let list = program.run(&["keys", "list"]).done();
+    let lines = list.lines().skip(1).map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [kid, algorithm, state, since] = words.as_slice() else {
+            panic!("{list}")
+        };
+        assert!(since.ends_with('Z') && since.len() == 20, "{list}");
+        ((*kid).to_owned(), format!("{algorithm} {state}"))
+    });
+    lines.collect()
+}
+
+/// Long ago nobody's cache and nobody's token is left.
+#[test]
+fn a_rotation_and_a_retirement_in_good_time_warn_of_nothing() {
+    let program = program("ES256");
+    program.run(&["keys", "generate"]).done();
+    program.run(&["keys", "generate"]).done();
+    let state = program.path("keys/state.toml");
+    let age = || {
+        let text = fs::read_to_string(&state).unwrap();
+        let year = text.split(" = 20").nth(1).unwrap()[..2].to_owned();
+        fs::write(&state, text.replace(&format!(" = 20{year}-"), " = 2020-")).unwrap();
+    };
+    age();
+    let rotated = program.run(&["keys", "rotate"]).done();
+    assert!(!rotated.contains("warning"), "{rotated}");
+    age();
+    let old = kids(&rotated).remove(1);
+    let retired = program.run(&["keys", "retire", &old]).done();
+    assert_eq!(retired, format!("{old} ES256 is gone\n"));
+}
+
+#[test]
+fn of_operators_who_act_together_one_adds_the_coming_key() {
+    let program = program("ES256");
+    program.run(&["keys", "generate"]).done();
+    let ended = std::thread::scope(|scope| {
+        let runs = [(); 8].map(|()| scope.spawn(|| program.run(&["keys", "generate"])));
+        runs.map(|run| run.join().unwrap())
+    });
+    let (done, refused): (Vec<Ended>, Vec<Ended>) =
+        ended.into_iter().partition(|one| one.code == Some(0));
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert!(
+        refused
+            .into_iter()
+            .all(|one| one.failed().contains("is coming already"))
+    );
+    assert_eq!(listed(&program).len(), 2);
+}
