@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::Failure;
-use crate::server::present_keys;
+use crate::clock::Clock;
+use crate::server::{check_tls, present_keys};
 use crate::settings::{Settings, Sources};
 
 #[derive(Debug, Subcommand)]
@@ -30,5 +31,8 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure>
     }
     // What the server makes on its first start need not be there yet.
     let _keys = present_keys(&settings)?;
+    if let Some(files) = &settings.tls {
+        check_tls(files, Clock::system().now())?;
+    }
     Ok(writeln!(out, "the settings are good")?)
 }

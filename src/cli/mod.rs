@@ -110,7 +110,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
 /// The settings, and the logger they ask for.
 fn settings() -> Result<Settings, Failure> {
     let settings = Settings::load(&Sources::read())?;
-    start_logging(&settings.log);
+    start_logging(&settings);
     settings
         .remarks
         .iter()

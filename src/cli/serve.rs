@@ -43,7 +43,8 @@ fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> std::io::
     // Port 0 lets the system choose, and only then is the port known.
     let chosen = settings.bind.port() != 0;
     let url = settings.public_url.as_ref().filter(|_| chosen);
-    let url = url.map_or_else(|| format!("http://{address}/"), ToString::to_string);
+    let scheme = settings.tls.as_ref().map_or("http", |_| "https");
+    let url = url.map_or_else(|| format!("{scheme}://{address}/"), ToString::to_string);
     let route = match settings.registration {
         Registration::Open => "register",
         Registration::Closed => "login",
@@ -51,7 +52,7 @@ fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> std::io::
     let body = r#"{"username": "ada", "password": "correct horse"}"#;
     writeln!(
         out,
-        "tokenpair {} listens on http://{address}",
+        "tokenpair {} listens on {scheme}://{address}",
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "database: {}", settings.database)?;

@@ -13,6 +13,7 @@
 //! # Ok::<(), tokenpair::config::Problems>(())
 //! ```
 
+mod cookies;
 pub(crate) mod reader;
 pub(crate) mod tokens;
 pub(crate) mod web;

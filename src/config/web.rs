@@ -1,14 +1,11 @@
-//! How tokens travel: locations, header, cookies and CSRF, from texts to [`WebPolicy`].
-
-use std::net::IpAddr;
+//! How tokens travel: locations, header and CSRF, from texts to [`WebPolicy`].
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 
+use super::cookies::cookies;
 use super::reader::Reader;
-use crate::web::{
-    CookiePolicy, CsrfPolicy, HeaderPolicy, JsonPolicy, Location, QueryPolicy, SameSite, WebPolicy,
-};
+use crate::web::{CsrfPolicy, HeaderPolicy, JsonPolicy, Location, QueryPolicy, WebPolicy};
 
 /// What they say, over `default`; tokens may be looked for in `allowed` places.
 pub(crate) fn web(reader: &mut Reader<'_>, default: WebPolicy, allowed: &[Location]) -> WebPolicy {
@@ -126,95 +123,4 @@ fn csrf(reader: &mut Reader<'_>, default: CsrfPolicy) -> CsrfPolicy {
         access_field: reader.text_or("JWT_ACCESS_CSRF_FIELD_NAME", &default.access_field),
         refresh_field: reader.text_or("JWT_REFRESH_CSRF_FIELD_NAME", &default.refresh_field),
     }
-}
-
-fn cookies(reader: &mut Reader<'_>, default: CookiePolicy, csrf: bool) -> CookiePolicy {
-    let path = |reader: &mut Reader<'_>, name: &str| {
-        let clean = |text: &str| {
-            text.starts_with('/')
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b';')
-        };
-        let wanted = "write a path that begins with /";
-        reader.parsed(name, "/".to_owned(), wanted, |text| {
-            clean(text).then(|| text.to_owned())
-        })
-    };
-    CookiePolicy {
-        access_name: cookie_name(reader, "JWT_ACCESS_COOKIE_NAME", default.access_name),
-        refresh_name: cookie_name(reader, "JWT_REFRESH_COOKIE_NAME", default.refresh_name),
-        access_csrf_name: cookie_name(
-            reader,
-            "JWT_ACCESS_CSRF_COOKIE_NAME",
-            default.access_csrf_name,
-        ),
-        refresh_csrf_name: cookie_name(
-            reader,
-            "JWT_REFRESH_CSRF_COOKIE_NAME",
-            default.refresh_csrf_name,
-        ),
-        access_path: path(reader, "JWT_ACCESS_COOKIE_PATH"),
-        refresh_path: path(reader, "JWT_REFRESH_COOKIE_PATH"),
-        access_csrf_path: path(reader, "JWT_ACCESS_CSRF_COOKIE_PATH"),
-        refresh_csrf_path: path(reader, "JWT_REFRESH_CSRF_COOKIE_PATH"),
-        domain: domain(reader),
-        secure: secure(reader, default.secure),
-        same_site: same_site(reader, default.same_site),
-        csrf: reader.truth("JWT_CSRF_IN_COOKIES", true) && csrf,
-    }
-}
-
-/// RFC 6265 section 4.1.1: a cookie's name is a token.
-fn cookie_name(reader: &mut Reader<'_>, name: &str, default: String) -> String {
-    let token = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
-    reader.parsed(
-        name,
-        default,
-        "write letters, digits, - and _ only",
-        |text| token(text).then(|| text.to_owned()),
-    )
-}
-
-/// RFC 6265 section 5.1.3: an address has no domain to share with.
-fn domain(reader: &mut Reader<'_>) -> Option<String> {
-    let host = |text: &str| {
-        let name = text.trim_start_matches('.').to_ascii_lowercase();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-        let address = name.parse::<IpAddr>().is_ok();
-        (!name.is_empty() && !address && name.bytes().all(plain)).then_some(Some(name))
-    };
-    let wanted = "write a domain, as in example.org";
-    reader.parsed("JWT_COOKIE_DOMAIN", None, wanted, host)
-}
-
-fn secure(reader: &mut Reader<'_>, default: bool) -> bool {
-    reader.parsed(
-        "JWT_COOKIE_SECURE",
-        default,
-        "write auto, true or false",
-        |text| match text.to_ascii_lowercase().as_str() {
-            "auto" => Some(default),
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        },
-    )
-}
-
-fn same_site(reader: &mut Reader<'_>, default: Option<SameSite>) -> Option<SameSite> {
-    reader.parsed(
-        "JWT_COOKIE_SAMESITE",
-        default,
-        "write Lax, Strict or None",
-        |text| match text.to_ascii_lowercase().as_str() {
-            "lax" => Some(Some(SameSite::Lax)),
-            "strict" => Some(Some(SameSite::Strict)),
-            "none" => Some(Some(SameSite::None)),
-            _ => None,
-        },
-    )
 }

@@ -106,7 +106,9 @@ async fn fields(
     match content_type(request).as_str() {
         "application/json" => json_object(&bytes(request, payload, LIMIT).await?),
         FORM if form_too => Ok(form(&bytes(request, payload, LIMIT).await?)),
-        _ => Err(missing_json()),
+        // Whoever sent nothing at all is told what to send, as in Flask-JWT-Extended's examples.
+        "" if bytes(request, payload, LIMIT).await?.is_empty() => Err(missing_json()),
+        _ => Err(unsupported()),
     }
 }
 
@@ -143,9 +145,19 @@ fn missing(name: &'static str) -> Rejection {
     bad(code, format!("Missing {name} parameter"))
 }
 
+const CURE: &str = "Send a JSON object with the header Content-Type: application/json.";
+
 fn missing_json() -> Rejection {
-    bad("missing_json", "Missing JSON in request")
-        .hint("Send a JSON object with the header Content-Type: application/json.")
+    bad("missing_json", "Missing JSON in request").hint(CURE)
+}
+
+fn unsupported() -> Rejection {
+    Rejection::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "The body is not JSON by its Content-Type",
+    )
+    .hint(CURE)
 }
 
 pub(super) fn bad(code: &'static str, msg: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {

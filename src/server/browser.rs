@@ -3,11 +3,14 @@
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER};
+use actix_web::http::uri::Authority;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use url::Url;
 
+use super::State;
+use crate::settings::Settings;
 use crate::web::Rejection;
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
@@ -42,22 +45,77 @@ pub(super) async fn send_to_login<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
+/// The origins whose pages may use a person's browser to send something here.
+pub(crate) struct Origins {
+    /// The one that `PUBLIC_URL` names.
+    public: Option<String>,
+    /// `SERVER_CORS_ORIGINS`
+    listed: Vec<String>,
+}
+
+/// Whose pages are trusted with a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The server's own alone.
+    Own,
+    /// Those of `SERVER_CORS_ORIGINS` too.
+    Listed,
+}
+
+impl Origins {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let public = settings.public_url.as_ref();
+        Self {
+            public: public.map(|url| url.origin().ascii_serialization()),
+            listed: settings.cors_origins.clone(),
+        }
+    }
+
+    fn has(&self, origin: &str, trust: Trust) -> bool {
+        let listed = || self.listed.iter().any(|listed| listed == origin);
+        self.public.as_deref() == Some(origin) || (trust == Trust::Listed && listed())
+    }
+}
+
+/// The middleware that refuses an unsafe request (RFC 9110 section 9.2.1) which another site's page made a browser send,
+/// be there a token or not: a forged login, registration or logout needs none.
+pub(super) async fn refuse_foreign_pages<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let state = request.app_data::<web::Data<State>>();
+    let checked = match state {
+        Some(state) if !request.method().is_safe() => {
+            refuse_cross_site(request.request(), &state.origins, Trust::Listed)
+        }
+        _ => Ok(()),
+    };
+    match checked {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(rejection) => Ok(request.error_response(rejection).map_into_right_body()),
+    }
+}
+
 /// Refuses what another site's page made a browser send. Browsers say so in Sec-Fetch-Site, and where that is not sent
 /// (old ones, and plain http on a network) in Origin or Referer. What says nothing is taken for no browser (curl,
 /// Postman), unless it asks for a page as browsers do.
 pub(super) fn refuse_cross_site(
     request: &HttpRequest,
-    public_origin: Option<&str>,
+    origins: &Origins,
+    trust: Trust,
 ) -> Result<(), Rejection> {
     let headers = request.headers();
-    let own = match text(headers, &SEC_FETCH_SITE) {
-        Some(site) => matches!(site, "same-origin" | "none"),
-        None => match text(headers, &ORIGIN).or_else(|| text(headers, &REFERER)) {
-            Some(origin) => is_ours(origin, text(headers, &HOST), public_origin),
+    let origin = text(headers, &ORIGIN);
+    let trusted = match text(headers, &SEC_FETCH_SITE) {
+        Some("same-origin" | "none") => true,
+        // A sibling host is another's as much as any other site is.
+        Some(_) => origin.is_some_and(|origin| origins.has(origin, trust)),
+        None => match origin.or_else(|| text(headers, &REFERER)) {
+            Some(page) => is_trusted(page, request, origins, trust),
             None => !wants_html(request),
         },
     };
-    if own { Ok(()) } else { Err(cross_site()) }
+    if trusted { Ok(()) } else { Err(cross_site()) }
 }
 
 /// Refuses what a browser fetches before anyone has clicked it.
@@ -72,12 +130,12 @@ pub(super) fn refuse_prefetch(request: &HttpRequest) -> Result<(), Rejection> {
     }
 }
 
-/// Ours is the public address, and the one by which this very request came.
-fn is_ours(origin: &str, host: Option<&str>, public_origin: Option<&str>) -> bool {
-    let Ok(url) = Url::parse(origin) else {
+/// Trusted is also the address by which this very request came.
+fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust) -> bool {
+    let Ok(url) = Url::parse(page) else {
         return false;
     };
-    if public_origin == Some(url.origin().ascii_serialization().as_str()) {
+    if origins.has(&url.origin().ascii_serialization(), trust) {
         return true;
     }
     let port = url
@@ -85,7 +143,13 @@ fn is_ours(origin: &str, host: Option<&str>, public_origin: Option<&str>) -> boo
         .map(|port| format!(":{port}"))
         .unwrap_or_default();
     let authority = url.host_str().map(|name| format!("{name}{port}"));
-    authority.is_some() && authority.as_deref() == host
+    authority.is_some() && authority.as_deref() == host(request)
+}
+
+/// HTTP/2 has it in the address.
+fn host(request: &HttpRequest) -> Option<&str> {
+    let authority = request.uri().authority().map(Authority::as_str);
+    authority.or_else(|| text(request.headers(), &HOST))
 }
 
 fn cross_site() -> Rejection {
@@ -94,7 +158,7 @@ fn cross_site() -> Rejection {
         "cross_site_request",
         "Cross-site request refused",
     )
-    .hint("Send this from a page of this server's own origin, which PUBLIC_URL names.")
+    .hint("Send this from a page of the server's own origin, which PUBLIC_URL names, or of one in SERVER_CORS_ORIGINS.")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -5,16 +5,19 @@ use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpResponse, web};
 
+use super::{State, cors};
+use crate::settings::{Settings, is_loopback};
 use crate::web::Rejection;
 
 /// The default of every answer; a handler's own value stands.
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -22,42 +25,105 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     ),
+    // Of no matter where CORS lets a page read: that is asked for where CORS is not.
+    (
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
+
+/// RFC 6797 section 6.1: browsers come by https only, for two years.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// What differs from one server to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    /// The public address is https, and not on loopback, where other programs' pages would be bound by it too.
+    pub(super) hsts: bool,
+    /// Answers differ by where the page that asked came from.
+    pub(super) cors: bool,
+}
+
+impl Edge {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let url = settings.public_url.as_ref();
+        Self {
+            hsts: url.is_some_and(|url| url.scheme() == "https" && !is_loopback(url)),
+            cors: !settings.cors_origins.is_empty(),
+        }
+    }
+}
 
 /// The middleware.
 pub(super) async fn seal<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let mut response = if holds_nul(&request) {
-        request
-            .into_response(HttpResponse::from_error(nul_rejection()))
-            .map_into_right_body()
-    } else {
-        next.call(request).await?.map_into_left_body()
-    };
+    let mut response = next.call(request).await?.map_into_left_body();
     if is_bare_error(&response) {
-        let plain = plain_rejection(response.status());
-        response = response
-            .into_response(HttpResponse::from_error(plain))
-            .map_into_right_body();
+        response = in_json(response);
     }
-    add_defaults(response.headers_mut());
+    if let Some(challenge) = challenge(&response) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    let state = response.request().app_data::<web::Data<State>>();
+    let edge = state.map(|state| state.edge);
+    add_defaults(response.headers_mut(), edge);
     Ok(response)
+}
+
+/// The same answer with a body of ours.
+fn in_json<B: MessageBody>(
+    response: ServiceResponse<EitherBody<B, BoxBody>>,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let error = response.response().error();
+    let refused = error.and_then(cors::rejection);
+    let plain = refused.unwrap_or_else(|| plain_rejection(response.status()));
+    let mut plain = HttpResponse::from_error(plain);
+    for (name, value) in response.headers() {
+        if !plain.headers().contains_key(name) && name != CONTENT_LENGTH {
+            plain.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    response.into_response(plain).map_into_right_body()
+}
+
+/// RFC 6750 section 3: what is wrong with a token that was sent, and nothing where none was.
+fn challenge<B>(response: &ServiceResponse<B>) -> Option<HeaderValue> {
+    let rejection = response.response().error()?.as_error::<Rejection>()?;
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    match rejection.code() {
+        "missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials" => None,
+        // RFC 9470 section 3: a good token from a login too long ago.
+        "fresh_token_required" => Some(HeaderValue::from_static(
+            "Bearer error=\"insufficient_user_authentication\"",
+        )),
+        _ => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+    }
+}
+
+/// The middleware that refuses a NUL in the address.
+pub(super) async fn refuse_nul<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    if !holds_nul(&request) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let rejection = Rejection::new(
+        StatusCode::BAD_REQUEST,
+        "bad_request",
+        "The address holds a NUL character",
+    );
+    Ok(request.error_response(rejection).map_into_right_body())
 }
 
 /// No id, name or parameter of ours has a NUL, and PostgreSQL knows no text with one.
 fn holds_nul(request: &ServiceRequest) -> bool {
     let address = request.uri().path_and_query();
     address.is_some_and(|address| address.as_str().contains("%00"))
-}
-
-fn nul_rejection() -> Rejection {
-    Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "bad_request",
-        "The address holds a NUL character",
-    )
 }
 
 fn is_bare_error<B>(response: &ServiceResponse<B>) -> bool {
@@ -83,10 +149,24 @@ fn plain_rejection(status: StatusCode) -> Rejection {
     Rejection::new(status, code, status.canonical_reason().unwrap_or("Error"))
 }
 
-fn add_defaults(headers: &mut HeaderMap) {
+fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
     for (name, value) in HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, value);
         }
     }
+    if edge.is_some_and(|edge| edge.hsts) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    // Also of an answer that CORS had nothing to do with: a cache must not give it to another origin (Fetch, 3.3.3).
+    if edge.is_some_and(|edge| edge.cors) && !varies_by_origin(headers) {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+fn varies_by_origin(headers: &HeaderMap) -> bool {
+    let mut values = headers
+        .get_all(VARY)
+        .filter_map(|value| value.to_str().ok());
+    values.any(|value| value.to_ascii_lowercase().contains("origin"))
 }

@@ -3,13 +3,17 @@
 mod accounts;
 mod body;
 mod browser;
+mod cors;
 mod device;
 mod envelope;
 mod keys;
 mod openapi;
+mod panics;
 mod routes;
 mod secret;
 mod telemetry;
+mod tls;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,13 +21,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 
 pub use self::accounts::{AccountError, Accounts};
+use self::browser::Origins;
+use self::envelope::Edge;
 use self::keys::Followed;
 pub use self::telemetry::start_logging;
+use self::tls::Certificates;
+pub use self::tls::{TlsError, check_tls};
 use crate::clock::Clock;
 use crate::key_folder::FolderError;
 use crate::keys::{KeyError, KeyRing};
@@ -36,6 +44,12 @@ use crate::web::{Auth, reissue};
 
 /// How long a stopping server waits for requests that run.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the head of a request may take to come. (A body: `web::body`.)
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle: longer than proxies keep theirs (60 s is usual), or a request could meet its end.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How often what is long over is deleted.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -90,6 +104,9 @@ pub enum StartError {
     /// No thread to be had.
     #[error("the hashing threads cannot be started")]
     Threads(#[source] std::io::Error),
+    /// The certificate or its key is no good.
+    #[error("https cannot be spoken")]
+    Tls(#[from] TlsError),
     /// The address is in use or not ours.
     #[error("{bind} cannot be listened on")]
     Bind {
@@ -107,8 +124,9 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
-    pub(crate) public_origin: Option<String>,
     pub(crate) openapi: String,
+    pub(crate) origins: Origins,
+    pub(crate) edge: Edge,
     pub(crate) serving: AtomicBool,
 }
 
@@ -119,6 +137,7 @@ pub struct Server {
     clock: Clock,
     purge: PurgePolicy,
     followed: Option<Followed>,
+    certificates: Option<Arc<Certificates>>,
     state: Arc<State>,
 }
 
@@ -148,16 +167,21 @@ impl Server {
             accounts: Accounts::new(store.clone(), passwords),
             store,
             registration: settings.registration,
-            public_origin,
+            origins: Origins::of(settings),
+            edge: Edge::of(settings),
             serving: AtomicBool::new(true),
         });
-        let (http, address) = listen(settings, &state)?;
+        let files = settings.tls.as_ref();
+        let certificates = files.map(|files| Certificates::load(files, clock.now()));
+        let certificates = certificates.transpose()?;
+        let (http, address) = listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
             address,
             clock,
             purge: settings.purge,
             followed: keys.followed,
+            certificates,
             state,
         })
     }
@@ -181,6 +205,7 @@ impl Server {
         let keys = self.state.sessions.tokens().clone();
         let background = [
             actix_web::rt::spawn(follow_keys(self.followed, keys)),
+            actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
             actix_web::rt::spawn(stop_after(
                 stop,
                 self.http.handle(),
@@ -231,9 +256,12 @@ pub fn open_store(settings: &Settings) -> Result<DieselStore, StartError> {
 fn listen(
     settings: &Settings,
     state: &Arc<State>,
+    certificates: Option<&Arc<Certificates>>,
 ) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
     let state = web::Data::from(Arc::clone(state));
+    let origins = settings.cors_origins.clone();
     let app = move || {
+        let cors = cors::middleware(&origins, state.auth.policy());
         App::new()
             .app_data(state.clone())
             .app_data(state.auth.clone())
@@ -242,19 +270,28 @@ fn listen(
             // The last wrapped is the first to see a request and the last to see its response.
             .wrap(from_fn(reissue))
             .wrap(from_fn(browser::send_to_login))
+            .wrap(from_fn(browser::refuse_foreign_pages))
+            .wrap(from_fn(envelope::refuse_nul))
+            .wrap(Condition::new(!origins.is_empty(), cors))
             .wrap(from_fn(envelope::seal))
             .wrap(from_fn(telemetry::log_request))
-    };
-    let cannot = |source| StartError::Bind {
-        bind: settings.bind,
-        source,
+            .wrap(from_fn(unread::hold))
     };
     let http = HttpServer::new(app)
         .workers(settings.workers)
+        .max_connections(settings.max_connections.div_ceil(settings.workers))
+        .client_request_timeout(HEAD_PATIENCE)
+        .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(GRACE.as_secs())
-        .disable_signals()
-        .bind(settings.bind)
-        .map_err(cannot)?;
+        .disable_signals();
+    let bound = match certificates {
+        Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
+        None => http.bind(settings.bind),
+    };
+    let http = bound.map_err(|source| StartError::Bind {
+        bind: settings.bind,
+        source,
+    })?;
     let address = http.addrs().first().copied().unwrap_or(settings.bind);
     Ok((http.run(), address))
 }

@@ -8,22 +8,28 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use log::{Level, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
 
+use super::panics::log_panics;
+use crate::settings::{AccessLog, Settings};
 use crate::web::Rejection;
 
 /// How `RUST_LOG` names the lines of requests: `tokenpair::request=warn` leaves out those that went well.
 const TARGET: &str = "tokenpair::request";
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Below `info` these may print what a request or a connection carries.
-const TALKATIVE: [&str; 6] = [
+const TALKATIVE: [&str; 10] = [
+    "actix_cors",
     "actix_http",
     "actix_server",
+    "actix_tls",
     "actix_web",
     "h2",
+    "rustls",
+    "tokio_rustls",
     "ureq",
     "ureq_proto",
 ];
@@ -49,13 +55,19 @@ impl Log for Discreet {
     }
 }
 
-/// Starts logging to standard error, filtered by `RUST_LOG`'s text.
-pub fn start_logging(filters: &str) {
-    let logger = env_logger::Builder::new().parse_filters(filters).build();
+/// Starts logging to standard error: what `RUST_LOG` asks for, and panics.
+pub fn start_logging(settings: &Settings) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&settings.log);
+    if settings.access_log == AccessLog::Off {
+        builder.filter_module(TARGET, LevelFilter::Warn);
+    }
+    let logger = builder.build();
     let level = logger.filter();
     if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
         log::set_max_level(level);
     }
+    log_panics();
 }
 
 /// The middleware: gives the request an id, and logs how it was answered.

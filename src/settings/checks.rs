@@ -78,59 +78,19 @@ pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
         let complaint = "is None, which browsers take only from Secure cookies; set JWT_COOKIE_SECURE=true and serve by https";
         reader.problem("JWT_COOKIE_SAMESITE", complaint);
     }
-    let CookiePolicy {
-        access_name,
-        refresh_name,
-        access_csrf_name,
-        refresh_csrf_name,
-        ..
-    } = cookies;
     let named = [
-        ("JWT_ACCESS_COOKIE_NAME", access_name, &cookies.access_path),
-        (
-            "JWT_REFRESH_COOKIE_NAME",
-            refresh_name,
-            &cookies.refresh_path,
-        ),
-        (
-            "JWT_ACCESS_CSRF_COOKIE_NAME",
-            access_csrf_name,
-            &cookies.access_csrf_path,
-        ),
-        (
-            "JWT_REFRESH_CSRF_COOKIE_NAME",
-            refresh_csrf_name,
-            &cookies.refresh_csrf_path,
-        ),
+        ("JWT_ACCESS_COOKIE_NAME", &cookies.access_name),
+        ("JWT_REFRESH_COOKIE_NAME", &cookies.refresh_name),
+        ("JWT_ACCESS_CSRF_COOKIE_NAME", &cookies.access_csrf_name),
+        ("JWT_REFRESH_CSRF_COOKIE_NAME", &cookies.refresh_csrf_name),
     ];
-    for (index, (setting, name, path)) in named.into_iter().enumerate() {
+    for (index, (setting, name)) in named.into_iter().enumerate() {
         let mut others = named.iter().skip(index + 1);
-        if others.any(|(_, other, _)| *other == name) {
+        if others.any(|(_, other)| *other == name) {
             reader.problem(
                 setting,
                 format!("is {name:?}, and so is another cookie's name"),
             );
         }
-        prefix(reader, (setting, name, path), cookies);
-    }
-}
-
-/// RFC 6265bis section 4.1.3: what browsers ask of the prefixes.
-fn prefix(
-    reader: &mut Reader<'_>,
-    (setting, name, path): (&str, &str, &str),
-    cookies: &CookiePolicy,
-) {
-    let host_only = cookies.domain.is_none() && path == "/";
-    if name.starts_with("__Host-") && !(cookies.secure && host_only) {
-        let complaint =
-            "begins with __Host-, which needs Secure, the path / and no JWT_COOKIE_DOMAIN";
-        reader.problem(setting, complaint);
-    }
-    if name.starts_with("__Secure-") && !cookies.secure {
-        reader.problem(
-            setting,
-            "begins with __Secure-, which needs JWT_COOKIE_SECURE=true",
-        );
     }
 }

@@ -32,8 +32,33 @@ pub const KNOWN: &[Known] = &[
         "Threads that serve requests.",
     ),
     known(
+        "SERVER_MAX_CONNECTIONS",
+        "10000",
+        "Connections served at once, by all threads together; more wait.",
+    ),
+    known(
+        "SERVER_TLS_CERT",
+        "none",
+        "The path of a certificate and its chain in PEM: the server then speaks https, and reads them again when they change.",
+    ),
+    known(
+        "SERVER_TLS_KEY",
+        "none",
+        "The path of the certificate's private key in PEM.",
+    ),
+    known(
+        "SERVER_CORS_ORIGINS",
+        "none",
+        "Other origins whose pages may use the server, with commas, as in https://app.example.org.",
+    ),
+    known(
+        "SERVER_ACCESS_LOG",
+        "on",
+        "off: no line a request in the log, but for those that failed by a fault of the server.",
+    ),
+    known(
         "PUBLIC_URL",
-        "http://SERVER_BIND on loopback",
+        "SERVER_BIND, on loopback",
         "The address browsers use; decides on Secure cookies.",
     ),
     known(
@@ -175,6 +200,11 @@ pub const KNOWN: &[Known] = &[
         "JWT_COOKIE_DOMAIN",
         "none",
         "Shares the cookies with a domain's other hosts; none is safest.",
+    ),
+    known(
+        "JWT_COOKIE_PREFIX",
+        "none",
+        "none, or host or secure: `__Host-` or `__Secure-` before all four names, which browsers then guard.",
     ),
     known(
         "JWT_SESSION_COOKIE",

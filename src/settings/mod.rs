@@ -2,6 +2,7 @@
 //! and nothing changes afterwards; what cannot work is refused with all the other problems in one message.
 
 mod checks;
+mod edge;
 mod keys;
 mod known;
 mod policies;
@@ -9,9 +10,11 @@ mod sources;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use url::Url;
 
+pub(crate) use self::edge::is_loopback;
 pub use self::keys::KeySource;
 pub use self::known::{KNOWN, Known};
 pub use self::sources::{Origin, Sources};
@@ -31,6 +34,12 @@ pub struct Settings {
     pub bind: SocketAddr,
     /// `SERVER_WORKERS`
     pub workers: usize,
+    /// `SERVER_MAX_CONNECTIONS`, of all workers together.
+    pub max_connections: usize,
+    /// `SERVER_TLS_CERT` and `SERVER_TLS_KEY`: https instead of http.
+    pub tls: Option<TlsFiles>,
+    /// `SERVER_CORS_ORIGINS`, as browsers write them in `Origin`.
+    pub cors_origins: Vec<String>,
     /// `PUBLIC_URL`, or what `SERVER_BIND` says of it.
     pub public_url: Option<Url>,
     /// `DATABASE_URL`
@@ -57,6 +66,8 @@ pub struct Settings {
     pub web: WebPolicy,
     /// `RUST_LOG`
     pub log: String,
+    /// `SERVER_ACCESS_LOG`
+    pub access_log: AccessLog,
     /// What works, but may not be meant.
     pub remarks: Vec<String>,
 }
@@ -68,6 +79,24 @@ pub enum Registration {
     Open,
     /// Only the operator, with `tokenpair user add`.
     Closed,
+}
+
+/// Whether each request is a line in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessLog {
+    /// Every one.
+    On,
+    /// Only those that failed by a fault of the server.
+    Off,
+}
+
+/// Where the certificate is kept that browsers see, and its key; both in PEM.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsFiles {
+    /// `SERVER_TLS_CERT`: the certificate, and those that lead from it to one that browsers know.
+    pub certificate: PathBuf,
+    /// `SERVER_TLS_KEY`
+    pub key: PathBuf,
 }
 
 impl Settings {
@@ -83,7 +112,8 @@ impl Settings {
             problems,
         );
         let bind = policies::bind(&mut reader);
-        let public_url = policies::public_url(&mut reader, bind);
+        let tls = edge::tls(&mut reader);
+        let public_url = edge::public_url(&mut reader, bind, tls.as_ref());
         let algorithm = keys::algorithm(&mut reader);
         let source = keys::source(&mut reader, algorithm, bind);
         let tokens = policies::tokens(&mut reader);
@@ -91,6 +121,9 @@ impl Settings {
         let settings = Self {
             bind,
             workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),
+            max_connections: reader.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000),
+            tls,
+            cors_origins: edge::cors_origins(&mut reader),
             public_url,
             database: policies::database(&mut reader),
             store: StorePolicy {
@@ -110,6 +143,7 @@ impl Settings {
             web,
             purge: policies::purge(&mut reader),
             log: reader.text_or("RUST_LOG", "info,actix_server=warn"),
+            access_log: edge::access_log(&mut reader),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
@@ -136,35 +170,8 @@ impl Settings {
                  last of them is over, JWT_REFRESH_TOKEN_EXPIRES after the move"
             ));
         }
-        let public = !self.bind.ip().is_loopback();
-        if public && !self.web.csrf.protect {
-            self.remarks.push(
-                "JWT_COOKIE_CSRF_PROTECT is false: any site can act for whoever is logged in"
-                    .to_owned(),
-            );
-        }
-        if public
-            && !self.web.cookies.secure
-            && self
-                .public_url
-                .as_ref()
-                .is_none_or(|url| !policies::is_loopback(url))
-        {
-            self.remarks.push(
-                "JWT_COOKIE_SECURE is false: tokens travel readable over plain http".to_owned(),
-            );
-        }
-        let plain = self
-            .public_url
-            .as_ref()
-            .is_none_or(|url| url.scheme() == "http");
-        if self.web.cookies.secure && plain {
-            self.remarks.push(
-                "cookies are Secure, and browsers and curl keep them only over https: \
-                 set PUBLIC_URL to the https address that browsers use"
-                    .to_owned(),
-            );
-        }
+        let remarks = edge::remarks(&self);
+        self.remarks.extend(remarks);
         self
     }
 }
@@ -196,6 +203,8 @@ impl Shown {
 fn shown(name: &str, text: String) -> String {
     match name {
         _ if known::SECRET.contains(&name) => "********".to_owned(),
+        // Whoever took it for the key's own place meant no one to see it.
+        "SERVER_TLS_CERT" | "SERVER_TLS_KEY" if edge::is_pem(&text) => "********".to_owned(),
         // What is no URL may still hold a password.
         "DATABASE_URL" => DatabaseUrl::parse(&text).map_or_else(
             |problem| format!("******** (cannot be used: {problem})"),

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Registration;
+use super::edge::is_loopback;
 use crate::config;
 use crate::config::reader::Reader;
 use crate::config::tokens::{self, Never};
@@ -28,31 +29,6 @@ pub(super) fn bind(reader: &mut Reader<'_>) -> SocketAddr {
         "write an address and a port, as in 127.0.0.1:8080",
         |text| text.parse().ok(),
     )
-}
-
-pub(super) fn public_url(reader: &mut Reader<'_>, bind: SocketAddr) -> Option<Url> {
-    let own = format!("http://{bind}").parse().ok();
-    let own: Option<Url> = own.filter(|_| bind.ip().is_loopback());
-    let wanted = "write the address browsers use, without a path, as in https://login.example.org";
-    reader.parsed("PUBLIC_URL", own, wanted, |text| origin(text).map(Some))
-}
-
-/// An http or https URL that is nothing but an origin.
-fn origin(text: &str) -> Option<Url> {
-    let url: Url = text.parse().ok()?;
-    let web = matches!(url.scheme(), "http" | "https");
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    let nobody = url.username().is_empty() && url.password().is_none();
-    (web && bare && nobody).then_some(url)
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// On, except on plain http on loopback, where curl, Postman and Safari would drop a Secure cookie.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, rt, web};
 use futures_core::Stream;
@@ -108,6 +108,10 @@ pub(crate) async fn bytes(
     payload: &mut Payload,
     limit: usize,
 ) -> Result<Bytes, Rejection> {
+    // Said at once, instead of waiting for what would not be kept.
+    if declared(request).is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
     let read = web::Payload::from_request(request, payload)
         .await
         .map_err(|_| broken())?;
@@ -117,6 +121,11 @@ pub(crate) async fn bytes(
         Ok(Err(_)) => Err(too_large(limit)),
         Err(_) => Err(too_slow()),
     }
+}
+
+fn declared(request: &HttpRequest) -> Option<usize> {
+    let length = request.headers().get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 fn broken() -> Rejection {

@@ -1,11 +1,6 @@
-//! HTTP itself: what has no route, no method, no end or no form.
+//! HTTP itself: what has no route, no method or no form of ours.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use serde_json::json;
-
-use crate::support::{Backend, TestApp};
+use crate::support::Backend;
 
 fn a_path_that_is_not_there_is_404_in_json(on: Backend) {
     let app = on.app();
@@ -54,16 +49,6 @@ fn head_is_get_without_a_body(on: Backend) {
     assert_eq!(app.request("HEAD", "/protected").send().status, 401);
 }
 
-fn a_body_that_is_too_large_is_413(on: Backend) {
-    let app = on.app();
-    let large = json!({ "username": "ada", "password": "x".repeat(17_000) });
-    app.post("/login").json(large).send().refused(
-        413,
-        "body_too_large",
-        "The body has more than 16384 bytes",
-    );
-}
-
 fn a_caller_s_request_id_is_kept_if_it_is_plain(on: Backend) {
     let app = on.app();
     let answered = |id: &str| {
@@ -86,32 +71,43 @@ fn a_caller_s_request_id_is_kept_if_it_is_plain(on: Backend) {
     }
 }
 
-/// What comes back on a raw connection until the server closes it.
-fn raw(app: &TestApp, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(app.address()).unwrap();
-    stream.write_all(request).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-fn a_body_that_never_ends_is_408_and_not_a_hang(on: Backend) {
-    let app = on.app();
-    let head = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{";
-    let answer = raw(&app, head.as_bytes());
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("\"code\":\"body_too_slow\""), "{answer}");
-}
-
-fn a_request_that_is_no_http_is_400_and_closed(on: Backend) {
-    let app = on.app();
-    for junk in [
-        "GET / HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n",
-        "\u{0}\u{1}\u{2}\r\n\r\n",
-    ] {
-        let answer = raw(&app, junk.as_bytes());
-        assert!(answer.starts_with("HTTP/1.1 400"), "{answer:?}");
+fn a_body_of_another_type_is_415_and_none_at_all_is_400(on: Backend) {
+    let app = on.app().with_ada();
+    let login = r#"{"username":"ada","password":"correct horse battery"}"#;
+    let odd = [
+        "",
+        "text/plain",
+        "text/json",
+        "application/vnd.api+json",
+        "application/x-www-form-urlencoded;",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "*/*",
+    ];
+    let msg = "The body is not JSON by its Content-Type";
+    for kind in odd {
+        let response = app.post("/register").body(kind, login).send();
+        response.refused(415, "unsupported_media_type", msg);
+        assert!(
+            response.json()["hint"]
+                .as_str()
+                .unwrap()
+                .contains("application/json")
+        );
     }
+    for kind in [
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+    ] {
+        assert_eq!(
+            app.post("/login").body(kind, login).send().status,
+            200,
+            "{kind}"
+        );
+    }
+    let none = app.post("/login").send();
+    none.refused(400, "missing_json", "Missing JSON in request");
 }
 
 on_both_databases!(
@@ -119,8 +115,6 @@ on_both_databases!(
     a_method_that_a_path_does_not_have_is_405_with_allow,
     options_are_answered_without_a_token,
     head_is_get_without_a_body,
-    a_body_that_is_too_large_is_413,
     a_caller_s_request_id_is_kept_if_it_is_plain,
-    a_body_that_never_ends_is_408_and_not_a_hang,
-    a_request_that_is_no_http_is_400_and_closed,
+    a_body_of_another_type_is_415_and_none_at_all_is_400,
 );

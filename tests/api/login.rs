@@ -209,13 +209,6 @@ fn what_is_missing_or_odd_is_named(on: Backend) {
     let app = on.app();
     let json = "application/json";
     for (kind, body, code, msg) in [
-        (
-            "text/plain",
-            "{}",
-            "missing_json",
-            "Missing JSON in request",
-        ),
-        ("text/json", "{}", "missing_json", "Missing JSON in request"),
         (json, "", "malformed_json", "The body is not valid JSON"),
         (json, "{", "malformed_json", "The body is not valid JSON"),
         (

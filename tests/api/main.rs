@@ -36,3 +36,4 @@ mod replicas;
 mod revocation;
 mod sessions;
 mod statements;
+mod wire_format;

@@ -131,7 +131,11 @@ fn what_is_missing_is_named(on: Backend) {
     app.post("/register")
         .form("username=grace&password=12345678")
         .send()
-        .refused(400, "missing_json", "Missing JSON in request");
+        .refused(
+            415,
+            "unsupported_media_type",
+            "The body is not JSON by its Content-Type",
+        );
     let response = app
         .post("/register")
         .json(json!({ "password": "12345678" }))

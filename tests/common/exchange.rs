@@ -145,10 +145,15 @@ impl Response {
         );
         assert_eq!(self.header("server"), None, "{self:?}");
         assert!(self.header("referrer-policy").is_some(), "{self:?}");
+        assert_eq!(
+            self.header("cross-origin-resource-policy"),
+            Some("same-origin"),
+            "{self:?}"
+        );
         let policy = self.header("content-security-policy").unwrap_or_default();
         assert!(policy.contains("default-src 'none'"), "{self:?}");
-        if self.status == 401 && !html {
-            assert_eq!(self.header("www-authenticate"), Some("Bearer"), "{self:?}");
+        if self.status == 401 && error && !html {
+            assert_eq!(self.header("www-authenticate"), Some(self.challenge()));
         }
         let all = format!("{self:?}");
         for secret in [SECRET, ADA.1, "$2b$", "panicked", "src/"] {
@@ -156,7 +161,16 @@ impl Response {
         }
         for cookie in self.cookies() {
             let hidden = cookie.has("HttpOnly");
-            assert_eq!(hidden, !cookie.name.starts_with("csrf_"), "{self:?}");
+            assert_eq!(hidden, !cookie.name.contains("csrf_"), "{self:?}");
+        }
+    }
+
+    /// What a 401 has to ask for: a token that was sent is called by what is wrong with it, and an absent one is not.
+    fn challenge(&self) -> &'static str {
+        match self.json()["code"].as_str().unwrap() {
+            "missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials" => "Bearer",
+            "fresh_token_required" => "Bearer error=\"insufficient_user_authentication\"",
+            _ => "Bearer error=\"invalid_token\"",
         }
     }
 

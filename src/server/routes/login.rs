@@ -149,7 +149,6 @@ pub(super) async fn login(
     act: Act,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
-    browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
     let LoginRequest {
         credentials,
         remember,

@@ -11,10 +11,11 @@ pub(super) mod sessions;
 use actix_web::guard;
 use actix_web::http::header::ALLOW;
 use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
-use crate::server::openapi;
+use crate::server::{openapi, panics};
 use crate::web::Rejection;
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
@@ -44,7 +45,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/openapi.json").on(GET, openapi::openapi),
     ];
     for path in paths {
-        routes.service(path.resource());
+        routes.service(path.resource().wrap(from_fn(panics::catch)));
     }
     let page = at("/").on(GET, public::greet);
     routes.service(public::with_identity(page.resource()));

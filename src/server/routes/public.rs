@@ -17,7 +17,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use crate::server::{KEYS_MAX_AGE, State};
+use crate::server::{KEYS_MAX_AGE, State, panics};
 use crate::settings::Registration;
 use crate::web::{Rejection, Verified, identity_bridge};
 
@@ -76,6 +76,7 @@ pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'st
     resource
         .wrap(IdentityMiddleware::default())
         .wrap(from_fn(identity_bridge))
+        .wrap(from_fn(panics::catch))
 }
 
 /// A page for people: a login form, or a greeting.

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::server::browser::Trust;
 use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
 use crate::session::{Act, Pair};
@@ -164,7 +165,7 @@ pub(super) async fn logout_by_link(
     request: HttpRequest,
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
-    browser::refuse_cross_site(&request, state.public_origin.as_deref())?;
+    browser::refuse_cross_site(&request, &state.origins, Trust::Own)?;
     browser::refuse_prefetch(&request)?;
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request, act).await?;

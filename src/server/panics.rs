@@ -1,0 +1,89 @@
+//! Panics: a mistake of ours in one request is a 500 for that request, and nothing else ends.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use futures_util::FutureExt;
+
+use crate::web::Rejection;
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked")]
+struct Panicked;
+
+/// The middleware of each resource. (Further out, where the route is not known yet, a request must not be cloned.)
+pub(super) async fn catch<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let asked = request.request().clone();
+    // What a request changes is its own, or behind locks that bear a panic.
+    match AssertUnwindSafe(async { next.call(request).await })
+        .catch_unwind()
+        .await
+    {
+        Ok(response) => Ok(response?.map_into_left_body()),
+        Err(_) => {
+            let rejection = Rejection::internal(Panicked);
+            Ok(ServiceResponse::from_err(rejection, asked).map_into_right_body())
+        }
+    }
+}
+
+/// From now on a panic is an error in the log, with its place. Its words are there only if they are written in the
+/// program: others may quote a request.
+pub(super) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::error!("{}", said_of(panic))));
+}
+
+fn said_of(panic: &PanicHookInfo<'_>) -> String {
+    let words = panic.payload().downcast_ref::<&'static str>();
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    let place = panic.location().map(|place| format!(" at {place}"));
+    let stack = Backtrace::capture();
+    let stack = match stack.status() {
+        BacktraceStatus::Captured => format!("\n{stack}"),
+        _ => String::new(),
+    };
+    format!("panicked{}{words}{stack}", place.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, HttpResponse, test, web};
+
+    use super::catch;
+    use crate::server::envelope;
+
+    async fn panics(body: String) -> HttpResponse {
+        assert!(body.is_empty(), "the body is {body:?}");
+        HttpResponse::Ok().finish()
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_a_500_and_the_next_request_is_served() {
+        let resource = web::resource("/").to(panics).wrap(from_fn(catch));
+        let app = App::new().service(resource).wrap(from_fn(envelope::seal));
+        let app = test::init_service(app).await;
+        for _ in 0..2 {
+            let request = test::TestRequest::post().set_payload("hidden");
+            let response = test::call_service(&app, request.to_request()).await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(response.headers().contains_key("x-content-type-options"));
+            let body = test::read_body(response).await;
+            let expected = r#"{"msg":"Internal server error","code":"internal_error"}"#;
+            assert_eq!(body, expected);
+            let fine = test::TestRequest::post().to_request();
+            assert_eq!(
+                test::call_service(&app, fine).await.status(),
+                StatusCode::OK
+            );
+        }
+    }
+}

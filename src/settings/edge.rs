@@ -1,0 +1,142 @@
+//! The server's edge: its public address, TLS, the origins that may use it, and what to say of them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::{AccessLog, Settings, TlsFiles};
+use crate::config::reader::Reader;
+use crate::web::Location;
+
+const CERTIFICATE: &str = "SERVER_TLS_CERT";
+const KEY: &str = "SERVER_TLS_KEY";
+
+pub(super) fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    let files = (path(reader, CERTIFICATE), path(reader, KEY));
+    let missing = match files {
+        (Some(certificate), Some(key)) => return Some(TlsFiles { certificate, key }),
+        (Some(_), None) => (KEY, CERTIFICATE),
+        (None, Some(_)) => (CERTIFICATE, KEY),
+        (None, None) => return None,
+    };
+    let (name, given) = missing;
+    // What is no path was complained of already.
+    if reader.text(name).is_none() {
+        reader.problem(name, format!("is needed beside {given}: TLS takes both"));
+    }
+    None
+}
+
+fn path(reader: &mut Reader<'_>, name: &str) -> Option<PathBuf> {
+    let text = reader.text(name)?;
+    if is_pem(&text) {
+        // Not quoted: it may be the key.
+        reader.problem(
+            name,
+            "holds the PEM itself; write the path of a file that holds it",
+        );
+        return None;
+    }
+    Some(PathBuf::from(text))
+}
+
+pub(super) fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN")
+}
+
+pub(super) fn public_url(
+    reader: &mut Reader<'_>,
+    bind: SocketAddr,
+    tls: Option<&TlsFiles>,
+) -> Option<Url> {
+    const NAME: &str = "PUBLIC_URL";
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let own = format!("{scheme}://{bind}").parse().ok();
+    let own: Option<Url> = own.filter(|_| bind.ip().is_loopback());
+    let wanted = "write the address browsers use, without a path, as in https://login.example.org";
+    let url = reader.parsed(NAME, own, wanted, |text| origin(text).map(Some));
+    if tls.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
+        let complaint =
+            format!("is http, and with {CERTIFICATE} the server speaks https; write https://");
+        reader.problem(NAME, complaint);
+    }
+    url
+}
+
+/// An http or https URL that is nothing but an origin.
+fn origin(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let web = matches!(url.scheme(), "http" | "https");
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (web && bare && nobody).then_some(url)
+}
+
+/// Each to the letter: no wildcard, and not `null`, which any page can make itself be.
+pub(super) fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let wanted = "write origins with commas, each in full, as in https://app.example.org";
+    reader.parsed_list("SERVER_CORS_ORIGINS", Vec::new(), wanted, |text| {
+        let url = origin(text).filter(|_| !text.contains('*'))?;
+        Some(url.origin().ascii_serialization())
+    })
+}
+
+pub(super) fn access_log(reader: &mut Reader<'_>) -> AccessLog {
+    match reader.truth("SERVER_ACCESS_LOG", true) {
+        true => AccessLog::On,
+        false => AccessLog::Off,
+    }
+}
+
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// What works, but may not be meant.
+pub(super) fn remarks(settings: &Settings) -> Vec<String> {
+    let url = settings.public_url.as_ref();
+    let cookies = &settings.web.cookies;
+    let public = !settings.bind.ip().is_loopback();
+    let mut remarks = Vec::new();
+    if public && !settings.web.csrf.protect {
+        let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for whoever is logged in";
+        remarks.push(remark.to_owned());
+    }
+    if public && !cookies.secure && url.is_none_or(|url| !is_loopback(url)) {
+        let remark = "JWT_COOKIE_SECURE is false: tokens travel readable over plain http";
+        remarks.push(remark.to_owned());
+    }
+    if cookies.secure && settings.tls.is_none() && url.is_none_or(|url| url.scheme() == "http") {
+        let remark = "cookies are Secure, and browsers and curl keep them only over https: \
+                      set PUBLIC_URL to the https address that browsers use";
+        remarks.push(remark.to_owned());
+    }
+    let origins = settings.cors_origins.iter();
+    remarks.extend(origins.filter_map(|origin| remark_on(&origin.parse().ok()?, settings)));
+    remarks
+}
+
+fn remark_on(origin: &Url, settings: &Settings) -> Option<String> {
+    const NAME: &str = "SERVER_CORS_ORIGINS";
+    let url = settings.public_url.as_ref();
+    let (web, shown) = (&settings.web, origin.origin().ascii_serialization());
+    if origin.scheme() == "http" && !is_loopback(origin) {
+        let remark =
+            format!("{NAME} has {shown}: whoever is on its way over plain http acts for its users");
+        return Some(remark);
+    }
+    let hidden = web.csrf.protect && web.cookies.csrf && web.cookies.domain.is_none();
+    let elsewhere = url.and_then(Url::host) != origin.host();
+    (hidden && elsewhere && web.locations.contains(&Location::Cookies)).then(|| {
+        format!(
+            "pages of {shown} ({NAME}) cannot read the CSRF cookies of this host: \
+             set JWT_COOKIE_DOMAIN, or JWT_CSRF_IN_COOKIES=false"
+        )
+    })
+}

@@ -1,0 +1,226 @@
+//! What comes as bytes on a connection: heads and bodies that lie, end too early, or never.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Backend, TestApp};
+
+/// Longer than the server ever waits for a client.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What comes back on a raw connection until the server closes it.
+fn raw(app: &TestApp, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    stream.write_all(request).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    let closed = stream.read_to_end(&mut answer);
+    assert!(
+        closed.is_ok(),
+        "{:?}: {:?}",
+        closed,
+        String::from_utf8_lossy(&answer)
+    );
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const LOGIN: &str =
+    "POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+
+fn a_request_that_could_be_read_in_two_ways_is_400_and_closed(on: Backend) {
+    let app = on.app();
+    let lengths = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding: \u{b}chunked\r\n",
+    ];
+    let lengths = lengths.map(|lines| format!("{LOGIN}{lines}\r\n0\r\n\r\n"));
+    let get = |lines: &str| format!("GET /health/live HTTP/1.1\r\n{lines}\r\n");
+    let heads = [
+        "Host: x\r\nA: b\rC: d\r\n",
+        "Host: x\r\nA: b\r\n folded\r\n",
+        "Host: x\r\nA: b\0c\r\n",
+        "Host: x\r\nA\0: b\r\n",
+        "Host: x\r\nA : b\r\n",
+        "Host: x\r\nBad Header\r\n",
+        "Host: x\r\nHost: y\r\n",
+        "A: b\r\n",
+    ];
+    let heads = heads.map(get);
+    let junk = ["\0\u{1}\u{2}\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
+    let junk = junk.map(str::to_owned);
+    for request in lengths.iter().chain(&heads).chain(&junk) {
+        let answer = raw(&app, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{request:?}: {answer}");
+    }
+    let fine = raw(&app, get("Host: x\r\nConnection: close\r\n").as_bytes());
+    assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
+}
+
+fn a_head_that_is_too_large_is_431(on: Backend) {
+    let app = on.app();
+    let many: String = (0..200).map(|index| format!("A{index}: x\r\n")).collect();
+    let answer = raw(
+        &app,
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+fn what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another(on: Backend) {
+    let app = on.app().with_ada();
+    for line in [
+        "CONNECT example.org:80",
+        "CONNECT /login",
+        "TRACE /login",
+        "BREW /login",
+    ] {
+        let head = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = raw(&app, head.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 40"), "{line}: {answer}");
+    }
+    let mut browser = app.browser();
+    for name in [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+    ] {
+        let csrf = browser.value("csrf_access_token").to_owned();
+        let disguised = app
+            .post("/account")
+            .header(name, "DELETE")
+            .header("X-CSRF-TOKEN", csrf);
+        let response = browser.send(disguised.json(json!({ "password": crate::support::ADA.1 })));
+        response.refused(405, "method_not_allowed", "Method not allowed");
+    }
+    assert_eq!(browser.get("/account").status, 200);
+}
+
+fn a_body_that_is_too_large_is_413_however_it_is_sent(on: Backend) {
+    let app = on.app();
+    let large = json!({ "username": "ada", "password": "x".repeat(17_000) });
+    let msg = "The body has more than 16384 bytes";
+    app.post("/login")
+        .json(large.clone())
+        .send()
+        .refused(413, "body_too_large", msg);
+    let chunk = large.to_string();
+    let chunked = format!(
+        "{LOGIN}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{chunk}\r\n0\r\n\r\n",
+        chunk.len()
+    );
+    let promised = format!("{LOGIN}Content-Length: 999999999999\r\n\r\n{{");
+    for request in [chunked, promised] {
+        let answer = raw(&app, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains(r#""code":"body_too_large""#), "{answer}");
+    }
+}
+
+fn a_body_that_breaks_off_or_is_cut_wrongly_is_400(on: Backend) {
+    let app = on.app();
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    for body in [
+        "zz\r\n{}\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+    ] {
+        let answer = raw(&app, format!("{LOGIN}{chunked}{body}").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains(r#""code":"incomplete_body""#), "{answer}");
+    }
+    for odd in [
+        &b"\xff\xfe{\x00}\x00"[..],
+        b"{\"username\":\"\xff\"}",
+        b"{\"a\":NaN}",
+    ] {
+        let mut request = format!("{LOGIN}Content-Length: {}\r\n\r\n", odd.len()).into_bytes();
+        request.extend_from_slice(odd);
+        let answer = raw(&app, &request);
+        assert!(answer.contains(r#""code":"malformed_json""#), "{answer}");
+    }
+}
+
+fn a_head_that_never_ends_is_408_and_closed(on: Backend) {
+    let app = on.app();
+    let answer = raw(&app, b"GET /health/live HTTP/1.1\r\nHost: x\r\n");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+fn a_body_that_never_ends_is_408_and_closed(on: Backend) {
+    let app = on.app();
+    for length in ["Content-Length: 50", "Transfer-Encoding: chunked"] {
+        let answer = raw(&app, format!("{LOGIN}{length}\r\n\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains(r#""code":"body_too_slow""#), "{answer}");
+    }
+}
+
+fn a_body_that_nobody_asked_for_keeps_no_one_waiting(on: Backend) {
+    let app = on.app();
+    let heads = ["POST /logout", "GET /health/live", "POST /nowhere"];
+    let lengths = ["Content-Length: 50", "Transfer-Encoding: chunked"];
+    for (head, length) in heads
+        .iter()
+        .flat_map(|head| lengths.map(|length| (head, length)))
+    {
+        let answer = raw(
+            &app,
+            format!("{head} HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n").as_bytes(),
+        );
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        assert!(!answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+}
+
+fn past_the_limit_connections_wait_for_their_turn(on: Backend) {
+    let app = on.app_with(&[("SERVER_MAX_CONNECTIONS", "1")]);
+    let ask = || {
+        let mut stream = TcpStream::connect(app.address()).unwrap();
+        stream
+            .write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        stream
+    };
+    let mut first = ask();
+    assert!(first.read(&mut [0; 1024]).unwrap() > 0);
+    let mut second = ask();
+    second
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let waiting = second.read(&mut [0; 1024]).unwrap_err().kind();
+    assert!(
+        matches!(waiting, ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        "{waiting}"
+    );
+    drop(first);
+    second.set_read_timeout(None).unwrap();
+    assert!(second.read(&mut [0; 1024]).unwrap() > 0);
+}
+
+on_both_databases!(
+    a_request_that_could_be_read_in_two_ways_is_400_and_closed,
+    a_head_that_is_too_large_is_431,
+    what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another,
+    a_body_that_is_too_large_is_413_however_it_is_sent,
+    a_body_that_breaks_off_or_is_cut_wrongly_is_400,
+    a_head_that_never_ends_is_408_and_closed,
+    a_body_that_never_ends_is_408_and_closed,
+    a_body_that_nobody_asked_for_keeps_no_one_waiting,
+    past_the_limit_connections_wait_for_their_turn,
+);
