@@ -28,9 +28,10 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {
-    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h); none: for ever, so it cannot be ended.
+    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h); none: for ever, so it cannot be ended. Without a
+    /// session such a token is only believed where the policy is not `strict`.
     pub access_expires: Option<Duration>,
-    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d); none: for ever.
+    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d); none: for ever, likewise.
     pub refresh_expires: Option<Duration>,
     /// The claim that holds the identity (`JWT_IDENTITY_CLAIM`, `sub`).
     pub identity_claim: String,

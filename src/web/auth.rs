@@ -21,6 +21,25 @@ use crate::token::Tokens;
 
 /// How tokens travel over HTTP. The defaults are the server's; [`JwtSettings`](crate::config::JwtSettings) has
 /// Flask-JWT-Extended's.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, Location, WebPolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let policy = WebPolicy { locations: vec![Location::Headers], ..WebPolicy::default() };
+/// let auth = Auth::builder(tokens).policy(policy).build();
+/// let request = TestRequest::default().to_http_request();
+/// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+/// assert_eq!(refusal.to_string(), "Missing Authorization Header");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct WebPolicy {
     /// Where tokens are looked for, in this order (`JWT_TOKEN_LOCATION`: cookies, headers).
@@ -66,6 +85,30 @@ impl Default for WebPolicy {
 
 /// Verifies requests, makes tokens, and knows the sessions if there is a record of them. A cheap clone; put one into
 /// `app_data`, or one for each scope.
+///
+/// ```
+/// use actix_web::test::{TestRequest, call_and_read_body, init_service};
+/// use actix_web::{App, web};
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Access, Auth};
+///
+/// async fn greet(user: Access) -> String {
+///     format!("hello {}", user.identity())
+/// }
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let app = App::new().app_data(auth.clone()).route("/", web::get().to(greet));
+/// let app = init_service(app).await;
+/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_request();
+/// assert_eq!(call_and_read_body(&app, request).await, "hello ada");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Auth(pub(super) Arc<Inner>);
 
@@ -85,6 +128,24 @@ struct NoAuth;
 
 impl Auth {
     /// With a record of sessions, under `policy`, at the time of `clock`.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// assert!(auth.sessions().is_some());
+    /// assert_eq!(auth.cookies().access_name, "access_token_cookie");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(sessions: Sessions, policy: WebPolicy, clock: Clock) -> Self {
         Self::builder(sessions.tokens().clone())
             .sessions(sessions)
@@ -140,6 +201,21 @@ impl Auth {
     }
 
     /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
+    ///
+    /// ```
+    /// use actix_web::web;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Location};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let programs = auth.only_from([Location::Headers]);
+    /// assert!(auth.looks_in(Location::Cookies) && !programs.looks_in(Location::Cookies));
+    /// let scope = web::scope("/api").app_data(programs);
+    /// # let _ = scope;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn only_from(&self, locations: impl Into<Vec<Location>>) -> Self {
         let mut inner = self.0.as_ref().clone();
@@ -149,6 +225,28 @@ impl Auth {
 
     /// The same, not asking whether a token was revoked: `@jwt_required(skip_revocation_check=True)`. For the `app_data`
     /// of a scope or a resource.
+    ///
+    /// ```
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .token_in_blocklist(|_| async { Ok::<_, std::io::Error>(true) })
+    ///     .build();
+    /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "token_revoked");
+    /// assert!(auth.skipping_revocation().verify_request(&request, Guard::Access).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn skipping_revocation(&self) -> Self {
         let mut inner = self.0.as_ref().clone();
@@ -157,6 +255,21 @@ impl Auth {
     }
 
     /// The one in the request's `app_data`; the innermost scope's, if several have one.
+    ///
+    /// ```
+    /// use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let request = TestRequest::default().app_data(auth).to_http_request();
+    /// assert!(Auth::of(&request).is_ok());
+    /// let request = TestRequest::default().to_http_request();
+    /// assert_eq!(Auth::of(&request).unwrap_err().code(), "internal_error");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

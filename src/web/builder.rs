@@ -7,19 +7,43 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use serde_json::{Map, Value};
 
 use super::auth::{Auth, Inner, WebPolicy};
 use super::loaders::{Failure, Loaders};
 use super::rejection::{Rejection, RejectionKind};
 use super::verify::Verified;
 use crate::clock::Clock;
-use crate::keys::KeyRing;
 use crate::session::Sessions;
 
 /// What an [`Auth`] is made of. Each method is one of Flask-JWT-Extended's loaders, or a policy.
+///
+/// ```
+/// use actix_web::HttpResponse;
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, RejectionKind};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let auth = Auth::builder(tokens)
+///     .token_in_blocklist(|token| async move {
+///         Ok::<_, std::io::Error>(token.claims.sub() == "mallory")
+///     })
+///     .on(RejectionKind::Unauthorized, |_| HttpResponse::Unauthorized().body("who are you?"))
+///     .build();
+/// # let bearer = format!("Bearer {}", auth.access_token("mallory").sign()?.token.as_str());
+/// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+/// // The request brings Mallory's token.
+/// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+/// assert_eq!(refusal.code(), "token_revoked");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
-pub struct AuthBuilder(Inner);
+pub struct AuthBuilder(pub(super) Inner);
 
 impl AuthBuilder {
     pub(super) const fn of(inner: Inner) -> Self {
@@ -28,6 +52,38 @@ impl AuthBuilder {
 
     /// Sessions are recorded: a token without one is refused (but for [`WebPolicy::accept_foreign`]), a logout ends access
     /// tokens too, and a reissue asks the record. The tokens are those of `sessions`.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, Guard};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// let auth = Auth::builder(sessions.tokens().clone()).sessions(sessions).build();
+    /// let request = |token: &str| {
+    ///     let header = ("Authorization", format!("Bearer {token}"));
+    ///     TestRequest::get().insert_header(header).to_http_request()
+    /// };
+    /// let recorded = auth.log_in(&ada, Login::default()).await?.access;
+    /// let verified = auth.verify_request(&request(recorded.token.as_str()), Guard::Access).await?;
+    /// assert!(verified.claims.sid.is_some());
+    ///
+    /// let without_record = auth.access_token("1").sign()?;
+    /// let refused = auth.verify_request(&request(without_record.token.as_str()), Guard::Access).await;
+    /// assert_eq!(refused.unwrap_err().to_string(), "Missing claim: sid");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sessions(self, sessions: Sessions) -> Self {
         Self(Inner {
             tokens: sessions.tokens().clone(),
@@ -42,11 +98,55 @@ impl AuthBuilder {
     }
 
     /// Where "now" comes from (the machine's clock).
+    ///
+    /// ```
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::clock::{Clock, Timestamp};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let noon = Timestamp::from_unix(1_800_014_400);
+    /// let auth = Auth::builder(tokens).clock(Clock::fixed(noon)).build();
+    /// assert_eq!(auth.now(), noon);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(self, clock: Clock) -> Self {
         Self(Inner { clock, ..self.0 })
     }
 
     /// Tells of a verified token whether it was revoked; `token_in_blocklist_loader`. A failure is answered with 503.
+    ///
+    /// ```
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use std::collections::HashSet;
+    /// use std::sync::{Arc, Mutex};
+    /// use tokenpair::web::{Auth, Guard};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let ended = Arc::new(Mutex::new(HashSet::new())); // a table of a database, in earnest
+    /// let look_up = Arc::clone(&ended);
+    /// let auth = Auth::builder(tokens)
+    ///     .token_in_blocklist(move |token| {
+    ///         let found = look_up.lock().unwrap().contains(&token.claims.jti);
+    ///         async move { Ok::<_, std::io::Error>(found) }
+    ///     })
+    ///     .build();
+    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+    /// let verified = auth.verify_request(&request, Guard::Access).await?;
+    /// ended.lock().unwrap().insert(verified.claims.jti.clone());
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "token_revoked");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn token_in_blocklist<F, A, E>(mut self, loader: F) -> Self
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
@@ -59,6 +159,30 @@ impl AuthBuilder {
 
     /// Tells whether a verified token's claims are good enough; `token_verification_loader`. If not, the answer is 400. A
     /// failure is answered with 503.
+    ///
+    /// ```
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .token_verification(|token| async move {
+    ///         Ok::<_, std::io::Error>(token.claims.extra.contains_key("tenant"))
+    ///     })
+    ///     .build();
+    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+    /// // The request's token names no tenant.
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "claims_refused");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn token_verification<F, A, E>(mut self, loader: F) -> Self
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
@@ -72,6 +196,40 @@ impl AuthBuilder {
     /// Loads the user of a verified token for [`CurrentUser`](super::CurrentUser); `user_lookup_loader`. Each guard that a
     /// request meets loads it, so a handler that takes the user needs no other guard beside it. None is answered with 401,
     /// a failure with 503.
+    ///
+    /// ```
+    /// # use actix_web::FromRequest;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, CurrentUser};
+    ///
+    /// #[derive(Debug)]
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .user_lookup(|token| async move {
+    ///         let known = token.claims.sub() == "1";
+    ///         Ok::<_, std::io::Error>(known.then(|| User { name: "Ada".to_owned() }))
+    ///     })
+    ///     .build();
+    /// # let request = |id: &str| {
+    /// #     let bearer = format!("Bearer {}", auth.access_token(id).sign().unwrap().token.as_str());
+    /// #     TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request()
+    /// # };
+    /// let user = CurrentUser::<User>::extract(&request("1")).await?;
+    /// assert_eq!(user.name, "Ada");
+    /// let refusal = CurrentUser::<User>::extract(&request("2")).await.unwrap_err();
+    /// assert_eq!(refusal.to_string(), "Error loading the user 2");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
@@ -83,79 +241,32 @@ impl AuthBuilder {
         self
     }
 
-    /// Claims that every token of an identity gets, those of recorded sessions too; `additional_claims_loader`. Those given
-    /// to one token win. What the record says of a token (`exp`, `roles` and the like) they cannot change: such a token is
-    /// not signed.
-    pub fn additional_claims(
-        mut self,
-        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.tokens.claims = Some(Arc::new(loader));
-        self
-    }
-
-    /// Header parameters that every token of an identity gets; `additional_headers_loader`. `alg`, `kid` and `typ` stay the
-    /// key's.
-    pub fn additional_headers(
-        mut self,
-        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.tokens.headers = Some(Arc::new(loader));
-        self
-    }
-
-    /// The keys that sign for an identity; `encode_key_loader`. Where it has none, no token is made.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use serde_json::Value;
-    /// use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::web::Auth;
-    ///
-    /// // Each tenant has a secret of its own; an identity is `tenant/name`.
-    /// let ring = |secret: &[u8]| KeyRing::from_secret(Algorithm::Hs256, secret).map(Arc::new);
-    /// let (acme, other) = (ring(b"the secret of acme, of 32 letters")?, ring(b"the secret of others, 32 letters")?);
-    /// let of = move |identity: Option<&Value>| {
-    ///     let tenant = identity?.as_str()?.split_once('/')?.0;
-    ///     Some(Arc::clone(if tenant == "acme" { &acme } else { &other }))
-    /// };
-    ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
-    /// let signing = of.clone();
-    /// let auth = Auth::builder(tokens)
-    ///     .encode_key(move |identity| signing(Some(identity)))
-    ///     .decode_key(move |_header, claims| of(claims.get("sub")))
-    ///     .build();
-    /// let issued = auth.access_token("acme/ada").sign()?;
-    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "acme/ada");
-    /// assert!(auth.access_token("nobody").sign().is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn encode_key(
-        mut self,
-        loader: impl Fn(&Value) -> Option<Arc<KeyRing>> + Send + Sync + 'static,
-    ) -> Self {
-        self.0.loaders.tokens.encode_key = Some(Arc::new(loader));
-        self
-    }
-
-    /// The keys that may have signed a token, by its header and claims; `decode_key_loader`. Nobody has verified those yet:
-    /// use them to choose among keys you have, and for nothing else. Where it has none, the token is refused (422).
-    pub fn decode_key(
-        mut self,
-        loader: impl Fn(&Map<String, Value>, &Map<String, Value>) -> Option<Arc<KeyRing>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        self.0.loaders.tokens.decode_key = Some(Arc::new(loader));
-        self
-    }
-
     /// Answers rejections in an application's own way; none leaves one as it is. All the error loaders in one:
     /// [`Rejection::kind`] says which.
+    ///
+    /// ```
+    /// use actix_web::{HttpResponse, ResponseError};
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard, RejectionKind};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .on_rejection(|rejection| match rejection.kind() {
+    ///         RejectionKind::Other => None,
+    ///         _ => Some(HttpResponse::Found().insert_header(("Location", "/login")).finish()),
+    ///     })
+    ///     .build();
+    /// let request = TestRequest::get().to_http_request();
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.error_response().status(), 302);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_rejection(
         mut self,
         responder: impl Fn(&Rejection) -> Option<HttpResponse> + Send + Sync + 'static,
@@ -167,6 +278,31 @@ impl AuthBuilder {
     /// Answers rejections of one kind in an application's own way: `expired_token_loader`, `invalid_token_loader`,
     /// `needs_fresh_token_loader`, `revoked_token_loader`, `unauthorized_loader`, `user_lookup_error_loader` and
     /// `token_verification_failed_loader`.
+    ///
+    /// ```
+    /// use actix_web::{HttpResponse, ResponseError};
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard, RejectionKind};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .on(RejectionKind::NeedsFreshToken, |rejection| {
+    ///         let who = rejection.token().map(|token| token.claims.sub());
+    ///         HttpResponse::Forbidden().json(who)
+    ///     })
+    ///     .build();
+    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+    /// let refusal = auth.verify_request(&request, Guard::Fresh).await.unwrap_err();
+    /// assert_eq!(refusal.error_response().status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on(
         mut self,
         kind: RejectionKind,

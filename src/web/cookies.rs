@@ -19,6 +19,28 @@ use crate::session::Pair;
 use crate::token::{Issued, TokenKind};
 
 /// How the four cookies are named and sent. The fields are Flask-JWT-Extended's settings.
+///
+/// ```
+/// use actix_web::HttpResponse;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, CookiePolicy, SameSite, TokenCookies, WebPolicy};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let cookies = CookiePolicy {
+///     access_name: "__Host-access".to_owned(),
+///     same_site: Some(SameSite::Strict),
+///     ..CookiePolicy::default()
+/// };
+/// let auth = Auth::builder(tokens).policy(WebPolicy { cookies, ..WebPolicy::default() }).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let response = HttpResponse::Ok().set_access_cookies(&auth, &issued).finish();
+/// let sent = response.cookies().next().unwrap().to_string();
+/// assert!(sent.starts_with("__Host-access=ey"));
+/// assert!(sent.ends_with("; HttpOnly; SameSite=Strict; Secure; Path=/"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CookiePolicy {
     /// The access token's cookie (`JWT_ACCESS_COOKIE_NAME`, access_token_cookie).
@@ -90,6 +112,15 @@ enum Keep {
 
 impl CookiePolicy {
     /// The cookie that carries tokens of that kind.
+    ///
+    /// ```
+    /// use tokenpair::token::TokenKind;
+    /// use tokenpair::web::CookiePolicy;
+    ///
+    /// let policy = CookiePolicy::default();
+    /// assert_eq!(policy.token_name(TokenKind::Refresh), "refresh_token_cookie");
+    /// assert_eq!(policy.csrf_name(TokenKind::Refresh), "csrf_refresh_token");
+    /// ```
     pub fn token_name(&self, kind: TokenKind) -> &str {
         self.token_shape(kind).name
     }
@@ -118,6 +149,24 @@ impl CookiePolicy {
     }
 
     /// Adds one token's cookie and its CSRF cookie.
+    ///
+    /// ```
+    /// use actix_web::http::header::HeaderMap;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::token::TokenKind;
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let mut headers = HeaderMap::new();
+    /// let remember = true; // for as long as the token lives, else until the browser is closed
+    /// auth.cookies().set(&mut headers, TokenKind::Access, (&issued, remember), auth.now());
+    /// let cookie = headers.get("Set-Cookie").unwrap().to_str()?;
+    /// assert!(cookie.contains("; Max-Age=3600"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(
         &self,
         headers: &mut HeaderMap,
@@ -158,6 +207,18 @@ impl CookiePolicy {
     }
 
     /// Whether a response sets or removes a token already; then nothing later may touch it.
+    ///
+    /// ```
+    /// use actix_web::http::header::HeaderMap;
+    /// use tokenpair::token::TokenKind;
+    /// use tokenpair::web::CookiePolicy;
+    ///
+    /// let policy = CookiePolicy::default();
+    /// let mut headers = HeaderMap::new();
+    /// assert!(!policy.touched_by(&headers));
+    /// policy.unset(&mut headers, TokenKind::Refresh);
+    /// assert!(policy.touched_by(&headers));
+    /// ```
     pub fn touched_by(&self, headers: &HeaderMap) -> bool {
         let ours = [self.access_name.as_bytes(), self.refresh_name.as_bytes()];
         headers.get_all(SET_COOKIE).any(|value| {

@@ -15,6 +15,33 @@ use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
 
 /// When and where the CSRF value is asked for.
+///
+/// ```
+/// # use actix_web::cookie::Cookie;
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use actix_web::http::Method;
+/// use tokenpair::web::{Auth, CsrfPolicy, Guard, WebPolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let csrf = CsrfPolicy { methods: vec![Method::GET, Method::POST], ..CsrfPolicy::default() };
+/// let auth = Auth::builder(tokens).policy(WebPolicy { csrf, ..WebPolicy::default() }).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let cookie = Cookie::new("access_token_cookie", issued.token.as_str());
+/// let request = || TestRequest::get().cookie(cookie.clone());
+/// let refusal = auth.verify_request(&request().to_http_request(), Guard::Access).await.unwrap_err();
+/// assert_eq!(refusal.to_string(), "Missing CSRF token");
+///
+/// let value = issued.csrf.as_ref().unwrap().as_str();
+/// let request = request().insert_header(("X-CSRF-TOKEN", value)).to_http_request();
+/// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CsrfPolicy {
     /// Whether it is asked for beside a cookie (`JWT_COOKIE_CSRF_PROTECT`, yes). Off, any site can act for a logged-in user on unsafe methods.

@@ -15,7 +15,22 @@ use crate::session::{Act, Device};
 /// What is kept of a `User-Agent`, in characters.
 const ENOUGH: usize = 256;
 
-/// The browser's own words, and the peer's address.
+/// The browser's own words, of which 256 characters are kept, and the peer's address.
+///
+/// ```
+/// use actix_web::test::TestRequest;
+/// use tokenpair::web::device;
+///
+/// let request = TestRequest::get()
+///     .peer_addr("192.0.2.1:50000".parse()?)
+///     .insert_header(("User-Agent", "Phone 1"))
+///     .insert_header(("X-Forwarded-For", "198.51.100.1"))
+///     .to_http_request();
+/// let device = device(&request);
+/// assert_eq!(device.user_agent.as_deref(), Some("Phone 1"));
+/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // behind a proxy, the proxy's
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 pub fn device(request: &HttpRequest) -> Device {
     let words = request.headers().get(USER_AGENT).map(|words| {
         let words = String::from_utf8_lossy(words.as_bytes());
@@ -35,6 +50,28 @@ fn ip(request: &HttpRequest) -> Option<String> {
 
 /// What is done by this request: now, from the peer's address, by the user of its access token if a guard has verified
 /// one. So in a handler's signature it stands behind the guard.
+///
+/// ```
+/// use actix_web::FromRequest;
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::session::Act;
+/// use tokenpair::web::{Access, Auth};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
+/// assert_eq!(Act::extract(&request).await?.by, None);
+/// // What actix does for `async fn handler(user: Access, act: Act)`:
+/// Access::extract(&request).await?;
+/// assert_eq!(Act::extract(&request).await?.by.as_deref(), Some("ada"));
+/// # Ok(())
+/// # }
+/// ```
 impl FromRequest for Act {
     type Error = Rejection;
     type Future = Ready<Result<Self, Rejection>>;

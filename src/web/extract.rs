@@ -1,23 +1,4 @@
 //! Extractors: a guard in a handler's signature. The type says what the route asks for.
-//!
-//! ```
-//! use actix_web::{HttpResponse, Responder};
-//! use tokenpair::web::{Access, MaybeAccess};
-//!
-//! async fn protected(user: Access) -> impl Responder {
-//!     HttpResponse::Ok().body(format!("for {}", user.identity()))
-//! }
-//!
-//! async fn greeting(user: MaybeAccess) -> impl Responder {
-//!     match user.get() {
-//!         Some(user) => HttpResponse::Ok().body(format!("hello {}", user.identity())),
-//!         None => HttpResponse::Ok().body("hello stranger"),
-//!     }
-//! }
-//! # let _ = actix_web::App::new()
-//! #     .route("/protected", actix_web::web::get().to(protected))
-//! #     .route("/", actix_web::web::get().to(greeting));
-//! ```
 
 use std::any::Any;
 use std::future::Future;
@@ -35,7 +16,8 @@ use super::auth::Auth;
 use super::loaders::LoadedUser;
 use super::location::Location;
 use super::rejection::Rejection;
-use super::verify::{Guard, Verified, Verifying};
+use super::verify::{Guard, Verified};
+use super::verifying::Verifying;
 use crate::token::Claims;
 
 fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
@@ -106,19 +88,120 @@ macro_rules! extractor {
 
 extractor! {
     /// An access token, fresh or not: `@jwt_required()`.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Access, Auth};
+    ///
+    /// async fn protected(user: Access) -> String {
+    ///     format!("for {}", user.identity())
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
+    /// // What actix does with a request that brings Ada's token:
+    /// assert_eq!(protected(Access::extract(&request).await?).await, "for ada");
+    /// let refusal = Access::extract(&TestRequest::get().to_http_request()).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "internal_error"); // no `Auth` in this one's `app_data`
+    /// # Ok(())
+    /// # }
+    /// ```
     Access
 }
 extractor! {
     /// An access token from a password login: `@jwt_required(fresh=True)`.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Fresh};
+    ///
+    /// async fn pay(user: Fresh) -> String {
+    ///     format!("{} has paid", user.identity())
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let _ = actix_web::web::post().to(pay);
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
+    /// // A request with a token that comes from no login.
+    /// let refusal = Fresh::extract(&request).await.unwrap_err();
+    /// assert_eq!(refusal.to_string(), "Fresh token required");
+    /// # Ok(())
+    /// # }
+    /// ```
     Fresh
 }
 extractor! {
     /// A refresh token: `@jwt_required(refresh=True)`. Whether its session lives, the session service says.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Access, Auth, Refresh, Rejection};
+    ///
+    /// async fn refresh(auth: Auth, token: Refresh) -> Result<String, Rejection> {
+    ///     let issued = auth.access_token(token.identity()).sign()?;
+    ///     Ok(issued.token.as_str().to_owned())
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let _ = actix_web::web::post().to(refresh);
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
+    /// // A request with a refresh token.
+    /// assert_eq!(Refresh::extract(&request).await?.identity(), "ada");
+    /// let refusal = Access::extract(&request).await.unwrap_err();
+    /// assert_eq!(refusal.to_string(), "Only non-refresh tokens are allowed");
+    /// # Ok(())
+    /// # }
+    /// ```
     Refresh
 }
 
 extractor! {
-    /// A token of either kind: `@jwt_required(verify_type=False)`.
+    /// A token of either kind: `@jwt_required(verify_type=False)`. In cookies and JSON bodies only an access token is looked
+    /// for.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, AnyToken};
+    ///
+    /// async fn kind(token: AnyToken) -> String {
+    ///     format!("{:?}", token.claims().kind)
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
+    /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
+    /// // A request with a refresh token.
+    /// assert_eq!(kind(AnyToken::extract(&request).await?).await, "Refresh");
+    /// # Ok(())
+    /// # }
+    /// ```
     AnyToken
 }
 
@@ -126,6 +209,37 @@ extractor! {
 ///
 /// None only if no token came. Actix's own `Option<Access>` turns every failure into `None`, so a forged or an expired
 /// token would pass as a visitor: do not use it.
+///
+/// ```
+/// use actix_web::FromRequest;
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, MaybeAccess};
+///
+/// async fn greet(user: MaybeAccess) -> String {
+///     match user.get() {
+///         Some(user) => format!("hello {}", user.identity()),
+///         None => "hello stranger".to_owned(),
+///     }
+/// }
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// # let request = TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request();
+/// // A request with a token, one without, and one with a forged token.
+/// assert_eq!(greet(MaybeAccess::extract(&request).await?).await, "hello ada");
+/// # let request = |header| TestRequest::get().app_data(auth.clone()).insert_header(header).to_http_request();
+/// let visitor = request(("Accept", "*/*"));
+/// assert_eq!(greet(MaybeAccess::extract(&visitor).await?).await, "hello stranger");
+/// let forger = request(("Authorization", "Bearer e30.e30.e30"));
+/// assert!(MaybeAccess::extract(&forger).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MaybeAccess(Option<Access>);
 

@@ -4,10 +4,13 @@ use actix_web::HttpRequest;
 use thiserror::Error;
 
 use super::auth::Auth;
+use super::body::Body;
+use super::cookies;
 use super::extract::Refresh;
+use super::location::{self, Location};
 use super::rejection::Rejection;
 use crate::session::{Act, EndReason, Login, Pair, Refreshed, Sessions, Subject};
-use crate::token::Claims;
+use crate::token::{Claims, Expiry, TokenKind};
 
 #[derive(Debug, Error)]
 #[error("this Auth has no record of sessions: make it with Auth::new or AuthBuilder::sessions")]
@@ -21,6 +24,34 @@ impl Auth {
 
     /// Records a login of a user whose password was right, and gives the first pair: [`Sessions::login`], now.
     ///
+    /// ```
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let claims = auth.decode(pair.access.token.as_str()).run()?.claims;
+    /// assert_eq!(claims.username.as_deref(), Some("ada"));
+    /// assert!(claims.fresh.is_fresh(auth.now()));
+    ///
+    /// let unrecorded = Auth::builder(auth.tokens().clone()).build();
+    /// let failure = unrecorded.log_in(&ada, Login::default()).await.unwrap_err();
+    /// assert_eq!(failure.code(), "internal_error");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// A 503 if the store failed; a 500 if the tokens could not be signed or there is no record of sessions.
@@ -31,6 +62,37 @@ impl Auth {
 
     /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. A rejection leaves the browser's
     /// cookies as they are.
+    ///
+    /// ```
+    /// # use actix_web::{FromRequest, test::TestRequest};
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Refresh, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let bearer = format!("Bearer {}", pair.refresh.token.as_str());
+    /// let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
+    /// let request = request.to_http_request();
+    /// // A handler gets these by its signature.
+    /// let (token, act) = (Refresh::extract(&request).await?, Act::extract(&request).await?);
+    /// assert_ne!(auth.refresh(&token, &act).await?.refresh.token, pair.refresh.token);
+    ///
+    /// auth.log_out(&request, &act).await?;
+    /// assert_eq!(auth.refresh(&token, &act).await.unwrap_err().code(), "session_revoked");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -60,6 +122,35 @@ impl Auth {
     /// does a request without a token. The cookies are the answer's to remove:
     /// [`TokenCookies::unset_jwt_cookies`](super::TokenCookies::unset_jwt_cookies).
     ///
+    /// ```
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Guard, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let bearer = format!("Bearer {}", pair.access.token.as_str());
+    /// let request = TestRequest::post().insert_header(("Authorization", bearer)).to_http_request();
+    /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "token_revoked");
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// A 401 if cookies name a living session and the request does not repeat its CSRF value; a 503 if the store failed; a
@@ -73,5 +164,94 @@ impl Auth {
             Ok(())
         };
         ended.await.map_err(|rejection| self.dress(rejection))
+    }
+
+    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
+    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
+    ///
+    /// ```
+    /// # use actix_web::cookie::Cookie;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let request = || TestRequest::post().cookie(Cookie::new("access_token_cookie", pair.access.token.as_str()));
+    /// let refusal = auth.sessions_to_end(&request().to_http_request()).unwrap_err();
+    /// assert_eq!(refusal.code(), "csrf_missing");
+    /// let csrf = pair.access.csrf.as_ref().unwrap().as_str();
+    /// let request = request().insert_header(("X-CSRF-TOKEN", csrf)).to_http_request();
+    /// assert_eq!(auth.sessions_to_end(&request)?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
+    pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
+        let mut sessions = Vec::new();
+        let mut refusal = None;
+        for kind in [TokenKind::Access, TokenKind::Refresh] {
+            match self.session_to_end(request, kind) {
+                Ok(sid) => sessions.extend(sid),
+                Err(rejection) => refusal = Some(rejection),
+            }
+        }
+        sessions.dedup();
+        match refusal {
+            Some(rejection) if sessions.is_empty() => Err(self.dress(rejection)),
+            _ => Ok(sessions),
+        }
+    }
+
+    /// What is no token of ours ends nothing and hinders nothing: its cookie is removed like any other.
+    fn session_to_end(
+        &self,
+        request: &HttpRequest,
+        kind: TokenKind,
+    ) -> Result<Option<String>, Rejection> {
+        let verify = |token: &str| {
+            self.tokens()
+                .verify(token, self.now(), Expiry::Ignored)
+                .ok()
+        };
+        let cookie = cookies::read(request, self.cookies().token_name(kind));
+        if let Some(claims) = cookie
+            .as_deref()
+            .filter(|_| self.looks_in(Location::Cookies))
+            .and_then(verify)
+        {
+            // What has ended already, anyone may forget.
+            let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
+            if self.sessions().is_some_and(ended) {
+                return Ok(None);
+            }
+            let csrf = &self.policy().csrf;
+            if let Some(csrf) = csrf.demand(request, kind, self.cookies(), &Body::Unread)? {
+                csrf.met_by(&claims)?;
+            }
+            return Ok(claims.sid);
+        }
+        let header = self
+            .looks_in(Location::Headers)
+            .then(|| location::in_header(request, &self.policy().header));
+        Ok(header
+            .flatten()
+            .as_deref()
+            .and_then(verify)
+            .and_then(|claims| claims.sid))
     }
 }

@@ -13,12 +13,40 @@ use crate::token::{Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Is
 
 impl Auth {
     /// An access token for an identity, not fresh unless it is said.
+    ///
+    /// ```
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
+    /// assert_eq!(claims.sub(), "ada");
+    /// assert!(!claims.fresh.is_fresh(auth.now()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn access_token(&self, identity: impl Into<Value>) -> TokenBuilder<'_> {
         self.new_token(TokenKind::Access, identity.into())
     }
 
     /// A refresh token for an identity. Nobody has a record of it; [`Sessions::login`](crate::session::Sessions::login)
     /// makes a pair that has one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let issued = auth.refresh_token("ada").sign()?;
+    /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
+    /// assert_eq!(claims.exp, claims.iat.map(|iat| iat + Duration::from_secs(30 * 86_400)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn refresh_token(&self, identity: impl Into<Value>) -> TokenBuilder<'_> {
         self.new_token(TokenKind::Refresh, identity.into())
     }
@@ -73,6 +101,27 @@ impl Auth {
 }
 
 /// A token that is being made.
+///
+/// ```
+/// use std::time::Duration;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::token::{Freshness, IssueError};
+/// use tokenpair::web::Auth;
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let token = auth.access_token("ada").fresh(Freshness::Fresh).expires_in(Duration::from_secs(300));
+/// let issued = token.claim("tenant", "acme").header("x-tenant", "acme").sign()?;
+/// let decoded = auth.decode(issued.token.as_str()).run()?;
+/// assert_eq!(decoded.claims.exp, decoded.claims.iat.map(|iat| iat + Duration::from_secs(300)));
+/// assert_eq!(decoded.claims.extra["tenant"], "acme");
+/// assert_eq!(decoded.header["x-tenant"], "acme");
+///
+/// let refusal = auth.access_token("ada").claim("type", "refresh").sign();
+/// assert!(matches!(refusal, Err(IssueError::Reserved(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct TokenBuilder<'a> {
@@ -95,7 +144,22 @@ impl TokenBuilder<'_> {
         self
     }
 
-    /// It never ends. Nothing but a blocklist can then end it.
+    /// It never ends. Nothing but a blocklist can then end it. Under a policy that is
+    /// [strict](crate::token::TokenPolicy::strict), as the default is, it is made and not believed: there every token has an end.
+    ///
+    /// ```
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let policy = TokenPolicy { strict: false, ..TokenPolicy::default() };
+    /// let auth = Auth::builder(Tokens::new(keys, policy)).build();
+    /// let issued = auth.access_token("a machine").never_expires().sign()?;
+    /// assert_eq!(issued.expires_at, None);
+    /// assert!(auth.decode(issued.token.as_str()).run().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn never_expires(mut self) -> Self {
         self.claims.exp = None;
         self
@@ -126,6 +190,27 @@ impl TokenBuilder<'_> {
 }
 
 /// A token that is being decoded: Flask-JWT-Extended's `decode_token`.
+///
+/// ```
+/// use std::time::Duration;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::clock::{Clock, Timestamp};
+/// use tokenpair::web::Auth;
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+/// let auth = Auth::builder(tokens).clock(clock.clone()).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let token = issued.token.as_str();
+/// assert_eq!(auth.decode(token).csrf("another's").run().unwrap_err().code(), "csrf_mismatch");
+///
+/// clock.advance(Duration::from_secs(3600));
+/// assert_eq!(auth.decode(token).run().unwrap_err().code(), "token_expired");
+/// assert_eq!(auth.decode(token).allow_expired().run()?.claims.sub(), "ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Decoding<'a> {

@@ -17,6 +17,32 @@ use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
 
 /// A place for a token (`JWT_TOKEN_LOCATION`).
+///
+/// ```
+/// # use actix_web::cookie::Cookie;
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, Location};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let issued = auth.access_token("ada").sign()?;
+/// # let token = issued.token.as_str();
+/// // Both have a token; the first place that has one decides.
+/// let request = TestRequest::get()
+///     .cookie(Cookie::new("access_token_cookie", "no token"))
+///     .insert_header(("Authorization", format!("Bearer {token}")))
+///     .to_http_request();
+/// let cookies_first = auth.only_from([Location::Cookies, Location::Headers]);
+/// assert!(cookies_first.verify_request(&request, Guard::Access).await.is_err());
+/// let header_first = auth.only_from([Location::Headers, Location::Cookies]);
+/// assert_eq!(header_first.verify_request(&request, Guard::Access).await?.location, Location::Headers);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Location {
     /// The cookie of the token's kind.
@@ -51,6 +77,30 @@ impl fmt::Display for Location {
 }
 
 /// The header that carries a token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use actix_web::http::header::HeaderName;
+/// use tokenpair::web::{Auth, Guard, HeaderPolicy, WebPolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let header = HeaderPolicy {
+///     name: HeaderName::from_static("x-token"),
+///     title: "X-Token".to_owned(),
+///     scheme: String::new(),
+/// };
+/// let auth = Auth::builder(tokens).policy(WebPolicy { header, ..WebPolicy::default() }).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let request = TestRequest::get().insert_header(("X-Token", issued.token.as_str())).to_http_request();
+/// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HeaderPolicy {
     /// Its name (`JWT_HEADER_NAME`, Authorization).
@@ -73,6 +123,26 @@ impl Default for HeaderPolicy {
 }
 
 /// The parameter that carries a token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, Location, QueryPolicy, WebPolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let query = QueryPolicy { name: "token".to_owned(), ..QueryPolicy::default() };
+/// let locations = vec![Location::QueryString];
+/// let auth = Auth::builder(tokens).policy(WebPolicy { locations, query, ..WebPolicy::default() }).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let request = TestRequest::get().uri(&format!("/?token={}", issued.token.as_str())).to_http_request();
+/// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct QueryPolicy {
     /// Its name (`JWT_QUERY_STRING_NAME`, jwt).
@@ -91,6 +161,27 @@ impl Default for QueryPolicy {
 }
 
 /// The members of a JSON body that carry tokens.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, JsonPolicy, Location, WebPolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let json = JsonPolicy { access_key: "token".to_owned(), ..JsonPolicy::default() };
+/// let locations = vec![Location::Json];
+/// let auth = Auth::builder(tokens).policy(WebPolicy { locations, json, ..WebPolicy::default() }).build();
+/// let issued = auth.access_token("ada").sign()?;
+/// let body = serde_json::json!({ "token": issued.token.as_str() });
+/// let (request, mut payload) = TestRequest::post().set_json(body).to_http_parts();
+/// assert!(auth.verify_with_body(&request, &mut payload, Guard::Access).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct JsonPolicy {
     /// The member with an access token (`JWT_JSON_KEY`, access_token).

@@ -62,7 +62,9 @@ mod reissue;
 mod rejection;
 mod require;
 mod respond;
+mod token_loaders;
 mod verify;
+mod verifying;
 
 pub use self::auth::{Auth, WebPolicy};
 pub use self::builder::AuthBuilder;

@@ -78,6 +78,22 @@ impl Rejection {
     }
 
     /// The refresh token came from a copy; its session was revoked.
+    ///
+    /// ```
+    /// use tokenpair::session::{Pair, Refreshed};
+    /// use tokenpair::web::Rejection;
+    ///
+    /// // As `Auth::refresh` answers what `Sessions::refresh` gives.
+    /// fn answer(refreshed: Refreshed) -> Result<Pair, Rejection> {
+    ///     match refreshed {
+    ///         Refreshed::Granted(pair) => Ok(*pair),
+    ///         Refreshed::Ended(end) => Err(end.into()),
+    ///         Refreshed::Superseded => Err(Rejection::refresh_superseded()),
+    ///         Refreshed::Reused => Err(Rejection::refresh_token_reused()),
+    ///     }
+    /// }
+    /// assert_eq!(answer(Refreshed::Reused).unwrap_err().code(), "refresh_token_reused");
+    /// ```
     pub fn refresh_token_reused() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
             .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")

@@ -23,6 +23,38 @@ use crate::token::{Claims, TokenKind};
 /// store does not answer, the response goes out as it is. Without a record of sessions the successor has the token's own
 /// claims, and whoever goes on asking stays logged in: only a record can end that.
 ///
+/// ```
+/// # use std::time::Duration;
+/// use actix_web::cookie::Cookie;
+/// use actix_web::middleware::from_fn;
+/// use actix_web::test::{TestRequest, call_service, init_service};
+/// use actix_web::{App, web};
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # use tokenpair::clock::{Clock, Timestamp};
+/// use tokenpair::web::{Access, Auth, reissue};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+/// # let auth = Auth::builder(tokens).clock(clock.clone()).build();
+/// let issued = auth.access_token("ada").sign()?; // for an hour
+/// let app = App::new().app_data(auth).wrap(from_fn(reissue)).route("/", web::get().to(async |_: Access| "hello"));
+/// let app = init_service(app).await;
+/// let cookie = Cookie::new("access_token_cookie", issued.token.as_str());
+/// let request = || TestRequest::get().cookie(cookie.clone()).to_request();
+/// assert_eq!(call_service(&app, request()).await.response().cookies().count(), 0);
+///
+/// clock.advance(Duration::from_secs(30 * 60));
+/// let response = call_service(&app, request()).await;
+/// let names = Vec::from_iter(response.response().cookies().map(|cookie| cookie.name().to_owned()));
+/// assert_eq!(names, ["access_token_cookie", "csrf_access_token"]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// Those of the service inside; it adds none.

@@ -18,6 +18,23 @@ use super::verify::Verified;
 use crate::token::Decoded;
 
 /// An answer that says no.
+///
+/// ```
+/// use actix_web::ResponseError;
+/// use actix_web::body::to_bytes;
+/// use actix_web::http::StatusCode;
+/// use tokenpair::web::Rejection;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rejection = Rejection::new(StatusCode::FORBIDDEN, "admins_only", "Admins only!").hint("Ask one of them.");
+/// let response = rejection.error_response();
+/// assert_eq!(response.status(), 403);
+/// let body = to_bytes(response.into_body()).await?;
+/// assert_eq!(body, r#"{"msg":"Admins only!","code":"admins_only","hint":"Ask one of them."}"#);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Rejection {
     status: StatusCode,
@@ -30,6 +47,15 @@ pub struct Rejection {
 }
 
 /// Flask-JWT-Extended's error loaders, by the answers that they are for.
+///
+/// ```
+/// use tokenpair::token::TokenError;
+/// use tokenpair::web::{Rejection, RejectionKind};
+///
+/// assert_eq!(Rejection::from(TokenError::Expired).kind(), RejectionKind::ExpiredToken);
+/// assert_eq!(Rejection::from(TokenError::BadSignature).kind(), RejectionKind::InvalidToken);
+/// assert_eq!(Rejection::refresh_superseded().kind(), RejectionKind::Other);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -95,6 +121,16 @@ impl Rejection {
     }
 
     /// 503: something the answer needs is away or full. Nobody is logged out, and the same request may be sent again.
+    ///
+    /// ```
+    /// use std::io;
+    /// use actix_web::ResponseError;
+    /// use tokenpair::web::Rejection;
+    ///
+    /// let response = Rejection::unavailable(io::Error::other("connection refused")).error_response();
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.headers().get("Retry-After").unwrap(), "1"); // seconds
+    /// ```
     pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
         const SECONDS: u32 = 1;
         let rejection = Self::new(
@@ -111,6 +147,15 @@ impl Rejection {
     }
 
     /// 500: our mistake. The body is a constant; the cause is only logged.
+    ///
+    /// ```
+    /// use std::io;
+    /// use tokenpair::web::Rejection;
+    ///
+    /// let rejection = Rejection::internal(io::Error::other("the disk is full"));
+    /// assert_eq!(rejection.to_string(), "Internal server error"); // for the client
+    /// assert_eq!(rejection.cause().as_deref(), Some("the disk is full")); // for the log
+    /// ```
     pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

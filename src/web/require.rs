@@ -32,14 +32,90 @@ macro_rules! require {
 require! {
     /// The middleware that lets requests with an access token pass:
     /// `web::scope("/api").wrap(from_fn(require_access))`.
+    ///
+    /// ```
+    /// use actix_web::middleware::from_fn;
+    /// use actix_web::test::{TestRequest, call_service, init_service};
+    /// use actix_web::{App, web};
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, require_access};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
+    /// let scope = web::scope("/api").wrap(from_fn(require_access)).route("/rate", web::get().to(async || "3 %"));
+    /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
+    /// let request = || TestRequest::get().uri("/api/rate");
+    /// assert_eq!(call_service(&app, request().to_request()).await.status(), 401);
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let request = request().insert_header(bearer(issued.token.as_str())).to_request();
+    /// assert_eq!(call_service(&app, request).await.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     require_access, Guard::Access
 }
 require! {
     /// The middleware that lets requests with a fresh access token pass.
+    ///
+    /// ```
+    /// use actix_web::middleware::from_fn;
+    /// use actix_web::test::{TestRequest, call_service, init_service};
+    /// use actix_web::{App, web};
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::token::Freshness;
+    /// use tokenpair::web::{Auth, require_fresh};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
+    /// let scope = web::scope("/api").wrap(from_fn(require_fresh)).route("/rate", web::get().to(async || "3 %"));
+    /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
+    /// let request = || TestRequest::get().uri("/api/rate");
+    /// assert_eq!(call_service(&app, request().to_request()).await.status(), 401);
+    /// let issued = auth.access_token("ada").fresh(Freshness::Fresh).sign()?;
+    /// let request = request().insert_header(bearer(issued.token.as_str())).to_request();
+    /// assert_eq!(call_service(&app, request).await.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     require_fresh, Guard::Fresh
 }
 require! {
     /// The middleware that lets requests with a refresh token pass.
+    ///
+    /// ```
+    /// use actix_web::middleware::from_fn;
+    /// use actix_web::test::{TestRequest, call_service, init_service};
+    /// use actix_web::{App, web};
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, require_refresh};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
+    /// let scope = web::scope("/api").wrap(from_fn(require_refresh)).route("/rate", web::get().to(async || "3 %"));
+    /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
+    /// let request = || TestRequest::get().uri("/api/rate");
+    /// assert_eq!(call_service(&app, request().to_request()).await.status(), 401);
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let access = request().insert_header(bearer(issued.token.as_str())).to_request();
+    /// assert_eq!(call_service(&app, access).await.status(), 422);
+    /// let issued = auth.refresh_token("ada").sign()?;
+    /// let refresh = request().insert_header(bearer(issued.token.as_str())).to_request();
+    /// assert_eq!(call_service(&app, refresh).await.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     require_refresh, Guard::Refresh
 }
 

@@ -53,6 +53,20 @@ pub trait TokenCookies {
     }
 
     /// Removes all four.
+    ///
+    /// ```
+    /// use actix_web::HttpResponse;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, TokenCookies};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let response = HttpResponse::Ok().unset_jwt_cookies(&auth).finish();
+    /// assert_eq!(response.cookies().count(), 4);
+    /// assert!(response.cookies().all(|cookie| cookie.value().is_empty()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn unset_jwt_cookies(&mut self, auth: &Auth) -> &mut Self {
         self.change(|cookies| auth.cookies().unset_all(cookies))
     }

@@ -2,10 +2,7 @@
 //! Flask-JWT-Extended's order, since a request may be wrong in several ways.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::{HttpMessage, HttpRequest};
@@ -13,14 +10,38 @@ use serde_json::{Map, Value};
 
 use super::auth::Auth;
 use super::body::{self, Body};
-use super::cookies;
 use super::loaders::{Failure, LoadedUser};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
-use crate::session::Sessions;
+use super::verifying::Verifying;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 /// What a route asks of a token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+/// for (guard, refusal) in [
+///     (Guard::Access, None),
+///     (Guard::AnyToken, None),
+///     (Guard::Fresh, Some("fresh_token_required")),
+///     (Guard::Refresh, Some("wrong_token_type")),
+/// ] {
+///     let verified = auth.verify_request(&request, guard).await;
+///     assert_eq!(verified.err().map(|rejection| rejection.code()), refusal);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Guard {
     /// An access token.
@@ -53,6 +74,26 @@ impl Guard {
 }
 
 /// A verified token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, Location};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+/// let verified = auth.verify_request(&request, Guard::Access).await?;
+/// assert_eq!(verified.header["alg"], "HS256");
+/// assert_eq!(verified.claims.sub(), "ada");
+/// assert_eq!(verified.location, Location::Headers);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The JOSE header.
@@ -68,6 +109,28 @@ impl Auth {
     /// own. Asks no database, unless a loader does. Does not look into the body; for that, use
     /// [`Auth::verify_with_body`].
     ///
+    /// ```
+    /// use actix_web::{HttpRequest, HttpResponse};
+    /// use tokenpair::web::{Auth, Guard, Rejection};
+    ///
+    /// async fn upgrade(request: HttpRequest, auth: Auth) -> Result<HttpResponse, Rejection> {
+    ///     let verified = auth.verify_request(&request, Guard::Access).await?;
+    ///     Ok(HttpResponse::Ok().body(format!("a socket for {}", verified.claims.sub())))
+    /// }
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    ///
+    /// let refusal = upgrade(TestRequest::get().to_http_request(), auth).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "missing_token");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The [`Rejection`] to answer with.
@@ -81,6 +144,30 @@ impl Auth {
 
     /// As [`Auth::verify_request`], and looks into a JSON body or a form too where the policy says so. The payload is left
     /// whole for the handler.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// use actix_web::test::TestRequest;
+    /// # use serde_json::json;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard, Location};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let auth = auth.only_from([Location::Json]);
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let sent = json!({ "access_token": issued.token.as_str() });
+    /// let (request, mut payload) = TestRequest::post().set_json(&sent).to_http_parts();
+    /// let verified = auth.verify_with_body(&request, &mut payload, Guard::Access).await?;
+    /// assert_eq!(verified.claims.sub(), "ada");
+    /// let body = String::from_request(&request, &mut payload).await?;
+    /// assert_eq!(body, sent.to_string());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -266,66 +353,6 @@ impl Auth {
             verified
         })
     }
-
-    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
-    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
-    pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
-        let mut sessions = Vec::new();
-        let mut refusal = None;
-        for kind in [TokenKind::Access, TokenKind::Refresh] {
-            match self.session_to_end(request, kind) {
-                Ok(sid) => sessions.extend(sid),
-                Err(rejection) => refusal = Some(rejection),
-            }
-        }
-        sessions.dedup();
-        match refusal {
-            Some(rejection) if sessions.is_empty() => Err(self.dress(rejection)),
-            _ => Ok(sessions),
-        }
-    }
-
-    /// What is no token of ours ends nothing and hinders nothing: its cookie is removed like any other.
-    fn session_to_end(
-        &self,
-        request: &HttpRequest,
-        kind: TokenKind,
-    ) -> Result<Option<String>, Rejection> {
-        let verify = |token: &str| {
-            self.tokens()
-                .verify(token, self.now(), Expiry::Ignored)
-                .ok()
-        };
-        let cookie = cookies::read(request, self.cookies().token_name(kind));
-        if let Some(claims) = cookie
-            .as_deref()
-            .filter(|_| self.looks_in(Location::Cookies))
-            .and_then(verify)
-        {
-            // What has ended already, anyone may forget.
-            let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
-            if self.sessions().is_some_and(ended) {
-                return Ok(None);
-            }
-            let csrf = &self.policy().csrf;
-            if let Some(csrf) = csrf.demand(request, kind, self.cookies(), &Body::Unread)? {
-                csrf.met_by(&claims)?;
-            }
-            return Ok(claims.sid);
-        }
-        let header = self
-            .looks_in(Location::Headers)
-            .then(|| location::in_header(request, &self.policy().header));
-        Ok(header
-            .flatten()
-            .as_deref()
-            .and_then(verify)
-            .and_then(|claims| claims.sid))
-    }
 }
 
 #[derive(Debug)]
@@ -341,33 +368,4 @@ impl std::error::Error for LoaderFailed {}
 
 fn unavailable(failure: Failure) -> Rejection {
     Rejection::unavailable(LoaderFailed(failure))
-}
-
-/// An extractor's future: ready at once where nothing has to be waited for.
-pub(super) struct Verifying(State);
-
-enum State {
-    Done(Option<Result<Rc<Verified>, Rejection>>),
-    Later(Pin<Box<dyn Future<Output = Result<Rc<Verified>, Rejection>>>>),
-}
-
-impl Verifying {
-    pub(super) const fn done(verified: Result<Rc<Verified>, Rejection>) -> Self {
-        Self(State::Done(Some(verified)))
-    }
-
-    fn later(work: impl Future<Output = Result<Rc<Verified>, Rejection>> + 'static) -> Self {
-        Self(State::Later(Box::pin(work)))
-    }
-}
-
-impl Future for Verifying {
-    type Output = Result<Rc<Verified>, Rejection>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            State::Done(verified) => verified.take().map_or(Poll::Pending, Poll::Ready),
-            State::Later(work) => work.as_mut().poll(cx),
-        }
-    }
 }

@@ -1,0 +1,141 @@
+//! The loaders that wait for nothing: the claims, the header parameters and the keys of tokens, by whom they are for.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::builder::AuthBuilder;
+use crate::keys::KeyRing;
+
+impl AuthBuilder {
+    /// Claims that every token of an identity gets, those of recorded sessions too; `additional_claims_loader`. Those given
+    /// to one token win. What the record says of a token (`exp`, `roles` and the like) they cannot change: such a token is
+    /// not signed.
+    ///
+    /// ```
+    /// use serde_json::{Map, json};
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .additional_claims(|identity| {
+    ///         let tier = if identity == "ada" { "gold" } else { "basic" };
+    ///         Map::from_iter([("tier".to_owned(), json!(tier))])
+    ///     })
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.extra["tier"], "gold");
+    /// let issued = auth.access_token("ada").claim("tier", "trial").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.extra["tier"], "trial");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn additional_claims(
+        mut self,
+        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.loaders.tokens.claims = Some(Arc::new(loader));
+        self
+    }
+
+    /// Header parameters that every token of an identity gets; `additional_headers_loader`. `alg`, `kid` and `typ` stay the
+    /// key's.
+    ///
+    /// ```
+    /// use serde_json::{Map, json};
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let auth = Auth::builder(tokens)
+    ///     .additional_headers(|_| Map::from_iter([("region".to_owned(), json!("eu")), ("alg".to_owned(), json!("none"))]))
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let header = auth.decode(issued.token.as_str()).run()?.header;
+    /// assert_eq!(header["region"], "eu");
+    /// assert_eq!(header["alg"], "HS256");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn additional_headers(
+        mut self,
+        loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.loaders.tokens.headers = Some(Arc::new(loader));
+        self
+    }
+
+    /// The keys that sign for an identity; `encode_key_loader`. Where it has none, no token is made.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use serde_json::Value;
+    /// use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::web::Auth;
+    ///
+    /// // Each tenant has a secret of its own; an identity is `tenant/name`.
+    /// let ring = |secret: &[u8]| KeyRing::from_secret(Algorithm::Hs256, secret).map(Arc::new);
+    /// let (acme, other) = (ring(b"the secret of acme, of 32 letters")?, ring(b"the secret of others, 32 letters")?);
+    /// let of = move |identity: Option<&Value>| {
+    ///     let tenant = identity?.as_str()?.split_once('/')?.0;
+    ///     Some(Arc::clone(if tenant == "acme" { &acme } else { &other }))
+    /// };
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// let signing = of.clone();
+    /// let auth = Auth::builder(tokens)
+    ///     .encode_key(move |identity| signing(Some(identity)))
+    ///     .decode_key(move |_header, claims| of(claims.get("sub")))
+    ///     .build();
+    /// let issued = auth.access_token("acme/ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "acme/ada");
+    /// assert!(auth.access_token("nobody").sign().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn encode_key(
+        mut self,
+        loader: impl Fn(&Value) -> Option<Arc<KeyRing>> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.loaders.tokens.encode_key = Some(Arc::new(loader));
+        self
+    }
+
+    /// The keys that may have signed a token, by its header and claims; `decode_key_loader`. Nobody has verified those yet:
+    /// use them to choose among keys you have, and for nothing else. Where it has none, the token is refused (422).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::web::Auth;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys.clone(), TokenPolicy::default());
+    /// # let issued = Auth::builder(tokens.clone()).build().access_token("ada").sign()?;
+    /// let ours = Arc::new(keys);
+    /// let auth = Auth::builder(tokens)
+    ///     .decode_key(move |header, _claims| (header["alg"] == "HS256").then(|| Arc::clone(&ours)))
+    ///     .build();
+    /// assert!(auth.decode(issued.token.as_str()).run().is_ok());
+    ///
+    /// let no_keys = auth.to_builder().decode_key(|_, _| None).build();
+    /// let refusal = no_keys.decode(issued.token.as_str()).run().unwrap_err();
+    /// assert_eq!(refusal.to_string(), "Unable to find a signing key that matches the key ID");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode_key(
+        mut self,
+        loader: impl Fn(&Map<String, Value>, &Map<String, Value>) -> Option<Arc<KeyRing>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.0.loaders.tokens.decode_key = Some(Arc::new(loader));
+        self
+    }
+}
