@@ -15,6 +15,26 @@ use thiserror::Error;
 use super::PasswordHash;
 
 /// A hash that another program made, in good form, and no dearer to verify than a login may be. `Debug` shows its kind.
+///
+/// ```
+/// use tokenpair::password::{ForeignHash, ForeignHashError, Maker, Password, PasswordPolicy, Passwords};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // As Werkzeug writes them, but for the iterations, of which it takes a thousand times more.
+/// let text = "pbkdf2:sha256:1000$salt$6e8453a042a842bdb62de0d3c870ec1241e90ec0ce4f2589ab5e87927122c1e5";
+/// let hash = ForeignHash::parse(text, Maker::Plain)?;
+/// assert_eq!(hash.kind(), "pbkdf2");
+/// let passwords = Passwords::start(PasswordPolicy::default())?;
+/// assert!(passwords.verify(Password::new("correct horse".to_owned()), Some(hash.into_hash())).await?);
+///
+/// let md5 = ForeignHash::parse("5f4dcc3b5aa765d61d8327deb882cf99", Maker::Plain);
+/// assert_eq!(md5.unwrap_err(), ForeignHashError::Unknown);
+/// let cut = ForeignHash::parse("pbkdf2:sha256:1000$salt$0123", Maker::Plain);
+/// assert_eq!(cut.unwrap_err(), ForeignHashError::Damaged("digits"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct ForeignHash {
     text: String,
     scheme: Scheme,
@@ -27,6 +47,16 @@ enum Scheme {
 }
 
 /// What bcrypt was given.
+///
+/// ```
+/// use tokenpair::password::{ForeignHash, Maker};
+///
+/// // The same form, whatever went in: only who made it knows.
+/// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
+/// assert_eq!(ForeignHash::parse(text, Maker::Plain)?.kind(), "bcrypt");
+/// assert_eq!(ForeignHash::parse(text, Maker::Sha256First)?.kind(), "bcrypt of a SHA-256");
+/// # Ok::<(), tokenpair::password::ForeignHashError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Maker {
     /// The password, of which it reads 72 bytes: bcrypt everywhere.

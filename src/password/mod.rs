@@ -26,6 +26,14 @@ pub use self::foreign::{ForeignHash, ForeignHashError, Maker};
 use crate::random::random_text;
 
 /// A password as a person types it. `Debug` does not show it.
+///
+/// ```
+/// use tokenpair::password::Password;
+///
+/// let password = Password::new("pässword ".to_owned());
+/// assert_eq!(password.chars(), 9); // not bytes, and nothing is trimmed
+/// assert!(!format!("{password:?}").contains("pässword"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Password(SecretString);
 
@@ -58,6 +66,14 @@ const BCRYPT_MAX: usize = 71;
 
 /// What a password is verified against: a bcrypt hash of ours, `$2b$...`, or until the next login what an import brought
 /// ([`ForeignHash`]). `Debug` does not show it.
+///
+/// ```
+/// use tokenpair::password::PasswordHash;
+///
+/// let hash = PasswordHash::from_text("$2b$12$...".to_owned());
+/// assert_eq!(hash.expose(), "$2b$12$...");
+/// assert_eq!(format!("{hash:?}"), "PasswordHash(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -85,6 +101,19 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// How passwords are hashed.
+///
+/// ```
+/// use tokenpair::password::{Password, PasswordPolicy, Passwords};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert!(PasswordPolicy::COSTS.contains(&10));
+/// let passwords = Passwords::start(PasswordPolicy { cost: 10, ..PasswordPolicy::default() })?;
+/// let hash = passwords.hash(Password::new("correct horse".to_owned())).await?;
+/// assert!(hash.expose().starts_with("$2b$10$"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
     /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
@@ -128,6 +157,22 @@ pub enum PasswordError {
 }
 
 /// The pool. Clones share it.
+///
+/// ```
+/// use tokenpair::password::{Password, PasswordPolicy, Passwords};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
+/// let passwords = Passwords::start(policy)?;
+/// let typed = |text: &str| Password::new(text.to_owned());
+/// let hash = passwords.hash(typed("correct horse")).await?;
+/// assert!(passwords.verify(typed("correct horse"), Some(hash.clone())).await?);
+/// assert!(!passwords.verify(typed("battery staple"), Some(hash)).await?);
+/// assert!(!passwords.verify(typed("correct horse"), None).await?); // no such user, as slowly
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Passwords {
     jobs: Sender<Job>,
@@ -194,6 +239,17 @@ impl Passwords {
     }
 
     /// Whether a hash is not as a new one would be: another program's, or of another cost.
+    ///
+    /// ```
+    /// use tokenpair::password::{PasswordHash, PasswordPolicy, Passwords};
+    ///
+    /// let passwords = Passwords::start(PasswordPolicy::default())?; // of cost 12
+    /// let hash = |text: &str| PasswordHash::from_text(text.to_owned());
+    /// assert!(!passwords.is_stale(&hash("$2b$12$...")));
+    /// assert!(passwords.is_stale(&hash("$2b$10$...")));
+    /// assert!(passwords.is_stale(&hash("pbkdf2:sha256:600000$salt$...")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_stale(&self, hash: &PasswordHash) -> bool {
         ForeignHash::stored(hash.expose()).is_some() || hash.cost() != Some(self.policy.cost)
     }

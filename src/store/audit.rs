@@ -13,6 +13,15 @@ use crate::clock::Timestamp;
 use crate::session::{Act, EndReason, StoreError};
 
 /// What can happen.
+///
+/// ```
+/// use tokenpair::store::EventKind;
+///
+/// assert_eq!(EventKind::RefreshTokenReused.word(), "refresh_token_reused");
+/// assert_eq!(EventKind::from_word("login"), Some(EventKind::Login));
+/// assert_eq!(EventKind::from_word("Login"), None);
+/// assert!(EventKind::words().starts_with("login, login_failed, "));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EventKind {
     /// A new session.
@@ -277,6 +286,36 @@ impl DieselStore {
     }
 
     /// Events, the latest first.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair::store::{EventKind, EventQuery};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let username = Username::parse("ada")?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+    /// store.record_refusal(EventKind::LoginFailed, Some(&ada.id), "wrong password", &act).await?;
+    /// let query = EventQuery { kind: None, user_id: Some(ada.id), before: None, limit: 10 };
+    /// let events = store.events(query.clone()).await?;
+    /// assert_eq!(events[0].kind, "login_failed");
+    /// assert_eq!(events[1].kind, "user_created");
+    ///
+    /// // The next page.
+    /// let older = EventQuery { before: Some(events[0].id.clone()), ..query };
+    /// assert_eq!(store.events(older).await?, events[1..]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

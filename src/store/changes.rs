@@ -64,6 +64,35 @@ pub const ADMIN: &str = "admin";
 impl DieselStore {
     /// Changes a user and ends what it holds, in one transaction.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair::store::{Changed, UserChange};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let username = Username::parse("ada")?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+    /// let changed = store.change_user(&ada.id, UserChange::Disable, &act).await?;
+    /// let Changed::Done(revocation) = changed else { unreachable!("she is no admin") };
+    /// // Give it to `Sessions::note`, and her tokens end on this replica at once.
+    /// # let _ = revocation;
+    /// let user = store.user_by_id(&ada.id).await?.unwrap();
+    /// assert_eq!((user.disabled_at, user.subject.epoch), (Some(act.at), 1));
+    /// store.enable_user(&ada.id, &act).await?;
+    /// assert!(!store.user_by_id(&ada.id).await?.unwrap().subject.disabled);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`StoreError`] if the database failed or there is no such user; nothing is changed then.
@@ -106,6 +135,33 @@ impl DieselStore {
     }
 
     /// Deletes a user and all its sessions, unless it is the last who may manage others.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair::store::{ADMIN, Changed};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let user = |name| NewUser { username: name, password_hash: password_hash.clone(), roles: vec![ADMIN.to_owned()] };
+    /// # let (ada, grace) = (user(Username::parse("ada")?), user(Username::parse("grace")?));
+    /// // Both have the role `admin`.
+    /// let ada = store.create_user(ada, &act).await?;
+    /// assert_eq!(store.delete_user(&ada.id, &act).await?, Changed::LastAdmin);
+    /// store.create_user(grace, &act).await?;
+    /// assert!(matches!(store.delete_user(&ada.id, &act).await?, Changed::Done(_)));
+    /// assert!(store.user_by_id(&ada.id).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

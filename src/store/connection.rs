@@ -27,6 +27,21 @@ pub(super) enum Conn {
 }
 
 /// How the database is used.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+/// let policy = StorePolicy { pool: 2, wait: Duration::from_secs(1) };
+/// let store = DieselStore::open(&url, policy)?;
+/// store.ping().await?; // a 503 by now, if the database did not answer for a second
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StorePolicy {
     /// Connections held at most (`DATABASE_POOL`, 8).
@@ -45,6 +60,35 @@ impl Default for StorePolicy {
 }
 
 /// Users and sessions in a database. Clones share the connections.
+///
+/// ```
+/// use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// use tokenpair::password::PasswordHash;
+/// use tokenpair::session::{Act, Login, SessionPolicy, Sessions};
+/// use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = format!("sqlite://{}", folder.path().join("users.db").display());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+/// let store = DieselStore::open(&DatabaseUrl::parse(&url)?, StorePolicy::default())?;
+/// store.migrate()?;
+/// let username = Username::parse("Ada")?;
+/// let ada = NewUser { username, password_hash, roles: vec![] };
+/// let ada = store.create_user(ada, &Act::at(now)).await?;
+///
+/// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
+/// sessions.login(&ada, Login::default(), now).await?;
+/// assert_eq!(sessions.list(&ada.id, now).await?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct DieselStore {
     url: DatabaseUrl,

@@ -41,6 +41,34 @@ impl DieselStore {
 
     /// Makes all of these users in one transaction, or none. For a command: it waits as long as it takes.
     ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
+    /// use tokenpair::password::{ForeignHash, Maker};
+    /// use tokenpair::store::{NewUser, Username};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// let names = [Username::parse("ada")?, Username::parse("grace")?];
+    /// assert!(store.taken_names(&names)?.is_empty());
+    /// # let text = "pbkdf2:sha256:600000$salt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    /// let mut users = Vec::new();
+    /// for username in names.clone() {
+    ///     let password_hash = ForeignHash::parse(text, Maker::Plain)?.into_hash();
+    ///     users.push(NewUser { username, password_hash, roles: vec![] });
+    /// }
+    /// store.import_users(users, &act)?;
+    /// assert_eq!(store.taken_names(&names)?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`UserError`]; nobody was made then.

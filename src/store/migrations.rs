@@ -49,6 +49,21 @@ impl DieselStore {
     /// Runs what has not run yet, in one transaction, and gives the names. Replicas that start together wait for the
     /// first of them.
     ///
+    /// ```
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// let pending = store.pending_migrations()?;
+    /// assert_eq!(store.migrate()?.len(), pending.len());
+    /// assert!(store.pending_migrations()?.is_empty());
+    /// assert!(store.migrate()?.is_empty()); // nothing is left to do
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`MigrationError`]; the database is then as it was.

@@ -1,5 +1,34 @@
 //! Users and sessions in SQLite or PostgreSQL, through Diesel. The scheme of the URL chooses; one set of statements and
 //! one folder of migrations serve both.
+//!
+//! ```
+//! # use tokenpair::clock::Timestamp;
+//! # use tokenpair::password::PasswordHash;
+//! # use tokenpair::session::Act;
+//! use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, Page, StorePolicy, Username};
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let url = format!("sqlite://{}", folder.path().join("users.db").display());
+//! # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+//! # let (first_hash, second_hash) = ("$2b$10$...".to_owned(), "$2b$12$...".to_owned());
+//! # let (password_hash, dearer) = (PasswordHash::from_text(first_hash), PasswordHash::from_text(second_hash));
+//! let store = DieselStore::open(&DatabaseUrl::parse(&url)?, StorePolicy::default())?;
+//! store.migrate()?;
+//! let username = Username::parse("Ada")?;
+//! store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+//!
+//! let first = Page { number: 1, size: 20 };
+//! let (users, in_all) = store.search_users("AD", first).await?;
+//! assert_eq!((users[0].subject.username.as_str(), in_all), ("Ada", 1));
+//!
+//! let ada = &users[0];
+//! store.replace_hash(&ada.subject.id, &ada.password_hash, &dearer).await?;
+//! assert_eq!(store.users().await?[0].password_hash, dearer);
+//! # Ok(())
+//! # }
+//! ```
 
 mod audit;
 mod changes;

@@ -42,6 +42,31 @@ impl fmt::Display for Purged {
 }
 
 /// For how long is kept what is not needed any more.
+///
+/// ```
+/// use std::time::Duration;
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::password::PasswordHash;
+/// # use tokenpair::session::Act;
+/// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+/// use tokenpair::store::PurgePolicy;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+/// # let store = DieselStore::open(&url, StorePolicy::default())?;
+/// # store.migrate()?;
+/// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+/// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+/// # let username = Username::parse("ada")?;
+/// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+/// let policy = PurgePolicy { events: Duration::from_secs(86_400), ..PurgePolicy::default() };
+/// let purged = store.purge(act.at + Duration::from_secs(86_401), policy).await?;
+/// assert_eq!(purged.to_string(), "0 sessions, 0 revocations and 1 audit events");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PurgePolicy {
     /// Revocations: has to be longer than any replica believes an access token (30 d).

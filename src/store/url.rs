@@ -10,6 +10,20 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 /// Where the database is. `Display` and `Debug` do not show a password.
+///
+/// ```
+/// use tokenpair::store::{DatabaseUrl, UrlError};
+///
+/// let url = DatabaseUrl::parse("postgres://ada:secret@db.example/app")?;
+/// assert_eq!(url.masked(), "postgres://ada:********@db.example/app");
+/// assert_eq!(url.to_string(), "PostgreSQL, db.example/app");
+/// assert!(matches!(DatabaseUrl::parse("sqlite://data/app.db")?, DatabaseUrl::Sqlite(_)));
+///
+/// assert_eq!(DatabaseUrl::parse("mysql://db.example/app").unwrap_err(), UrlError::Scheme);
+/// assert_eq!(DatabaseUrl::parse("sqlite://:memory:").unwrap_err(), UrlError::NoFile);
+/// assert_eq!(DatabaseUrl::parse("postgres://ada:p@ss@db/app").unwrap_err(), UrlError::OddCharacters);
+/// # Ok::<(), UrlError>(())
+/// ```
 #[derive(Clone)]
 pub enum DatabaseUrl {
     /// `sqlite://path`: relative to the working directory, or absolute with a third slash.

@@ -17,6 +17,17 @@ use crate::password::PasswordHash;
 use crate::session::{Act, StoreError, Subject};
 
 /// A username in good form: as typed, and the key under which it is unique and found.
+///
+/// ```
+/// use tokenpair::store::{Username, UsernameError};
+///
+/// let name = Username::parse("Ada.Lovelace")?;
+/// assert_eq!(name.as_str(), "Ada.Lovelace");
+/// assert_eq!(name.key(), "ada.lovelace"); // so nobody else is ADA.LOVELACE
+/// assert_eq!(Username::parse("Ada Lovelace"), Err(UsernameError::NotAnIdentifier));
+/// assert_eq!(Username::parse(&"a".repeat(65)), Err(UsernameError::TooLong));
+/// # Ok::<(), UsernameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Username {
     typed: String,
@@ -126,6 +137,13 @@ impl Page {
 }
 
 /// The name of a role.
+///
+/// ```
+/// use tokenpair::store::{Role, RoleError};
+///
+/// assert_eq!(Role::parse("admin").map(Role::into_string), Ok("admin".to_owned()));
+/// assert_eq!(Role::parse("Admin"), Err(RoleError));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Role(String);
 
@@ -223,6 +241,33 @@ impl From<UserRow> for User {
 
 impl DieselStore {
     /// Makes a user. Whether the name is taken is the database's to say, so of many at once one wins.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair::store::UserError;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// let user = |name: &str| {
+    ///     let username = Username::parse(name)?;
+    ///     let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    ///     Ok::<_, tokenpair::store::UsernameError>(NewUser { username, password_hash, roles: vec![] })
+    /// };
+    /// store.create_user(user("ada")?, &act).await?;
+    /// assert!(matches!(store.create_user(user("ADA")?, &act).await, Err(UserError::Taken)));
+    /// let found = store.user_by_name(&Username::parse("Ada")?).await?.unwrap();
+    /// assert_eq!(found.subject.username, "ada");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
