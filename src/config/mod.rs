@@ -29,6 +29,24 @@ use crate::token::{TokenPolicy, Tokens};
 use crate::web::{Auth, AuthBuilder, CookiePolicy, Location, WebPolicy};
 
 /// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::config::JwtSettings;
+/// use tokenpair::web::Location;
+///
+/// let mut settings = JwtSettings::read(|name| match name {
+///     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+///     "JWT_REFRESH_TOKEN_EXPIRES" => Some("false".to_owned()),
+///     _ => None,
+/// })?;
+/// assert_eq!(settings.tokens.access_expires, Some(Duration::from_secs(15 * 60)));
+/// assert_eq!(settings.tokens.refresh_expires, None);
+/// assert_eq!(settings.web.locations, [Location::Headers]);
+/// settings.web.message_key = "error".to_owned(); // each may be changed in Rust too
+/// # let _ = settings.builder().build();
+/// # Ok::<(), tokenpair::config::Problems>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct JwtSettings {
     /// `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS` and the keys.
@@ -51,6 +69,23 @@ impl JwtSettings {
 
     /// From whatever gives texts by name: lists with commas, `true` and `false`, times in seconds or as `15m` and `30d`,
     /// `false` for never; keys in PEM. `NAME_FILE` is looked for too, the path of a file that holds a key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// let read = |lifetime: &str| {
+    ///     JwtSettings::read(|name| match name {
+    ///         "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+    ///         "JWT_ACCESS_TOKEN_EXPIRES" => Some(lifetime.to_owned()),
+    ///         _ => None,
+    ///     })
+    /// };
+    /// assert_eq!(read("90")?.tokens.access_expires, Some(Duration::from_secs(90)));
+    /// assert_eq!(read("2h")?.tokens.access_expires, Some(Duration::from_secs(7200)));
+    /// assert!(read("soon").is_err());
+    /// # Ok::<(), tokenpair::config::Problems>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -96,6 +131,20 @@ impl JwtSettings {
     }
 
     /// An [`Auth`] under these settings, to which loaders can be added.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
+    /// # let settings = JwtSettings::read(secret)?;
+    /// let auth = settings
+    ///     .builder()
+    ///     .token_in_blocklist(|token| async move { Ok::<_, std::io::Error>(token.claims.jti.is_none()) })
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(self) -> AuthBuilder {
         Auth::builder(Tokens::new(self.keys, self.tokens)).policy(self.web)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A setting that cannot work, and the cure.
+/// A setting that cannot work, and the cure: one of [`Problems`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     name: String,
@@ -28,6 +28,22 @@ impl fmt::Display for Problem {
 }
 
 /// All the settings that cannot work.
+///
+/// ```
+/// use tokenpair::config::JwtSettings;
+///
+/// let problems = JwtSettings::read(|name| match name {
+///     "JWT_SECRET_KEY" => Some("too short".to_owned()),
+///     "JWT_ACCESS_TOKEN_EXPIRES" => Some("soon".to_owned()),
+///     _ => None,
+/// });
+/// assert_eq!(
+///     problems.unwrap_err().to_string(),
+///     "2 settings cannot work:
+///   JWT_ACCESS_TOKEN_EXPIRES is \"soon\"; write a time such as 90, 90s, 15m, 1h or 30d
+///   JWT_SECRET_KEY cannot be used: the secret has 9 bytes, and HS256 needs at least 32"
+/// );
+/// ```
 #[derive(Clone, Debug, Error)]
 pub struct Problems(pub(crate) Vec<Problem>);
 

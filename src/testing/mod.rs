@@ -79,12 +79,47 @@ use crate::token::{TokenPolicy, Tokens};
 use crate::web::{Auth, AuthBuilder};
 
 /// What [`Testing::new`] signs with: 64 bytes, enough for HS512. Everybody can read it here, so it is for tests alone.
+///
+/// ```
+/// use tokenpair::keys::{Algorithm, KeyRing};
+/// use tokenpair::testing::{BEGIN, SECRET, Testing};
+/// use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+///
+/// // Another service of yours, which verifies the same tokens.
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, SECRET.as_bytes())?;
+/// let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let issued = Testing::new().auth().access_token("ada").sign()?;
+/// assert_eq!(tokens.verify(issued.token.as_str(), BEGIN, Expiry::Enforced)?.sub(), "ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const SECRET: &str = "tokenpair::testing::SECRET, which the whole world can read here.";
 
 /// Where the clock of [`Testing::new`] stands: 2027-01-15T08:00:00Z.
+///
+/// ```
+/// use tokenpair::testing::{BEGIN, Testing};
+///
+/// assert_eq!(BEGIN.to_string(), "2027-01-15T08:00:00Z");
+/// assert_eq!(Testing::new().auth().now(), BEGIN);
+/// ```
 pub const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 /// An [`Auth`] for tests, and the clock that it goes by. A cheap clone; clones share the clock and the sessions.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::testing::{BEGIN, Testing};
+///
+/// let testing = Testing::new();
+/// let auth = testing.auth();
+/// let issued = auth.access_token("ada").sign()?;
+/// testing.advance(Duration::from_secs(3599));
+/// assert!(auth.decode(issued.token.as_str()).run().is_ok());
+/// testing.advance(Duration::from_secs(1));
+/// assert_eq!(auth.decode(issued.token.as_str()).run().unwrap_err().code(), "token_expired");
+/// assert_eq!(testing.clock().now(), BEGIN + Duration::from_secs(3600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Testing {
     auth: Auth,
@@ -100,6 +135,26 @@ impl Testing {
     }
 
     /// As [`Testing::new`], and sessions are recorded in memory.
+    ///
+    /// ```
+    /// use tokenpair::session::{SessionStore, Subject};
+    /// use tokenpair::testing::Testing;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let testing = Testing::with_sessions();
+    /// let ada = testing.user("ada").log_in().await?;
+    /// let (auth, store) = (testing.auth(), testing.store().unwrap());
+    /// let sessions = auth.sessions().unwrap();
+    /// assert_eq!(sessions.list("ada", auth.now()).await?[0].id, ada.session().unwrap());
+    ///
+    /// // A user may be disabled behind the app's back.
+    /// let known = store.subject("ada").await?.unwrap();
+    /// store.put_subject(Subject { disabled: true, ..known });
+    /// assert!(sessions.subject("ada").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_sessions() -> Self {
         let store = MemoryStore::default();
         let sessions = Sessions::new(store.clone(), tokens(), SessionPolicy::default());
@@ -111,6 +166,20 @@ impl Testing {
 
     /// The [`Auth`] that an app has in earnest: its keys, policies, loaders and store of sessions. Only its clock is
     /// replaced by one that stands at its present instant.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    /// use tokenpair::testing::Testing;
+    ///
+    /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
+    /// let in_earnest = JwtSettings::read(secret)?.builder().build();
+    /// let testing = Testing::of(&in_earnest);
+    /// assert!(in_earnest.now().since(testing.clock().now()).as_secs() < 60);
+    /// testing.advance_past_access(); // 15 minutes by these settings
+    /// let issued = in_earnest.access_token("ada").sign()?;
+    /// assert_eq!(testing.auth().decode(issued.token.as_str()).run().unwrap_err().code(), "token_expired");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(auth: &Auth) -> Self {
         let clock = Clock::fixed(auth.now());
         Self {
@@ -165,6 +234,17 @@ impl Testing {
     /// Lets time pass until an access token that is made now is about to be followed by another
     /// ([`WebPolicy::reissue_within`](crate::web::WebPolicy::reissue_within)): 30 minutes by default. No time passes if
     /// access tokens never end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokenpair::testing::{BEGIN, Testing};
+    ///
+    /// let testing = Testing::new();
+    /// testing.advance_to_reissue();
+    /// assert_eq!(testing.clock().now(), BEGIN + Duration::from_secs(30 * 60));
+    /// testing.advance_past_access();
+    /// assert_eq!(testing.clock().now(), BEGIN + Duration::from_secs(90 * 60));
+    /// ```
     pub fn advance_to_reissue(&self) {
         let within = self.auth.policy().reissue_within;
         self.advance(self.lifetime().saturating_sub(within));

@@ -17,6 +17,29 @@ use crate::web::Auth;
 
 /// A user who is about to log in: [`Testing::user`]. Unless it is said otherwise the access token is fresh, lives as long as
 /// the policy says, and has no roles.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::testing::Testing;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let testing = Testing::new();
+/// let claims = |token: &str| testing.auth().decode(token).run().map(|decoded| decoded.claims);
+/// let ada = testing.user("ada").role("admin").claim("tenant", "acme").stale();
+/// let ada = ada.expires_in(Duration::from_secs(60)).log_in().await?;
+/// let said = claims(ada.pair().access.token.as_str())?;
+/// assert_eq!(said.sub(), "ada");
+/// assert_eq!(said.roles, ["admin"]);
+/// assert_eq!(said.extra["tenant"], "acme");
+/// assert!(!said.fresh.is_fresh(testing.clock().now()));
+///
+/// let bob = testing.user("bob").expired().log_in().await?;
+/// assert_eq!(claims(bob.pair().access.token.as_str()).unwrap_err().code(), "token_expired");
+/// assert!(claims(bob.pair().refresh.token.as_str()).is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TestUser {
@@ -200,6 +223,28 @@ fn decoded(auth: &Auth, issued: &Issued) -> Result<Decoded, TokenError> {
 }
 
 /// A user with a pair of tokens, and the requests that are theirs.
+///
+/// ```
+/// use actix_web::test::TestRequest;
+/// use tokenpair::testing::Testing;
+/// use tokenpair::web::{Guard, Location};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let testing = Testing::with_sessions();
+/// let ada = testing.user("ada").log_in().await?;
+/// let auth = testing.auth();
+///
+/// let request = ada.as_cookies(TestRequest::post()).to_http_request();
+/// let verified = auth.verify_request(&request, Guard::Fresh).await?;
+/// assert_eq!(verified.location, Location::Cookies);
+/// assert_eq!(verified.claims.sid, ada.session());
+/// let request = ada.as_bearer_to_refresh(TestRequest::post()).to_http_request();
+/// let verified = auth.verify_request(&request, Guard::Refresh).await?;
+/// assert_eq!(verified.location, Location::Headers);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
     auth: Auth,
