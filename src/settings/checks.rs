@@ -73,6 +73,25 @@ pub(super) fn parties(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
     }
 }
 
+/// RFC 6265bis section 5.6: browsers drop a cookie whose name and value have more than 4096 bytes. This much leaves room for
+/// the longest name, all roles, and base64.
+const MAX_PARTIES: usize = 1024;
+
+pub(super) fn length(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
+    let issuer = tokens.encode_issuer.iter().map(String::len).sum::<usize>();
+    let audience = tokens
+        .encode_audience
+        .iter()
+        .map(String::len)
+        .sum::<usize>();
+    if issuer + audience > MAX_PARTIES {
+        let complaint = format!(
+            "and JWT_ENCODE_AUDIENCE have more than {MAX_PARTIES} bytes: browsers would drop cookies with such tokens"
+        );
+        reader.problem("JWT_ENCODE_ISSUER", complaint);
+    }
+}
+
 pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
     if cookies.same_site == Some(SameSite::None) && !cookies.secure {
         let complaint = "is None, which browsers take only from Secure cookies; set JWT_COOKIE_SECURE=true and serve by https";

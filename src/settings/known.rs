@@ -262,7 +262,7 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "RUST_LOG",
-        "info,actix_server=warn",
+        "info,actix_http=off,actix_server=warn",
         "What is logged: error, warn, info, debug, or by module (env_logger); tokenpair::request is a line a request.",
     ),
 ];

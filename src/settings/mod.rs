@@ -142,12 +142,13 @@ impl Settings {
             },
             web,
             purge: policies::purge(&mut reader),
-            log: reader.text_or("RUST_LOG", "info,actix_server=warn"),
+            log: reader.text_or("RUST_LOG", "info,actix_http=off,actix_server=warn"),
             access_log: edge::access_log(&mut reader),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
         checks::parties(&mut reader, &settings.tokens);
+        checks::length(&mut reader, &settings.tokens);
         checks::cookies(&mut reader, &settings.web.cookies);
         checks::domain(&mut reader, &settings);
         reader.finish(settings.with_remarks())

@@ -8,7 +8,7 @@ use crate::support::Program;
 
 const SECRET: &str = "a secret that is long enough for any algorithm, with its 64 bytes and more";
 
-fn with(variables: &[(&str, &str)]) -> Program {
+pub(crate) fn with(variables: &[(&str, &str)]) -> Program {
     variables
         .iter()
         .fold(Program::new(), |program, (name, value)| {
@@ -17,7 +17,7 @@ fn with(variables: &[(&str, &str)]) -> Program {
 }
 
 #[track_caller]
-fn refused(variables: &[(&str, &str)], complaint: &str) {
+pub(crate) fn refused(variables: &[(&str, &str)], complaint: &str) {
     let said = with(variables).run(&["config", "check"]).failed();
     assert!(said.contains(complaint), "{said}");
 }
@@ -299,7 +299,7 @@ fn settings_are_held_against_each_other() {
     );
     refused(
         &[("JWT_ACCESS_COOKIE_NAME", "__Host-x")],
-        "begins with __Host-, which needs Secure",
+        "JWT_ACCESS_COOKIE_NAME begins with a prefix that needs Secure cookies",
     );
     refused(
         &[("JWT_ACCESS_COOKIE_NAME", "a b")],

@@ -114,10 +114,7 @@ impl Program {
         let log = Log::of(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let greeting: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
-        let Some(address) = greeting
-            .first()
-            .and_then(|line| line.rsplit_once("http://"))
-        else {
+        let Some(address) = greeting.first().and_then(|line| line.rsplit_once("://")) else {
             let _ended = child.wait();
             panic!("the server did not start: {}", log.whole());
         };

@@ -23,6 +23,6 @@ pub(crate) use app::{START, TestApp, block_on};
 pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser};
-pub(crate) use exchange::{ADA, Response, SECRET};
+pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use jar::{Jar, Tabs};
 pub(crate) use wire::Wire;

@@ -1,0 +1,268 @@
+//! Pages of other origins: what they may make a browser send, and which may read the answers (CORS).
+
+use serde_json::json;
+
+use crate::support::{ADA, Backend, Browser, Request, Response, TestApp};
+
+const APP: &str = "https://app.example.org";
+const OTHER: &str = "https://evil.example";
+const LISTED: (&str, &str) = (
+    "SERVER_CORS_ORIGINS",
+    "https://app.example.org, http://localhost:3000",
+);
+
+/// Every unsafe route, whether a token is needed there or not.
+const UNSAFE: [(&str, &str); 9] = [
+    ("POST", "/register"),
+    ("POST", "/login"),
+    ("POST", "/refresh"),
+    ("POST", "/logout"),
+    ("POST", "/account/password"),
+    ("DELETE", "/account"),
+    ("DELETE", "/sessions"),
+    ("DELETE", "/sessions/x"),
+    ("PATCH", "/admin/users/x"),
+];
+
+/// What browsers say of a request that a page elsewhere made them send.
+const FOREIGN: [&[(&str, &str)]; 7] = [
+    &[("Sec-Fetch-Site", "cross-site"), ("Origin", OTHER)],
+    &[
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "https://blog.example.org"),
+    ],
+    &[("Sec-Fetch-Site", "cross-site"), ("Origin", "null")],
+    &[("Sec-Fetch-Site", "cross-site")],
+    &[("Origin", OTHER)],
+    &[("Origin", "null")],
+    &[("Referer", "https://evil.example/page")],
+];
+
+fn with(request: Request, headers: &[(&str, &str)]) -> Request {
+    let header = |request: Request, (name, value): &(&str, &str)| request.header(name, *value);
+    headers.iter().fold(request, header)
+}
+
+fn login(app: &TestApp) -> Request {
+    app.post("/login")
+        .json(json!({ "username": ADA.0, "password": ADA.1 }))
+}
+
+fn cors(response: &Response) -> [Option<&str>; 2] {
+    let names = [
+        "access-control-allow-origin",
+        "access-control-allow-credentials",
+    ];
+    names.map(|name| response.header(name))
+}
+
+fn no_page_of_another_site_can_make_a_browser_change_anything(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    for (method, path) in UNSAFE {
+        for headers in FOREIGN {
+            let csrf = browser.value("csrf_access_token").to_owned();
+            let request = app.request(method, path).header("X-CSRF-TOKEN", csrf);
+            let response = browser.send(with(request, headers));
+            response.refused(403, "cross_site_request", "Cross-site request refused");
+            assert!(response.cookies().is_empty(), "{method} {path}");
+        }
+    }
+    assert_eq!(browser.get("/protected").status, 200);
+}
+
+fn the_server_s_own_pages_and_programs_are_unhindered(on: Backend) {
+    let app = on
+        .app_with(&[("PUBLIC_URL", "https://login.example.org")])
+        .with_ada();
+    let here = format!("http://{}", app.address());
+    let page = format!("{here}/page");
+    let unhindered: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("Accept", "application/json"), ("User-Agent", "curl/8")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Origin", OTHER)],
+        &[("Sec-Fetch-Site", "none")],
+        &[
+            ("Sec-Fetch-Site", "same-site"),
+            ("Origin", "https://login.example.org"),
+        ],
+        &[("Origin", "https://login.example.org")],
+        &[("Origin", &here)],
+        &[("Referer", &page)],
+    ];
+    for headers in unhindered {
+        assert_eq!(with(login(&app), headers).send().status, 200, "{headers:?}");
+    }
+    // Whoever asks for a page as browsers do, and does not say from where, is no program.
+    let silent = login(&app).header("Accept", "text/html");
+    silent
+        .send()
+        .refused(403, "cross_site_request", "Cross-site request refused");
+}
+
+fn a_listed_origin_may_send_and_read_with_cookies(on: Backend) {
+    let app = on.app_with(&[LISTED]).with_ada();
+    for origin in [APP, "http://localhost:3000"] {
+        let mut browser = Browser::new(&app);
+        let from = |request: Request| {
+            request
+                .header("Origin", origin)
+                .header("Sec-Fetch-Site", "same-site")
+        };
+        let response = browser.send(from(login(&app)));
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(cors(&response), [Some(origin), Some("true")]);
+        let csrf = browser.value("csrf_refresh_token").to_owned();
+        let refreshed = browser.send(from(app.post("/refresh").header("X-CSRF-TOKEN", csrf)));
+        assert_eq!((refreshed.status, cors(&refreshed)[0]), (200, Some(origin)));
+        let read = browser.send(from(app.get("/protected")));
+        assert_eq!((read.status, cors(&read)[0]), (200, Some(origin)));
+    }
+    // What a link does is for the server's own pages.
+    let link = app.get("/logout").header("Referer", format!("{APP}/"));
+    link.send()
+        .refused(403, "cross_site_request", "Cross-site request refused");
+}
+
+fn errors_too_can_be_read_by_a_listed_origin(on: Backend) {
+    let app = on
+        .app_with(&[LISTED, ("REVOCATION_STALE_LIMIT", "10s")])
+        .with_ada();
+    let program = app.bearer();
+    app.advance(std::time::Duration::from_secs(11));
+    let large = "x".repeat(20_000);
+    let json = "application/json";
+    for (status, request) in [
+        (400, app.post("/login").body(json, "{")),
+        (400, app.get("/sessions/%00")),
+        (401, app.get("/protected")),
+        (404, app.get("/nowhere")),
+        (405, app.request("PUT", "/login")),
+        (413, app.post("/login").body(json, large)),
+        (415, app.post("/login").body("text/plain", "{}")),
+        (422, app.get("/protected").bearer("x.y.z")),
+        (503, app.get("/protected").bearer(&program.access)),
+    ] {
+        let response = request.header("Origin", APP).send();
+        assert_eq!(response.status, status, "{response:?}");
+        assert_eq!(cors(&response), [Some(APP), Some("true")], "{response:?}");
+        let told = response.header("access-control-expose-headers").unwrap();
+        for name in ["retry-after", "x-request-id"] {
+            assert!(told.to_ascii_lowercase().contains(name), "{told}");
+        }
+    }
+}
+
+fn a_preflight_names_what_routes_use_and_no_more(on: Backend) {
+    let app = on.app_with(&[LISTED, ("JWT_REFRESH_CSRF_HEADER_NAME", "X-CSRF-REFRESH")]);
+    let preflight = |method: &str, headers: &str| {
+        app.request("OPTIONS", "/refresh")
+            .header("Origin", APP)
+            .header("Access-Control-Request-Method", method)
+            .header("Access-Control-Request-Headers", headers)
+            .send()
+    };
+    let listed = |response: &Response, name: &str| {
+        let value = response.header(name).unwrap().to_ascii_lowercase();
+        let mut words: Vec<String> = value
+            .split(',')
+            .map(|word| word.trim().to_owned())
+            .collect();
+        words.sort();
+        words.join(" ")
+    };
+    let headers = "content-type,x-csrf-token,x-csrf-refresh,authorization";
+    let response = preflight("POST", headers);
+    assert_eq!((response.status, response.body.as_str()), (200, ""));
+    assert_eq!(cors(&response), [Some(APP), Some("true")]);
+    assert_eq!(
+        listed(&response, "access-control-allow-methods"),
+        "delete get patch post"
+    );
+    assert_eq!(
+        listed(&response, "access-control-allow-headers"),
+        "authorization content-type x-csrf-refresh x-csrf-token x-request-id"
+    );
+    assert!(response.header("access-control-max-age").is_some());
+    for refused in [preflight("PUT", headers), preflight("POST", "X-Other")] {
+        assert_eq!(
+            (refused.status, cors(&refused)[0]),
+            (403, None),
+            "{refused:?}"
+        );
+        assert_eq!(refused.json()["code"], "cors_refused");
+    }
+}
+
+fn no_other_origin_is_let_in_however_alike(on: Backend) {
+    let app = on.app_with(&[LISTED]).with_ada();
+    for origin in [
+        OTHER,
+        "null",
+        "*",
+        "http://app.example.org",
+        "https://app.example.org:444",
+        "https://app.example.org.evil.example",
+        "https://evil-app.example.org",
+        "https://APP.example.org",
+        "https://app.example.org/",
+        "https://app.example.org, https://evil.example",
+    ] {
+        let read = app.get("/health/live").header("Origin", origin).send();
+        assert_eq!((read.status, cors(&read)[0]), (200, None), "{origin}");
+        let sent = login(&app).header("Origin", origin).send();
+        assert_eq!(cors(&sent)[0], None, "{origin}");
+        let preflight = app
+            .request("OPTIONS", "/login")
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST");
+        let preflight = preflight.send();
+        assert_eq!(
+            (preflight.status, cors(&preflight)[0]),
+            (403, None),
+            "{origin}"
+        );
+        for response in [read, sent, preflight] {
+            assert!(varies(&response), "{response:?}");
+        }
+    }
+    // A cache must not give an answer without these headers to a page that needs them.
+    assert!(varies(&app.get("/nowhere").send()));
+}
+
+fn varies(response: &Response) -> bool {
+    let values = response.headers.get_all("vary").iter();
+    let mut values = values.map(|value| value.to_str().unwrap().to_ascii_lowercase());
+    values.any(|value| value.split(',').any(|name| name.trim() == "origin"))
+}
+
+fn without_a_list_no_origin_is_let_in(on: Backend) {
+    let app = on.app();
+    for method in ["GET", "OPTIONS"] {
+        let own = format!("http://{}", app.address());
+        for origin in [APP, &own] {
+            let response = app
+                .request(method, "/health/live")
+                .header("Origin", origin)
+                .header("Access-Control-Request-Method", "GET")
+                .send();
+            assert_eq!(response.status, 200);
+            let mut names = response.headers.keys().map(|name| name.as_str());
+            assert!(
+                !names.any(|name| name.starts_with("access-control-")),
+                "{response:?}"
+            );
+            assert!(!varies(&response));
+        }
+    }
+}
+
+on_both_databases!(
+    no_page_of_another_site_can_make_a_browser_change_anything,
+    the_server_s_own_pages_and_programs_are_unhindered,
+    a_listed_origin_may_send_and_read_with_cookies,
+    errors_too_can_be_read_by_a_listed_origin,
+    a_preflight_names_what_routes_use_and_no_more,
+    no_other_origin_is_let_in_however_alike,
+    without_a_list_no_origin_is_let_in,
+);

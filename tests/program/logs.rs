@@ -1,0 +1,192 @@
+//! Logs: what they say, and what they never say, at any level.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::database::{Backend, Database};
+use crate::exchange::{Request, Response};
+use crate::jar::Jar;
+use crate::support::{Program, Served};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A browser that logs in, works, refreshes and logs out, and all that it had in its hands.
+struct Visitor<'a> {
+    served: &'a Served,
+    jar: Jar,
+    secrets: Vec<String>,
+}
+
+impl Visitor<'_> {
+    fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        csrf: &str,
+        body: Option<serde_json::Value>,
+    ) -> Response {
+        let mut request = self
+            .jar
+            .fill(Request::new(self.served.address, method, path));
+        if !csrf.is_empty() {
+            request = request.header("X-CSRF-TOKEN", self.jar.value(csrf));
+        }
+        let response = match body {
+            Some(body) => request.json(body).send(),
+            None => request.send(),
+        };
+        self.jar.keep(&response);
+        let values = response.cookies().into_iter().map(|cookie| cookie.value);
+        self.secrets
+            .extend(values.filter(|value| !value.is_empty()));
+        response
+    }
+
+    fn visit(&mut self) {
+        let user = json!({ "username": "ada", "password": PASSWORD, "remember": true });
+        assert_eq!(
+            self.send("POST", "/register", "", Some(user.clone()))
+                .status,
+            201
+        );
+        assert_eq!(self.send("POST", "/login", "", Some(user)).status, 200);
+        assert_eq!(self.send("GET", "/protected", "", None).status, 200);
+        assert_eq!(self.send("POST", "/refresh", "", None).status, 401);
+        assert_eq!(
+            self.send("POST", "/refresh", "csrf_access_token", None)
+                .status,
+            401
+        );
+        assert_eq!(
+            self.send("POST", "/refresh", "csrf_refresh_token", None)
+                .status,
+            200
+        );
+        let change = json!({ "current_password": "wrong horse", "new_password": "another horse" });
+        assert_eq!(
+            self.send(
+                "POST",
+                "/account/password",
+                "csrf_access_token",
+                Some(change)
+            )
+            .status,
+            401
+        );
+        assert_eq!(
+            self.send("POST", "/logout", "csrf_access_token", None)
+                .status,
+            200
+        );
+        let wrong = json!({ "username": PASSWORD, "password": "wrong horse" });
+        assert_eq!(self.send("POST", "/login", "", Some(wrong)).status, 401);
+    }
+}
+
+/// What a stranger may send to get a secret, or a line of its own, into the log.
+fn mischief(served: &Served, token: &str) {
+    for line in [
+        format!("GET /nowhere/{token}?jwt={token} HTTP/1.1\r\nHost: x"),
+        "GET /%0d%0a[2026-01-01T00:00:00Z%20ERROR%20forged]%1b[31m HTTP/1.1\r\nHost: x".to_owned(),
+        format!("GET /protected HTTP/1.1\r\nHost: x\r\nX-Request-Id: {token}"),
+        format!("GET /protected HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token} {token}"),
+        format!("GET /protected HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}"),
+        format!("{token} /protected HTTP/1.1\r\nHost: x"),
+        format!("GET {token} HTTP/1.1\r\nHost: x"),
+        format!("GET /protected HTTP/1.1\r\nHost: x\r\nBad Header{token}: {token}"),
+        format!("POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: {token}\r\nContent-Length: 1"),
+        format!(
+            "OPTIONS /login HTTP/1.1\r\nHost: x\r\nOrigin: {token}\r\nAccess-Control-Request-Method: {token}"
+        ),
+    ] {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        let head = format!("{line}\r\nConnection: close\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).unwrap();
+        // What is no HTTP may be cut off.
+        let _answer = stream.read_to_end(&mut Vec::new());
+    }
+}
+
+fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
+    const DSN: &str = "word-of-the-database";
+    let database = Database::create(on);
+    // The server of the tests asks for no password, and takes any.
+    let url = database
+        .url()
+        .replacen("postgres@", &format!("postgres:{DSN}@"), 1);
+    let program = Program::new()
+        .env("RUST_LOG", "trace")
+        .env("RUST_BACKTRACE", "full")
+        .env("DATABASE_URL", &url)
+        .env("SERVER_CORS_ORIGINS", "https://app.example.org");
+    let served = program.serve();
+    let mut visitor = Visitor {
+        served: &served,
+        jar: Jar::default(),
+        secrets: Vec::new(),
+    };
+    visitor.visit();
+    let mut secrets = visitor.secrets;
+    let program_s = json!({ "username": "ada", "password": PASSWORD, "tokens": "body" });
+    let pair = served.post("/login", &program_s);
+    for name in ["access_token", "refresh_token"] {
+        secrets.push(pair[name].as_str().unwrap().to_owned());
+    }
+    served.get("/protected", pair["access_token"].as_str().unwrap());
+    mischief(&served, pair["access_token"].as_str().unwrap());
+    let key = fs::read_to_string(program.path("data/secret_key")).unwrap();
+    let log = served.stop_and_read_log();
+    for line in [
+        "GET /protected 200",
+        "POST /login 401",
+        "GET (a path with a token in it) 404",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert!(
+        !log.contains("[2026-01-01T00:00:00Z ERROR forged]"),
+        "{log}"
+    );
+    assert!(!log.contains('\u{1b}'), "{log}");
+    assert_eq!(secrets.len(), 10, "four cookies twice, and two tokens");
+    let words = [
+        PASSWORD,
+        "wrong horse",
+        "another horse",
+        "horse",
+        "eyJ",
+        "$2b$",
+        "Bearer ",
+        DSN,
+        key.trim(),
+    ];
+    for secret in secrets.iter().map(String::as_str).chain(words) {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+on_both_databases!(no_log_line_has_anything_secret_at_any_level);
+
+#[test]
+fn without_an_access_log_only_requests_that_failed_by_our_fault_are_lines() {
+    let database = Database::create(Backend::Postgres);
+    let program = Program::new()
+        .env("DATABASE_URL", &database.url())
+        .env("SERVER_ACCESS_LOG", "off");
+    let served = program.serve();
+    assert_eq!(served.request("GET", "/health/ready", None).0, 200);
+    assert_eq!(served.request("GET", "/nowhere", None).0, 404);
+    drop(database);
+    assert_eq!(served.request("GET", "/health/ready", None).0, 503);
+    let log = served.stop_and_read_log();
+    assert!(log.contains("migration"), "other lines are there: {log}");
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("tokenpair::request"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("GET /health/ready 503"), "{log}");
+}

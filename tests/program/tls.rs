@@ -1,0 +1,232 @@
+//! https by the server itself: the certificate and its key, what is wrong with them, and their renewal.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+use crate::support::{Program, Served};
+
+/// A certificate for localhost that only those believe who are given it, and its key.
+struct Pair {
+    certificate: String,
+    key: String,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Self::made(|_| {})
+    }
+
+    fn made(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Self {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    fn write(&self, program: &Program) {
+        fs::write(program.path("key.pem"), &self.key).unwrap();
+        fs::write(program.path("cert.pem"), &self.certificate).unwrap();
+    }
+
+    /// What curl says that believes this certificate alone.
+    fn curl(&self, program: &Program, served: &Served, arguments: &[&str]) -> Output {
+        let believed = program.path("believed.pem");
+        fs::write(&believed, &self.certificate).unwrap();
+        let url = format!("https://{}/health/live", served.address);
+        Command::new("curl")
+            .args(["-sS", "--max-time", "20", "--noproxy", "*", "--cacert"])
+            .arg(believed)
+            .args(arguments)
+            .arg(url)
+            .output()
+            .unwrap()
+    }
+}
+
+fn program() -> Program {
+    Program::new()
+        .env("SERVER_TLS_CERT", "cert.pem")
+        .env("SERVER_TLS_KEY", "key.pem")
+}
+
+fn text(output: &Output) -> String {
+    let all = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8(all).unwrap()
+}
+
+#[test]
+fn the_server_speaks_https_and_http_2_and_its_cookies_are_secure() {
+    let (program, pair) = (program(), Pair::new());
+    pair.write(&program);
+    let served = program.serve();
+    assert!(
+        served.greeting.contains("listens on https://127.0.0.1:"),
+        "{}",
+        served.greeting
+    );
+    assert!(
+        served.greeting.contains("try: curl https://"),
+        "{}",
+        served.greeting
+    );
+    let curl = |arguments: &[&str]| text(&pair.curl(&program, &served, arguments));
+    for (version, spoken) in [("--http1.1", " 1.1"), ("--http2", " 2")] {
+        let said = curl(&[version, "-w", " %{http_version}"]);
+        assert_eq!(said, format!("{{\"status\":\"live\"}}{spoken}"));
+    }
+    for (version, good) in [("1.1", false), ("1.2", true), ("1.3", true)] {
+        let only = format!("--tlsv{version}");
+        let said = pair.curl(&program, &served, &[&only, "--tls-max", version]);
+        assert_eq!(said.status.success(), good, "{version}: {said:?}");
+    }
+    let user = r#"{"username": "ada", "password": "correct horse"}"#;
+    let post = |path: &str| {
+        let url = format!("https://{}{path}", served.address);
+        let json = "Content-Type: application/json";
+        // curl takes its own URL too, which does no harm.
+        curl(&["-i", "-H", json, "-d", user, &url])
+    };
+    assert!(post("/register").contains("\"username\":\"ada\""));
+    let login = post("/login");
+    let cookies = login
+        .lines()
+        .filter(|line| line.to_ascii_lowercase().starts_with("set-cookie"));
+    assert_eq!(
+        cookies.filter(|line| line.contains("; Secure")).count(),
+        4,
+        "{login}"
+    );
+}
+
+#[test]
+fn the_health_check_asks_by_https_whatever_the_certificate_says() {
+    let program = program();
+    Pair::made(|params| {
+        params.subject_alt_names = Vec::new();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    })
+    .write(&program);
+    let served = program.serve();
+    let check = |address: &str| {
+        let mut command = program.command(&["healthcheck"]);
+        command.env("SERVER_BIND", address).output().unwrap()
+    };
+    let address = served.address.to_string();
+    assert_eq!(text(&check(&address)).lines().last(), Some("ready"));
+    served.stop();
+    assert_eq!(check(&address).status.code(), Some(1));
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
+    let (program, first, second) = (program(), Pair::new(), Pair::new());
+    first.write(&program);
+    let served = program.serve();
+    assert!(first.curl(&program, &served, &[]).status.success());
+    assert!(!second.curl(&program, &served, &[]).status.success());
+    // Half of a renewal: the key is not the certificate's.
+    fs::write(program.path("key.pem"), &second.key).unwrap();
+    served.wait_for_log("TLS goes on with the certificate from before: the private key in key.pem");
+    assert!(first.curl(&program, &served, &[]).status.success());
+    fs::write(program.path("cert.pem"), &second.certificate).unwrap();
+    served.wait_for_log("the certificate was read again");
+    assert!(second.curl(&program, &served, &[]).status.success());
+    assert!(!first.curl(&program, &served, &[]).status.success());
+    fs::remove_file(program.path("cert.pem")).unwrap();
+    served.wait_for_log("SERVER_TLS_CERT names cert.pem, which cannot be read");
+    assert!(second.curl(&program, &served, &[]).status.success());
+    // The files are no good, and the server is: a container's health check must not end it.
+    let mut check = program.command(&["healthcheck"]);
+    let check = check.env("SERVER_BIND", served.address.to_string());
+    assert_eq!(check.output().unwrap().status.code(), Some(0));
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("PRIVATE KEY"), "{log}");
+    assert_eq!(log.matches("which cannot be read").count(), 1, "{log}");
+}
+
+#[test]
+fn what_tls_cannot_use_is_refused_at_start_with_the_cure() {
+    let (pair, other) = (Pair::new(), Pair::new());
+    let (no_certificate, no_key) = (
+        "SERVER_TLS_CERT names cert.pem, which holds no certificate in PEM",
+        "SERVER_TLS_KEY names key.pem, which holds no private key in PEM that needs no password",
+    );
+    let mismatch = "the private key in key.pem (SERVER_TLS_KEY) is not that of the first certificate in cert.pem (SERVER_TLS_CERT)";
+    for (certificate, key, complaint) in [
+        (
+            None,
+            None,
+            "SERVER_TLS_CERT names cert.pem, which cannot be read: No such file",
+        ),
+        (
+            Some(&pair.certificate),
+            None,
+            "SERVER_TLS_KEY names key.pem, which cannot be read: No such file",
+        ),
+        (Some(&pair.key), Some(&pair.key), no_certificate),
+        (Some(&String::new()), Some(&pair.key), no_certificate),
+        (Some(&pair.certificate), Some(&pair.certificate), no_key),
+        (Some(&pair.certificate), Some(&other.key), mismatch),
+    ] {
+        let program = program();
+        for (name, content) in [("cert.pem", certificate), ("key.pem", key)] {
+            if let Some(content) = content {
+                fs::write(program.path(name), content).unwrap();
+            }
+        }
+        for command in [&["serve"][..], &["config", "check"]] {
+            let said = program.run(command).failed();
+            assert!(said.contains(complaint), "{complaint}\n{said}");
+            assert!(
+                !said.contains("MII") && !said.contains("PRIVATE KEY-----\n"),
+                "{said}"
+            );
+        }
+    }
+    let program = program();
+    pair.write(&program);
+    assert_eq!(
+        program.run(&["config", "check"]).done(),
+        "the settings are good\n"
+    );
+}
+
+#[test]
+fn a_certificate_that_is_out_of_date_is_said_and_shown() {
+    for (begin, end, said) in [
+        (
+            2019,
+            2020,
+            "the certificate in cert.pem ended on 2020-01-01T00:00:00Z: browsers refuse it",
+        ),
+        (
+            4000,
+            4001,
+            "the certificate in cert.pem is good from 4000-01-01T00:00:00Z on",
+        ),
+    ] {
+        let program = program();
+        let pair = Pair::made(|params| {
+            params.not_before = rcgen::date_time_ymd(begin, 1, 1);
+            params.not_after = rcgen::date_time_ymd(end, 1, 1);
+        });
+        pair.write(&program);
+        let served = program.serve();
+        served.wait_for_log(said);
+        assert!(
+            pair.curl(&program, &served, &["--insecure"])
+                .status
+                .success()
+        );
+    }
+}
