@@ -80,7 +80,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`]).
+    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`](super::SessionPolicy::stale_limit)).
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
