@@ -142,9 +142,9 @@
 //!
 //! # The house
 //!
-//! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`] and
-//! `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`; `key_folder`; `server`;
-//! `cli`. Without default features it ends at [`config`].
+//! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`],
+//! [`throttle`] and `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`;
+//! `key_folder`; `server`; `cli`. Without default features it ends at [`config`].
 
 pub mod clock;
 pub mod config;
@@ -158,6 +158,7 @@ pub mod session;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod throttle;
 pub mod token;
 pub mod web;
 

@@ -19,18 +19,22 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("keys", &["clock"]),
     ("token", &["clock", "json", "keys"]),
     ("password", &["clock", "random"]),
+    ("throttle", &["clock"]),
     ("session", &["clock", "random", "token"]),
     (
         "web",
         &["clock", "json", "keys", "random", "session", "token"],
     ),
-    ("store", &["clock", "password", "session", "token"]),
+    (
+        "store",
+        &["clock", "password", "session", "throttle", "token"],
+    ),
     ("config", &["keys", "session", "token", "web"]),
     ("testing", &["clock", "keys", "session", "token", "web"]),
     (
         "settings",
         &[
-            "clock", "config", "keys", "password", "session", "store", "token", "web",
+            "clock", "config", "keys", "password", "session", "store", "throttle", "token", "web",
         ],
     ),
     ("key_folder", &["clock", "keys", "random"]),
@@ -46,6 +50,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "session",
             "settings",
             "store",
+            "throttle",
             "token",
             "web",
         ],

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, block_on, existing_store, import, settings, store};
 use crate::clock::Clock;
-use crate::password::{Password, Passwords};
+use crate::password::Password;
 use crate::server::{AccountError, Accounts};
 use crate::session::Act;
 use crate::settings::Settings;
@@ -122,10 +122,7 @@ impl Users {
     }
 
     fn accounts(&self) -> Result<Accounts, Failure> {
-        Ok(Accounts::new(
-            self.store.clone(),
-            Passwords::start(self.settings.password)?,
-        ))
+        Ok(Accounts::new(&self.settings, self.store.clone())?)
     }
 
     fn act(&self) -> Act {
@@ -189,7 +186,8 @@ impl Users {
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         let user = self.find(name).await?;
-        let hash = self.accounts()?.hash(source.read()?).await?;
+        let name = &user.subject.username;
+        let hash = self.accounts()?.hash(name, source.read()?).await?;
         self.change(&user, UserChange::Password { hash, keep: None })
             .await?;
         Ok(writeln!(

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Seconds, or a number with s, m, h, d or w behind it.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..)?.trim() {
         "" | "s" => 1,

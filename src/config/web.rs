@@ -21,6 +21,7 @@ pub(crate) fn web(reader: &mut Reader<'_>, default: WebPolicy, allowed: &[Locati
         remember: !reader.truth("JWT_SESSION_COOKIE", !default.remember),
         reissue_within: reader.duration("JWT_REISSUE_WITHIN", default.reissue_within),
         accept_foreign: reader.truth("JWT_ACCEPT_FOREIGN", default.accept_foreign),
+        trusted_proxies: default.trusted_proxies,
     }
 }
 

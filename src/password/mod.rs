@@ -3,6 +3,7 @@
 //! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on as many
 //! threads as there are cores, at the lowest priority, behind a bounded queue; a full queue is an error at once.
 
+mod fitness;
 mod foreign;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::sync::oneshot;
 
+pub use self::fitness::UnfitPassword;
 pub use self::foreign::{ForeignHash, ForeignHashError, Maker};
 use crate::random::random_text;
 
@@ -38,6 +40,10 @@ use crate::random::random_text;
 pub struct Password(SecretString);
 
 impl Password {
+    /// The longest password: four times what NIST SP 800-63B-4 asks for and more, and short enough that its JSON fits a
+    /// request's body however it is escaped.
+    pub const MAX_CHARS: usize = 1024;
+
     /// Nothing is trimmed, folded or cut.
     pub fn new(text: String) -> Self {
         Self(text.into())
@@ -46,6 +52,11 @@ impl Password {
     /// Its length in characters.
     pub fn chars(&self) -> usize {
         self.0.expose_secret().chars().count()
+    }
+
+    /// More than [`Password::MAX_CHARS`]: nobody has it, and nothing is hashed for it.
+    pub fn is_too_long(&self) -> bool {
+        self.chars() > Self::MAX_CHARS
     }
 
     /// What bcrypt gets. It reads 72 bytes and ends nothing at NUL, so what is longer or has one goes through
@@ -118,13 +129,16 @@ impl fmt::Debug for PasswordHash {
 pub struct PasswordPolicy {
     /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
     pub cost: u32,
-    /// How many may wait for a thread before the next is refused.
+    /// How many may wait for a thread before the next is refused (`PASSWORD_QUEUE`, 64).
     pub queue: usize,
-    /// The shortest password accepted at registration, in characters (NIST SP 800-63B-4).
+    /// The shortest password that one may choose, in characters (`PASSWORD_MIN_LENGTH`, 8; OWASP ASVS 5.0, 6.2.1).
     pub min_chars: usize,
 }
 
 impl PasswordPolicy {
+    /// The shortest lengths accepted: 8 is the least, and 64 characters must be allowed (OWASP ASVS 5.0, 6.2.9).
+    pub const MIN_CHARS: std::ops::RangeInclusive<usize> = 8..=64;
+
     /// The costs accepted: less than 10 is too cheap to steal (OWASP), more than 16 takes seconds.
     pub const COSTS: std::ops::RangeInclusive<u32> = 10..=16;
 }

@@ -1,11 +1,18 @@
 //! Accounts: register and authenticate, for the routes and for the commands.
 
-use thiserror::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::password::{Password, PasswordError, PasswordHash, Passwords};
+use thiserror::Error;
+use url::Url;
+
+use super::throttle::Throttle;
+use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword};
 use crate::session::{Act, Revocation, StoreError, Subject};
+use crate::settings::Settings;
 use crate::store::{
-    Changed, DieselStore, EventKind, NewUser, UserChange, UserError, Username, UsernameError,
+    Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, UserError, Username,
+    UsernameError,
 };
 
 /// Users over a store and a pool of hashing threads. Cheap to clone.
@@ -13,6 +20,8 @@ use crate::store::{
 pub struct Accounts {
     store: DieselStore,
     passwords: Passwords,
+    throttle: Throttle,
+    names: Arc<[String]>,
 }
 
 /// Why an account was not made or not looked into.
@@ -21,15 +30,18 @@ pub enum AccountError {
     /// The name has no good form.
     #[error(transparent)]
     Username(#[from] UsernameError),
-    /// The password has too few characters.
-    #[error("a password has at least {0} characters")]
-    PasswordTooShort(usize),
+    /// The password is not fit to be one.
+    #[error(transparent)]
+    Unfit(#[from] UnfitPassword),
     /// Someone has that name.
     #[error("the username is taken")]
     Taken,
     /// The password is not the user's.
     #[error("the password is wrong")]
     WrongPassword,
+    /// Too many failures before; the next attempt may be made after so long.
+    #[error("too many attempts; try again in {} s", .0.as_secs())]
+    TooManyAttempts(Duration),
     /// Without this user nobody could manage the others.
     #[error("without the last admin nobody could manage the others")]
     LastAdmin,
@@ -62,9 +74,24 @@ impl From<UserError> for AccountError {
 }
 
 impl Accounts {
-    /// Accounts over `store`, hashing with `passwords`.
-    pub const fn new(store: DieselStore, passwords: Passwords) -> Self {
-        Self { store, passwords }
+    /// Accounts over `store`, under these settings.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no threads to hash on.
+    pub fn new(settings: &Settings, store: DieselStore) -> std::io::Result<Self> {
+        Ok(Self {
+            store,
+            passwords: Passwords::start(settings.password)?,
+            throttle: Throttle::default(),
+            names: server_names(settings.public_url.as_ref()).into(),
+        })
+    }
+
+    /// The same, counting failures. Commands need no patience.
+    #[must_use]
+    pub(super) fn throttled(self, throttle: Throttle) -> Self {
+        Self { throttle, ..self }
     }
 
     /// Makes an account.
@@ -80,7 +107,9 @@ impl Accounts {
         act: &Act,
     ) -> Result<Subject, AccountError> {
         let username = Username::parse(username)?;
-        let password_hash = self.hash(password).await?;
+        self.check(username.key(), &password)?;
+        self.throttle.registration(act).await?;
+        let password_hash = self.passwords.hash(password).await?;
         Ok(self
             .store
             .create_user(
@@ -100,28 +129,28 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`AccountError`] if the database or the pool failed; that is no answer.
+    /// [`AccountError`] if the database or the pool failed, or there were too many failures before, of that name or from
+    /// that network; that is no answer.
     pub async fn authenticate(
         &self,
         username: &str,
         password: Password,
         act: &Act,
     ) -> Result<Option<Subject>, AccountError> {
+        let attempt = self.throttle.login(username, act).await?;
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
             Err(_) => None,
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self
-            .passwords
-            .verify(password.clone(), hash.clone())
-            .await?;
+        let right = self.verify(password.clone(), hash.clone()).await?;
         let subject = user.map(|user| user.subject);
         let refused = match &subject {
             None => "unknown user",
             Some(_) if !right => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
             Some(subject) => {
+                attempt.succeeded().await?;
                 if let Some(stale) = hash.filter(|hash| self.passwords.is_stale(hash)) {
                     let accounts = self.clone();
                     actix_web::rt::spawn(accounts.renew(subject.id.clone(), password, stale));
@@ -129,9 +158,13 @@ impl Accounts {
                 return Ok(Some(subject.clone()));
             }
         };
-        let id = subject.map(|subject| subject.id);
+        let refusal = Refusal {
+            kind: EventKind::LoginFailed,
+            user_id: subject.map(|subject| subject.id),
+            detail: refused,
+        };
         self.store
-            .record_refusal(EventKind::LoginFailed, id.as_deref(), refused, act)
+            .record_refusal(refusal, attempt.counters, act)
             .await?;
         Ok(None)
     }
@@ -161,8 +194,12 @@ impl Accounts {
         (current, new): (Password, Password),
         act: &Act,
     ) -> Result<Revocation, AccountError> {
-        self.confirm(user_id, current, act).await?;
-        let hash = self.hash(new).await?;
+        let user = self.store.user_by_id(user_id).await?;
+        let name = user.as_ref().map(|user| user.subject.username.clone());
+        let name = name.unwrap_or_default();
+        self.check(&name, &new)?;
+        self.confirm(user_id, user, current, act).await?;
+        let hash = self.hash(&name, new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         self.store
@@ -182,38 +219,79 @@ impl Accounts {
         password: Password,
         act: &Act,
     ) -> Result<Revocation, AccountError> {
-        self.confirm(user_id, password, act).await?;
+        let user = self.store.user_by_id(user_id).await?;
+        self.confirm(user_id, user, password, act).await?;
         self.store.delete_user(user_id, act).await?.try_into()
     }
 
     async fn confirm(
         &self,
         user_id: &str,
+        user: Option<User>,
         password: Password,
         act: &Act,
     ) -> Result<(), AccountError> {
-        let user = self.store.user_by_id(user_id).await?;
+        let attempt = self.throttle.confirmation(user_id, act).await?;
         let hash = user.map(|user| user.password_hash);
-        if self.passwords.verify(password, hash).await? {
-            return Ok(());
+        if self.verify(password, hash).await? {
+            return attempt.succeeded().await;
         }
-        let kind = EventKind::ConfirmationFailed;
+        let refusal = Refusal {
+            kind: EventKind::ConfirmationFailed,
+            user_id: Some(user_id.to_owned()),
+            detail: "wrong password",
+        };
         self.store
-            .record_refusal(kind, Some(user_id), "wrong password", act)
+            .record_refusal(refusal, attempt.counters, act)
             .await?;
         Err(AccountError::WrongPassword)
     }
 
-    /// Hashes a password that someone wants to have.
+    /// Nobody has a password that is too long, so that needs no hash, whoever's it was meant to be.
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<bool, PasswordError> {
+        if password.is_too_long() {
+            return Ok(false);
+        }
+        self.passwords.verify(password, hash).await
+    }
+
+    /// Whether a password is fit for the user of that name.
+    fn check(&self, username: &str, password: &Password) -> Result<(), UnfitPassword> {
+        let words: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let context = [words.as_slice(), &[username]].concat();
+        self.passwords.policy().check(password, &context)
+    }
+
+    /// Hashes a password that the user of that name wants to have.
     ///
     /// # Errors
     ///
-    /// [`AccountError::PasswordTooShort`], or what the pool says.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, AccountError> {
-        let min_chars = self.passwords.policy().min_chars;
-        if password.chars() < min_chars {
-            return Err(AccountError::PasswordTooShort(min_chars));
-        }
+    /// [`AccountError::Unfit`], or what the pool says.
+    pub async fn hash(
+        &self,
+        username: &str,
+        password: Password,
+    ) -> Result<PasswordHash, AccountError> {
+        self.check(username, &password)?;
         Ok(self.passwords.hash(password).await?)
     }
+}
+
+/// What an attacker would try first on this server: its own name, its host's, and the parts of that.
+fn server_names(public_url: Option<&Url>) -> Vec<String> {
+    let host = public_url
+        .and_then(Url::domain)
+        .unwrap_or_default()
+        .to_owned();
+    let parts = host.split('.').map(str::to_owned);
+    let names = [env!("CARGO_PKG_NAME").to_owned(), host.clone()];
+    names
+        .into_iter()
+        .chain(parts)
+        .filter(|name| !name.is_empty())
+        .collect()
 }

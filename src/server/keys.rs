@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aws_lc_rs::hmac;
 use secrecy::ExposeSecret;
 
 use super::{StartError, secret};
@@ -88,6 +89,27 @@ fn followed(folder: KeyFolder, settings: &Settings) -> Result<Keys, StartError> 
         ring: with_previous(held.ring, &followed.previous)?,
         followed: Some(followed),
     })
+}
+
+/// The key under which failures are counted: the same on all servers that began with the same key, and of no use to whoever
+/// reads the database alone.
+pub(super) fn throttle_key(settings: &Settings) -> Result<hmac::Key, StartError> {
+    let material = match &settings.keys {
+        KeySource::Secret(text) | KeySource::PrivateKey(text) => {
+            text.expose_secret().as_bytes().to_vec()
+        }
+        KeySource::KeptSecret(path) => secret_in(path)?.unwrap_or_default(),
+        KeySource::Folder(path) | KeySource::KeptFolder(path) => {
+            let held = KeyFolder::new(path).read()?;
+            let signing = held.of_state(KeyState::Signing);
+            let signing = signing.ok_or(KeyError::NoSigningKey)?;
+            let path = path.join(&signing.file);
+            std::fs::read(&path).map_err(unreadable(&path))?
+        }
+    };
+    let material = hmac::Key::new(hmac::HMAC_SHA256, &material);
+    let derived = hmac::sign(&material, b"tokenpair throttle v1");
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
 }
 
 /// They have no key ID, so a token finds them by its algorithm, which no key pair has.

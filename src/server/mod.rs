@@ -12,6 +12,7 @@ mod panics;
 mod routes;
 mod secret;
 mod telemetry;
+mod throttle;
 mod tls;
 mod unread;
 
@@ -30,12 +31,12 @@ use self::browser::Origins;
 use self::envelope::Edge;
 use self::keys::Followed;
 pub use self::telemetry::start_logging;
+use self::throttle::Throttle;
 use self::tls::Certificates;
 pub use self::tls::{TlsError, check_tls};
 use crate::clock::Clock;
 use crate::key_folder::FolderError;
 use crate::keys::{KeyError, KeyRing};
-use crate::password::Passwords;
 use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
 use crate::store::{DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
@@ -153,7 +154,9 @@ impl Server {
         let tokens = Tokens::new(keys.ring, settings.tokens.clone());
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
         sessions.sync_revocations(clock.now()).await?;
-        let passwords = Passwords::start(settings.password).map_err(StartError::Threads)?;
+        let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
+        let throttle_key = keys::throttle_key(settings)?;
+        let throttle = Throttle::new(settings.throttle, throttle_key, store.clone());
         let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
         let public_origin = settings
             .public_url
@@ -164,7 +167,7 @@ impl Server {
             auth,
             openapi: openapi?,
             sessions: sessions.clone(),
-            accounts: Accounts::new(store.clone(), passwords),
+            accounts: accounts.throttled(throttle),
             store,
             registration: settings.registration,
             origins: Origins::of(settings),

@@ -188,6 +188,11 @@ fn complete(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
         ("413", "The body is too large.", has_body),
         ("415", "The body is of another type.", has_body),
         ("422", "A token that is none.", !is_open),
+        (
+            "429",
+            "Too many attempts; try again after a while.",
+            has_body,
+        ),
         ("503", "For the moment it cannot be told; try again.", true),
     ];
     for (status, what, may) in may_happen {

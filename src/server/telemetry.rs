@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::panics::log_panics;
 use crate::settings::{AccessLog, Settings};
-use crate::web::Rejection;
+use crate::web::{Rejection, client_ip};
 
 /// How `RUST_LOG` names the lines of requests: `tokenpair::request=warn` leaves out those that went well.
 const TARGET: &str = "tokenpair::request";
@@ -87,10 +87,12 @@ pub(super) async fn log_request<B: MessageBody>(
         let status = response.status().as_u16();
         let millis = started.elapsed().as_secs_f64() * 1000.0;
         let rejected = rejected(&response);
+        let ip = client_ip(response.request()).map(|ip| format!(" ip={ip}"));
+        let ip = ip.unwrap_or_default();
         log::log!(
             target: TARGET,
             level,
-            "{method} {route} {status} {millis:.1}ms id={id}{rejected}"
+            "{method} {route} {status} {millis:.1}ms id={id}{ip}{rejected}"
         );
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

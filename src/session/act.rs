@@ -21,7 +21,7 @@ pub struct Act {
     /// The id of the user whose access token the request was admitted by, or [`Act::OPERATOR`]; none at a login, a
     /// refresh and a logout, which need no access token.
     pub by: Option<String>,
-    /// The peer's address.
+    /// The client's address.
     pub ip: Option<String>,
 }
 

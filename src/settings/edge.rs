@@ -117,6 +117,12 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
                       set PUBLIC_URL to the https address that browsers use";
         remarks.push(remark.to_owned());
     }
+    let https = url.is_some_and(|url| url.scheme() == "https");
+    if https && settings.tls.is_none() && settings.web.trusted_proxies.is_empty() {
+        let remark = "PUBLIC_URL is https, and SERVER_TRUSTED_PROXIES names no proxy: \
+                      if one stands before this server, everybody seems to have its address";
+        remarks.push(remark.to_owned());
+    }
     let origins = settings.cors_origins.iter();
     remarks.extend(origins.filter_map(|origin| remark_on(&origin.parse().ok()?, settings)));
     remarks

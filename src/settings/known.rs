@@ -57,6 +57,11 @@ pub const KNOWN: &[Known] = &[
         "off: no line a request in the log, but for those that failed by a fault of the server.",
     ),
     known(
+        "SERVER_TRUSTED_PROXIES",
+        "none",
+        "Addresses or networks of proxies before the server, whose Forwarded or X-Forwarded-For says where a request came from.",
+    ),
+    known(
         "PUBLIC_URL",
         "SERVER_BIND, on loopback",
         "The address browsers use; decides on Secure cookies.",
@@ -76,6 +81,31 @@ pub const KNOWN: &[Known] = &[
         "PASSWORD_BCRYPT_COST",
         "12",
         "bcrypt's cost, 10 to 16; each step doubles the time of a login.",
+    ),
+    known(
+        "PASSWORD_MIN_LENGTH",
+        "8",
+        "The shortest password that one may choose, in characters; 8 to 64.",
+    ),
+    known(
+        "PASSWORD_QUEUE",
+        "64",
+        "How many passwords may wait to be hashed; past it a request gets 503 and may come again.",
+    ),
+    known(
+        "THROTTLE",
+        "on",
+        "Makes those wait who give too many wrong passwords; off for tests.",
+    ),
+    known(
+        "THROTTLE_ACCOUNT",
+        "10/15m",
+        "Wrong passwords for one account that one network may give in that time; all networks together ten times as many.",
+    ),
+    known(
+        "THROTTLE_PEER",
+        "100/15m",
+        "Wrong passwords, and as many registrations, that one network (an IPv4 address, an IPv6 /64) may send in that time.",
     ),
     known(
         "SESSION_MAX_AGE",
@@ -280,6 +310,7 @@ pub(super) const PREFIXES: &[&str] = &[
     "SERVER_",
     "SESSION_",
     "PASSWORD_",
+    "THROTTLE",
     "REVOCATION_",
     "AUDIT_",
 ];

@@ -24,6 +24,7 @@ use crate::keys::{Algorithm, VerifyingKey};
 use crate::password::PasswordPolicy;
 use crate::session::SessionPolicy;
 use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
+use crate::throttle::ThrottlePolicy;
 use crate::token::TokenPolicy;
 use crate::web::WebPolicy;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub registration: Registration,
     /// `PASSWORD_*`
     pub password: PasswordPolicy,
+    /// `THROTTLE`, `THROTTLE_*`; none if it is off.
+    pub throttle: Option<ThrottlePolicy>,
     /// `JWT_ALGORITHM`
     pub algorithm: Algorithm,
     /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY` or `JWT_KEYS_DIR`
@@ -132,6 +135,7 @@ impl Settings {
             },
             registration: policies::registration(&mut reader),
             password: policies::password(&mut reader),
+            throttle: policies::throttle(&mut reader),
             algorithm,
             previous: keys::previous(&mut reader, algorithm, &source),
             keys: source,

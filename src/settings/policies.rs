@@ -1,21 +1,23 @@
 //! From texts to the policies of the floors below, one function each.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::Url;
 
 use super::Registration;
 use super::edge::is_loopback;
 use crate::config;
-use crate::config::reader::Reader;
+use crate::config::reader::{Reader, parse_duration};
 use crate::config::tokens::{self, Never};
 use crate::password::PasswordPolicy;
 use crate::session::{ReusePolicy, SessionPolicy};
 use crate::store::{DatabaseUrl, PurgePolicy};
+use crate::throttle::{Rate, ThrottlePolicy};
 use crate::token::TokenPolicy;
-use crate::web::{CookiePolicy, Location, WebPolicy};
+use crate::web::{CookiePolicy, Location, TrustedProxies, WebPolicy};
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -62,8 +64,37 @@ pub(super) fn password(reader: &mut Reader<'_>) -> PasswordPolicy {
     let default = PasswordPolicy::default();
     PasswordPolicy {
         cost: reader.number("PASSWORD_BCRYPT_COST", default.cost, PasswordPolicy::COSTS),
-        ..default
+        queue: reader.number("PASSWORD_QUEUE", default.queue, 1..=10_000),
+        min_chars: reader.number(
+            "PASSWORD_MIN_LENGTH",
+            default.min_chars,
+            PasswordPolicy::MIN_CHARS,
+        ),
     }
+}
+
+pub(super) fn throttle(reader: &mut Reader<'_>) -> Option<ThrottlePolicy> {
+    let default = ThrottlePolicy::default();
+    let policy = ThrottlePolicy {
+        account: rate(reader, "THROTTLE_ACCOUNT", default.account),
+        peer: rate(reader, "THROTTLE_PEER", default.peer),
+    };
+    reader.truth("THROTTLE", true).then_some(policy)
+}
+
+fn rate(reader: &mut Reader<'_>, name: &str, default: Rate) -> Rate {
+    let wanted =
+        "write how many failures in what time, as in 10/15m: 1 to 1000000, in a second to a day";
+    reader.parsed(name, default, wanted, |text| {
+        let (count, per) = text.split_once('/')?;
+        let rate = Rate {
+            count: count.trim().parse().ok()?,
+            per: parse_duration(per.trim())?,
+        };
+        let sane =
+            (1..=1_000_000).contains(&rate.count) && (1..=86_400).contains(&rate.per.as_secs());
+        sane.then_some(rate)
+    })
 }
 
 pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
@@ -84,7 +115,25 @@ pub(super) fn web(reader: &mut Reader<'_>, public_url: Option<&Url>) -> WebPolic
         ..default.cookies
     };
     let allowed = [Location::Cookies, Location::Headers];
-    config::web::web(reader, WebPolicy { cookies, ..default }, &allowed)
+    let default = WebPolicy {
+        cookies,
+        trusted_proxies: trusted_proxies(reader),
+        ..default
+    };
+    config::web::web(reader, default, &allowed)
+}
+
+fn trusted_proxies(reader: &mut Reader<'_>) -> TrustedProxies {
+    let wanted = "write the proxies' addresses or networks with commas, as in 10.0.0.1,10.1.0.0/16; \
+                  who trusts everybody (/0) lets anyone claim any address";
+    let network = |text: &str| {
+        let network: IpNet = text
+            .parse()
+            .or_else(|_| text.parse().map(IpAddr::into))
+            .ok()?;
+        (network.prefix_len() > 0).then_some(network)
+    };
+    TrustedProxies::new(reader.parsed_list("SERVER_TRUSTED_PROXIES", Vec::new(), wanted, network))
 }
 
 /// Tokens carry a CSRF value where they may travel in protected cookies.

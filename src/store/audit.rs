@@ -30,6 +30,8 @@ pub enum EventKind {
     LoginFailed,
     /// The password given to confirm a change was wrong.
     ConfirmationFailed,
+    /// Too many passwords were refused, and whoever gave them has to wait; the detail says what was counted.
+    Throttled,
     /// A session ended by its own logout.
     Logout,
     /// A refresh token came back whose answer had been lost; the session goes on.
@@ -56,10 +58,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Login,
         Self::LoginFailed,
         Self::ConfirmationFailed,
+        Self::Throttled,
         Self::Logout,
         Self::RefreshRecovered,
         Self::RefreshForward,
@@ -79,6 +82,7 @@ impl EventKind {
             Self::Login => "login",
             Self::LoginFailed => "login_failed",
             Self::ConfirmationFailed => "confirmation_failed",
+            Self::Throttled => "throttled",
             Self::Logout => "logout",
             Self::RefreshRecovered => "refresh_recovered",
             Self::RefreshForward => "refresh_forward",
@@ -131,6 +135,17 @@ pub struct Event {
     pub detail: Option<String>,
 }
 
+/// A password that was refused: at a login, or where one had to be given again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// Which of the two.
+    pub kind: EventKind,
+    /// Whose it was taken for, if anyone's.
+    pub user_id: Option<String>,
+    /// Why.
+    pub detail: &'static str,
+}
+
 /// Which events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventQuery {
@@ -176,6 +191,20 @@ impl<'a> NewEvent<'a> {
             | EndReason::Password => {
                 Self::new(EventKind::SessionRevoked, act).detail(reason.word())
             }
+        }
+    }
+
+    pub(super) fn of_refusal(refusal: Refusal, act: &'a Act) -> Self {
+        Self {
+            user_id: refusal.user_id,
+            ..Self::new(refusal.kind, act).detail(refusal.detail)
+        }
+    }
+
+    pub(super) fn maybe_user(self, id: Option<&str>) -> Self {
+        Self {
+            user_id: id.map(str::to_owned),
+            ..self
         }
     }
 
@@ -264,27 +293,6 @@ impl From<EventRow> for Event {
 }
 
 impl DieselStore {
-    /// Records that a password was refused: at a login, or where one had to be given again. `user_id` is whose it was
-    /// taken for, if anyone's.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database failed.
-    pub async fn record_refusal(
-        &self,
-        kind: EventKind,
-        user_id: Option<&str>,
-        detail: &'static str,
-        act: &Act,
-    ) -> Result<(), StoreError> {
-        let (user_id, act) = (user_id.map(str::to_owned), act.clone());
-        self.write_one(move |conn| {
-            let event = NewEvent::new(kind, &act).detail(detail);
-            NewEvent { user_id, ..event }.record(conn)
-        })
-        .await
-    }
-
     /// Events, the latest first.
     ///
     /// ```

@@ -39,10 +39,11 @@ mod purge;
 mod revocations;
 mod schema;
 mod sessions;
+mod throttle;
 mod url;
 mod users;
 
-pub use self::audit::{Event, EventKind, EventQuery};
+pub use self::audit::{Event, EventKind, EventQuery, Refusal};
 pub use self::changes::{ADMIN, Changed, UserChange};
 pub use self::connection::{DieselStore, StorePolicy};
 pub use self::migrations::MigrationError;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::connection::{Conn, DieselStore};
-use super::schema::{audit_events, revocations, sessions};
+use super::schema::{audit_events, revocations, sessions, throttle};
 use crate::clock::Timestamp;
 use crate::session::StoreError;
 
@@ -25,6 +25,8 @@ pub struct Purged {
     pub revocations: usize,
     /// Audit events past their time.
     pub events: usize,
+    /// Tallies of failures that mean nothing any more.
+    pub tallies: usize,
 }
 
 impl fmt::Display for Purged {
@@ -33,10 +35,11 @@ impl fmt::Display for Purged {
             sessions,
             revocations,
             events,
+            tallies,
         } = self;
         write!(
             f,
-            "{sessions} sessions, {revocations} revocations and {events} audit events"
+            "{sessions} sessions, {revocations} revocations, {events} audit events and {tallies} tallies of failures"
         )
     }
 }
@@ -97,6 +100,7 @@ impl DieselStore {
                 .in_batches(old_revocations, now - policy.revocations)
                 .await?,
             events: self.in_batches(old_events, now - policy.events).await?,
+            tallies: self.in_batches(old_tallies, now).await?,
         })
     }
 
@@ -129,7 +133,11 @@ macro_rules! old {
                 .limit(BATCH)
                 .select($table::id)
                 .load(conn)?;
-            diesel::delete($table::table.filter($table::id.eq_any(ids))).execute(conn)
+            // Once more what is old: one of them may have been counted anew meanwhile.
+            let still_old = $table::table
+                .filter($table::id.eq_any(ids))
+                .filter($table::$column.lt(before.unix()));
+            diesel::delete(still_old).execute(conn)
         }
     };
 }
@@ -137,3 +145,4 @@ macro_rules! old {
 old!(old_sessions, sessions, expires_at);
 old!(old_revocations, revocations, at);
 old!(old_events, audit_events, at);
+old!(old_tallies, throttle, until_at);

@@ -64,5 +64,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    throttle (id) {
+        id -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+        until_at -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, revocations);

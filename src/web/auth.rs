@@ -14,6 +14,7 @@ use super::cookies::CookiePolicy;
 use super::csrf::CsrfPolicy;
 use super::loaders::Loaders;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
+use super::proxies::TrustedProxies;
 use super::rejection::Rejection;
 use crate::clock::{Clock, Timestamp};
 use crate::session::Sessions;
@@ -64,6 +65,8 @@ pub struct WebPolicy {
     /// Whether tokens without a session (`sid`) are taken beside a record of sessions (`JWT_ACCEPT_FOREIGN`, no): those of a
     /// Flask app under the same secret. They cannot be ended before their time.
     pub accept_foreign: bool,
+    /// The proxies whose word is taken for where a request came from (none).
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for WebPolicy {
@@ -79,6 +82,7 @@ impl Default for WebPolicy {
             remember: false,
             reissue_within: Duration::from_secs(30 * 60),
             accept_foreign: false,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::auth::Auth;
+use super::proxies::client_ip;
 use super::rejection::Rejection;
 use super::verify::Verified;
 use crate::session::{Act, Device};
@@ -15,7 +16,7 @@ use crate::session::{Act, Device};
 /// What is kept of a `User-Agent`, in characters.
 const ENOUGH: usize = 256;
 
-/// The browser's own words, of which 256 characters are kept, and the peer's address.
+/// The browser's own words, of which 256 characters are kept, and where it is ([`client_ip`]).
 ///
 /// ```
 /// use actix_web::test::TestRequest;
@@ -28,7 +29,7 @@ const ENOUGH: usize = 256;
 ///     .to_http_request();
 /// let device = device(&request);
 /// assert_eq!(device.user_agent.as_deref(), Some("Phone 1"));
-/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // behind a proxy, the proxy's
+/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // unless a trusted proxy says so
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn device(request: &HttpRequest) -> Device {
@@ -43,12 +44,11 @@ pub fn device(request: &HttpRequest) -> Device {
     }
 }
 
-/// The peer's address: what a header claims of addresses is anyone's to claim.
 fn ip(request: &HttpRequest) -> Option<String> {
-    request.peer_addr().map(|peer| peer.ip().to_string())
+    client_ip(request).map(|address| address.to_string())
 }
 
-/// What is done by this request: now, from the peer's address, by the user of its access token if a guard has verified
+/// What is done by this request: now, from the client's address ([`client_ip`]), by the user of its access token if a guard has verified
 /// one. So in a handler's signature it stands behind the guard.
 ///
 /// ```

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -111,6 +112,15 @@ impl Rejection {
         }
     }
 
+    /// Tells the client when to come again, in whole seconds: `Retry-After`, and `retry_after` in the JSON.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX)),
+            ..self
+        }
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn caused_by(self, cause: impl Error + Send + Sync + 'static) -> Self {
@@ -132,18 +142,14 @@ impl Rejection {
     /// assert_eq!(response.headers().get("Retry-After").unwrap(), "1"); // seconds
     /// ```
     pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        const SECONDS: u32 = 1;
-        let rejection = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "Temporarily unavailable",
         )
         .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
-        .caused_by(cause);
-        Self {
-            retry_after: Some(SECONDS),
-            ..rejection
-        }
+        .retry_after(Duration::from_secs(1))
+        .caused_by(cause)
     }
 
     /// 500: our mistake. The body is a constant; the cause is only logged.

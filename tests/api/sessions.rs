@@ -173,16 +173,17 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     let store = app.other_store();
     let keep = PurgePolicy::default();
     let purge = |store: &DieselStore| block_on(store.purge(app.now(), keep)).unwrap();
-    let purged = |sessions, revocations, events| Purged {
+    let purged = |sessions, revocations, events, tallies| Purged {
         sessions,
         revocations,
         events,
+        tallies,
     };
-    assert_eq!(purge(&store), purged(0, 0, 0));
+    assert_eq!(purge(&store), purged(0, 0, 0, 0));
     app.advance(Duration::from_secs(31 * 86_400));
     assert_eq!(
         purge(&store),
-        purged(0, 1, 0),
+        purged(0, 1, 0, 1),
         "no token that it concerns is believed any more"
     );
     old.try_refresh()
@@ -191,11 +192,11 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     let new = app.bearer();
     assert_eq!(
         purge(&store),
-        purged(0, 0, 3),
+        purged(0, 0, 3, 0),
         "a week after its end a session is still known, but not who made it 90 days ago"
     );
     app.advance(Duration::from_secs(7 * 86_400));
-    assert_eq!(purge(&store), purged(1, 0, 0));
+    assert_eq!(purge(&store), purged(1, 0, 0, 0));
     assert_eq!(new.try_refresh().status, 200);
 }
 

@@ -78,7 +78,10 @@ fn counted(on: Backend) -> Vec<(&'static str, Vec<String>)> {
     let app = recorded_app(on);
     let mut ada = app.bearer();
     let mut browser = app.browser();
-    let wrong = json!({ "username": ADA.0, "password": "not hers" });
+    let fail = || {
+        let wrong = json!({ "username": ADA.0, "password": "not hers" });
+        app.post("/login").json(wrong).send();
+    };
     let mut counts = vec![
         ("login", sent(&app, || app.bearer())),
         ("protected", sent(&app, || ada.get("/protected"))),
@@ -93,9 +96,20 @@ fn counted(on: Backend) -> Vec<(&'static str, Vec<String>)> {
     counts.extend([
         ("reissue", sent(&app, || browser.get("/protected"))),
         ("logout", sent(&app, || browser.post("/logout"))),
+        ("failed login", sent(&app, fail)),
+        ("login after a failed one", sent(&app, || app.bearer())),
+    ]);
+    for _ in 0..10 {
+        fail();
+    }
+    let bob = json!({ "username": "bob", "password": ADA.1 });
+    counts.extend([
+        ("login that has to wait", sent(&app, fail)),
         (
-            "failed login",
-            sent(&app, || app.post("/login").json(wrong).send()),
+            "registration",
+            sent(&app, || {
+                app.post("/register").json(bob).send();
+            }),
         ),
     ]);
     counts
@@ -141,9 +155,15 @@ fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
         .unwrap();
         (table, counted.rows)
     };
-    ["users", "sessions", "revocations", "audit_events"]
-        .map(count)
-        .into()
+    [
+        "users",
+        "sessions",
+        "revocations",
+        "audit_events",
+        "throttle",
+    ]
+    .map(count)
+    .into()
 }
 
 fn three_hundred_refreshes_add_no_row(on: Backend) {

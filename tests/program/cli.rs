@@ -133,6 +133,11 @@ fn users_are_managed_from_the_command_line() {
         short.failed(),
         "tokenpair: a password has at least 8 characters\n"
     );
+    for guessed in ["iloveyou", "Robertson!"] {
+        let common =
+            program.run_with_input(&["user", "add", "robertson", "--password-stdin"], guessed);
+        assert_eq!(common.failed(), "tokenpair: the password is too common\n");
+    }
     let odd = program.run_with_input(&["user", "add", "two words", "--password-stdin"], PASSWORD);
     assert!(odd.failed().contains("a username has letters, digits"));
 
@@ -171,6 +176,9 @@ fn users_are_managed_from_the_command_line() {
         )
         .done();
     assert_eq!((login(PASSWORD), login("another password")), (401, 200));
+    let common =
+        program.run_with_input(&["user", "password", "ada", "--password-stdin"], "iloveyou");
+    assert_eq!(common.failed(), "tokenpair: the password is too common\n");
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(
         nobody.failed(),
@@ -261,8 +269,11 @@ fn purge_deletes_what_is_long_over_however_much_that_is() {
     let old = "WITH RECURSIVE old(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM old WHERE n < 1700) \
                INSERT INTO audit_events SELECT 'old ' || n, n, 'login', NULL, NULL, NULL, NULL, NULL FROM old";
     sql_query(old).execute(&mut database).unwrap();
-    let purged =
-        |events: usize| format!("purged 0 sessions, 0 revocations and {events} audit events\n");
+    let purged = |events: usize| {
+        format!(
+            "purged 0 sessions, 0 revocations, {events} audit events and 0 tallies of failures\n"
+        )
+    };
     assert_eq!(program.run(&["purge"]).done(), purged(1700));
     assert_eq!(program.run(&["purge"]).done(), purged(0));
     let left = program.run(&["events"]).done();
@@ -277,7 +288,7 @@ fn migrate_brings_the_database_up_to_date_and_check_only_looks() {
     assert!(
         pending
             .failed()
-            .ends_with("2 pending; run: tokenpair migrate\n")
+            .ends_with("3 pending; run: tokenpair migrate\n")
     );
     assert!(program.run(&["migrate"]).done().ends_with(": done\n"));
     assert_eq!(

@@ -313,7 +313,57 @@ fn settings_are_held_against_each_other() {
         &[("PUBLIC_URL", "login.example.org")],
         "write the address browsers use",
     );
+    for (name, wrong, cure) in [
+        (
+            "PASSWORD_MIN_LENGTH",
+            "7",
+            "write a whole number from 8 to 64",
+        ),
+        (
+            "PASSWORD_MIN_LENGTH",
+            "65",
+            "write a whole number from 8 to 64",
+        ),
+        (
+            "PASSWORD_QUEUE",
+            "0",
+            "write a whole number from 1 to 10000",
+        ),
+        ("THROTTLE", "maybe", "write true or false"),
+        ("THROTTLE_ACCOUNT", "10", "as in 10/15m"),
+        ("THROTTLE_ACCOUNT", "0/15m", "1 to 1000000"),
+        ("THROTTLE_PEER", "10/0s", "in a second to a day"),
+        ("THROTTLE_PEER", "10/2d", "in a second to a day"),
+        ("THROTTLES_PEER", "10/1d", "did you mean THROTTLE_PEER?"),
+        (
+            "SERVER_TRUSTED_PROXIES",
+            "10.0.0.1,proxy",
+            "addresses or networks",
+        ),
+        (
+            "SERVER_TRUSTED_PROXIES",
+            "10.0.0.1/33",
+            "addresses or networks",
+        ),
+        (
+            "SERVER_TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            "lets anyone claim any address",
+        ),
+    ] {
+        let said = with(&[(name, wrong)]).run(&["config", "check"]).failed();
+        assert!(said.contains(name) && said.contains(cure), "{said}");
+    }
+    let proxied = with(&[("PUBLIC_URL", "https://login.example.org")]);
+    let said = proxied.run(&["config", "check"]).done();
+    assert!(
+        said.contains("SERVER_TRUSTED_PROXIES names no proxy"),
+        "{said}"
+    );
     with(&[
+        ("THROTTLE", "off"),
+        ("THROTTLE_ACCOUNT", "5/1m"),
+        ("SERVER_TRUSTED_PROXIES", "10.0.0.1, 2001:db8::/32"),
         ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
         ("JWT_REISSUE_WITHIN", "5m"),
     ])

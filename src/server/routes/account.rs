@@ -102,7 +102,7 @@ impl FromFields for Confirmation {
     post,
     path = "/account/password",
     request_body = PasswordChange,
-    responses((status = 200, body = Granted<'_>), (status = 403, body = Problem)),
+    responses((status = 200, body = Granted<'_>), (status = 403, body = Problem), (status = 429, body = Problem)),
     security(("access" = []))
 )]
 pub(super) async fn change_password(
@@ -136,7 +136,7 @@ pub(super) async fn change_password(
     delete,
     path = "/account",
     request_body = Confirmation,
-    responses((status = 200, body = Message), (status = 403, body = Problem), (status = 409, body = Problem)),
+    responses((status = 200, body = Message), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
     security(("access" = []))
 )]
 pub(super) async fn delete(

@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 use super::public;
 use super::session::{Answer, Done, Granted, granted};
-use crate::password::{Password, PasswordError};
+use crate::password::{Password, PasswordError, UnfitPassword};
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::openapi::Problem;
 use crate::server::{State, browser};
-use crate::session::{Act, Login};
+use crate::session::{Act, Login, Subject};
 use crate::settings::Registration;
 use crate::web::{Auth, Location, Rejection, device};
 
@@ -109,7 +109,7 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
     post,
     path = "/register",
     request_body = Credentials,
-    responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem)),
+    responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
     security(())
 )]
 pub(super) async fn register(
@@ -140,7 +140,7 @@ pub(super) async fn register(
     post,
     path = "/login",
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem)),
+    responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem)),
     security(())
 )]
 pub(super) async fn login(
@@ -154,12 +154,12 @@ pub(super) async fn login(
         remember,
         answer,
     } = wanted;
-    let Some(user) = state
-        .accounts
-        .authenticate(&credentials.username, credentials.password, &act)
-        .await?
-    else {
-        return refused(answer, &request);
+    let user = match authenticate(&state, credentials, &act).await {
+        Ok(user) => user,
+        Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
+            return Ok(public::login_page(&rejection));
+        }
+        Err(rejection) => return Err(rejection),
     };
     let login = Login {
         remember: remember.unwrap_or(state.auth.policy().remember),
@@ -169,17 +169,17 @@ pub(super) async fn login(
     Ok(granted(&state.auth, &pair, Done::Login, answer))
 }
 
-/// A browser that sent a form gets the form again; every other client gets JSON.
-fn refused(answer: Answer, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
-    let rejection = Rejection::new(
-        StatusCode::UNAUTHORIZED,
-        "bad_credentials",
-        "Bad username or password",
-    );
-    match answer {
-        Answer::Page if browser::wants_html(request) => Ok(public::login_page(&rejection)),
-        _ => Err(rejection),
-    }
+async fn authenticate(state: &State, given: Credentials, act: &Act) -> Result<Subject, Rejection> {
+    let user = state
+        .accounts
+        .authenticate(&given.username, given.password, act);
+    user.await?.ok_or_else(|| {
+        Rejection::new(
+            StatusCode::UNAUTHORIZED,
+            "bad_credentials",
+            "Bad username or password",
+        )
+    })
 }
 
 fn unknown_answer(cookies: bool, body: bool) -> Rejection {
@@ -198,12 +198,25 @@ impl From<AccountError> for Rejection {
             |status, code| Self::new(status, code, Cow::Owned(sentence(&error.to_string())));
         match &error {
             AccountError::Username(_) => refuse(StatusCode::BAD_REQUEST, "invalid_username"),
-            AccountError::PasswordTooShort(_) => {
+            AccountError::Unfit(UnfitPassword::TooShort(_)) => {
                 refuse(StatusCode::BAD_REQUEST, "password_too_short")
+            }
+            AccountError::Unfit(UnfitPassword::TooLong) => {
+                refuse(StatusCode::BAD_REQUEST, "password_too_long")
+            }
+            AccountError::Unfit(UnfitPassword::TooCommon) => {
+                refuse(StatusCode::BAD_REQUEST, "password_too_common").hint(TOO_COMMON)
             }
             AccountError::Taken => {
                 refuse(StatusCode::CONFLICT, "username_taken").hint("Choose another name.")
             }
+            AccountError::TooManyAttempts(wait) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                "Too many attempts",
+            )
+            .hint(TOO_MANY)
+            .retry_after(*wait),
             // Not 401, which would say that the login is over.
             AccountError::WrongPassword => refuse(StatusCode::FORBIDDEN, "wrong_password"),
             AccountError::LastAdmin => {
@@ -216,6 +229,12 @@ impl From<AccountError> for Rejection {
         }
     }
 }
+
+const TOO_MANY: &str =
+    "Try again after the seconds in Retry-After. Who is logged in stays logged in.";
+
+const TOO_COMMON: &str = "It is one of the first that others would try: a common one, or made of the username or this \
+                          server's name. Several words that do not belong together are a good password.";
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();

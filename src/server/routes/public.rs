@@ -8,9 +8,10 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, CacheControl, CacheDirective, ContentType, REFERRER_POLICY,
+    RETRY_AFTER,
 };
 use actix_web::middleware::from_fn;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web};
 use html_escape::encode_text;
 use serde::Serialize;
 use thiserror::Error;
@@ -111,13 +112,17 @@ fn how_to_register(state: &State) -> &'static str {
     }
 }
 
-/// The form once more, with what was wrong.
+/// The form once more, with what was wrong, for a browser that sent it.
 pub(super) fn login_page(rejection: &Rejection) -> HttpResponse {
     let what = rejection.to_string();
-    html(
-        StatusCode::UNAUTHORIZED,
+    let mut page = html(
+        rejection.status_code(),
         &format!("<p role=\"alert\">{}</p>\n{FORM}", encode_text(&what)),
-    )
+    );
+    if let Some(wait) = rejection.error_response().headers().get(RETRY_AFTER) {
+        page.headers_mut().insert(RETRY_AFTER, wait.clone());
+    }
+    page
 }
 
 fn username(request: &HttpRequest) -> Option<String> {

@@ -1,0 +1,78 @@
+//! Whether a password that someone wants to have is fit: long enough, not too long, and not among the first that anyone
+//! would try. No rules on letters and digits (NIST SP 800-63B-4, section 3.1.1.2).
+
+use passwords::analyzer::is_common_password;
+use secrecy::ExposeSecret;
+use thiserror::Error;
+
+use super::{Password, PasswordPolicy};
+
+/// Why a password is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum UnfitPassword {
+    /// Fewer characters than the policy asks for.
+    #[error("a password has at least {0} characters")]
+    TooShort(usize),
+    /// More characters than [`Password::MAX_CHARS`].
+    #[error("a password has at most {} characters", Password::MAX_CHARS)]
+    TooLong,
+    /// On the list of common passwords, or made of the username or the server's name.
+    #[error("the password is too common")]
+    TooCommon,
+}
+
+impl PasswordPolicy {
+    /// Refuses a password that is not fit. `context` are words that an attacker would try here first, such as the
+    /// username.
+    ///
+    /// # Errors
+    ///
+    /// [`UnfitPassword`]
+    pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), UnfitPassword> {
+        if password.chars() < self.min_chars {
+            return Err(UnfitPassword::TooShort(self.min_chars));
+        }
+        if password.is_too_long() {
+            return Err(UnfitPassword::TooLong);
+        }
+        let text = password.0.expose_secret();
+        let guessed = context.iter().any(|word| is_made_of(text, word));
+        if guessed || is_common(text) {
+            return Err(UnfitPassword::TooCommon);
+        }
+        Ok(())
+    }
+}
+
+/// The list has passwords as people wrote them, nearly all in small letters, so these ways to write one are looked up.
+fn is_common(text: &str) -> bool {
+    let small = text.to_lowercase();
+    let mut letters = small.chars();
+    let titled: String = letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default();
+    [text.to_owned(), text.to_uppercase(), titled, small]
+        .iter()
+        .any(is_common_password)
+}
+
+/// Whether a password is a word, forwards or backwards, once or again and again, whatever digits and signs stand around.
+fn is_made_of(text: &str, word: &str) -> bool {
+    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    let backwards: String = word.chars().rev().collect();
+    [text.as_str(), core(&text)].iter().any(|text| {
+        [word.as_str(), core(&word), &backwards, core(&backwards)]
+            .iter()
+            .any(|word| is_repeated(text, word))
+    })
+}
+
+fn is_repeated(text: &str, word: &str) -> bool {
+    !text.is_empty() && !word.is_empty() && text.replace(word, "").is_empty()
+}
+
+/// Without the digits and signs around it.
+fn core(text: &str) -> &str {
+    text.trim_matches(|letter: char| !letter.is_alphabetic())
+}

@@ -1,0 +1,153 @@
+//! Which passwords are taken: at `POST /register` and at `POST /account/password`.
+
+use serde_json::json;
+
+use crate::support::{ADA, Backend, Bearer, Response, TestApp};
+
+fn register(app: &TestApp, username: &str, password: &str) -> Response {
+    app.post("/register")
+        .json(json!({ "username": username, "password": password }))
+        .send()
+}
+
+fn change(app: &TestApp, ada: &Bearer<'_>, new: &str) -> Response {
+    app.post("/account/password")
+        .bearer(&ada.access)
+        .json(json!({ "current_password": ADA.1, "new_password": new }))
+        .send()
+}
+
+fn login(app: &TestApp, username: &str, password: &str) -> Response {
+    app.post("/login")
+        .json(json!({ "username": username, "password": password }))
+        .send()
+}
+
+#[track_caller]
+fn too_common(response: &Response, password: &str) {
+    let (status, body) = (response.status, response.json());
+    assert_eq!(
+        (status, &body["code"], &body["msg"]),
+        (
+            400,
+            &json!("password_too_common"),
+            &json!("The password is too common")
+        ),
+        "{password}"
+    );
+    let hint = body["hint"].as_str().unwrap();
+    assert!(hint.contains("Several words"), "{hint}");
+}
+
+fn a_common_password_is_refused_in_any_case(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    for common in [
+        "password",
+        "12345678",
+        "iloveyou",
+        "PASSWORD1",
+        "Trustno1",
+        "qWeRtYuIoP",
+        "P@ssw0rd",
+        "!QAZ2wsx",
+    ] {
+        too_common(&register(&app, "grace", common), common);
+        too_common(&change(&app, &ada, common), common);
+    }
+    assert_eq!(login(&app, ADA.0, ADA.1).status, 200, "nothing was changed");
+}
+
+fn a_password_made_of_the_name_or_of_the_server_s_is_refused(on: Backend) {
+    let app = on.app_with(&[("PUBLIC_URL", "https://login.initech.example")]);
+    for guessed in [
+        "Gracehopper",
+        "gracehopper1906!",
+        "reppohecarg",
+        "gracehopperGRACEHOPPER",
+        "tokenpair",
+        "TokenPair-2027",
+        "login.initech.example",
+        "initech1",
+    ] {
+        too_common(&register(&app, "GraceHopper", guessed), guessed);
+    }
+    let fine = register(&app, "GraceHopper", "gracehopper wrote a compiler");
+    assert_eq!(
+        fine.status, 201,
+        "a word among others is no rule against it"
+    );
+}
+
+fn a_new_password_may_not_be_one_s_own_name_either(on: Backend) {
+    let app = on.app();
+    let right = "correct horse battery";
+    assert_eq!(register(&app, "gracehopper", right).status, 201);
+    let grace = Bearer::log_in(&app, ("gracehopper", right));
+    too_common(&change(&app, &grace, "gracehopper"), "gracehopper");
+}
+
+fn letters_digits_and_signs_are_all_free(on: Backend) {
+    let app = on.app();
+    for (number, password) in [
+        "only small letters here",
+        "  spaces around  ",
+        "ünïcödé çharaçters",
+        "密码密码鸭子骑车去巴黎",
+        "7305816620172804",
+        "tab\tand\nline",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("user{number}");
+        assert_eq!(register(&app, &name, password).status, 201, "{password:?}");
+        assert_eq!(login(&app, &name, password).status, 200, "{password:?}");
+        let trimmed = login(&app, &name, password.trim()).status;
+        let same = password.trim() == *password;
+        assert_eq!(trimmed == 200, same, "{password:?}: nothing is trimmed");
+        let folded = login(&app, &name, &password.to_uppercase()).status;
+        let same = password.to_uppercase() == *password;
+        assert_eq!(folded == 200, same, "{password:?}: case counts");
+    }
+}
+
+fn the_shortest_length_is_the_operators_to_set(on: Backend) {
+    let app = on.app_with(&[("PASSWORD_MIN_LENGTH", "15")]);
+    register(&app, "grace", "fourteen chars").refused(
+        400,
+        "password_too_short",
+        "A password has at least 15 characters",
+    );
+    assert_eq!(register(&app, "grace", "fifteen chars!!").status, 201);
+}
+
+fn the_longest_password_is_1024_characters_however_they_are_written(on: Backend) {
+    let app = on.app().with_ada();
+    let longest = "🔐".repeat(1024);
+    let escaped = "\\ud83d\\udd10".repeat(1024);
+    let body = format!(r#"{{"username": "grace", "password": "{escaped}"}}"#);
+    let registered = app.post("/register").body("application/json", body).send();
+    assert_eq!(registered.status, 201, "{registered:?}");
+    assert_eq!(login(&app, "grace", &longest).status, 200);
+    let shorter = "🔐".repeat(1023);
+    assert_eq!(login(&app, "grace", &shorter).status, 401, "nothing is cut");
+
+    let too_long = longest + "x";
+    let msg = "A password has at most 1024 characters";
+    register(&app, "bob", &too_long).refused(400, "password_too_long", msg);
+    change(&app, &app.bearer(), &too_long).refused(400, "password_too_long", msg);
+    for name in ["grace", ADA.0, "nobody"] {
+        let answer = login(&app, name, &too_long);
+        answer.refused(401, "bad_credentials", "Bad username or password");
+    }
+}
+
+on_both_databases!(
+    a_common_password_is_refused_in_any_case,
+    a_password_made_of_the_name_or_of_the_server_s_is_refused,
+    a_new_password_may_not_be_one_s_own_name_either,
+    letters_digits_and_signs_are_all_free,
+    the_shortest_length_is_the_operators_to_set,
+    the_longest_password_is_1024_characters_however_they_are_written,
+);
