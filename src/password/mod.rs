@@ -407,4 +407,41 @@ mod tests {
                 .unwrap()
         );
     }
+
+    #[actix_web::test]
+    async fn past_the_queue_is_busy_and_for_a_client_that_has_gone_nothing_is_done() {
+        let policy = PasswordPolicy {
+            queue: 2,
+            ..PasswordPolicy::default()
+        };
+        let passwords = Passwords::start(policy).unwrap();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let (tell, told) = bounded(threads);
+        let (go, gate) = bounded::<()>(0);
+        for _ in 0..threads {
+            let (passwords, tell, gate) = (passwords.clone(), tell.clone(), gate.clone());
+            let hold = move || (tell.send(()), gate.recv());
+            actix_web::rt::spawn(async move { passwords.run(hold).await.is_ok() });
+        }
+        while told.len() < threads {
+            tokio::task::yield_now().await;
+        }
+        let worked = Arc::new(AtomicU32::new(0));
+        let work = Arc::clone(&worked);
+        let gone = passwords.run(move || work.fetch_add(1, Ordering::SeqCst));
+        assert!(tokio::time::timeout(Duration::ZERO, gone).await.is_err());
+        let patient = passwords.clone();
+        let patient = actix_web::rt::spawn(async move { patient.run(|| ()).await });
+        while passwords.jobs.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let one_more = passwords.run(|| ()).await;
+        assert!(matches!(one_more, Err(PasswordError::Busy)));
+        drop(go);
+        assert!(patient.await.unwrap().is_ok());
+        for _ in 0..=threads {
+            passwords.run(|| ()).await.unwrap();
+        }
+        assert_eq!(worked.load(Ordering::SeqCst), 0);
+    }
 }
