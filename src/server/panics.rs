@@ -56,9 +56,10 @@ fn said_of(panic: &PanicHookInfo<'_>) -> String {
 mod tests {
     use actix_web::http::StatusCode;
     use actix_web::middleware::from_fn;
-    use actix_web::{App, HttpResponse, test, web};
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, HttpResponse, web};
 
-    use super::catch;
+    use super::{catch, said_of};
     use crate::server::envelope;
 
     async fn panics(body: String) -> HttpResponse {
@@ -70,20 +71,42 @@ mod tests {
     async fn a_handler_that_panics_is_a_500_and_the_next_request_is_served() {
         let resource = web::resource("/").to(panics).wrap(from_fn(catch));
         let app = App::new().service(resource).wrap(from_fn(envelope::seal));
-        let app = test::init_service(app).await;
+        let app = init_service(app).await;
         for _ in 0..2 {
-            let request = test::TestRequest::post().set_payload("hidden");
-            let response = test::call_service(&app, request.to_request()).await;
+            let request = TestRequest::post().set_payload("hidden");
+            let response = call_service(&app, request.to_request()).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert!(response.headers().contains_key("x-content-type-options"));
-            let body = test::read_body(response).await;
+            let body = read_body(response).await;
             let expected = r#"{"msg":"Internal server error","code":"internal_error"}"#;
             assert_eq!(body, expected);
-            let fine = test::TestRequest::post().to_request();
-            assert_eq!(
-                test::call_service(&app, fine).await.status(),
-                StatusCode::OK
+            let fine = TestRequest::post().to_request();
+            assert_eq!(call_service(&app, fine).await.status(), StatusCode::OK);
+        }
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_with_words_of_ours_alone() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let before = std::panic::take_hook();
+        let of_this_test = std::thread::current().id();
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == of_this_test {
+                tell.send(said_of(panic)).unwrap();
+            }
+        }));
+        let word = "hidden-word";
+        let _quoting = std::panic::catch_unwind(|| panic!("the password is {word}"));
+        let _plain = std::panic::catch_unwind(|| panic!("BUG: this cannot be"));
+        std::panic::set_hook(before);
+        let [quoting, plain] = [told.recv().unwrap(), told.recv().unwrap()];
+        for said in [&quoting, &plain] {
+            assert!(
+                said.starts_with("panicked at src/server/panics.rs:"),
+                "{said}"
             );
         }
+        assert!(!quoting.contains(word), "{quoting}");
+        assert!(plain.contains(": BUG: this cannot be"), "{plain}");
     }
 }

@@ -71,6 +71,28 @@ fn no_page_of_another_site_can_make_a_browser_change_anything(on: Backend) {
     assert_eq!(browser.get("/protected").status, 200);
 }
 
+fn every_unsafe_route_asks_a_cookie_for_its_csrf_value_and_a_header_for_none(on: Backend) {
+    let app = on.app().with_ada();
+    let (mut browser, program) = (app.browser(), app.bearer());
+    let guarded = || {
+        let open = ["/register", "/login"];
+        UNSAFE.iter().filter(move |(_, path)| !open.contains(path))
+    };
+    for (method, path) in guarded() {
+        let silent = browser.send(app.request(method, path));
+        silent.refused(401, "csrf_missing", "Missing CSRF token");
+        let wrong = app.request(method, path).header("X-CSRF-TOKEN", "wrong");
+        let msg = "CSRF double submit tokens do not match";
+        browser.send(wrong).refused(401, "csrf_mismatch", msg);
+    }
+    assert_eq!(browser.get("/protected").status, 200, "nothing was done");
+    for (method, path) in guarded() {
+        let answer = app.request(method, path).bearer(&program.access).send();
+        let code = answer.json()["code"].to_string();
+        assert!(!code.contains("csrf"), "{method} {path}: {code}");
+    }
+}
+
 fn the_server_s_own_pages_and_programs_are_unhindered(on: Backend) {
     let app = on
         .app_with(&[("PUBLIC_URL", "https://login.example.org")])
@@ -259,6 +281,7 @@ fn without_a_list_no_origin_is_let_in(on: Backend) {
 
 on_both_databases!(
     no_page_of_another_site_can_make_a_browser_change_anything,
+    every_unsafe_route_asks_a_cookie_for_its_csrf_value_and_a_header_for_none,
     the_server_s_own_pages_and_programs_are_unhindered,
     a_listed_origin_may_send_and_read_with_cookies,
     errors_too_can_be_read_by_a_listed_origin,

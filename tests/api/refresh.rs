@@ -68,7 +68,9 @@ fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
         .refused(401, "csrf_missing", "Missing CSRF token");
     for wrong in [
         access_csrf,
-        right.to_lowercase() + "x",
+        swapped_case(&right),
+        format!("{right}x"),
+        format!("{right}\u{a0}"),
         format!("{right}, {right}"),
         "ü".to_owned(),
         right[1..].to_owned(),
@@ -91,6 +93,14 @@ fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
         "CSRF double submit tokens do not match",
     );
     assert_eq!(browser.refresh().status, 200);
+}
+
+fn swapped_case(text: &str) -> String {
+    let swap = |letter: char| match letter.is_ascii_lowercase() {
+        true => letter.to_ascii_uppercase(),
+        false => letter.to_ascii_lowercase(),
+    };
+    text.chars().map(swap).collect()
 }
 
 fn a_hint_says_which_cookie_goes_into_which_header(on: Backend) {
