@@ -93,6 +93,17 @@ impl VerifyingKey {
 
     /// The public half of a private key in PEM form; nothing is signed with it.
     ///
+    /// ```
+    /// use secrecy::ExposeSecret;
+    /// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey, generate_pem};
+    ///
+    /// let (new, old) = (generate_pem(Algorithm::EdDsa)?, generate_pem(Algorithm::EdDsa)?);
+    /// let old = VerifyingKey::from_private_pem(Algorithm::EdDsa, old.expose_secret())?;
+    /// let keys = KeyRing::from_pem(Algorithm::EdDsa, new.expose_secret())?.with_verifying(old)?;
+    /// assert_eq!(keys.jwks().keys().len(), 2);
+    /// # Ok::<(), tokenpair::keys::KeyError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`KeyRing::from_pem`](super::KeyRing::from_pem).

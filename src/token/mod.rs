@@ -2,12 +2,12 @@
 
 mod claims;
 mod error;
+mod issued;
 mod loaders;
 mod members;
 mod policy;
 mod verify;
 
-use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,53 +18,12 @@ use serde_json::{Map, Value};
 
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
 pub use self::error::{IssueError, TokenError};
+pub use self::issued::{Issued, Token};
 pub(crate) use self::loaders::TokenLoaders;
 pub use self::policy::TokenPolicy;
 pub use self::verify::{Decoded, Expiry, Inspection, MAX_TOKEN_LEN};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
-
-/// A signed token's text. `Debug` does not show it.
-///
-/// ```
-/// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
-/// # let now = Timestamp::from_unix(1_800_000_000);
-/// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
-/// let issued = tokens.sign(&claims)?;
-/// assert!(issued.token.as_str().starts_with("eyJ"));
-/// assert_eq!(format!("{:?}", issued.token), "Token(..)");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// The text, to be put into a cookie, a header or a body and nowhere else.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-/// A signed token and what its bearer must know of it.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// The text.
-    pub token: Token,
-    /// Its CSRF value, if tokens carry one.
-    pub csrf: Option<CsrfValue>,
-    /// Its `exp`; none if it never ends.
-    pub expires_at: Option<Timestamp>,
-}
 
 /// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and its replacement.
 ///
@@ -138,6 +97,25 @@ impl Tokens {
 
     /// From now on these keys sign and verify, here and in every clone. What is being signed or verified at this moment
     /// is finished with the ring it began with.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::token::{TokenKind, TokenPolicy};
+    /// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
+    /// use tokenpair::token::{Expiry, Tokens};
+    ///
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let old = b"the 32 bytes that signed before.";
+    /// let tokens = Tokens::new(KeyRing::from_secret(Algorithm::Hs256, old)?, TokenPolicy::default());
+    /// let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    ///
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// tokens.replace_keys(keys.clone());
+    /// assert!(tokens.verify(issued.token.as_str(), now, Expiry::Enforced).is_err());
+    /// tokens.replace_keys(keys.with_verifying(VerifyingKey::from_secret(Algorithm::Hs256, old)?)?);
+    /// assert!(tokens.verify(issued.token.as_str(), now, Expiry::Enforced).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replace_keys(&self, keys: KeyRing) {
         self.keys.store(Arc::new(keys));
     }
