@@ -63,7 +63,8 @@ pub(super) async fn seal<B: MessageBody>(
     if is_bare_error(&response) {
         response = in_json(response);
     }
-    if let Some(challenge) = challenge(&response) {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(challenge(&response));
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     let state = response.request().app_data::<web::Data<State>>();
@@ -80,27 +81,29 @@ fn in_json<B: MessageBody>(
     let refused = error.and_then(cors::rejection);
     let plain = refused.unwrap_or_else(|| plain_rejection(response.status()));
     let mut plain = HttpResponse::from_error(plain);
-    for (name, value) in response.headers() {
-        if !plain.headers().contains_key(name) && name != CONTENT_LENGTH {
-            plain.headers_mut().append(name.clone(), value.clone());
-        }
+    // What others added to it stands: CORS, Allow, cookies.
+    let mut kept = response.headers().clone();
+    kept.remove(CONTENT_LENGTH);
+    for name in plain.headers().keys() {
+        kept.remove(name);
+    }
+    for (name, value) in kept {
+        plain.headers_mut().append(name, value);
     }
     response.into_response(plain).map_into_right_body()
 }
 
 /// RFC 6750 section 3: what is wrong with a token that was sent, and nothing where none was.
-fn challenge<B>(response: &ServiceResponse<B>) -> Option<HeaderValue> {
-    let rejection = response.response().error()?.as_error::<Rejection>()?;
-    if response.status() != StatusCode::UNAUTHORIZED {
-        return None;
-    }
-    match rejection.code() {
-        "missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials" => None,
+fn challenge<B>(response: &ServiceResponse<B>) -> &'static str {
+    let error = response.response().error();
+    let rejection = error.and_then(|error| error.as_error::<Rejection>());
+    match rejection.map(Rejection::code) {
+        None | Some("missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials") => {
+            "Bearer"
+        }
         // RFC 9470 section 3: a good token from a login too long ago.
-        "fresh_token_required" => Some(HeaderValue::from_static(
-            "Bearer error=\"insufficient_user_authentication\"",
-        )),
-        _ => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+        Some("fresh_token_required") => "Bearer error=\"insufficient_user_authentication\"",
+        Some(_) => "Bearer error=\"invalid_token\"",
     }
 }
 

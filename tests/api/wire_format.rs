@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Backend, TestApp};
+use crate::support::{ADA, Backend, TestApp};
 
 /// Longer than the server ever waits for a client.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -106,7 +106,7 @@ fn what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another(on: Backe
             .post("/account")
             .header(name, "DELETE")
             .header("X-CSRF-TOKEN", csrf);
-        let response = browser.send(disguised.json(json!({ "password": crate::support::ADA.1 })));
+        let response = browser.send(disguised.json(json!({ "password": ADA.1 })));
         response.refused(405, "method_not_allowed", "Method not allowed");
     }
     assert_eq!(browser.get("/account").status, 200);
@@ -188,6 +188,25 @@ fn a_body_that_nobody_asked_for_keeps_no_one_waiting(on: Backend) {
     }
 }
 
+fn a_body_in_chunks_that_was_read_leaves_the_connection_open(on: Backend) {
+    let app = on.app().with_ada();
+    let body = json!({ "username": ADA.0, "password": ADA.1 }).to_string();
+    let (first, second) = body.split_at(10);
+    let head = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let chunks = format!(
+        "a\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        second.len()
+    );
+    let next = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let both = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}{next}");
+    let answers = raw(&app, both.as_bytes());
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
+    assert!(
+        answers.contains(r#""login":true"#) && answers.contains(r#""status":"live""#),
+        "{answers}"
+    );
+}
+
 fn past_the_limit_connections_wait_for_their_turn(on: Backend) {
     let app = on.app_with(&[("SERVER_MAX_CONNECTIONS", "1")]);
     let ask = || {
@@ -222,5 +241,6 @@ on_both_databases!(
     a_head_that_never_ends_is_408_and_closed,
     a_body_that_never_ends_is_408_and_closed,
     a_body_that_nobody_asked_for_keeps_no_one_waiting,
+    a_body_in_chunks_that_was_read_leaves_the_connection_open,
     past_the_limit_connections_wait_for_their_turn,
 );

@@ -152,8 +152,9 @@ impl Response {
         );
         let policy = self.header("content-security-policy").unwrap_or_default();
         assert!(policy.contains("default-src 'none'"), "{self:?}");
-        if self.status == 401 && error && !html {
-            assert_eq!(self.header("www-authenticate"), Some(self.challenge()));
+        if self.status == 401 && error {
+            let challenge = if html { "Bearer" } else { self.challenge() };
+            assert_eq!(self.header("www-authenticate"), Some(challenge));
         }
         let all = format!("{self:?}");
         for secret in [SECRET, ADA.1, "$2b$", "panicked", "src/"] {
