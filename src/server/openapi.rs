@@ -139,7 +139,9 @@ fn schemes(auth: &Auth) -> Vec<(&'static str, SecurityScheme)> {
             }
             _ => SecurityScheme::ApiKey(ApiKey::Header(api_key(header.name.as_str()))),
         };
-        schemes.push(("header", scheme));
+        // Both look the same, and the tokens in them differ.
+        schemes.push(("access_header", scheme.clone()));
+        schemes.push(("refresh_header", scheme));
     }
     if auth.looks_in(Location::Cookies) {
         let cookies = &policy.cookies;
@@ -233,9 +235,9 @@ fn named(names: &[&str]) -> SecurityRequirement {
 }
 
 fn alternatives(kind: TokenKind, is_unsafe: bool, auth: &Auth) -> Vec<SecurityRequirement> {
-    let (cookie, csrf) = match kind {
-        TokenKind::Access => ("access_cookie", "access_csrf"),
-        TokenKind::Refresh => ("refresh_cookie", "refresh_csrf"),
+    let (header, cookie, csrf) = match kind {
+        TokenKind::Access => ("access_header", "access_cookie", "access_csrf"),
+        TokenKind::Refresh => ("refresh_header", "refresh_cookie", "refresh_csrf"),
     };
     let by_cookie: &[&str] = if is_unsafe && auth.policy().csrf.protect {
         &[cookie, csrf]
@@ -243,6 +245,6 @@ fn alternatives(kind: TokenKind, is_unsafe: bool, auth: &Auth) -> Vec<SecurityRe
         &[cookie]
     };
     let by_cookie = auth.looks_in(Location::Cookies).then(|| named(by_cookie));
-    let by_header = auth.looks_in(Location::Headers).then(|| named(&["header"]));
+    let by_header = auth.looks_in(Location::Headers).then(|| named(&[header]));
     by_header.into_iter().chain(by_cookie).collect()
 }

@@ -77,7 +77,7 @@ fn tokens_are_presented_as_the_settings_say(on: Backend) {
         json!({ "type": "apiKey", "in": "cookie", "name": "entry" })
     );
     assert_eq!(schemes["access_csrf"]["name"], "x-proof");
-    assert_eq!(schemes.get("header"), None);
+    assert_eq!(schemes.get("access_header"), None);
     let paths = &description["paths"];
     assert_eq!(
         paths["/protected"]["get"]["security"],

@@ -1,9 +1,9 @@
-//! A Python with what `tests/flask/requirements.txt` names; `scripts/test` makes one and says where.
+//! A Python with what `tests/requirements.txt` names; `scripts/test` makes one and says where.
 
 const PYTHON: &str = "TOKENPAIR_TEST_PYTHON";
 
 pub(crate) fn python() -> String {
     std::env::var(PYTHON).unwrap_or_else(|_| {
-        panic!("{PYTHON} is not set: run scripts/test, or set it to a Python with what tests/flask/requirements.txt names")
+        panic!("{PYTHON} is not set: run scripts/test, or set it to a Python with what tests/requirements.txt names")
     })
 }

@@ -21,6 +21,8 @@ mod exchange;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/jar.rs"]
 mod jar;
+#[path = "../common/python.rs"]
+mod python;
 mod support;
 #[path = "../common/walk.rs"]
 mod walk;
@@ -28,6 +30,7 @@ mod walk;
 mod cli;
 mod containers;
 mod crash;
+mod description;
 mod edge;
 mod import;
 mod key_settings;

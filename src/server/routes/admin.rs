@@ -55,7 +55,7 @@ impl From<User> for Listed {
     get,
     path = "/admin/users",
     params(
-        ("search" = Option<String>, Query, description = "Only names that hold this, in any case."),
+        ("search" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only names that hold this, in any case."),
         ("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000),
         ("per_page" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
     ),
@@ -174,7 +174,7 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     request_body = Patch,
     responses(
         (status = 200, body = Listed),
@@ -215,7 +215,7 @@ async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}/sessions",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     responses((status = 200, body = Ended), (status = 403, body = Problem), (status = 404, body = Problem)),
     security(("access" = []))
 )]

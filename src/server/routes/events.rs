@@ -2,7 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::admin::whole;
 use crate::server::State;
@@ -49,14 +51,27 @@ pub(super) struct Events {
     next: Option<String>,
 }
 
+/// The words of [`EventKind`], for the description alone.
+struct Kind;
+
+impl PartialSchema for Kind {
+    fn schema() -> RefOr<Schema> {
+        let words = EventKind::ALL.map(EventKind::word);
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        schema.enum_values(Some(words)).into()
+    }
+}
+
+impl ToSchema for Kind {}
+
 /// What happened to users and sessions. Pages stay whole while new events come.
 #[utoipa::path(
     get,
     path = "/admin/events",
     params(
-        ("kind" = Option<String>, Query),
-        ("user_id" = Option<String>, Query),
-        ("before" = Option<String>, Query, description = "The `next` of the page before."),
+        ("kind" = inline(Option<Kind>), Query),
+        ("user_id" = Option<String>, Query, pattern = r"^[^\u0000]*$"),
+        ("before" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "The `next` of the page before."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
     ),
     responses((status = 200, body = Events), (status = 400, body = Problem), (status = 403, body = Problem)),

@@ -65,7 +65,7 @@ pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpRe
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     responses((status = 200, body = Message), (status = 404, body = Problem)),
     security(("access" = []))
 )]

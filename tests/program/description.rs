@@ -1,0 +1,46 @@
+//! The server does as its description says: schemathesis reads `/openapi.json` and sends what it allows, and what it does not.
+
+use std::process::Command;
+
+use crate::database::{Backend, Database};
+use crate::python::python;
+use crate::support::Program;
+
+const CONFIGURATION: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/program/schemathesis.toml"
+);
+const PASSWORD: &str = "three blind mice";
+
+fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend) {
+    let database = Database::create(on);
+    let program = Program::new()
+        .env("DATABASE_URL", &database.url())
+        .env("THROTTLE", "off");
+    program
+        .run_with_input(
+            &["user", "add", "admin", "--admin", "--password-stdin"],
+            PASSWORD,
+        )
+        .done();
+    let server = program.serve();
+    let mut tool = Command::new(python());
+    tool.args([
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        CONFIGURATION,
+        "run",
+    ])
+    .arg(format!("http://{}/openapi.json", server.address))
+    .args(["--no-color", "--seed", "1", "--max-examples", "20"]);
+    program.environment(&mut tool);
+    let ended = tool.env("ADMIN_PASSWORD", PASSWORD).output().unwrap();
+    let report = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success(), "{report}");
+    assert!(report.contains("20 selected / 20 total"), "{report}");
+    assert!(!report.contains("Authentication failed"), "{report}");
+    assert_eq!(server.stop_and_read_log().matches("panicked").count(), 0);
+}
+
+on_both_databases!(a_tool_that_reads_the_description_finds_nothing_that_is_otherwise);
