@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
@@ -21,6 +21,26 @@ fn signed_by(key: &[u8], header: &str, claims: &str) -> String {
     let key = EncodingKey::from_secret(key);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
     format!("{message}.{}", signature.unwrap())
+}
+
+/// Two segments, written in whatever way, under the server's own signature.
+fn sealed(head: &str, body: &str) -> String {
+    let message = format!("{head}.{body}");
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
+    format!("{message}.{}", signature.unwrap())
+}
+
+/// The same bytes in base64url, with a bit set in the last letter that stands for none of them.
+fn with_an_unused_bit(segment: &str) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = *segment.as_bytes().last().unwrap();
+    let at = LETTERS.iter().position(|letter| *letter == last).unwrap();
+    format!(
+        "{}{}",
+        &segment[..segment.len() - 1],
+        LETTERS[at ^ 1] as char
+    )
 }
 
 /// A good token of a user's, and what an attacker wants of it.
@@ -169,17 +189,8 @@ impl Loot {
             base64::engine::general_purpose::URL_SAFE.encode(bytes)
         };
         let plain = |text: &str| STANDARD.encode(URL_SAFE_NO_PAD.decode(text).unwrap());
-        let last = |text: &str| {
-            const LETTERS: &[u8] =
-                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-            let at = LETTERS
-                .iter()
-                .position(|letter| text.ends_with(*letter as char))
-                .unwrap();
-            format!("{}{}", &text[..text.len() - 1], LETTERS[at ^ 1] as char)
-        };
         let mut spellings = vec![
-            format!("{head}.{body}.{}", last(signature)),
+            format!("{head}.{body}.{}", with_an_unused_bit(signature)),
             format!("{head}.{body}.{signature}="),
             format!("{head}.{body}.{}", plain(signature)),
             format!("{head}.{body}.{signature}."),
@@ -204,6 +215,57 @@ impl Loot {
             }
         }
         spellings
+    }
+
+    /// Header and claims as they stand in base64url, of such lengths that letters are left over, and with letters in
+    /// which base64 and base64url differ.
+    fn plainly(&self) -> [String; 2] {
+        let claims = self.claims.replacen('{', r#"{"odd":"???>>>~~~","#, 1);
+        [r#"{"alg":"HS256","odd":"???>>>~~~"}"#, claims.as_str()].map(|text| {
+            // Spaces behind an object are JSON too.
+            let spaces = " ".repeat((4 - text.len() % 3) % 3);
+            encoded(format!("{text}{spaces}"))
+        })
+    }
+
+    /// Well signed as they are written, and written as no token is.
+    fn written_otherwise_and_signed(&self) -> Vec<String> {
+        let [head, body] = &self.plainly();
+        let others = |segment: &str| {
+            let bytes = URL_SAFE_NO_PAD.decode(segment).unwrap();
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let in_it = text.replace("???", "\u{1}");
+            let not_utf_8 = bytes
+                .iter()
+                .map(|byte| if *byte == b'?' { 0xff } else { *byte });
+            let members: Value = serde_json::from_str(&text).unwrap();
+            let values: Vec<&Value> = members.as_object().unwrap().values().collect();
+            vec![
+                with_an_unused_bit(segment),
+                format!("{segment}=="),
+                format!("{segment}A"),
+                format!("{segment} "),
+                format!(" {segment}"),
+                format!("{segment}\t"),
+                format!("\"{segment}\""),
+                STANDARD_NO_PAD.encode(&bytes),
+                encoded(format!("\u{feff}{text}")),
+                encoded(format!("{text}\0")),
+                encoded(format!("{text}{text}")),
+                encoded(format!("[{text}]")),
+                encoded(json!(text).to_string()),
+                encoded(json!(values).to_string()),
+                encoded(text.trim_end().trim_end_matches('}')),
+                encoded(in_it),
+                encoded(not_utf_8.collect::<Vec<u8>>()),
+                encoded(utf_16),
+                String::new(),
+            ]
+        };
+        let heads = others(head).into_iter().map(|other| sealed(&other, body));
+        let bodies = others(body).into_iter().map(|other| sealed(head, &other));
+        heads.chain(bodies).collect()
     }
 
     fn with_a_key_of_the_attackers(&self, url: &str) -> Vec<String> {
@@ -452,6 +514,17 @@ fn t6_t7_a_token_has_one_spelling(on: Backend) {
     all_are_refused(on, Loot::spelled_otherwise);
 }
 
+fn t6_t9_not_even_a_good_signature_makes_up_for_how_a_token_is_written(on: Backend) {
+    let app = on.app().with_ada();
+    let [head, body] = Loot::of(&app.bearer().access).plainly();
+    let plain = app.get("/protected").bearer(&sealed(&head, &body)).send();
+    assert_eq!(
+        plain.status, 200,
+        "what is refused is not the odd member: {plain:?}"
+    );
+    all_are_refused(on, Loot::written_otherwise_and_signed);
+}
+
 fn t6_t8_t14_what_is_no_compact_jws_is_no_token(on: Backend) {
     all_are_refused(on, Loot::that_are_no_compact_jws);
 }
@@ -510,6 +583,7 @@ on_both_databases! {
     t2_a_key_signs_by_one_algorithm_and_by_no_other,
     t5_a_signature_that_was_cut_extended_doubled_or_changed_is_none,
     t6_t7_a_token_has_one_spelling,
+    t6_t9_not_even_a_good_signature_makes_up_for_how_a_token_is_written,
     t6_t8_t14_what_is_no_compact_jws_is_no_token,
     t10_what_is_critical_and_unknown_is_refused,
     t15_t19_a_well_signed_token_with_impossible_claims_is_refused,

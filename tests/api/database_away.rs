@@ -1,4 +1,5 @@
-//! What happens while PostgreSQL is away: nobody is logged out, `/protected` goes on, and all heals by itself.
+//! What happens while PostgreSQL is away, or a database is broken: nobody is logged out, `/protected` goes on, all heals
+//! by itself, and nobody is told why.
 
 use std::time::{Duration, Instant};
 
@@ -176,3 +177,44 @@ fn postgresql_stopped_and_started_under_load_logs_nobody_out_and_all_heals() {
         assert_eq!(tabs.jar().fill(logout).send().status, 200);
     }
 }
+
+/// What a database says of a fault has names, paths and SQL in it, and is for the log alone.
+fn what_a_broken_database_says_stays_inside(on: Backend) {
+    let app = on.app().with_ada();
+    let (ada, mut browser) = (app.bearer(), app.browser());
+    for table in ["users", "sessions", "audit_events", "throttle"] {
+        let broken = format!("ALTER TABLE {table} RENAME TO out_of_the_way");
+        app.database().execute(&broken);
+        let login = json!({ "username": ADA.0, "password": ADA.1 });
+        let register = json!({ "username": "grace", "password": "a password of hers" });
+        let change = json!({ "current_password": ADA.1, "new_password": "another horse" });
+        let answers = [
+            app.post("/login").json(login).send(),
+            app.post("/register").json(register).send(),
+            ada.try_refresh(),
+            ada.get("/account"),
+            ada.get("/sessions"),
+            app.post("/account/password")
+                .bearer(&ada.access)
+                .json(change)
+                .send(),
+            browser.post("/logout"),
+        ];
+        assert!(answers.iter().any(|answer| answer.status == 503), "{table}");
+        for answer in answers.iter().filter(|answer| answer.status >= 500) {
+            unavailable(answer);
+            let said = format!("{answer:?}").to_lowercase();
+            for word in [
+                table, "select", "sql", "table", "column", "relation", "diesel",
+            ] {
+                assert!(!said.contains(word), "{word}: {answer:?}");
+            }
+        }
+        let mended = format!("ALTER TABLE out_of_the_way RENAME TO {table}");
+        app.database().execute(&mended);
+        browser = app.browser();
+    }
+    assert_eq!(ada.get("/protected").status, 200);
+}
+
+on_both_databases!(what_a_broken_database_says_stays_inside);

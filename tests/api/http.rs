@@ -9,6 +9,37 @@ fn a_path_that_is_not_there_is_404_in_json(on: Backend) {
     }
 }
 
+fn nothing_is_served_but_the_routes(on: Backend) {
+    let app = on.app();
+    for path in [
+        "/docs",
+        "/swagger-ui/",
+        "/debug/pprof/",
+        "/console",
+        "/status",
+        "/env",
+        "/actuator/env",
+        "/server-status",
+        "/admin",
+        "/.env",
+        "/.git/config",
+        "/.well-known/",
+        "/Cargo.toml",
+        "/tokenpair.toml",
+        "/data/secret_key",
+        "/data/tokenpair.db",
+        "/static/",
+        "/index.html",
+        "/robots.txt",
+        "/etc/passwd",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2fetc%2fpasswd",
+    ] {
+        app.get(path).send().refused(404, "not_found", "Not found");
+    }
+}
+
 fn a_method_that_a_path_does_not_have_is_405_with_allow(on: Backend) {
     let app = on.app();
     for (method, path, allow) in [
@@ -112,6 +143,7 @@ fn a_body_of_another_type_is_415_and_none_at_all_is_400(on: Backend) {
 
 on_both_databases!(
     a_path_that_is_not_there_is_404_in_json,
+    nothing_is_served_but_the_routes,
     a_method_that_a_path_does_not_have_is_405_with_allow,
     options_are_answered_without_a_token,
     head_is_get_without_a_body,

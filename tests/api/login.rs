@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::support::jwt::{claim_names, claims, header};
@@ -183,6 +185,31 @@ fn tokens_say_what_flask_jwt_extended_s_say_in_its_order_and_our_own_behind(on: 
     assert_eq!(ada.get("/account").json()["id"], access["sub"]);
     assert_ne!(access["jti"], refresh["jti"]);
     assert_ne!(access["csrf"], refresh["csrf"]);
+}
+
+/// Of 40 values each bit has been both 0 and 1, but for one run in a thousand millions.
+fn every_bit_of_a_token_s_id_and_of_a_csrf_value_is_random(on: Backend) {
+    let app = on.app().with_ada();
+    let logins: Vec<_> = (0..40).map(|_| app.bearer()).collect();
+    for name in ["jti", "csrf"] {
+        for kind in ["access", "refresh"] {
+            let value = |ada: &crate::support::Bearer<'_>| {
+                let token = match kind {
+                    "access" => &ada.access,
+                    _ => &ada.refresh,
+                };
+                let text = claims(token)[name].as_str().unwrap().to_owned();
+                let bytes: [u8; 16] = URL_SAFE_NO_PAD.decode(text).unwrap().try_into().unwrap();
+                u128::from_be_bytes(bytes)
+            };
+            let values = || logins.iter().map(value);
+            let (ever, always) = (
+                values().fold(0, |ever, one| ever | one),
+                values().fold(u128::MAX, |always, one| always & one),
+            );
+            assert_eq!((ever, always), (u128::MAX, 0), "{kind} {name}");
+        }
+    }
 }
 
 fn every_login_is_a_session_of_its_own(on: Backend) {
@@ -471,6 +498,7 @@ on_both_databases!(
     cookies_outlive_the_browser_where_the_settings_say_so,
     a_server_that_looks_for_no_cookies_sets_none,
     tokens_say_what_flask_jwt_extended_s_say_in_its_order_and_our_own_behind,
+    every_bit_of_a_token_s_id_and_of_a_csrf_value_is_random,
     every_login_is_a_session_of_its_own,
     what_is_missing_or_odd_is_named,
     a_wrong_password_an_unknown_and_an_impossible_name_get_the_same_answer,

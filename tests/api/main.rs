@@ -16,6 +16,7 @@ mod support;
 
 mod account;
 mod admin;
+mod at_rest;
 mod attacks;
 mod database_away;
 mod events;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::support::jwt::{claims, signed, signed_with_header};
-use crate::support::{Backend, START, TestApp};
+use crate::support::{ADA, Backend, START, TestApp};
 
 const NO_TOKEN: &str = "Missing JWT in cookies or headers (Missing cookie \"access_token_cookie\"; Missing Authorization Header)";
 const NO_BEARER: &str = "Missing JWT in cookies or headers (Missing cookie \"access_token_cookie\"; Missing 'Bearer' type \
@@ -420,6 +420,20 @@ fn audience_and_issuer_are_asked_for_where_they_are_set(on: Backend) {
     for (name, value, msg) in [
         ("iss", None, "Token is missing the \"iss\" claim"),
         ("iss", Some(json!("US")), "Invalid issuer"),
+        ("iss", Some(json!("u")), "Invalid issuer"),
+        ("iss", Some(json!("us ")), "Invalid issuer"),
+        ("iss", Some(json!("us.evil.example")), "Invalid issuer"),
+        ("iss", Some(json!("")), "Invalid issuer"),
+        (
+            "iss",
+            Some(json!(null)),
+            "Payload Issuer (iss) must be a string",
+        ),
+        (
+            "iss",
+            Some(json!({ "us": 1 })),
+            "Payload Issuer (iss) must be a string",
+        ),
         (
             "iss",
             Some(json!(["us"])),
@@ -427,6 +441,21 @@ fn audience_and_issuer_are_asked_for_where_they_are_set(on: Backend) {
         ),
         ("aud", None, "Token is missing the \"aud\" claim"),
         ("aud", Some(json!("our")), "Audience doesn't match"),
+        ("aud", Some(json!("OURS")), "Audience doesn't match"),
+        ("aud", Some(json!("yours, ours")), "Audience doesn't match"),
+        ("aud", Some(json!([])), "Token is missing the \"aud\" claim"),
+        ("aud", Some(json!(["ou", "rs"])), "Audience doesn't match"),
+        ("aud", Some(json!(7)), "Invalid claim format in token"),
+        (
+            "aud",
+            Some(json!({ "ours": 1 })),
+            "Invalid claim format in token",
+        ),
+        (
+            "aud",
+            Some(json!([["ours"]])),
+            "Invalid claim format in token",
+        ),
         (
             "aud",
             Some(json!(["theirs", 7])),
@@ -446,6 +475,38 @@ fn audience_and_issuer_are_asked_for_where_they_are_set(on: Backend) {
                 "{name} {value:?}"
             ),
         }
+    }
+}
+
+/// Only this server's own key could make such tokens; and yet.
+fn a_user_is_found_by_the_very_id_and_by_nothing_like_it(on: Backend) {
+    let app = on.app().with_ada();
+    let id = claims(&app.bearer().access)["sub"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let own = with(&app, "sub", Some(json!(id)));
+    assert_eq!(app.get("/account").bearer(&own).send().status, 200);
+    for other in [
+        id.to_uppercase(),
+        format!("{id} "),
+        format!(" {id}"),
+        id.replace('-', ""),
+        id[..id.len() - 1].to_owned(),
+        "%".to_owned(),
+        "ada".to_owned(),
+        String::new(),
+    ] {
+        let forged = with(&app, "sub", Some(json!(other)));
+        let account = app.get("/account").bearer(&forged).send();
+        account.refused(401, "user_disabled", "Token has been revoked");
+        let sessions = app.get("/sessions").bearer(&forged).send();
+        assert!(!sessions.body.contains("127.0.0.1"), "{sessions:?}");
+        let change = json!({ "current_password": ADA.1, "new_password": "another horse" });
+        let change = app.post("/account/password").bearer(&forged).json(change);
+        change
+            .send()
+            .refused(403, "wrong_password", "The password is wrong");
     }
 }
 
@@ -537,6 +598,7 @@ on_both_databases!(
     what_is_not_signed_by_us_is_refused_before_its_claims_are_read,
     headers_of_tokens_are_held_to_the_letter,
     audience_and_issuer_are_asked_for_where_they_are_set,
+    a_user_is_found_by_the_very_id_and_by_nothing_like_it,
     a_refresh_token_opens_nothing,
     a_token_of_another_server_is_refused,
     a_token_for_a_session_that_was_never_made_cannot_refresh,

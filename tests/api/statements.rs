@@ -137,6 +137,29 @@ fn the_page_asks_no_database(on: Backend) {
     assert_eq!(sent(&app, || browser.get("/")), [""; 0]);
 }
 
+/// RFC 9110 section 9.2.1. `GET /logout` is the one that does something, and only for a link on the server's own pages.
+fn what_is_only_read_changes_nothing(on: Backend) {
+    let app = recorded_app(on);
+    let description = app.get("/openapi.json").send().json();
+    let paths = description["paths"].as_object().unwrap();
+    let read = paths.iter().filter(|(_, path)| path.get("get").is_some());
+    let read: Vec<&String> = read
+        .map(|(name, _)| name)
+        .filter(|name| *name != "/logout")
+        .collect();
+    assert!(read.len() > 8, "{read:?}");
+    let mut browser = app.browser();
+    for path in read {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let verbs = sent(&app, || browser.send(app.request(method, path)));
+            assert!(
+                verbs.iter().all(|verb| verb == "SELECT"),
+                "{method} {path}: {verbs:?}"
+            );
+        }
+    }
+}
+
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
@@ -184,5 +207,6 @@ fn three_hundred_refreshes_add_no_row(on: Backend) {
 on_both_databases!(
     each_request_sends_what_the_operators_page_says,
     the_page_asks_no_database,
+    what_is_only_read_changes_nothing,
     three_hundred_refreshes_add_no_row,
 );

@@ -406,6 +406,27 @@ fn completions_and_help_are_printed_and_wrong_usage_is_2() {
     }
 }
 
+/// Who else is on the machine reads the arguments of every program.
+#[test]
+fn no_secret_is_taken_from_the_command_line() {
+    let program = Program::new();
+    for given in [
+        &["user", "add", "ada", "--password", "hidden-word"][..],
+        &["user", "add", "ada", "--password=hidden-word"],
+        &["user", "add", "ada", "hidden-word"],
+        &["user", "password", "ada", "hidden-word"],
+        &["user", "add", "ada", "--password-stdin=hidden-word"],
+        &["token", "inspect", "hidden-word"],
+        &["serve", "--jwt-secret-key", "hidden-word"],
+        &["serve", "--database-url", "hidden-word"],
+        &["keys", "generate", "--key", "hidden-word"],
+    ] {
+        let ended = program.run(given);
+        assert_eq!(ended.code, Some(2), "{given:?}: {ended:?}");
+    }
+    assert!(!program.path("data").exists(), "nothing was begun");
+}
+
 #[test]
 fn an_address_in_use_and_a_database_that_is_away_are_said_plainly() {
     let program = Program::new();

@@ -36,6 +36,7 @@ mod import;
 mod key_settings;
 mod keys;
 mod logs;
+mod passwords;
 mod readme;
 mod settings;
 mod tls;

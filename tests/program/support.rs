@@ -225,18 +225,19 @@ impl Served {
 
     /// A thread named for passwords that has used the processor.
     pub(crate) fn wait_for_a_busy_hashing_thread(&self) {
+        wait_until("a password is hashed", || self.ticks_spent_hashing() > 0);
+    }
+
+    /// What the threads named for passwords have used of the processor, in ticks of 10 ms. To start one takes less.
+    pub(crate) fn ticks_spent_hashing(&self) -> u32 {
         let tasks = format!("/proc/{}/task", self.child.id());
-        wait_until("a password is hashed", || {
-            std::fs::read_dir(&tasks).unwrap().flatten().any(|task| {
-                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-                // The fourteenth field is the time on the processor; starting a thread takes less than a tick.
-                let ticks = stat
-                    .split_whitespace()
-                    .nth(13)
-                    .and_then(|ticks| ticks.parse::<u32>().ok());
-                stat.contains("(password-") && ticks > Some(0)
-            })
-        });
+        let tasks = std::fs::read_dir(tasks).unwrap().flatten();
+        let stat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat"));
+        let stats = tasks.filter_map(|task| stat(task).ok());
+        stats
+            .filter(|stat| stat.contains("(password-"))
+            .filter_map(|stat| stat.split_whitespace().nth(13)?.parse::<u32>().ok())
+            .sum()
     }
 
     #[track_caller]

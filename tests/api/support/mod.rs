@@ -22,7 +22,7 @@ mod wire;
 pub(crate) use app::{START, TestApp, block_on};
 pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;
-pub(crate) use database::{Backend, Database, as_superuser};
+pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use jar::{Jar, Tabs};
 pub(crate) use wire::Wire;
