@@ -15,3 +15,4 @@ mod ring;
 mod support;
 mod tokens;
 mod vectors;
+mod wycheproof;
