@@ -61,6 +61,8 @@ fn a_host_that_someone_made_up_is_nowhere_in_an_answer(on: Backend) {
         app.get("/nowhere"),
         app.get("/protected").header("Accept", "text/html"),
         app.get("/"),
+        app.get("/openapi.json"),
+        app.get("/.well-known/jwks.json"),
     ];
     for request in answers {
         let response = request

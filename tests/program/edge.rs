@@ -152,6 +152,12 @@ fn what_is_unsafe_and_may_be_meant_is_remarked_on() {
         &and(&[("JWT_COOKIE_CSRF_PROTECT", "false")]),
         "JWT_COOKIE_CSRF_PROTECT is false: any site can act",
     );
+    let open = and(&[
+        ("SERVER_BIND", "0.0.0.0:0"),
+        ("JWT_COOKIE_CSRF_PROTECT", "false"),
+    ]);
+    let log = with(&open).serve().stop_and_read_log();
+    assert!(log.contains("JWT_COOKIE_CSRF_PROTECT is false"), "{log}");
     remarked(
         &and(&[("JWT_COOKIE_SECURE", "false")]),
         "JWT_COOKIE_SECURE is false: tokens travel readable",
