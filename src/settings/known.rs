@@ -73,6 +73,11 @@ pub const KNOWN: &[Known] = &[
     ),
     known("DATABASE_POOL", "8", "Connections to the database at most."),
     known(
+        "DATABASE_WAIT",
+        "4s",
+        "How long a request waits for the database before it is answered with 503; 1s to 60s.",
+    ),
+    known(
         "REGISTRATION",
         "open",
         "open: anyone may register. closed: only `tokenpair user add`.",

@@ -45,7 +45,7 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
-    /// `DATABASE_POOL`
+    /// `DATABASE_POOL`, `DATABASE_WAIT`
     pub store: StorePolicy,
     /// `REGISTRATION`
     pub registration: Registration,
@@ -129,10 +129,7 @@ impl Settings {
             cors_origins: edge::cors_origins(&mut reader),
             public_url,
             database: policies::database(&mut reader),
-            store: StorePolicy {
-                pool: reader.number("DATABASE_POOL", 8, 1..=1000),
-                ..StorePolicy::default()
-            },
+            store: policies::store(&mut reader),
             registration: policies::registration(&mut reader),
             password: policies::password(&mut reader),
             throttle: policies::throttle(&mut reader),

@@ -14,7 +14,7 @@ use crate::config::reader::{Reader, parse_duration};
 use crate::config::tokens::{self, Never};
 use crate::password::PasswordPolicy;
 use crate::session::{ReusePolicy, SessionPolicy};
-use crate::store::{DatabaseUrl, PurgePolicy};
+use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
 use crate::throttle::{Rate, ThrottlePolicy};
 use crate::token::TokenPolicy;
 use crate::web::{CookiePolicy, Location, TrustedProxies, WebPolicy};
@@ -45,6 +45,20 @@ pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
         reader.problem("DATABASE_URL", format!("cannot be used: {error}"));
         DatabaseUrl::Sqlite(PathBuf::new())
     })
+}
+
+/// More than a minute helps nobody: clients and proxies have given up by then.
+pub(super) fn store(reader: &mut Reader<'_>) -> StorePolicy {
+    const WAIT: &str = "DATABASE_WAIT";
+    let default = StorePolicy::default();
+    let wait = reader.duration(WAIT, default.wait);
+    if !(1..=60).contains(&wait.as_secs()) {
+        reader.problem(WAIT, "has to be from 1s to 60s");
+    }
+    StorePolicy {
+        pool: reader.number("DATABASE_POOL", default.pool, 1..=1000),
+        wait,
+    }
 }
 
 pub(super) fn registration(reader: &mut Reader<'_>) -> Registration {

@@ -338,10 +338,10 @@ impl DieselStore {
             if let Some(kind) = query.kind {
                 rows = rows.filter(audit_events::kind.eq(kind.word()));
             }
-            if let Some(user_id) = query.user_id {
+            if let Some(user_id) = &query.user_id {
                 rows = rows.filter(audit_events::user_id.eq(user_id));
             }
-            if let Some(before) = query.before {
+            if let Some(before) = &query.before {
                 rows = rows.filter(audit_events::id.lt(before));
             }
             rows.load(conn)

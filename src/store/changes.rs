@@ -108,9 +108,10 @@ impl DieselStore {
                 return Ok(Changed::LastAdmin);
             }
             change.event(&act).user(&id).record(conn)?;
-            apply(conn, &id, change, act.at)?;
+            apply(conn, &id, &change, act.at)?;
             let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
             carry_over(conn, &id, lowest_epoch)?;
+            let id = id.clone();
             record(conn, Revoked::User { id, lowest_epoch }, act.at)
         })
         .await
@@ -128,7 +129,7 @@ impl DieselStore {
                 .set(users::disabled_at.eq(None::<i64>))
                 .execute(conn)?;
             NewEvent::new(EventKind::UserEnabled, &act)
-                .user(id)
+                .user(&id)
                 .record(conn)
         })
         .await
@@ -177,7 +178,7 @@ impl DieselStore {
             diesel::delete(user).execute(conn)?;
             let event = NewEvent::new(EventKind::UserDeleted, &act).user(&id);
             event.detail(name).record(conn)?;
-            let lowest_epoch = i64::MAX;
+            let (id, lowest_epoch) = (id.clone(), i64::MAX);
             record(conn, Revoked::User { id, lowest_epoch }, act.at)
         })
         .await
@@ -189,7 +190,7 @@ fn record(conn: &mut Conn, subject: Revoked, now: Timestamp) -> QueryResult<Chan
     revocations::record(conn, &revocation).map(|()| Changed::Done(revocation))
 }
 
-fn apply(conn: &mut Conn, id: &str, change: UserChange, now: Timestamp) -> QueryResult<()> {
+fn apply(conn: &mut Conn, id: &str, change: &UserChange, now: Timestamp) -> QueryResult<()> {
     let user = diesel::update(users::table.find(id));
     let next_epoch = users::epoch.eq(users::epoch + 1);
     match change {
@@ -202,7 +203,8 @@ fn apply(conn: &mut Conn, id: &str, change: UserChange, now: Timestamp) -> Query
             user.set((next_epoch, users::password_hash.eq(hash.expose())))
                 .execute(conn)?;
             end_all_but(conn, id, keep.as_deref(), (EndReason::Password, now))?;
-            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, &sid, now))
+            keep.as_deref()
+                .map_or(Ok(()), |sid| bar_older_tokens(conn, sid, now))
         }
         UserChange::Roles(roles) => user
             .set((next_epoch, users::roles.eq(roles.join(" "))))

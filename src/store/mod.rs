@@ -35,13 +35,16 @@ mod changes;
 mod connection;
 mod import;
 mod migrations;
+mod pool;
 mod purge;
+mod queue;
 mod revocations;
 mod schema;
 mod sessions;
 mod throttle;
 mod url;
 mod users;
+mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};
 pub use self::changes::{ADMIN, Changed, UserChange};

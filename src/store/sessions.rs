@@ -195,7 +195,7 @@ impl SessionStore for DieselStore {
             let event = NewEvent::new(EventKind::Login, &act).user(&row.user_id);
             let event = event.session(&row.id);
             diesel::insert_into(sessions::table)
-                .values(row)
+                .values(&row)
                 .execute(conn)?;
             event.record(conn)
         })
@@ -208,7 +208,7 @@ impl SessionStore for DieselStore {
             .read(move |conn| {
                 let joined = sessions::table
                     .inner_join(users::table)
-                    .filter(sessions::id.eq(id));
+                    .filter(sessions::id.eq(&id));
                 joined
                     .select((SessionRow::as_select(), UserRow::as_select()))
                     .first(conn)
@@ -249,7 +249,7 @@ impl SessionStore for DieselStore {
         let id = id.to_owned();
         let touch = move |conn: &mut Conn| {
             let living = sessions::table
-                .find(id)
+                .find(&id)
                 .filter(sessions::revoked_at.is_null())
                 .filter(sessions::expires_at.gt(now.unix()))
                 .filter(sessions::last_used_at.gt(idle_since.unix()));
@@ -270,7 +270,7 @@ impl SessionStore for DieselStore {
         let user_id = user_id.to_owned();
         let list = move |conn: &mut Conn| {
             sessions::table
-                .filter(sessions::user_id.eq(user_id))
+                .filter(sessions::user_id.eq(&user_id))
                 .order((sessions::created_at.desc(), sessions::id.desc()))
                 .select(SessionRow::as_select())
                 .load(conn)
@@ -289,8 +289,8 @@ impl SessionStore for DieselStore {
         let (user_id, keep, act) = (user_id.to_owned(), keep.to_owned(), act.clone());
         self.write(move |conn| {
             let others: Vec<String> = sessions::table
-                .filter(sessions::user_id.eq(user_id))
-                .filter(sessions::id.ne(keep))
+                .filter(sessions::user_id.eq(&user_id))
+                .filter(sessions::id.ne(&keep))
                 .filter(sessions::revoked_at.is_null())
                 .select(sessions::id)
                 .load(conn)?;

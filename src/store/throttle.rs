@@ -20,9 +20,9 @@ impl DieselStore {
     ///
     /// [`StoreError`] if the database failed.
     pub async fn tallies(&self, ids: Vec<String>) -> Result<HashMap<String, Tally>, StoreError> {
-        let select = |conn: &mut Conn| {
+        let select = move |conn: &mut Conn| {
             throttle::table
-                .filter(throttle::id.eq_any(ids))
+                .filter(throttle::id.eq_any(&ids))
                 .select((
                     throttle::id,
                     throttle::failures,
@@ -69,10 +69,9 @@ impl DieselStore {
         // In one order everywhere, so that no two transactions wait for each other.
         counters.sort_by(|one, other| one.id.cmp(&other.id));
         self.write(move |conn| {
-            let user_id = refusal.user_id.clone();
-            NewEvent::of_refusal(refusal, &act).record(conn)?;
+            NewEvent::of_refusal(refusal.clone(), &act).record(conn)?;
             for counter in &counters {
-                count(conn, counter, user_id.as_deref(), &act)?;
+                count(conn, counter, refusal.user_id.as_deref(), &act)?;
             }
             Ok(())
         })
@@ -85,8 +84,8 @@ impl DieselStore {
     ///
     /// [`StoreError`] if the database failed.
     pub async fn forget_failures(&self, ids: Vec<String>) -> Result<(), StoreError> {
-        self.write_one(|conn| {
-            diesel::delete(throttle::table.filter(throttle::id.eq_any(ids)))
+        self.write_one(move |conn| {
+            diesel::delete(throttle::table.filter(throttle::id.eq_any(&ids)))
                 .execute(conn)
                 .map(|_| ())
         })

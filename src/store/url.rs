@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -159,9 +160,12 @@ impl DatabaseUrl {
     }
 
     /// For libpq: with a limit to how long it tries to connect and to be heard, where the URL has none of its own.
-    pub(super) fn for_libpq(url: &SecretString) -> String {
+    pub(super) fn for_libpq(url: &SecretString, wait: Duration) -> String {
         let mut text = url.expose_secret().to_owned();
-        for (name, value) in [("connect_timeout", "3"), ("tcp_user_timeout", "4000")] {
+        // libpq takes less than 2 s for 2 s.
+        let connect = wait.as_secs().saturating_sub(1).max(2).to_string();
+        let heard = wait.as_millis().to_string();
+        for (name, value) in [("connect_timeout", connect), ("tcp_user_timeout", heard)] {
             let parts = Parts::of(&text);
             if parts.parameter(name).is_none() {
                 let joint = if text.contains('?') { '&' } else { '?' };

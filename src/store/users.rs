@@ -182,7 +182,7 @@ fn escaped(search: &str) -> String {
         .replace('_', "\\_")
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
 pub(super) struct UserRow {
     id: String,
@@ -284,7 +284,7 @@ impl DieselStore {
                 inserted => {
                     inserted?;
                     row.created(&act).record(conn)?;
-                    Ok(Some(row.into()))
+                    Ok(Some(row.clone().into()))
                 }
             },
         )
@@ -301,7 +301,7 @@ impl DieselStore {
         let key = username.key.clone();
         let find = move |conn: &mut Conn| {
             users::table
-                .filter(users::username_key.eq(key))
+                .filter(users::username_key.eq(&key))
                 .select(UserRow::as_select())
                 .first(conn)
                 .optional()
@@ -318,7 +318,7 @@ impl DieselStore {
         let id = id.to_owned();
         let find = move |conn: &mut Conn| {
             users::table
-                .find(id)
+                .find(&id)
                 .select(UserRow::as_select())
                 .first(conn)
                 .optional()
@@ -341,7 +341,7 @@ impl DieselStore {
         let (id, old, new) = (id.to_owned(), old.clone(), new.clone());
         let replace = move |conn: &mut Conn| {
             let user = users::table
-                .find(id)
+                .find(&id)
                 .filter(users::password_hash.eq(old.expose()));
             diesel::update(user)
                 .set(users::password_hash.eq(new.expose()))

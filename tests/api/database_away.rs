@@ -7,8 +7,9 @@ use serde_json::json;
 use tokenpair::clock::Clock;
 use url::Url;
 
+use crate::races::at_once;
 use crate::support::{
-    ADA, Backend, Cluster, Database, Response, START, Tabs, TestApp, Wire, as_superuser,
+    ADA, Backend, Cluster, Database, START, Tabs, TestApp, Wire, as_superuser, unavailable,
 };
 
 /// PostgreSQL without this test's database, until dropped.
@@ -31,14 +32,6 @@ impl Drop for Away<'_> {
     fn drop(&mut self) {
         as_superuser(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.0));
     }
-}
-
-#[track_caller]
-fn unavailable(response: &Response) {
-    response.refused(503, "unavailable", "Temporarily unavailable");
-    assert!(response.header("retry-after").is_some());
-    assert_eq!(response.json()["retry_after"], 1);
-    assert!(response.cookies().is_empty(), "nobody is logged out");
 }
 
 fn wait_until_ready(app: &TestApp) {
@@ -79,6 +72,26 @@ fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
     assert_eq!(browser.refresh().status, 200);
     assert_eq!(ada.try_refresh().status, 200);
     assert_eq!(browser.post("/logout").status, 200);
+}
+
+/// The connections that the server has are dead then, and a new one is not.
+#[test]
+fn after_a_restart_of_postgresql_the_first_requests_are_answered_already() {
+    let app = Backend::Postgres.app().with_ada();
+    let (ada, mut browser) = (app.bearer(), app.browser());
+    let restart = || {
+        let many = at_once(20, |_| ada.get("/account"));
+        assert!(many.iter().all(|answer| answer.status == 200), "{many:?}");
+        drop(Away::from(&app));
+    };
+    restart();
+    assert_eq!(browser.refresh().status, 200, "begins by reading");
+    restart();
+    app.advance(Duration::from_secs(1800));
+    let reissued = browser.get("/protected").cookies().len();
+    assert_eq!(reissued, 2, "begins with a statement that writes");
+    restart();
+    assert_eq!(browser.post("/logout").status, 200, "begins a transaction");
 }
 
 #[test]

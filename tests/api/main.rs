@@ -19,6 +19,7 @@ mod admin;
 mod at_rest;
 mod attacks;
 mod database_away;
+mod database_wait;
 mod events;
 mod headers;
 mod health;

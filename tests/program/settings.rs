@@ -253,6 +253,12 @@ fn settings_are_held_against_each_other() {
         &[("SESSION_MAX_AGE", "10m")],
         "SESSION_MAX_AGE is less than JWT_ACCESS_TOKEN_EXPIRES",
     );
+    for wait in ["0", "2m"] {
+        refused(
+            &[("DATABASE_WAIT", wait)],
+            "DATABASE_WAIT has to be from 1s to 60s",
+        );
+    }
     refused(
         &[("SESSION_ROTATION_WINDOW", "1s")],
         "SESSION_ROTATION_WINDOW has to be from 10s to 1h",

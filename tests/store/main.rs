@@ -17,4 +17,5 @@ mod contract;
 mod migrations;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod together;
 mod users;

@@ -26,3 +26,12 @@ pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use jar::{Jar, Tabs};
 pub(crate) use wire::Wire;
+
+/// The database did not answer, and nobody is logged out for it.
+#[track_caller]
+pub(crate) fn unavailable(response: &Response) {
+    response.refused(503, "unavailable", "Temporarily unavailable");
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(response.json()["retry_after"], 1);
+    assert!(response.cookies().is_empty(), "nobody is logged out");
+}

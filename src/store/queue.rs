@@ -1,0 +1,103 @@
+//! Work for threads that may wait for a database: a bounded queue, the first first, and an answer in time.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use diesel::result::Error as DieselError;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// How much may wait. Past it a request is told so at once.
+const LENGTH: usize = 4096;
+
+/// Why there is no answer of the database.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    #[error("too many wait for the database")]
+    Busy,
+    #[error("the database did not answer in time")]
+    TooSlow,
+    #[error("no connection")]
+    Connect(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the database refused a statement")]
+    Query(#[source] DieselError),
+    #[error("what was to be committed together was not")]
+    Commit(#[source] Arc<DieselError>),
+    #[error("the work on the database panicked")]
+    Panicked,
+}
+
+/// Where work waits for its turn. Clones share it.
+pub(super) struct Queue<J> {
+    jobs: Sender<J>,
+    wait: Duration,
+}
+
+impl<J: Send + 'static> Queue<J> {
+    /// Threads that take from the queue until its last clone is dropped, and then work off what is left.
+    pub(super) fn start<W>(
+        threads: u32,
+        wait: Duration,
+        work: impl Fn() -> W,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)>
+    where
+        W: FnOnce(Receiver<J>) + Send + 'static,
+    {
+        let (jobs, queue) = bounded(LENGTH);
+        let thread = |number| {
+            let (work, queue) = (work(), queue.clone());
+            let thread = Builder::new().name(format!("database-{number}"));
+            thread.spawn(move || work(queue))
+        };
+        let threads: std::io::Result<_> = (0..threads).map(thread).collect();
+        Ok((Self { jobs, wait }, threads?))
+    }
+
+    /// Queues a job that settles the ticket, and waits for that. Past its time the request is answered, whatever may
+    /// still become of the job.
+    pub(super) async fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> J) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + self.wait;
+        let job = job(Ticket { answer, deadline });
+        self.jobs.try_send(job).map_err(|_| Failure::Busy)?;
+        match tokio::time::timeout_at(deadline.into(), answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Failure::TooSlow),
+        }
+    }
+}
+
+impl<J> Clone for Queue<J> {
+    fn clone(&self) -> Self {
+        Self {
+            jobs: self.jobs.clone(),
+            wait: self.wait,
+        }
+    }
+}
+
+/// What a job is asked with: whom to answer, and until when. Dropped, it says that it is too late.
+pub(super) struct Ticket<T> {
+    answer: oneshot::Sender<Result<T, Failure>>,
+    pub(super) deadline: Instant,
+}
+
+impl<T> Ticket<T> {
+    /// What nobody waits for any more is not begun.
+    pub(super) fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    pub(super) fn answer(self, answer: Result<T, Failure>) {
+        let _client_gone = self.answer.send(answer);
+    }
+}
+
+/// Does it; a panic is a failure of this work alone.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))
+}
