@@ -9,7 +9,7 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{self, TestRequest};
@@ -104,6 +104,23 @@ async fn whom_a_loader_has_no_key_for_gets_no_token_and_is_not_believed() {
     let (status, body) = opened(&auth, &made_elsewhere.unwrap()).await;
     assert_eq!(status, 422, "{body}");
     assert!(body.contains("invalid_"), "{body}");
+}
+
+#[actix_web::test]
+async fn a_loader_of_keys_is_asked_for_every_token_also_for_one_that_was_good_before() {
+    let retired = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&retired);
+    let auth = signing_as(ACME)
+        .decode_key(move |_, _| (!asked.load(Ordering::SeqCst)).then(|| Arc::new(ring(ACME))))
+        .build();
+    let own_keys = auth.access_token("ada").sign().unwrap();
+    for _ in 0..2 {
+        assert_eq!(opened(&auth, &own_keys).await.0, 200);
+    }
+    retired.store(true, Ordering::SeqCst);
+    let answer = opened(&auth, &own_keys).await;
+    let no_key = "Unable to find a signing key that matches the key ID";
+    assert_eq!(message(&answer), (422, json!(no_key)));
 }
 
 fn settings() -> JwtSettings {

@@ -222,6 +222,11 @@ pub const KNOWN: &[Known] = &[
         "How far apart the clocks of several servers may be; at most 5m.",
     ),
     known(
+        "JWT_CACHE",
+        "10000",
+        "How many access tokens are remembered once they were verified, so that no signature is computed twice; 0 for none.",
+    ),
+    known(
         "JWT_COOKIE_SECURE",
         "auto",
         "true, false, or auto: on, except where PUBLIC_URL is plain http on loopback.",

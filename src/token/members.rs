@@ -17,14 +17,11 @@ impl Members {
     ///
     /// Whether it has expired is checked by itself: Flask-JWT-Extended tells of it when all else is good.
     pub(super) fn check_times(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
-        let latest = now + leeway;
         for (name, title) in [
             ("iat", "Issued At claim (iat)"),
             ("nbf", "Not Before claim (nbf)"),
         ] {
-            if self.time(name, title)?.is_some_and(|time| time > latest) {
-                return Err(TokenError::NotYetValid(name));
-            }
+            check_begun(name, self.time(name, title)?, (now, leeway))?;
         }
         self.end().map(drop)
     }
@@ -34,10 +31,7 @@ impl Members {
     }
 
     pub(super) fn check_end(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
-        if self.end()?.is_some_and(|end| end <= now - leeway) {
-            return Err(TokenError::Expired);
-        }
-        Ok(())
+        check_not_over(self.end()?, (now, leeway))
     }
 
     /// A NumericDate; fractions are cut off and what no clock will reach is brought into range.
@@ -213,6 +207,38 @@ impl Members {
         self.0.remove(name);
         Ok(time)
     }
+}
+
+/// The times of claims that were good in all else before: the rule of [`Members::check_times`] and [`Members::check_end`].
+pub(super) fn check_times_again(
+    claims: &Claims,
+    now: Timestamp,
+    leeway: Duration,
+) -> Result<(), TokenError> {
+    check_begun("iat", claims.iat, (now, leeway))?;
+    check_begun("nbf", claims.nbf, (now, leeway))?;
+    check_not_over(claims.exp, (now, leeway))
+}
+
+fn check_begun(
+    name: &'static str,
+    begin: Option<Timestamp>,
+    (now, leeway): (Timestamp, Duration),
+) -> Result<(), TokenError> {
+    if begin.is_some_and(|begin| begin > now + leeway) {
+        return Err(TokenError::NotYetValid(name));
+    }
+    Ok(())
+}
+
+fn check_not_over(
+    end: Option<Timestamp>,
+    (now, leeway): (Timestamp, Duration),
+) -> Result<(), TokenError> {
+    if end.is_some_and(|end| end <= now - leeway) {
+        return Err(TokenError::Expired);
+    }
+    Ok(())
 }
 
 /// `None` for NaN and infinity, which JSON cannot say anyway.

@@ -1,5 +1,6 @@
 //! Tokens: what they say, how one is signed, and when one is believed. Pure: `(input, now) -> Result`.
 
+mod cache;
 mod claims;
 mod error;
 mod issued;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::cache::Generation;
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
 pub use self::error::{IssueError, TokenError};
 pub use self::issued::{Issued, Token};
@@ -50,7 +52,7 @@ use crate::keys::{KeyError, KeyRing};
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// Read without a lock; each token is signed or verified by one ring throughout.
-    keys: Arc<ArcSwap<KeyRing>>,
+    generation: Arc<ArcSwap<Generation>>,
     policy: TokenPolicy,
     loaders: TokenLoaders,
 }
@@ -79,7 +81,7 @@ impl Tokens {
     /// Tokens signed by `keys` under `policy`.
     pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
         Self {
-            keys: Arc::new(ArcSwap::from_pointee(keys)),
+            generation: Arc::new(ArcSwap::from_pointee(Generation::new(keys, &policy))),
             policy,
             loaders: TokenLoaders::default(),
         }
@@ -92,11 +94,11 @@ impl Tokens {
 
     /// The present key ring. [`Arc::ptr_eq`] tells whether it has been replaced since.
     pub fn keys(&self) -> Arc<KeyRing> {
-        self.keys.load_full()
+        Arc::clone(&self.generation.load().keys)
     }
 
     /// From now on these keys sign and verify, here and in every clone. What is being signed or verified at this moment
-    /// is finished with the ring it began with.
+    /// is finished with the ring it began with. What the old ring has verified is forgotten.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -117,7 +119,8 @@ impl Tokens {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn replace_keys(&self, keys: KeyRing) {
-        self.keys.store(Arc::new(keys));
+        let generation = Generation::new(keys, &self.policy);
+        self.generation.store(Arc::new(generation));
     }
 
     /// The policy obeyed.
@@ -315,7 +318,17 @@ impl Tokens {
         now: Timestamp,
         expiry: Expiry,
     ) -> Result<Decoded, TokenError> {
-        verify::verify(self, token, (now, expiry))
+        verify::verify(self, &self.keys(), token, (now, expiry))
+    }
+
+    /// As [`Tokens::decode`] with [`Expiry::Enforced`], for access tokens, which come again and again: one that was verified
+    /// before is not verified again, but its times are looked at.
+    pub(crate) fn decode_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Decoded>, TokenError> {
+        self.generation.load().decode(self, token, now)
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.

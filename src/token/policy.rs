@@ -54,6 +54,11 @@ pub struct TokenPolicy {
     pub encode_csrf: bool,
     /// How far apart the clocks of signer and verifier may be (`JWT_DECODE_LEEWAY`, 0 s).
     pub leeway: Duration,
+    /// How many access tokens are remembered once they were verified, so that their signature is not computed again at each
+    /// request (`JWT_CACHE`, 10,000; 0: none). One longer than 1 KiB counts as several. Times, revocation and loaders are
+    /// asked at each request nonetheless, other keys forget them all, and where
+    /// [`AuthBuilder::decode_key`](crate::web::AuthBuilder::decode_key) chooses the keys none is remembered.
+    pub cache: usize,
 }
 
 impl Default for TokenPolicy {
@@ -71,6 +76,7 @@ impl Default for TokenPolicy {
             encode_nbf: true,
             encode_csrf: true,
             leeway: Duration::ZERO,
+            cache: 10_000,
         }
     }
 }

@@ -15,7 +15,6 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::loaders::Responder;
-use super::verify::Verified;
 use crate::token::Decoded;
 
 /// An answer that says no.
@@ -83,7 +82,7 @@ pub enum RejectionKind {
 struct Dress {
     message_key: Option<String>,
     responder: Option<Responder>,
-    token: Option<Decoded>,
+    token: Option<Arc<Decoded>>,
 }
 
 /// The member that holds the text, unless `JWT_ERROR_MESSAGE_KEY` says otherwise.
@@ -196,7 +195,7 @@ impl Rejection {
 
     /// The token that it is about, where one was believed.
     pub fn token(&self) -> Option<&Decoded> {
-        self.dress.as_ref()?.token.as_ref()
+        self.dress.as_ref()?.token.as_deref()
     }
 
     fn with_dress(mut self, change: impl FnOnce(&mut Dress)) -> Self {
@@ -204,15 +203,8 @@ impl Rejection {
         self
     }
 
-    pub(super) fn of_decoded(self, token: Decoded) -> Self {
+    pub(super) fn of_token(self, token: Arc<Decoded>) -> Self {
         self.with_dress(|dress| dress.token = Some(token))
-    }
-
-    pub(super) fn of_token(self, verified: &Verified) -> Self {
-        self.of_decoded(Decoded {
-            header: verified.header.clone(),
-            claims: verified.claims.clone(),
-        })
     }
 
     /// In the form that an application's rejections have.

@@ -2,11 +2,9 @@
 //! Flask-JWT-Extended's order, since a request may be wrong in several ways.
 
 use std::fmt;
+use std::ops::Deref;
 use std::rc::Rc;
-
-use actix_web::dev::Payload;
-use actix_web::{HttpMessage, HttpRequest};
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
 use super::auth::Auth;
 use super::body::{self, Body};
@@ -15,6 +13,8 @@ use super::location::{self, Found, Location};
 use super::rejection::Rejection;
 use super::verifying::Verifying;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
+use actix_web::dev::Payload;
+use actix_web::{HttpMessage, HttpRequest};
 
 /// What a route asks of a token.
 ///
@@ -96,12 +96,18 @@ impl Guard {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The JOSE header.
-    pub header: Map<String, Value>,
-    /// What it says.
-    pub claims: Claims,
+    pub(super) decoded: Arc<Decoded>,
     /// Where it came.
     pub location: Location,
+}
+
+/// Its header and what it says.
+impl Deref for Verified {
+    type Target = Decoded;
+
+    fn deref(&self) -> &Decoded {
+        &self.decoded
+    }
 }
 
 impl Auth {
@@ -196,7 +202,9 @@ impl Auth {
         let verified = self.believe(request, guard, body)?;
         if self.0.loaders.ask() {
             let asked = self.ask_loaders(request, &verified).await;
-            asked.map_err(|rejection| self.dress(rejection.of_token(&verified)))?;
+            asked.map_err(|rejection| {
+                self.dress(rejection.of_token(Arc::clone(&verified.decoded)))
+            })?;
         }
         self.remember(request, &verified);
         Ok(verified)
@@ -215,30 +223,35 @@ impl Auth {
     }
 
     fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-        let decoded = self.decode_found(found).map_err(|rejection| match guard {
+        let decoded = self.decode_found(found, guard);
+        let decoded = decoded.map_err(|rejection| match guard {
             Guard::Refresh if rejection.code() == "token_expired" => {
                 Rejection::refresh_token_expired()
             }
             _ => rejection,
         })?;
         let verified = Rc::new(Verified {
-            header: decoded.header,
-            claims: decoded.claims,
+            decoded,
             location: found.location,
         });
         self.admit(&verified.claims, guard)
-            .map_err(|rejection| rejection.of_token(&verified))?;
+            .map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
         Ok(verified)
     }
 
     /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
-    fn decode_found(&self, found: &Found<'_>) -> Result<Decoded, Rejection> {
-        let decode = |expiry| self.tokens().decode(&found.token, self.now(), expiry);
-        let decoded = match decode(Expiry::Enforced) {
+    fn decode_found(&self, found: &Found<'_>, guard: Guard) -> Result<Arc<Decoded>, Rejection> {
+        let (tokens, token, now) = (self.tokens(), &found.token, self.now());
+        let decoded = match guard {
+            // The session's row decides on it anyway, so it is verified anew each time.
+            Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
+            Guard::Access | Guard::Fresh | Guard::AnyToken => tokens.decode_access(token, now),
+        };
+        let decoded = match decoded {
             Err(TokenError::Expired) => {
-                let expired = decode(Expiry::Ignored)?;
+                let expired = Arc::new(tokens.decode(token, now, Expiry::Ignored)?);
                 found.check_csrf(&expired.claims)?;
-                return Err(Rejection::from(TokenError::Expired).of_decoded(expired));
+                return Err(Rejection::from(TokenError::Expired).of_token(expired));
             }
             decoded => decoded?,
         };

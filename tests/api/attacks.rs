@@ -479,6 +479,7 @@ fn is_refused(app: &TestApp, cookie: &str, path: (&str, &str), token: &str) {
 fn all_are_refused(on: Backend, forge: impl Fn(&Loot) -> Vec<String>) {
     let app = on.app().with_ada();
     let ada = app.bearer();
+    assert_eq!(ada.get("/protected").status, 200, "the server knows it");
     let forged = [
         (&ada.access, "access_token_cookie", ("GET", "/protected")),
         (&ada.refresh, "refresh_token_cookie", ("POST", "/refresh")),

@@ -173,6 +173,7 @@ fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
     let refreshed = refreshed["access_token"].as_str().unwrap();
     assert_ne!(kid_of(refreshed), old);
 
+    assert_eq!(opens(access), [200, 200], "it is known to both servers");
     program.run(&["keys", "retire", &old]).done();
     for served in &servers {
         wait_until("the old key is gone", || published(served).len() == 1);

@@ -1,0 +1,218 @@
+//! The cache: access tokens that were verified, so that none is verified twice. It saves the signature and the parsing,
+//! and decides nothing: times are looked at here at every hit, and revocation by whoever asks, as if nothing was known.
+
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use super::Tokens;
+use super::claims::TokenKind;
+use super::error::TokenError;
+use super::members::check_times_again;
+use super::policy::TokenPolicy;
+use super::verify::{Decoded, Expiry, verify};
+use crate::clock::Timestamp;
+use crate::keys::KeyRing;
+
+/// A key ring, and what it has verified. They are replaced as one: what a retired key signed is not found under the next
+/// ring, not even if its verification began before the replacement and ended after it. (A policy never changes: under
+/// another one there are other [`Tokens`].)
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) keys: Arc<KeyRing>,
+    cache: Option<Cache>,
+}
+
+impl Generation {
+    pub(super) fn new(keys: KeyRing, policy: &TokenPolicy) -> Self {
+        Self {
+            keys: Arc::new(keys),
+            cache: Cache::new(policy.cache),
+        }
+    }
+
+    /// Only what was verified in all respects goes in, and no refresh token does. Where a loader chooses the keys, its word is
+    /// asked for each token, so the cache is left alone.
+    pub(super) fn decode(
+        &self,
+        tokens: &Tokens,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Decoded>, TokenError> {
+        let own_keys = tokens.loaders.decode_key.is_none();
+        let cache = self.cache.as_ref().filter(|_| own_keys);
+        if let Some(known) = cache.and_then(|cache| cache.0.get(token)) {
+            check_times_again(&known.claims, now, tokens.policy.leeway)?;
+            return Ok(known);
+        }
+        let decoded = verify(tokens, &self.keys, token, (now, Expiry::Enforced))?;
+        let decoded = Arc::new(decoded);
+        if let Some(cache) = cache.filter(|_| decoded.claims.kind == TokenKind::Access) {
+            cache.0.insert(token.into(), Arc::clone(&decoded));
+        }
+        Ok(decoded)
+    }
+}
+
+/// Found by the whole text, compared to its last byte: a hash alone could have a twin. `Debug` shows none of it.
+struct Cache(Entries<Box<str>, Arc<Decoded>, InKib>);
+
+/// A token's share of the cache: itself, or as many as it has KiB, so that long ones take no more memory.
+#[derive(Clone)]
+struct InKib;
+
+impl Weighter<Box<str>, Arc<Decoded>> for InKib {
+    fn weight(&self, token: &Box<str>, _: &Arc<Decoded>) -> u64 {
+        token.len().div_ceil(1024).max(1) as u64
+    }
+}
+
+/// The fewest tokens that are worth a lock of their own.
+const PER_SHARD: usize = 64;
+
+/// As many locks are enough for any machine.
+const MAX_SHARDS: usize = 64;
+
+impl Cache {
+    /// For that many tokens; none for 0.
+    fn new(tokens: usize) -> Option<Self> {
+        if tokens == 0 {
+            return None;
+        }
+        let shards = (tokens / PER_SHARD).clamp(1, MAX_SHARDS);
+        let shards = 1 << shards.ilog2();
+        // Rounded down, since each shard rounds up.
+        let tokens = tokens / shards * shards;
+        let options = OptionsBuilder::new()
+            .shards(shards)
+            .estimated_items_capacity(tokens)
+            .weight_capacity(tokens as u64)
+            .build()
+            .ok()?;
+        let hasher = DefaultHashBuilder::default();
+        let entries = Entries::with_options(options, InKib, hasher, DefaultLifecycle::default());
+        Some(Self(entries))
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("tokens", &self.0.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::keys::Algorithm;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn ring(secret: &[u8]) -> KeyRing {
+        KeyRing::from_secret(Algorithm::Hs256, secret).unwrap()
+    }
+
+    fn tokens(cache: usize) -> Tokens {
+        let policy = TokenPolicy {
+            cache,
+            ..TokenPolicy::default()
+        };
+        Tokens::new(ring(b"32 bytes that nobody else can know"), policy)
+    }
+
+    fn signed(tokens: &Tokens, kind: TokenKind, padding: usize) -> String {
+        let claims = tokens.claims(kind, "ada", uuid::Uuid::now_v7().to_string(), NOW);
+        let padding = Map::from_iter([("padding".to_owned(), json!("x".repeat(padding)))]);
+        let issued = tokens.sign_with(&claims, &padding, &Map::new()).unwrap();
+        issued.token.as_str().to_owned()
+    }
+
+    fn held(tokens: &Tokens) -> usize {
+        let generation = tokens.generation.load();
+        let cache = generation.cache.as_ref();
+        cache.map_or(0, |cache| cache.0.len())
+    }
+
+    #[test]
+    fn a_token_is_verified_once_and_its_times_are_looked_at_each_time() {
+        let tokens = tokens(10);
+        let token = signed(&tokens, TokenKind::Access, 0);
+        let first = tokens.decode_access(&token, NOW).unwrap();
+        let second = tokens.decode_access(&token, NOW).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        let early = tokens.decode_access(&token, NOW - Duration::from_secs(1));
+        assert_eq!(early, Err(TokenError::NotYetValid("iat")));
+        let end = NOW + Duration::from_secs(3600);
+        assert_eq!(tokens.decode_access(&token, end), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn what_is_not_an_access_token_that_verified_is_never_kept() {
+        let tokens = tokens(10);
+        let refresh = signed(&tokens, TokenKind::Refresh, 0);
+        assert!(tokens.decode_access(&refresh, NOW).is_ok());
+        let access = signed(&tokens, TokenKind::Access, 0);
+        assert!(tokens.decode_access(&format!("{access}A"), NOW).is_err());
+        let early = NOW - Duration::from_secs(1);
+        assert!(tokens.decode_access(&access, early).is_err());
+        assert_eq!(held(&tokens), 0);
+        assert!(tokens.decode_access(&access, NOW).is_ok());
+        assert_eq!(held(&tokens), 1);
+    }
+
+    #[test]
+    fn other_keys_find_nothing_of_what_was_verified_before_not_even_late() {
+        let tokens = tokens(10);
+        let [known, late] = [0, 0].map(|padding| signed(&tokens, TokenKind::Access, padding));
+        let old = tokens.generation.load_full();
+        assert!(tokens.decode_access(&known, NOW).is_ok());
+        tokens.replace_keys(ring(b"the 32 bytes that sign hereafter"));
+        assert!(old.decode(&tokens, &late, NOW).is_ok(), "it had begun");
+        assert_eq!(held(&tokens), 0);
+        for token in [&known, &late] {
+            let refusal = tokens.decode_access(token, NOW);
+            assert_eq!(refusal, Err(TokenError::BadSignature));
+        }
+    }
+
+    #[test]
+    fn no_more_is_kept_than_the_policy_allows_and_long_tokens_count_as_several() {
+        for size in [0, 1, 3, 100, 1_000] {
+            let tokens = tokens(size);
+            for _ in 0..2 * size + 10 {
+                let token = signed(&tokens, TokenKind::Access, 0);
+                assert!(tokens.decode_access(&token, NOW).is_ok());
+            }
+            assert!(held(&tokens) <= size, "{} of {size}", held(&tokens));
+            assert!(held(&tokens) >= size / 2, "{} of {size}", held(&tokens));
+        }
+        let tokens = tokens(30);
+        for _ in 0..100 {
+            let token = signed(&tokens, TokenKind::Access, 4 * 1024);
+            assert!(tokens.decode_access(&token, NOW).is_ok());
+        }
+        assert!(
+            (1..=30 / 5).contains(&held(&tokens)),
+            "{} of 5 KiB",
+            held(&tokens)
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let tokens = tokens(10);
+        let token = signed(&tokens, TokenKind::Access, 0);
+        assert!(tokens.decode_access(&token, NOW).is_ok());
+        let shown = format!("{tokens:?}");
+        assert!(shown.contains("Cache { tokens: 1, .. }"), "{shown}");
+        assert!(!shown.contains("eyJ") && !shown.contains("ada"), "{shown}");
+    }
+}
