@@ -22,6 +22,20 @@ impl fmt::Display for Rate {
 }
 
 /// How failures are throttled.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::throttle::{Rule, ThrottlePolicy};
+///
+/// let policy = ThrottlePolicy::default();
+/// assert_eq!(policy.account.to_string(), "10/900s");
+/// assert_eq!(policy.peer(), Rule::Window(policy.peer));
+/// // Whoever attacks from many networks keeps the owner waiting for 90 s at most.
+/// let Rule::Backoff { bears, longest, .. } = policy.account_everywhere() else {
+///     unreachable!("accounts back off")
+/// };
+/// assert_eq!((bears, longest), (100, Duration::from_secs(90)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThrottlePolicy {
     /// Wrong passwords for one account from one network (`THROTTLE_ACCOUNT`, 10 in 15 min). From all networks together
@@ -88,6 +102,26 @@ impl Rate {
 }
 
 /// What one counter bears.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::throttle::{Decision, Tally, ThrottlePolicy};
+///
+/// let rule = ThrottlePolicy::default().account();
+/// let last = Timestamp::from_unix(1_800_000_000);
+/// let after = |failures| Tally { failures, last, until: rule.forgotten(last) };
+/// let decide = |failures, seconds| rule.decide(Some(after(failures)), 0, last + Duration::from_secs(seconds));
+///
+/// assert_eq!(decide(9, 0), Decision::Admit);
+/// // The tenth failure is the last that is borne: then a wait of 90 s, and after each further one twice as long.
+/// assert!(rule.locks_at(10));
+/// assert_eq!(decide(10, 0), Decision::Refuse(Duration::from_secs(90)));
+/// assert_eq!(decide(10, 90), Decision::Admit);
+/// assert_eq!(decide(11, 90), Decision::Refuse(Duration::from_secs(90)));
+/// // In the end it is as if there had been none.
+/// assert_eq!(decide(11, 1800), Decision::Admit);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// Past `bears` failures the next attempt has to wait, longer after each.
