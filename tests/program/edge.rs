@@ -17,7 +17,9 @@ fn remarked(variables: &[(&str, &str)], remark: &str) {
 
 #[track_caller]
 fn good(variables: &[(&str, &str)]) {
-    let said = with(variables).run(&["config", "check"]).done();
+    // An https address without TLS or a proxy is remarked on.
+    let proxied = with(variables).env("SERVER_TRUSTED_PROXIES", "10.0.0.1");
+    let said = proxied.run(&["config", "check"]).done();
     assert_eq!(said, "the settings are good\n");
 }
 
