@@ -1,4 +1,5 @@
-//! A text for a token, where keys of three algorithms verify: only what was signed is believed, byte for byte.
+//! A text for a token, or changes to a token that was signed, where keys of three algorithms verify: only what was signed is
+//! believed, byte for byte.
 
 #![no_main]
 
@@ -31,7 +32,8 @@ static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    let Ok(text) = std::str::from_utf8(input) else {
+    let text = changed(input);
+    let Ok(text) = std::str::from_utf8(text.as_deref().unwrap_or(input)) else {
         return Corpus::Reject;
     };
     let signed = SIGNED.contains(&text);
@@ -55,3 +57,30 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
+
+/// Where an input begins with `@2`: the third of those that were signed, changed by what follows, two bytes a change. The
+/// first is a place, counted from the end, or above 127 from the beginning; the second is what to put there. Its highest bit
+/// says to put it behind what is there, and zero to remove that.
+fn changed(input: &[u8]) -> Option<Vec<u8>> {
+    let [b'@', digit, changes @ ..] = input else {
+        return None;
+    };
+    let index = usize::from(digit.checked_sub(b'0')?);
+    let mut text = SIGNED.get(index)?.as_bytes().to_vec();
+    for change in changes.as_chunks::<2>().0 {
+        let behind = match usize::from(change[0]) {
+            from_end @ ..128 => text.len().checked_sub(from_end)?,
+            from_begin => from_begin - 128,
+        };
+        if behind > text.len() {
+            return None;
+        }
+        match (change[1], behind.checked_sub(1)) {
+            (byte @ 0x80.., _) => text.insert(behind, byte & 0x7f),
+            (0, Some(place)) => drop(text.remove(place)),
+            (byte, Some(place)) => text[place] = byte,
+            (_, None) => return None,
+        }
+    }
+    Some(text)
+}
