@@ -25,8 +25,9 @@ pub(super) enum Failure {
     Connect(#[source] Box<dyn Error + Send + Sync>),
     #[error("the database refused a statement")]
     Query(#[source] DieselError),
-    #[error("what was to be committed together was not")]
-    Commit(#[source] Arc<DieselError>),
+    /// The same for all that was to be committed together.
+    #[error("the database did not commit")]
+    Commit(#[source] Arc<dyn Error + Send + Sync>),
     #[error("the work on the database panicked")]
     Panicked,
 }

@@ -1,6 +1,7 @@
 //! SQLite's one writer. What is queued at the same time is committed together, since a commit costs a wait for the disk
 //! however much is in it; and since SQLite's own lock is not fair, of several writers some would starve.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -75,8 +76,10 @@ trait Unit: Send {
     fn run(&mut self, conn: &mut Conn) -> bool;
     fn found_it_locked(&self) -> bool;
     /// Says what came of it, now that it is known whether it was committed.
-    fn answer(self: Box<Self>, committed: Result<(), Arc<DieselError>>);
+    fn answer(self: Box<Self>, committed: Result<(), Cause>);
 }
+
+type Cause = Arc<dyn Error + Send + Sync>;
 
 struct Asked<T, W> {
     shape: Shape,
@@ -105,7 +108,7 @@ impl<T: Send, W: Fn(&mut Conn) -> QueryResult<T> + Send> Unit for Asked<T, W> {
         matches!(&self.outcome, Some(Err(Failure::Query(error))) if is_locked(error))
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Arc<DieselError>>) {
+    fn answer(self: Box<Self>, committed: Result<(), Cause>) {
         match (self.outcome, committed) {
             (Some(Ok(_)) | None, Err(error)) => self.ticket.answer(Err(Failure::Commit(error))),
             (Some(outcome), _) => self.ticket.answer(outcome),
@@ -131,11 +134,10 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
     }
 }
 
-fn connect(manager: &Manager) -> QueryResult<Conn> {
-    let mut conn = manager
-        .connect()
-        .map_err(|error| DieselError::QueryBuilderError(Box::new(error)))?;
-    conn.batch_execute(LOCK_PATIENCE)?;
+fn connect(manager: &Manager) -> Result<Conn, diesel::r2d2::Error> {
+    let mut conn = manager.connect()?;
+    conn.batch_execute(LOCK_PATIENCE)
+        .map_err(diesel::r2d2::Error::QueryError)?;
     Ok(conn)
 }
 
@@ -147,8 +149,8 @@ fn write(conn: &mut Conn, mut batch: Vec<Box<dyn Unit>>) {
     answer(batch, written);
 }
 
-fn answer(batch: Vec<Box<dyn Unit>>, written: QueryResult<()>) {
-    let written = written.map_err(Arc::new);
+fn answer<E: Error + Send + Sync + 'static>(batch: Vec<Box<dyn Unit>>, written: Result<(), E>) {
+    let written = written.map_err(|error| -> Cause { Arc::new(error) });
     for unit in batch {
         unit.answer(written.clone());
     }
@@ -220,6 +222,7 @@ fn is_locked(error: &DieselError) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use crossbeam_channel::bounded;
     use diesel::sql_types::BigInt;
     use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
     use futures_util::future::{join, join_all};
@@ -228,7 +231,7 @@ mod tests {
     use super::super::{DatabaseUrl, DieselStore};
     use super::*;
 
-    /// A store with a table of numbers, and another connection, which may keep it from writing.
+    /// A store with a table of numbers, and another connection.
     struct Fixture {
         store: DieselStore,
         other: SqliteConnection,
@@ -262,18 +265,22 @@ mod tests {
             }
         }
 
-        fn hold(&mut self) {
-            self.other.batch_execute("BEGIN IMMEDIATE").unwrap();
-        }
-
-        /// What these give that are queued, in this order, while nothing can be written.
-        async fn queued<T>(
-            &mut self,
-            work: impl Iterator<Item = impl Future<Output = T>>,
-        ) -> Vec<T> {
-            self.hold();
-            let release = async { self.other.batch_execute("COMMIT").unwrap() };
-            join(join_all(work), release).await.0
+        /// What these give that are queued, in this order, while the writer is at work.
+        async fn queued<T>(&self, work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+            let (begin, begun) = bounded(1);
+            let (go, gate) = bounded::<()>(0);
+            let hold = move |_: &mut Conn| {
+                let _told = (begin.send(()), gate.recv());
+                Ok(())
+            };
+            let store = self.store.clone();
+            let held = actix_web::rt::spawn(async move { store.write(hold).await });
+            while begun.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let (answers, ()) = join(join_all(work), async { drop(go) }).await;
+            held.await.unwrap().unwrap();
+            answers
         }
 
         /// The numbers in the order in which they were written.
@@ -315,7 +322,7 @@ mod tests {
     async fn nobody_is_told_of_success_before_the_commit() {
         let mut on = Fixture::new(PATIENCE);
         let store = on.store.clone();
-        // The first may be committed by itself. The square of 5 is missed only by the commit.
+        // Only the commit finds that 25 is no number.
         let write = |n| {
             store.write(move |conn| match n {
                 5 => insert(conn, "squares", 25),
@@ -323,8 +330,8 @@ mod tests {
             })
         };
         let answers = on.queued((0..10).map(write)).await;
-        assert!(answers.iter().skip(1).all(Result::is_err), "{answers:?}");
-        assert!(on.written().iter().all(|n| *n == 0));
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        assert!(on.written().is_empty());
         on.store
             .write(|conn| insert(conn, "numbers", 1))
             .await
@@ -349,7 +356,7 @@ mod tests {
     #[actix_web::test]
     async fn what_is_too_late_is_not_begun() {
         let mut on = Fixture::new(Duration::from_millis(50));
-        on.hold();
+        on.other.batch_execute("BEGIN IMMEDIATE").unwrap();
         let store = on.store.clone();
         let late = (0..10).map(|n| store.write(move |conn| insert(conn, "numbers", n)));
         assert!(join_all(late).await.iter().all(Result::is_err));
@@ -365,13 +372,13 @@ mod tests {
         let mut on = Fixture::new(PATIENCE);
         let store = on.store.clone();
         let write = |n| store.write(move |conn| insert(conn, "numbers", n));
-        // The writer has taken some of them, and holds them.
-        let answers = on.queued((0..6000).map(write)).await;
-        let refused = answers.iter().filter(|answer| answer.is_err());
-        let busy = refused.map(|answer| answer.as_ref().unwrap_err().to_string());
-        let busy = busy
-            .filter(|error| error == "too many wait for the database")
-            .count();
-        assert!(busy > 0 && busy + on.written().len() == 6000, "{busy}");
+        let answers = on.queued((0..4100).map(write)).await;
+        let (taken, refused) = answers.split_at(4096);
+        assert!(taken.iter().all(Result::is_ok));
+        let busy = |answer: &Result<(), StoreError>| {
+            answer.as_ref().unwrap_err().to_string() == "too many wait for the database"
+        };
+        assert!(refused.iter().all(busy));
+        assert_eq!(on.written().len(), 4096);
     }
 }
