@@ -134,7 +134,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    #[cfg(feature = "server")]
     pub(crate) fn number<T: std::str::FromStr + PartialOrd + fmt::Display + Copy>(
         &mut self,
         name: &str,
