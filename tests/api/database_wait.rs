@@ -36,7 +36,9 @@ fn who_waits_for_longer_than_database_wait_is_told_so_and_keeps_the_cookies(on: 
     let held = nobody_else_writes(&database);
     std::thread::scope(|scope| {
         let refreshed = scope.spawn(|| at_ease.refresh());
-        unavailable(&in_haste.refresh());
+        for _ in 0..2 {
+            unavailable(&in_haste.refresh());
+        }
         assert_eq!(in_haste.get("/protected").status, 200, "asks no database");
         assert_eq!(in_haste.get("/account").status, 200, "only reads");
         drop(held);
