@@ -1,6 +1,6 @@
 //! Tokens over each kind of ring: what their header says, and which are believed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
@@ -179,4 +179,19 @@ fn inspecting_tells_the_signature_from_the_algorithm() {
         verdict(ring(Algorithm::Es256), "header"),
         Err(TokenError::AlgorithmNotAllowed)
     );
+}
+
+#[test]
+fn a_number_among_the_claims_is_read_to_its_last_digit_and_stays_in_tokens_made_of_them() {
+    let tokens = tokens(ring(Algorithm::Hs256));
+    let place = json!([19.090871340766242, -122.41941550000001, 5e-324, f64::MAX]);
+    let mut claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
+    claims.extra.insert("place".to_owned(), place.clone());
+    for _ in 0..3 {
+        let issued = tokens.sign(&claims).unwrap();
+        claims = tokens
+            .verify(issued.token.as_str(), now(), Expiry::Enforced)
+            .unwrap();
+        assert_eq!(claims.extra["place"], place);
+    }
 }
