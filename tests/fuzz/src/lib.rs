@@ -29,10 +29,9 @@ pub fn keys() -> KeyRing {
 
 /// An app's handle, under that policy.
 pub fn auth(policy: WebPolicy) -> Auth {
-    Auth::builder(Tokens::new(keys(), TokenPolicy::default()))
-        .policy(policy)
-        .clock(Clock::fixed(NOW))
-        .build()
+    let tokens = Tokens::new(keys(), TokenPolicy::default());
+    let auth = Auth::builder(tokens).policy(policy);
+    auth.clock(Clock::fixed(NOW)).build()
 }
 
 /// Access tokens of the users `0` to `9`. An input says `@7` where it wants the token of `7`: no mutation would find one,

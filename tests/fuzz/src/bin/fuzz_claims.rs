@@ -1,19 +1,23 @@
 //! A header, a line feed and a payload, signed with the right secret: which tokens are believed, said once more in another
-//! way, and what is read out of them.
+//! way, what is read out of them, and that one which was verified before is treated as if it had not been.
 
 #![no_main]
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::test::TestRequest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fuzz::json::Strict;
-use fuzz::{NOW, keys, refused};
+use fuzz::{NOW, keys, refused, wait};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::{Map, Value};
+use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
 use tokenpair::token::{Claims, Expiry, MAX_TOKEN_LEN, TokenError, TokenPolicy, Tokens};
-use tokenpair::web::Rejection;
+use tokenpair::web::{Auth, Guard, Rejection};
 
 static KEYS: LazyLock<KeyRing> = LazyLock::new(keys);
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| Tokens::new(keys(), TokenPolicy::default()));
@@ -25,6 +29,15 @@ static LAX: LazyLock<Tokens> = LazyLock::new(|| {
         ..TokenPolicy::default()
     };
     Tokens::new(keys(), policy)
+});
+
+/// One app at several times: a token that it believes first is remembered then.
+static MOMENTS: LazyLock<Vec<Auth>> = LazyLock::new(|| {
+    let tokens = Tokens::new(keys(), TokenPolicy::default());
+    let at = |now| Auth::builder(tokens.clone()).clock(Clock::fixed(now));
+    let hour = Duration::from_secs(3600);
+    let moments = [NOW, NOW - Duration::from_secs(1), NOW + hour, NOW];
+    moments.map(|now| at(now).build()).into()
 });
 
 fuzz_target!(|input: &[u8]| -> Corpus {
@@ -46,6 +59,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
             assert_eq!(Ok(&decoded), lax.as_ref());
             assert_read(&decoded.claims, payload);
             assert_signed_again(&decoded.claims);
+            assert_remembered(&token);
         }
         Err(error) => {
             let expired = error == TokenError::Expired;
@@ -145,5 +159,25 @@ fn assert_signed_again(claims: &Claims) {
         Ok(again) => assert_eq!(again, *claims),
         // What was short in the input may be written longer.
         Err(error) => assert_eq!(error, TokenError::TooLong),
+    }
+}
+
+/// At each time a request with this token is answered as if it was the first.
+fn assert_remembered(token: &str) {
+    for auth in MOMENTS.iter() {
+        let request = TestRequest::get().insert_header((AUTHORIZATION, format!("Bearer {token}")));
+        let request = request.to_http_request();
+        let answer = wait(auth.verify_request(&request, Guard::AnyToken));
+        match (answer, TOKENS.decode(token, auth.now(), Expiry::Enforced)) {
+            (Ok(verified), Ok(decoded)) => {
+                assert_eq!(verified.header, decoded.header);
+                assert_eq!(verified.claims, decoded.claims);
+            }
+            (Err(rejection), Err(error)) => {
+                refused(&rejection);
+                assert_eq!(rejection.to_string(), error.to_string());
+            }
+            (answer, decoded) => panic!("{answer:?}, and at first {decoded:?}"),
+        }
     }
 }
