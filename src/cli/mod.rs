@@ -76,7 +76,9 @@ type Failure = Box<dyn Error>;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = io::stdout().lock();
-    match run(cli.command.unwrap_or(Command::Serve), &mut out).and_then(|()| Ok(out.flush()?)) {
+    let done = run(cli.command.unwrap_or(Command::Serve), &mut out).and_then(|()| Ok(out.flush()?));
+    log::logger().flush();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has read enough.
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,

@@ -1,12 +1,10 @@
 //! Browsers: people who look at a page, and pages of other sites that use a person's browser.
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use url::Url;
 
 use super::State;
@@ -31,18 +29,16 @@ pub(super) fn to_page() -> HttpResponse {
         .finish()
 }
 
-/// The middleware that sends a browser which asked for a page, and has no good token, to where one logs in.
-pub(super) async fn send_to_login<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let page =
-        matches!(*request.method(), Method::GET | Method::HEAD) && wants_html(request.request());
-    let response = next.call(request).await?;
-    if page && response.status() == StatusCode::UNAUTHORIZED {
-        return Ok(response.into_response(to_page()).map_into_right_body());
+/// Sends a browser which asked for a page, and has no good token, to where one logs in.
+pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
+    let request = response.request();
+    if response.status() == StatusCode::UNAUTHORIZED
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && wants_html(request)
+    {
+        return response.into_response(to_page());
     }
-    Ok(response.map_into_left_body())
+    response
 }
 
 /// The origins whose pages may use a person's browser to send something here.
@@ -77,22 +73,15 @@ impl Origins {
     }
 }
 
-/// The middleware that refuses an unsafe request (RFC 9110 section 9.2.1) which another site's page made a browser send,
-/// be there a token or not: a forged login, registration or logout needs none.
-pub(super) async fn refuse_foreign_pages<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let state = request.app_data::<web::Data<State>>();
-    let checked = match state {
-        Some(state) if !request.method().is_safe() => {
-            refuse_cross_site(request.request(), &state.origins, Trust::Listed)
-        }
-        _ => Ok(()),
-    };
-    match checked {
-        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(rejection) => Ok(request.error_response(rejection).map_into_right_body()),
+/// Refuses an unsafe request (RFC 9110 section 9.2.1) which another site's page made a browser send, be there a token or
+/// not: a forged login, registration or logout needs none.
+pub(super) fn refuse_foreign_pages(request: &ServiceRequest) -> Result<(), Rejection> {
+    if request.method().is_safe() {
+        return Ok(());
+    }
+    match request.app_data::<web::Data<State>>() {
+        Some(state) => refuse_cross_site(request.request(), &state.origins, Trust::Listed),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The envelope: what is true of every answer. An error is JSON with `msg` and `code`, also where the framework made it;
 //! nothing is stored by a cache unless its handler said so; and browsers are told not to guess, frame or tell.
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -9,8 +8,7 @@ use actix_web::http::header::{
     CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 
 use super::{State, cors};
 use crate::settings::{Settings, is_loopback};
@@ -54,12 +52,8 @@ impl Edge {
     }
 }
 
-/// The middleware.
-pub(super) async fn seal<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let mut response = next.call(request).await?.map_into_left_body();
+/// Makes the answer one of ours.
+pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     if is_bare_error(&response) {
         response = in_json(response);
     }
@@ -70,13 +64,11 @@ pub(super) async fn seal<B: MessageBody>(
     let state = response.request().app_data::<web::Data<State>>();
     let edge = state.map(|state| state.edge);
     add_defaults(response.headers_mut(), edge);
-    Ok(response)
+    response
 }
 
 /// The same answer with a body of ours.
-fn in_json<B: MessageBody>(
-    response: ServiceResponse<EitherBody<B, BoxBody>>,
-) -> ServiceResponse<EitherBody<B, BoxBody>> {
+fn in_json(response: ServiceResponse) -> ServiceResponse {
     let error = response.response().error();
     let refused = error.and_then(cors::rejection);
     let plain = refused.unwrap_or_else(|| plain_rejection(response.status()));
@@ -90,11 +82,11 @@ fn in_json<B: MessageBody>(
     for (name, value) in kept {
         plain.headers_mut().append(name, value);
     }
-    response.into_response(plain).map_into_right_body()
+    response.into_response(plain)
 }
 
 /// RFC 6750 section 3: what is wrong with a token that was sent, and nothing where none was.
-fn challenge<B>(response: &ServiceResponse<B>) -> &'static str {
+fn challenge(response: &ServiceResponse) -> &'static str {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
     match rejection.map(Rejection::code) {
@@ -107,37 +99,31 @@ fn challenge<B>(response: &ServiceResponse<B>) -> &'static str {
     }
 }
 
-/// The middleware that refuses a NUL in the address.
-pub(super) async fn refuse_nul<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    if !holds_nul(&request) {
-        return Ok(next.call(request).await?.map_into_left_body());
+/// Refuses a NUL in the address: no id, name or parameter of ours has one, and PostgreSQL knows no text with one.
+pub(super) fn refuse_nul(request: &ServiceRequest) -> Result<(), Rejection> {
+    let address = request.uri().path_and_query();
+    let holds = |address: &str| address.contains('%') && address.contains("%00");
+    if !address.is_some_and(|address| holds(address.as_str())) {
+        return Ok(());
     }
-    let rejection = Rejection::new(
+    Err(Rejection::new(
         StatusCode::BAD_REQUEST,
         "bad_request",
         "The address holds a NUL character",
-    );
-    Ok(request.error_response(rejection).map_into_right_body())
+    ))
 }
 
-/// No id, name or parameter of ours has a NUL, and PostgreSQL knows no text with one.
-fn holds_nul(request: &ServiceRequest) -> bool {
-    let address = request.uri().path_and_query();
-    address.is_some_and(|address| address.as_str().contains("%00"))
-}
-
-fn is_bare_error<B>(response: &ServiceResponse<B>) -> bool {
+fn is_bare_error(response: &ServiceResponse) -> bool {
     let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return false;
+    }
     let kind = response
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default();
-    let ours = kind.starts_with("application/json") || kind.starts_with("text/html");
-    (status.is_client_error() || status.is_server_error()) && !ours
+    !(kind.starts_with("application/json") || kind.starts_with("text/html"))
 }
 
 /// What the framework's own errors become; their text stays inside.
@@ -154,8 +140,9 @@ fn plain_rejection(status: StatusCode) -> Rejection {
 
 fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
     for (name, value) in HEADERS {
-        if !headers.contains_key(&name) {
-            headers.insert(name, value);
+        let own = headers.insert(name.clone(), value);
+        if own.len() > 0 {
+            put_back(headers, &name, own);
         }
     }
     if edge.is_some_and(|edge| edge.hsts) {
@@ -165,6 +152,12 @@ fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
     if edge.is_some_and(|edge| edge.cors) && !varies_by_origin(headers) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
+}
+
+/// To look first whether a handler set it would cost every header a second look-up.
+fn put_back(headers: &mut HeaderMap, name: &HeaderName, own: impl Iterator<Item = HeaderValue>) {
+    headers.remove(name);
+    own.for_each(|value| headers.append(name.clone(), value));
 }
 
 fn varies_by_origin(headers: &HeaderMap) -> bool {

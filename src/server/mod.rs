@@ -1,12 +1,14 @@
 //! The server: the floors below put together, as `main` and the tests alike build it.
 
 mod accounts;
+mod around;
 mod body;
 mod browser;
 mod cors;
 mod device;
 mod envelope;
 mod keys;
+mod lines;
 mod openapi;
 mod panics;
 mod routes;
@@ -41,7 +43,7 @@ use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
 use crate::store::{DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
 use crate::token::Tokens;
-use crate::web::{Auth, reissue};
+use crate::web::Auth;
 
 /// How long a stopping server waits for requests that run.
 const GRACE: Duration = Duration::from_secs(10);
@@ -271,14 +273,9 @@ fn listen(
             .configure(routes::configure)
             .default_service(web::to(routes::not_found))
             // The last wrapped is the first to see a request and the last to see its response.
-            .wrap(from_fn(reissue))
-            .wrap(from_fn(browser::send_to_login))
-            .wrap(from_fn(browser::refuse_foreign_pages))
-            .wrap(from_fn(envelope::refuse_nul))
+            .wrap(from_fn(around::handler))
             .wrap(Condition::new(!origins.is_empty(), cors))
-            .wrap(from_fn(envelope::seal))
-            .wrap(from_fn(telemetry::log_request))
-            .wrap(from_fn(unread::hold))
+            .wrap(from_fn(around::all))
     };
     let http = HttpServer::new(app)
         .workers(settings.workers)

@@ -1,16 +1,18 @@
 //! Logs: one line a request, with a request id that the client sees too, and nothing secret in it.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::HttpRequest;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::Next;
+use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
 
+use super::lines::Lines;
 use super::panics::log_panics;
 use crate::settings::{AccessLog, Settings};
 use crate::web::{Rejection, client_ip};
@@ -35,58 +37,90 @@ const TALKATIVE: [&str; 10] = [
 ];
 
 /// A logger that never lets them speak below `info`, whatever `RUST_LOG` says.
-struct Discreet(env_logger::Logger);
+struct Discreet {
+    logger: env_logger::Logger,
+    /// Where lines may wait. None on a terminal, where somebody looks on.
+    lines: Option<Lines>,
+}
 
 impl Log for Discreet {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let module = metadata.target().split("::").next().unwrap_or_default();
-        let discreet = metadata.level() <= Level::Info || !TALKATIVE.contains(&module);
-        discreet && self.0.enabled(metadata)
+        let module = || metadata.target().split("::").next().unwrap_or_default();
+        let discreet = metadata.level() <= Level::Info || !TALKATIVE.contains(&module());
+        discreet && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            self.0.log(record);
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        self.logger.log(record);
+        let may_wait = record.target() == TARGET && record.level() == Level::Info;
+        if !may_wait {
+            self.flush();
         }
     }
 
     fn flush(&self) {
-        self.0.flush();
+        if let Some(lines) = &self.lines {
+            lines.write_out();
+        }
     }
 }
 
-/// Starts logging to standard error: what `RUST_LOG` asks for, and panics.
+/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines may wait until `log::logger().flush()`.
 pub fn start_logging(settings: &Settings) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log);
     if settings.access_log == AccessLog::Off {
         builder.filter_module(TARGET, LevelFilter::Warn);
     }
+    let watched = io::stderr().is_terminal();
+    let lines = if watched { None } else { Lines::start().ok() };
+    if let Some(lines) = lines.clone() {
+        builder.target(Target::Pipe(Box::new(lines)));
+    }
     let logger = builder.build();
     let level = logger.filter();
-    if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(Discreet { logger, lines })).is_ok() {
         log::set_max_level(level);
     }
     log_panics();
 }
 
-/// The middleware: gives the request an id, and logs how it was answered.
-pub(super) async fn log_request<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let started = Instant::now();
-    let id = request_id(&request);
-    let method = method_of(&request);
-    let mut response = next.call(request).await?;
-    let failed = response.status().is_server_error();
-    let level = if failed { Level::Error } else { Level::Info };
-    if log::log_enabled!(target: TARGET, level) {
+/// What the log will say of a request, begun when it came.
+pub(super) struct Line {
+    started: Instant,
+    id: HeaderValue,
+}
+
+impl Line {
+    /// Gives the request an id.
+    pub(super) fn begin(request: &ServiceRequest) -> Self {
+        Self {
+            started: Instant::now(),
+            id: request_id(request),
+        }
+    }
+
+    /// Logs how it was answered, and tells the client its id.
+    pub(super) fn end(self, response: &mut ServiceResponse) {
+        let failed = response.status().is_server_error();
+        let level = if failed { Level::Error } else { Level::Info };
+        if log::log_enabled!(target: TARGET, level) {
+            self.log(level, response);
+        }
+        response.headers_mut().insert(X_REQUEST_ID, self.id);
+    }
+
+    fn log(&self, level: Level, response: &ServiceResponse) {
+        let method = method_of(response.request());
         let route = response.request().match_pattern();
-        let route = route.map_or_else(|| unmatched(&response), Cow::Owned);
+        let route = route.map_or_else(|| unmatched(response), Cow::Owned);
         let status = response.status().as_u16();
-        let millis = started.elapsed().as_secs_f64() * 1000.0;
-        let rejected = rejected(&response);
+        let millis = self.started.elapsed().as_secs_f64() * 1000.0;
+        let id = self.id.to_str().unwrap_or_default();
+        let rejected = rejected(response);
         let ip = client_ip(response.request()).map(|ip| format!(" ip={ip}"));
         let ip = ip.unwrap_or_default();
         log::log!(
@@ -95,14 +129,10 @@ pub(super) async fn log_request<B: MessageBody>(
             "{method} {route} {status} {millis:.1}ms id={id}{ip}{rejected}"
         );
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
-    }
-    Ok(response)
 }
 
 /// A stranger can write anything there, a token too.
-fn method_of(request: &ServiceRequest) -> &'static str {
+fn method_of(request: &HttpRequest) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
     ];
@@ -112,25 +142,34 @@ fn method_of(request: &ServiceRequest) -> &'static str {
 }
 
 /// The caller's, if it is short and plain, so that a proxy's log and ours can be read together.
-fn request_id(request: &ServiceRequest) -> String {
-    let plain = |id: &&str| {
+fn request_id(request: &ServiceRequest) -> HeaderValue {
+    let plain = |id: &str| {
         (1..=64).contains(&id.len())
             && id
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    let given = request
-        .headers()
-        .get(X_REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(plain);
-    given
-        .filter(|id| !looks_secret(id))
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    let given = request.headers().get(X_REQUEST_ID);
+    let fine = |id: &&HeaderValue| id.to_str().is_ok_and(|id| plain(id) && !looks_secret(id));
+    given.filter(fine).cloned().unwrap_or_else(new_id)
+}
+
+/// A UUID that nobody else has; nothing hangs on that it could be guessed, so the system is not asked for randomness.
+fn new_id() -> HeaderValue {
+    let keys = RandomState::new();
+    let [one, other] = [0, 1].map(|half: u8| keys.hash_one(half).to_ne_bytes());
+    let mut random = [0; 16];
+    let (first, second) = random.split_at_mut(8);
+    first.copy_from_slice(&one);
+    second.copy_from_slice(&other);
+    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    let mut text = Uuid::encode_buffer();
+    let text = id.hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
 }
 
 /// A path that no route has: escaped, short, and left out if someone put a token into it. Never the query.
-fn unmatched<B>(response: &ServiceResponse<B>) -> Cow<'static, str> {
+fn unmatched(response: &ServiceResponse) -> Cow<'static, str> {
     let path = response.request().path();
     if looks_secret(path) {
         return Cow::Borrowed("(a path with a token in it)");
@@ -145,7 +184,7 @@ fn looks_secret(text: &str) -> bool {
 }
 
 /// What a rejection says to the client, and what it says only here.
-fn rejected<B>(response: &ServiceResponse<B>) -> String {
+fn rejected(response: &ServiceResponse) -> String {
     let Some(error) = response.response().error() else {
         return String::new();
     };

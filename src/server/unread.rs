@@ -7,35 +7,34 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::HttpMessage;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::header::TRANSFER_ENCODING;
-use actix_web::middleware::Next;
 use actix_web::web::Bytes;
-use actix_web::{Error, HttpMessage};
 use futures_core::Stream;
 
-/// The middleware, the outermost of all: a response that another one makes anew would let go of the body.
-pub(super) async fn hold<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, Holding>>, Error> {
+/// A body that came in chunks, beside the request that reads it.
+pub(super) fn lend(request: &mut ServiceRequest) -> Option<Held> {
     if !request.headers().contains_key(TRANSFER_ENCODING) {
-        return Ok(next.call(request).await?.map_into_left_body());
+        return None;
     }
     let held = Rc::new(RefCell::new(request.take_payload()));
     let lent = Box::pin(Lent(Rc::clone(&held)));
     request.set_payload(Payload::Stream { payload: lent });
-    let response = next.call(request).await?;
-    let hold = |body: B| Holding {
-        body: body.boxed(),
-        _held: held,
-    };
-    Ok(response.map_body(|_, body| EitherBody::right(hold(body))))
+    Some(held)
 }
 
-type Held = Rc<RefCell<Payload>>;
+/// Keeps it for as long as the response. The last of all: a response that is made anew would let go of it.
+pub(super) fn keep(response: ServiceResponse, held: Option<Held>) -> ServiceResponse {
+    match held {
+        None => response,
+        Some(_held) => response.map_body(|_, body| BoxBody::new(Holding { body, _held })),
+    }
+}
+
+pub(super) type Held = Rc<RefCell<Payload>>;
 
 /// The body of a request, as its handler reads it.
 struct Lent(Held);
@@ -49,7 +48,7 @@ impl Stream for Lent {
 }
 
 /// The body of a response, beside that of its request.
-pub(super) struct Holding {
+struct Holding {
     body: BoxBody,
     _held: Held,
 }

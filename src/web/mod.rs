@@ -80,6 +80,8 @@ pub use self::loaders::Failure;
 pub use self::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 pub use self::proxies::{TrustedProxies, client_ip};
 pub use self::reissue::reissue;
+#[cfg(feature = "server")]
+pub(crate) use self::reissue::reissue_for;
 pub use self::rejection::{Rejection, RejectionKind};
 pub use self::require::{require_access, require_fresh, require_refresh};
 pub use self::respond::TokenCookies;

@@ -63,25 +63,28 @@ pub async fn reissue<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let mut response = next.call(request).await?;
-    if let Some((auth, verified)) = due(&response) {
-        renew(&auth, &verified, &mut response).await;
-    }
+    reissue_for(&mut response).await;
     Ok(response)
 }
 
+/// What the middleware does, for one of the server's own that does more.
+pub(crate) async fn reissue_for<B>(response: &mut ServiceResponse<B>) {
+    if let Some((auth, verified)) = due(response) {
+        // Apart, since nearly no response comes here: its future would make room for this in each.
+        Box::pin(renew(&auth, &verified, response)).await;
+    }
+}
+
 fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
-    let auth = response.request().app_data::<Auth>()?.clone();
-    let verified = response
-        .request()
-        .extensions()
-        .get::<Rc<Verified>>()
-        .cloned()?;
-    let untouched = !auth.cookies().touched_by(response.headers());
-    let due = verified.location == Location::Cookies
-        && ends_soon(&auth, &verified.claims)
-        && untouched
-        && !response.status().is_server_error();
-    due.then_some((auth, verified))
+    let request = response.request();
+    let extensions = request.extensions();
+    let verified = extensions.get::<Rc<Verified>>()?;
+    if verified.location != Location::Cookies || response.status().is_server_error() {
+        return None;
+    }
+    let auth = request.app_data::<Auth>()?;
+    let due = ends_soon(auth, &verified.claims) && !auth.cookies().touched_by(response.headers());
+    due.then(|| (auth.clone(), Rc::clone(verified)))
 }
 
 /// Near its end, and not because its session ends there: a successor would end at the same instant.

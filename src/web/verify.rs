@@ -12,6 +12,7 @@ use super::loaders::{Failure, LoadedUser};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
 use super::verifying::Verifying;
+use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 use actix_web::dev::Payload;
 use actix_web::{HttpMessage, HttpRequest};
@@ -223,7 +224,8 @@ impl Auth {
     }
 
     fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-        let decoded = self.decode_found(found, guard);
+        let now = self.now();
+        let decoded = self.decode_found(found, guard, now);
         let decoded = decoded.map_err(|rejection| match guard {
             Guard::Refresh if rejection.code() == "token_expired" => {
                 Rejection::refresh_token_expired()
@@ -234,14 +236,19 @@ impl Auth {
             decoded,
             location: found.location,
         });
-        self.admit(&verified.claims, guard)
+        self.admit(&verified.claims, guard, now)
             .map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
         Ok(verified)
     }
 
     /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
-    fn decode_found(&self, found: &Found<'_>, guard: Guard) -> Result<Arc<Decoded>, Rejection> {
-        let (tokens, token, now) = (self.tokens(), &found.token, self.now());
+    fn decode_found(
+        &self,
+        found: &Found<'_>,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<Arc<Decoded>, Rejection> {
+        let (tokens, token) = (self.tokens(), &found.token);
         let decoded = match guard {
             // The session's row decides on it anyway, so it is verified anew each time.
             Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
@@ -259,38 +266,38 @@ impl Auth {
         Ok(decoded)
     }
 
-    fn admit(&self, claims: &Claims, guard: Guard) -> Result<(), Rejection> {
+    fn admit(&self, claims: &Claims, guard: Guard, now: Timestamp) -> Result<(), Rejection> {
         guard.admits(claims.kind)?;
         let recorded = self.sessions().is_some();
         // A token without a session could not be ended.
         if recorded && claims.sid.is_none() && !self.policy().accept_foreign {
             return Err(TokenError::Missing("sid".into()).into());
         }
-        if guard == Guard::Fresh && !claims.fresh.is_fresh(self.now()) {
+        if guard == Guard::Fresh && !claims.fresh.is_fresh(now) {
             return Err(Rejection::not_fresh());
         }
         if claims.kind == TokenKind::Access && !self.0.skip_revocation {
-            self.check_record(claims)?;
+            self.check_record(claims, now)?;
         }
         Ok(())
     }
 
     /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
     /// revoked is only remembered for so long.
-    fn check_record(&self, claims: &Claims) -> Result<(), Rejection> {
+    fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
         let Some(sessions) = self.sessions() else {
             return Ok(());
         };
         let policy = self.tokens().policy();
         let longest = policy.access_expires.zip(claims.iat);
         let end = longest.map(|(lifetime, iat)| iat + lifetime + policy.leeway);
-        if end.is_some_and(|end| self.now() >= end) {
+        if end.is_some_and(|end| now >= end) {
             return Err(TokenError::Expired.into());
         }
         if sessions.revocations().concern(claims) {
             return Err(Rejection::revoked());
         }
-        Ok(sessions.check_revocations_are_current(self.now())?)
+        Ok(sessions.check_revocations_are_current(now)?)
     }
 
     async fn ask_loaders(

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::{Backend, Database};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
-use crate::support::{Program, Served};
+use crate::support::{Program, Served, wait_until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -169,6 +169,32 @@ fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
 }
 
 on_both_databases!(no_log_line_has_anything_secret_at_any_level);
+
+#[test]
+fn the_line_of_a_request_is_there_soon_and_none_is_lost() {
+    let served = Program::new().serve();
+    assert_eq!(served.request("GET", "/health/live", None).0, 200);
+    wait_until("the first line is there", || {
+        served.log_so_far().contains("GET /health/live 200")
+    });
+    let ids: Vec<String> = (0..500)
+        .map(|number| format!("request-{number:03}"))
+        .collect();
+    for id in &ids {
+        let request = Request::new(served.address, "GET", "/health/live");
+        assert_eq!(
+            request.header("X-Request-Id", id.as_str()).send().status,
+            200
+        );
+    }
+    let log = served.stop_and_read_log();
+    let of_ours = log
+        .lines()
+        .filter_map(|line| line.split_once(" id=request-"));
+    let told = of_ours.filter_map(|(_, rest)| rest.split(' ').next());
+    let told: Vec<String> = told.map(|number| format!("request-{number}")).collect();
+    assert_eq!(told, ids);
+}
 
 #[test]
 fn without_an_access_log_only_requests_that_failed_by_our_fault_are_lines() {

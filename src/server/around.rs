@@ -1,0 +1,38 @@
+//! What is done around every handler, as two middlewares with CORS between them. Each of the two calls its rules one after the
+//! other: a middleware for each would cost every request an allocation.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+use super::telemetry::Line;
+use super::{browser, envelope, unread};
+use crate::web::reissue_for;
+
+/// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
+pub(super) async fn all<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    let line = Line::begin(&request);
+    let body = unread::lend(&mut request);
+    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = envelope::seal(response);
+    line.end(&mut response);
+    Ok(unread::keep(response, body))
+}
+
+/// The inner middleware: which requests get to a handler, and what follows its answer.
+pub(super) async fn handler(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let checked = envelope::refuse_nul(&request);
+    if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
+        return Ok(request.error_response(rejection));
+    }
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    reissue_for(&mut response).await;
+    Ok(browser::send_to_login(response))
+}
