@@ -141,7 +141,7 @@ fn plain_rejection(status: StatusCode) -> Rejection {
 fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
     for (name, value) in HEADERS {
         let own = headers.insert(name.clone(), value);
-        if own.len() > 0 {
+        if !own.is_empty() {
             put_back(headers, &name, own);
         }
     }
