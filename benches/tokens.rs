@@ -141,7 +141,7 @@ fn decisions(bench: &mut Criterion) {
         ("reused", 1, 1001),
     ];
     for (name, presented, now) in cases {
-        bench.bench_function(BenchmarkId::new("decide", name), |bench| {
+        bench.bench_function(&format!("decide/{name}"), |bench| {
             bench.iter(|| decide(black_box(&row), presented, at(now), &policy));
         });
     }
