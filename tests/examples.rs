@@ -21,8 +21,8 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The flow of Flask has tests of its own, and the simulation is no server.
-const WITHOUT_A_WALK: [&str; 2] = ["flask_flow", "session_rules"];
+/// The flow of Flask has tests of its own, the simulation is no server, and the bare handler is there to be measured.
+const WITHOUT_A_WALK: [&str; 3] = ["bare", "flask_flow", "session_rules"];
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
