@@ -41,6 +41,7 @@ mod queue;
 mod revocations;
 mod schema;
 mod sessions;
+mod swap;
 mod throttle;
 mod url;
 mod users;

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
 
 use super::audit::{EventKind, NewEvent};
 use super::connection::{Conn, DieselStore, MultiBackend};
 use super::revocations;
 use super::schema::{sessions, users};
+use super::swap::swap;
 use super::users::UserRow;
 use crate::clock::Timestamp;
 use crate::session::{
@@ -34,9 +34,8 @@ struct SessionRow {
     revoke_reason: Option<String>,
 }
 
-/// Nothing of these is left as it was: a `None` writes NULL.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = sessions, check_for_backend(MultiBackend), treat_none_as_null = true)]
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, check_for_backend(MultiBackend))]
 struct RotationColumns {
     generation: i64,
     previous_generation: Option<i64>,
@@ -110,40 +109,6 @@ impl From<SessionRow> for Session {
             revoked: row.revoked_at.map(|at| (Timestamp::from_unix(at), reason)),
         }
     }
-}
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// The first of the two that is not NULL: a comparison of nullable columns in words both databases know.
-    fn coalesce(value: Nullable<BigInt>, otherwise: BigInt) -> BigInt;
-}
-
-/// No instant that a row could hold.
-const NEVER: i64 = i64::MIN;
-
-fn or_never(instant: Option<Timestamp>) -> i64 {
-    instant.map_or(NEVER, Timestamp::unix)
-}
-
-/// The row, if it still is what the decision rested on and nothing has ended it.
-fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
-    let expected = step.expected;
-    let row = sessions::table
-        .find(&step.id)
-        .filter(sessions::generation.eq(expected.generation))
-        .filter(sessions::previous_barred.eq(expected.previous_barred))
-        .filter(coalesce(sessions::handed_at, NEVER).eq(or_never(expected.handed_at)))
-        .filter(coalesce(sessions::confirmed_at, NEVER).eq(or_never(expected.confirmed_at)))
-        .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(step.act.at.unix()));
-    let next = (
-        RotationColumns::from(step.next),
-        sessions::last_used_at.eq(step.act.at.unix()),
-    );
-    diesel::update(row)
-        .set(next)
-        .execute(conn)
-        .map(|rows| rows == 1)
 }
 
 /// What there is to tell of a step; nothing of a routine one.
