@@ -1,0 +1,101 @@
+"""The figures as a table and a picture: docs/performance.md and docs/performance.svg."""
+
+import dataclasses
+import datetime
+import html
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+from servers import HERE, ROOT
+
+
+@dataclasses.dataclass
+class Row:
+    what: str
+    goal: str
+    figure: float
+    detail: str
+
+    def met(self):
+        sign, bound = self.goal.split()[:2]
+        return self.figure <= float(bound) if sign == "<=" else self.figure >= float(bound)
+
+    def line(self):
+        unit = "".join(self.goal.split()[2:])
+        figure = f"{self.figure:.{2 if self.figure < 10 else 1}f} {unit}".strip()
+        goal = self.goal.replace("<=", "at most").replace(">=", "at least")
+        return f"| {self.what} | {goal} | **{figure}**{'' if self.met() else ', missed'} | {self.detail} |"
+
+
+def said(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines()[0]
+    except (OSError, IndexError):
+        return "?"
+
+
+def versions(bench):
+    python = bench.scratch / "python" / "bin" / "python"
+    of = "import importlib.metadata as m; print(m.version({!r}))"
+    node = "console.log(require({!r} + '/package.json').version)"
+    pip = {name: said(python, "-c", of.format(name)) for name in ("Flask-JWT-Extended", "gunicorn")}
+    npm = {}
+    for name in ("fastify", "@fastify/jwt"):
+        text = (bench.scratch / "node" / "node_modules" / name / "package.json").read_text()
+        npm[name] = re.search(r'"version": "([^"]+)"', text)[1]
+    lock = (ROOT / "Cargo.lock").read_text()
+    actix = re.search(r'name = "actix-web"\nversion = "([^"]+)"', lock)[1]
+    others = ", ".join(f"{name} {version}" for name, version in (pip | npm).items())
+    return (
+        f"{said('rustc', '--version')}; actix-web {actix}; {said('postgres', '--version')}; "
+        f"{said(python, '--version')}; Node {said('node', '--version')}; {others}"
+    )
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 2**20
+    return f"{os.cpu_count()} cores ({cpu[1] if cpu else platform.machine()}), {memory:.0f} GiB, Linux {platform.release()}"
+
+
+def picture(rates):
+    """Bars as long as the rates, the longest first."""
+    longest, height = max(rates.values()), 34
+    bars = []
+    for at, (name, rate) in enumerate(sorted(rates.items(), key=lambda pair: -pair[1])):
+        y, width, ours = 40 + at * height, 430 * rate / longest, name == "tokenpair"
+        bars.append(
+            f'<text x="230" y="{y + 16}" text-anchor="end">{html.escape(name)}</text>'
+            f'<rect x="240" y="{y}" width="{max(width, 1):.1f}" height="22" fill="{"#0969da" if ours else "#8c959f"}"/>'
+            f'<text x="{246 + width:.1f}" y="{y + 16}">{rate:,.0f}</text>'
+        )
+    total = 50 + len(rates) * height
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {total}" font-family="sans-serif" font-size="13" fill="#57606a">'
+        f'<text x="20" y="22" font-size="15">GET /protected a second, 64 clients on the same machine</text>{"".join(bars)}</svg>\n'
+    )
+
+
+def write(rows, rates, bench, seconds):
+    docs = ROOT / "docs"
+    (docs / "performance.svg").write_text(picture(rates))
+    today = datetime.date.today().isoformat()
+    table = "\n".join(row.line() for row in rows)
+    (docs / "performance.md").write_text(f"""# Performance
+
+Written by `scripts/bench` on {today}, in {seconds / 60:.0f} minutes, all on one machine: {machine()}.
+{versions(bench)}.
+
+Clients and servers share the cores, so the ratios are what to read; the absolute figures are this machine's. Run it on
+yours: `scripts/bench` installs what it needs, and writes this page anew.
+
+| what | goal | measured | from |
+|---|---|---|---|
+{table}
+
+![GET /protected a second](performance.svg)
+
+{(HERE / "notes.md").read_text()}""")

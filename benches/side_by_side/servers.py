@@ -1,0 +1,171 @@
+"""Starts what is measured, and asks the system what it took: processor time, memory."""
+
+import atexit
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+TICKS = os.sysconf("SC_CLK_TCK")
+PASSWORD = "three blind mice"
+SECRET = "a secret for measurements alone, as long as HS256 asks"
+
+
+class Server:
+    """A server in a process group of its own."""
+
+    def __init__(self, command, port, env, log, cwd=None):
+        self.port = port
+        self.log = log
+        self.began = time.monotonic()
+        path = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        out = open(log, "ab")
+        self.process = subprocess.Popen(
+            [str(part) for part in command], env=path | env, stdout=out, stderr=out, cwd=cwd, start_new_session=True
+        )
+        atexit.register(self.stop)
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def wait(self, path="/protected"):
+        """Until it answers anything; how long that took since the start."""
+        while True:
+            try:
+                urllib.request.urlopen(self.url(path)).read()
+            except urllib.error.HTTPError:
+                pass
+            except OSError:
+                if self.process.poll() is not None:
+                    raise SystemExit(f"{self.process.args[0]} did not start: {self.log.read_text()[-2000:]}")
+                time.sleep(0.001)
+                continue
+            return time.monotonic() - self.began
+
+    def post(self, path, body):
+        request = urllib.request.Request(self.url(path), json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def processes(self):
+        """Its own and those that it started."""
+        found, parents = [], {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = entry.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.parent.name)] = int(fields[1])
+        for pid in parents:
+            at = pid
+            while at and at != self.process.pid:
+                at = parents.get(at, 0)
+            if at:
+                found.append(pid)
+        return found
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        total = 0
+        for pid in self.processes():
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+    def memory(self):
+        """Resident MiB."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def stop(self):
+        atexit.unregister(self.stop)
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Bench:
+    """A scratch folder, ports, and how each server is started."""
+
+    def __init__(self, scratch, postgres):
+        self.scratch = pathlib.Path(scratch)
+        self.postgres = postgres
+        self.ports = iter(range(int(os.environ.get("BENCH_PORT", 18100)), 65536))
+        self.log = self.scratch / "servers.log"
+        self.target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+
+    def sqlite(self, name):
+        return f"sqlite://{self.scratch}/{name}.db"
+
+    def environment(self, port, database, more=None):
+        more = more or {}
+        secret = {} if "JWT_KEYS_DIR" in more else {"JWT_SECRET_KEY": SECRET}
+        return {
+            "SERVER_BIND": f"127.0.0.1:{port}",
+            "SERVER_ACCESS_LOG": "off",
+            "DATABASE_URL": database,
+            "THROTTLE": "off",
+            "RUST_LOG": "warn",
+        } | secret | more
+
+    def command(self, arguments, env, text=""):
+        program = [str(self.target / "tokenpair"), *arguments]
+        path = {"PATH": os.environ["PATH"]}
+        done = subprocess.run(program, env=path | env, input=text, text=True, capture_output=True)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+
+    def add_user(self, database, more=None):
+        self.command(
+            ["user", "add", "ada", "--password-stdin"], self.environment(0, database, more), PASSWORD + "\n"
+        )
+
+    def tokenpair(self, database, more=None):
+        port = next(self.ports)
+        return Server([self.target / "tokenpair", "serve"], port, self.environment(port, database, more), self.log)
+
+    def bare(self):
+        port = next(self.ports)
+        return Server([self.target / "examples" / "bare"], port, self.all_cores(port), self.log)
+
+    def all_cores(self, port):
+        return {"SERVER_BIND": f"127.0.0.1:{port}", "SERVER_WORKERS": str(os.cpu_count())}
+
+    def flask(self):
+        port, workers = next(self.ports), os.cpu_count()
+        gunicorn = self.scratch / "python" / "bin" / "gunicorn"
+        command = [gunicorn, "--workers", workers, "--bind", f"127.0.0.1:{port}", "--chdir", HERE, "flask_app:app"]
+        return Server(command, port, {"JWT_SECRET_KEY": SECRET, "PYTHONDONTWRITEBYTECODE": "1"}, self.log)
+
+    def fastify(self):
+        port = next(self.ports)
+        env = {"JWT_SECRET_KEY": SECRET, "PORT": str(port)}
+        return Server(["node", self.scratch / "node" / "fastify.mjs"], port, env, self.log)
+
+
+def answer(server, token):
+    """What `GET /protected` answers with, but for what differs from request to request."""
+    request = urllib.request.Request(server.url("/protected"), headers={"Cookie": f"access_token_cookie={token}"})
+    with urllib.request.urlopen(request) as response:
+        changing = ("date", "x-request-id")
+        headers = {name.lower(): value for name, value in response.headers.items() if name.lower() not in changing}
+        return headers, response.read()
+
+
+def log_in(server):
+    return server.post("/login", {"username": "ada", "password": PASSWORD, "tokens": "body"})
