@@ -172,7 +172,8 @@ on_both_databases!(no_log_line_has_anything_secret_at_any_level);
 
 #[test]
 fn the_line_of_a_request_is_there_soon_and_none_is_lost() {
-    let served = Program::new().serve();
+    let program = Program::new();
+    let served = program.serve();
     assert_eq!(served.request("GET", "/health/live", None).0, 200);
     wait_until("the first line is there", || {
         served.log_so_far().contains("GET /health/live 200")
