@@ -300,7 +300,7 @@ impl DieselStore {
     /// # use tokenpair::password::PasswordHash;
     /// # use tokenpair::session::Act;
     /// # use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
-    /// use tokenpair::store::{EventKind, EventQuery};
+    /// use tokenpair::store::{EventKind, EventQuery, Refusal};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -312,7 +312,9 @@ impl DieselStore {
     /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
     /// # let username = Username::parse("ada")?;
     /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
-    /// store.record_refusal(EventKind::LoginFailed, Some(&ada.id), "wrong password", &act).await?;
+    /// let kind = EventKind::LoginFailed;
+    /// let refusal = Refusal { kind, user_id: Some(ada.id.clone()), detail: "wrong password" };
+    /// store.record_refusal(refusal, vec![], &act).await?;
     /// let query = EventQuery { kind: None, user_id: Some(ada.id), before: None, limit: 10 };
     /// let events = store.events(query.clone()).await?;
     /// assert_eq!(events[0].kind, "login_failed");

@@ -66,7 +66,7 @@ impl fmt::Display for Purged {
 /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
 /// let policy = PurgePolicy { events: Duration::from_secs(86_400), ..PurgePolicy::default() };
 /// let purged = store.purge(act.at + Duration::from_secs(86_401), policy).await?;
-/// assert_eq!(purged.to_string(), "0 sessions, 0 revocations and 1 audit events");
+/// assert_eq!(purged.to_string(), "0 sessions, 0 revocations, 1 audit events and 0 tallies of failures");
 /// # Ok(())
 /// # }
 /// ```
