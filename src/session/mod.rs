@@ -26,4 +26,6 @@ pub use self::revocation::{Revocation, Revocations, Revoked};
 pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;
 pub use self::service::{Refreshed, Reissued, SessionError, Sessions};
-pub use self::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
+pub use self::store::{
+    Advanced, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
+};

@@ -13,7 +13,9 @@ use super::mint::{Mint, Pair};
 use super::revocation::{Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
 use super::seed::Seed;
-use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
+use super::store::{
+    Advanced, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
+};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, IssueError, Issued, TokenLoaders, Tokens};
 
@@ -199,71 +201,65 @@ impl Sessions {
             return Ok(Refreshed::Ended(End::Unknown));
         };
         for _ in 0..DECISIONS {
-            let Some(record) = self
-                .inner
-                .store
-                .load(sid)
-                .await?
-                .filter(|record| record.subject.id == claims.sub())
+            let rule = self.rule(claims.sub(), generation, act);
+            let advanced = self.inner.store.advance(sid, rule).await?;
+            let Some(Advanced { record, done }) =
+                advanced.filter(|advanced| advanced.record.subject.id == claims.sub())
             else {
                 return Ok(Refreshed::Ended(End::Unknown));
             };
-            if let Some(answer) = self.execute(record, generation, act).await? {
-                return Ok(answer);
+            if done {
+                return self.answer(record, generation, act).await;
             }
         }
         Err(SessionError::Busy)
     }
 
-    /// Executes one decision; none if the row changed meanwhile.
-    async fn execute(
+    /// What the store is to write when this generation is presented.
+    fn rule(&self, user_id: &str, generation: i64, act: &Act) -> Rule {
+        // Not the whole of `inner`: a store's own thread must never be who drops the store.
+        let policy = self.inner.policy.clone();
+        let (user_id, act) = (user_id.to_owned(), act.clone());
+        Box::new(move |record| {
+            if record.subject.id != user_id {
+                return None;
+            }
+            match decide(&record.row(), generation, act.at, &policy) {
+                Decision::Grant { case, next } => Some(Step {
+                    id: record.session.id.clone(),
+                    expected: record.session.rotation,
+                    next: next?,
+                    case,
+                    act: act.clone(),
+                }),
+                Decision::Reused | Decision::Superseded | Decision::Ended(_) => None,
+            }
+        })
+    }
+
+    /// What is answered once the store has written what it had to: the same decision of the same row.
+    async fn answer(
         &self,
-        record: SessionRecord,
+        mut record: SessionRecord,
         generation: i64,
         act: &Act,
-    ) -> Result<Option<Refreshed>, SessionError> {
+    ) -> Result<Refreshed, SessionError> {
         match decide(&record.row(), generation, act.at, &self.inner.policy) {
             Decision::Grant { case, next } => {
-                let Some(record) = self.write(record, case, next, act).await? else {
-                    return Ok(None);
-                };
-                let pair = self.mint(&record).pair(Freshness::Stale, act.at)?;
+                record.session.rotation = next.unwrap_or(record.session.rotation);
                 let pair = Pair {
                     refresh_stays: case == Case::Again,
-                    ..pair
+                    ..self.mint(&record).pair(Freshness::Stale, act.at)?
                 };
-                Ok(Some(Refreshed::Granted(Box::new(pair))))
+                Ok(Refreshed::Granted(Box::new(pair)))
             }
             Decision::Reused => {
                 self.end(&record.session.id, EndReason::Reuse, act).await?;
-                Ok(Some(Refreshed::Reused))
+                Ok(Refreshed::Reused)
             }
-            Decision::Superseded => Ok(Some(Refreshed::Superseded)),
-            Decision::Ended(end) => Ok(Some(Refreshed::Ended(end))),
+            Decision::Superseded => Ok(Refreshed::Superseded),
+            Decision::Ended(end) => Ok(Refreshed::Ended(end)),
         }
-    }
-
-    /// The record with `next` written into it; none if the row no longer is what the decision rested on.
-    async fn write(
-        &self,
-        mut record: SessionRecord,
-        case: Case,
-        next: Option<Rotation>,
-        act: &Act,
-    ) -> Result<Option<SessionRecord>, SessionError> {
-        let Some(next) = next else {
-            return Ok(Some(record));
-        };
-        let step = Step {
-            id: record.session.id.clone(),
-            expected: record.session.rotation,
-            next,
-            case,
-            act: act.clone(),
-        };
-        let written = self.inner.store.rotate(&step).await?;
-        record.session.rotation = next;
-        Ok(written.then_some(record))
     }
 
     /// A successor to an access token: not fresh, never beyond the session's end, with the user's present roles. None

@@ -160,6 +160,19 @@ pub struct Step {
     pub act: Act,
 }
 
+/// What to make of a session that was just read: the step to take, or none where there is nothing to write.
+pub type Rule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
+
+/// A session that a [`Rule`] was asked about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Advanced {
+    /// As it was read, before the step.
+    pub record: SessionRecord,
+    /// The step was taken, or there was none to take. False if another request had written meanwhile: nothing was done, and the rule
+    /// has to be asked again.
+    pub done: bool,
+}
+
 /// The store failed. Not an answer: nobody is logged out for it.
 ///
 /// ```
@@ -252,6 +265,19 @@ pub trait SessionStore: Send + Sync {
     /// Replaces `expected` by `next`, and `last_used_at` by `act.at`, if the row still holds `expected` (all its fields), is
     /// not revoked and not expired. True if it did; a false one is read and decided again.
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
+
+    /// Loads the session, asks the rule, and rotates if it says so; none if there is no such session, or its user is gone. A
+    /// store that can do all that in one trip should.
+    async fn advance(&self, id: &str, rule: Rule) -> Result<Option<Advanced>, StoreError> {
+        let Some(record) = self.load(id).await? else {
+            return Ok(None);
+        };
+        let done = match rule(&record) {
+            Some(step) => self.rotate(&step).await?,
+            None => true,
+        };
+        Ok(Some(Advanced { record, done }))
+    }
 
     /// Sets `last_used_at` to `now` if the session is not revoked, not expired, and was used after `idle_since`. True if
     /// it was.

@@ -109,7 +109,10 @@ impl DieselStore {
             }
             change.event(&act).user(&id).record(conn)?;
             apply(conn, &id, &change, act.at)?;
-            let lowest_epoch = users::table.find(&id).select(users::epoch).first(conn)?;
+            let lowest_epoch = users::table
+                .find(&id)
+                .select(users::epoch)
+                .get_result(conn)?;
             carry_over(conn, &id, lowest_epoch)?;
             let id = id.clone();
             record(conn, Revoked::User { id, lowest_epoch }, act.at)
@@ -174,7 +177,7 @@ impl DieselStore {
                 return Ok(Changed::LastAdmin);
             }
             let user = users::table.find(&id);
-            let name: String = user.select(users::username).first(conn)?;
+            let name: String = user.select(users::username).get_result(conn)?;
             diesel::delete(user).execute(conn)?;
             let event = NewEvent::new(EventKind::UserDeleted, &act).user(&id);
             event.detail(name).record(conn)?;

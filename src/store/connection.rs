@@ -25,6 +25,18 @@ pub(super) enum Conn {
     Sqlite(SqliteConnection),
 }
 
+/// The same work on either side's own connection, where a statement is found prepared by its type. Through a [`Conn`] Diesel
+/// writes a statement's text anew each time, which costs more than a look-up by primary key.
+macro_rules! on_its_own {
+    ($conn:ident => $work:expr) => {
+        match $conn {
+            $crate::store::connection::Conn::Postgres($conn) => $work,
+            $crate::store::connection::Conn::Sqlite($conn) => $work,
+        }
+    };
+}
+pub(super) use on_its_own;
+
 /// How the database is used.
 ///
 /// ```
@@ -179,8 +191,8 @@ impl DieselStore {
         written.map_err(StoreError::new)
     }
 
-    /// Runs one statement that is its own transaction, and that does no harm if it is done twice: a compare-and-swap, or
-    /// one that leaves things as they are the second time.
+    /// Runs at most one statement that writes, outside of any transaction, and that does no harm if it is done twice: a
+    /// compare-and-swap, or one that leaves things as they are the second time.
     pub(super) async fn write_one<T: Send + 'static>(
         &self,
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,

@@ -39,6 +39,7 @@ mod pool;
 mod purge;
 mod queue;
 mod revocations;
+mod rows;
 mod schema;
 mod sessions;
 mod swap;

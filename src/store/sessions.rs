@@ -4,112 +4,17 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 
 use super::audit::{EventKind, NewEvent};
-use super::connection::{Conn, DieselStore, MultiBackend};
+use super::connection::{Conn, DieselStore, on_its_own};
 use super::revocations;
+use super::rows::{SessionRow, SubjectRow};
 use super::schema::{sessions, users};
 use super::swap::swap;
-use super::users::UserRow;
+
 use crate::clock::Timestamp;
 use crate::session::{
-    Act, Case, EndReason, Revocation, Revoked, Rotation, Seed, Session, SessionRecord,
+    Act, Advanced, Case, EndReason, Revocation, Revoked, Rule, Session, SessionRecord,
     SessionStore, Step, StoreError, Subject,
 };
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = sessions, check_for_backend(MultiBackend))]
-struct SessionRow {
-    id: String,
-    user_id: String,
-    epoch: i64,
-    #[diesel(embed)]
-    rotation: RotationColumns,
-    seed: String,
-    remember: bool,
-    created_at: i64,
-    last_used_at: i64,
-    expires_at: i64,
-    user_agent: Option<String>,
-    ip: Option<String>,
-    revoked_at: Option<i64>,
-    revoke_reason: Option<String>,
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = sessions, check_for_backend(MultiBackend))]
-struct RotationColumns {
-    generation: i64,
-    previous_generation: Option<i64>,
-    previous_barred: bool,
-    rotated_at: i64,
-    handed_at: Option<i64>,
-    confirmed_at: Option<i64>,
-}
-
-impl From<Rotation> for RotationColumns {
-    fn from(rotation: Rotation) -> Self {
-        Self {
-            generation: rotation.generation,
-            previous_generation: rotation.previous,
-            previous_barred: rotation.previous_barred,
-            rotated_at: rotation.rotated_at.unix(),
-            handed_at: rotation.handed_at.map(Timestamp::unix),
-            confirmed_at: rotation.confirmed_at.map(Timestamp::unix),
-        }
-    }
-}
-
-impl From<RotationColumns> for Rotation {
-    fn from(columns: RotationColumns) -> Self {
-        Self {
-            generation: columns.generation,
-            previous: columns.previous_generation,
-            previous_barred: columns.previous_barred,
-            rotated_at: Timestamp::from_unix(columns.rotated_at),
-            handed_at: columns.handed_at.map(Timestamp::from_unix),
-            confirmed_at: columns.confirmed_at.map(Timestamp::from_unix),
-        }
-    }
-}
-
-impl From<&Session> for SessionRow {
-    fn from(session: &Session) -> Self {
-        Self {
-            id: session.id.clone(),
-            user_id: session.user_id.clone(),
-            epoch: session.epoch,
-            rotation: session.rotation.into(),
-            seed: session.seed.expose().to_owned(),
-            remember: session.remember,
-            created_at: session.created_at.unix(),
-            last_used_at: session.last_used_at.unix(),
-            expires_at: session.expires_at.unix(),
-            user_agent: session.user_agent.clone(),
-            ip: session.ip.clone(),
-            revoked_at: session.revoked.map(|(at, _)| at.unix()),
-            revoke_reason: session.revoked.map(|(_, reason)| reason.word().to_owned()),
-        }
-    }
-}
-
-impl From<SessionRow> for Session {
-    fn from(row: SessionRow) -> Self {
-        let reason = EndReason::from_word(row.revoke_reason.as_deref().unwrap_or_default());
-        Self {
-            id: row.id,
-            user_id: row.user_id,
-            epoch: row.epoch,
-            rotation: row.rotation.into(),
-            seed: Seed::from_text(row.seed),
-            remember: row.remember,
-            created_at: Timestamp::from_unix(row.created_at),
-            last_used_at: Timestamp::from_unix(row.last_used_at),
-            expires_at: Timestamp::from_unix(row.expires_at),
-            user_agent: row.user_agent,
-            ip: row.ip,
-            revoked: row.revoked_at.map(|at| (Timestamp::from_unix(at), reason)),
-        }
-    }
-}
 
 /// What there is to tell of a step; nothing of a routine one.
 const fn told(case: Case) -> Option<EventKind> {
@@ -125,8 +30,23 @@ fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
     let user_id: String = sessions::table
         .find(id)
         .select(sessions::user_id)
-        .first(conn)?;
+        .get_result(conn)?;
     event.user(user_id).session(id).record(conn)
+}
+
+fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
+    let found = on_its_own!(conn => {
+        let joined = sessions::table.inner_join(users::table);
+        joined
+            .filter(sessions::id.eq(id))
+            .select((SessionRow::as_select(), SubjectRow::as_select()))
+            .get_result::<(SessionRow, SubjectRow)>(conn)
+            .optional()
+    });
+    Ok(found?.map(|(session, subject)| SessionRecord {
+        session: session.into(),
+        subject: subject.into(),
+    }))
 }
 
 /// Ends a session that has not ended, and records that with it.
@@ -169,21 +89,7 @@ impl SessionStore for DieselStore {
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         let id = id.to_owned();
-        let found: Option<(SessionRow, UserRow)> = self
-            .read(move |conn| {
-                let joined = sessions::table
-                    .inner_join(users::table)
-                    .filter(sessions::id.eq(&id));
-                joined
-                    .select((SessionRow::as_select(), UserRow::as_select()))
-                    .first(conn)
-                    .optional()
-            })
-            .await?;
-        Ok(found.map(|(session, user)| SessionRecord {
-            session: session.into(),
-            subject: user.into(),
-        }))
+        self.read(move |conn| load(conn, &id)).await
     }
 
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
@@ -203,6 +109,30 @@ impl SessionStore for DieselStore {
             Ok(taken)
         })
         .await
+    }
+
+    async fn advance(&self, id: &str, rule: Rule) -> Result<Option<Advanced>, StoreError> {
+        let id = id.to_owned();
+        let advance = move |conn: &mut Conn| {
+            let Some(record) = load(conn, &id)? else {
+                return Ok(None);
+            };
+            let step = rule(&record);
+            let (done, left) = match step {
+                None => (true, None),
+                Some(step) if told(step.case).is_none() => (swap(conn, &step)?, None),
+                // It goes with an event, and so into a transaction.
+                Some(step) => (false, Some(step)),
+            };
+            Ok(Some((Advanced { record, done }, left)))
+        };
+        let Some((mut advanced, left)) = self.write_one(advance).await? else {
+            return Ok(None);
+        };
+        if let Some(step) = left {
+            advanced.done = self.rotate(&step).await?;
+        }
+        Ok(Some(advanced))
     }
 
     async fn touch(

@@ -1,64 +1,42 @@
 //! The one UPDATE of a refresh. It is written out because Diesel has each UPDATE of its own parsed and planned anew, which
 //! takes the database longer than to carry it out; this one is prepared once for each connection.
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, HasSqlType, Nullable, Text};
 
-use super::connection::{Conn, MultiBackend};
-use crate::clock::Timestamp;
-use crate::session::{Rotation, Step};
+use super::connection::{Conn, on_its_own};
+use super::rows::RotationColumns;
+use crate::session::Step;
 
 /// No instant that a row could hold: NULL would equal nothing, not even NULL.
 const NEVER: i64 = i64::MIN;
 
 /// Replaces the rotation of a row that still is what the decision rested on, and that nothing has ended. True if it did.
 pub(super) fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
+    let expected = RotationColumns::from(step.expected);
     let swap = Swap {
         id: &step.id,
-        expected: Columns::from(step.expected),
-        next: Columns::from(step.next),
+        handed_or_never: expected.handed_at.unwrap_or(NEVER),
+        confirmed_or_never: expected.confirmed_at.unwrap_or(NEVER),
+        expected,
+        next: step.next.into(),
         now: step.act.at.unix(),
         never: NEVER,
     };
-    swap.execute(conn).map(|rows| rows == 1)
+    on_its_own!(conn => swap.execute(conn)).map(|rows| rows == 1)
 }
 
 struct Swap<'s> {
     id: &'s str,
-    expected: Columns,
-    next: Columns,
-    now: i64,
-    never: i64,
-}
-
-struct Columns {
-    generation: i64,
-    previous_generation: Option<i64>,
-    previous_barred: bool,
-    rotated_at: i64,
-    handed_at: Option<i64>,
-    confirmed_at: Option<i64>,
-    /// The two before, where NULL is to be compared.
+    expected: RotationColumns,
     handed_or_never: i64,
     confirmed_or_never: i64,
-}
-
-impl From<Rotation> for Columns {
-    fn from(rotation: Rotation) -> Self {
-        let handed_at = rotation.handed_at.map(Timestamp::unix);
-        let confirmed_at = rotation.confirmed_at.map(Timestamp::unix);
-        Self {
-            generation: rotation.generation,
-            previous_generation: rotation.previous,
-            previous_barred: rotation.previous_barred,
-            rotated_at: rotation.rotated_at.unix(),
-            handed_at,
-            confirmed_at,
-            handed_or_never: handed_at.unwrap_or(NEVER),
-            confirmed_or_never: confirmed_at.unwrap_or(NEVER),
-        }
-    }
+    next: RotationColumns,
+    now: i64,
+    never: i64,
 }
 
 /// The text is the same for all, so it may be prepared once.
@@ -68,10 +46,16 @@ impl QueryId for Swap<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl RunQueryDsl<Conn> for Swap<'_> {}
+impl<C> RunQueryDsl<C> for Swap<'_> {}
 
-impl QueryFragment<MultiBackend> for Swap<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+impl<DB> QueryFragment<DB> for Swap<'_>
+where
+    DB: Backend + HasSqlType<Bool>,
+    bool: ToSql<Bool, DB>,
+    i64: ToSql<BigInt, DB>,
+    str: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("UPDATE sessions SET generation = ");
         out.push_bind_param::<BigInt, _>(&self.next.generation)?;
         out.push_sql(", previous_generation = ");
@@ -95,11 +79,11 @@ impl QueryFragment<MultiBackend> for Swap<'_> {
         out.push_sql(" AND coalesce(handed_at, ");
         out.push_bind_param::<BigInt, _>(&self.never)?;
         out.push_sql(") = ");
-        out.push_bind_param::<BigInt, _>(&self.expected.handed_or_never)?;
+        out.push_bind_param::<BigInt, _>(&self.handed_or_never)?;
         out.push_sql(" AND coalesce(confirmed_at, ");
         out.push_bind_param::<BigInt, _>(&self.never)?;
         out.push_sql(") = ");
-        out.push_bind_param::<BigInt, _>(&self.expected.confirmed_or_never)?;
+        out.push_bind_param::<BigInt, _>(&self.confirmed_or_never)?;
         out.push_sql(" AND revoked_at IS NULL AND expires_at > ");
         out.push_bind_param::<BigInt, _>(&self.now)
     }

@@ -1,4 +1,4 @@
-//! Users: their rows, their names, and the changes that end their tokens.
+//! Users: their names, and how they are made and found.
 
 use std::fmt;
 
@@ -7,10 +7,9 @@ use diesel::result::DatabaseErrorKind;
 use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use thiserror::Error;
-use uuid::Uuid;
 
-use super::audit::{EventKind, NewEvent};
-use super::connection::{Conn, DieselStore, MultiBackend};
+use super::connection::{Conn, DieselStore};
+use super::rows::UserRow;
 use super::schema::users;
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
@@ -30,8 +29,8 @@ use crate::session::{Act, StoreError, Subject};
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Username {
-    typed: String,
-    key: String,
+    pub(super) typed: String,
+    pub(super) key: String,
 }
 
 /// Why a text is no username.
@@ -182,63 +181,6 @@ fn escaped(search: &str) -> String {
         .replace('_', "\\_")
 }
 
-#[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = users, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
-pub(super) struct UserRow {
-    id: String,
-    username: String,
-    username_key: String,
-    password_hash: String,
-    roles: String,
-    epoch: i64,
-    created_at: i64,
-    disabled_at: Option<i64>,
-}
-
-impl UserRow {
-    pub(super) fn new(user: NewUser, now: Timestamp) -> Self {
-        Self {
-            id: Uuid::now_v7().to_string(),
-            username: user.username.typed,
-            username_key: user.username.key,
-            password_hash: user.password_hash.expose().to_owned(),
-            roles: user.roles.join(" "),
-            epoch: 0,
-            created_at: now.unix(),
-            disabled_at: None,
-        }
-    }
-
-    /// How its making is told.
-    pub(super) fn created<'a>(&self, act: &'a Act) -> NewEvent<'a> {
-        let event = NewEvent::new(EventKind::UserCreated, act).user(&self.id);
-        event.detail(&self.username)
-    }
-}
-
-impl From<UserRow> for Subject {
-    fn from(row: UserRow) -> Self {
-        Self {
-            id: row.id,
-            username: row.username,
-            roles: row.roles.split_whitespace().map(str::to_owned).collect(),
-            epoch: row.epoch,
-            disabled: row.disabled_at.is_some(),
-        }
-    }
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        Self {
-            password_hash: PasswordHash::from_text(row.password_hash.clone()),
-            created_at: Timestamp::from_unix(row.created_at),
-            disabled_at: row.disabled_at.map(Timestamp::from_unix),
-            subject: row.into(),
-        }
-    }
-}
-
 impl DieselStore {
     /// Makes a user. Whether the name is taken is the database's to say, so of many at once one wins.
     ///
@@ -284,7 +226,7 @@ impl DieselStore {
                 inserted => {
                     inserted?;
                     row.created(&act).record(conn)?;
-                    Ok(Some(row.clone().into()))
+                    Ok(Some(row.subject.clone().into()))
                 }
             },
         )
@@ -303,7 +245,7 @@ impl DieselStore {
             users::table
                 .filter(users::username_key.eq(&key))
                 .select(UserRow::as_select())
-                .first(conn)
+                .get_result(conn)
                 .optional()
         };
         Ok(self.read(find).await?.map(User::from))
@@ -320,7 +262,7 @@ impl DieselStore {
             users::table
                 .find(&id)
                 .select(UserRow::as_select())
-                .first(conn)
+                .get_result(conn)
                 .optional()
         };
         Ok(self.read(find).await?.map(User::from))

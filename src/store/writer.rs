@@ -31,7 +31,7 @@ pub(super) struct Writer(Queue<Box<dyn Unit>>);
 /// What a piece of work is when nothing else is committed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// One statement, its own transaction.
+    /// Statements of which one at most writes, its own transaction.
     Statement,
     /// Some statements in a transaction.
     Transaction,
@@ -174,10 +174,14 @@ fn alone(conn: &mut Conn, unit: &mut dyn Unit) -> QueryResult<()> {
     Ok(())
 }
 
-/// Each in a savepoint, so that a failure undoes nobody else's work.
+/// A transaction in a savepoint, so that its failure undoes nobody else's work; a statement that fails undoes only itself.
 fn together(conn: &mut Conn, units: &mut [Box<dyn Unit>]) -> QueryResult<()> {
     begin_in_time(conn, || units.iter().any(|unit| !unit.is_late()))?;
     for unit in units.iter_mut().filter(|unit| !unit.is_late()) {
+        if unit.shape() == Shape::Statement {
+            unit.run(conn);
+            continue;
+        }
         savepoint(conn)?;
         match unit.run(conn) {
             true => commit(conn)?,
@@ -316,6 +320,17 @@ mod tests {
         let good: Vec<i64> = good.map(|(n, _)| n).collect();
         assert_eq!(good, [0, 1, 2, 4, 6, 8, 9]);
         assert_eq!(on.written(), good);
+    }
+
+    #[actix_web::test]
+    async fn a_statement_that_fails_undoes_only_itself() {
+        let mut on = Fixture::new(PATIENCE);
+        let store = on.store.clone();
+        let write = |n: i64| store.write_one(move |conn| insert(conn, "numbers", n % 2));
+        let answers = on.queued((0..3).map(write)).await;
+        let good = answers.iter().map(Result::is_ok);
+        assert!(good.eq([true, true, false]), "{answers:?}");
+        assert_eq!(on.written(), [0, 1]);
     }
 
     #[actix_web::test]

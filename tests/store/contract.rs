@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    Act, Case, EndReason, MemoryStore, Revocation, Revoked, Rotation, Seed, Session, SessionStore,
-    Step, Subject,
+    Act, Case, EndReason, MemoryStore, Revocation, Revoked, Rotation, Rule, Seed, Session,
+    SessionRecord, SessionStore, Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -197,6 +197,64 @@ async fn a_step_from_anything_else_is_not_taken(on: Fixture) {
     };
     assert!(!on.store.rotate(&elsewhere).await.unwrap());
     assert_eq!(on.load("s").await, session);
+}
+
+/// The next generation of whatever is stored.
+fn onward(case: Case) -> Rule {
+    Box::new(move |record| {
+        let was = record.session.rotation;
+        let next = Rotation {
+            generation: was.generation + 1,
+            previous: Some(was.generation),
+            ..was
+        };
+        Some(Step {
+            case,
+            ..step(&record.session, next, at(5))
+        })
+    })
+}
+
+async fn a_rule_is_asked_of_what_is_kept_and_its_step_is_taken(on: Fixture) {
+    let mut was = on.session("s").await;
+    for case in [Case::Rotate, Case::Recover, Case::Forward] {
+        let advanced = on.store.advance("s", onward(case)).await.unwrap().unwrap();
+        assert_eq!((advanced.done, &advanced.record.session), (true, &was));
+        assert_eq!(advanced.record.subject, on.subject);
+        let now = on.load("s").await;
+        assert_eq!(now.rotation.generation, was.rotation.generation + 1);
+        assert_eq!(now.last_used_at, at(5));
+        was = now;
+    }
+    let nothing = on.store.advance("s", Box::new(|_| None)).await;
+    assert!(nothing.unwrap().unwrap().done);
+    let outdated = move |record: &SessionRecord| {
+        let outdated = Session {
+            rotation: Rotation::first(NOW),
+            ..record.session.clone()
+        };
+        Some(step(&outdated, second_generation(at(6)), at(6)))
+    };
+    let overtaken = on.store.advance("s", Box::new(outdated)).await.unwrap();
+    assert!(!overtaken.unwrap().done);
+    assert_eq!(on.load("s").await, was);
+    let nobody = on.store.advance("t", onward(Case::Rotate)).await.unwrap();
+    assert_eq!(nobody, None);
+}
+
+async fn of_many_rules_at_once_each_is_asked_until_its_step_is_taken(on: Fixture) {
+    on.session("s").await;
+    let each = (0..16).map(|_| {
+        let store = Arc::clone(&on.store);
+        actix_web::rt::spawn(async move {
+            let advance = || store.advance("s", onward(Case::Rotate));
+            while !advance().await.unwrap().unwrap().done {}
+        })
+    });
+    for one in each.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    assert_eq!(on.load("s").await.rotation.generation, 17);
 }
 
 async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
@@ -433,6 +491,8 @@ contract!(
     what_is_kept_is_what_is_loaded,
     a_step_from_what_the_row_holds_is_taken_and_moves_all_of_it,
     a_step_from_anything_else_is_not_taken,
+    a_rule_is_asked_of_what_is_kept_and_its_step_is_taken,
+    of_many_rules_at_once_each_is_asked_until_its_step_is_taken,
     nothing_moves_a_session_that_has_ended,
     a_touch_moves_the_last_use_of_a_session_that_is_in_use,
     a_session_is_revoked_once_and_recorded_once,
