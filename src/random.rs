@@ -1,6 +1,5 @@
 //! Randomness: the operating system's, as text.
 
-use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -19,6 +18,6 @@ pub(crate) const ID_BYTES: usize = 16;
 )]
 pub(crate) fn random_text(bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
-    rand::fill(&mut buffer).expect("BUG: the operating system gives no randomness");
+    getrandom::fill(&mut buffer).expect("BUG: the operating system gives no randomness");
     URL_SAFE_NO_PAD.encode(buffer)
 }
