@@ -199,7 +199,7 @@ impl Accounts {
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
         self.confirm(user_id, user, current, act).await?;
-        let hash = self.hash(&name, new).await?;
+        let hash = self.passwords.hash(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         self.store

@@ -258,6 +258,15 @@ pub fn open_store(settings: &Settings) -> Result<DieselStore, StartError> {
     })
 }
 
+/// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
+///
+/// # Errors
+///
+/// [`StartError`] if they cannot be read or used.
+pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
+    Ok(keys::present(settings)?.map(|keys| keys.ring))
+}
+
 fn listen(
     settings: &Settings,
     state: &Arc<State>,
@@ -361,13 +370,4 @@ impl std::fmt::Debug for State {
             .field("store", &self.store)
             .finish_non_exhaustive()
     }
-}
-
-/// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
-///
-/// # Errors
-///
-/// [`StartError`] if they cannot be read or used.
-pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
-    Ok(keys::present(settings)?.map(|keys| keys.ring))
 }

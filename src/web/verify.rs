@@ -6,6 +6,9 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::dev::Payload;
+use actix_web::{HttpMessage, HttpRequest};
+
 use super::auth::Auth;
 use super::body::{self, Body};
 use super::loaders::{Failure, LoadedUser};
@@ -14,8 +17,6 @@ use super::rejection::Rejection;
 use super::verifying::Verifying;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
-use actix_web::dev::Payload;
-use actix_web::{HttpMessage, HttpRequest};
 
 /// What a route asks of a token.
 ///

@@ -10,6 +10,8 @@
 )]
 
 mod algorithms;
+#[path = "../common/openssl.rs"]
+mod openssl;
 mod refusals;
 mod ring;
 mod support;

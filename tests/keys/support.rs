@@ -1,46 +1,16 @@
 //! Keys for the tests, made by openssl on each run, and the little DER that the RFCs' keys need.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyError, VerifyingKey};
 
+pub(crate) use crate::openssl::{Pair, openssl};
+
 /// Long enough for each HMAC algorithm.
 pub(crate) const SECRET: &[u8] =
     b"sixty-four bytes or more that these tests alone know, and nobody else";
-
-pub(crate) fn openssl(arguments: &str, input: &str) -> String {
-    let mut child = Command::new("openssl")
-        .args(arguments.split_whitespace())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "openssl {arguments}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Both halves in PEM: PKCS#8 and SubjectPublicKeyInfo.
-pub(crate) struct Pair {
-    pub(crate) private: String,
-    pub(crate) public: String,
-}
-
-impl Pair {
-    pub(crate) fn new(kind: &str) -> Self {
-        let private = openssl(&format!("genpkey {kind}"), "");
-        let public = openssl("pkey -pubout", &private);
-        Self { private, public }
-    }
-}
 
 const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
 pub(crate) const RSA_1024: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:1024";

@@ -14,6 +14,8 @@ mod exchange;
 #[path = "../../common/jar.rs"]
 mod jar;
 pub(crate) mod jwt;
+#[path = "../../common/openssl.rs"]
+mod openssl;
 pub(crate) mod pair;
 #[path = "../../common/python.rs"]
 pub(crate) mod python;

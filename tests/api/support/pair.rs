@@ -1,39 +1,27 @@
 //! Key pairs for servers that sign with one, and for attackers who sign with the same key what the server would not.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 
+pub(crate) use super::openssl::Pair;
+
 /// All that sign with a key pair.
 pub(crate) const ALGORITHMS: [&str; 9] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
 
-/// Both halves in PEM form.
-pub(crate) struct Pair {
-    pub(crate) private: String,
-    pub(crate) public: String,
-}
-
 impl Pair {
-    fn new(kind: &str) -> Self {
-        let private = openssl(&format!("genpkey -algorithm {kind}"), "");
-        let public = openssl("pkey -pubout", &private);
-        Self { private, public }
-    }
-
     /// The pair of all tests for that algorithm; one RSA pair for six.
     pub(crate) fn of(algorithm: &str) -> &'static Self {
         static PAIRS: LazyLock<[Pair; 4]> = LazyLock::new(|| {
             [
-                "RSA -pkeyopt rsa_keygen_bits:2048",
-                "EC -pkeyopt ec_paramgen_curve:P-256",
-                "EC -pkeyopt ec_paramgen_curve:P-384",
-                "ED25519",
+                "-algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+                "-algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+                "-algorithm EC -pkeyopt ec_paramgen_curve:P-384",
+                "-algorithm ED25519",
             ]
             .map(Pair::new)
         });
@@ -69,22 +57,6 @@ impl Pair {
             body.into_bytes(),
         ]
     }
-}
-
-fn openssl(arguments: &str, input: &str) -> String {
-    let mut child = Command::new("openssl")
-        .args(arguments.split_whitespace())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "openssl {arguments}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What signs with that algorithm, by the pair's private half.
