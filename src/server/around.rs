@@ -1,5 +1,5 @@
-//! What is done around every handler, as two middlewares with CORS between them. Each of the two calls its rules one after the
-//! other: a middleware for each would cost every request an allocation.
+//! What is done around every handler, as two middlewares with CORS between them, or as one where there is no CORS. Each calls
+//! its rules one after the other: a middleware for each would cost every request an allocation.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -12,12 +12,27 @@ use crate::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
 pub(super) async fn all<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    around(request, |request| next.call(request)).await
+}
+
+/// Both middlewares in one.
+pub(super) async fn all_and_handler<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    around(request, |request| handler(request, next)).await
+}
+
+async fn around<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse, Error> {
     let line = Line::begin(&request);
     let body = unread::lend(&mut request);
-    let response = next.call(request).await?.map_into_boxed_body();
+    let response = inner(request).await?.map_into_boxed_body();
     let mut response = envelope::seal(response);
     line.end(&mut response);
     Ok(unread::keep(response, body))

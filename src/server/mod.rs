@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 
@@ -275,34 +275,43 @@ fn listen(
     let state = web::Data::from(Arc::clone(state));
     let origins = settings.cors_origins.clone();
     let app = move || {
-        let cors = cors::middleware(&origins, state.auth.policy());
         App::new()
             .app_data(state.clone())
             .app_data(state.auth.clone())
             .configure(routes::configure)
             .default_service(web::to(routes::not_found))
-            // The last wrapped is the first to see a request and the last to see its response.
-            .wrap(from_fn(around::handler))
-            .wrap(Condition::new(!origins.is_empty(), cors))
-            .wrap(from_fn(around::all))
     };
-    let http = HttpServer::new(app)
-        .workers(settings.workers)
-        .max_connections(settings.max_connections.div_ceil(settings.workers))
-        .client_request_timeout(HEAD_PATIENCE)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(GRACE.as_secs())
-        .disable_signals();
-    let bound = match certificates {
-        Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
-        None => http.bind(settings.bind),
-    };
-    let http = bound.map_err(|source| StartError::Bind {
-        bind: settings.bind,
-        source,
-    })?;
-    let address = http.addrs().first().copied().unwrap_or(settings.bind);
-    Ok((http.run(), address))
+    // The type of an app has what is around it in it.
+    macro_rules! serve {
+        ($app:expr) => {{
+            let http = HttpServer::new($app)
+                .workers(settings.workers)
+                .max_connections(settings.max_connections.div_ceil(settings.workers))
+                .client_request_timeout(HEAD_PATIENCE)
+                .keep_alive(KEEP_ALIVE)
+                .shutdown_timeout(GRACE.as_secs())
+                .disable_signals();
+            let bound = match certificates {
+                Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
+                None => http.bind(settings.bind),
+            };
+            let http = bound.map_err(|source| StartError::Bind {
+                bind: settings.bind,
+                source,
+            })?;
+            let address = http.addrs().first().copied().unwrap_or(settings.bind);
+            Ok((http.run(), address))
+        }};
+    }
+    if origins.is_empty() {
+        return serve!(move || app().wrap(from_fn(around::all_and_handler)));
+    }
+    let web = settings.web.clone();
+    // The last wrapped is the first to see a request and the last to see its response.
+    serve!(move || app()
+        .wrap(from_fn(around::handler))
+        .wrap(cors::middleware(&origins, &web))
+        .wrap(from_fn(around::all)))
 }
 
 async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state: Arc<State>) {
