@@ -39,7 +39,7 @@ def wrk(server, path, seconds, connections, threads, token=None, script=None, en
         command += ["-H", cookie(token)]
     if script:
         command += ["-s", HERE / script]
-    return Counted(run([*command, server.url(path)], env))
+    return Counted(run([*command, server.url(path)], {"HERE": str(HERE)} | (env or {})))
 
 
 def cpu_per_request(server, token, seconds=3):

@@ -18,7 +18,8 @@ SECRET = "a secret for measurements alone, as long as HS256 asks"
 
 
 class Server:
-    """A server in a process group of its own."""
+    """A server in a process group of its own, and not in a session: Linux would weigh whole sessions against each other then
+    (autogroups), and no thread's priority would count."""
 
     def __init__(self, command, port, env, log, cwd=None):
         self.port = port
@@ -27,7 +28,7 @@ class Server:
         path = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         out = open(log, "ab")
         self.process = subprocess.Popen(
-            [str(part) for part in command], env=path | env, stdout=out, stderr=out, cwd=cwd, start_new_session=True
+            [str(part) for part in command], env=path | env, stdout=out, stderr=out, cwd=cwd, process_group=0
         )
         atexit.register(self.stop)
 
@@ -102,9 +103,11 @@ class Server:
 class Bench:
     """A scratch folder, ports, and how each server is started."""
 
-    def __init__(self, scratch, postgres):
+    def __init__(self, scratch, postgres, slow_postgres=None, slow_flush=None):
         self.scratch = pathlib.Path(scratch)
         self.postgres = postgres
+        self.slow_postgres = slow_postgres
+        self.slow_flush = slow_flush
         self.ports = iter(range(int(os.environ.get("BENCH_PORT", 18100)), 65536))
         self.log = self.scratch / "servers.log"
         self.target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"

@@ -7,6 +7,7 @@ import json
 import socket
 import sqlite3
 import statistics
+import sys
 import time
 
 from load import run
@@ -40,26 +41,29 @@ class Sqlite:
 
     numbers = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {}) "
 
-    def single_commits_a_second(self, seconds):
-        """Commits of the same UPDATE by one connection, durable like the server's."""
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        count, began = 0, time.monotonic()
-        while time.monotonic() - began < seconds:
-            count += 1
-            connection.execute(
-                "UPDATE sessions SET generation = generation + 1, last_used_at = ? WHERE id = ?", (count, f"s{count}")
-            )
-        rate = count / (time.monotonic() - began)
-        connection.close()
-        return rate
+    def single_commits_a_second(self, seconds, env):
+        """Commits of the same UPDATE by one connection, durable like the server's: in a process of its own, for `env`."""
+        return float(run([sys.executable, __file__, self.path, seconds], env))
+
+
+def single_commits_a_second(path, seconds):
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    count, began = 0, time.monotonic()
+    while time.monotonic() - began < seconds:
+        count += 1
+        connection.execute(
+            "UPDATE sessions SET generation = generation + 1, last_used_at = ? WHERE id = ?", (count, f"s{count}")
+        )
+    return count / (time.monotonic() - began)
 
 
 class Postgres:
-    def __init__(self, bench, name):
-        self.url = f"{bench.postgres}/{name}"
-        run(["psql", f"{bench.postgres}/postgres", "-qc", f"CREATE DATABASE {name}"])
+    def __init__(self, bench, name, cluster=None):
+        cluster = cluster or bench.postgres
+        self.url = f"{cluster}/{name}"
+        run(["psql", f"{cluster}/postgres", "-qc", f"CREATE DATABASE {name}"])
 
     def ask(self, statement):
         return run(["psql", self.url, "-Atqc", statement]).split("\n")[:-1]
@@ -130,3 +134,7 @@ def median_refresh(server, tokens):
             if not answer.startswith(b"HTTP/1.1 200 "):
                 raise SystemExit(f"not every answer was good: {answer!r}")
     return statistics.median(times) * 1000
+
+
+if __name__ == "__main__":
+    print(single_commits_a_second(sys.argv[1], float(sys.argv[2])))

@@ -1,0 +1,20 @@
+-- For wrk's scripts here: numbers its threads (`part`, from 0), counts the answers that are no 200 (`bad`), and prints
+-- how many there were.
+local threads = {}
+
+function setup(thread)
+  thread:set("part", #threads)
+  table.insert(threads, thread)
+end
+
+bad = 0
+
+function count(status)
+  if status ~= 200 then bad = bad + 1 end
+end
+
+function done()
+  local all = 0
+  for _, thread in ipairs(threads) do all = all + thread:get("bad") end
+  print("not 200: " .. all)
+end
