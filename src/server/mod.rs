@@ -51,9 +51,6 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a connection may be idle: longer than proxies keep theirs (60 s is usual), or a request could meet its end.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How often what is long over is deleted.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -288,7 +285,7 @@ fn listen(
                 .workers(settings.workers)
                 .max_connections(settings.max_connections.div_ceil(settings.workers))
                 .client_request_timeout(HEAD_PATIENCE)
-                .keep_alive(KEEP_ALIVE)
+                .keep_alive(settings.keep_alive)
                 .shutdown_timeout(GRACE.as_secs())
                 .disable_signals();
             let bound = match certificates {

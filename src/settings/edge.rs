@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -71,6 +72,16 @@ fn origin(text: &str) -> Option<Url> {
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
     (web && bare && nobody).then_some(url)
+}
+
+/// How long a connection may be idle: longer than proxies keep theirs (60 s is usual), or a request could meet its end.
+pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
+    const NAME: &str = "SERVER_KEEP_ALIVE";
+    let keep_alive = reader.duration(NAME, Duration::from_secs(75));
+    if !(1..=3600).contains(&keep_alive.as_secs()) {
+        reader.problem(NAME, "has to be from 1s to 1h");
+    }
+    keep_alive
 }
 
 /// Each to the letter: no wildcard, and not `null`, which any page can make itself be.

@@ -37,6 +37,11 @@ pub const KNOWN: &[Known] = &[
         "Connections served at once, by all threads together; more wait.",
     ),
     known(
+        "SERVER_KEEP_ALIVE",
+        "75s",
+        "How long a connection may stay without a request; longer than a proxy before the server keeps its own. 1s to 1h.",
+    ),
+    known(
         "SERVER_TLS_CERT",
         "none",
         "The path of a certificate and its chain in PEM: the server then speaks https, and reads them again when they change.",

@@ -11,6 +11,7 @@ mod sources;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub workers: usize,
     /// `SERVER_MAX_CONNECTIONS`, of all workers together.
     pub max_connections: usize,
+    /// `SERVER_KEEP_ALIVE`
+    pub keep_alive: Duration,
     /// `SERVER_TLS_CERT` and `SERVER_TLS_KEY`: https instead of http.
     pub tls: Option<TlsFiles>,
     /// `SERVER_CORS_ORIGINS`, as browsers write them in `Origin`.
@@ -125,6 +128,7 @@ impl Settings {
             bind,
             workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),
             max_connections: reader.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000),
+            keep_alive: edge::keep_alive(&mut reader),
             tls,
             cors_origins: edge::cors_origins(&mut reader),
             public_url,

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -232,7 +232,22 @@ fn past_the_limit_connections_wait_for_their_turn(on: Backend) {
     assert!(second.read(&mut [0; 1024]).unwrap() > 0);
 }
 
+fn a_connection_that_stays_idle_is_closed(on: Backend) {
+    let app = on.app_with(&[("SERVER_KEEP_ALIVE", "1s")]);
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    let request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let answered = Instant::now();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let kept = answered.elapsed();
+    assert!(kept >= Duration::from_millis(500), "closed after {kept:?}");
+}
+
 on_both_databases!(
+    a_connection_that_stays_idle_is_closed,
     a_request_that_could_be_read_in_two_ways_is_400_and_closed,
     a_head_that_is_too_large_is_431,
     what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another,

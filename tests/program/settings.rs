@@ -259,6 +259,12 @@ fn settings_are_held_against_each_other() {
             "DATABASE_WAIT has to be from 1s to 60s",
         );
     }
+    for keep_alive in ["0", "2h"] {
+        refused(
+            &[("SERVER_KEEP_ALIVE", keep_alive)],
+            "SERVER_KEEP_ALIVE has to be from 1s to 1h",
+        );
+    }
     refused(
         &[("SESSION_ROTATION_WINDOW", "1s")],
         "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
