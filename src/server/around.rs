@@ -15,7 +15,8 @@ pub(super) async fn all<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
-    around(request, |request| next.call(request)).await
+    let inner = async |request| Ok(next.call(request).await?.map_into_boxed_body());
+    around(request, inner).await
 }
 
 /// Both middlewares in one.
@@ -26,13 +27,13 @@ pub(super) async fn all_and_handler<B: MessageBody + 'static>(
     around(request, |request| handler(request, next)).await
 }
 
-async fn around<B: MessageBody + 'static>(
+async fn around(
     mut request: ServiceRequest,
-    inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
+    inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
 ) -> Result<ServiceResponse, Error> {
     let line = Line::begin(&request);
     let body = unread::lend(&mut request);
-    let response = inner(request).await?.map_into_boxed_body();
+    let response = inner(request).await?;
     let mut response = envelope::seal(response);
     line.end(&mut response);
     Ok(unread::keep(response, body))

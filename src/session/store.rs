@@ -164,6 +164,36 @@ pub struct Step {
 pub type Rule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 
 /// A session that a [`Rule`] was asked about.
+///
+/// ```
+/// use tokenpair::session::{Act, Case, Rotation, SessionRecord, SessionStore, Step};
+///
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # sessions.login(&ada, Login::default(), now).await?;
+/// # let id = sessions.list("1", now).await?.remove(0).id;
+/// let next = move |record: &SessionRecord| {
+///     let expected = record.session.rotation;
+///     let next = Rotation { generation: expected.generation + 1, ..expected };
+///     Some(Step { id: record.session.id.clone(), expected, next, case: Case::Rotate, act: Act::at(now) })
+/// };
+/// let advanced = store.advance(&id, Box::new(next)).await?.unwrap();
+/// assert!(advanced.done);
+/// assert_eq!(advanced.record.session.rotation.generation, 1);
+/// assert_eq!(store.load(&id).await?.unwrap().session.rotation.generation, 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advanced {
     /// As it was read, before the step.
