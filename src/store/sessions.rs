@@ -9,7 +9,6 @@ use super::revocations;
 use super::rows::{SessionRow, SubjectRow};
 use super::schema::{sessions, users};
 use super::swap::swap;
-
 use crate::clock::Timestamp;
 use crate::session::{
     Act, Advanced, Case, EndReason, Revocation, Revoked, Rule, Session, SessionRecord,
@@ -34,6 +33,7 @@ fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
     event.user(user_id).session(id).record(conn)
 }
 
+/// Not by Diesel's `first`: its LIMIT is a parameter, and where one is SQLite plans the statement anew at each execution.
 fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
     let found = on_its_own!(conn => {
         let joined = sessions::table.inner_join(users::table);
