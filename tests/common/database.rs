@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
@@ -83,7 +84,14 @@ impl Database {
     }
 
     fn sqlite(&self) -> SqliteConnection {
-        SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap()
+        let file = self.url();
+        let mut connection =
+            SqliteConnection::establish(file.trim_start_matches("sqlite://")).unwrap();
+        // The server may be writing just now.
+        connection
+            .batch_execute("PRAGMA busy_timeout = 10000")
+            .unwrap();
+        connection
     }
 
     fn postgres(&self) -> PgConnection {
