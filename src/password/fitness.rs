@@ -22,8 +22,8 @@ pub enum UnfitPassword {
 }
 
 impl PasswordPolicy {
-    /// Refuses a password that is not fit. `context` are words that an attacker would try here first, such as the
-    /// username.
+    /// Refuses a password that is not fit, as far as that is told at once; [`Passwords::hash_new`](super::Passwords::hash_new)
+    /// refuses the common ones. `context` are words that an attacker would try here first, such as the username.
     ///
     /// # Errors
     ///
@@ -36,25 +36,27 @@ impl PasswordPolicy {
             return Err(UnfitPassword::TooLong);
         }
         let text = password.0.expose_secret();
-        let guessed = context.iter().any(|word| is_made_of(text, word));
-        if guessed || is_common(text) {
+        if context.iter().any(|word| is_made_of(text, word)) {
             return Err(UnfitPassword::TooCommon);
         }
         Ok(())
     }
 }
 
-/// The list has passwords as people wrote them, nearly all in small letters, so these ways to write one are looked up.
-fn is_common(text: &str) -> bool {
+/// Whether a password is on the list, which has them as people wrote them, nearly all in small letters, so these ways
+/// to write one are looked up. That takes milliseconds where the list is one text (`Cargo.toml` says where).
+pub(super) fn is_common(password: &Password) -> bool {
+    let text = password.0.expose_secret();
     let small = text.to_lowercase();
     let mut letters = small.chars();
     let titled: String = letters
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default();
-    [text.to_owned(), text.to_uppercase(), titled, small]
-        .iter()
-        .any(is_common_password)
+    let mut ways = vec![small, titled, text.to_uppercase(), text.to_owned()];
+    ways.sort_unstable();
+    ways.dedup();
+    ways.iter().any(is_common_password)
 }
 
 /// Whether a password is a word, forwards or backwards, once or again and again, whatever digits and signs stand around.

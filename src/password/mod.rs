@@ -26,6 +26,7 @@ use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::sync::oneshot;
 
 pub use self::fitness::UnfitPassword;
+use self::fitness::is_common;
 pub use self::foreign::{ForeignHash, ForeignHashError, Maker};
 use crate::random::random_text;
 
@@ -167,6 +168,9 @@ pub enum PasswordError {
     /// bcrypt refused.
     #[error("bcrypt failed")]
     Bcrypt(#[from] BcryptError),
+    /// It is no password to have.
+    #[error(transparent)]
+    Unfit(#[from] UnfitPassword),
     /// What the store kept is none of the hashes known here.
     #[error("a stored hash cannot be verified")]
     Foreign(#[from] ForeignHashError),
@@ -231,10 +235,37 @@ impl Passwords {
     /// [`PasswordError`].
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         let cost = self.policy.cost;
-        let hash = self
-            .run(move || bcrypt::non_truncating_hash(password.for_bcrypt().expose_secret(), cost))
-            .await??;
-        Ok(PasswordHash(hash))
+        self.run(move || hash_at_cost(&password, cost)).await?
+    }
+
+    /// Hashes a password that someone wants to have, unless it is one of the 100,000 that most people have. Ask
+    /// [`PasswordPolicy::check`] before.
+    ///
+    /// ```
+    /// use tokenpair::password::{Password, PasswordError, PasswordPolicy, Passwords, UnfitPassword};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
+    /// let passwords = Passwords::start(policy)?;
+    /// let wanted = Password::new("Football".to_owned());
+    /// passwords.policy().check(&wanted, &["ada"])?;
+    /// let refused = passwords.hash_new(wanted).await;
+    /// assert!(matches!(refused, Err(PasswordError::Unfit(UnfitPassword::TooCommon))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash_new(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        let cost = self.policy.cost;
+        let hash = move || match is_common(&password) {
+            true => Err(UnfitPassword::TooCommon.into()),
+            false => hash_at_cost(&password, cost),
+        };
+        self.run(hash).await?
     }
 
     /// Whether the password is the hash's. Without a hash (there is no such user) the answer is no, after the same work.
@@ -305,6 +336,11 @@ impl Passwords {
         self.jobs.try_send(job).map_err(|_| PasswordError::Busy)?;
         wait.await.map_err(|_| PasswordError::Busy)
     }
+}
+
+fn hash_at_cost(password: &Password, cost: u32) -> Result<PasswordHash, PasswordError> {
+    let hash = bcrypt::non_truncating_hash(password.for_bcrypt().expose_secret(), cost)?;
+    Ok(PasswordHash(hash))
 }
 
 /// Verifies, and works on until that has cost as much as `cost` asks for: a hash of cost `c`, and then one of `c`,

@@ -47,7 +47,7 @@ pub enum AccountError {
     LastAdmin,
     /// The hashing pool failed.
     #[error(transparent)]
-    Password(#[from] PasswordError),
+    Password(PasswordError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,6 +60,15 @@ impl TryFrom<Changed> for Revocation {
         match changed {
             Changed::Done(revocation) => Ok(revocation),
             Changed::LastAdmin => Err(AccountError::LastAdmin),
+        }
+    }
+}
+
+impl From<PasswordError> for AccountError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Unfit(unfit) => Self::Unfit(unfit),
+            error => Self::Password(error),
         }
     }
 }
@@ -109,7 +118,7 @@ impl Accounts {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
         self.throttle.registration(act).await?;
-        let password_hash = self.passwords.hash(password).await?;
+        let password_hash = self.passwords.hash_new(password).await?;
         Ok(self
             .store
             .create_user(
@@ -199,7 +208,7 @@ impl Accounts {
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
         self.confirm(user_id, user, current, act).await?;
-        let hash = self.passwords.hash(new).await?;
+        let hash = self.passwords.hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         self.store
@@ -259,7 +268,7 @@ impl Accounts {
         self.passwords.verify(password, hash).await
     }
 
-    /// Whether a password is fit for the user of that name.
+    /// Whether a password is fit for the user of that name, as far as that is told at once.
     fn check(&self, username: &str, password: &Password) -> Result<(), UnfitPassword> {
         let words: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let context = [words.as_slice(), &[username]].concat();
@@ -277,7 +286,7 @@ impl Accounts {
         password: Password,
     ) -> Result<PasswordHash, AccountError> {
         self.check(username, &password)?;
-        Ok(self.passwords.hash(password).await?)
+        Ok(self.passwords.hash_new(password).await?)
     }
 }
 
