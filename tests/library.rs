@@ -542,6 +542,24 @@ async fn reissue_touches_no_answer_that_sets_auth_cookies_or_failed() {
     }
 }
 
+/// Else it would be a second less wherever a second began between the two.
+#[actix_web::test]
+async fn a_cookie_is_kept_for_as_long_as_its_token_was_given_however_long_the_answer_took() {
+    let fixture = Fixture::new();
+    let login = Login {
+        remember: true,
+        ..Login::default()
+    };
+    let pair = fixture.auth.log_in(&fixture.subject, login).await.unwrap();
+    fixture.clock.advance(Duration::from_secs(1));
+    let answer = HttpResponse::Ok().set_pair(&fixture.auth, &pair).finish();
+    let kept: Vec<i64> = answer
+        .cookies()
+        .map(|cookie| cookie.max_age().unwrap().whole_seconds())
+        .collect();
+    assert_eq!(kept, [3600, 3600, 2_592_000, 2_592_000]);
+}
+
 #[actix_web::test]
 async fn a_revoked_access_token_is_no_token_of_any_type() {
     let fixture = Fixture::new();

@@ -12,6 +12,8 @@ pub struct Pair {
     pub access: Issued,
     /// Buys the next pair.
     pub refresh: Issued,
+    /// When it was given: what is left of the tokens' lives is counted from then.
+    pub issued_at: Timestamp,
     /// The refresh token is the one that was presented; its cookie can stay.
     pub refresh_stays: bool,
     /// Cookies outlive the browser.
@@ -29,6 +31,7 @@ impl Mint<'_> {
         Ok(Pair {
             access: self.access(freshness, now)?,
             refresh: self.refresh()?,
+            issued_at: now,
             refresh_stays: false,
             remember: self.record.session.remember,
         })

@@ -183,6 +183,7 @@ impl TestUser {
         Ok(Pair {
             access: access.fresh(Freshness::Fresh).sign()?,
             refresh: auth.refresh_token(self.id.as_str()).sign()?,
+            issued_at: auth.now(),
             refresh_stays: false,
             remember: auth.policy().remember,
         })

@@ -132,20 +132,13 @@ impl CookiePolicy {
     }
 
     /// Adds what a login or a refresh gave.
-    pub fn set_pair(&self, headers: &mut HeaderMap, pair: &Pair, now: Timestamp) {
-        self.set(
-            headers,
-            TokenKind::Access,
-            (&pair.access, pair.remember),
-            now,
-        );
+    pub fn set_pair(&self, headers: &mut HeaderMap, pair: &Pair) {
+        let mut set = |kind, issued| {
+            self.set(headers, kind, (issued, pair.remember), pair.issued_at);
+        };
+        set(TokenKind::Access, &pair.access);
         if !pair.refresh_stays {
-            self.set(
-                headers,
-                TokenKind::Refresh,
-                (&pair.refresh, pair.remember),
-                now,
-            );
+            set(TokenKind::Refresh, &pair.refresh);
         }
     }
 

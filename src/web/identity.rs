@@ -122,8 +122,7 @@ async fn log_in<B>(
         device: device(response.request()),
     };
     let pair = auth.log_in(&subject, login).await?;
-    auth.cookies()
-        .set_pair(response.headers_mut(), &pair, auth.now());
+    auth.cookies().set_pair(response.headers_mut(), &pair);
     Ok(())
 }
 

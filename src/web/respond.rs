@@ -39,7 +39,7 @@ pub trait TokenCookies {
 
     /// Sets what a login or a refresh of a recorded session gave.
     fn set_pair(&mut self, auth: &Auth, pair: &Pair) -> &mut Self {
-        self.change(|cookies| auth.cookies().set_pair(cookies, pair, auth.now()))
+        self.change(|cookies| auth.cookies().set_pair(cookies, pair))
     }
 
     /// Removes the access token's cookies.

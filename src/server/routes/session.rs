@@ -76,9 +76,12 @@ struct CsrfInBody<'a> {
 
 /// The answer to a login or a refresh.
 pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
-    let now = auth.now();
     let in_body = answer == Answer::Body;
-    let left = |issued: &Issued| issued.expires_at.map(|end| end.since(now).as_secs());
+    let left = |issued: &Issued| {
+        issued
+            .expires_at
+            .map(|end| end.since(pair.issued_at).as_secs())
+    };
     let body = Granted {
         login: done == Done::Login,
         refresh: done == Done::Refresh,
@@ -100,7 +103,7 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
         Answer::Cookies | Answer::Body => HttpResponse::Ok().json(body),
     };
     if !in_body {
-        auth.cookies().set_pair(response.headers_mut(), pair, now);
+        auth.cookies().set_pair(response.headers_mut(), pair);
     }
     response
 }
