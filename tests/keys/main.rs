@@ -10,6 +10,7 @@
 )]
 
 mod algorithms;
+mod forged;
 #[path = "../common/openssl.rs"]
 mod openssl;
 mod refusals;
