@@ -10,6 +10,7 @@ use url::Url;
 use crate::races::at_once;
 use crate::support::{
     ADA, Backend, Cluster, Database, START, Tabs, TestApp, Wire, as_superuser, unavailable,
+    wait_until,
 };
 
 /// PostgreSQL without this test's database, until dropped.
@@ -35,10 +36,9 @@ impl Drop for Away<'_> {
 }
 
 fn wait_until_ready(app: &TestApp) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while app.get("/health/ready").send().status != 200 {
-        assert!(Instant::now() < patience, "the server does not heal");
-    }
+    wait_until("the server heals", || {
+        app.get("/health/ready").send().status == 200
+    });
 }
 
 #[test]

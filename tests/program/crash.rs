@@ -2,21 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::database::{Backend, Database};
 use crate::exchange::{ADA, Response};
 use crate::jar::Tabs;
+use crate::patience::wait_until;
 use crate::support::{Program, Served};
 
 const KILLS: usize = 8;
 const BROWSERS: usize = 8;
 const TABS: usize = 3;
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the tabs of all browsers share: where the server is, and what they have seen of it.
 struct Storm<'a> {
@@ -61,11 +58,9 @@ impl Storm<'_> {
 
     /// Tries again what was dropped, with what the jar holds, until the server is back.
     fn until_served(&self, tabs: &Tabs) {
-        let patience = Instant::now() + PATIENCE;
-        while self.refresh(tabs) != Some(200) || self.work(tabs) != Some(200) {
-            assert!(Instant::now() < patience, "the server does not come back");
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        wait_until("the server comes back", || {
+            self.refresh(tabs) == Some(200) && self.work(tabs) == Some(200)
+        });
     }
 
     fn refresh(&self, tabs: &Tabs) -> Option<u16> {
@@ -86,11 +81,9 @@ impl Storm<'_> {
 
     /// Kills the server as soon as so many answers have come, while the other tabs wait for theirs.
     fn kill_after(&self, answers: usize, served: Served) {
-        let patience = Instant::now() + PATIENCE;
-        while self.answers.load(Ordering::SeqCst) < answers {
-            assert!(Instant::now() < patience, "no answers");
-            std::thread::yield_now();
-        }
+        wait_until("answers come", || {
+            self.answers.load(Ordering::SeqCst) >= answers
+        });
         self.killed.store(true, Ordering::SeqCst);
         served.signal("-KILL");
     }

@@ -1,13 +1,14 @@
 //! Users of a Flask app move in with their passwords: what real programs made is verified, and becomes our own.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use serde_json::{Value, json};
 
 use crate::database::{Backend, Database};
+use crate::patience::wait_until;
 use crate::support::{Ended, Program, Served};
 
 const HORSE: &str = "correct horse battery";
@@ -142,15 +143,9 @@ impl Moving {
 
     /// Waits for what happens after a login's answer.
     fn wait_for_our_hash(&self, name: &str, beginning: &str) {
-        let patience = Instant::now() + Duration::from_secs(10);
-        while !self.stored(name).starts_with(beginning) {
-            assert!(
-                Instant::now() < patience,
-                "{name} keeps {}",
-                self.stored(name)
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("the hash becomes ours", || {
+            self.stored(name).starts_with(beginning)
+        });
     }
 
     fn names(&self) -> Vec<String> {

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::database::{Backend, Database};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
-use crate::support::{Program, Served, wait_until};
+use crate::patience::wait_until;
+use crate::support::{Program, Served};
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -21,6 +21,8 @@ mod exchange;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/jar.rs"]
 mod jar;
+#[path = "../common/patience.rs"]
+mod patience;
 #[path = "../common/python.rs"]
 mod python;
 mod support;

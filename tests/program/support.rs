@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::exchange::Request;
+use crate::patience::wait_until;
 
 pub(crate) struct Program {
     folder: TempDir,
@@ -154,16 +154,6 @@ impl Log {
     fn whole(self) -> String {
         self.reader.join().unwrap();
         self.said.lock().unwrap().clone()
-    }
-}
-
-/// Waits for what happens beside the requests.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(20);
-    while !happened() {
-        assert!(Instant::now() < patience, "{what}: it does not happen");
-        std::thread::yield_now();
     }
 }
 

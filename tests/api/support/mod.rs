@@ -17,6 +17,8 @@ pub(crate) mod jwt;
 #[path = "../../common/openssl.rs"]
 mod openssl;
 pub(crate) mod pair;
+#[path = "../../common/patience.rs"]
+mod patience;
 #[path = "../../common/python.rs"]
 pub(crate) mod python;
 mod wire;
@@ -27,6 +29,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use jar::{Jar, Tabs};
+pub(crate) use patience::{wait_until, within_a_second};
 pub(crate) use wire::Wire;
 
 /// The database did not answer, and nobody is logged out for it.
