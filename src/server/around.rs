@@ -3,81 +3,52 @@
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 
 use super::telemetry::Line;
-use super::unread::{self, Held};
-use super::{browser, envelope};
+use super::{browser, envelope, unread};
 use crate::web::reissue_for;
 
-/// What is true of every answer, whoever gave it, and its line in the log.
-struct Around {
-    line: Line,
-    body: Option<Held>,
-}
-
-impl Around {
-    fn begin(request: &mut ServiceRequest) -> Self {
-        Self {
-            line: Line::begin(request),
-            body: unread::lend(request),
-        }
-    }
-
-    fn end(self, response: ServiceResponse) -> ServiceResponse {
-        let mut response = envelope::seal(response);
-        self.line.end(&mut response);
-        unread::keep(response, self.body)
-    }
-}
-
-/// The outer middleware.
-pub(super) fn all<S, B>(
-    mut request: ServiceRequest,
-    inner: &S,
-) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S, B>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody + 'static,
-{
-    let around = Around::begin(&mut request);
-    let answer = inner.call(request);
-    async { Ok(around.end(answer.await?.map_into_boxed_body())) }
+/// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
+pub(super) async fn all<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    let inner = async |request| Ok(next.call(request).await?.map_into_boxed_body());
+    around(request, inner).await
 }
 
 /// Both middlewares in one.
-pub(super) fn all_and_handler<S>(
+pub(super) async fn all_and_handler<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    around(request, |request| handler(request, next)).await
+}
+
+async fn around(
     mut request: ServiceRequest,
-    inner: &S,
-) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-{
-    let around = Around::begin(&mut request);
-    let answer = handler(request, inner);
-    async { Ok(around.end(answer.await?)) }
+    inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
+) -> Result<ServiceResponse, Error> {
+    let line = Line::begin(&request);
+    let body = unread::lend(&mut request);
+    let response = inner(request).await?;
+    let mut response = envelope::seal(response);
+    line.end(&mut response);
+    Ok(unread::keep(response, body))
 }
 
 /// The inner middleware: which requests get to a handler, and what follows its answer.
-pub(super) fn handler<S>(
+pub(super) async fn handler(
     request: ServiceRequest,
-    inner: &S,
-) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-{
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
     let checked = envelope::refuse_nul(&request);
-    let checked = checked.and_then(|()| browser::refuse_foreign_pages(&request));
-    let answer = match checked {
-        Ok(()) => Ok(inner.call(request)),
-        Err(rejection) => Err(request.error_response(rejection)),
-    };
-    async {
-        let mut response = match answer {
-            Ok(answer) => answer.await?,
-            Err(refused) => return Ok(refused),
-        };
-        reissue_for(&mut response).await;
-        Ok(browser::send_to_login(response))
+    if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
+        return Ok(request.error_response(rejection));
     }
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    reissue_for(&mut response).await;
+    Ok(browser::send_to_login(response))
 }

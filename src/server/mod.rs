@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 
@@ -300,14 +301,14 @@ fn listen(
         }};
     }
     if origins.is_empty() {
-        return serve!(move || app().wrap_fn(around::all_and_handler));
+        return serve!(move || app().wrap(from_fn(around::all_and_handler)));
     }
     let web = settings.web.clone();
     // The last wrapped is the first to see a request and the last to see its response.
     serve!(move || app()
-        .wrap_fn(around::handler)
+        .wrap(from_fn(around::handler))
         .wrap(cors::middleware(&origins, &web))
-        .wrap_fn(around::all))
+        .wrap(from_fn(around::all)))
 }
 
 async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state: Arc<State>) {

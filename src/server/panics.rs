@@ -4,7 +4,9 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 
 use actix_web::Error;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use futures_util::FutureExt;
 
 use crate::web::Rejection;
@@ -14,24 +16,21 @@ use crate::web::Rejection;
 struct Panicked;
 
 /// The middleware of each resource. (Further out, where the route is not known yet, a request must not be cloned.)
-pub(super) fn catch<S>(
+pub(super) async fn catch<B: MessageBody>(
     request: ServiceRequest,
-    inner: &S,
-) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-{
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let asked = request.request().clone();
     // What a request changes is its own, or behind locks that bear a panic.
-    let answer = AssertUnwindSafe(inner.call(request)).catch_unwind();
-    async {
-        let caught = answer.await;
-        caught.unwrap_or_else(|_| {
-            Ok(ServiceResponse::from_err(
-                Rejection::internal(Panicked),
-                asked,
-            ))
-        })
+    match AssertUnwindSafe(async { next.call(request).await })
+        .catch_unwind()
+        .await
+    {
+        Ok(response) => Ok(response?.map_into_left_body()),
+        Err(_) => {
+            let rejection = Rejection::internal(Panicked);
+            Ok(ServiceResponse::from_err(rejection, asked).map_into_right_body())
+        }
     }
 }
 
@@ -56,6 +55,7 @@ fn said_of(panic: &PanicHookInfo<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use actix_web::http::StatusCode;
+    use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse, web};
 
@@ -69,8 +69,8 @@ mod tests {
 
     #[actix_web::test]
     async fn a_handler_that_panics_is_a_500_and_the_next_request_is_served() {
-        let resource = web::resource("/").to(panics).wrap_fn(catch);
-        let app = App::new().service(resource).wrap_fn(around::all);
+        let resource = web::resource("/").to(panics).wrap(from_fn(catch));
+        let app = App::new().service(resource).wrap(from_fn(around::all));
         let app = init_service(app).await;
         for _ in 0..2 {
             let request = TestRequest::post().set_payload("hidden");

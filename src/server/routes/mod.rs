@@ -11,6 +11,7 @@ pub(super) mod sessions;
 use actix_web::guard;
 use actix_web::http::header::ALLOW;
 use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
@@ -44,7 +45,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/openapi.json").on(GET, openapi::openapi),
     ];
     for path in paths {
-        routes.service(path.resource().wrap_fn(panics::catch));
+        routes.service(path.resource().wrap(from_fn(panics::catch)));
     }
     let page = at("/").on(GET, public::greet);
     routes.service(public::with_identity(page.resource()));

@@ -10,7 +10,7 @@ use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, CacheControl, CacheDirective, ContentType, REFERRER_POLICY,
     RETRY_AFTER,
 };
-use actix_web::middleware::{Compat, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web};
 use html_escape::encode_text;
 use serde::Serialize;
@@ -76,8 +76,8 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
 pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'static {
     resource
         .wrap(IdentityMiddleware::default())
-        .wrap(Compat::new(from_fn(identity_bridge)))
-        .wrap_fn(panics::catch)
+        .wrap(from_fn(identity_bridge))
+        .wrap(from_fn(panics::catch))
 }
 
 /// A page for people: a login form, or a greeting.
