@@ -9,8 +9,7 @@ use url::Url;
 
 use crate::races::at_once;
 use crate::support::{
-    ADA, Backend, Cluster, Database, START, Tabs, TestApp, Wire, as_superuser, unavailable,
-    wait_until,
+    ADA, Backend, Cluster, Database, START, Tabs, TestApp, Wire, as_superuser, unavailable, within,
 };
 
 /// PostgreSQL without this test's database, until dropped.
@@ -36,7 +35,7 @@ impl Drop for Away<'_> {
 }
 
 fn wait_until_ready(app: &TestApp) {
-    wait_until("the server heals", || {
+    within(60, "the server heals", || {
         app.get("/health/ready").send().status == 200
     });
 }

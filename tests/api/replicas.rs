@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokenpair::clock::Clock;
 
-use crate::support::{Backend, Database, Jar, START, Tabs, TestApp, wait_until};
+use crate::support::{Backend, Database, Jar, START, Tabs, TestApp, within};
 
 const TABS: usize = 4;
 const CYCLES: i64 = 16;
@@ -92,7 +92,7 @@ fn tabs_that_reach_either_of_two_replicas_stay_logged_in_until_they_log_out_of_b
     assert_eq!(tabs.jar().fill(logout).send().status, 200);
     let refused = |app: &TestApp| jars.iter().all(|jar| opens(app, jar) == [401, 401]);
     assert!(refused(&replicas[0]), "at once where it happened");
-    wait_until("the other hears of it", || refused(&replicas[1]));
+    within(20, "the other hears of it", || refused(&replicas[1]));
 }
 
 on_both_databases!(

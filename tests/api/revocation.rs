@@ -6,12 +6,14 @@ use tokenpair::session::{EndReason, SessionStore};
 use tokenpair::store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
-use crate::support::{Backend, Bearer, Database, TestApp, block_on, within_a_second};
+use crate::support::{Backend, Bearer, Database, TestApp, block_on, within};
 
 /// Waits until the access token is refused, for a second at most.
 #[track_caller]
 fn ends_within_a_second(bearer: &Bearer<'_>) {
-    within_a_second("the token ends", || bearer.get("/protected").status != 200);
+    within(1, "the token ends", || {
+        bearer.get("/protected").status != 200
+    });
     bearer
         .get("/protected")
         .refused(401, "token_revoked", "Token has been revoked");
@@ -90,7 +92,7 @@ fn a_logout_reaches_another_replica_and_outlasts_a_restart(on: Backend) {
     assert_eq!((there(&first), there(&second)), (200, 200));
     assert_eq!(first.post("/logout").bearer(&ada.access).send().status, 200);
     assert_eq!(there(&first), 401, "at once where it happened");
-    within_a_second("the other hears of it", || there(&second) == 401);
+    within(1, "the other hears of it", || there(&second) == 401);
     let clock = first.clock();
     drop((first, second));
     let restarted = TestApp::start(&database.url(), &[], clock);

@@ -10,7 +10,7 @@ use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query}
 use serde_json::json;
 
 use crate::database::{Backend, Database};
-use crate::patience::within_a_second;
+use crate::patience::within;
 use crate::support::Program;
 
 const PASSWORD: &str = "correct horse battery";
@@ -243,7 +243,7 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     assert_eq!(logins.lines().count(), 2, "{logins}");
     let unknown = program.run(&["events", "--kind", "nonsense"]);
     assert_eq!(unknown.code, Some(2));
-    within_a_second("the server hears of it", || {
+    within(1, "the server hears of it", || {
         served.get("/protected", &access).0 == 401
     });
     assert!(

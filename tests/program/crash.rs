@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::database::{Backend, Database};
 use crate::exchange::{ADA, Response};
 use crate::jar::Tabs;
-use crate::patience::wait_until;
+use crate::patience::within;
 use crate::support::{Program, Served};
 
 const KILLS: usize = 8;
@@ -58,7 +58,7 @@ impl Storm<'_> {
 
     /// Tries again what was dropped, with what the jar holds, until the server is back.
     fn until_served(&self, tabs: &Tabs) {
-        wait_until("the server comes back", || {
+        within(60, "the server comes back", || {
             self.refresh(tabs) == Some(200) && self.work(tabs) == Some(200)
         });
     }
@@ -81,7 +81,7 @@ impl Storm<'_> {
 
     /// Kills the server as soon as so many answers have come, while the other tabs wait for theirs.
     fn kill_after(&self, answers: usize, served: Served) {
-        wait_until("answers come", || {
+        within(60, "answers come", || {
             self.answers.load(Ordering::SeqCst) >= answers
         });
         self.killed.store(true, Ordering::SeqCst);

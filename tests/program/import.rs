@@ -8,7 +8,7 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConne
 use serde_json::{Value, json};
 
 use crate::database::{Backend, Database};
-use crate::patience::wait_until;
+use crate::patience::within;
 use crate::support::{Ended, Program, Served};
 
 const HORSE: &str = "correct horse battery";
@@ -143,7 +143,7 @@ impl Moving {
 
     /// Waits for what happens after a login's answer.
     fn wait_for_our_hash(&self, name: &str, beginning: &str) {
-        wait_until("the hash becomes ours", || {
+        within(10, "the hash becomes ours", || {
             self.stored(name).starts_with(beginning)
         });
     }

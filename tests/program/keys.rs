@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::database::{Backend, Database};
-use crate::patience::wait_until;
+use crate::patience::within;
 use crate::support::{Ended, Program, Served};
 
 const PASSWORD: &str = "correct horse battery";
@@ -152,13 +152,15 @@ fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
         let new = first_kid(program.run(&["keys", "generate"]));
         for served in &servers {
             let both = [old.clone(), new.clone()];
-            wait_until("the coming key is published", || published(served) == both);
+            within(20, "the coming key is published", || {
+                published(served) == both
+            });
         }
         assert_eq!(kid_of(&servers[0].log_in("ada", PASSWORD)[0]), old);
         assert_eq!(first_kid(program.run(&["keys", "rotate"])), new);
         for served in &servers {
             let both = [new.clone(), old.clone()];
-            wait_until("the other key signs", || published(served) == both);
+            within(20, "the other key signs", || published(served) == both);
             let [access, refresh] = served.log_in("ada", PASSWORD);
             assert_eq!(
                 [kid_of(&access), kid_of(&refresh)],
@@ -177,7 +179,7 @@ fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
     assert_eq!(opens(access), [200, 200], "it is known to both servers");
     program.run(&["keys", "retire", &old]).done();
     for served in &servers {
-        wait_until("the old key is gone", || published(served).len() == 1);
+        within(20, "the old key is gone", || published(served).len() == 1);
         let (status, said) = served.get("/protected", access);
         assert_eq!(
             (status, &said["code"]),
@@ -207,7 +209,7 @@ fn a_move_to_another_algorithm_needs_no_restart_and_logs_nobody_out() {
     let new = first_kid(program.run(&["keys", "generate", "--algorithm", "ES256"]));
     let said = program.run(&["keys", "rotate"]).done();
     assert!(said.contains("note: set JWT_ALGORITHM=ES256"), "{said}");
-    wait_until("the other key signs", || published(&served)[0] == new);
+    within(20, "the other key signs", || published(&served)[0] == new);
     let [access, _] = served.log_in("ada", PASSWORD);
     assert_eq!(header(&access)["alg"], "ES256");
     assert_eq!(served.get("/protected", &old).0, 200);
@@ -248,12 +250,12 @@ fn a_folder_that_breaks_changes_nothing_and_is_said_once() {
     fs::write(&state, &whole).unwrap();
     served.wait_for_log("the keys can be read again");
     fs::rename(program.path("keys"), program.path("elsewhere")).unwrap();
-    wait_until("the folder is missed", || {
+    within(20, "the folder is missed", || {
         log_lines(&served, "cannot be read, and") == 2
     });
     fs::rename(program.path("elsewhere"), program.path("keys")).unwrap();
     let new = first_kid(program.run(&["keys", "rotate"]));
-    wait_until("the other key signs", || {
+    within(20, "the other key signs", || {
         published(&served) == [new.clone(), old.clone()]
     });
     let log = served.stop_and_read_log();
@@ -307,7 +309,7 @@ fn a_folder_of_a_secret_manager_is_followed() {
     assert_eq!(kid_of(&access), old);
     symlink("..2", folder.join("..next")).unwrap();
     fs::rename(folder.join("..next"), folder.join("..data")).unwrap();
-    wait_until("the other key signs", || {
+    within(20, "the other key signs", || {
         published(&served) == [new.clone(), old.clone()]
     });
     assert_eq!(kid_of(&served.log_in("ada", PASSWORD)[0]), new);

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::{Backend, Database};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
-use crate::patience::wait_until;
+use crate::patience::within;
 use crate::support::{Program, Served};
 
 const PASSWORD: &str = "correct horse battery";
@@ -176,7 +176,7 @@ fn the_line_of_a_request_is_there_soon_and_none_is_lost() {
     let program = Program::new();
     let served = program.serve();
     assert_eq!(served.request("GET", "/health/live", None).0, 200);
-    wait_until("the first line is there", || {
+    within(20, "the first line is there", || {
         served.log_so_far().contains("GET /health/live 200")
     });
     let ids: Vec<String> = (0..500)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::exchange::Request;
-use crate::patience::wait_until;
+use crate::patience::within;
 
 pub(crate) struct Program {
     folder: TempDir,
@@ -215,7 +215,9 @@ impl Served {
 
     /// A thread named for passwords that has used the processor.
     pub(crate) fn wait_for_a_busy_hashing_thread(&self) {
-        wait_until("a password is hashed", || self.ticks_spent_hashing() > 0);
+        within(20, "a password is hashed", || {
+            self.ticks_spent_hashing() > 0
+        });
     }
 
     /// What the threads named for passwords have used of the processor, in ticks of 10 ms. To start one takes less.
@@ -232,7 +234,7 @@ impl Served {
 
     #[track_caller]
     pub(crate) fn wait_for_log(&self, text: &str) {
-        wait_until(text, || self.log_so_far().contains(text));
+        within(20, text, || self.log_so_far().contains(text));
     }
 
     pub(crate) fn log_so_far(&self) -> String {

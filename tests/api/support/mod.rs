@@ -29,7 +29,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use jar::{Jar, Tabs};
-pub(crate) use patience::{wait_until, within_a_second};
+pub(crate) use patience::within;
 pub(crate) use wire::Wire;
 
 /// The database did not answer, and nobody is logged out for it.
