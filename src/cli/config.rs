@@ -20,7 +20,7 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
     let sources = Sources::read();
     if matches!(command, Command::Show) {
-        for shown in Settings::show(&sources) {
+        for shown in Settings::show(&sources)? {
             writeln!(out, "{shown}")?;
         }
         return Ok(());

@@ -113,10 +113,6 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
 fn settings() -> Result<Settings, Failure> {
     let settings = Settings::load(&Sources::read())?;
     start_logging(&settings);
-    settings
-        .remarks
-        .iter()
-        .for_each(|remark| log::warn!("{remark}"));
     Ok(settings)
 }
 

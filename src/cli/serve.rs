@@ -11,6 +11,10 @@ use crate::settings::{Registration, Settings};
 
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
+    // Once, and not by each command: a health check runs every few seconds.
+    for remark in &settings.remarks {
+        log::warn!("{remark}");
+    }
     block_on(async move {
         // Caught before anything listens, so that no signal finds the server half ready.
         let mut stop = Box::pin(stop_signal()?);

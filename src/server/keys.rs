@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::{StartError, secret};
 use crate::clock::Timestamp;
-use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState, files};
+use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
 use crate::keys::{KeyError, KeyRing, VerifyingKey};
 use crate::settings::{KeySource, Settings};
 use crate::token::Tokens;
@@ -36,7 +36,6 @@ pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartEr
             if secret_in(path)?.is_none() {
                 secret::make(path).map_err(unreadable(path))?;
             }
-            warn_of(path, files::others_can_read(path));
         }
         KeySource::KeptFolder(path) => {
             KeyFolder::new(path).begin(settings.algorithm, now)?;
@@ -45,11 +44,6 @@ pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartEr
     }
     let keys = present(settings)?;
     let keys = keys.ok_or(KeyError::NoSigningKey)?;
-    if let Some(followed) = &keys.followed {
-        for path in followed.folder.exposed()? {
-            warn_of(&path, true);
-        }
-    }
     remark_on_algorithm(settings, &keys.ring);
     Ok(keys)
 }
@@ -127,13 +121,6 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> StartError {
     move |source| StartError::Secret {
         path: path.clone(),
         source,
-    }
-}
-
-fn warn_of(path: &Path, others_can_read: bool) {
-    if others_can_read {
-        let path = path.display();
-        log::warn!("others can read the signing key in {path}; run: chmod 600 {path}");
     }
 }
 

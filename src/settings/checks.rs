@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
+use super::{Settings, edge};
 use crate::config::reader::Reader;
 use crate::token::TokenPolicy;
 use crate::web::{CookiePolicy, SameSite};
@@ -51,7 +51,7 @@ pub(super) fn domain(reader: &mut Reader<'_>, settings: &Settings) {
     let (Some(host), Some(domain)) = (host, &settings.web.cookies.domain) else {
         return;
     };
-    if host != domain && !host.ends_with(&format!(".{domain}")) {
+    if !edge::is_within(host, domain) {
         let complaint = format!("is {domain:?}, and PUBLIC_URL's host {host:?} is not part of it");
         reader.problem("JWT_COOKIE_DOMAIN", complaint);
     }

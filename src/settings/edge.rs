@@ -8,7 +8,6 @@ use url::{Host, Url};
 
 use super::{AccessLog, Settings, TlsFiles};
 use crate::config::reader::Reader;
-use crate::web::Location;
 
 const CERTIFICATE: &str = "SERVER_TLS_CERT";
 const KEY: &str = "SERVER_TLS_KEY";
@@ -56,7 +55,10 @@ pub(super) fn public_url(
     let own = format!("{scheme}://{bind}").parse().ok();
     let own: Option<Url> = own.filter(|_| bind.ip().is_loopback());
     let wanted = "write the address browsers use, without a path, as in https://login.example.org";
-    let url = reader.parsed(NAME, own, wanted, |text| origin(text).map(Some));
+    let url = reader.parsed(NAME, own, wanted, |text| {
+        let url = bare(text).filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.map(Some)
+    });
     if tls.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
         let complaint =
             format!("is http, and with {CERTIFICATE} the server speaks https; write https://");
@@ -65,13 +67,25 @@ pub(super) fn public_url(
     url
 }
 
-/// An http or https URL that is nothing but an origin.
-fn origin(text: &str) -> Option<Url> {
+/// Parses a URL that is nothing but a scheme, a host and a port.
+fn bare(text: &str) -> Option<Url> {
     let url: Url = text.parse().ok()?;
-    let web = matches!(url.scheme(), "http" | "https");
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
-    (web && bare && nobody).then_some(url)
+    (bare && nobody).then_some(url)
+}
+
+/// Returns the origin of a URL as browsers write it (RFC 6454 section 6.1). The schemes of app shells, such as
+/// `capacitor://localhost`, have one too, though the URL standard knows none for them. None if there is no host.
+pub(crate) fn serialized_origin(url: &Url) -> Option<String> {
+    let origin = url.origin();
+    if origin.is_tuple() {
+        return Some(origin.ascii_serialization());
+    }
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}"));
+    let (scheme, host) = (url.scheme(), host.to_ascii_lowercase());
+    Some(format!("{scheme}://{host}{}", port.unwrap_or_default()))
 }
 
 /// How long a connection may be idle: longer than proxies keep theirs (60 s is usual), or a request could meet its end.
@@ -84,12 +98,14 @@ pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
     keep_alive
 }
 
-/// Each to the letter: no wildcard, and not `null`, which any page can make itself be.
+/// Each to the letter: no wildcard, and not `null`, which any page can make itself be. Any scheme will do, since app shells
+/// (Capacitor, Ionic, Tauri) load their pages by schemes of their own.
 pub(super) fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
-    let wanted = "write origins with commas, each in full, as in https://app.example.org";
+    let wanted = "write origins with commas, each in full and without a path, as in https://app.example.org or \
+                  capacitor://localhost";
     reader.parsed_list("SERVER_CORS_ORIGINS", Vec::new(), wanted, |text| {
-        let url = origin(text).filter(|_| !text.contains('*'))?;
-        Some(url.origin().ascii_serialization())
+        let url = bare(text).filter(|_| !text.contains('*'))?;
+        serialized_origin(&url)
     })
 }
 
@@ -134,26 +150,20 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
                       if one stands before this server, everybody seems to have its address";
         remarks.push(remark.to_owned());
     }
-    let origins = settings.cors_origins.iter();
-    remarks.extend(origins.filter_map(|origin| remark_on(&origin.parse().ok()?, settings)));
     remarks
 }
 
-fn remark_on(origin: &Url, settings: &Settings) -> Option<String> {
-    const NAME: &str = "SERVER_CORS_ORIGINS";
-    let url = settings.public_url.as_ref();
-    let (web, shown) = (&settings.web, origin.origin().ascii_serialization());
-    if origin.scheme() == "http" && !is_loopback(origin) {
-        let remark =
-            format!("{NAME} has {shown}: whoever is on its way over plain http acts for its users");
-        return Some(remark);
-    }
-    let hidden = web.csrf.protect && web.cookies.csrf && web.cookies.domain.is_none();
-    let elsewhere = url.and_then(Url::host) != origin.host();
-    (hidden && elsewhere && web.locations.contains(&Location::Cookies)).then(|| {
-        format!(
-            "pages of {shown} ({NAME}) cannot read the CSRF cookies of this host: \
-             set JWT_COOKIE_DOMAIN, or JWT_CSRF_IN_COOKIES=false"
-        )
-    })
+/// Whether scripts of that origin's pages can read the cookies that this server sets. Cookies know no ports.
+pub(super) fn reads_cookies_of(origin: &Url, settings: &Settings) -> bool {
+    let host = origin.host_str().unwrap_or_default();
+    let own = settings.public_url.as_ref().and_then(Url::host_str);
+    let shared = settings.web.cookies.domain.as_deref();
+    matches!(origin.scheme(), "http" | "https")
+        && (own == Some(host) || shared.is_some_and(|domain| is_within(host, domain)))
+}
+
+/// RFC 6265 section 5.1.3.
+pub(super) fn is_within(host: &str, domain: &str) -> bool {
+    let rest = host.strip_suffix(domain);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

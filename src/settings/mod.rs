@@ -1,12 +1,16 @@
 //! Settings: from texts to the policies of the floors below, checked once, at start. Nothing is resolved while parsing
 //! and nothing changes afterwards; what cannot work is refused with all the other problems in one message.
 
+mod browsers;
 mod checks;
+mod dot_env;
 mod edge;
+mod exposed;
 mod keys;
 mod known;
 mod policies;
 mod sources;
+mod text;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,9 +19,10 @@ use std::time::Duration;
 
 use url::Url;
 
-pub(crate) use self::edge::is_loopback;
+pub(crate) use self::edge::{is_loopback, serialized_origin};
 pub use self::keys::KeySource;
 pub use self::known::{KNOWN, Known};
+use self::sources::Found;
 pub use self::sources::{Origin, Sources};
 use crate::config::reader::Reader;
 pub use crate::config::{Problem, Problems};
@@ -156,18 +161,32 @@ impl Settings {
         checks::length(&mut reader, &settings.tokens);
         checks::cookies(&mut reader, &settings.web.cookies);
         checks::domain(&mut reader, &settings);
-        reader.finish(settings.with_remarks())
+        reader.finish(settings.with_remarks(sources))
     }
 
-    /// Every setting with its value and where it came from, for a person; secrets are masked.
-    pub fn show(sources: &Sources) -> Vec<Shown> {
-        KNOWN
-            .iter()
-            .map(|known| Shown::new(known, sources))
-            .collect()
+    /// Every setting with its value and where it came from, for a person; secrets are masked. A value that cannot work is
+    /// shown all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: what could not be read, since a default in its place would mislead.
+    pub fn show(sources: &Sources) -> Result<Vec<Shown>, Problems> {
+        let mut problems = sources.unread().to_vec();
+        let mut shown = Vec::new();
+        for known in KNOWN {
+            match sources.get(known.name) {
+                Ok(found) => shown.push(Shown::new(known, found)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            Ok(shown)
+        } else {
+            Err(Problems(problems))
+        }
     }
 
-    fn with_remarks(mut self) -> Self {
+    fn with_remarks(mut self, sources: &Sources) -> Self {
         let key_pair = self.algorithm.min_secret_len().is_none();
         if let (true, Some(secret)) = (key_pair, self.previous.first()) {
             let old = secret.algorithm().name();
@@ -176,7 +195,9 @@ impl Settings {
                  last of them is over, JWT_REFRESH_TOKEN_EXPIRES after the move"
             ));
         }
-        let remarks = edge::remarks(&self);
+        let mut remarks = edge::remarks(&self);
+        remarks.extend(browsers::remarks(&self));
+        remarks.extend(exposed::remarks(sources, &self));
         self.remarks.extend(remarks);
         self
     }
@@ -187,16 +208,15 @@ impl Settings {
 pub struct Shown {
     name: &'static str,
     value: String,
-    origin: Option<String>,
+    origin: String,
 }
 
 impl Shown {
-    fn new(known: &Known, sources: &Sources) -> Self {
+    fn new(known: &Known, found: Option<Found>) -> Self {
         let name = known.name;
-        let (value, origin) = match sources.get(name) {
-            Err(problem) => (format!("({problem})"), None),
-            Ok(None) => (known.default.to_owned(), Some("default".to_owned())),
-            Ok(Some(found)) => (shown(name, found.text), Some(found.origin.to_string())),
+        let (value, origin) = match found {
+            None => (known.default.to_owned(), "default".to_owned()),
+            Some(found) => (shown(name, found.text), found.origin.to_string()),
         };
         Self {
             name,
@@ -222,10 +242,6 @@ fn shown(name: &str, text: String) -> String {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.name, self.value)?;
-        match &self.origin {
-            Some(origin) => write!(f, "  ({origin})"),
-            None => Ok(()),
-        }
+        write!(f, "{} = {}  ({})", self.name, self.value, self.origin)
     }
 }

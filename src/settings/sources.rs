@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::dot_env;
 use super::known::{KNOWN, NOT_HERE, PREFIXES, nearest};
+use super::text;
 use crate::config::Problem;
 
 /// The texts that were found, the strongest source first.
@@ -37,8 +39,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Environment => "environment",
-            Self::DotEnv => ".env",
-            Self::Toml => "tokenpair.toml",
+            Self::DotEnv => DOT_ENV,
+            Self::Toml => TOML,
         })
     }
 }
@@ -49,26 +51,35 @@ impl fmt::Debug for Layer {
     }
 }
 
+impl Origin {
+    const fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Environment => None,
+            Self::DotEnv => Some(DOT_ENV),
+            Self::Toml => Some(TOML),
+        }
+    }
+}
+
+const DOT_ENV: &str = ".env";
+const TOML: &str = "tokenpair.toml";
+
 /// A value, and where it came from.
 pub(super) struct Found {
     pub(super) text: String,
     pub(super) origin: Origin,
+    /// The file that holds the value, if a file does.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Sources {
     /// All three, read from the process and from the working directory.
     pub fn read() -> Self {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                Some((
-                    name.into_string().ok()?,
-                    value.to_string_lossy().into_owned(),
-                ))
-            })
-            .collect();
-        let mut sources = Self::from_values(environment);
-        sources.read_dot_env(Path::new(".env"));
-        sources.read_toml(Path::new("tokenpair.toml"));
+        let (values, problems) = environment();
+        let mut sources = Self::from_values(values);
+        sources.problems = problems;
+        sources.read_dot_env();
+        sources.read_toml();
         sources
     }
 
@@ -83,38 +94,37 @@ impl Sources {
         }
     }
 
-    fn read_dot_env(&mut self, path: &Path) {
-        if !path.exists() {
+    fn read_dot_env(&mut self) {
+        let Some(text) = self.text_of(DOT_ENV) else {
             return;
-        }
-        let entries =
-            dotenvy::from_path_iter(path).and_then(Iterator::collect::<Result<BTreeMap<_, _>, _>>);
-        match entries {
+        };
+        match dot_env::parse(&text) {
             Ok(values) => self.layers.push(Layer {
                 origin: Origin::DotEnv,
                 values,
             }),
-            // dotenvy's message quotes the line, which may hold a secret.
-            Err(_) => self.problems.push(Problem::new(
-                ".env",
-                "cannot be read; every line has to be NAME=value",
+            Err(malformed) => self.problems.push(Problem::new(
+                DOT_ENV,
+                format!("line {} {}", malformed.line, malformed.complaint),
             )),
         }
     }
 
-    fn read_toml(&mut self, path: &Path) {
-        let Ok(text) = std::fs::read_to_string(path) else {
-            if path.exists() {
-                self.problems.push(Problem::new(
-                    "tokenpair.toml",
-                    "cannot be read; check its permissions",
-                ));
-            }
+    /// The text of a file in the working directory, if it is there and can be read.
+    fn text_of(&mut self, file: &str) -> Option<String> {
+        text::read_if_there(Path::new(file)).unwrap_or_else(|complaint| {
+            self.problems.push(Problem::new(file, complaint));
+            None
+        })
+    }
+
+    fn read_toml(&mut self) {
+        let Some(text) = self.text_of(TOML) else {
             return;
         };
         let Ok(table) = text.parse::<toml::Table>() else {
             self.problems.push(Problem::new(
-                "tokenpair.toml",
+                TOML,
                 "is not TOML; write NAME = \"value\" on each line",
             ));
             return;
@@ -157,15 +167,23 @@ impl Sources {
                     return Ok(Some(Found {
                         text: text.trim().to_owned(),
                         origin,
+                        file: origin.file().map(PathBuf::from),
                     }));
                 }
                 (None, Some(path)) => {
-                    return file(name, path).map(|text| Some(Found { text, origin }));
+                    let text = file(name, path)?;
+                    let file = Some(PathBuf::from(path));
+                    return Ok(Some(Found { text, origin, file }));
                 }
                 (None, None) => {}
             }
         }
         Ok(None)
+    }
+
+    /// What could not be read of the sources themselves.
+    pub(super) fn unread(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// What is wrong with the sources themselves, names that are probably slips among it; and milder remarks.
@@ -197,9 +215,13 @@ fn setting_of(name: &str) -> &str {
     }
 }
 
+fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|known| known.name == setting_of(name))
+}
+
 fn is_unknown(name: &str, origin: Origin) -> bool {
-    let known = KNOWN.iter().any(|known| known.name == setting_of(name));
-    !known && (origin == Origin::Toml || begins_like_ours(name) || nearest_letters(name) <= SLIP)
+    !is_known(name)
+        && (origin == Origin::Toml || begins_like_ours(name) || nearest_letters(name) <= SLIP)
 }
 
 fn begins_like_ours(name: &str) -> bool {
@@ -245,20 +267,37 @@ fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
 }
 
 fn file(name: &str, path: &str) -> Result<String, Problem> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let problem = |complaint: &str| {
         Problem::new(
             format!("{name}_FILE"),
-            format!("names {path}, which cannot be read: {error}"),
+            format!("names {path}, which {complaint}"),
         )
-    })?;
+    };
+    let text = text::read(Path::new(path)).map_err(|complaint| problem(&complaint))?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.trim().is_empty() {
-        return Err(Problem::new(
-            format!("{name}_FILE"),
-            format!("names {path}, which is empty"),
-        ));
+        return Err(problem("is empty"));
     }
     Ok(text.to_owned())
+}
+
+/// The process's environment. A setting of ours that is not text is a problem; what other programs set is theirs.
+fn environment() -> (BTreeMap<String, String>, Vec<Problem>) {
+    let mut values = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(text) => drop(values.insert(name, text)),
+            Err(_) if is_known(&name) => {
+                problems.push(Problem::new(name, "is not UTF-8 text; write it in UTF-8"));
+            }
+            Err(_) => {}
+        }
+    }
+    (values, problems)
 }
 
 fn toml_text(value: &toml::Value) -> Option<String> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokenpair::settings::{Settings, Sources};
 
-use crate::settings::{refused, with};
+use crate::settings::{SECRET, refused, with};
 
 const HTTPS: (&str, &str) = ("PUBLIC_URL", "https://login.example.org");
 
@@ -93,21 +93,219 @@ fn an_origin_is_written_in_full_and_nothing_stands_for_any() {
         "https://ada@app.example.org",
         "https://app.example.org,*",
         "file:///tmp",
+        "localhost:3000",
+        "capacitor://",
+        "capacitor:localhost",
+        "capacitor://localhost/index.html",
+        "capacitor://*",
     ] {
         refused(
             &[("SERVER_CORS_ORIGINS", odd)],
             "write origins with commas, each in full",
         );
     }
-    let origins = "HTTPS://App.Example.ORG:443/, http://localhost:3000";
+    let origins = "HTTPS://App.Example.ORG:443/, http://localhost:3000, capacitor://localhost, \
+                   Tauri://LocalHost/, ionic://localhost, app://shell:8080";
     let values =
         [("SERVER_CORS_ORIGINS", origins)].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::load(&Sources::from_values(BTreeMap::from(values))).unwrap();
     // As browsers write them.
     assert_eq!(
         settings.cors_origins,
-        ["https://app.example.org", "http://localhost:3000"]
+        [
+            "https://app.example.org",
+            "http://localhost:3000",
+            "capacitor://localhost",
+            "tauri://localhost",
+            "ionic://localhost",
+            "app://shell:8080",
+        ]
     );
+}
+
+#[test]
+fn an_address_that_browsers_use_is_http_or_https() {
+    for odd in ["capacitor://localhost", "ftp://example.org"] {
+        refused(&[("PUBLIC_URL", odd)], "write the address browsers use");
+    }
+}
+
+#[test]
+fn two_names_of_this_machine_are_noted_with_the_public_url_that_works() {
+    for (public, origin, cure) in [
+        (
+            "http://127.0.0.1:8080",
+            "http://localhost:3000",
+            "PUBLIC_URL=http://localhost:8080",
+        ),
+        (
+            "http://localhost:8080",
+            "http://127.0.0.1:3000",
+            "PUBLIC_URL=http://127.0.0.1:8080",
+        ),
+        (
+            "http://localhost:8080",
+            "http://[::1]:3000",
+            "PUBLIC_URL=http://[::1]:8080",
+        ),
+        (
+            "http://localhost:8080",
+            "http://app.localhost:3000",
+            "PUBLIC_URL=http://app.localhost:8080",
+        ),
+    ] {
+        let settings = [("PUBLIC_URL", public), ("SERVER_CORS_ORIGINS", origin)];
+        let program = with(&settings);
+        let said = program.run(&["config", "check"]).done();
+        let note = format!("note: SERVER_CORS_ORIGINS has {origin}, and PUBLIC_URL is {public}: ");
+        assert!(
+            said.contains(&note) && said.contains(&format!("Set {cure} and")),
+            "{said}"
+        );
+        assert!(!said.contains("JWT_COOKIE_DOMAIN"), "{said}");
+        let log = program.serve().stop_and_read_log();
+        assert_eq!(log.matches(cure).count(), 1, "{log}");
+    }
+    // What stands there without PUBLIC_URL is the address that the server listens on.
+    remarked(
+        &[
+            ("SERVER_BIND", "127.0.0.1:8080"),
+            ("SERVER_CORS_ORIGINS", "http://localhost:3000"),
+        ],
+        "SERVER_CORS_ORIGINS has http://localhost:3000, and PUBLIC_URL is http://127.0.0.1:8080: ",
+    );
+    let tokens = [
+        ("JWT_TOKEN_LOCATION", "headers"),
+        ("SERVER_CORS_ORIGINS", "http://localhost:3000"),
+    ];
+    good(&tokens);
+}
+
+#[test]
+fn pages_of_another_site_whose_requests_bring_no_cookies_are_noted() {
+    let values = ("JWT_CSRF_IN_COOKIES", "false");
+    let secret = ("JWT_SECRET_KEY", SECRET);
+    for origin in [
+        "https://app.other.example",
+        "https://example.com",
+        "https://192.0.2.1",
+        "capacitor://localhost",
+        "capacitor://login.example.org",
+    ] {
+        let listed = ("SERVER_CORS_ORIGINS", origin);
+        for (same_site, shown) in [("Lax", "Lax"), ("Strict", "Strict")] {
+            let note = format!(
+                "SERVER_CORS_ORIGINS has {origin}, which is another site than PUBLIC_URL https://login.example.org, and with \
+                 JWT_COOKIE_SAMESITE={shown} browsers send no cookies from there. "
+            );
+            let policy = ("JWT_COOKIE_SAMESITE", same_site);
+            remarked(&[HTTPS, listed, values, secret, policy], &note);
+        }
+        good(&[
+            HTTPS,
+            listed,
+            values,
+            secret,
+            ("JWT_COOKIE_SAMESITE", "None"),
+        ]);
+        good(&[HTTPS, listed, secret, ("JWT_TOKEN_LOCATION", "headers")]);
+        remarked(
+            &[HTTPS, listed, secret, ("JWT_COOKIE_SAMESITE", "None")],
+            &format!("pages of {origin} (SERVER_CORS_ORIGINS) cannot read the CSRF cookies"),
+        );
+    }
+    for origin in [
+        "https://app.example.org",
+        "https://example.org",
+        "https://a.b.example.org:444",
+    ] {
+        good(&[HTTPS, ("SERVER_CORS_ORIGINS", origin), values, secret]);
+    }
+    let british = ("PUBLIC_URL", "https://login.example.co.uk");
+    good(&[
+        british,
+        ("SERVER_CORS_ORIGINS", "https://app.example.co.uk"),
+        values,
+        secret,
+    ]);
+    let other = ("SERVER_CORS_ORIGINS", "https://app.other.co.uk");
+    remarked(
+        &[british, other, values, secret],
+        "SERVER_CORS_ORIGINS has https://app.other.co.uk, which is another site",
+    );
+    // The domain of the cookies is not the page's.
+    let domain = ("JWT_COOKIE_DOMAIN", "login.example.org");
+    remarked(
+        &[
+            HTTPS,
+            ("SERVER_CORS_ORIGINS", "https://app.example.org"),
+            domain,
+            secret,
+        ],
+        "pages of https://app.example.org (SERVER_CORS_ORIGINS) cannot read the CSRF cookies",
+    );
+}
+
+#[test]
+fn a_cookie_path_that_no_route_is_under_is_noted() {
+    for (name, path, cure) in [
+        (
+            "JWT_ACCESS_COOKIE_PATH",
+            "/api",
+            "set JWT_ACCESS_COOKIE_PATH to /, unless",
+        ),
+        (
+            "JWT_ACCESS_COOKIE_PATH",
+            "/protect",
+            "set JWT_ACCESS_COOKIE_PATH to /, unless",
+        ),
+        (
+            "JWT_ACCESS_COOKIE_PATH",
+            "/refresh",
+            "set JWT_ACCESS_COOKIE_PATH to /, unless",
+        ),
+        (
+            "JWT_REFRESH_COOKIE_PATH",
+            "/token/refresh",
+            "set JWT_REFRESH_COOKIE_PATH to / or /refresh, unless",
+        ),
+    ] {
+        let program = with(&[(name, path)]);
+        let said = program.run(&["config", "check"]).done();
+        let note = format!(
+            "note: {name} is {path}, and no route of this server that needs the cookie is under that path"
+        );
+        assert!(said.contains(&note) && said.contains(cure), "{said}");
+        let log = program.serve().stop_and_read_log();
+        assert_eq!(log.matches(cure).count(), 1, "{log}");
+        good(&[(name, path), ("JWT_TOKEN_LOCATION", "headers")]);
+    }
+}
+
+/// The paths that are not noted are those of the routes there are.
+#[test]
+fn a_cookie_path_of_any_route_that_takes_the_token_is_not_noted() {
+    let served = with(&[]).serve();
+    let (_, description) = served.request("GET", "/openapi.json", None);
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let takes = |cookie: &str| {
+            let mut operations = item.as_object().unwrap().values();
+            operations.any(|operation| operation["security"].to_string().contains(cookie))
+        };
+        let path = path.replace("{id}", "x");
+        if takes("access_cookie") {
+            let said = with(&[("JWT_ACCESS_COOKIE_PATH", &path)])
+                .run(&["config", "check"])
+                .done();
+            assert!(!said.contains("no route of this server"), "{path} {said}");
+        }
+    }
+    for path in ["/refresh", "/"] {
+        let said = with(&[("JWT_REFRESH_COOKIE_PATH", path)])
+            .run(&["config", "check"])
+            .done();
+        assert!(!said.contains("no route of this server"), "{path} {said}");
+    }
 }
 
 #[test]

@@ -358,7 +358,9 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
     let exposed = folder(&[("ES256-a.pem", &one)]);
     let log = exposed.serve().stop_and_read_log();
     assert!(
-        log.contains("others can read the signing key in keys/ES256-a.pem; run: chmod 600"),
+        log.contains(
+            "other users can read keys/ES256-a.pem, which holds a signing key: run chmod 600"
+        ),
         "{log}"
     );
 }

@@ -41,4 +41,5 @@ mod logs;
 mod passwords;
 mod readme;
 mod settings;
+mod sources;
 mod tls;

@@ -6,7 +6,8 @@ use tokenpair::settings::KNOWN;
 
 use crate::support::Program;
 
-const SECRET: &str = "a secret that is long enough for any algorithm, with its 64 bytes and more";
+pub(crate) const SECRET: &str =
+    "a secret that is long enough for any algorithm, with its 64 bytes and more";
 
 pub(crate) fn with(variables: &[(&str, &str)]) -> Program {
     variables
@@ -182,7 +183,7 @@ fn a_secret_or_a_password_is_never_quoted_in_a_complaint() {
     let said = program.run(&["config", "check"]).failed();
     assert!(!said.contains("hidden-word"), "{said}");
     assert!(
-        said.contains(".env cannot be read") && said.contains("tokenpair.toml is not TOML"),
+        said.contains(".env line 1 opens a quote") && said.contains("tokenpair.toml is not TOML"),
         "{said}"
     );
 }

@@ -1,6 +1,7 @@
 //! https by the server itself: the certificate and its key, what is wrong with them, and their renewal.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
@@ -35,6 +36,8 @@ impl Pair {
 
     fn write(&self, program: &Program) {
         fs::write(program.path("key.pem"), &self.key).unwrap();
+        let owners = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(program.path("key.pem"), owners).unwrap();
         fs::write(program.path("cert.pem"), &self.certificate).unwrap();
     }
 

@@ -1,0 +1,162 @@
+//! Notes on settings that are each fine, but with which browsers would not send or show a cookie.
+
+use url::{Host, Url};
+
+use super::edge::{is_loopback, serialized_origin};
+use super::{Settings, edge};
+use crate::token::TokenKind;
+use crate::web::{Location, SameSite};
+
+/// Notes on origins and cookie paths, each with its cure.
+pub(super) fn remarks(settings: &Settings) -> Vec<String> {
+    let origins = settings.cors_origins.iter();
+    let mut remarks: Vec<String> = origins
+        .filter_map(|origin| on_origin(&origin.parse().ok()?, settings))
+        .collect();
+    if settings.web.locations.contains(&Location::Cookies) {
+        let cookies = &settings.web.cookies;
+        let paths = [
+            (
+                TokenKind::Access,
+                "JWT_ACCESS_COOKIE_PATH",
+                &cookies.access_path,
+            ),
+            (
+                TokenKind::Refresh,
+                "JWT_REFRESH_COOKIE_PATH",
+                &cookies.refresh_path,
+            ),
+        ];
+        remarks.extend(
+            paths
+                .iter()
+                .filter_map(|(kind, name, path)| on_path(*kind, name, path)),
+        );
+    }
+    remarks
+}
+
+const CORS: &str = "SERVER_CORS_ORIGINS";
+
+fn on_origin(origin: &Url, settings: &Settings) -> Option<String> {
+    let (web, shown) = (&settings.web, serialized_origin(origin)?);
+    if origin.scheme() == "http" && !is_loopback(origin) {
+        return Some(format!(
+            "{CORS} has {shown}: whoever is on its way over plain http acts for its users"
+        ));
+    }
+    if !web.locations.contains(&Location::Cookies) {
+        return None;
+    }
+    let public = settings.public_url.as_ref();
+    if let Some(public) = public.filter(|public| !are_same_site(origin, public)) {
+        let mixed =
+            is_loopback(origin) && is_loopback(public) && origin.scheme() == public.scheme();
+        if mixed && origin.host() != public.host() {
+            return Some(on_mixed_names(&shown, origin, public));
+        }
+        if web.cookies.same_site != Some(SameSite::None) {
+            return Some(on_other_site(&shown, public, settings));
+        }
+    }
+    let hidden = web.csrf.protect && web.cookies.csrf && !edge::reads_cookies_of(origin, settings);
+    hidden.then(|| {
+        format!(
+            "pages of {shown} ({CORS}) cannot read the CSRF cookies of this host: \
+             set JWT_CSRF_IN_COOKIES=false, or JWT_COOKIE_DOMAIN where both hosts share a domain"
+        )
+    })
+}
+
+fn on_mixed_names(shown: &str, origin: &Url, public: &Url) -> String {
+    let mut renamed = public.clone();
+    let done = renamed.set_host(origin.host_str());
+    let renamed = done.ok().and_then(|()| serialized_origin(&renamed));
+    let renamed = renamed.unwrap_or_default();
+    let public = serialized_origin(public).unwrap_or_default();
+    format!(
+        "{CORS} has {shown}, and PUBLIC_URL is {public}: to browsers these names are two sites, and a page of one gets no \
+         cookies of the other. Set PUBLIC_URL={renamed} and let the page call that address"
+    )
+}
+
+fn on_other_site(shown: &str, public: &Url, settings: &Settings) -> String {
+    let public = serialized_origin(public).unwrap_or_default();
+    let same_site = match settings.web.cookies.same_site {
+        Some(SameSite::Strict) => "Strict",
+        _ => "Lax",
+    };
+    format!(
+        "{CORS} has {shown}, which is another site than PUBLIC_URL {public}, and with JWT_COOKIE_SAMESITE={same_site} browsers \
+         send no cookies from there. Serve both under one domain; or set JWT_COOKIE_SAMESITE=None and \
+         JWT_CSRF_IN_COOKIES=false; or let the page log in with \"tokens\": \"body\" and send the token in a header"
+    )
+}
+
+/// Whether browsers take both for one site (RFC 6265bis section 5.2): one scheme and one registrable domain. The public
+/// suffix list would tell exactly; here names that share their last two labels are one site, so a note may be missing but is
+/// never wrong.
+fn are_same_site(one: &Url, other: &Url) -> bool {
+    if one.scheme() != other.scheme() {
+        return false;
+    }
+    match (one.host(), other.host()) {
+        (Some(Host::Domain(one)), Some(Host::Domain(other))) => {
+            one == other || registrable(one).is_some_and(|site| Some(site) == registrable(other))
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// The last two labels, or three where the last two are a well-known public suffix such as `co.uk`.
+fn registrable(name: &str) -> Option<&str> {
+    const SECOND_LEVEL: [&str; 9] = ["ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"];
+    let mut ends = name.rmatch_indices('.').map(|(dot, _)| dot);
+    let (last, second) = (ends.next()?, ends.next());
+    let second_level = name.get(second.map_or(0, |dot| dot + 1)..last)?;
+    let country = name.len() - last == 3;
+    let start = match second {
+        Some(_) if country && SECOND_LEVEL.contains(&second_level) => {
+            ends.next().map_or(0, |dot| dot + 1)
+        }
+        Some(dot) => dot + 1,
+        None => 0,
+    };
+    name.get(start..)
+}
+
+/// The paths of routes that take an access token, with a letter for what varies.
+const ACCESS: [&str; 11] = [
+    "/account",
+    "/account/password",
+    "/admin/events",
+    "/admin/users",
+    "/admin/users/x",
+    "/admin/users/x/sessions",
+    "/csrf",
+    "/logout",
+    "/protected",
+    "/sessions",
+    "/sessions/x",
+];
+const REFRESH: [&str; 1] = ["/refresh"];
+
+fn on_path(kind: TokenKind, name: &str, path: &str) -> Option<String> {
+    let (routes, cure) = match kind {
+        TokenKind::Access => (ACCESS.as_slice(), "/"),
+        TokenKind::Refresh => (REFRESH.as_slice(), "/ or /refresh"),
+    };
+    if routes.iter().any(|route| is_under(route, path)) {
+        return None;
+    }
+    Some(format!(
+        "{name} is {path}, and no route of this server that needs the cookie is under that path, so browsers never send it: \
+         set {name} to {cure}, unless a proxy serves this server under {path}"
+    ))
+}
+
+/// RFC 6265 section 5.1.4.
+fn is_under(route: &str, path: &str) -> bool {
+    let rest = route.strip_prefix(path);
+    rest.is_some_and(|rest| rest.is_empty() || path.ends_with('/') || rest.starts_with('/'))
+}

@@ -1,0 +1,52 @@
+//! Notes on files with secrets that other users of the machine can read.
+
+use std::path::Path;
+
+use super::keys::KeySource;
+use super::known::SECRET;
+use super::{Settings, Sources};
+use crate::key_folder::{KeyFolder, files};
+use crate::store::DatabaseUrl;
+
+/// Notes on files and folders whose mode lets others in, each with its cure.
+pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut noted = Vec::new();
+    let mut note = |path: &Path, what: &str| {
+        if files::others_can_read(path) && !noted.iter().any(|known| known == path) {
+            let path_shown = path.display();
+            let mode = if path.is_dir() { 700 } else { 600 };
+            remarks.push(format!(
+                "other users can read {path_shown}, which holds {what}: run chmod {mode} {path_shown}"
+            ));
+            noted.push(path.to_owned());
+        }
+    };
+    for name in SECRET.iter().copied().chain([DATABASE]) {
+        let found = sources.get(name).ok().flatten();
+        let secret = found.filter(|found| name != DATABASE || has_password(&found.text));
+        if let Some(file) = secret.and_then(|found| found.file) {
+            note(&file, name);
+        }
+    }
+    if let Some(tls) = &settings.tls {
+        note(&tls.key, "the certificate's private key");
+    }
+    match &settings.keys {
+        KeySource::KeptSecret(path) => note(path, "the signing secret"),
+        KeySource::Folder(path) | KeySource::KeptFolder(path) => {
+            note(path, "the signing keys");
+            for key in KeyFolder::new(path).exposed().unwrap_or_default() {
+                note(&key, "a signing key");
+            }
+        }
+        KeySource::Secret(_) | KeySource::PrivateKey(_) => {}
+    }
+    remarks
+}
+
+const DATABASE: &str = "DATABASE_URL";
+
+fn has_password(text: &str) -> bool {
+    DatabaseUrl::parse(text).is_ok_and(|url| url.masked().contains("********"))
+}

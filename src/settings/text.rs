@@ -1,0 +1,39 @@
+//! Reads files that hold settings, as text.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Returns the file's text, without a byte order mark, or what is wrong with it. None if there is no such file.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, String> {
+    // A link that leads nowhere was meant to lead somewhere.
+    let missing = |error: io::Error| error.kind() == ErrorKind::NotFound && !path.is_symlink();
+    if path.metadata().is_err_and(missing) {
+        return Ok(None);
+    }
+    read(path).map(Some)
+}
+
+/// Returns the text of a file that has to be there.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(decode(bytes)?),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    }
+}
+
+fn decode(bytes: Vec<u8>) -> Result<String, &'static str> {
+    const UTF_16: &str = "is UTF-16 text; save it as UTF-8";
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(UTF_16);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text; save it as UTF-8")?;
+    // So does UTF-16 look that has no mark.
+    if text.contains('\0') {
+        return Err("has NUL characters, as UTF-16 text would; save it as UTF-8");
+    }
+    Ok(text
+        .strip_prefix('\u{FEFF}')
+        .map(str::to_owned)
+        .unwrap_or(text))
+}
