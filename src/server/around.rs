@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
 use super::telemetry::Line;
-use super::{browser, envelope, unread};
+use super::{browser, cors, envelope, unread};
 use crate::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
@@ -50,5 +50,7 @@ pub(super) async fn handler(
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     reissue_for(&mut response).await;
-    Ok(browser::send_to_login(response))
+    Ok(browser::send_to_login(cors::explain_missing_token(
+        response,
+    )))
 }

@@ -8,11 +8,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use url::Url;
 
 use super::State;
-use crate::settings::Settings;
+use super::cors::Sender;
+use crate::settings::{Settings, serialized_origin};
 use crate::web::Rejection;
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a person's browser asks for a page.
 pub(super) fn wants_html(request: &HttpRequest) -> bool {
@@ -62,7 +63,7 @@ impl Origins {
     pub(super) fn of(settings: &Settings) -> Self {
         let public = settings.public_url.as_ref();
         Self {
-            public: public.map(|url| url.origin().ascii_serialization()),
+            public: public.and_then(serialized_origin),
             listed: settings.cors_origins.clone(),
         }
     }
@@ -104,7 +105,17 @@ pub(super) fn refuse_cross_site(
             None => !wants_html(request),
         },
     };
-    if trusted { Ok(()) } else { Err(cross_site()) }
+    if trusted {
+        Ok(())
+    } else {
+        Err(cross_site().caused_by(Sender::of(request)))
+    }
+}
+
+/// Returns the origin of the page that sent the request, if it is not the server's own.
+pub(super) fn foreign_origin<'a>(request: &'a HttpRequest, origins: &Origins) -> Option<&'a str> {
+    let origin = text(request.headers(), &ORIGIN)?;
+    (!is_trusted(origin, request, origins, Trust::Own)).then_some(origin)
 }
 
 /// Refuses what a browser fetches before anyone has clicked it.
@@ -124,7 +135,7 @@ fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust
     let Ok(url) = Url::parse(page) else {
         return false;
     };
-    if origins.has(&url.origin().ascii_serialization(), trust) {
+    if serialized_origin(&url).is_some_and(|origin| origins.has(&origin, trust)) {
         return true;
     }
     let port = url
@@ -136,7 +147,7 @@ fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust
 }
 
 /// HTTP/2 has it in the address.
-fn host(request: &HttpRequest) -> Option<&str> {
+pub(super) fn host(request: &HttpRequest) -> Option<&str> {
     let authority = request.uri().authority().map(Authority::as_str);
     authority.or_else(|| text(request.headers(), &HOST))
 }
@@ -150,6 +161,6 @@ fn cross_site() -> Rejection {
     .hint("Send this from a page of the server's own origin, which PUBLIC_URL names, or of one in SERVER_CORS_ORIGINS.")
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

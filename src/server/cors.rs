@@ -1,21 +1,43 @@
-//! CORS: pages of the origins in `SERVER_CORS_ORIGINS` may read answers, with cookies. Off without them.
+//! CORS: pages of the origins in `SERVER_CORS_ORIGINS` may read answers, with cookies. Off without them. And what their
+//! developers are told where it fails.
+
+use std::fmt;
 
 use actix_cors::{Cors, CorsError};
-use actix_web::Error;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use url::{Host, Url};
 
+use super::browser::{SEC_FETCH_SITE, foreign_origin, host, text};
 use super::telemetry::X_REQUEST_ID;
-use crate::web::{Rejection, WebPolicy};
+use super::{State, telemetry};
+use crate::settings::{is_loopback, serialized_origin};
+use crate::web::{Location, Rejection, WebPolicy};
 
 /// How long a browser remembers a preflight, in seconds; an origin taken from the list is refused by then.
 const MAX_AGE: usize = 3600;
 
-/// The middleware: exact origins, and the methods and headers that routes here use.
-pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
-    let asked = [
+const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
+
+/// Headers that libraries in pages add by themselves: jQuery and axios, OpenTelemetry, Sentry.
+const OF_LIBRARIES: [HeaderName; 5] = [
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("sentry-trace"),
+];
+
+/// The request headers that pages may send.
+fn allowed_headers(web: &WebPolicy) -> Vec<HeaderName> {
+    let own = [
         AUTHORIZATION,
         CONTENT_TYPE,
         X_REQUEST_ID,
@@ -23,10 +45,15 @@ pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
         web.csrf.access_header.clone(),
         web.csrf.refresh_header.clone(),
     ];
+    own.into_iter().chain(OF_LIBRARIES).collect()
+}
+
+/// The middleware: exact origins, and the methods and headers that routes here use.
+pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
     let told: [HeaderName; 4] = [LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
     let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allowed_headers(asked)
+        .allowed_methods(METHODS)
+        .allowed_headers(allowed_headers(web))
         .expose_headers(told)
         .supports_credentials()
         .max_age(MAX_AGE);
@@ -34,9 +61,193 @@ pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
     origins.iter().fold(cors, allow)
 }
 
-/// A preflight that was refused. Only its sender's developers read it, in their browser's tools.
-pub(super) fn rejection(error: &Error) -> Option<Rejection> {
-    let error = error.as_error::<CorsError>()?;
-    let rejection = Rejection::new(StatusCode::FORBIDDEN, "cors_refused", error.to_string());
-    Some(rejection.hint("Origins that may use this server are listed in SERVER_CORS_ORIGINS."))
+/// The answer to a preflight that was refused, if this is one. Only its sender's developers read it, in their browser's
+/// tools.
+pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpResponse> {
+    let error = response.response().error()?.as_error::<CorsError>()?;
+    let request = response.request();
+    let headers = request.headers();
+    let web = request.app_data::<web::Data<State>>()?.auth.policy();
+    let (msg, hint) = match error {
+        CorsError::MethodNotAllowed => (
+            format!("Method not allowed: {}", asked_method(headers)),
+            format!("Pages may use {}.", methods()),
+        ),
+        CorsError::HeadersNotAllowed => (
+            format!(
+                "Request header not allowed: {}",
+                refused_headers(headers, web)
+            ),
+            format!("Pages may send {}.", names(&allowed_headers(web))),
+        ),
+        other => (
+            other.to_string(),
+            "Origins that may use this server are listed in SERVER_CORS_ORIGINS.".to_owned(),
+        ),
+    };
+    let rejection = Rejection::new(StatusCode::FORBIDDEN, "cors_refused", msg.clone());
+    let cause = Refused {
+        sender: Sender::of(request),
+        what: msg,
+    };
+    let mut refused = HttpResponse::from_error(rejection.hint(hint).caused_by(cause));
+    let unlisted = matches!(
+        error,
+        CorsError::OriginNotAllowed | CorsError::MissingOrigin
+    );
+    if !unlisted {
+        name_what_is_allowed(&mut refused, headers, web);
+    }
+    Some(refused)
+}
+
+/// A browser compares the lists with what it means to send, refuses, and names the reason on its console; but only if the
+/// preflight's status is a success and its origin is allowed (Fetch, CORS-preflight fetch, step 7).
+fn name_what_is_allowed(refused: &mut HttpResponse, request: &HeaderMap, web: &WebPolicy) {
+    *refused.status_mut() = StatusCode::OK;
+    let lists = [
+        (ACCESS_CONTROL_ALLOW_METHODS, methods()),
+        (ACCESS_CONTROL_ALLOW_HEADERS, names(&allowed_headers(web))),
+        (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true".to_owned()),
+    ];
+    for (name, value) in lists {
+        if let Ok(value) = value.parse() {
+            refused.headers_mut().insert(name, value);
+        }
+    }
+    if let Some(origin) = request.get(ORIGIN) {
+        let headers = refused.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+}
+
+fn methods() -> String {
+    METHODS.map(|method| method.to_string()).join(", ")
+}
+
+fn names(headers: &[HeaderName]) -> String {
+    let mut names: Vec<&str> = headers.iter().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+fn asked_method(headers: &HeaderMap) -> String {
+    let method = text(headers, &ACCESS_CONTROL_REQUEST_METHOD);
+    telemetry::short(method.unwrap_or_default())
+}
+
+/// Those of the asked headers that are not allowed.
+fn refused_headers(headers: &HeaderMap, web: &WebPolicy) -> String {
+    let asked = text(headers, &ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
+    let allowed = allowed_headers(web);
+    let is_refused = |name: &&str| {
+        !allowed
+            .iter()
+            .any(|allowed| name.eq_ignore_ascii_case(allowed.as_str()))
+    };
+    let refused: Vec<&str> = asked.split(',').map(str::trim).filter(is_refused).collect();
+    telemetry::short(&refused.join(", "))
+}
+
+/// Who sent a request that was refused, for the log: the origin of the page, and what else the browser said of it. Neither
+/// the path nor the query of a page, which may hold secrets.
+#[derive(Debug)]
+pub(super) struct Sender {
+    page: Option<(HeaderName, String)>,
+    site: Option<String>,
+}
+
+impl Sender {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let headers = request.headers();
+        let named = |name: HeaderName| {
+            let value = headers.get(&name)?.to_str().unwrap_or_default();
+            let url = Url::parse(value).ok();
+            let origin = url.as_ref().and_then(serialized_origin);
+            let known = origin.or_else(|| (value == "null").then(|| value.to_owned()));
+            let shown =
+                known.map_or_else(|| "malformed".to_owned(), |known| telemetry::short(&known));
+            Some((name, shown))
+        };
+        Self {
+            page: named(ORIGIN).or_else(|| named(REFERER)),
+            site: text(headers, &SEC_FETCH_SITE).map(telemetry::short),
+        }
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.page {
+            Some((name, origin)) => write!(f, "{name}: {origin}")?,
+            None => f.write_str("no origin")?,
+        }
+        match &self.site {
+            Some(site) => write!(f, ", {SEC_FETCH_SITE}: {site}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Sender {}
+
+#[derive(Debug)]
+struct Refused {
+    sender: Sender,
+    what: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.what, self.sender)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Tells the developers of a page on another origin why no cookie came: to them "log in" is no help.
+pub(super) fn explain_missing_token(response: ServiceResponse) -> ServiceResponse {
+    let hint = hint_for(&response);
+    let error = response.response().error();
+    let rejection = error.and_then(|error| error.as_error::<Rejection>());
+    match rejection.zip(hint) {
+        Some((rejection, hint)) => {
+            let explained = HttpResponse::from_error(rejection.clone().hint(hint));
+            response.into_response(explained)
+        }
+        None => response,
+    }
+}
+
+fn hint_for(response: &ServiceResponse) -> Option<&'static str> {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let error = response.response().error()?.as_error::<Rejection>()?;
+    let request = response.request();
+    if error.code() != "missing_token" || request.headers().contains_key(COOKIE) {
+        return None;
+    }
+    let state = request.app_data::<web::Data<State>>()?;
+    let page = foreign_origin(request, &state.origins)?;
+    if !state.auth.looks_in(Location::Cookies) {
+        return None;
+    }
+    Some(if mixes_loopback_names(page, request) {
+        "The page and this server have different names for this machine (such as localhost and 127.0.0.1), and browsers keep \
+         their cookies apart. Use one name for both, and send the request with credentials: 'include'."
+    } else {
+        "The page is on another origin than this server. Send the request with credentials: 'include', list the page's origin \
+         in SERVER_CORS_ORIGINS, and if no cookie comes even after a login, call the server by the name in PUBLIC_URL."
+    })
+}
+
+fn mixes_loopback_names(page: &str, request: &HttpRequest) -> bool {
+    let page = Url::parse(page).ok();
+    let own = host(request).and_then(|host| Url::parse(&format!("http://{host}")).ok());
+    let host = |url: &Url| url.host().map(|host: Host<&str>| host.to_owned());
+    page.zip(own).is_some_and(|(page, own)| {
+        is_loopback(&page) && is_loopback(&own) && host(&page) != host(&own)
+    })
 }

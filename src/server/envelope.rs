@@ -69,10 +69,9 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
 
 /// The same answer with a body of ours.
 fn in_json(response: ServiceResponse) -> ServiceResponse {
-    let error = response.response().error();
-    let refused = error.and_then(cors::rejection);
-    let plain = refused.unwrap_or_else(|| plain_rejection(response.status()));
-    let mut plain = HttpResponse::from_error(plain);
+    let refused = cors::refused_preflight(&response);
+    let mut plain =
+        refused.unwrap_or_else(|| HttpResponse::from_error(plain_rejection(response.status())));
     // What others added to it stands: CORS, Allow, cookies.
     let mut kept = response.headers().clone();
     kept.remove(CONTENT_LENGTH);

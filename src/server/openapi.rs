@@ -70,6 +70,7 @@ pub(super) struct Problem {
         routes::session::refresh,
         routes::session::logout,
         routes::session::logout_by_link,
+        routes::session::csrf,
         routes::account::account,
         routes::account::delete,
         routes::account::change_password,
@@ -106,6 +107,9 @@ pub(super) fn describe(
 ) -> Result<String, serde_json::Error> {
     let mut description = Description::openapi();
     description.servers = public_origin.map(|origin| vec![Server::new(origin)]);
+    if !auth.looks_in(Location::Cookies) {
+        description.paths.paths.remove("/csrf");
+    }
     let components = description.components.get_or_insert_default();
     for (name, scheme) in schemes(auth) {
         components.add_security_scheme(name, scheme);

@@ -174,8 +174,16 @@ fn unmatched(response: &ServiceResponse) -> Cow<'static, str> {
     if looks_secret(path) {
         return Cow::Borrowed("(a path with a token in it)");
     }
-    let short: String = path.chars().take(100).collect();
-    Cow::Owned(short.escape_default().to_string())
+    Cow::Owned(short(path))
+}
+
+/// What a stranger wrote, for people to read: escaped, at most 100 characters of it, and nothing if a token may be in it.
+pub(super) fn short(text: &str) -> String {
+    if looks_secret(text) {
+        return "(a token?)".to_owned();
+    }
+    let short: String = text.chars().take(100).collect();
+    short.escape_default().to_string()
 }
 
 /// Every JWT begins with `{"`, which is `eyJ` in base64.

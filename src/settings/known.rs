@@ -54,7 +54,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "SERVER_CORS_ORIGINS",
         "none",
-        "Other origins whose pages may use the server, with commas, as in https://app.example.org.",
+        "Other origins whose pages may use the server, with commas, as in https://app.example.org or capacitor://localhost.",
     ),
     known(
         "SERVER_ACCESS_LOG",
@@ -264,7 +264,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_CSRF_IN_COOKIES",
         "true",
-        "Sets the CSRF cookies; false: the values are in the answers' JSON.",
+        "Sets the CSRF cookies. If false, logins and refreshes return the values in their JSON, and GET /csrf returns them again.",
     ),
     known(
         "JWT_CSRF_METHODS",

@@ -203,19 +203,206 @@ fn a_preflight_names_what_routes_use_and_no_more(on: Backend) {
         listed(&response, "access-control-allow-methods"),
         "delete get patch post"
     );
-    assert_eq!(
-        listed(&response, "access-control-allow-headers"),
-        "authorization content-type x-csrf-refresh x-csrf-token x-request-id"
-    );
+    let allowed = "authorization baggage content-type sentry-trace traceparent tracestate x-csrf-refresh x-csrf-token \
+                   x-request-id x-requested-with";
+    assert_eq!(listed(&response, "access-control-allow-headers"), allowed);
     assert!(response.header("access-control-max-age").is_some());
-    for refused in [preflight("PUT", headers), preflight("POST", "X-Other")] {
+    let libraries = "x-requested-with,baggage,traceparent,tracestate,sentry-trace";
+    assert_eq!(preflight("POST", libraries).status, 200);
+    // A browser names the reason on its console only if the status is a success: it compares the lists itself.
+    for (refused, msg) in [
+        (preflight("PUT", headers), "Method not allowed: PUT"),
+        (
+            preflight("POST", "content-type, x-other,X-More"),
+            "Request header not allowed: x-other, X-More",
+        ),
+    ] {
+        refused.refused(200, "cors_refused", msg);
+        assert_eq!(cors(&refused), [Some(APP), Some("true")], "{refused:?}");
         assert_eq!(
-            (refused.status, cors(&refused)[0]),
-            (403, None),
-            "{refused:?}"
+            listed(&refused, "access-control-allow-methods"),
+            "delete get patch post"
         );
-        assert_eq!(refused.json()["code"], "cors_refused");
+        assert_eq!(listed(&refused, "access-control-allow-headers"), allowed);
+        assert_eq!(
+            refused.header("access-control-max-age"),
+            None,
+            "a cure holds at once"
+        );
+        assert!(varies(&refused));
     }
+}
+
+/// Capacitor, Ionic and Tauri load the pages of an app by schemes of their own.
+fn the_pages_of_an_app_shell_may_be_listed_too(on: Backend) {
+    let shells = [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+    ];
+    let listed = (
+        "SERVER_CORS_ORIGINS",
+        "capacitor://localhost,ionic://localhost,tauri://localhost",
+    );
+    let app = on.app_with(&[listed]).with_ada();
+    for origin in shells {
+        for site in [Some("cross-site"), None] {
+            let from = |request: Request| {
+                let request = request.header("Origin", origin);
+                match site {
+                    Some(site) => request.header("Sec-Fetch-Site", site),
+                    None => request,
+                }
+            };
+            let preflight = from(app.request("OPTIONS", "/login"))
+                .header("Access-Control-Request-Method", "POST")
+                .header("Access-Control-Request-Headers", "content-type")
+                .send();
+            assert_eq!((preflight.status, cors(&preflight)[0]), (200, Some(origin)));
+            let login = from(login(&app)).send();
+            assert_eq!(
+                (login.status, cors(&login)),
+                (200, [Some(origin), Some("true")]),
+                "{login:?}"
+            );
+        }
+    }
+    for other in [
+        "capacitor://evil",
+        "capacitor://localhost:1",
+        "null",
+        "http://localhost",
+    ] {
+        let sent = login(&app).header("Origin", other).send();
+        sent.refused(403, "cross_site_request", "Cross-site request refused");
+        assert_eq!(cors(&sent)[0], None);
+    }
+}
+
+fn a_missing_token_is_explained_to_the_developers_of_a_page_elsewhere(on: Backend) {
+    let app = on.app_with(&[LISTED]).with_ada();
+    let hint = |request: Request| {
+        let answer = request.send();
+        answer.refused(401, "missing_token", answer.json()["msg"].as_str().unwrap());
+        answer.json()["hint"].as_str().unwrap().to_owned()
+    };
+    let port = app.address().port();
+    for path in ["/protected", "/account"] {
+        let elsewhere = hint(app.get(path).header("Origin", APP));
+        assert!(
+            elsewhere.contains("credentials: 'include'")
+                && elsewhere.contains("SERVER_CORS_ORIGINS"),
+            "{elsewhere}"
+        );
+        // This server was called as 127.0.0.1.
+        for page in [
+            "http://localhost:3000",
+            "http://localhost:9",
+            &format!("http://localhost:{port}"),
+        ] {
+            let mixed = hint(app.get(path).header("Origin", page));
+            assert!(
+                mixed.contains("localhost and 127.0.0.1")
+                    && mixed.contains("credentials: 'include'"),
+                "{mixed}"
+            );
+        }
+    }
+    let refresh = app
+        .post("/refresh")
+        .header("Origin", "http://localhost:3000");
+    assert!(hint(refresh).contains("localhost and 127.0.0.1"));
+    // These have nothing to do with it.
+    let own = format!("http://{}", app.address());
+    for request in [
+        app.get("/protected"),
+        app.get("/protected").header("Origin", own),
+        app.get("/protected")
+            .header("Origin", APP)
+            .cookie("theme=dark"),
+    ] {
+        assert!(hint(request).starts_with("Log in to get a token"));
+    }
+}
+
+const IN_JSON: (&str, &str) = ("JWT_CSRF_IN_COOKIES", "false");
+
+fn a_page_that_lost_its_csrf_values_can_ask_for_them(on: Backend) {
+    let app = on.app_with(&[LISTED, IN_JSON]).with_ada();
+    let from = |request: Request| {
+        request
+            .header("Origin", APP)
+            .header("Sec-Fetch-Site", "same-site")
+    };
+    let mut browser = Browser::new(&app);
+    let login = browser.send(from(login(&app))).json();
+    let ask = |browser: &mut Browser<'_>| browser.send(from(app.get("/csrf")));
+    let answer = ask(&mut browser);
+    assert_eq!(
+        (answer.status, cors(&answer)),
+        (200, [Some(APP), Some("true")])
+    );
+    let values = answer.json();
+    for name in ["csrf_access_token", "csrf_refresh_token"] {
+        assert!(
+            values[name].is_string() && values[name] == login[name],
+            "{values} {login}"
+        );
+    }
+    // Once the access token is over, the refresh token alone does.
+    app.advance(std::time::Duration::from_secs(3601));
+    let values = ask(&mut browser).json();
+    let refresh = &login["csrf_refresh_token"];
+    assert_eq!(
+        values,
+        json!({ "csrf_access_token": null, "csrf_refresh_token": refresh })
+    );
+    let csrf = values["csrf_refresh_token"].as_str().unwrap().to_owned();
+    let refreshed = browser.send(from(app.post("/refresh").header("X-CSRF-TOKEN", csrf)));
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+    let values = ask(&mut browser).json();
+    let csrf = values["csrf_access_token"].as_str().unwrap().to_owned();
+    let logout = browser.send(from(app.post("/logout").header("X-CSRF-TOKEN", csrf)));
+    assert_eq!(logout.status, 200, "{logout:?}");
+    ask(&mut browser).refused(
+        401,
+        "missing_token",
+        "Missing cookie \"access_token_cookie\"",
+    );
+}
+
+fn csrf_values_are_for_cookies_and_for_trusted_pages_alone(on: Backend) {
+    let app = on.app_with(&[LISTED]).with_ada();
+    let mut browser = app.browser();
+    assert_eq!(
+        browser.get("/csrf").json()["csrf_access_token"],
+        browser.value("csrf_access_token")
+    );
+    for headers in FOREIGN {
+        let asked = browser.send(with(app.get("/csrf"), headers));
+        asked.refused(403, "cross_site_request", "Cross-site request refused");
+        assert!(!asked.body.contains("csrf_"));
+    }
+    // Its holder needs none, and a page that was given a token as text must not get more by it.
+    let program = app.bearer();
+    for token in [&program.access, &program.refresh] {
+        let asked = app.get("/csrf").bearer(token).send();
+        asked.refused(
+            401,
+            "missing_token",
+            "Missing cookie \"access_token_cookie\"",
+        );
+    }
+    let forged = app.get("/csrf").cookie("refresh_token_cookie=x.y.z").send();
+    assert_eq!(forged.status, 422, "{forged:?}");
+    // GET is asked for no CSRF value here, even where it is elsewhere.
+    let every = ("JWT_CSRF_METHODS", "GET,POST,PATCH,DELETE");
+    let strict = on.app_with(&[every]).with_ada();
+    let mut browser = strict.browser();
+    assert_eq!(browser.get("/protected").status, 401);
+    assert_eq!(browser.get("/csrf").status, 200);
+    let headers = on.app_with(&[("JWT_TOKEN_LOCATION", "headers")]);
+    assert_eq!(headers.get("/csrf").send().status, 404);
 }
 
 fn no_other_origin_is_let_in_however_alike(on: Backend) {
@@ -290,4 +477,8 @@ on_both_databases!(
     a_preflight_names_what_routes_use_and_no_more,
     no_other_origin_is_let_in_however_alike,
     without_a_list_no_origin_is_let_in,
+    the_pages_of_an_app_shell_may_be_listed_too,
+    a_missing_token_is_explained_to_the_developers_of_a_page_elsewhere,
+    a_page_that_lost_its_csrf_values_can_ask_for_them,
+    csrf_values_are_for_cookies_and_for_trusted_pages_alone,
 );

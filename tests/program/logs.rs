@@ -218,3 +218,62 @@ fn without_an_access_log_only_requests_that_failed_by_our_fault_are_lines() {
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("GET /health/ready 503"), "{log}");
 }
+
+#[test]
+fn a_refused_page_is_named_by_its_origin_and_a_refused_preflight_by_what_it_asked_for() {
+    let program = Program::new().env("SERVER_CORS_ORIGINS", "https://app.example.org");
+    let served = program.serve();
+    let send = |method: &str, headers: &[(&str, &str)]| {
+        let request = Request::new(served.address, method, "/logout");
+        let header = |request: Request, (name, value): &(&str, &str)| request.header(name, *value);
+        headers.iter().fold(request, header).send()
+    };
+    let token = "https://evil.example/eyJhbGciOiJIUzI1NiJ9.e30.x?hidden=word";
+    send(
+        "POST",
+        &[
+            ("Origin", "https://evil.example"),
+            ("Sec-Fetch-Site", "cross-site"),
+        ],
+    );
+    send("POST", &[("Origin", "capacitor://localhost")]);
+    send(
+        "POST",
+        &[("Origin", "null"), ("Sec-Fetch-Site", "cross-site\"x=1")],
+    );
+    send(
+        "POST",
+        &[("Origin", "no origin, and a line \\n of its own")],
+    );
+    send("POST", &[("Referer", token)]);
+    send(
+        "POST",
+        &[("Origin", "https://eyJhbGciOiJIUzI1NiJ9.example")],
+    );
+    send("POST", &[("Origin", &format!("x://{}", "y".repeat(200)))]);
+    let app = ("Origin", "https://app.example.org");
+    let ask = |method| ("Access-Control-Request-Method", method);
+    let with = |headers| ("Access-Control-Request-Headers", headers);
+    send("OPTIONS", &[app, ask("PUT")]);
+    send("OPTIONS", &[app, ask("POST"), with("content-type,x-other")]);
+    send(
+        "OPTIONS",
+        &[("Origin", "https://evil.example"), ask("POST")],
+    );
+    let log = served.stop_and_read_log();
+    for cause in [
+        "code=cross_site_request cause=\"origin: https://evil.example, sec-fetch-site: cross-site\"",
+        "code=cross_site_request cause=\"origin: capacitor://localhost\"",
+        "code=cross_site_request cause=\"origin: null, sec-fetch-site: cross-site",
+        "code=cross_site_request cause=\"origin: malformed\"",
+        "code=cross_site_request cause=\"referer: https://evil.example\"",
+        "code=cors_refused cause=\"Method not allowed: PUT, origin: https://app.example.org\"",
+        "code=cors_refused cause=\"Request header not allowed: x-other, origin: https://app.example.org\"",
+        "code=cors_refused cause=\"Origin is not allowed to make this request, origin: https://evil.example\"",
+    ] {
+        assert!(log.contains(cause), "{cause}\n{log}");
+    }
+    for secret in ["eyJ", "hidden", &"y".repeat(101)] {
+        assert!(!log.contains(secret), "{secret}\n{log}");
+    }
+}

@@ -27,6 +27,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         at("/logout")
             .on(POST, session::logout)
             .on(LINK, session::logout_by_link),
+        at("/csrf").on(GET, session::csrf),
         at("/account")
             .on(GET, account::account)
             .on(DELETE, account::delete),

@@ -1,16 +1,19 @@
-//! `POST /refresh` and `/logout`.
+//! `POST /refresh`, `/logout` and `GET /csrf`.
+
+use std::rc::Rc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::not_found;
 use crate::server::browser::Trust;
 use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
 use crate::session::{Act, Pair};
 use crate::token::{CsrfValue, Issued};
-use crate::web::{Auth, Location, Refresh, Rejection};
+use crate::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
 /// How a pair is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,9 +70,9 @@ struct TokensInBody<'a> {
     refresh_token: &'a str,
 }
 
-/// Where `JWT_CSRF_IN_COOKIES` is off, a front end learns the values here.
+/// CSRF values by the names of their default cookies. Where `JWT_CSRF_IN_COOKIES` is off, a front end learns them here.
 #[derive(Serialize, ToSchema)]
-struct CsrfInBody<'a> {
+pub(super) struct CsrfInBody<'a> {
     csrf_access_token: Option<&'a str>,
     csrf_refresh_token: Option<&'a str>,
 }
@@ -136,6 +139,49 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
         auth.cookies().unset_all(response.headers_mut());
     }
     response
+}
+
+/// Returns the CSRF values of the tokens in the request's cookies, for a page that has lost them. One good token is enough,
+/// so a page whose access token has expired can still refresh or log out.
+///
+/// Only a page that CORS lets read the answer learns them, and any such page could read the CSRF cookies or a login's answer
+/// as well. Nothing is told for a token in a header, whose holder needs no CSRF value.
+#[utoipa::path(
+    get,
+    path = "/csrf",
+    responses((status = 200, body = CsrfInBody<'_>), (status = 403, body = Problem)),
+    security(("access_cookie" = []), ("refresh_cookie" = []))
+)]
+pub(super) async fn csrf(
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    if !state.auth.looks_in(Location::Cookies) {
+        return not_found().await;
+    }
+    browser::refuse_cross_site(&request, &state.origins, Trust::Listed)?;
+    let auth = by_cookie_alone(&state.auth);
+    let refresh = auth.verify_request(&request, Guard::Refresh).await;
+    let access = auth.verify_request(&request, Guard::Access).await;
+    let value = |verified: &Rc<Verified>| verified.claims.csrf.clone();
+    if let (Err(refresh), Err(access)) = (&refresh, &access) {
+        let is_missing = refresh.code() == "missing_token";
+        return Err(if is_missing { access } else { refresh }.clone());
+    }
+    let [access, refresh] =
+        [access, refresh].map(|verified| verified.ok().as_ref().and_then(value));
+    Ok(HttpResponse::Ok().json(CsrfInBody {
+        csrf_access_token: access.as_ref().map(CsrfValue::as_str),
+        csrf_refresh_token: refresh.as_ref().map(CsrfValue::as_str),
+    }))
+}
+
+/// Looks for tokens in cookies alone, and asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
+fn by_cookie_alone(auth: &Auth) -> Auth {
+    let mut policy = auth.policy().clone();
+    policy.locations = vec![Location::Cookies];
+    policy.csrf.protect = false;
+    auth.to_builder().policy(policy).build()
 }
 
 /// Ends the session and removes the cookies; to repeat it does no harm.
