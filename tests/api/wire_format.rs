@@ -73,6 +73,24 @@ fn a_request_that_could_be_read_in_two_ways_is_400_and_closed(on: Backend) {
     assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
 }
 
+/// RFC 1945 sections 7.2.2 and 8.3. It is what nginx makes of `curl -X POST` by default, so the docs name the cure.
+fn a_post_by_http_1_0_needs_a_length_and_one_by_http_1_1_does_not(on: Backend) {
+    let app = on.app();
+    let post = |version: &str, lines: &str| {
+        let head = format!("POST /logout HTTP/{version}\r\nHost: x\r\nConnection: close\r\n");
+        raw(&app, format!("{head}{lines}\r\n").as_bytes())
+    };
+    let refused = post("1.0", "");
+    assert!(
+        refused.starts_with("HTTP/1.0 400 ") || refused.starts_with("HTTP/1.1 400 "),
+        "{refused}"
+    );
+    for done in [post("1.0", "Content-Length: 0\r\n"), post("1.1", "")] {
+        let status = done.split(' ').nth(1);
+        assert_eq!(status, Some("200"), "{done}");
+    }
+}
+
 fn a_head_that_is_too_large_is_431(on: Backend) {
     let app = on.app();
     let many: String = (0..200).map(|index| format!("A{index}: x\r\n")).collect();
@@ -249,6 +267,7 @@ fn a_connection_that_stays_idle_is_closed(on: Backend) {
 on_both_databases!(
     a_connection_that_stays_idle_is_closed,
     a_request_that_could_be_read_in_two_ways_is_400_and_closed,
+    a_post_by_http_1_0_needs_a_length_and_one_by_http_1_1_does_not,
     a_head_that_is_too_large_is_431,
     what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another,
     a_body_that_is_too_large_is_413_however_it_is_sent,
