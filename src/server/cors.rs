@@ -61,7 +61,7 @@ pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
     origins.iter().fold(cors, allow)
 }
 
-/// The answer to a preflight that was refused, if this is one. Only its sender's developers read it, in their browser's
+/// Returns the answer to a refused preflight, if the response is one. Only the page's developers read it, in their browser's
 /// tools.
 pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpResponse> {
     let error = response.response().error()?.as_error::<CorsError>()?;
@@ -137,7 +137,7 @@ fn asked_method(headers: &HeaderMap) -> String {
     telemetry::short(method.unwrap_or_default())
 }
 
-/// Those of the asked headers that are not allowed.
+/// Returns the requested headers that are not allowed.
 fn refused_headers(headers: &HeaderMap, web: &WebPolicy) -> String {
     let asked = text(headers, &ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let allowed = allowed_headers(web);
@@ -150,8 +150,8 @@ fn refused_headers(headers: &HeaderMap, web: &WebPolicy) -> String {
     telemetry::short(&refused.join(", "))
 }
 
-/// Who sent a request that was refused, for the log: the origin of the page, and what else the browser said of it. Neither
-/// the path nor the query of a page, which may hold secrets.
+/// The sender of a refused request, for the log: the page's origin and what the browser said of it. Neither the path nor the
+/// query of a page is kept, since these may hold secrets.
 #[derive(Debug)]
 pub(super) struct Sender {
     page: Option<(HeaderName, String)>,

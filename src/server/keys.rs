@@ -32,10 +32,8 @@ pub(super) struct Followed {
 /// The keys of the settings. What the server has to make on its first start is made.
 pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartError> {
     match &settings.keys {
-        KeySource::KeptSecret(path) => {
-            if secret_in(path)?.is_none() {
-                secret::make(path).map_err(unreadable(path))?;
-            }
+        KeySource::KeptSecret(path) if secret_in(path)?.is_none() => {
+            secret::make(path).map_err(unreadable(path))?;
         }
         KeySource::KeptFolder(path) => {
             KeyFolder::new(path).begin(settings.algorithm, now)?;

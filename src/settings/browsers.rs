@@ -4,50 +4,40 @@ use url::{Host, Url};
 
 use super::edge::{is_loopback, serialized_origin};
 use super::{Settings, edge};
-use crate::token::TokenKind;
-use crate::web::{Location, SameSite};
+use crate::web::{Location, SameSite, WebPolicy};
 
 /// Notes on origins and cookie paths, each with its cure.
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {
-    let origins = settings.cors_origins.iter();
-    let mut remarks: Vec<String> = origins
-        .filter_map(|origin| on_origin(&origin.parse().ok()?, settings))
-        .collect();
-    if settings.web.locations.contains(&Location::Cookies) {
-        let cookies = &settings.web.cookies;
-        let paths = [
-            (
-                TokenKind::Access,
-                "JWT_ACCESS_COOKIE_PATH",
-                &cookies.access_path,
-            ),
-            (
-                TokenKind::Refresh,
-                "JWT_REFRESH_COOKIE_PATH",
-                &cookies.refresh_path,
-            ),
-        ];
-        remarks.extend(
-            paths
-                .iter()
-                .filter_map(|(kind, name, path)| on_path(*kind, name, path)),
-        );
+    let with_cookies = settings.web.locations.contains(&Location::Cookies);
+    let mut remarks = Vec::new();
+    for origin in settings
+        .cors_origins
+        .iter()
+        .flat_map(|origin| origin.parse())
+    {
+        remarks.extend(on_plain_http(&origin));
+        remarks.extend(on_origin(&origin, settings).filter(|_| with_cookies));
+    }
+    if with_cookies {
+        remarks.extend(on_paths(&settings.web));
     }
     remarks
 }
 
 const CORS: &str = "SERVER_CORS_ORIGINS";
 
+fn on_plain_http(origin: &Url) -> Option<String> {
+    let shown = serialized_origin(origin)?;
+    (origin.scheme() == "http" && !is_loopback(origin)).then(|| {
+        format!(
+            "{CORS} has {shown}: over plain http anyone on the network path can act for the users of its pages. \
+             Serve them by https"
+        )
+    })
+}
+
 fn on_origin(origin: &Url, settings: &Settings) -> Option<String> {
     let (web, shown) = (&settings.web, serialized_origin(origin)?);
-    if origin.scheme() == "http" && !is_loopback(origin) {
-        return Some(format!(
-            "{CORS} has {shown}: whoever is on its way over plain http acts for its users"
-        ));
-    }
-    if !web.locations.contains(&Location::Cookies) {
-        return None;
-    }
     let public = settings.public_url.as_ref();
     if let Some(public) = public.filter(|public| !are_same_site(origin, public)) {
         let mixed =
@@ -141,18 +131,42 @@ const ACCESS: [&str; 11] = [
 ];
 const REFRESH: [&str; 1] = ["/refresh"];
 
-fn on_path(kind: TokenKind, name: &str, path: &str) -> Option<String> {
-    let (routes, cure) = match kind {
-        TokenKind::Access => (ACCESS.as_slice(), "/"),
-        TokenKind::Refresh => (REFRESH.as_slice(), "/ or /refresh"),
-    };
-    if routes.iter().any(|route| is_under(route, path)) {
-        return None;
+fn on_paths(web: &WebPolicy) -> Vec<String> {
+    let cookies = &web.cookies;
+    let mut remarks = Vec::new();
+    for (name, path, routes, cure) in [
+        (
+            "JWT_ACCESS_COOKIE_PATH",
+            &cookies.access_path,
+            ACCESS.as_slice(),
+            "/",
+        ),
+        (
+            "JWT_REFRESH_COOKIE_PATH",
+            &cookies.refresh_path,
+            REFRESH.as_slice(),
+            "/ or /refresh",
+        ),
+    ] {
+        if !routes.iter().any(|route| is_under(route, path)) {
+            remarks.push(format!(
+                "{name} is {path}, and no route of this server that needs the cookie is under that path, so browsers never \
+                 send it: set {name} to {cure}, unless a proxy serves this server under {path}"
+            ));
+        }
     }
-    Some(format!(
-        "{name} is {path}, and no route of this server that needs the cookie is under that path, so browsers never send it: \
-         set {name} to {cure}, unless a proxy serves this server under {path}"
-    ))
+    for (name, path) in [
+        ("JWT_ACCESS_CSRF_COOKIE_PATH", &cookies.access_csrf_path),
+        ("JWT_REFRESH_CSRF_COOKIE_PATH", &cookies.refresh_csrf_path),
+    ] {
+        if web.csrf.protect && cookies.csrf && path != "/" {
+            remarks.push(format!(
+                "{name} is {path}, so only scripts of pages under that path can read the cookie: \
+                 set {name} to /, unless all your pages are there"
+            ));
+        }
+    }
+    remarks
 }
 
 /// RFC 6265 section 5.1.4.

@@ -87,7 +87,7 @@ fn value(text: &str) -> Result<(String, &str), &'static str> {
         return Ok((bare(line)?, after));
     };
     let (rest, after) = line(after);
-    if !uncommented(rest).is_empty() {
+    if rest.starts_with('#') || !uncommented(rest).is_empty() {
         return Err(REST);
     }
     Ok((value, after))
@@ -102,7 +102,7 @@ fn bare(line: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What stands before the closing `"`, and what behind it.
+/// Splits off the text up to the closing `"`, with its escapes resolved.
 fn escaped(text: &str) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
     let mut rest = text.chars();
@@ -136,13 +136,12 @@ fn uncommented(line: &str) -> &str {
     value.trim()
 }
 
-/// The first line, and what follows it.
+/// Splits off the first line.
 fn line(text: &str) -> (&str, &str) {
     text.split_once('\n').unwrap_or((text, ""))
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_comments_around_a_value_are_none_of_it() {
+    fn blanks_and_comments_around_a_value_are_not_part_of_it() {
         reads(
             "# one\n\n  export A =  two words\t# three\r\n#B=1",
             "two words",

@@ -181,7 +181,7 @@ impl Sources {
         Ok(None)
     }
 
-    /// What could not be read of the sources themselves.
+    /// Returns the problems with files and variables that could not be read.
     pub(super) fn unread(&self) -> &[Problem] {
         &self.problems
     }

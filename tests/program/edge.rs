@@ -282,6 +282,24 @@ fn a_cookie_path_that_no_route_is_under_is_noted() {
     }
 }
 
+#[test]
+fn a_path_that_hides_the_csrf_cookie_from_pages_elsewhere_is_noted() {
+    for name in [
+        "JWT_ACCESS_CSRF_COOKIE_PATH",
+        "JWT_REFRESH_CSRF_COOKIE_PATH",
+    ] {
+        remarked(
+            &[(name, "/api")],
+            &format!(
+                "{name} is /api, so only scripts of pages under that path can read the cookie"
+            ),
+        );
+        good(&[(name, "/api"), ("JWT_CSRF_IN_COOKIES", "false")]);
+        good(&[(name, "/api"), ("JWT_TOKEN_LOCATION", "headers")]);
+        good(&[(name, "/")]);
+    }
+}
+
 /// The paths that are not noted are those of the routes there are.
 #[test]
 fn a_cookie_path_of_any_route_that_takes_the_token_is_not_noted() {
@@ -377,7 +395,7 @@ fn what_is_unsafe_and_may_be_meant_is_remarked_on() {
     let plain = ("SERVER_CORS_ORIGINS", "http://app.example.org");
     remarked(
         &and(&[plain]),
-        "SERVER_CORS_ORIGINS has http://app.example.org: whoever is on its way",
+        "SERVER_CORS_ORIGINS has http://app.example.org: over plain http anyone",
     );
     good(&[
         ("SERVER_CORS_ORIGINS", "http://127.0.0.1:3000"),

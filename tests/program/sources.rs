@@ -199,7 +199,7 @@ fn a_file_that_cannot_be_read_is_never_passed_over() {
 }
 
 #[test]
-fn a_variable_of_ours_that_is_no_text_is_refused_and_another_program_s_is_not() {
+fn a_variable_of_ours_that_is_not_text_is_refused_and_another_program_s_is_ignored() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let odd = OsStr::from_bytes(b"hidden-word-\xE9-long-enough-for-hs256");
