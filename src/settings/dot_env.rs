@@ -30,8 +30,12 @@ const ESCAPE: &str = "has a backslash in double quotes before a character that i
 const OPEN: &str = "opens a quote that is never closed; close it, or put a value that begins with a quote into the other kind";
 const REST: &str = "has more text after the closing quote; put the whole value in quotes";
 
-/// Returns the values by name. The last of several values for one name counts.
-pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, Malformed> {
+/// Returns the values by name. The last of several values for one name counts. A value that others read in another way is
+/// only refused if `is_ours` its name: the file may serve other programs too.
+pub(super) fn parse(
+    text: &str,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, String>, Malformed> {
     let mut values = BTreeMap::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
@@ -48,11 +52,22 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, Malformed> {
             }
         };
         let (name, written) = name(rest).map_err(malformed)?;
-        let (value, after) = value(written).map_err(malformed)?;
-        values.insert(name.to_owned(), value);
-        rest = after.trim_start();
+        let value = value(written).map_err(malformed)?;
+        if let Some(doubt) = value.doubt.filter(|_| is_ours(name)) {
+            return Err(malformed(doubt));
+        }
+        values.insert(name.to_owned(), value.text);
+        rest = value.after.trim_start();
     }
     Ok(values)
+}
+
+struct Value<'a> {
+    text: String,
+    /// Why other programs may read another text, and the cure.
+    doubt: Option<&'static str>,
+    /// What follows the value.
+    after: &'a str,
 }
 
 /// Splits off a name and its equals sign. `export` may stand before it, so that a shell can read the file too.
@@ -75,49 +90,72 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Splits off a value and the rest of its line.
-fn value(text: &str) -> Result<(String, &str), &'static str> {
+fn value(text: &str) -> Result<Value<'_>, &'static str> {
     let text = text.trim_start_matches(BLANKS);
-    let (value, after) = if let Some(text) = text.strip_prefix('\'') {
+    let value = if let Some(text) = text.strip_prefix('\'') {
         let (value, after) = text.split_once('\'').ok_or(OPEN)?;
-        (value.to_owned(), after)
+        Value {
+            text: value.to_owned(),
+            doubt: None,
+            after,
+        }
     } else if let Some(text) = text.strip_prefix('"') {
         escaped(text)?
     } else {
-        let (line, after) = line(text);
-        return Ok((bare(line)?, after));
+        return Ok(bare(text));
     };
-    let (rest, after) = line(after);
+    let (rest, after) = line(value.after);
     if rest.starts_with('#') || !uncommented(rest).is_empty() {
         return Err(REST);
     }
-    Ok((value, after))
+    Ok(Value { after, ..value })
 }
 
-fn bare(line: &str) -> Result<String, &'static str> {
-    let value = uncommented(line);
-    match value {
-        _ if value.contains('\\') => Err(BACKSLASH),
-        _ if value.contains("${") => Err(REFERENCE),
-        _ => Ok(value.to_owned()),
+fn bare(text: &str) -> Value<'_> {
+    let (line, after) = line(text);
+    let text = uncommented(line);
+    let doubt = match text {
+        _ if text.contains('\\') => Some(BACKSLASH),
+        _ if text.contains("${") => Some(REFERENCE),
+        _ => None,
+    };
+    Value {
+        text: text.to_owned(),
+        doubt,
+        after,
     }
 }
 
 /// Splits off the text up to the closing `"`, with its escapes resolved.
-fn escaped(text: &str) -> Result<(String, &str), &'static str> {
+fn escaped(text: &str) -> Result<Value<'_>, &'static str> {
     let mut value = String::new();
+    let mut doubt = None;
     let mut rest = text.chars();
     while let Some(letter) = rest.next() {
         match letter {
-            '"' => return Ok((value, rest.as_str())),
-            '$' if rest.as_str().starts_with('{') => return Err(REFERENCE),
-            '\\' => value.push(match rest.next() {
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some(itself @ ('\\' | '"' | '\'' | '$' | ' ')) => itself,
-                _ => return Err(ESCAPE),
+            '"' => {
+                return Ok(Value {
+                    text: value,
+                    doubt,
+                    after: rest.as_str(),
+                });
+            }
+            '\\' => value.push(match rest.next().ok_or(OPEN)? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                itself @ ('\\' | '"' | '\'' | '$' | ' ') => itself,
+                other => {
+                    doubt = Some(ESCAPE);
+                    other
+                }
             }),
-            _ => value.push(letter),
+            letter => {
+                if letter == '$' && rest.as_str().starts_with('{') {
+                    doubt = Some(REFERENCE);
+                }
+                value.push(letter);
+            }
         }
     }
     Err(OPEN)
@@ -148,7 +186,7 @@ mod tests {
     #[track_caller]
     fn reads(text: &str, value: &str) {
         assert_eq!(
-            parse(text).unwrap(),
+            parse(text, |_| true).unwrap(),
             BTreeMap::from([("A".to_owned(), value.to_owned())]),
             "{text}"
         );
@@ -184,7 +222,16 @@ mod tests {
     #[test]
     fn the_last_value_of_a_name_counts_and_export_may_be_a_name() {
         reads("A=1\nA=2", "2");
-        assert_eq!(parse("export=1").unwrap().keys().next().unwrap(), "export");
+        assert_eq!(
+            parse("export=1", |_| true).unwrap().keys().next().unwrap(),
+            "export"
+        );
+    }
+
+    #[test]
+    fn what_is_not_ours_may_be_meant_for_others_and_hides_nothing() {
+        let text = "X=${A}\nY=C:\\dir\nZ=\"${A}\\d\"\nA=1";
+        assert_eq!(parse(text, |name| name == "A").unwrap()["A"], "1");
     }
 
     #[test]
@@ -203,7 +250,11 @@ mod tests {
             ("A='x'y", 1, REST),
             ("A='x\ny'#z", 1, REST),
         ] {
-            assert_eq!(parse(text), Err(Malformed { line, complaint }), "{text}");
+            assert_eq!(
+                parse(text, |_| true),
+                Err(Malformed { line, complaint }),
+                "{text}"
+            );
         }
     }
 }

@@ -98,7 +98,7 @@ impl Sources {
         let Some(text) = self.text_of(DOT_ENV) else {
             return;
         };
-        match dot_env::parse(&text) {
+        match dot_env::parse(&text, is_known) {
             Ok(values) => self.layers.push(Layer {
                 origin: Origin::DotEnv,
                 values,

@@ -126,6 +126,12 @@ fn a_line_of_dot_env_that_could_be_meant_otherwise_is_refused_by_its_number() {
 }
 
 #[test]
+fn a_line_of_dot_env_that_is_for_another_program_stops_nothing() {
+    let program = dot_env("API_URL=https://${HOST}/api\nFOLDER=C:\\\\x\nJWT_ENCODE_ISSUER=us\n");
+    shows(&program, "JWT_ENCODE_ISSUER = us  (.env)");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_value() {
     let program = dot_env("\u{FEFF}JWT_ENCODE_ISSUER=us\n");
     shows(&program, "JWT_ENCODE_ISSUER = us  (.env)");
