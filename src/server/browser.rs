@@ -8,12 +8,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use url::Url;
 
 use super::State;
-use super::cors::Sender;
+use super::sender::{SEC_FETCH_SITE, Sender};
 use crate::settings::{Settings, serialized_origin};
 use crate::web::Rejection;
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
-pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a person's browser asks for a page.
 pub(super) fn wants_html(request: &HttpRequest) -> bool {

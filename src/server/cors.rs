@@ -8,17 +8,18 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER,
-    RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, LOCATION, ORIGIN, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::{Host, Url};
 
-use super::browser::{SEC_FETCH_SITE, foreign_origin, host, text};
+use super::browser::{foreign_origin, host, text};
+use super::sender::Sender;
 use super::telemetry::X_REQUEST_ID;
 use super::{State, telemetry};
-use crate::settings::{is_loopback, serialized_origin};
+use crate::settings::is_loopback;
 use crate::web::{Location, Rejection, WebPolicy};
 
 /// How long a browser remembers a preflight, in seconds; an origin taken from the list is refused by then.
@@ -150,48 +151,6 @@ fn refused_headers(headers: &HeaderMap, web: &WebPolicy) -> String {
     telemetry::short(&refused.join(", "))
 }
 
-/// The sender of a refused request, for the log: the page's origin and what the browser said of it. Neither the path nor the
-/// query of a page is kept, since these may hold secrets.
-#[derive(Debug)]
-pub(super) struct Sender {
-    page: Option<(HeaderName, String)>,
-    site: Option<String>,
-}
-
-impl Sender {
-    pub(super) fn of(request: &HttpRequest) -> Self {
-        let headers = request.headers();
-        let named = |name: HeaderName| {
-            let value = headers.get(&name)?.to_str().unwrap_or_default();
-            let url = Url::parse(value).ok();
-            let origin = url.as_ref().and_then(serialized_origin);
-            let known = origin.or_else(|| (value == "null").then(|| value.to_owned()));
-            let shown =
-                known.map_or_else(|| "malformed".to_owned(), |known| telemetry::short(&known));
-            Some((name, shown))
-        };
-        Self {
-            page: named(ORIGIN).or_else(|| named(REFERER)),
-            site: text(headers, &SEC_FETCH_SITE).map(telemetry::short),
-        }
-    }
-}
-
-impl fmt::Display for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.page {
-            Some((name, origin)) => write!(f, "{name}: {origin}")?,
-            None => f.write_str("no origin")?,
-        }
-        match &self.site {
-            Some(site) => write!(f, ", {SEC_FETCH_SITE}: {site}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Sender {}
-
 #[derive(Debug)]
 struct Refused {
     sender: Sender,
@@ -238,8 +197,8 @@ fn hint_for(response: &ServiceResponse) -> Option<&'static str> {
         "The page and this server have different names for this machine (such as localhost and 127.0.0.1), and browsers keep \
          their cookies apart. Use one name for both, and send the request with credentials: 'include'."
     } else {
-        "The page is on another origin than this server. Send the request with credentials: 'include', list the page's origin \
-         in SERVER_CORS_ORIGINS, and if no cookie comes even after a login, call the server by the name in PUBLIC_URL."
+        "Log in. If the user is logged in, the page, which is on another origin, did not send the cookies: send the request \
+         with credentials: 'include', list the page's origin in SERVER_CORS_ORIGINS, and call the server by its PUBLIC_URL."
     })
 }
 

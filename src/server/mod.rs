@@ -13,6 +13,7 @@ mod openapi;
 mod panics;
 mod routes;
 mod secret;
+mod sender;
 mod telemetry;
 mod throttle;
 mod tls;
