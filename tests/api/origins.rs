@@ -371,6 +371,19 @@ fn a_page_that_lost_its_csrf_values_can_ask_for_them(on: Backend) {
     );
 }
 
+/// A refresh token in its last minutes is no access token in its last minutes.
+fn asking_for_csrf_values_buys_no_token(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    app.advance(std::time::Duration::from_secs(30 * 86_400 - 600));
+    let asked = browser.get("/csrf");
+    assert_eq!(
+        (asked.status, &asked.json()["csrf_access_token"]),
+        (200, &json!(null))
+    );
+    assert!(asked.cookies().is_empty(), "{asked:?}");
+}
+
 fn csrf_values_are_for_cookies_and_for_trusted_pages_alone(on: Backend) {
     let app = on.app_with(&[LISTED]).with_ada();
     let mut browser = app.browser();
@@ -480,5 +493,6 @@ on_both_databases!(
     the_pages_of_an_app_shell_may_be_listed_too,
     a_missing_token_is_explained_to_the_developers_of_a_page_elsewhere,
     a_page_that_lost_its_csrf_values_can_ask_for_them,
+    asking_for_csrf_values_buys_no_token,
     csrf_values_are_for_cookies_and_for_trusted_pages_alone,
 );
