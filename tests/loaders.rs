@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{self, TestRequest};
-use actix_web::{App, web};
+use actix_web::{App, rt, web};
 use serde_json::{Map, Value, json};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{Login, MemoryStore, SessionError, Subject};
+use tokenpair::session::{Act, Login, MemoryStore, SessionError, StoreError, Subject};
 use tokenpair::token::{Decoded, IssueError, Issued, TokenPolicy, Tokens};
-use tokenpair::web::{Access, Auth, AuthBuilder};
+use tokenpair::web::{Access, Auth, AuthBuilder, Location, Rejection};
 
 const SERVER: &[u8] = b"the secret of the server itself!";
 const ACME: &[u8] = b"the secret of acme, of 32 letters";
@@ -218,4 +218,50 @@ async fn an_unused_session_ends_with_its_refresh_token() {
         login.refresh.expires_at.unwrap().unix(),
         began.unix() + 7 * 86_400
     );
+}
+
+/// Ends the user's other sessions.
+async fn stay_alone(auth: Auth, user: Access, act: Act) -> Result<String, Rejection> {
+    let own = user.claims().sid.as_deref().unwrap_or_default();
+    let sessions = auth.sessions().unwrap();
+    let ended = sessions.end_others(user.identity(), own, &act).await?;
+    Ok(format!("{ended} ended by {}", act.by.unwrap()))
+}
+
+/// A guard that waits for a body or a loader is not done when the extractors behind it begin.
+#[actix_web::test]
+async fn an_act_has_the_authority_of_its_token_also_where_the_guard_has_to_wait() {
+    let store = store();
+    let sessions = || settings().sessions(store.clone());
+    let in_body = settings().builder().sessions(sessions()).build();
+    let asking = settings().builder().sessions(sessions());
+    let asking = asking
+        .token_in_blocklist(|_| async {
+            rt::task::yield_now().await;
+            Ok::<_, StoreError>(false)
+        })
+        .build();
+    for auth in [in_body.only_from([Location::Json]), asking] {
+        store.put_subject(ada());
+        let _other = auth.log_in(&ada(), Login::default()).await.unwrap();
+        let own = auth.log_in(&ada(), Login::default()).await.unwrap();
+        let token = own.access.token.as_str();
+        let app = App::new().app_data(auth.clone());
+        let app = test::init_service(app.route("/", web::post().to(stay_alone))).await;
+        let answer = async || {
+            let request = TestRequest::post()
+                .insert_header((AUTHORIZATION, format!("Bearer {token}")))
+                .set_json(json!({ "access_token": token }));
+            let response = test::call_service(&app, request.to_request()).await;
+            let status = response.status().as_u16();
+            let body = test::read_body(response).await;
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        assert_eq!(answer().await, (200, "1 ended by 7".to_owned()));
+        // The guard does not hear of it, but the store refuses.
+        store.put_subject(Subject { epoch: 1, ..ada() });
+        let (status, body) = answer().await;
+        assert!(status == 401 && body.contains("session_revoked"), "{body}");
+        sessions().end_all("7", &Act::at(auth.now())).await.unwrap();
+    }
 }

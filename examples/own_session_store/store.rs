@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore, Step, StoreError,
-    Subject,
+    Act, Authorized, Denied, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore,
+    Step, StoreError, Subject,
 };
 
 #[derive(Default)]
@@ -26,6 +26,11 @@ impl Store {
 
 fn lives(session: &Session, now: Timestamp) -> bool {
     session.revoked.is_none() && now < session.expires_at
+}
+
+/// Whether what is done for a request may still be done: its session may have ended since the request was admitted.
+fn check(rows: &Rows, act: &Act) -> Result<(), Denied> {
+    act.check(user, |sid| rows.get(sid).cloned())
 }
 
 fn end(rows: &mut Rows, id: &str, reason: EndReason, act: &Act) -> bool {
@@ -47,9 +52,15 @@ pub(crate) fn user(id: &str) -> Option<Subject> {
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn create(&self, session: &Session) -> Done<()> {
-        self.rows().insert(session.id.clone(), session.clone());
-        Ok(())
+    /// Unless the user was changed while its password was verified.
+    async fn create(&self, session: &Session) -> Done<bool> {
+        let mut rows = self.rows();
+        let unchanged = user(&session.user_id)
+            .is_some_and(|user| user.epoch == session.epoch && !user.disabled);
+        if unchanged {
+            rows.insert(session.id.clone(), session.clone());
+        }
+        Ok(unchanged)
     }
 
     async fn load(&self, id: &str) -> Done<Option<SessionRecord>> {
@@ -83,8 +94,9 @@ impl SessionStore for Store {
         Ok(row.map(|row| row.last_used_at = now).is_some())
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Done<bool> {
-        Ok(end(&mut self.rows(), id, reason, act))
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        let mut rows = self.rows();
+        Ok(check(&rows, act).map(|()| end(&mut rows, id, reason, act)))
     }
 
     async fn list(&self, user_id: &str) -> Done<Vec<Session>> {
@@ -101,13 +113,16 @@ impl SessionStore for Store {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Done<Vec<String>> {
+    ) -> Authorized<Vec<String>> {
         let mut rows = self.rows();
+        if let Err(denied) = check(&rows, act) {
+            return Ok(Err(denied));
+        }
         let others = rows.values();
         let others = others.filter(|row| row.user_id == user_id && row.id != keep);
         let mut ids: Vec<String> = others.map(|row| row.id.clone()).collect();
         ids.retain(|id| end(&mut rows, id, reason, act));
-        Ok(ids)
+        Ok(Ok(ids))
     }
 
     async fn revocations_since(&self, since: Timestamp) -> Done<Vec<Revocation>> {

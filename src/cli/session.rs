@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, block_on, existing_store, settings, user};
 use crate::clock::Clock;
-use crate::session::{Act, EndReason, Session, SessionStore};
+use crate::session::{Act, EndReason, Session, SessionStore, Subject};
 use crate::settings::Settings;
 use crate::store::DieselStore;
 
@@ -53,7 +53,7 @@ async fn list(
             session.id,
             session.created_at.to_string(),
             session.last_used_at.to_string(),
-            state(&session, settings),
+            state(&session, &user.subject, settings),
             session.ip.as_deref().unwrap_or("-"),
             session.user_agent.as_deref().unwrap_or("-")
         );
@@ -62,11 +62,13 @@ async fn list(
     Ok(())
 }
 
-fn state(session: &Session, settings: &Settings) -> String {
+fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
     let now = Clock::system().now();
     let over = now >= session.expires_at || now >= session.last_used_at + settings.sessions.idle;
     match session.revoked {
         Some((_, reason)) => reason.to_string(),
+        // A login that was under way while its user was changed.
+        None if user.disabled || session.epoch < user.epoch => "revoked".to_owned(),
         None if over => "expired".to_owned(),
         None => "active".to_owned(),
     }
@@ -80,7 +82,7 @@ async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<()
         .into());
     }
     let act = Act::of_operator(Clock::system().now());
-    let ended = store.revoke(id, EndReason::Admin, &act).await?;
+    let ended = store.revoke(id, EndReason::Admin, &act).await??;
     Ok(writeln!(
         out,
         "{id} {}",

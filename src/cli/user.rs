@@ -10,7 +10,7 @@ use crate::password::Password;
 use crate::server::{AccountError, Accounts};
 use crate::session::Act;
 use crate::settings::Settings;
-use crate::store::{ADMIN, Changed, DieselStore, User, UserChange, Username};
+use crate::store::{ADMIN, Applied, DieselStore, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -209,21 +209,15 @@ impl Users {
 
     async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let user = self.find(name).await?;
-        self.store
-            .enable_user(&user.subject.id, &self.act())
-            .await?;
+        self.change(&user, UserChange::Enable).await?;
         Ok(writeln!(out, "{} may log in", user.subject.username)?)
     }
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
-        match self
-            .store
-            .change_user(&user.subject.id, change, &self.act())
-            .await?
-        {
-            Changed::Done(_) => Ok(()),
-            Changed::LastAdmin => Err(AccountError::LastAdmin.into()),
-        }
+        let act = self.act();
+        let changed = self.store.change_user(&user.subject.id, change, &act);
+        let applied: Result<Applied, AccountError> = changed.await?.try_into();
+        Ok(applied.map(drop)?)
     }
 }
 

@@ -8,11 +8,11 @@ use url::Url;
 
 use super::throttle::Throttle;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword};
-use crate::session::{Act, Revocation, StoreError, Subject};
+use crate::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
 use crate::settings::Settings;
 use crate::store::{
-    Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, UserError, Username,
-    UsernameError,
+    Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, UserError,
+    Username, UsernameError,
 };
 
 /// Users over a store and a pool of hashing threads. Cheap to clone.
@@ -45,6 +45,12 @@ pub enum AccountError {
     /// Without this user nobody could manage the others.
     #[error("without the last admin nobody could manage the others")]
     LastAdmin,
+    /// There is no such user.
+    #[error("there is no such user")]
+    NoSuchUser,
+    /// The grounds on which the request was admitted no longer hold.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The hashing pool failed.
     #[error(transparent)]
     Password(PasswordError),
@@ -53,13 +59,15 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-impl TryFrom<Changed> for Revocation {
+impl TryFrom<Changed> for Applied {
     type Error = AccountError;
 
     fn try_from(changed: Changed) -> Result<Self, AccountError> {
         match changed {
-            Changed::Done(revocation) => Ok(revocation),
+            Changed::Done(applied) => Ok(*applied),
             Changed::LastAdmin => Err(AccountError::LastAdmin),
+            Changed::NoSuchUser => Err(AccountError::NoSuchUser),
+            Changed::Denied(denied) => Err(AccountError::Denied(denied)),
         }
     }
 }
@@ -202,19 +210,18 @@ impl Accounts {
         sid: &str,
         (current, new): (Password, Password),
         act: &Act,
-    ) -> Result<Revocation, AccountError> {
+    ) -> Result<Applied, AccountError> {
+        self.store.check(act).await??;
         let user = self.store.user_by_id(user_id).await?;
         let name = user.as_ref().map(|user| user.subject.username.clone());
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
-        self.confirm(user_id, user, current, act).await?;
+        let confirmed = self.confirm(user_id, user, current, act).await?;
         let hash = self.passwords.hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
-        self.store
-            .change_user(user_id, change, act)
-            .await?
-            .try_into()
+        let changed = self.store.change_user(user_id, change, &confirmed.act);
+        self.settle(changed.await?, &confirmed).await
     }
 
     /// Deletes a user, who gives the password.
@@ -227,23 +234,27 @@ impl Accounts {
         user_id: &str,
         password: Password,
         act: &Act,
-    ) -> Result<Revocation, AccountError> {
+    ) -> Result<Applied, AccountError> {
+        self.store.check(act).await??;
         let user = self.store.user_by_id(user_id).await?;
-        self.confirm(user_id, user, password, act).await?;
-        self.store.delete_user(user_id, act).await?.try_into()
+        let confirmed = self.confirm(user_id, user, password, act).await?;
+        let deleted = self.store.delete_user(user_id, &confirmed.act);
+        self.settle(deleted.await?, &confirmed).await
     }
 
+    /// Verifies the password that a user gives once more.
     async fn confirm(
         &self,
         user_id: &str,
         user: Option<User>,
         password: Password,
         act: &Act,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Confirmed, AccountError> {
         let attempt = self.throttle.confirmation(user_id, act).await?;
-        let hash = user.map(|user| user.password_hash);
-        if self.verify(password, hash).await? {
-            return attempt.succeeded().await;
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        if let (true, Some(user)) = (self.verify(password, hash).await?, user) {
+            attempt.succeeded().await?;
+            return Ok(Confirmed::new(user, act));
         }
         let refusal = Refusal {
             kind: EventKind::ConfirmationFailed,
@@ -254,6 +265,23 @@ impl Accounts {
             .record_refusal(refusal, attempt.counters, act)
             .await?;
         Err(AccountError::WrongPassword)
+    }
+
+    /// What came of a change that a password confirmed. Of two changes at once the first stands; if that was one of the
+    /// password, the one that was given here is wrong by now.
+    async fn settle(
+        &self,
+        changed: Changed,
+        confirmed: &Confirmed,
+    ) -> Result<Applied, AccountError> {
+        if changed == Changed::Denied(Denied::TokenRevoked) {
+            let user = &confirmed.user;
+            let now = self.store.user_by_id(&user.subject.id).await?;
+            if now.is_some_and(|now| now.password_hash != user.password_hash) {
+                return Err(AccountError::WrongPassword);
+            }
+        }
+        changed.try_into()
     }
 
     /// Nobody has a password that is too long, so that needs no hash, whoever's it was meant to be.
@@ -287,6 +315,27 @@ impl Accounts {
     ) -> Result<PasswordHash, AccountError> {
         self.check(username, &password)?;
         Ok(self.passwords.hash_new(password).await?)
+    }
+}
+
+/// A user whose password was verified, as the database had it then.
+struct Confirmed {
+    user: User,
+    act: Act,
+}
+
+impl Confirmed {
+    /// A token of another server does not say under which epoch it was made; the password was verified under this one.
+    fn new(user: User, act: &Act) -> Self {
+        let mut act = act.clone();
+        let authority = act.authority.get_or_insert_with(|| Authority {
+            user_id: user.subject.id.clone(),
+            sid: None,
+            epoch: None,
+            role: None,
+        });
+        authority.epoch.get_or_insert(user.subject.epoch);
+        Self { user, act }
     }
 }
 

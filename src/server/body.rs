@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError};
 use crate::password::Password;
-use crate::web::Rejection;
 use crate::web::body::{FORM, bytes, content_type};
+use crate::web::{Auth, Rejection};
 
 /// More than any request to these routes needs.
 const LIMIT: usize = 16 * 1024;
@@ -82,7 +82,7 @@ pub(super) trait FromFields: Sized {
     fn from_fields(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection>;
 }
 
-/// The extractor of a body.
+/// The extractor of a body. It may take its time, so a token that a guard admitted before is checked again after it.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: FromFields + 'static> FromRequest for Body<T> {
@@ -93,6 +93,7 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let fields = fields(&request, &mut payload, T::FORM).await?;
+            Auth::of(&request)?.check_again(&request)?;
             T::from_fields(&fields, &request).map(Self)
         })
     }

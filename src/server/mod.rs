@@ -42,7 +42,7 @@ use crate::key_folder::FolderError;
 use crate::keys::{KeyError, KeyRing};
 use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
-use crate::store::{DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
+use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
 use crate::token::Tokens;
 use crate::web::Auth;
 
@@ -129,6 +129,15 @@ pub(crate) struct State {
     pub(crate) origins: Origins,
     pub(crate) edge: Edge,
     pub(crate) serving: AtomicBool,
+}
+
+impl State {
+    /// Ends at once, on this replica, what a change of a user ended.
+    fn note(&self, applied: &Applied) {
+        if let Some(revocation) = &applied.revocation {
+            self.sessions.note(revocation);
+        }
+    }
 }
 
 /// A server that listens and has not begun to serve.

@@ -1,5 +1,6 @@
 //! [`Act`]: when something is done, at whose request and from where, for the audit trail.
 
+use super::authority::Authority;
 use crate::clock::Timestamp;
 
 /// Something that is done: when, by whom, from where.
@@ -23,6 +24,9 @@ pub struct Act {
     pub by: Option<String>,
     /// The client's address.
     pub ip: Option<String>,
+    /// The grounds on which the request was admitted, which a store checks again as it writes. `None` for a command, and
+    /// for a login, a refresh and a logout, which need no access token.
+    pub authority: Option<Authority>,
 }
 
 impl Act {
@@ -35,6 +39,7 @@ impl Act {
             at,
             by: None,
             ip: None,
+            authority: None,
         }
     }
 

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::act::Act;
+use super::authority::Denied;
 use super::revocation::{Revocation, Revoked};
-use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
+use super::store::{
+    Authorized, EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
+};
 use crate::clock::Timestamp;
 
 /// Sessions and users in memory. Clones share it.
@@ -59,6 +62,13 @@ impl Tables {
             .filter(|session| session.revoked.is_none() && session.expires_at > now)
     }
 
+    fn check(&self, act: &Act) -> Result<(), Denied> {
+        act.check(
+            |id| self.subjects.get(id).cloned(),
+            |sid| self.sessions.get(sid).cloned(),
+        )
+    }
+
     fn revoke(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
         let found = self.sessions.get_mut(id);
         let Some(session) = found.filter(|session| session.revoked.is_none()) else {
@@ -73,11 +83,14 @@ impl Tables {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn create(&self, session: &Session) -> Result<(), StoreError> {
-        self.tables()
-            .sessions
-            .insert(session.id.clone(), session.clone());
-        Ok(())
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let user = tables.subjects.get(&session.user_id);
+        let unchanged = user.is_some_and(|user| user.epoch == session.epoch && !user.disabled);
+        if unchanged {
+            tables.sessions.insert(session.id.clone(), session.clone());
+        }
+        Ok(unchanged)
     }
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
@@ -126,8 +139,10 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
-        Ok(self.tables().revoke(id, reason, act.at))
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        let mut tables = self.tables();
+        let checked = tables.check(act);
+        Ok(checked.map(|()| tables.revoke(id, reason, act.at)))
     }
 
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
@@ -145,12 +160,16 @@ impl SessionStore for MemoryStore {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Result<Vec<String>, StoreError> {
-        let sessions = self.list(user_id).await?.into_iter();
-        let mut others: Vec<String> = sessions.map(|session| session.id).collect();
+    ) -> Authorized<Vec<String>> {
         let mut tables = self.tables();
-        others.retain(|id| id != keep && tables.revoke(id, reason, act.at));
-        Ok(others)
+        if let Err(denied) = tables.check(act) {
+            return Ok(Err(denied));
+        }
+        let sessions = tables.sessions.values();
+        let others = sessions.filter(|session| session.user_id == user_id && session.id != keep);
+        let mut others: Vec<String> = others.map(|session| session.id.clone()).collect();
+        others.retain(|id| tables.revoke(id, reason, act.at));
+        Ok(Ok(others))
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

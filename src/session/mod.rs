@@ -4,6 +4,7 @@
 //! store only executes what the rule decided.
 
 mod act;
+mod authority;
 mod login;
 mod memory;
 mod mint;
@@ -19,6 +20,7 @@ mod sync;
 pub use async_trait::async_trait;
 
 pub use self::act::Act;
+pub use self::authority::{Authority, Denied};
 pub use self::login::{Device, Login};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
@@ -27,5 +29,6 @@ pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, Sessio
 pub use self::seed::Seed;
 pub use self::service::{Refreshed, Reissued, SessionError, Sessions};
 pub use self::store::{
-    Advanced, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
+    Advanced, Authorized, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError,
+    Subject,
 };

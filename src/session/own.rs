@@ -9,7 +9,8 @@ use crate::clock::Timestamp;
 use crate::token::Freshness;
 
 impl Sessions {
-    /// A user's sessions that go on, the latest login first.
+    /// A user's sessions that go on, the latest login first. Those that are of no use are left out: all of a disabled user,
+    /// and those from before a change of the password.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -44,8 +45,14 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
+        let Some(user) = self.subject(user_id).await? else {
+            return Ok(Vec::new());
+        };
         let mut sessions = self.inner.store.list(user_id).await?;
-        sessions.retain(|session| session.revoked.is_none() && now < self.end_of(session));
+        sessions.retain(|session| {
+            let living = session.revoked.is_none() && session.epoch >= user.epoch;
+            living && now < self.end_of(session)
+        });
         Ok(sessions)
     }
 
@@ -83,12 +90,13 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized.
     pub async fn end_own(&self, user_id: &str, sid: &str, act: &Act) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
         let found = record.is_some_and(|record| self.goes_on(&record, user_id, act.at));
-        if found {
-            self.end(sid, EndReason::Revoked, act).await?;
+        match found {
+            true => self.end(sid, EndReason::Revoked, act).await?,
+            false => self.inner.store.check(&act.ending(sid)).await??,
         }
         Ok(found)
     }
@@ -123,7 +131,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; none is ended then.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized; none is ended
+    /// then.
     pub async fn end_others(
         &self,
         user_id: &str,
@@ -137,7 +146,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; none is ended then.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized; none is ended
+    /// then.
     pub async fn end_all(&self, user_id: &str, act: &Act) -> Result<usize, SessionError> {
         self.end_many(user_id, "", EndReason::Admin, act).await
     }
@@ -153,7 +163,7 @@ impl Sessions {
             .inner
             .store
             .revoke_others(user_id, keep, reason, act)
-            .await?;
+            .await??;
         let count = ended.len();
         for id in ended {
             let subject = Revoked::Session(id);

@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::act::Act;
+use super::authority::Denied;
 use super::login::Login;
 use super::mint::{Mint, Pair};
 use super::revocation::{Revocation, Revocations, Revoked};
@@ -64,7 +65,7 @@ pub(super) struct Inner {
     pub(super) synced_at: AtomicI64,
 }
 
-/// A failure, not an answer: the client may try again and nobody is logged out.
+/// Why nothing came of it. A failure of the store is no answer: the client may try again and nobody is logged out.
 #[derive(Debug, Error)]
 pub enum SessionError {
     /// The store failed.
@@ -76,6 +77,12 @@ pub enum SessionError {
     /// The row changed under every decision.
     #[error("the session is busy")]
     Busy,
+    /// The grounds on which the request was admitted no longer hold. Nothing was written.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The user is gone, disabled, or changed since it was read for this login. No session was made.
+    #[error("the user was changed during the login")]
+    SubjectChanged,
     /// Since `SessionPolicy::stale_limit` nobody could tell what was revoked elsewhere.
     #[error("for longer than REVOCATION_STALE_LIMIT it could not be read what was revoked")]
     Stale,
@@ -146,7 +153,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if the session could not be kept or the tokens not signed.
+    /// [`SessionError::SubjectChanged`] if the user is not in the store as `subject` says: its password, roles or state were
+    /// changed since it was read. [`SessionError`] if the session could not be kept or the tokens not signed.
     pub async fn login(
         &self,
         subject: &Subject,
@@ -167,7 +175,9 @@ impl Sessions {
             ip: login.device.ip,
             revoked: None,
         };
-        self.inner.store.create(&session).await?;
+        if !self.inner.store.create(&session).await? {
+            return Err(SessionError::SubjectChanged);
+        }
         let act = Act {
             ip: session.ip.clone(),
             ..Act::at(now)
@@ -254,7 +264,12 @@ impl Sessions {
                 Ok(Refreshed::Granted(Box::new(pair)))
             }
             Decision::Reused => {
-                self.end(&record.session.id, EndReason::Reuse, act).await?;
+                // The session ends for the copy, whoever sent it and with whatever authority.
+                let act = Act {
+                    authority: None,
+                    ..act.clone()
+                };
+                self.end(&record.session.id, EndReason::Reuse, &act).await?;
                 Ok(Refreshed::Reused)
             }
             Decision::Superseded => Ok(Refreshed::Superseded),
@@ -328,9 +343,11 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed: the session is not ended.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session is another than the act's own
+    /// and the act is no longer authorized: the session is not ended.
     pub async fn end(&self, sid: &str, reason: EndReason, act: &Act) -> Result<(), SessionError> {
-        self.inner.store.revoke(sid, reason, act).await?;
+        let act = act.ending(sid);
+        self.inner.store.revoke(sid, reason, &act).await??;
         let revocation = Revocation {
             subject: Revoked::Session(sid.to_owned()),
             at: act.at,

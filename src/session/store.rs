@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::act::Act;
+use super::authority::Denied;
 use super::revocation::Revocation;
 use super::rotation::{Case, Rotation, Row};
 use super::seed::Seed;
@@ -20,7 +21,8 @@ pub struct Session {
     pub id: String,
     /// Whose.
     pub user_id: String,
-    /// The user's epoch at the login. A login that is under way while the password is changed ends up with the old one.
+    /// The user's epoch at the login, and since then for as long as the session has gone on. A session that is behind its
+    /// user counts as revoked.
     pub epoch: i64,
     /// Where the rotation of its refresh token stands.
     pub rotation: Rotation,
@@ -225,6 +227,9 @@ impl StoreError {
     }
 }
 
+/// The outcome of a write on behalf of a request: what it did, or why it was denied.
+pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
+
 /// A store of sessions, and what it knows of their users. (actix-session has a trait of the same name; this one keeps
 /// logins, not key-value state.)
 ///
@@ -236,6 +241,8 @@ impl StoreError {
 /// - A session has **expired** from `expires_at` on. That it was not used for too long is the rule's to say; only
 ///   [`touch`](Self::touch) is told since when.
 /// - No such session, or no such user, is no error: the answer is none, false, or empty.
+/// - A method that answers with [`Authorized`] calls [`Act::check`] first, in the same step, with the rows as they are then.
+///   If that is denied, it writes nothing. In a database the rows of the user and the session stay locked until the commit.
 /// - All fields of a [`Session`] are kept as they are: [`Seed::expose`] and [`Seed::from_text`], [`EndReason::word`] and
 ///   [`EndReason::from_word`] are there for columns of text.
 ///
@@ -282,8 +289,9 @@ impl StoreError {
 /// Every method gives a [`StoreError`] if the store failed. It is answered with 503, and nobody is logged out.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session, whose id is new too.
-    async fn create(&self, session: &Session) -> Result<(), StoreError>;
+    /// Keeps a new session, whose id is new too, if its user is enabled and still at the session's epoch. True if it did.
+    /// Otherwise the user was changed while the password was verified, and the login fails.
+    async fn create(&self, session: &Session) -> Result<bool, StoreError>;
 
     /// The session and its user as they are now, whether or not it goes on; none if there is no such session, or its user
     /// is gone.
@@ -295,6 +303,20 @@ pub trait SessionStore: Send + Sync {
     /// Replaces `expected` by `next`, and `last_used_at` by `act.at`, if the row still holds `expected` (all its fields), is
     /// not revoked and not expired. True if it did; a false one is read and decided again.
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
+
+    /// Checks that the act is authorized just now: for an answer that takes no write, and to refuse before work that takes long.
+    /// A write checks that in its own step.
+    async fn check(&self, act: &Act) -> Authorized<()> {
+        let Some(authority) = &act.authority else {
+            return Ok(Ok(()));
+        };
+        let user = self.subject(&authority.user_id).await?;
+        let record = match &authority.sid {
+            Some(sid) => self.load(sid).await?,
+            None => None,
+        };
+        Ok(act.check(|_| user, |_| record.map(|record| record.session)))
+    }
 
     /// Loads the session, asks the rule, and rotates if it says so; none if there is no such session, or its user is gone. A
     /// store that can do all that in one trip should.
@@ -320,7 +342,7 @@ pub trait SessionStore: Send + Sync {
 
     /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `act.at` and `reason`, and records
     /// [`Revoked::Session`](super::Revoked::Session) with it. True if it was this call that did.
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError>;
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool>;
 
     /// A user's sessions, the latest login first, those that have ended among them.
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError>;
@@ -333,7 +355,7 @@ pub trait SessionStore: Send + Sync {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Result<Vec<String>, StoreError>;
+    ) -> Authorized<Vec<String>>;
 
     /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;

@@ -31,6 +31,7 @@
 //! ```
 
 mod audit;
+mod authority;
 mod changes;
 mod connection;
 mod import;
@@ -49,7 +50,7 @@ mod users;
 mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};
-pub use self::changes::{ADMIN, Changed, UserChange};
+pub use self::changes::{ADMIN, Applied, Changed, UserChange};
 pub use self::connection::{DieselStore, StorePolicy};
 pub use self::migrations::MigrationError;
 pub use self::purge::{PurgePolicy, Purged};

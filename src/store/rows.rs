@@ -83,7 +83,7 @@ impl From<UserRow> for User {
 pub(super) struct SessionRow {
     pub(super) id: String,
     pub(super) user_id: String,
-    epoch: i64,
+    pub(super) epoch: i64,
     #[diesel(embed)]
     rotation: RotationColumns,
     seed: String,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 
 use super::audit::{EventKind, NewEvent};
+use super::authority::{Scope, lock_users};
 use super::connection::{Conn, DieselStore, on_its_own};
 use super::revocations;
 use super::rows::{SessionRow, SubjectRow};
@@ -11,7 +12,7 @@ use super::schema::{sessions, users};
 use super::swap::swap;
 use crate::clock::Timestamp;
 use crate::session::{
-    Act, Advanced, Case, EndReason, Revocation, Revoked, Rule, Session, SessionRecord,
+    Act, Advanced, Authorized, Case, EndReason, Revocation, Revoked, Rule, Session, SessionRecord,
     SessionStore, Step, StoreError, Subject,
 };
 
@@ -70,19 +71,28 @@ fn revoke(conn: &mut Conn, id: &str, reason: EndReason, act: &Act) -> QueryResul
 
 #[async_trait]
 impl SessionStore for DieselStore {
-    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let row = SessionRow::from(session);
         let act = Act {
             ip: session.ip.clone(),
             ..Act::at(session.created_at)
         };
         self.write(move |conn| {
+            let user = lock_users(conn, &[&row.user_id], false)?.pop();
+            let subject = user.map(|user| user.subject);
+            if subject.is_none_or(|subject| subject.disabled || subject.epoch != row.epoch) {
+                let event = NewEvent::new(EventKind::LoginFailed, &act).user(&row.user_id);
+                return event
+                    .detail("changed during login")
+                    .record(conn)
+                    .map(|()| false);
+            }
             let event = NewEvent::new(EventKind::Login, &act).user(&row.user_id);
             let event = event.session(&row.id);
             diesel::insert_into(sessions::table)
                 .values(&row)
                 .execute(conn)?;
-            event.record(conn)
+            event.record(conn).map(|()| true)
         })
         .await
     }
@@ -155,10 +165,16 @@ impl SessionStore for DieselStore {
         self.write_one(touch).await.map(|rows| rows == 1)
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
-        let (id, act) = (id.to_owned(), act.clone());
-        self.write(move |conn| revoke(conn, &id, reason, &act))
-            .await
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        let id = id.to_owned();
+        let scope = Scope {
+            session: Some(id.clone()),
+            ..Scope::default()
+        };
+        self.write_for(act, scope, move |conn, act, _| {
+            revoke(conn, &id, reason, act)
+        })
+        .await
     }
 
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
@@ -180,9 +196,9 @@ impl SessionStore for DieselStore {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Result<Vec<String>, StoreError> {
-        let (user_id, keep, act) = (user_id.to_owned(), keep.to_owned(), act.clone());
-        self.write(move |conn| {
+    ) -> Authorized<Vec<String>> {
+        let (user_id, keep) = (user_id.to_owned(), keep.to_owned());
+        self.write_for(act, Scope::user(&user_id), move |conn, act, _| {
             let others: Vec<String> = sessions::table
                 .filter(sessions::user_id.eq(&user_id))
                 .filter(sessions::id.ne(&keep))
@@ -191,7 +207,7 @@ impl SessionStore for DieselStore {
                 .load(conn)?;
             let mut ended = Vec::new();
             for id in others {
-                if revoke(conn, &id, reason, &act)? {
+                if revoke(conn, &id, reason, act)? {
                     ended.push(id);
                 }
             }

@@ -86,7 +86,7 @@ impl fmt::Display for Username {
 }
 
 /// A user as kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct User {
     /// What tokens say of it.
     pub subject: Subject,

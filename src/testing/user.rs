@@ -127,7 +127,7 @@ impl TestUser {
     ///
     /// Where they are recorded, tokens say what the store knows of the user, with these roles if any were given. A user whom
     /// the store does not know is taken to be called like its id; [`Testing::with_sessions`] makes its store know it, and a
-    /// store of your own must, or the first refresh or reissue ends the session.
+    /// store of your own must, or the login fails.
     ///
     /// # Errors
     ///

@@ -331,6 +331,12 @@ impl Tokens {
         self.generation.load().decode(self, token, now)
     }
 
+    /// Checks the times of a token that was verified a while ago.
+    #[cfg(feature = "server")]
+    pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
+        members::check_times_again(claims, now, self.policy.leeway)
+    }
+
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
     ///
     /// ```

@@ -1,7 +1,8 @@
 //! Who and what is behind a request: the device for the list of sessions, the act for the audit trail.
 
-use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
@@ -10,8 +11,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use super::auth::Auth;
 use super::proxies::client_ip;
 use super::rejection::Rejection;
+use super::under_way::UnderWay;
 use super::verify::Verified;
-use crate::session::{Act, Device};
+use crate::session::{Act, Authority, Device};
 
 /// What is kept of a `User-Agent`, in characters.
 const ENOUGH: usize = 256;
@@ -48,8 +50,8 @@ fn ip(request: &HttpRequest) -> Option<String> {
     client_ip(request).map(|address| address.to_string())
 }
 
-/// What is done by this request: now, from the client's address ([`client_ip`]), by the user of its access token if a guard has verified
-/// one. So in a handler's signature it stands behind the guard.
+/// What is done by this request: now, from the client's address ([`client_ip`]), by the user and with the [`Authority`] of its
+/// access token if a guard has verified one. So in a handler's signature it stands behind the guard.
 ///
 /// ```
 /// use actix_web::FromRequest;
@@ -74,23 +76,36 @@ fn ip(request: &HttpRequest) -> Option<String> {
 /// ```
 impl FromRequest for Act {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Acting;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Auth::of(request).map(|auth| act(auth, request)))
+        Acting(request.clone())
+    }
+}
+
+/// The extractor's future: done when the guards before it are.
+#[derive(Debug)]
+pub struct Acting(HttpRequest);
+
+impl Future for Acting {
+    type Output = Result<Act, Rejection>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let act = || Auth::of(&self.0).map(|auth| act(auth, &self.0));
+        UnderWay::poll_over(&self.0, cx).map(|()| act())
     }
 }
 
 pub(super) fn act(auth: &Auth, request: &HttpRequest) -> Act {
+    let extensions = request.extensions();
+    let verified = extensions.get::<Rc<Verified>>();
+    let authority = verified.map(|verified| Authority::of(&verified.claims));
     Act {
         at: auth.now(),
-        by: actor(request),
+        by: authority
+            .as_ref()
+            .map(|authority| authority.user_id.clone()),
         ip: ip(request),
+        authority,
     }
-}
-
-fn actor(request: &HttpRequest) -> Option<String> {
-    let extensions = request.extensions();
-    let verified = extensions.get::<Rc<Verified>>()?;
-    Some(verified.claims.sub().to_owned())
 }

@@ -44,6 +44,8 @@
 //! #     .route("/admin", web::get().to(admins_only));
 //! ```
 
+#[cfg(feature = "server")]
+mod again;
 mod auth;
 pub(crate) mod body;
 mod builder;
@@ -64,6 +66,7 @@ mod rejection;
 mod require;
 mod respond;
 mod token_loaders;
+mod under_way;
 mod verify;
 mod verifying;
 
@@ -71,7 +74,7 @@ pub use self::auth::{Auth, WebPolicy};
 pub use self::builder::AuthBuilder;
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::csrf::CsrfPolicy;
-pub use self::device::device;
+pub use self::device::{Acting, device};
 pub use self::extract::{Access, AnyToken, CurrentUser, Extracting, Fresh, MaybeAccess, Refresh};
 #[cfg(feature = "identity")]
 pub use self::identity::identity_bridge;

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use super::rejection::Rejection;
-use crate::session::{End, SessionError, StoreError};
+use crate::session::{Denied, End, SessionError, StoreError};
 use crate::token::{IssueError, TokenError};
 
 impl Rejection {
@@ -66,6 +66,15 @@ impl Rejection {
             "Token has been revoked",
         )
         .hint("Refresh; if the session is over, log in again.")
+    }
+
+    /// The answer to a wrong password, and to all that a login must not tell apart from it.
+    pub(crate) fn bad_credentials() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "bad_credentials",
+            "Bad username or password",
+        )
     }
 
     pub(super) fn not_fresh() -> Self {
@@ -160,6 +169,28 @@ impl From<SessionError> for Rejection {
                 Self::unavailable(error)
             }
             SessionError::Issue(error) => error.into(),
+            SessionError::Denied(denied) => denied.into(),
+            // As to a wrong password, which by now it may be.
+            SessionError::SubjectChanged => Self::bad_credentials(),
+        }
+    }
+}
+
+impl From<Denied> for Rejection {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Ended(end) => end.into(),
+            Denied::TokenRevoked => Self::revoked(),
+            Denied::RoleMissing("admin") => Self::new(
+                StatusCode::FORBIDDEN,
+                "admin_required",
+                "Only admins may do this",
+            ),
+            Denied::RoleMissing(role) => Self::new(
+                StatusCode::FORBIDDEN,
+                "role_required",
+                format!("Only users with the role {role} may do this"),
+            ),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::body::{self, Body};
 use super::loaders::{Failure, LoadedUser};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
+use super::under_way::UnderWay;
 use super::verifying::Verifying;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
@@ -285,7 +286,7 @@ impl Auth {
 
     /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
     /// revoked is only remembered for so long.
-    fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+    pub(super) fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
         let Some(sessions) = self.sessions() else {
             return Ok(());
         };
@@ -362,13 +363,16 @@ impl Auth {
             return Verifying::done(verified);
         }
         let (auth, request) = (self.clone(), request.clone());
+        let under_way = UnderWay::begin(&request);
         if !matters {
             return Verifying::later(async move {
+                let _under_way = under_way;
                 auth.verify_in(&request, guard, &Body::Unread).await
             });
         }
         let (mut taken, hand_on) = body::borrow(payload);
         Verifying::later(async move {
+            let _under_way = under_way;
             let verified = auth.verify_with_body(&request, &mut taken, guard).await;
             hand_on.give_back(taken);
             verified

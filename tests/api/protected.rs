@@ -504,9 +504,10 @@ fn a_user_is_found_by_the_very_id_and_by_nothing_like_it(on: Backend) {
         assert!(!sessions.body.contains("127.0.0.1"), "{sessions:?}");
         let change = json!({ "current_password": ADA.1, "new_password": "another horse" });
         let change = app.post("/account/password").bearer(&forged).json(change);
+        // The session that the token names is not that user's.
         change
             .send()
-            .refused(403, "wrong_password", "The password is wrong");
+            .refused(401, "session_revoked", "Token has been revoked");
     }
 }
 

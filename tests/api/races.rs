@@ -84,7 +84,7 @@ fn many_logins(app: &TestApp, count: usize) -> Vec<Bearer<'_>> {
                 id,
                 ..login.clone()
             };
-            store.create(&session).await.unwrap();
+            assert!(store.create(&session).await.unwrap());
         }
     });
     let of_session = |token: &str, number: usize| {

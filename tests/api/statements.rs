@@ -1,77 +1,14 @@
 //! What a request costs: the SQL statements that it sends, counted where Diesel sends them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 
 use serde_json::json;
 
+use crate::support::recorder::{recorded_app, sent};
 use crate::support::{ADA, Backend, TestApp};
-
-/// The statements of each database, by its URL.
-static SENT: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
-
-/// One for each connection; it learns its database when the connection is made.
-#[derive(Default)]
-struct Recorder {
-    database: String,
-}
-
-impl Instrumentation for Recorder {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => {
-                // Without what the store adds for libpq.
-                self.database = url.split('?').next().unwrap_or_default().to_owned();
-            }
-            InstrumentationEvent::StartQuery { query, .. } => {
-                let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
-                sent.entry(self.database.clone())
-                    .or_default()
-                    .push(query.to_string());
-            }
-            _ => {}
-        }
-    }
-}
-
-fn recorded_app(on: Backend) -> TestApp {
-    set_default_instrumentation(|| Some(Box::<Recorder>::default())).unwrap();
-    on.app().with_ada()
-}
-
-/// The verbs of what was sent meanwhile: without the pool's pings and set-up and the reading of other replicas' revocations,
-/// which no request causes.
-fn sent<T>(app: &TestApp, work: impl FnOnce() -> T) -> Vec<String> {
-    let url = app.database().url();
-    let url = url.trim_start_matches("sqlite://");
-    let all = || {
-        SENT.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(url)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let before = all().len();
-    work();
-    let of_requests = |statement: &&String| {
-        let read_revocations = statement.starts_with("SELECT") && statement.contains("revocations");
-        !read_revocations
-            && !statement.starts_with("SELECT 1")
-            && !statement.contains("PRAGMA")
-            && !statement.starts_with("SET ")
-    };
-    let verb = |statement: &String| statement.split_whitespace().next().unwrap().to_owned();
-    all()
-        .iter()
-        .skip(before)
-        .filter(of_requests)
-        .map(verb)
-        .collect()
-}
 
 /// What each request sent, in the order of docs/operating.md.
 fn counted(on: Backend) -> Vec<(&'static str, Vec<String>)> {

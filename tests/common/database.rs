@@ -83,6 +83,22 @@ impl Database {
         rows.into_iter().map(|row| row.n).collect()
     }
 
+    /// Opens a transaction past the server. On SQLite nobody else writes until it is over.
+    pub(crate) fn begin(&self) -> Box<dyn SimpleConnection> {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = self.sqlite();
+                connection.batch_execute("BEGIN IMMEDIATE").unwrap();
+                Box::new(connection)
+            }
+            Self::Postgres(_) => {
+                let mut connection = self.postgres();
+                connection.batch_execute("BEGIN").unwrap();
+                Box::new(connection)
+            }
+        }
+    }
+
     fn sqlite(&self) -> SqliteConnection {
         let file = self.url();
         let mut connection =

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, EndReason, Login, MemoryStore, Pair, Refreshed, Revocation, Session, SessionError,
-    SessionPolicy, SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
+    Act, Authorized, EndReason, Login, MemoryStore, Pair, Refreshed, Revocation, Session,
+    SessionError, SessionPolicy, SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -63,7 +63,7 @@ impl Counting {
 
 #[async_trait]
 impl SessionStore for Counting {
-    async fn create(&self, session: &Session) -> Result<(), StoreError> {
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         self.store.create(session).await
     }
 
@@ -93,7 +93,7 @@ impl SessionStore for Counting {
         self.store.touch(id, now, idle_since).await
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         self.store.revoke(id, reason, act).await
     }
@@ -108,7 +108,7 @@ impl SessionStore for Counting {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Authorized<Vec<String>> {
         self.store.revoke_others(user_id, keep, reason, act).await
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    Act, Case, EndReason, MemoryStore, Revocation, Revoked, Rotation, Rule, Seed, Session,
-    SessionRecord, SessionStore, Step, Subject,
+    Act, Authority, Case, Denied, End, EndReason, MemoryStore, Revocation, Revoked, Rotation, Rule,
+    Seed, Session, SessionRecord, SessionStore, Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -84,7 +84,7 @@ impl Fixture {
 
     async fn session(&self, id: &str) -> Session {
         let session = self.new_session(id);
-        self.store.create(&session).await.unwrap();
+        assert!(self.store.create(&session).await.unwrap());
         session
     }
 
@@ -278,6 +278,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
             .revoke("s", EndReason::Logout, &Act::at(at(5)))
             .await
             .unwrap()
+            .unwrap()
     );
     assert!(
         !on.store
@@ -323,17 +324,20 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
             .revoke("s", EndReason::Reuse, &Act::at(at(5)))
             .await
             .unwrap()
+            .unwrap()
     );
     assert!(
         !on.store
             .revoke("s", EndReason::Logout, &Act::at(at(6)))
             .await
             .unwrap()
+            .unwrap()
     );
     assert!(
         !on.store
             .revoke("t", EndReason::Logout, &Act::at(at(6)))
             .await
+            .unwrap()
             .unwrap()
     );
     assert_eq!(on.load("s").await.revoked, Some((at(5), EndReason::Reuse)));
@@ -347,11 +351,12 @@ async fn a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s(on: Fix
             created_at: at(when),
             ..on.new_session(id)
         };
-        on.store.create(&session).await.unwrap();
+        assert!(on.store.create(&session).await.unwrap());
     }
     on.store
         .revoke("c", EndReason::Logout, &Act::at(at(5)))
         .await
+        .unwrap()
         .unwrap();
     let ids = |sessions: Vec<Session>| {
         let ids = sessions.into_iter().map(|session| session.id);
@@ -371,13 +376,14 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
     on.store
         .revoke("d", EndReason::Logout, &Act::at(at(4)))
         .await
+        .unwrap()
         .unwrap();
     let act = Act::at(at(5));
     let others = || {
         on.store
             .revoke_others(&on.subject.id, "b", EndReason::Revoked, &act)
     };
-    let mut ended = others().await.unwrap();
+    let mut ended = others().await.unwrap().unwrap();
     ended.sort();
     assert_eq!(ended, ["a", "c"]);
     assert_eq!(
@@ -388,11 +394,88 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
     assert_eq!(on.load("d").await.revoked, Some((at(4), EndReason::Logout)));
     let recorded = on.store.revocations_since(at(5)).await.unwrap();
     assert!(recorded.len() == 2 && recorded.contains(&revocation("c", at(5))));
-    assert!(others().await.unwrap().is_empty(), "done once");
+    assert!(others().await.unwrap().unwrap().is_empty(), "done once");
     let nobody = on
         .store
         .revoke_others("nobody", "b", EndReason::Revoked, &act);
-    assert!(nobody.await.unwrap().is_empty());
+    assert!(nobody.await.unwrap().unwrap().is_empty());
+}
+
+async fn a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for(on: Fixture) {
+    let behind = Session {
+        epoch: -1,
+        ..on.new_session("s")
+    };
+    let ahead = Session {
+        epoch: 1,
+        ..on.new_session("t")
+    };
+    let nobody_s = Session {
+        user_id: "nobody".to_owned(),
+        ..on.new_session("u")
+    };
+    for session in [behind, ahead, nobody_s] {
+        assert!(!on.store.create(&session).await.unwrap());
+        assert_eq!(on.store.load(&session.id).await.unwrap(), None);
+    }
+    assert!(on.store.list(&on.subject.id).await.unwrap().is_empty());
+}
+
+async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
+    for id in ["own", "ended", "other"] {
+        on.session(id).await;
+    }
+    let authority = Authority {
+        user_id: on.subject.id.clone(),
+        sid: Some("own".to_owned()),
+        epoch: Some(0),
+        role: Some("author"),
+    };
+    let act = |authority: &Authority, seconds| Act {
+        authority: Some(authority.clone()),
+        ..Act::at(at(seconds))
+    };
+    let first = act(&authority, 5);
+    let end = on.store.revoke("ended", EndReason::Logout, &first).await;
+    assert_eq!(end.unwrap(), Ok(true));
+    let of = |sid: &str| Authority {
+        sid: Some(sid.to_owned()),
+        ..authority.clone()
+    };
+    let epoch = Authority {
+        epoch: Some(-1),
+        ..authority.clone()
+    };
+    let role = Authority {
+        role: Some("auth"),
+        ..authority.clone()
+    };
+    let somebody = Authority {
+        user_id: "nobody".to_owned(),
+        ..authority.clone()
+    };
+    for (act, denied) in [
+        (act(&of("ended"), 6), Denied::Ended(End::Revoked)),
+        (act(&of("no session"), 6), Denied::Ended(End::Unknown)),
+        (act(&somebody, 6), Denied::Ended(End::Unknown)),
+        (act(&authority, 1000), Denied::Ended(End::Expired)),
+        (act(&epoch, 6), Denied::TokenRevoked),
+        (act(&role, 6), Denied::RoleMissing("auth")),
+    ] {
+        let one = on.store.revoke("other", EndReason::Revoked, &act);
+        assert_eq!(one.await.unwrap(), Err(denied));
+        let all = on
+            .store
+            .revoke_others(&on.subject.id, "", EndReason::Revoked, &act);
+        assert_eq!(all.await.unwrap(), Err(denied));
+    }
+    assert_eq!(on.load("other").await.revoked, None);
+    assert_eq!(on.store.revocations_since(at(6)).await.unwrap(), []);
+    let act = act(&authority, 6);
+    let all = on
+        .store
+        .revoke_others(&on.subject.id, "own", EndReason::Revoked, &act);
+    assert_eq!(all.await.unwrap(), Ok(vec!["other".to_owned()]));
 }
 
 async fn revocations_are_read_from_an_instant_on(on: Fixture) {
@@ -401,6 +484,7 @@ async fn revocations_are_read_from_an_instant_on(on: Fixture) {
         on.store
             .revoke(id, EndReason::Admin, &Act::at(at(when)))
             .await
+            .unwrap()
             .unwrap();
     }
     let all = on.store.revocations_since(at(10)).await.unwrap();
@@ -455,6 +539,7 @@ async fn of_a_step_and_a_revocation_the_revocation_stands(on: Fixture) {
                 .revoke(&revoke_id, EndReason::Logout, &Act::at(at(1)))
                 .await
                 .unwrap()
+                .unwrap()
         });
         let (_, revoked) = (rotate.await.unwrap(), revoke.await.unwrap());
         assert!(revoked);
@@ -498,6 +583,8 @@ contract!(
     a_session_is_revoked_once_and_recorded_once,
     a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s,
     all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,
+    a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for,
+    what_is_no_longer_authorized_is_not_done,
     revocations_are_read_from_an_instant_on,
     a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked,
     of_many_steps_at_once_one_is_taken,

@@ -12,7 +12,7 @@ use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::Act;
 use tokenpair::store::{
-    DatabaseUrl, DieselStore, EventQuery, NewUser, StorePolicy, UserChange, UserError, Username,
+    DatabaseUrl, DieselStore, EventQuery, NewUser, StorePolicy, UserError, Username,
 };
 
 use crate::database::{Backend, Database};
@@ -63,16 +63,19 @@ async fn what_is_queued_together_is_committed_together_and_answered_each_for_its
 
     // All wait for another connection, which lets them write once the last of them is in the queue.
     let mut other = SqliteConnection::establish(file).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON users WHEN NEW.username = 'nobody' \
+                  BEGIN SELECT RAISE(ABORT, 'nobody has this name'); END";
+    other.batch_execute(refuse).unwrap();
     let before = commits();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let act = Act::at(Timestamp::from_unix(1_800_000_000));
     let names = ["ada", "grace", "ADA", "joan", "radia", "Joan", "barbara"];
     let created = join_all(names.map(|name| store.create_user(new_user(name), &act)));
-    let change = store.change_user("nobody", UserChange::Disable, &act);
+    let refused = store.create_user(new_user("nobody"), &act);
     let release = async { other.batch_execute("COMMIT").unwrap() };
-    let ((created, changed), ()) = join(join(created, change), release).await;
+    let ((created, refused), ()) = join(join(created, refused), release).await;
 
-    assert!(changed.is_err(), "there is no such user");
+    assert!(matches!(refused, Err(UserError::Store(_))), "{refused:?}");
     let taken = created
         .iter()
         .map(|made| matches!(made, Err(UserError::Taken)));

@@ -117,11 +117,11 @@ pub(super) async fn change_password(
     let sid = user.claims().sid.as_deref();
     let sid = sid.ok_or(TokenError::Missing("sid".into()))?;
     let passwords = (wanted.current, wanted.new);
-    let revocation = state
+    let changed = state
         .accounts
         .change_password(id, sid, passwords, &act)
         .await?;
-    state.sessions.note(&revocation);
+    state.note(&changed);
     let pair = state.sessions.renew(id, sid, act.at).await?;
     let pair = pair.ok_or(End::Revoked)?;
     Ok(granted(
@@ -149,7 +149,7 @@ pub(super) async fn delete(
     let deleted = state
         .accounts
         .delete(user.identity(), confirmed.password, &act);
-    state.sessions.note(&deleted.await?);
+    state.note(&deleted.await?);
     let mut response = HttpResponse::Ok().json(Message::of("Account deleted"));
     state.auth.cookies().unset_all(response.headers_mut());
     Ok(response)

@@ -1,7 +1,6 @@
 //! `/admin/users`: what an admin does with other users. Whether one is an admin is the database's to say, at every
 //! request.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::Value;
@@ -11,8 +10,8 @@ use crate::server::State;
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, bad};
 use crate::server::openapi::{Ended, Problem};
-use crate::session::{Act, Revocation};
-use crate::store::{ADMIN, Page, Role, User, UserChange};
+use crate::session::{Act, SessionStore};
+use crate::store::{ADMIN, Applied, Page, Role, User, UserChange};
 use crate::web::{Access, Rejection};
 
 /// A user, as an admin sees it.
@@ -64,10 +63,11 @@ impl From<User> for Listed {
 )]
 pub(super) async fn users(
     state: web::Data<State>,
-    user: Access,
+    _: Access,
+    act: Act,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&user).await?;
+    state.admit_admin(&act).await?;
     let Query { search, page } = Query::of(&request)?;
     let found = state.store.search_users(&search, page).await;
     let (users, total) = found?;
@@ -130,6 +130,17 @@ pub(super) struct Patch {
     roles: Option<Vec<String>>,
 }
 
+impl Patch {
+    fn changes(self) -> Vec<UserChange> {
+        let state = self.disabled.map(|disabled| match disabled {
+            true => UserChange::Disable,
+            false => UserChange::Enable,
+        });
+        let roles = self.roles.map(UserChange::Roles);
+        roles.into_iter().chain(state).collect()
+    }
+}
+
 impl FromFields for Patch {
     fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
         let patch = Self {
@@ -186,29 +197,17 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
 )]
 pub(super) async fn change(
     state: web::Data<State>,
-    user: Access,
+    _: Access,
     act: Act,
     id: web::Path<String>,
     Body(patch): Body<Patch>,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&user).await?;
-    find(&state, &id).await?;
-    if let Some(roles) = patch.roles {
-        apply(&state, &id, UserChange::Roles(roles), &act).await?;
-    }
-    match patch.disabled {
-        Some(true) => apply(&state, &id, UserChange::Disable, &act).await?,
-        Some(false) => state.store.enable_user(&id, &act).await?,
-        None => {}
-    }
-    Ok(HttpResponse::Ok().json(Listed::from(find(&state, &id).await?)))
-}
-
-async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result<(), Rejection> {
-    let changed = state.store.change_user(id, change, act).await;
-    let revocation: Result<Revocation, AccountError> = changed?.try_into();
-    state.sessions.note(&revocation?);
-    Ok(())
+    let act = act.needing(ADMIN);
+    let changed = state.store.change_user(&id, patch.changes(), &act);
+    let changed: Result<Applied, AccountError> = changed.await?.try_into();
+    let changed = changed?;
+    state.note(&changed);
+    Ok(HttpResponse::Ok().json(Listed::from(changed.user)))
 }
 
 /// Ends all of a user's sessions.
@@ -221,38 +220,21 @@ async fn apply(state: &State, id: &str, change: UserChange, act: &Act) -> Result
 )]
 pub(super) async fn end_sessions(
     state: web::Data<State>,
-    user: Access,
+    _: Access,
     act: Act,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&user).await?;
-    find(&state, &id).await?;
-    let ended = state.sessions.end_all(&id, &act).await?;
+    state.admit_admin(&act).await?;
+    let found = state.store.user_by_id(&id).await?;
+    found.ok_or(AccountError::NoSuchUser)?;
+    let ended = state.sessions.end_all(&id, &act.needing(ADMIN)).await?;
     Ok(HttpResponse::Ok().json(Ended::of("Sessions ended", ended)))
 }
 
-async fn find(state: &State, id: &str) -> Result<User, Rejection> {
-    let found = state.store.user_by_id(id).await?;
-    found.ok_or_else(|| {
-        Rejection::new(StatusCode::NOT_FOUND, "user_not_found", "No such user")
-            .hint("GET /admin/users lists all.")
-    })
-}
-
 impl State {
-    /// Admits a user who is an admin now, whatever its token says of roles.
-    pub(super) async fn admit_admin(&self, user: &Access) -> Result<(), Rejection> {
-        let found = self.store.user_by_id(user.identity()).await?;
-        let subject = found
-            .map(|user| user.subject)
-            .filter(|subject| !subject.disabled);
-        if subject.is_some_and(|subject| subject.roles.iter().any(|role| role == ADMIN)) {
-            return Ok(());
-        }
-        Err(Rejection::new(
-            StatusCode::FORBIDDEN,
-            "admin_required",
-            "Only admins may do this",
-        ))
+    /// Admits an act of a user who is an admin now, whatever its token says of roles.
+    pub(super) async fn admit_admin(&self, act: &Act) -> Result<(), Rejection> {
+        let act = act.clone().needing(ADMIN);
+        Ok(self.store.check(&act).await??)
     }
 }

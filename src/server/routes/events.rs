@@ -10,6 +10,7 @@ use super::admin::whole;
 use crate::server::State;
 use crate::server::body::bad;
 use crate::server::openapi::Problem;
+use crate::session::Act;
 use crate::store::{Event, EventKind, EventQuery};
 use crate::web::{Access, Rejection};
 
@@ -79,10 +80,11 @@ impl ToSchema for Kind {}
 )]
 pub(super) async fn events(
     state: web::Data<State>,
-    user: Access,
+    _: Access,
+    act: Act,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&user).await?;
+    state.admit_admin(&act).await?;
     let query = asked_for(&request)?;
     let page = usize::try_from(query.limit).unwrap_or_default();
     // One more than is shown, which tells whether there is a next page.

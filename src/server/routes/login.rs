@@ -14,7 +14,7 @@ use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::openapi::Problem;
 use crate::server::{State, browser};
-use crate::session::{Act, Login, Subject};
+use crate::session::{Act, Login, Pair};
 use crate::settings::Registration;
 use crate::web::{Auth, Location, Rejection, device};
 
@@ -149,37 +149,31 @@ pub(super) async fn login(
     act: Act,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
-    let LoginRequest {
-        credentials,
-        remember,
-        answer,
-    } = wanted;
-    let user = match authenticate(&state, credentials, &act).await {
-        Ok(user) => user,
+    let answer = wanted.answer;
+    match log_in(&state, &request, wanted, &act).await {
+        Ok(pair) => Ok(granted(&state.auth, &pair, Done::Login, answer)),
         Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
-            return Ok(public::login_page(&rejection));
+            Ok(public::login_page(&rejection))
         }
-        Err(rejection) => return Err(rejection),
-    };
-    let login = Login {
-        remember: remember.unwrap_or(state.auth.policy().remember),
-        device: device(&request),
-    };
-    let pair = state.auth.log_in(&user, login).await?;
-    Ok(granted(&state.auth, &pair, Done::Login, answer))
+        Err(rejection) => Err(rejection),
+    }
 }
 
-async fn authenticate(state: &State, given: Credentials, act: &Act) -> Result<Subject, Rejection> {
-    let user = state
-        .accounts
-        .authenticate(&given.username, given.password, act);
-    user.await?.ok_or_else(|| {
-        Rejection::new(
-            StatusCode::UNAUTHORIZED,
-            "bad_credentials",
-            "Bad username or password",
-        )
-    })
+async fn log_in(
+    state: &State,
+    request: &HttpRequest,
+    wanted: LoginRequest,
+    act: &Act,
+) -> Result<Pair, Rejection> {
+    let Credentials { username, password } = wanted.credentials;
+    let user = state.accounts.authenticate(&username, password, act);
+    let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
+    let remember = wanted.remember;
+    let login = Login {
+        remember: remember.unwrap_or(state.auth.policy().remember),
+        device: device(request),
+    };
+    state.auth.log_in(&user, login).await
 }
 
 fn unknown_answer(cookies: bool, body: bool) -> Rejection {
@@ -222,6 +216,11 @@ impl From<AccountError> for Rejection {
             AccountError::LastAdmin => {
                 refuse(StatusCode::CONFLICT, "last_admin").hint("Make another user an admin first.")
             }
+            AccountError::NoSuchUser => {
+                Self::new(StatusCode::NOT_FOUND, "user_not_found", "No such user")
+                    .hint("GET /admin/users lists all.")
+            }
+            AccountError::Denied(denied) => (*denied).into(),
             AccountError::Password(PasswordError::Bcrypt(_) | PasswordError::Foreign(_)) => {
                 Self::internal(error)
             }

@@ -11,6 +11,7 @@ mod cluster;
 mod database;
 #[path = "../../common/exchange.rs"]
 mod exchange;
+mod held;
 #[path = "../../common/jar.rs"]
 mod jar;
 pub(crate) mod jwt;
@@ -21,6 +22,7 @@ pub(crate) mod pair;
 mod patience;
 #[path = "../../common/python.rs"]
 pub(crate) mod python;
+pub(crate) mod recorder;
 mod wire;
 
 pub(crate) use app::{START, TestApp, block_on};
@@ -28,6 +30,7 @@ pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
+pub(crate) use held::Held;
 pub(crate) use jar::{Jar, Tabs};
 pub(crate) use patience::within;
 pub(crate) use wire::Wire;

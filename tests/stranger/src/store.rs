@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore, Step, StoreError,
-    Subject, async_trait,
+    Act, Authorized, Denied, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore,
+    Step, StoreError, Subject, async_trait,
 };
 
 /// This app's idea of a user.
@@ -100,6 +100,11 @@ impl Maps {
         (session.revoked.is_none() && now < session.expires_at).then_some(session)
     }
 
+    fn check(&self, act: &Act) -> Result<(), Denied> {
+        let user = |id: &str| self.account(id).map(Account::subject);
+        act.check(user, |sid| self.sessions.get(sid).cloned())
+    }
+
     fn end(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
         let Some(session) = self.sessions.get_mut(id) else {
             return false;
@@ -118,11 +123,14 @@ impl Maps {
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn create(&self, session: &Session) -> Result<(), StoreError> {
-        self.maps()?
-            .sessions
-            .insert(session.id.clone(), session.clone());
-        Ok(())
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        let mut maps = self.maps()?;
+        let account = maps.account(&session.user_id);
+        let same = account.is_some_and(|it| it.version == session.epoch && !it.banned);
+        if same {
+            maps.sessions.insert(session.id.clone(), session.clone());
+        }
+        Ok(same)
     }
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
@@ -169,8 +177,9 @@ impl SessionStore for Store {
         }
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Result<bool, StoreError> {
-        Ok(self.maps()?.end(id, reason, act.at))
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        let mut maps = self.maps()?;
+        Ok(maps.check(act).map(|()| maps.end(id, reason, act.at)))
     }
 
     async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
@@ -187,15 +196,18 @@ impl SessionStore for Store {
         keep: &str,
         reason: EndReason,
         act: &Act,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Authorized<Vec<String>> {
         let mut maps = self.maps()?;
+        if let Err(denied) = maps.check(act) {
+            return Ok(Err(denied));
+        }
         let own = maps
             .sessions
             .values()
             .filter(|session| session.user_id == user_id);
         let mut others: Vec<String> = own.map(|session| session.id.clone()).collect();
         others.retain(|id| id != keep && maps.end(id, reason, act.at));
-        Ok(others)
+        Ok(Ok(others))
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

@@ -1,0 +1,181 @@
+//! [`Authority`]: the grounds on which a request was admitted. A store checks them again in the step that writes.
+//!
+//! A guard verifies a token before the rest of the request has come, and a handler may work for a while before it
+//! writes. By then the session may have ended, or the user may have been changed. A write that does not look again
+//! would undo what another request did in between.
+
+use thiserror::Error;
+
+use super::act::Act;
+use super::rotation::End;
+use super::store::{Session, Subject};
+use crate::token::Claims;
+
+/// The grounds on which a request was admitted.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::session::{Act, Authority, Denied, End, EndReason, SessionError};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let pair = sessions.login(&ada, Login::default(), now).await?;
+/// # let claims = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
+/// // The extractor of `Act` makes this of a verified token.
+/// let act = Act { authority: Some(Authority::of(&claims)), ..Act::at(now) };
+/// let denied = sessions.end_all("1", &act.clone().needing("admin")).await;
+/// assert!(matches!(denied, Err(SessionError::Denied(Denied::RoleMissing("admin")))));
+///
+/// let sid = claims.sid.as_deref().unwrap_or_default();
+/// sessions.end(sid, EndReason::Logout, &Act::at(now)).await?;
+/// let denied = sessions.end_others("1", sid, &act).await;
+/// assert!(matches!(denied, Err(SessionError::Denied(Denied::Ended(End::Revoked)))));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Authority {
+    /// The user whose access token was verified.
+    pub user_id: String,
+    /// The session of the token. `None` for a token of another server, which has no session.
+    pub sid: Option<String>,
+    /// The user's epoch at which the token was made. `None` if the token does not say.
+    pub epoch: Option<i64>,
+    /// The role that the user has to hold. `None` if the request needs no role.
+    pub role: Option<&'static str>,
+}
+
+/// Why a write on behalf of a request was not made. Nothing was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Denied {
+    /// The session is over, or its user is disabled or gone.
+    #[error("the session is over")]
+    Ended(End),
+    /// The token is older than a change of its user's password, roles or state. Its session goes on.
+    #[error("the token is from before a change of its user")]
+    TokenRevoked,
+    /// The user does not hold this role.
+    #[error("the user lacks the role {0}")]
+    RoleMissing(&'static str),
+}
+
+impl Authority {
+    /// Returns the authority of a verified access token. It needs no role.
+    pub fn of(claims: &Claims) -> Self {
+        Self {
+            user_id: claims.sub().to_owned(),
+            sid: claims.sid.clone(),
+            epoch: claims.epoch,
+            role: None,
+        }
+    }
+
+    /// The rule. A user of another server that is unknown here has nothing here that it could write to.
+    fn check(
+        &self,
+        user: Option<&Subject>,
+        session: Option<&Session>,
+        act: &Act,
+    ) -> Result<(), Denied> {
+        let Some(user) = user else {
+            return match (&self.sid, self.role) {
+                (Some(_), _) => Err(Denied::Ended(End::Unknown)),
+                (None, Some(role)) => Err(Denied::RoleMissing(role)),
+                (None, None) => Ok(()),
+            };
+        };
+        if user.disabled {
+            return Err(Denied::Ended(End::UserDisabled));
+        }
+        if self.sid.is_some() {
+            let own = session.filter(|session| session.user_id == user.id);
+            let session = own.ok_or(Denied::Ended(End::Unknown))?;
+            if session.revoked.is_some() || session.epoch < user.epoch {
+                return Err(Denied::Ended(End::Revoked));
+            }
+            if act.at >= session.expires_at {
+                return Err(Denied::Ended(End::Expired));
+            }
+        }
+        // A verified password is covered too: it never changes without the epoch. Its hash does, when the server makes it
+        // anew, so the hash itself is not compared.
+        if self.epoch.is_some_and(|epoch| epoch < user.epoch) {
+            return Err(Denied::TokenRevoked);
+        }
+        match self.role {
+            Some(role) if !user.roles.iter().any(|held| held == role) => {
+                Err(Denied::RoleMissing(role))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Act {
+    /// Checks that the act is still authorized, by the rows of its user and its session as they are in the step that
+    /// writes. An act without an authority always is. Each lookup is given the id.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// use tokenpair::session::{Act, Authority, Denied, End, Subject};
+    ///
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 4, disabled: false };
+    /// // A token without a session, as another server makes one.
+    /// let authority = Authority { user_id: "1".into(), sid: None, epoch: Some(3), role: None };
+    /// let act = Act { authority: Some(authority), ..Act::at(now) };
+    /// let user = |id: &str| (id == ada.id).then(|| ada.clone());
+    /// assert_eq!(act.check(user, |_| None), Err(Denied::TokenRevoked));
+    /// let disabled = |_: &str| Some(Subject { disabled: true, ..ada.clone() });
+    /// assert_eq!(act.check(disabled, |_| None), Err(Denied::Ended(End::UserDisabled)));
+    /// assert_eq!(Act::of_operator(now).check(disabled, |_| None), Ok(()));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`]: the store writes nothing.
+    pub fn check(
+        &self,
+        user: impl FnOnce(&str) -> Option<Subject>,
+        session: impl FnOnce(&str) -> Option<Session>,
+    ) -> Result<(), Denied> {
+        let Some(authority) = &self.authority else {
+            return Ok(());
+        };
+        let user = user(&authority.user_id);
+        let session = authority.sid.as_deref().and_then(session);
+        authority.check(user.as_ref(), session.as_ref(), self)
+    }
+
+    /// Returns the act as one that its user may only do with this role. Without an authority it is up to [`Act::by`], and
+    /// denied if that is no user.
+    #[must_use]
+    pub fn needing(mut self, role: &'static str) -> Self {
+        let user_id = self.by.clone().unwrap_or_default();
+        let unknown = Authority {
+            user_id,
+            sid: None,
+            epoch: None,
+            role: None,
+        };
+        self.authority.get_or_insert(unknown).role = Some(role);
+        self
+    }
+
+    /// Returns the act as it ends this session. A session may always end itself: to repeat a logout does no harm.
+    pub(super) fn ending(&self, sid: &str) -> Self {
+        let own = |authority: &Authority| authority.sid.as_deref() == Some(sid);
+        let mut act = self.clone();
+        act.authority = act.authority.filter(|authority| !own(authority));
+        act
+    }
+}

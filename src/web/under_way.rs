@@ -1,0 +1,43 @@
+//! A guard that is still at work, for the extractors that stand behind it in a handler's signature.
+//!
+//! Actix begins all extractors of a handler at once. A guard that reads the body or asks a loader is not done by then, so
+//! an extractor that needs its verdict has to wait for it.
+
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use actix_web::{HttpMessage, HttpRequest};
+
+/// Lives for as long as the guard works.
+#[derive(Default)]
+pub(super) struct UnderWay(Rc<Cell<Option<Waker>>>);
+
+struct Mark(Weak<Cell<Option<Waker>>>);
+
+impl UnderWay {
+    pub(super) fn begin(request: &HttpRequest) -> Self {
+        let begun = Self::default();
+        let mark = Mark(Rc::downgrade(&begun.0));
+        request.extensions_mut().insert(mark);
+        begun
+    }
+
+    /// Ready once no guard is at work on the request.
+    pub(super) fn poll_over(request: &HttpRequest, cx: &Context<'_>) -> Poll<()> {
+        let extensions = request.extensions();
+        let at_work = extensions.get::<Mark>().and_then(|mark| mark.0.upgrade());
+        at_work.map_or(Poll::Ready(()), |waiting| {
+            waiting.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            waiting.wake();
+        }
+    }
+}

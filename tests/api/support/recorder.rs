@@ -1,0 +1,75 @@
+//! A recorder of the SQL statements that servers send, counted where Diesel sends them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+
+use super::{Backend, TestApp};
+
+/// The statements of each database, by its URL.
+static SENT: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// One for each connection; it learns its database when the connection is made.
+#[derive(Default)]
+struct Recorder {
+    database: String,
+}
+
+impl Instrumentation for Recorder {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => {
+                // Without what the store adds for libpq.
+                self.database = url.split('?').next().unwrap_or_default().to_owned();
+            }
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+                sent.entry(self.database.clone())
+                    .or_default()
+                    .push(query.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A server with Ada's account, whose statements are recorded.
+pub(crate) fn recorded_app(on: Backend) -> TestApp {
+    record();
+    on.app().with_ada()
+}
+
+/// Records the statements of every connection made from now on.
+pub(crate) fn record() {
+    set_default_instrumentation(|| Some(Box::<Recorder>::default())).unwrap();
+}
+
+/// All that was sent to this server's database since it was made.
+pub(crate) fn all_sent(app: &TestApp) -> Vec<String> {
+    let url = app.database().url();
+    let sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let sent = sent.get(url.trim_start_matches("sqlite://"));
+    sent.cloned().unwrap_or_default()
+}
+
+/// The verbs of what was sent meanwhile: without the pool's pings and set-up and the reading of other replicas' revocations,
+/// which no request causes.
+pub(crate) fn sent<T>(app: &TestApp, work: impl FnOnce() -> T) -> Vec<String> {
+    let before = all_sent(app).len();
+    work();
+    let of_requests = |statement: &&String| {
+        let read_revocations = statement.starts_with("SELECT") && statement.contains("revocations");
+        !read_revocations
+            && !statement.starts_with("SELECT 1")
+            && !statement.contains("PRAGMA")
+            && !statement.starts_with("SET ")
+    };
+    let verb = |statement: &String| statement.split_whitespace().next().unwrap().to_owned();
+    all_sent(app)
+        .iter()
+        .skip(before)
+        .filter(of_requests)
+        .map(verb)
+        .collect()
+}
