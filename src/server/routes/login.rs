@@ -164,6 +164,7 @@ pub(super) async fn login(
     let login = Login {
         remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(&request),
+        delivery: answer.into(),
     };
     let pair = state.auth.log_in(&user, login).await?;
     Ok(granted(&state.auth, &pair, Done::Login, answer))

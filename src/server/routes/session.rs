@@ -11,7 +11,7 @@ use super::not_found;
 use crate::server::browser::Trust;
 use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
-use crate::session::{Act, Pair};
+use crate::session::{Act, Delivery, Pair};
 use crate::token::{CsrfValue, Issued};
 use crate::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
@@ -32,6 +32,15 @@ impl From<Location> for Answer {
         match location {
             Location::Cookies => Self::Cookies,
             Location::Headers | Location::QueryString | Location::Json => Self::Body,
+        }
+    }
+}
+
+impl From<Answer> for Delivery {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Cookies | Answer::Page => Self::Cookies,
+            Answer::Body => Self::Body,
         }
     }
 }
