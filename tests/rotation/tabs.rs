@@ -40,15 +40,20 @@ enum Stage {
         arrived: i64,
         fast: i64,
     },
+    /// The handler is done and the row was read; that `G` was presented is about to be written.
+    Judged {
+        arrived: i64,
+        fast: i64,
+        now: i64,
+        row: Rotation,
+    },
     /// A replica has looked at its clock and is about to read the row, not for the first time if it was overtaken.
     Arrived {
-        arrived: i64,
         now: i64,
         overtaken: u8,
     },
     /// It has read the row and is about to write.
     Read {
-        arrived: i64,
         now: i64,
         overtaken: u8,
         row: Rotation,
@@ -57,21 +62,24 @@ enum Stage {
 
 impl Request {
     fn order(&self) -> (i64, i64, Purpose, Option<(i64, i64, u8)>, Option<Key>) {
-        // At work it has not been overtaken, and differs from one that has arrived by that number.
         let (stage, row) = match self.stage {
             Stage::Travelling => (None, None),
-            Stage::AtWork { arrived, fast } => (Some((arrived, fast, u8::MAX)), None),
-            Stage::Arrived {
+            Stage::AtWork { arrived, fast } => (Some((arrived, fast, 0)), None),
+            Stage::Judged {
                 arrived,
+                fast,
                 now,
-                overtaken,
-            } => (Some((arrived, now, overtaken)), None),
+                row,
+            } => (
+                Some((arrived, now, u8::try_from(fast).unwrap())),
+                Some(key(&row)),
+            ),
+            Stage::Arrived { now, overtaken } => (Some((0, now, overtaken)), None),
             Stage::Read {
-                arrived,
                 now,
                 overtaken,
                 row,
-            } => (Some((arrived, now, overtaken)), Some(key(&row))),
+            } => (Some((0, now, overtaken)), Some(key(&row))),
         };
         (self.token, self.sent, self.purpose, stage, row)
     }
@@ -111,7 +119,8 @@ pub(crate) enum Event {
     Browse,
     /// A request reaches a replica whose clock is so many ticks fast.
     Reach(usize, i64),
-    /// The handler of a request is done, and its reissue begins.
+    /// The handler of a request is done, and its replica looks at its clock and reads the row. What changes nothing of the
+    /// rotation is then as good as done: if it is overtaken and decides again, it is one that was done later.
     Finish(usize),
     /// The replica reads the row; if nothing is to be written, it answers.
     Read(usize),
@@ -173,10 +182,10 @@ pub(crate) const SMALL: Network = Network {
     handler: 0,
 };
 
-/// The smallest with reissues, whose handlers take longer than a window.
+/// The smallest with reissues, whose exchanges take a whole window with their handlers.
 pub(crate) const REISSUES: Network = Network {
     reissue: Some(decide_reissue),
-    handler: 4,
+    handler: 2,
     tabs: 2,
     ..SMALL
 };
@@ -219,14 +228,15 @@ impl Network {
             match &mut request.stage {
                 Stage::Travelling => {}
                 Stage::AtWork { arrived, .. } => *arrived -= ticks,
-                Stage::Arrived { arrived, now, .. } => {
-                    *arrived -= ticks;
-                    *now -= ticks;
-                }
-                Stage::Read {
+                Stage::Arrived { now, .. } => *now -= ticks,
+                Stage::Judged {
                     arrived, now, row, ..
                 } => {
                     *arrived -= ticks;
+                    *now -= ticks;
+                    *row = moved(*row);
+                }
+                Stage::Read { now, row, .. } => {
                     *now -= ticks;
                     *row = moved(*row);
                 }
@@ -255,44 +265,23 @@ impl Network {
         let Request {
             token,
             sent,
-            purpose,
-            stage:
-                Stage::Arrived {
-                    arrived,
-                    now,
-                    overtaken,
-                },
+            stage: Stage::Arrived { now, overtaken },
+            ..
         } = state.requests[index]
         else {
             return;
         };
         let row = state.row;
-        let read = Stage::Read {
-            arrived,
-            now,
-            overtaken,
-            row,
-        };
-        if purpose == Purpose::Reissue {
-            match self.decide_reissue(row, token, arrived, now) {
-                ReissueDecision::Permit(_) => {
-                    state.revived |= token < state.barred_below;
-                    state.requests[index].stage = read;
-                }
-                // Another request will get one, with what the jar holds then.
-                ReissueDecision::Refuse => {
-                    state.requests.remove(index);
-                }
-                ReissueDecision::Reused => state.wronged = true,
-            }
-            return;
-        }
         let decision = self.decide(row, token, now);
         let granted = matches!(decision, Decision::Grant { .. });
         state.revived |= granted && token < state.barred_below;
         match decision {
             Decision::Grant { next: Some(_), .. } => {
-                state.requests[index].stage = read;
+                state.requests[index].stage = Stage::Read {
+                    now,
+                    overtaken,
+                    row,
+                };
             }
             Decision::Grant { case, next: None } => {
                 state.requests.remove(index);
@@ -307,40 +296,76 @@ impl Network {
         }
     }
 
+    fn finish(&self, state: &mut Tabs, index: usize) {
+        let Request { token, stage, .. } = state.requests[index];
+        let Stage::AtWork { arrived, fast } = stage else {
+            return;
+        };
+        let (row, now) = (state.row, NOW + fast);
+        match self.decide_reissue(row, token, arrived, now) {
+            ReissueDecision::Permit(next) => {
+                state.revived |= token < state.barred_below;
+                if next == row {
+                    state.requests.remove(index);
+                } else {
+                    state.requests[index].stage = Stage::Judged {
+                        arrived,
+                        fast,
+                        now,
+                        row,
+                    };
+                }
+            }
+            // Another request will get one, with what the jar holds then.
+            ReissueDecision::Refuse => {
+                state.requests.remove(index);
+            }
+            ReissueDecision::Reused => state.wronged = true,
+        }
+    }
+
+    fn write_presented(&self, state: &mut Tabs, index: usize) {
+        let Request { token, stage, .. } = state.requests[index];
+        let Stage::Judged {
+            arrived,
+            fast,
+            now,
+            row,
+        } = stage
+        else {
+            return;
+        };
+        match self.decide_reissue(row, token, arrived, now) {
+            ReissueDecision::Permit(next) if self.guards.hold(&state.row, false, &row) => {
+                self.remember(state);
+                state.row = next;
+                state.requests.remove(index);
+            }
+            _ => state.requests[index].stage = Stage::AtWork { arrived, fast },
+        }
+    }
+
     fn write(&self, state: &mut Tabs, index: usize, dies: bool) {
         let Request {
             token,
             sent,
-            purpose,
             stage:
                 Stage::Read {
-                    arrived,
                     now,
                     overtaken,
                     row,
                 },
+            ..
         } = state.requests[index]
         else {
             return;
         };
         if !self.guards.hold(&state.row, false, &row) {
             let overtaken = overtaken + 1;
-            state.requests[index].stage = Stage::Arrived {
-                arrived,
-                now,
-                overtaken,
-            };
+            state.requests[index].stage = Stage::Arrived { now, overtaken };
             if overtaken == self.decisions {
                 state.requests.remove(index);
                 state.busy = true;
-            }
-            return;
-        }
-        if purpose == Purpose::Reissue {
-            if let ReissueDecision::Permit(next) = self.decide_reissue(row, token, arrived, now) {
-                self.remember(state);
-                state.row = next;
-                state.requests.remove(index);
             }
             return;
         }
@@ -477,12 +502,9 @@ impl Model for Network {
                 Stage::AtWork { .. } => events.push(Event::Finish(index)),
                 Stage::Arrived { .. } => events.push(Event::Read(index)),
                 Stage::Read { .. } => {
-                    events.push(Event::Write(index));
-                    // The answer to a reissue changes nothing that matters here.
-                    if request.purpose == Purpose::Refresh {
-                        events.push(Event::WriteAndDie(index));
-                    }
+                    events.extend([Event::Write(index), Event::WriteAndDie(index)]);
                 }
+                Stage::Judged { .. } => events.push(Event::Write(index)),
             }
         }
         for index in 0..state.answers.len() {
@@ -506,24 +528,18 @@ impl Model for Network {
                 let arrived = NOW + fast;
                 state.requests[index].stage = match state.requests[index].purpose {
                     Purpose::Refresh => Stage::Arrived {
-                        arrived,
                         now: arrived,
                         overtaken: 0,
                     },
                     Purpose::Reissue => Stage::AtWork { arrived, fast },
                 };
             }
-            Event::Finish(index) => {
-                if let Stage::AtWork { arrived, fast } = state.requests[index].stage {
-                    state.requests[index].stage = Stage::Arrived {
-                        arrived,
-                        now: NOW + fast,
-                        overtaken: 0,
-                    };
-                }
-            }
+            Event::Finish(index) => self.finish(&mut state, index),
             Event::Read(index) => self.read(&mut state, index),
-            Event::Write(index) => self.write(&mut state, index, false),
+            Event::Write(index) => match state.requests[index].purpose {
+                Purpose::Refresh => self.write(&mut state, index, false),
+                Purpose::Reissue => self.write_presented(&mut state, index),
+            },
             Event::WriteAndDie(index) => self.write(&mut state, index, true),
             Event::Arrive(index) => state.jar = state.answers.remove(index).cookie,
             Event::ArriveTwice(index) => state.jar = state.answers[index].cookie,
