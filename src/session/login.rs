@@ -46,7 +46,7 @@ pub struct Login {
 /// How a login's tokens reach the client.
 ///
 /// Only a session whose tokens are in cookies is [reissued](super::Sessions::reissue): a client that keeps its tokens
-/// itself refreshes them.
+/// itself refreshes them. The login decides; a later refresh by another way does not change it.
 ///
 /// ```
 /// use tokenpair::session::Delivery;
