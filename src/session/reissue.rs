@@ -46,8 +46,8 @@ impl Sessions {
     /// present roles.
     ///
     /// It needs the session's refresh token too, which is judged by the rotation rule and stays as it is
-    /// ([`decide_reissue`](super::decide_reissue)): a copy that a refresh would find out is found out here. Otherwise a copied access token would
-    /// go on for as long as the session does. A session whose tokens were delivered in a body
+    /// ([`decide_reissue`](super::decide_reissue)): a copy that a refresh would find out is found out here. Otherwise a
+    /// copied access token would go on for as long as the session does. A session whose tokens were delivered in a body
     /// ([`Delivery::Body`]) is never reissued. One read and one write, as for a refresh.
     ///
     /// ```

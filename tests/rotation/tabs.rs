@@ -60,8 +60,11 @@ enum Stage {
     },
 }
 
+/// When a request arrived and was looked at, and by how much its replica's clock is fast or how often it was overtaken.
+type Clocks = (i64, i64, u8);
+
 impl Request {
-    fn order(&self) -> (i64, i64, Purpose, Option<(i64, i64, u8)>, Option<Key>) {
+    fn order(&self) -> (i64, i64, Purpose, Option<Clocks>, Option<Key>) {
         let (stage, row) = match self.stage {
             Stage::Travelling => (None, None),
             Stage::AtWork { arrived, fast } => (Some((arrived, fast, 0)), None),
