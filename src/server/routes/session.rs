@@ -155,6 +155,8 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
 ///
 /// Only a page that CORS lets read the answer learns them, and any such page could read the CSRF cookies or a login's answer
 /// as well. Nothing is told for a token in a header, whose holder needs no CSRF value.
+///
+/// The session's row is not asked: a value is worth nothing without its cookie, and the refresh it is for asks the row.
 #[utoipa::path(
     get,
     path = "/csrf",
