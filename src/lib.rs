@@ -61,7 +61,7 @@
 //!
 //! [`session::Sessions`] records each login. A logout then ends access tokens too, and a refresh replaces the refresh
 //! token. [`session::MemoryStore`] forgets at a restart; for a database of your own, implement
-//! [`session::SessionStore`] (nine methods; `examples/own_session_store` shows all of them).
+//! [`session::SessionStore`] (eight methods; `examples/own_session_store` shows all of them).
 //!
 //! ```
 //! use actix_web::{HttpRequest, HttpResponse};
@@ -74,7 +74,7 @@
 //! # async fn who_logs_in() -> Subject { unimplemented!() }
 //! async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
 //!     let user = who_logs_in().await; // your app's, which asks for a password
-//!     let login = Login { remember: false, device: device(&request) };
+//!     let login = Login { device: device(&request), ..Login::default() };
 //!     let pair = auth.log_in(&user, login).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }

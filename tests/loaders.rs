@@ -18,7 +18,9 @@ use serde_json::{Map, Value, json};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{Act, Login, MemoryStore, SessionError, StoreError, Subject};
+use tokenpair::session::{
+    Act, Login, MemoryStore, Presented, Reissue, SessionError, StoreError, Subject,
+};
 use tokenpair::token::{Decoded, IssueError, Issued, TokenPolicy, Tokens};
 use tokenpair::web::{Access, Auth, AuthBuilder, Location, Rejection};
 
@@ -177,12 +179,15 @@ async fn the_tokens_of_recorded_sessions_ask_the_loaders_each_time() {
 
     plan.store(2, Ordering::SeqCst);
     let sessions = auth.sessions().unwrap();
-    let claims = decoded(&auth, &login.access).claims;
-    let reissued = sessions
-        .reissue(&claims, auth.now())
-        .await
-        .unwrap()
-        .unwrap();
+    let presented = Presented {
+        access: &decoded(&auth, &login.access).claims,
+        refresh: &decoded(&auth, &login.refresh).claims,
+        arrived: Some(auth.now()),
+    };
+    let reissue = sessions.reissue(presented, &Act::at(auth.now())).await;
+    let Ok(Reissue::Granted(reissued)) = reissue else {
+        panic!("{reissue:?}")
+    };
     assert_eq!(decoded(&auth, &reissued.access).claims.extra["plan"], 2);
 }
 

@@ -87,13 +87,6 @@ impl SessionStore for Store {
         Ok(true)
     }
 
-    async fn touch(&self, id: &str, now: Timestamp, idle_since: Timestamp) -> Done<bool> {
-        let mut rows = self.rows();
-        let used = |row: &&mut Session| row.last_used_at > idle_since && lives(row, now);
-        let row = rows.get_mut(id).filter(used);
-        Ok(row.map(|row| row.last_used_at = now).is_some())
-    }
-
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
         let mut rows = self.rows();
         Ok(check(&rows, act).map(|()| end(&mut rows, id, reason, act)))

@@ -27,7 +27,7 @@ pub struct Device {
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some("192.0.2.1".to_owned()) };
-/// let login = Login { remember: true, device: phone };
+/// let login = Login { remember: true, device: phone, ..Login::default() };
 /// assert!(sessions.login(&ada, login, now).await?.remember);
 /// assert_eq!(sessions.list("1", now).await?[0].user_agent.as_deref(), Some("Phone 1"));
 /// # Ok(())
@@ -39,4 +39,45 @@ pub struct Login {
     pub remember: bool,
     /// Where it came from.
     pub device: Device,
+    /// How the tokens reach the client. Default: in cookies.
+    pub delivery: Delivery,
+}
+
+/// How a login's tokens reach the client.
+///
+/// Only a session whose tokens are in cookies is [reissued](super::Sessions::reissue): a client that keeps its tokens
+/// itself refreshes them. The login decides; a later refresh by another way does not change it.
+///
+/// ```
+/// use tokenpair::session::Delivery;
+///
+/// assert_eq!(Delivery::Body.word(), "body");
+/// assert_eq!(Delivery::from_word("cookies"), Delivery::Cookies);
+/// assert_eq!(Delivery::from_word("a later version's"), Delivery::Body);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Delivery {
+    /// In cookies, which the browser keeps and scripts cannot read.
+    #[default]
+    Cookies,
+    /// In the body of the response. The client stores them and sends them in a header.
+    Body,
+}
+
+impl Delivery {
+    /// Returns the word that a store keeps.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cookies => "cookies",
+            Self::Body => "body",
+        }
+    }
+
+    /// Returns the delivery with that word. An unknown word counts as [`Body`](Self::Body), which is never reissued.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "cookies" => Self::Cookies,
+            _ => Self::Body,
+        }
+    }
 }

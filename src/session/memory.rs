@@ -122,23 +122,6 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn touch(
-        &self,
-        id: &str,
-        now: Timestamp,
-        idle_since: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut tables = self.tables();
-        let Some(session) = tables
-            .living(id, now)
-            .filter(|session| session.last_used_at > idle_since)
-        else {
-            return Ok(false);
-        };
-        session.last_used_at = now;
-        Ok(true)
-    }
-
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
         let mut tables = self.tables();
         let checked = tables.check(act);

@@ -9,6 +9,8 @@ mod login;
 mod memory;
 mod mint;
 mod own;
+mod reissue;
+mod reissue_rule;
 mod revocation;
 mod rotation;
 mod seed;
@@ -21,13 +23,15 @@ pub use async_trait::async_trait;
 
 pub use self::act::Act;
 pub use self::authority::{Authority, Denied};
-pub use self::login::{Device, Login};
+pub use self::login::{Delivery, Device, Login};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
+pub use self::reissue::{Presented, Reissue, Reissued};
+pub use self::reissue_rule::{ReissueDecision, decide_reissue};
 pub use self::revocation::{Revocation, Revocations, Revoked};
 pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;
-pub use self::service::{Refreshed, Reissued, SessionError, Sessions};
+pub use self::service::{Refreshed, SessionError, Sessions};
 pub use self::store::{
     Advanced, Authorized, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError,
     Subject,

@@ -110,7 +110,7 @@ pub struct Rotation {
     pub rotated_at: Timestamp,
     /// When a token of `G` was last handed to someone who presented an older one.
     pub handed_at: Option<Timestamp>,
-    /// When `G` was first presented.
+    /// When `G` was first presented. If a reissue was the first to show it, half a window after `handed_at` at the latest.
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -180,6 +180,8 @@ pub enum Case {
     Recover,
     /// A generation that the row has forgotten: the database lost a commit.
     Forward,
+    /// An access token was reissued: the generation stays, and the session was used. [`decide`] never returns it.
+    Reissue,
 }
 
 /// What to do with a presented refresh token.

@@ -18,7 +18,7 @@ use super::store::{
     Advanced, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
 };
 use crate::clock::Timestamp;
-use crate::token::{Claims, Freshness, IssueError, Issued, TokenLoaders, Tokens};
+use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 ///
@@ -101,15 +101,6 @@ pub enum Refreshed {
     Superseded,
 }
 
-/// A successor to an access token.
-#[derive(Debug)]
-pub struct Reissued {
-    /// The new access token.
-    pub access: Issued,
-    /// Its cookie outlives the browser.
-    pub remember: bool,
-}
-
 /// How often a request may decide before its client is asked to come back. It decides again when another request has
 /// written meanwhile; the searches in `tests/rotation` never need more than five decisions.
 const DECISIONS: usize = 8;
@@ -168,6 +159,7 @@ impl Sessions {
             rotation: Rotation::first(now),
             seed: Seed::random(),
             remember: login.remember,
+            delivery: login.delivery,
             created_at: now,
             last_used_at: now,
             expires_at: now + self.inner.policy.max_age,
@@ -210,16 +202,77 @@ impl Sessions {
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(Refreshed::Ended(End::Unknown));
         };
+        let rule = || self.rule(claims.sub(), generation, act);
+        match self.settle(sid, claims.sub(), rule).await? {
+            Some(record) => self.answer(record, generation, act).await,
+            None => Ok(Refreshed::Ended(End::Unknown)),
+        }
+    }
+
+    /// Returns what [`refresh`](Self::refresh) would decide about a verified refresh token, and writes nothing: for a
+    /// route that admits refresh tokens and does not refresh. One read.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use tokenpair::session::{Act, Decision, End, EndReason};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
+    /// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
+    /// assert!(matches!(sessions.standing(&token, now).await?, Decision::Grant { .. }));
+    ///
+    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(now)).await?;
+    /// assert_eq!(sessions.standing(&token, now).await?, Decision::Ended(End::Revoked));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn standing(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Decision, SessionError> {
+        let unknown = Decision::Ended(End::Unknown);
+        let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
+            return Ok(unknown);
+        };
+        let record = self.inner.store.load(sid).await?;
+        let own = record.filter(|record| record.subject.id == claims.sub());
+        Ok(own.map_or(unknown, |record| {
+            decide(&record.row(), generation, now, &self.inner.policy)
+        }))
+    }
+
+    /// Has the store do what the rule says of a user's session, deciding again for as long as other requests write first.
+    /// Returns the session as the last decision saw it; `None` if the user has no such session.
+    pub(super) async fn settle(
+        &self,
+        sid: &str,
+        user_id: &str,
+        rule: impl Fn() -> Rule,
+    ) -> Result<Option<SessionRecord>, SessionError> {
         for _ in 0..DECISIONS {
-            let rule = self.rule(claims.sub(), generation, act);
-            let advanced = self.inner.store.advance(sid, rule).await?;
+            let advanced = self.inner.store.advance(sid, rule()).await?;
             let Some(Advanced { record, done }) =
-                advanced.filter(|advanced| advanced.record.subject.id == claims.sub())
+                advanced.filter(|advanced| advanced.record.subject.id == user_id)
             else {
-                return Ok(Refreshed::Ended(End::Unknown));
+                return Ok(None);
             };
             if done {
-                return self.answer(record, generation, act).await;
+                return Ok(Some(record));
             }
         }
         Err(SessionError::Busy)
@@ -275,67 +328,6 @@ impl Sessions {
             Decision::Superseded => Ok(Refreshed::Superseded),
             Decision::Ended(end) => Ok(Refreshed::Ended(end)),
         }
-    }
-
-    /// A successor to an access token: not fresh, never beyond the session's end, with the user's present roles. None
-    /// if the session is over.
-    ///
-    /// ```
-    /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-    /// use std::time::Duration;
-    /// use tokenpair::session::{Act, EndReason};
-    ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let now = Timestamp::from_unix(1_800_000_000);
-    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
-    /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
-    /// let later = now + Duration::from_secs(45 * 60);
-    /// let reissued = sessions.reissue(&token, later).await?.unwrap();
-    /// assert_eq!(reissued.access.expires_at, Some(later + Duration::from_secs(3600)));
-    ///
-    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(later)).await?;
-    /// assert!(sessions.reissue(&token, later).await?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError`] if the store failed.
-    pub async fn reissue(
-        &self,
-        claims: &Claims,
-        now: Timestamp,
-    ) -> Result<Option<Reissued>, SessionError> {
-        let Some(sid) = &claims.sid else {
-            return Ok(None);
-        };
-        if !self
-            .inner
-            .store
-            .touch(sid, now, now - self.inner.policy.idle)
-            .await?
-        {
-            return Ok(None);
-        }
-        let record = self.inner.store.load(sid).await?;
-        let Some(record) = record.filter(|record| self.goes_on(record, claims.sub(), now)) else {
-            return Ok(None);
-        };
-        let access = self.mint(&record).access(Freshness::Stale, now)?;
-        Ok(Some(Reissued {
-            access,
-            remember: record.session.remember,
-        }))
     }
 
     /// Ends a session: its refresh token at the next look at the row, its access tokens at once here and within a

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::act::Act;
 use super::authority::Denied;
+use super::login::Delivery;
 use super::revocation::Revocation;
 use super::rotation::{Case, Rotation, Row};
 use super::seed::Seed;
@@ -30,6 +31,8 @@ pub struct Session {
     pub seed: Seed,
     /// Cookies outlive the browser.
     pub remember: bool,
+    /// How its tokens reached the client at login; decides whether its access tokens are reissued.
+    pub delivery: Delivery,
     /// The login.
     pub created_at: Timestamp,
     /// The last refresh or reissue.
@@ -238,13 +241,12 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 ///
 /// - It is one atomic step: of two requests that want to write one session at once, the second sees what the first wrote.
 /// - It never looks at a clock. `now`, `step.act.at` and `act.at` are the present instant, in whole seconds.
-/// - A session has **expired** from `expires_at` on. That it was not used for too long is the rule's to say; only
-///   [`touch`](Self::touch) is told since when.
+/// - A session has **expired** from `expires_at` on. That it was not used for too long is the rule's to say.
 /// - No such session, or no such user, is no error: the answer is none, false, or empty.
 /// - A method that answers with [`Authorized`] calls [`Act::check`] first, in the same step, with the rows as they are then.
 ///   If that is denied, it writes nothing. In a database the rows of the user and the session stay locked until the commit.
 /// - All fields of a [`Session`] are kept as they are: [`Seed::expose`] and [`Seed::from_text`], [`EndReason::word`] and
-///   [`EndReason::from_word`] are there for columns of text.
+///   [`EndReason::from_word`], [`Delivery::word`] and [`Delivery::from_word`] are there for columns of text.
 ///
 /// A **revocation** is recorded in the same step as what it tells of, and kept for as long as an access token lives, with the
 /// leeway and a minute more ([`TokenPolicy`](crate::token::TokenPolicy)). A store whose users can change adds one for them
@@ -301,7 +303,8 @@ pub trait SessionStore: Send + Sync {
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError>;
 
     /// Replaces `expected` by `next`, and `last_used_at` by `act.at`, if the row still holds `expected` (all its fields), is
-    /// not revoked and not expired. True if it did; a false one is read and decided again.
+    /// not revoked and not expired. True if it did; a false one is read and decided again. For a reissue the two may be
+    /// equal: then only `last_used_at` moves.
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
 
     /// Checks that the act is authorized just now: for an answer that takes no write, and to refuse before work that takes long.
@@ -330,15 +333,6 @@ pub trait SessionStore: Send + Sync {
         };
         Ok(Some(Advanced { record, done }))
     }
-
-    /// Sets `last_used_at` to `now` if the session is not revoked, not expired, and was used after `idle_since`. True if
-    /// it was.
-    async fn touch(
-        &self,
-        id: &str,
-        now: Timestamp,
-        idle_since: Timestamp,
-    ) -> Result<bool, StoreError>;
 
     /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `act.at` and `reason`, and records
     /// [`Revoked::Session`](super::Revoked::Session) with it. True if it was this call that did.

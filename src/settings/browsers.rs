@@ -20,6 +20,7 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     }
     if with_cookies {
         remarks.extend(on_paths(&settings.web));
+        remarks.extend(on_reissue(&settings.web));
     }
     remarks
 }
@@ -167,6 +168,18 @@ fn on_paths(web: &WebPolicy) -> Vec<String> {
         }
     }
     remarks
+}
+
+/// A reissue needs both cookies in one request.
+fn on_reissue(web: &WebPolicy) -> Option<String> {
+    let (access, refresh) = (&web.cookies.access_path, &web.cookies.refresh_path);
+    (!web.reissue_within.is_zero() && !is_under(access, refresh)).then(|| {
+        format!(
+            "JWT_REFRESH_COOKIE_PATH is {refresh}, so browsers do not send the refresh cookie to all of {access}, and an \
+             access cookie is not reissued without it: set JWT_REFRESH_COOKIE_PATH to {access}, or let pages POST /refresh \
+             and set JWT_REISSUE_WITHIN=0"
+        )
+    })
 }
 
 /// RFC 6265 section 5.1.4.

@@ -186,7 +186,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_REISSUE_WITHIN",
         "30m",
-        "An access cookie with less to live gets a successor; 0 for never.",
+        "An access cookie with less to live gets a successor, if the refresh cookie comes with it; 0 for never.",
     ),
     known(
         "JWT_TOKEN_LOCATION",

@@ -9,7 +9,7 @@ use super::schema::{sessions, users};
 use super::users::{NewUser, User};
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
-use crate::session::{Act, EndReason, Rotation, Seed, Session, Subject};
+use crate::session::{Act, Delivery, EndReason, Rotation, Seed, Session, Subject};
 
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
@@ -95,6 +95,7 @@ pub(super) struct SessionRow {
     ip: Option<String>,
     revoked_at: Option<i64>,
     revoke_reason: Option<String>,
+    delivery: String,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -150,6 +151,7 @@ impl From<&Session> for SessionRow {
             ip: session.ip.clone(),
             revoked_at: session.revoked.map(|(at, _)| at.unix()),
             revoke_reason: session.revoked.map(|(_, reason)| reason.word().to_owned()),
+            delivery: session.delivery.word().to_owned(),
         }
     }
 }
@@ -164,6 +166,7 @@ impl From<SessionRow> for Session {
             rotation: row.rotation.into(),
             seed: Seed::from_text(row.seed),
             remember: row.remember,
+            delivery: Delivery::from_word(&row.delivery),
             created_at: Timestamp::from_unix(row.created_at),
             last_used_at: Timestamp::from_unix(row.last_used_at),
             expires_at: Timestamp::from_unix(row.expires_at),

@@ -38,6 +38,7 @@ diesel::table! {
         ip -> Nullable<Text>,
         revoked_at -> Nullable<BigInt>,
         revoke_reason -> Nullable<Text>,
+        delivery -> Text,
     }
 }
 

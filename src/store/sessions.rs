@@ -21,7 +21,7 @@ const fn told(case: Case) -> Option<EventKind> {
     match case {
         Case::Recover => Some(EventKind::RefreshRecovered),
         Case::Forward => Some(EventKind::RefreshForward),
-        Case::Rotate | Case::Again | Case::Same => None,
+        Case::Rotate | Case::Again | Case::Same | Case::Reissue => None,
     }
 }
 
@@ -143,26 +143,6 @@ impl SessionStore for DieselStore {
             advanced.done = self.rotate(&step).await?;
         }
         Ok(Some(advanced))
-    }
-
-    async fn touch(
-        &self,
-        id: &str,
-        now: Timestamp,
-        idle_since: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        let touch = move |conn: &mut Conn| {
-            let living = sessions::table
-                .find(&id)
-                .filter(sessions::revoked_at.is_null())
-                .filter(sessions::expires_at.gt(now.unix()))
-                .filter(sessions::last_used_at.gt(idle_since.unix()));
-            diesel::update(living)
-                .set(sessions::last_used_at.eq(now.unix()))
-                .execute(conn)
-        };
-        self.write_one(touch).await.map(|rows| rows == 1)
     }
 
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {

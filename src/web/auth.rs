@@ -59,8 +59,9 @@ pub struct WebPolicy {
     pub message_key: String,
     /// Cookies outlive the browser unless a login says otherwise (`JWT_SESSION_COOKIE=false`; no).
     pub remember: bool,
-    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min). Where it is not less
-    /// than an access token's lifetime, every response carries a new one.
+    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min), with a record of
+    /// sessions only if the refresh cookie comes with it. Where it is not less than an access token's lifetime, every
+    /// response carries a new one.
     pub reissue_within: Duration,
     /// Whether tokens without a session (`sid`) are taken beside a record of sessions (`JWT_ACCEPT_FOREIGN`, no): those of a
     /// Flask app under the same secret. They cannot be ended before their time.

@@ -54,7 +54,8 @@ pub struct CookiePolicy {
     pub refresh_csrf_name: String,
     /// The path below which browsers send it (`JWT_ACCESS_COOKIE_PATH`, /).
     pub access_path: String,
-    /// The path below which browsers send it (`JWT_REFRESH_COOKIE_PATH`, /). A logout is among those that want it.
+    /// The path below which browsers send it (`JWT_REFRESH_COOKIE_PATH`, /). A logout wants it too, and with a record of
+    /// sessions so does every request whose access cookie is to be reissued.
     pub refresh_path: String,
     /// The path of the pages whose scripts can read it (`JWT_ACCESS_CSRF_COOKIE_PATH`, /).
     pub access_csrf_path: String,

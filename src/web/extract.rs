@@ -145,7 +145,8 @@ extractor! {
     Fresh
 }
 extractor! {
-    /// A refresh token: `@jwt_required(refresh=True)`. Whether its session lives, the session service says.
+    /// A refresh token: `@jwt_required(refresh=True)`. Its session is not looked up, since [`Auth::refresh`] does that; a
+    /// handler that does something else with it has to call [`Auth::check_refresh_token`].
     ///
     /// ```
     /// use actix_web::FromRequest;
@@ -178,7 +179,8 @@ extractor! {
 
 extractor! {
     /// A token of either kind: `@jwt_required(verify_type=False)`. In cookies and JSON bodies only an access token is looked
-    /// for.
+    /// for. With a record of sessions, a refresh token is admitted only if [`Auth::refresh`] would take it now: of a session
+    /// that goes on, and not of an outdated generation (401, and nothing is written).
     ///
     /// ```
     /// use actix_web::FromRequest;

@@ -16,6 +16,13 @@ use crate::token::{Claims, Expiry, TokenKind};
 #[error("this Auth has no record of sessions: make it with Auth::new or AuthBuilder::sessions")]
 struct NoSessions;
 
+/// The line in the log about a session that was ended because its refresh token has two holders.
+pub(super) fn warn_of_a_copy(claims: &Claims) {
+    let sid = claims.sid.as_deref().unwrap_or_default();
+    let user = claims.sub();
+    log::warn!("session {sid} of user {user} was ended: its refresh token was copied");
+}
+
 impl Auth {
     pub(super) fn recorded(&self) -> Result<&Sessions, Rejection> {
         self.sessions()
@@ -110,12 +117,54 @@ impl Auth {
             Refreshed::Ended(end) => Err(end.into()),
             Refreshed::Superseded => Err(Rejection::refresh_superseded()),
             Refreshed::Reused => {
-                let sid = claims.sid.as_deref().unwrap_or_default();
-                let user = claims.sub();
-                log::warn!("session {sid} of user {user} was ended: its refresh token was copied");
+                warn_of_a_copy(claims);
                 Err(Rejection::refresh_token_reused())
             }
         }
+    }
+
+    /// Asks the record of sessions whether [`Auth::refresh`] would take this token, and writes nothing. For a route that is
+    /// guarded by [`Refresh`] or [`require_refresh`](super::require_refresh) and does something else than refresh; without a record it does nothing.
+    ///
+    /// ```
+    /// # use actix_web::{FromRequest, test::TestRequest};
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Refresh, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// # let bearer = format!("Bearer {}", pair.refresh.token.as_str());
+    /// # let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
+    /// # let request = request.to_http_request();
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// let token = Refresh::extract(&request).await?; // the guard believes it
+    /// let refusal = auth.check_refresh_token(&token).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "session_revoked");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The 401 that a refresh would be answered with, and `refresh_superseded` for a token that proves a copy; a 503 if the
+    /// store failed.
+    pub async fn check_refresh_token(&self, token: &Refresh) -> Result<(), Rejection> {
+        if self.sessions().is_none() || token.claims().sid.is_none() {
+            return Ok(());
+        }
+        let standing = self.check_standing(token.claims()).await;
+        standing.map_err(|rejection| self.dress(rejection))
     }
 
     /// Ends the sessions whose tokens came with the request ([`Auth::sessions_to_end`]). To repeat it does no harm, nor

@@ -17,7 +17,7 @@ use super::device::{act, device};
 use super::location::Location;
 use super::rejection::Rejection;
 use super::verify::{Guard, Verified};
-use crate::session::{EndReason, Login};
+use crate::session::{Delivery, EndReason, Login};
 
 /// Where actix-identity looks for the user's id, unless told otherwise.
 const USER_ID: &str = "actix_identity.user_id";
@@ -120,6 +120,7 @@ async fn log_in<B>(
     let login = Login {
         remember: auth.policy().remember,
         device: device(response.request()),
+        delivery: Delivery::Cookies,
     };
     let pair = auth.log_in(&subject, login).await?;
     auth.cookies().set_pair(response.headers_mut(), &pair);

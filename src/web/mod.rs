@@ -15,7 +15,7 @@
 //! # }
 //! async fn login(auth: Auth, request: HttpRequest, body: String) -> Result<HttpResponse, Rejection> {
 //!     let user = whose_password_this_is(&body).await.ok_or_else(wrong_password)?;
-//!     let login = Login { device: device(&request), remember: true };
+//!     let login = Login { device: device(&request), remember: true, ..Login::default() };
 //!     let pair = auth.log_in(&user, login).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
@@ -56,6 +56,7 @@ mod extract;
 mod flow;
 #[cfg(feature = "identity")]
 mod identity;
+mod inquiry;
 mod issue;
 mod loaders;
 mod location;

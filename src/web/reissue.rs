@@ -2,26 +2,40 @@
 //! logged out in the middle of it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
+use thiserror::Error as ThisError;
 
 use super::auth::Auth;
+use super::cookies;
+use super::device::act;
+use super::flow::warn_of_a_copy;
 use super::location::Location;
-use super::verify::Verified;
-use crate::session::SessionError;
-use crate::token::{Claims, TokenKind};
+use super::rejection::Rejection;
+use super::verify::{Guard, Verified};
+use crate::session::{Act, Presented, Reissue, SessionError, Sessions};
+use crate::token::{Claims, Expiry, IssueError, TokenKind};
 
 /// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
 ///
 /// A successor is made only if all of this holds: the token came by cookie; it ends within
 /// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor removes the auth
-/// cookies (so a logout stays one); it is no server error; and one conditional update finds the session alive. The
-/// successor is never fresh, never outlives the session, keeps the CSRF value and has the user's present roles. If the
-/// store does not answer, the response goes out as it is. Without a record of sessions the successor has the token's own
-/// claims, and whoever goes on asking stays logged in: only a record can end that.
+/// cookies (so a logout stays one); and it is no server error. The successor is never fresh, and keeps the CSRF value. If
+/// the store does not answer, the response goes out as it is.
+///
+/// With a record of sessions, the session's refresh cookie must come with the same request. The record judges it by the
+/// rotation rule, without rotating ([`Sessions::reissue`](crate::session::Sessions::reissue)). If it proves that the token
+/// was copied, the session ends and the response removes the cookies, as a refresh would. So there is no reissue where
+/// [`CookiePolicy::refresh_path`](super::CookiePolicy::refresh_path) keeps the refresh cookie from the application's
+/// routes, nor for a session whose tokens were delivered in a body. The successor never outlives the session and has the
+/// user's present roles.
+///
+/// Without a record, this is Flask-JWT-Extended's recipe: the successor has the token's own claims, and a client that goes
+/// on asking stays logged in. Only a record can end that.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -99,22 +113,100 @@ fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
     !within.is_zero() && whole && exp <= auth.now() + within
 }
 
+/// Why there is no reissue although one is due. The response goes out as it is.
+#[derive(Debug, ThisError)]
+enum Trouble {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    #[error("{}", .0.code())]
+    Loader(Rejection),
+}
+
 async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
-    let now = auth.now();
-    let successor = match auth.sessions() {
-        Some(sessions) => sessions.reissue(&verified.claims, now).await,
+    let outcome = match auth.sessions() {
+        Some(sessions) => recorded(auth, sessions, verified, response.request()).await,
         None => auth
             .successor(&verified.claims)
-            .map(Some)
-            .map_err(SessionError::from),
+            .map(|successor| Reissue::Granted(Box::new(successor)))
+            .map_err(Trouble::from),
     };
-    match successor {
-        Ok(Some(reissued)) => {
+    match outcome {
+        Ok(Reissue::Granted(reissued)) => {
             let successor = (&reissued.access, reissued.remember);
-            auth.cookies()
-                .set(response.headers_mut(), TokenKind::Access, successor, now);
+            auth.cookies().set(
+                response.headers_mut(),
+                TokenKind::Access,
+                successor,
+                auth.now(),
+            );
         }
-        Ok(None) => {}
-        Err(error) => log::warn!("no reissue: {error}"),
+        Ok(Reissue::Refused) => {}
+        Ok(Reissue::Reused) => {
+            warn_of_a_copy(&verified.claims);
+            auth.cookies().unset_all(response.headers_mut());
+        }
+        Err(trouble) => log::warn!("no reissue: {trouble}"),
+    }
+}
+
+/// Nothing is read from the record unless the session's refresh cookie came too.
+async fn recorded(
+    auth: &Auth,
+    sessions: &Sessions,
+    verified: &Verified,
+    request: &HttpRequest,
+) -> Result<Reissue, Trouble> {
+    let refresh = companion(auth, request, verified).await;
+    let Some(refresh) = refresh.map_err(Trouble::Loader)? else {
+        return Ok(Reissue::Refused);
+    };
+    let presented = Presented {
+        access: &verified.claims,
+        refresh: &refresh.claims,
+        // A body takes as long as its upload, and proxies keep it until it is whole; by then the cookies may be old.
+        arrived: request.method().is_safe().then_some(verified.at),
+    };
+    // The user asked for a page. That a copy ended the session is nobody's doing, as at a refresh.
+    let act = Act {
+        by: None,
+        ..act(auth, request)
+    };
+    Ok(sessions.reissue(presented, &act).await?)
+}
+
+/// The refresh token in the request's cookie, if a refresh would believe it and it is of the same session as the access
+/// token.
+///
+/// No CSRF value is asked for. The access token's was, where the method wants one, and nothing that a script could read
+/// comes of this cookie: it only shows that the browser has both halves of the pair. A request that another site forges
+/// carries the browser's own current cookie and, at worst, renews the browser's own access cookie.
+async fn companion(
+    auth: &Auth,
+    request: &HttpRequest,
+    access: &Verified,
+) -> Result<Option<Rc<Verified>>, Rejection> {
+    let name = auth.cookies().token_name(TokenKind::Refresh);
+    let Some(token) = cookies::read(request, name) else {
+        return Ok(None);
+    };
+    let now = auth.now();
+    let Ok(decoded) = auth.tokens().decode(&token, now, Expiry::Enforced) else {
+        return Ok(None);
+    };
+    let own = decoded.claims.sid == access.claims.sid;
+    if !own || auth.admit(&decoded.claims, Guard::Refresh, now).is_err() {
+        return Ok(None);
+    }
+    let refresh = Rc::new(Verified {
+        decoded: Arc::new(decoded),
+        location: Location::Cookies,
+        at: access.at,
+    });
+    match auth.ask_loaders(request, &refresh).await {
+        Ok(()) => Ok(Some(refresh)),
+        Err(rejection) if rejection.status_code().is_server_error() => Err(rejection),
+        Err(_) => Ok(None),
     }
 }

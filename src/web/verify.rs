@@ -1,7 +1,6 @@
 //! Verifying a request: where its token is, whether it is believed, and whether the route admits it. In
 //! Flask-JWT-Extended's order, since a request may be wrong in several ways.
 
-use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
 use super::body::{self, Body};
-use super::loaders::{Failure, LoadedUser};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
 use super::under_way::UnderWay;
@@ -51,9 +49,11 @@ pub enum Guard {
     Access,
     /// An access token from a password login.
     Fresh,
-    /// A refresh token. Whether its session lives is the database's to say, not the guard's.
+    /// A refresh token. The guard does not ask the record of sessions, since [`Auth::refresh`] does: a route that does
+    /// anything else with the token has to call [`Auth::check_refresh_token`].
     Refresh,
-    /// Either.
+    /// Either. Where there is a record of sessions, a refresh token is admitted only if [`Auth::refresh`] would take it,
+    /// which costs one read; an access token costs none.
     AnyToken,
 }
 
@@ -102,6 +102,8 @@ pub struct Verified {
     pub(super) decoded: Arc<Decoded>,
     /// Where it came.
     pub location: Location,
+    /// When the request's first guard verified it.
+    pub(super) at: Timestamp,
 }
 
 /// Its header and what it says.
@@ -115,8 +117,8 @@ impl Deref for Verified {
 
 impl Auth {
     /// Finds and verifies the request's token, as an extractor does: for guards, middleware and WebSocket upgrades of one's
-    /// own. Asks no database, unless a loader does. Does not look into the body; for that, use
-    /// [`Auth::verify_with_body`].
+    /// own. Asks no database, unless a loader does or [`Guard::AnyToken`] meets a refresh token. Does not look into the
+    /// body; for that, use [`Auth::verify_with_body`].
     ///
     /// ```
     /// use actix_web::{HttpRequest, HttpResponse};
@@ -203,14 +205,29 @@ impl Auth {
         body: &Body,
     ) -> Result<Rc<Verified>, Rejection> {
         let verified = self.believe(request, guard, body)?;
-        if self.0.loaders.ask() {
-            let asked = self.ask_loaders(request, &verified).await;
-            asked.map_err(|rejection| {
-                self.dress(rejection.of_token(Arc::clone(&verified.decoded)))
-            })?;
-        }
-        self.remember(request, &verified);
-        Ok(verified)
+        self.inquire(request, verified, guard).await
+    }
+
+    /// All that has to be waited for: the record of sessions and the loaders, where they have a say.
+    async fn inquire(
+        &self,
+        request: &HttpRequest,
+        verified: Rc<Verified>,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let asked = async {
+            if self.asks_record(&verified.claims, guard) {
+                self.check_standing(&verified.claims).await?;
+            }
+            if self.0.loaders.ask() {
+                self.ask_loaders(request, &verified).await?;
+            }
+            Ok(())
+        };
+        asked.await.map_err(|rejection: Rejection| {
+            self.dress(rejection.of_token(Arc::clone(&verified.decoded)))
+        })?;
+        Ok(self.remember(request, verified))
     }
 
     /// All that needs no waiting.
@@ -237,6 +254,7 @@ impl Auth {
         let verified = Rc::new(Verified {
             decoded,
             location: found.location,
+            at: now,
         });
         self.admit(&verified.claims, guard, now)
             .map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
@@ -268,7 +286,12 @@ impl Auth {
         Ok(decoded)
     }
 
-    fn admit(&self, claims: &Claims, guard: Guard, now: Timestamp) -> Result<(), Rejection> {
+    pub(super) fn admit(
+        &self,
+        claims: &Claims,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         guard.admits(claims.kind)?;
         let recorded = self.sessions().is_some();
         // A token without a session could not be ended.
@@ -302,41 +325,18 @@ impl Auth {
         Ok(sessions.check_revocations_are_current(now)?)
     }
 
-    async fn ask_loaders(
-        &self,
-        request: &HttpRequest,
-        verified: &Rc<Verified>,
-    ) -> Result<(), Rejection> {
-        let loaders = &self.0.loaders;
-        if let Some(is_blocked) = loaders
-            .blocklist
-            .as_ref()
-            .filter(|_| !self.0.skip_revocation)
-        {
-            let blocked = is_blocked(Rc::clone(verified)).await;
-            if blocked.map_err(unavailable)? {
-                return Err(Rejection::revoked());
-            }
-        }
-        if let Some(is_good) = &loaders.verification {
-            let good = is_good(Rc::clone(verified)).await;
-            if !good.map_err(unavailable)? {
-                return Err(Rejection::verification_failed());
-            }
-        }
-        if let Some(find) = &loaders.user {
-            let found = find(Rc::clone(verified)).await.map_err(unavailable)?;
-            let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
-            request.extensions_mut().insert(LoadedUser(user));
-        }
-        Ok(())
-    }
-
-    /// For the middleware that runs after the handler.
-    fn remember(&self, request: &HttpRequest, verified: &Rc<Verified>) {
+    /// For the middleware that runs after the handler. Where several guards verify one request, the first knows best when
+    /// it came.
+    fn remember(&self, request: &HttpRequest, mut verified: Rc<Verified>) -> Rc<Verified> {
         if verified.claims.kind == TokenKind::Access {
-            request.extensions_mut().insert(Rc::clone(verified));
+            let mut extensions = request.extensions_mut();
+            let first = extensions.get::<Rc<Verified>>().map(|first| first.at);
+            if let Some(first) = first.filter(|first| *first < verified.at) {
+                Rc::make_mut(&mut verified).at = first;
+            }
+            extensions.insert(Rc::clone(&verified));
         }
+        verified
     }
 
     /// Gives a rejection the form that this application's have.
@@ -356,10 +356,15 @@ impl Auth {
     ) -> Verifying {
         let matters = body::matters(request, self.policy());
         if !matters && !self.0.loaders.ask() {
-            let verified = self.believe(request, guard, &Body::Unread);
-            if let Ok(verified) = &verified {
-                self.remember(request, verified);
-            }
+            let verified = match self.believe(request, guard, &Body::Unread) {
+                Ok(verified) if self.asks_record(&verified.claims, guard) => {
+                    let (auth, request) = (self.clone(), request.clone());
+                    return Verifying::later(async move {
+                        auth.inquire(&request, verified, guard).await
+                    });
+                }
+                verified => verified.map(|verified| self.remember(request, verified)),
+            };
             return Verifying::done(verified);
         }
         let (auth, request) = (self.clone(), request.clone());
@@ -378,19 +383,4 @@ impl Auth {
             verified
         })
     }
-}
-
-#[derive(Debug)]
-struct LoaderFailed(Failure);
-
-impl fmt::Display for LoaderFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a loader failed: {}", self.0)
-    }
-}
-
-impl std::error::Error for LoaderFailed {}
-
-fn unavailable(failure: Failure) -> Rejection {
-    Rejection::unavailable(LoaderFailed(failure))
 }

@@ -88,7 +88,7 @@ fn after_a_restart_of_postgresql_the_first_requests_are_answered_already() {
     restart();
     app.advance(Duration::from_secs(1800));
     let reissued = browser.get("/protected").cookies().len();
-    assert_eq!(reissued, 2, "begins with a statement that writes");
+    assert_eq!(reissued, 2, "reads and writes on one connection");
     restart();
     assert_eq!(browser.post("/logout").status, 200, "begins a transaction");
 }

@@ -404,6 +404,29 @@ fn what_is_unsafe_and_may_be_meant_is_remarked_on() {
 }
 
 #[test]
+fn a_refresh_cookie_that_browsers_keep_from_the_application_is_remarked_on() {
+    let narrow = ("JWT_REFRESH_COOKIE_PATH", "/refresh");
+    let remark = "JWT_REFRESH_COOKIE_PATH is /refresh, so browsers do not send the refresh cookie to all of /, and an \
+                  access cookie is not reissued without it: set JWT_REFRESH_COOKIE_PATH to /";
+    remarked(&[HTTPS, narrow], remark);
+    let log = with(&[HTTPS, narrow, ("SERVER_BIND", "127.0.0.1:0")]);
+    let log = log.serve().stop_and_read_log();
+    assert_eq!(log.matches("is not reissued").count(), 1, "{log}");
+    good(&[HTTPS, narrow, ("JWT_REISSUE_WITHIN", "0")]);
+    good(&[HTTPS, narrow, ("JWT_TOKEN_LOCATION", "headers")]);
+    good(&[HTTPS, ("JWT_ACCESS_COOKIE_PATH", "/account")]);
+    // A path is matched by whole segments.
+    for (access, noted) in [("/account/", false), ("/accounts/", true)] {
+        let paths = [
+            ("JWT_ACCESS_COOKIE_PATH", access),
+            ("JWT_REFRESH_COOKIE_PATH", "/account"),
+        ];
+        let said = with(&paths).run(&["config", "check"]).done();
+        assert_eq!(said.contains("is not reissued"), noted, "{said}");
+    }
+}
+
+#[test]
 fn settings_for_debugging_show_no_secret() {
     let values = [
         (

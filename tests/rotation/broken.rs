@@ -4,12 +4,14 @@
 use std::fmt::Debug;
 
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Case, Decision, Rotation, Row, SessionPolicy, decide};
+use tokenpair::session::{
+    Case, Decision, ReissueDecision, Rotation, Row, SessionPolicy, decide, decide_reissue,
+};
 
-use crate::logout::{Flaw, RACE, Race};
-use crate::replica::{Guards, Rule, schedule};
-use crate::tabs::{Network, SMALL};
-use crate::thief::{NEWEST_ONLY, TwoHolders};
+use crate::logout::{Flaw, RACE, REISSUE, Race};
+use crate::replica::{Guards, ReissueRule, Rule, schedule};
+use crate::tabs::{Network, REISSUES, SMALL};
+use crate::thief::{NEWEST_ONLY, RIDERS, TwoHolders};
 use crate::{logout, tabs, thief};
 
 /// Where something broken has to be found.
@@ -27,6 +29,16 @@ impl By {
             Self::Tabs(network) => Self::Tabs(Network { rule, ..network }),
             Self::Thief(holders) => Self::Thief(TwoHolders { rule, ..holders }),
             Self::Logout(race) => Self::Logout(Race { rule, ..race }),
+        }
+    }
+
+    /// The same search with that rule for reissues.
+    const fn with_reissue(self, rule: ReissueRule) -> Self {
+        let reissue = Some(rule);
+        match self {
+            Self::Tabs(network) => Self::Tabs(Network { reissue, ..network }),
+            Self::Thief(holders) => Self::Thief(TwoHolders { reissue, ..holders }),
+            Self::Logout(race) => Self::Logout(Race { reissue, ..race }),
         }
     }
 
@@ -252,6 +264,175 @@ fn each_line_of_the_rule_is_needed_and_the_search_finds_it_broken() {
     for (what, rule, by, promise) in BROKEN {
         assert_found(what, by.with(rule), promise);
     }
+}
+
+/// The rule for reissues, with what it says of one case replaced.
+macro_rules! reissue_instead {
+    (|$row:ident, $token:ident, $arrived:ident, $now:ident, $policy:ident| $($said:pat $(if $when:expr)? => $then:expr),+) => {
+        |$row: &Row, $token: i64, $arrived: Option<Timestamp>, $now: Timestamp, $policy: &SessionPolicy| {
+            let _ = (&$row, $token, $arrived, $now, &$policy);
+            match decide_reissue($row, $token, $arrived, $now, $policy) {
+                $($said $(if $when)? => $then,)+
+                other => other,
+            }
+        }
+    };
+}
+
+/// The line of the rule for refreshes that a reissue rests on.
+fn line(row: &Row, token: i64, now: Timestamp, policy: &SessionPolicy) -> Option<Case> {
+    match decide(row, token, now, policy) {
+        Decision::Grant { case, .. } => Some(case),
+        _ => None,
+    }
+}
+
+const TABS_AND_REISSUES: By = By::Tabs(REISSUES);
+const RIDING_THIEF: By = By::Thief(RIDERS);
+const LOGOUT_AND_REISSUES: By = By::Logout(REISSUE);
+
+const BROKEN_FOR_REISSUES: [(&str, ReissueRule, By, &str); 15] = [
+    (
+        "theft is judged when the handler is done, not when the request came",
+        |row, token, arrived, now, policy| {
+            decide_reissue(row, token, arrived.map(|_| now), now, policy)
+        },
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a row that has moved on since the request came proves a copy",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Refuse
+            if arrived.is_some_and(|at| decide(row, token, at, policy) == Decision::Reused) => ReissueDecision::Reused),
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a repeated token is theft at a reissue",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(_)
+            if line(row, token, now, policy) == Some(Case::Same) => ReissueDecision::Reused),
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a lost answer is theft at a reissue",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(_)
+            if line(row, token, now, policy) == Some(Case::Recover) => ReissueDecision::Reused),
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a reissue with P says that G was presented",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(next) => ReissueDecision::Permit(Rotation {
+            confirmed_at: next.confirmed_at.or(Some(now)),
+            ..next
+        })),
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a generation that the database lost is theft at a reissue",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Refuse
+            if token > row.rotation.generation => ReissueDecision::Reused),
+        By::Tabs(Network {
+            window: 4,
+            lost_commits: 1,
+            ..REISSUES
+        }),
+        tabs::NOBODY,
+    ),
+    (
+        "a barred token is theft at a reissue",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Refuse
+            if row.rotation.previous_barred => ReissueDecision::Reused),
+        By::Tabs(PASSWORD_AND_REISSUES),
+        tabs::NOBODY,
+    ),
+    (
+        "a barred token is reissued",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Refuse
+            if row.rotation.previous_barred => ReissueDecision::Permit(row.rotation)),
+        By::Tabs(PASSWORD_AND_REISSUES),
+        tabs::BARRED,
+    ),
+    (
+        "the generation is not looked at",
+        |row, _, _, _, _| ReissueDecision::Permit(row.rotation),
+        RIDING_THIEF,
+        thief::ONLY,
+    ),
+    (
+        "P is reissued for ever",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Reused
+            if Some(token) == row.rotation.previous => ReissueDecision::Permit(row.rotation)),
+        RIDING_THIEF,
+        thief::LATE,
+    ),
+    (
+        "that G came with a reissue is not written",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(_) => ReissueDecision::Permit(row.rotation)),
+        RIDING_THIEF,
+        thief::LATE,
+    ),
+    (
+        "G counts as presented from a late reissue on",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(next)
+        if token == row.rotation.generation && row.rotation.confirmed_at.is_none() => ReissueDecision::Permit(Rotation {
+            confirmed_at: Some(now),
+            ..next
+        })),
+        RIDING_THIEF,
+        thief::FOURTH,
+    ),
+    (
+        "G counts as presented from the hand-out on",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(next)
+        if token == row.rotation.generation && row.rotation.confirmed_at.is_none() => ReissueDecision::Permit(Rotation {
+            confirmed_at: row.rotation.handed_at.or(Some(now)),
+            ..next
+        })),
+        TABS_AND_REISSUES,
+        tabs::NOBODY,
+    ),
+    (
+        "a copy is refused, and its session goes on",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Reused => ReissueDecision::Refuse),
+        RIDING_THIEF,
+        thief::NOTICED,
+    ),
+    (
+        "older tokens are reissued while requests race",
+        reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Reused => ReissueDecision::Permit(row.rotation)),
+        LOGOUT_AND_REISSUES,
+        logout::ONLY,
+    ),
+];
+
+const PASSWORD_AND_REISSUES: Network = Network {
+    passwords: 1,
+    ..REISSUES
+};
+
+#[test]
+fn each_line_of_the_rule_for_reissues_is_needed_and_the_search_finds_it_broken() {
+    for (what, rule, by, promise) in BROKEN_FOR_REISSUES {
+        assert_found(what, by.with_reissue(rule), promise);
+    }
+    let alone = By::Thief(TwoHolders {
+        alone: true,
+        ..RIDERS
+    });
+    let what = "an access token is reissued without a refresh token";
+    assert_found(what, alone, thief::ALONE);
+    let blind = Race {
+        guards: Guards {
+            living: false,
+            ..Guards::ALL
+        },
+        ..REISSUE
+    };
+    let what = "a reissue does not look at revoked_at";
+    assert_found(what, By::Logout(blind), logout::GRANTED);
 }
 
 fn assert_found(what: &str, by: By, promise: &'static str) {

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, Authorized, EndReason, Login, MemoryStore, Pair, Refreshed, Revocation, Session,
-    SessionError, SessionPolicy, SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
+    Act, Authorized, EndReason, Login, MemoryStore, Pair, Presented, Refreshed, Reissue,
+    Revocation, Session, SessionError, SessionPolicy, SessionRecord, SessionStore, Sessions, Step,
+    StoreError, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -84,15 +85,6 @@ impl SessionStore for Counting {
         Ok(written)
     }
 
-    async fn touch(
-        &self,
-        id: &str,
-        now: Timestamp,
-        idle_since: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.store.touch(id, now, idle_since).await
-    }
-
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         self.store.revoke(id, reason, act).await
@@ -122,6 +114,8 @@ struct Fixture {
     sessions: Sessions,
     /// The first refresh token.
     first: Claims,
+    /// The first access token.
+    access: Claims,
 }
 
 impl Fixture {
@@ -140,12 +134,18 @@ impl Fixture {
         let tokens = Tokens::new(keys, TokenPolicy::default());
         let sessions = Sessions::new(store.clone(), tokens, SessionPolicy::default());
         let pair = sessions.login(&subject, Login::default(), time(START));
-        let first = claims(&sessions, &pair.await.unwrap());
+        let pair = pair.await.unwrap();
+        let access = pair.access.token.as_str();
+        let access = sessions
+            .tokens()
+            .verify(access, time(START), Expiry::Ignored);
+        let (first, access) = (claims(&sessions, &pair), access.unwrap());
         store.cost();
         Self {
             store,
             sessions,
             first,
+            access,
         }
     }
 
@@ -153,6 +153,17 @@ impl Fixture {
     async fn refresh(&self, token: &Claims, after: i64) -> Result<Refreshed, SessionError> {
         let act = Act::at(time(START + after));
         self.sessions.refresh(token, &act).await
+    }
+
+    /// Shows it beside the access token.
+    async fn reissue(&self, refresh: &Claims, after: i64) -> Result<Reissue, SessionError> {
+        let act = Act::at(time(START + after));
+        let presented = Presented {
+            access: &self.access,
+            refresh,
+            arrived: Some(act.at),
+        };
+        self.sessions.reissue(presented, &act).await
     }
 
     /// The refresh token that it buys, and what that costs.
@@ -196,6 +207,44 @@ async fn a_refresh_costs_one_read_and_at_most_one_write_and_no_table_grows() {
     assert_eq!(on.store.list("7").await.unwrap().len(), 1);
     let recorded = on.store.revocations_since(time(0)).await.unwrap();
     assert!(recorded.is_empty(), "{recorded:?}");
+}
+
+#[actix_web::test]
+async fn a_reissue_costs_one_read_and_one_write_and_one_that_is_refused_writes_nothing() {
+    let on = Fixture::new().await;
+    for (after, overtakers, expected) in [(1, 0, cost(1, 1, 0)), (2, 4, cost(5, 1, 0))] {
+        on.store.overtakers.store(overtakers, Ordering::SeqCst);
+        let reissued = on.reissue(&on.first, after).await.unwrap();
+        assert!(matches!(reissued, Reissue::Granted(_)), "{reissued:?}");
+        assert_eq!(on.store.cost(), expected);
+    }
+    let used = on.store.list("7").await.unwrap().remove(0);
+    assert_eq!(used.last_used_at, time(START + 2));
+    let (second, _) = on.bought(&on.first, 3).await;
+    on.bought(&second, 1_000).await;
+    let slow = Act::at(time(START + 1_001));
+    let presented = Presented {
+        access: &on.access,
+        refresh: &on.first,
+        arrived: Some(time(START + 999)),
+    };
+    let refused = on.sessions.reissue(presented, &slow).await.unwrap();
+    assert!(matches!(refused, Reissue::Refused), "{refused:?}");
+    assert_eq!(on.store.cost(), cost(1, 0, 0));
+    on.store.overtakers.store(99, Ordering::SeqCst);
+    let reused = on.reissue(&on.first, 1_002).await.unwrap();
+    assert!(matches!(reused, Reissue::Reused), "{reused:?}");
+    assert_eq!(on.store.cost(), cost(1, 0, 1));
+}
+
+#[actix_web::test]
+async fn a_reissue_that_is_always_overtaken_gives_up_and_ends_nothing() {
+    let on = Fixture::new().await;
+    on.store.overtakers.store(99, Ordering::SeqCst);
+    let answer = on.reissue(&on.first, 1).await;
+    assert!(matches!(answer, Err(SessionError::Busy)), "{answer:?}");
+    on.store.overtakers.store(0, Ordering::SeqCst);
+    on.bought(&on.first, 2).await;
 }
 
 #[actix_web::test]

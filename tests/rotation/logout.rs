@@ -1,11 +1,14 @@
 //! Promise 4, and promise 3 with requests that race: anyone presents any token at any time, honest or not, and a request
-//! may be under way for ever. Meanwhile the user logs out.
+//! may be under way for ever. Meanwhile the user logs out. A token is presented to refresh, or beside an access token that
+//! is due for a reissue, which is made only after its write.
 
 use stateright::{Model, Property};
-use tokenpair::session::{Decision, End, Rotation, Row, decide};
+use tokenpair::session::{Decision, End, ReissueDecision, Rotation, Row, decide, decide_reissue};
 
 use crate::page::assert_counted;
-use crate::replica::{Guards, Key, Numbers, Rule, aged, key, mentioned, search};
+use crate::replica::{
+    Guards, Key, Numbers, ReissueRule, Rule, aged, aged_with_start, key, mentioned, search,
+};
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
 const WINDOW: u64 = 3;
@@ -17,6 +20,8 @@ const OLDER: i64 = GENERATION - 50;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Request {
     token: i64,
+    /// For a reissue, else to refresh.
+    reissue: bool,
     stage: Stage,
 }
 
@@ -34,11 +39,12 @@ enum Stage {
 }
 
 impl Request {
-    fn order(&self) -> (i64, i64, bool, Option<Key>) {
-        match self.stage {
-            Stage::Arrived { now } => (self.token, now, false, None),
-            Stage::Read { now, row, revoked } => (self.token, now, revoked, Some(key(&row))),
-        }
+    fn order(&self) -> (i64, bool, i64, bool, Option<Key>) {
+        let (now, revoked, row) = match self.stage {
+            Stage::Arrived { now } => (now, false, None),
+            Stage::Read { now, row, revoked } => (now, revoked, Some(key(&row))),
+        };
+        (self.token, self.reissue, now, revoked, row)
     }
 }
 
@@ -76,6 +82,8 @@ pub(crate) struct Ending {
 pub(crate) enum Event {
     /// Someone presents a token of that generation.
     Present(i64),
+    /// Someone shows it beside an access token that is due for a reissue.
+    Show(i64),
     Read(usize),
     Write(usize),
     ReadForLogout,
@@ -105,6 +113,8 @@ pub(crate) struct Race {
     pub(crate) flaw: Flaw,
     /// Requests at once.
     pub(crate) requests: usize,
+    /// The rule for reissues; none if there are none.
+    pub(crate) reissue: Option<ReissueRule>,
 }
 
 pub(crate) const RACE: Race = Race {
@@ -112,9 +122,75 @@ pub(crate) const RACE: Race = Race {
     guards: Guards::ALL,
     flaw: Flaw::None,
     requests: 2,
+    reissue: None,
+};
+
+pub(crate) const REISSUE: Race = Race {
+    reissue: Some(decide_reissue),
+    ..RACE
 };
 
 impl Race {
+    fn decide_reissue(
+        &self,
+        row: Rotation,
+        revoked: bool,
+        token: i64,
+        now: i64,
+    ) -> ReissueDecision {
+        let row = Row {
+            revoked,
+            ..living(row)
+        };
+        let now = time(now);
+        self.reissue.unwrap()(&row, token, Some(now), now, &policy(WINDOW))
+    }
+
+    fn read_for_reissue(&self, state: &mut Ending, index: usize, now: i64) {
+        let token = state.requests[index].token;
+        let (row, revoked) = (state.row, state.revoked);
+        let decision = self.decide_reissue(row, revoked, token, now);
+        let ours = token == row.generation || Some(token) == row.previous;
+        state.wrong.minted |= matches!(decision, ReissueDecision::Permit(_)) && !ours;
+        if decision == ReissueDecision::Refuse {
+            state.requests.remove(index);
+        } else {
+            state.requests[index].stage = Stage::Read { now, row, revoked };
+        }
+    }
+
+    /// What has read the row before a logout gets nothing after it either, since the write comes first.
+    fn write_for_reissue(&self, state: &mut Ending, index: usize) {
+        let Request { token, stage, .. } = state.requests[index];
+        let Stage::Read { now, row, revoked } = stage else {
+            return;
+        };
+        match self.decide_reissue(row, revoked, token, now) {
+            ReissueDecision::Reused => {
+                state.revoked |= self.flaw != Flaw::RolledBack;
+                state.wrong.answered_only |= !state.revoked;
+                state.requests.remove(index);
+            }
+            ReissueDecision::Permit(next) if self.guards.hold(&state.row, state.revoked, &row) => {
+                self.step(state, next, revoked);
+                state.requests.remove(index);
+            }
+            _ => state.requests[index].stage = Stage::Arrived { now },
+        }
+    }
+
+    fn step(&self, state: &mut Ending, next: Rotation, revoked: bool) {
+        let before = state.row;
+        state.wrong.written |= state.revoked;
+        state.wrong.forgotten |= next.generation < before.generation
+            || next.generation == before.generation && next.confirmed_at < before.confirmed_at;
+        state.wrong.granted |= state.logout == Logout::Answered;
+        state.row = next;
+        if self.flaw == Flaw::Overwritten {
+            state.revoked = revoked;
+        }
+    }
+
     fn decide(&self, row: Rotation, revoked: bool, token: i64, now: i64) -> Decision {
         let row = Row {
             revoked,
@@ -124,10 +200,17 @@ impl Race {
     }
 
     fn read(&self, state: &mut Ending, index: usize) {
-        let Request { token, stage } = state.requests[index];
+        let Request {
+            token,
+            reissue,
+            stage,
+        } = state.requests[index];
         let Stage::Arrived { now } = stage else {
             return;
         };
+        if reissue {
+            return self.read_for_reissue(state, index, now);
+        }
         let (row, revoked) = (state.row, state.revoked);
         let decision = self.decide(row, revoked, token, now);
         let ours = token == row.generation || Some(token) == row.previous;
@@ -146,7 +229,14 @@ impl Race {
     }
 
     fn write(&self, state: &mut Ending, index: usize) {
-        let Request { token, stage } = state.requests[index];
+        let Request {
+            token,
+            reissue,
+            stage,
+        } = state.requests[index];
+        if reissue {
+            return self.write_for_reissue(state, index);
+        }
         let Stage::Read { now, row, revoked } = stage else {
             return;
         };
@@ -159,16 +249,7 @@ impl Race {
             Decision::Grant {
                 next: Some(next), ..
             } if self.guards.hold(&state.row, state.revoked, &row) => {
-                let before = state.row;
-                state.wrong.written |= state.revoked;
-                state.wrong.forgotten |= next.generation < before.generation
-                    || next.generation == before.generation
-                        && next.confirmed_at < before.confirmed_at;
-                state.wrong.granted |= state.logout == Logout::Answered;
-                state.row = next;
-                if self.flaw == Flaw::Overwritten {
-                    state.revoked = revoked;
-                }
+                self.step(state, next, revoked);
                 state.requests.remove(index);
             }
             _ => state.requests[index].stage = Stage::Arrived { now },
@@ -185,7 +266,7 @@ impl Race {
     }
 
     /// The same state, relative to its own generation and instant.
-    fn normal(mut state: Ending, ticks: i64) -> Ending {
+    fn normal(&self, mut state: Ending, ticks: i64) -> Ending {
         let mut all: Vec<i64> = mentioned(&state.row).collect();
         for request in &state.requests {
             all.push(request.token);
@@ -201,6 +282,11 @@ impl Race {
         let of = |generation| match generation {
             OLDER => OLDER,
             _ => numbers.of(generation),
+        };
+        let aged = if self.reissue.is_some() {
+            aged_with_start
+        } else {
+            aged
         };
         let moved = |row| numbers.row(aged(row, ticks, OLDEST));
         let ago = |now: i64| (now - ticks).max(NOW - OLDEST);
@@ -245,9 +331,12 @@ impl Model for Race {
             return;
         }
         if state.requests.len() < self.requests {
-            events.extend([Event::Present(state.row.generation)]);
-            events.extend(state.row.previous.map(Event::Present));
-            events.push(Event::Present(OLDER));
+            let row = state.row;
+            let tokens = [row.generation, OLDER].into_iter().chain(row.previous);
+            events.extend(tokens.clone().map(Event::Present));
+            if self.reissue.is_some() {
+                events.extend(tokens.map(Event::Show));
+            }
         }
         for (index, request) in state.requests.iter().enumerate() {
             events.push(match request.stage {
@@ -269,8 +358,9 @@ impl Model for Race {
         let mut state = last.clone();
         let mut ticks = 0;
         match event {
-            Event::Present(token) => state.requests.push(Request {
+            Event::Present(token) | Event::Show(token) => state.requests.push(Request {
                 token,
+                reissue: matches!(event, Event::Show(_)),
                 stage: Stage::Arrived { now: NOW },
             }),
             Event::Read(index) => self.read(&mut state, index),
@@ -280,7 +370,7 @@ impl Model for Race {
             Event::AnswerLogout => state.logout = Logout::Answered,
             Event::Tick => ticks = 1,
         }
-        Some(Self::normal(state, ticks))
+        Some(self.normal(state, ticks))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -310,6 +400,19 @@ fn after_a_logout_no_token_is_taken_whatever_was_in_flight() {
         let (states, broken) = search(Race { requests, ..RACE });
         assert!(broken.is_empty(), "{broken:?}");
         assert_counted(&format!("logout: {requests} at once"), states);
+    }
+}
+
+#[test]
+fn after_a_logout_nothing_is_reissued_whatever_was_in_flight() {
+    let wide = std::env::var_os("ROTATION_WIDE").is_some();
+    for requests in 1..=if wide { 2 } else { 1 } {
+        let (states, broken) = search(Race {
+            requests,
+            ..REISSUE
+        });
+        assert!(broken.is_empty(), "{broken:?}");
+        assert_counted(&format!("logout and reissues: {requests} at once"), states);
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod broken;
 mod cost;
+mod honest;
 mod logout;
 mod page;
 mod replica;

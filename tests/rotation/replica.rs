@@ -6,11 +6,14 @@
 
 use stateright::{Checker, HasDiscoveries, Model};
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Decision, Rotation, Row, SessionPolicy};
+use tokenpair::session::{Decision, ReissueDecision, Rotation, Row, SessionPolicy};
 
 use crate::{GENERATION, NOW, time};
 
 pub(crate) type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> Decision;
+
+pub(crate) type ReissueRule =
+    fn(&Row, i64, Option<Timestamp>, Timestamp, &SessionPolicy) -> ReissueDecision;
 
 /// The conditions of `UPDATE sessions SET .. WHERE id = ? AND ..`. Each can be left out, to see what it is for.
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +47,19 @@ impl Guards {
 
 /// Instants so many ticks later; those before `oldest` ticks ago are alike.
 pub(crate) fn aged(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
-    let shift = |at: Timestamp| time((at.unix() - ticks).max(NOW - oldest));
     // The rule looks at the start of a generation only if nothing was handed out in it.
     let rotated_at = match (row.handed_at, row.previous) {
-        (None, Some(_)) => shift(row.rotated_at),
-        _ => time(NOW),
+        (None, Some(_)) => row.rotated_at,
+        _ => time(NOW + ticks),
     };
+    aged_with_start(Rotation { rotated_at, ..row }, ticks, oldest)
+}
+
+/// The same where there are reissues, whose rule always looks at the start of a generation.
+pub(crate) fn aged_with_start(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
+    let shift = |at: Timestamp| time((at.unix() - ticks).max(NOW - oldest));
     Rotation {
-        rotated_at,
+        rotated_at: shift(row.rotated_at),
         handed_at: row.handed_at.map(shift),
         confirmed_at: row.confirmed_at.map(shift),
         ..row

@@ -1,6 +1,9 @@
 //! The bounds of the rule, to the second: a window of 80 s, its half and its eighth.
 
-use tokenpair::session::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
+use tokenpair::session::{
+    Case, Decision, End, ReissueDecision, ReusePolicy, Rotation, Row, SessionPolicy, decide,
+    decide_reissue,
+};
 
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
@@ -242,4 +245,69 @@ fn a_generation_that_a_change_of_password_began_stays_for_a_window() {
     }
     let first = decide(&living(first_row()), GENERATION, time(NOW), &policy(80));
     assert_eq!(case(first), (Some(Case::Rotate), true), "after the login");
+}
+
+#[test]
+fn every_bound_of_the_rule_for_reissues_stands_to_the_second() {
+    let row = |handed, confirmed: Option<i64>| Rotation {
+        previous: Some(GENERATION - 1),
+        rotated_at: time(NOW - handed),
+        handed_at: Some(time(NOW - handed)),
+        confirmed_at: confirmed.map(|ago| time(NOW - ago)),
+        ..first_row()
+    };
+    let seen = |ago: i64| {
+        move |row: Rotation| {
+            let confirmed_at = Some(time(NOW - ago));
+            ReissueDecision::Permit(Rotation {
+                confirmed_at,
+                ..row
+            })
+        }
+    };
+    let permit = ReissueDecision::Permit;
+    let refuse = |_| ReissueDecision::Refuse;
+    let reused = |_| ReissueDecision::Reused;
+    type Said<'a> = &'a dyn Fn(Rotation) -> ReissueDecision;
+    let table: [(i64, Rotation, Option<i64>, Said<'_>); 18] = [
+        (0, row(39, None), Some(0), &seen(0)),
+        (0, row(40, None), Some(0), &seen(0)),
+        (0, row(41, None), Some(0), &seen(1)),
+        (0, row(500, None), None, &seen(460)),
+        (0, row(500, Some(7)), Some(0), &permit),
+        (1, row(79, None), Some(0), &permit),
+        (1, row(500, None), Some(0), &permit),
+        (1, row(500, Some(39)), Some(0), &permit),
+        (1, row(500, Some(40)), Some(0), &reused),
+        (1, row(500, Some(40)), Some(1), &refuse),
+        (1, row(500, Some(41)), Some(1), &reused),
+        (1, row(500, Some(40)), None, &refuse),
+        (2, row(5, None), Some(5), &reused),
+        (2, row(5, None), Some(6), &refuse),
+        (2, row(5, None), None, &refuse),
+        (-1, row(500, None), Some(0), &refuse),
+        (-1, row(500, Some(40)), Some(0), &refuse),
+        (-17, row(500, None), Some(0), &refuse),
+    ];
+    for (behind, rotation, arrived, said) in table {
+        let arrived = arrived.map(|ago| time(NOW - ago));
+        let decide = |policy: &SessionPolicy, row: &Row| {
+            decide_reissue(row, GENERATION - behind, arrived, time(NOW), policy)
+        };
+        let found = decide(&policy(80), &living(rotation));
+        assert_eq!(found, said(rotation), "{behind} behind, {arrived:?}");
+        let ended = Row {
+            revoked: true,
+            ..living(rotation)
+        };
+        assert_eq!(decide(&policy(80), &ended), ReissueDecision::Refuse);
+        let strict = SessionPolicy {
+            reuse: ReusePolicy::Strict,
+            ..policy(80)
+        };
+        if behind == 1 && arrived.is_some() {
+            let found = decide(&strict, &living(rotation));
+            assert_eq!(found, ReissueDecision::Reused, "{rotation:?}");
+        }
+    }
 }

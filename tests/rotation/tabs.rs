@@ -4,12 +4,16 @@
 //! What is no event of its own, since another stands for it: a request that is lost, or whose replica dies before it
 //! wrote, did nothing, as if it had not been sent; one that is delivered twice is two that were sent at once. An answer
 //! that is lost on its way is one whose replica died after it wrote.
+//!
+//! A request whose access cookie is due for a reissue carries the jar's refresh cookie too. Its handler may take far longer
+//! than an exchange, and only then the token is judged. The answer leaves the refresh cookie as it is.
 
 use stateright::{Model, Property};
-use tokenpair::session::{Case, Decision, Rotation, decide};
+use tokenpair::session::{Case, Decision, ReissueDecision, Rotation, decide, decide_reissue};
 
-use crate::page::{assert_counted, documented};
-use crate::replica::{Guards, Key, Numbers, Rule, aged, key, mentioned, schedule, search};
+use crate::replica::{
+    Guards, Key, Numbers, ReissueRule, Rule, aged, aged_with_start, key, mentioned,
+};
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
 /// A request on its way, or at a replica.
@@ -17,12 +21,32 @@ use crate::{GENERATION, NOW, first_row, living, policy, time};
 pub(crate) struct Request {
     token: i64,
     sent: i64,
+    purpose: Purpose,
     stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Purpose {
+    Refresh,
+    /// Anything else, with an access cookie near its end.
+    Reissue,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Stage {
     Travelling,
+    /// A guard has let it in when its replica's clock, so many ticks fast, said `arrived`; the handler is at work.
+    AtWork {
+        arrived: i64,
+        fast: i64,
+    },
+    /// The handler is done and the row was read; that `G` was presented is about to be written.
+    Judged {
+        arrived: i64,
+        fast: i64,
+        now: i64,
+        row: Rotation,
+    },
     /// A replica has looked at its clock and is about to read the row, not for the first time if it was overtaken.
     Arrived {
         now: i64,
@@ -36,18 +60,31 @@ enum Stage {
     },
 }
 
+/// When a request arrived and was looked at, and by how much its replica's clock is fast or how often it was overtaken.
+type Clocks = (i64, i64, u8);
+
 impl Request {
-    fn order(&self) -> (i64, i64, Option<(i64, u8)>, Option<Key>) {
+    fn order(&self) -> (i64, i64, Purpose, Option<Clocks>, Option<Key>) {
         let (stage, row) = match self.stage {
             Stage::Travelling => (None, None),
-            Stage::Arrived { now, overtaken } => (Some((now, overtaken)), None),
+            Stage::AtWork { arrived, fast } => (Some((arrived, fast, 0)), None),
+            Stage::Judged {
+                arrived,
+                fast,
+                now,
+                row,
+            } => (
+                Some((arrived, now, u8::try_from(fast).unwrap())),
+                Some(key(&row)),
+            ),
+            Stage::Arrived { now, overtaken } => (Some((0, now, overtaken)), None),
             Stage::Read {
                 now,
                 overtaken,
                 row,
-            } => (Some((now, overtaken)), Some(key(&row))),
+            } => (Some((0, now, overtaken)), Some(key(&row))),
         };
-        (self.token, self.sent, stage, row)
+        (self.token, self.sent, self.purpose, stage, row)
     }
 }
 
@@ -79,10 +116,15 @@ pub(crate) struct Tabs {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Event {
-    /// A tab sends what is in the jar.
+    /// A tab refreshes with what is in the jar.
     Send,
+    /// A tab sends another request, whose access cookie is due for a reissue.
+    Browse,
     /// A request reaches a replica whose clock is so many ticks fast.
     Reach(usize, i64),
+    /// The handler of a request is done, and its replica looks at its clock and reads the row. What changes nothing of the
+    /// rotation is then as good as done: if it is overtaken and decides again, it is one that was done later.
+    Finish(usize),
     /// The replica reads the row; if nothing is to be written, it answers.
     Read(usize),
     /// The replica writes if the row still is what it read, and answers; else it will read again.
@@ -121,6 +163,10 @@ pub(crate) struct Network {
     pub(crate) lost_handings: bool,
     /// Changes of password, of which the session is the one that goes on.
     pub(crate) passwords: u8,
+    /// The rule for reissues; none if there are no requests but refreshes.
+    pub(crate) reissue: Option<ReissueRule>,
+    /// How long the handlers of other requests take at most, beside `D`.
+    pub(crate) handler: i64,
 }
 
 /// The smallest that shows every line of the rule.
@@ -135,11 +181,21 @@ pub(crate) const SMALL: Network = Network {
     lost_commits: 0,
     lost_handings: false,
     passwords: 0,
+    reissue: None,
+    handler: 0,
+};
+
+/// The smallest with reissues, whose exchanges take a whole window with their handlers.
+pub(crate) const REISSUES: Network = Network {
+    reissue: Some(decide_reissue),
+    handler: 2,
+    tabs: 2,
+    ..SMALL
 };
 
 impl Network {
     fn oldest(&self) -> i64 {
-        i64::try_from(self.window).unwrap() + self.slowest + self.skew + 1
+        i64::try_from(self.window).unwrap() + self.slowest + self.skew + self.handler + 1
     }
 
     /// The same state, relative to its own generation and instant.
@@ -147,9 +203,20 @@ impl Network {
         state.answers.iter_mut().for_each(|it| it.sent -= ticks);
         state.requests.iter_mut().for_each(|it| it.sent -= ticks);
         let in_time = |sent: i64| NOW - sent <= self.slowest;
-        state.requests.retain(|request| in_time(request.sent));
+        state.requests.retain(|request| {
+            let at_work = match (request.purpose, request.stage) {
+                (Purpose::Reissue, Stage::Travelling) | (Purpose::Refresh, _) => 0,
+                (Purpose::Reissue, _) => self.handler,
+            };
+            in_time(request.sent + at_work)
+        });
         state.answers.retain(|answer| in_time(answer.sent));
         let numbers = numbers(&state);
+        let aged = if self.reissue.is_some() {
+            aged_with_start
+        } else {
+            aged
+        };
         let moved = |row: Rotation| numbers.row(aged(row, ticks, self.oldest()));
         state.row = moved(state.row);
         state.jar = numbers.of(state.jar);
@@ -163,7 +230,15 @@ impl Network {
             request.token = numbers.of(request.token);
             match &mut request.stage {
                 Stage::Travelling => {}
+                Stage::AtWork { arrived, .. } => *arrived -= ticks,
                 Stage::Arrived { now, .. } => *now -= ticks,
+                Stage::Judged {
+                    arrived, now, row, ..
+                } => {
+                    *arrived -= ticks;
+                    *now -= ticks;
+                    *row = moved(*row);
+                }
                 Stage::Read { now, row, .. } => {
                     *now -= ticks;
                     *row = moved(*row);
@@ -184,11 +259,17 @@ impl Network {
         (self.rule)(&living(row), token, time(now), &policy(self.window))
     }
 
+    fn decide_reissue(&self, row: Rotation, token: i64, arrived: i64, now: i64) -> ReissueDecision {
+        let (arrived, now) = (Some(time(arrived)), time(now));
+        self.reissue.unwrap()(&living(row), token, arrived, now, &policy(self.window))
+    }
+
     fn read(&self, state: &mut Tabs, index: usize) {
         let Request {
             token,
             sent,
             stage: Stage::Arrived { now, overtaken },
+            ..
         } = state.requests[index]
         else {
             return;
@@ -218,6 +299,55 @@ impl Network {
         }
     }
 
+    fn finish(&self, state: &mut Tabs, index: usize) {
+        let Request { token, stage, .. } = state.requests[index];
+        let Stage::AtWork { arrived, fast } = stage else {
+            return;
+        };
+        let (row, now) = (state.row, NOW + fast);
+        match self.decide_reissue(row, token, arrived, now) {
+            ReissueDecision::Permit(next) => {
+                state.revived |= token < state.barred_below;
+                if next == row {
+                    state.requests.remove(index);
+                } else {
+                    state.requests[index].stage = Stage::Judged {
+                        arrived,
+                        fast,
+                        now,
+                        row,
+                    };
+                }
+            }
+            // Another request will get one, with what the jar holds then.
+            ReissueDecision::Refuse => {
+                state.requests.remove(index);
+            }
+            ReissueDecision::Reused => state.wronged = true,
+        }
+    }
+
+    fn write_presented(&self, state: &mut Tabs, index: usize) {
+        let Request { token, stage, .. } = state.requests[index];
+        let Stage::Judged {
+            arrived,
+            fast,
+            now,
+            row,
+        } = stage
+        else {
+            return;
+        };
+        match self.decide_reissue(row, token, arrived, now) {
+            ReissueDecision::Permit(next) if self.guards.hold(&state.row, false, &row) => {
+                self.remember(state);
+                state.row = next;
+                state.requests.remove(index);
+            }
+            _ => state.requests[index].stage = Stage::AtWork { arrived, fast },
+        }
+    }
+
     fn write(&self, state: &mut Tabs, index: usize, dies: bool) {
         let Request {
             token,
@@ -228,6 +358,7 @@ impl Network {
                     overtaken,
                     row,
                 },
+            ..
         } = state.requests[index]
         else {
             return;
@@ -301,6 +432,15 @@ fn numbers(state: &Tabs) -> Numbers {
     Numbers::new(state.row.generation, all)
 }
 
+fn send(state: &mut Tabs, purpose: Purpose) {
+    state.requests.push(Request {
+        token: state.jar,
+        sent: NOW,
+        purpose,
+        stage: Stage::Travelling,
+    });
+}
+
 /// An answer that leaves the refresh cookie as it is changes nothing by arriving.
 fn answer(state: &mut Tabs, case: Case, cookie: i64, sent: i64) {
     if case != Case::Again {
@@ -352,6 +492,7 @@ impl Model for Network {
         }
         if state.requests.len() + state.answers.len() < self.tabs {
             events.push(Event::Send);
+            events.extend(self.reissue.map(|_| Event::Browse));
             if state.passwords < self.passwords {
                 events.push(Event::ChangePassword);
             }
@@ -361,10 +502,12 @@ impl Model for Network {
                 Stage::Travelling => {
                     events.extend((0..=self.skew).map(|fast| Event::Reach(index, fast)));
                 }
+                Stage::AtWork { .. } => events.push(Event::Finish(index)),
                 Stage::Arrived { .. } => events.push(Event::Read(index)),
                 Stage::Read { .. } => {
                     events.extend([Event::Write(index), Event::WriteAndDie(index)]);
                 }
+                Stage::Judged { .. } => events.push(Event::Write(index)),
             }
         }
         for index in 0..state.answers.len() {
@@ -382,19 +525,24 @@ impl Model for Network {
         state.busy = false;
         let mut ticks = 0;
         match event {
-            Event::Send => state.requests.push(Request {
-                token: state.jar,
-                sent: NOW,
-                stage: Stage::Travelling,
-            }),
+            Event::Send => send(&mut state, Purpose::Refresh),
+            Event::Browse => send(&mut state, Purpose::Reissue),
             Event::Reach(index, fast) => {
-                state.requests[index].stage = Stage::Arrived {
-                    now: NOW + fast,
-                    overtaken: 0,
+                let arrived = NOW + fast;
+                state.requests[index].stage = match state.requests[index].purpose {
+                    Purpose::Refresh => Stage::Arrived {
+                        now: arrived,
+                        overtaken: 0,
+                    },
+                    Purpose::Reissue => Stage::AtWork { arrived, fast },
                 };
             }
+            Event::Finish(index) => self.finish(&mut state, index),
             Event::Read(index) => self.read(&mut state, index),
-            Event::Write(index) => self.write(&mut state, index, false),
+            Event::Write(index) => match state.requests[index].purpose {
+                Purpose::Refresh => self.write(&mut state, index, false),
+                Purpose::Reissue => self.write_presented(&mut state, index),
+            },
             Event::WriteAndDie(index) => self.write(&mut state, index, true),
             Event::Arrive(index) => state.jar = state.answers.remove(index).cookie,
             Event::ArriveTwice(index) => state.jar = state.answers[index].cookie,
@@ -417,201 +565,3 @@ impl Model for Network {
 pub(crate) const NOBODY: &str = "nobody honest is logged out";
 pub(crate) const BARRED: &str = "after a change of password, no older token buys anything";
 pub(crate) const NOT_BUSY: &str = "no request is told to come back";
-
-/// How many states there are in all, in none of which anyone is wronged.
-fn states_of(network: Network) -> usize {
-    let (states, broken) = search(network);
-    assert!(broken.is_empty(), "{broken:?}: {network:?}");
-    states
-}
-
-/// Searches the whole of it, and compares the number of states with the page's.
-fn holds(check: &str, network: Network) {
-    assert_counted(check, states_of(network));
-}
-
-#[test]
-fn without_a_thief_no_schedule_logs_anyone_out() {
-    holds("tabs: W=3 D=1, 3 at once", SMALL);
-}
-
-#[test]
-fn an_exchange_and_the_difference_of_clocks_that_together_stay_in_the_bound_log_nobody_out() {
-    let mut states = 0;
-    for (window, slowest, skew) in [
-        (3, 1, 0),
-        (4, 1, 0),
-        (5, 1, 0),
-        (5, 1, 1),
-        (5, 2, 0),
-        (6, 1, 0),
-        (6, 1, 1),
-        (6, 2, 0),
-        (7, 2, 0),
-        (7, 2, 1),
-    ] {
-        // D + s < W/2 - W/16
-        assert!(16 * (slowest + skew) < 7 * i64::try_from(window).unwrap());
-        states += states_of(Network {
-            window,
-            slowest,
-            skew,
-            tabs: 2,
-            ..SMALL
-        });
-    }
-    assert_counted("tabs: ten bounds from W=3 to W=7, 2 at once", states);
-}
-
-#[test]
-fn an_eighth_of_the_window_that_is_more_than_a_tick_logs_nobody_out() {
-    let network = Network {
-        window: 9,
-        slowest: 3,
-        tabs: 2,
-        ..SMALL
-    };
-    holds("tabs: W=9 D=3, 2 at once", network);
-}
-
-#[test]
-fn clocks_of_replicas_that_differ_by_less_than_an_eighth_of_the_window_log_nobody_out() {
-    let network = Network {
-        window: 9,
-        slowest: 2,
-        tabs: 2,
-        skew: 1,
-        ..SMALL
-    };
-    holds("tabs: W=9 D=2, 2 at once, clocks 1 apart", network);
-}
-
-#[test]
-fn a_lost_commit_that_began_a_generation_revokes_nothing() {
-    let network = Network {
-        window: 4,
-        tabs: 2,
-        lost_commits: 2,
-        ..SMALL
-    };
-    holds("failover: W=4 D=1, 2 at once, 2 commits lost", network);
-}
-
-#[test]
-fn a_change_of_password_revokes_nothing_of_the_session_that_goes_on() {
-    let network = Network {
-        tabs: 2,
-        passwords: 2,
-        ..SMALL
-    };
-    holds("password: W=3 D=1, 2 at once, 2 changes", network);
-}
-
-#[test]
-fn what_is_too_large_for_every_day_is_searched_when_it_is_asked_for() {
-    let wide = std::env::var_os("ROTATION_WIDE").is_some();
-    let large = [
-        ("tabs: W=3 D=1, 4 at once", Network { tabs: 4, ..SMALL }),
-        (
-            "tabs: W=5 D=2, 3 at once",
-            Network {
-                window: 5,
-                slowest: 2,
-                ..SMALL
-            },
-        ),
-        (
-            "tabs: W=9 D=3, 2 at once, clocks 1 apart",
-            Network {
-                window: 9,
-                slowest: 3,
-                tabs: 2,
-                skew: 1,
-                ..SMALL
-            },
-        ),
-    ];
-    for (check, network) in large {
-        // The page has their figures in any case.
-        let states = documented(check);
-        if wide {
-            holds(check, network);
-        }
-        assert!(states > 400_000, "{check}: {states}");
-    }
-}
-
-#[test]
-fn the_bounds_that_the_rule_is_stated_for_are_needed() {
-    let small = Network { tabs: 2, ..SMALL };
-    let lost_handing = Network {
-        window: 4,
-        lost_commits: 1,
-        lost_handings: true,
-        ..small
-    };
-    for (what, beyond) in [
-        ("W = 2D", Network { window: 2, ..SMALL }),
-        (
-            "2D < W, but not by an eighth of W",
-            Network {
-                window: 9,
-                slowest: 4,
-                ..small
-            },
-        ),
-        (
-            "D and the clocks' difference each in their bounds, but together half of W",
-            Network {
-                window: 10,
-                slowest: 4,
-                skew: 1,
-                ..small
-            },
-        ),
-        (
-            "W = 3D, and a commit is lost",
-            Network {
-                lost_commits: 1,
-                ..small
-            },
-        ),
-        (
-            "the lost commit said that a token was handed out again",
-            lost_handing,
-        ),
-    ] {
-        let schedule = schedule(beyond, NOBODY);
-        println!("{what}: {schedule:?}");
-        assert!(schedule.is_some(), "{what}: nobody was logged out");
-    }
-}
-
-/// How many decisions a request needs at most. It reads the row once for each, and only the last of them writes.
-fn decisions(network: Network) -> u8 {
-    let enough = |decisions: &u8| {
-        let network = Network {
-            decisions: *decisions,
-            ..network
-        };
-        schedule(network, NOT_BUSY).is_none()
-    };
-    (1..8).find(enough).unwrap()
-}
-
-#[test]
-fn a_request_decides_once_alone_and_a_few_times_among_others() {
-    let alone = Network { tabs: 1, ..SMALL };
-    let two = Network { tabs: 2, ..SMALL };
-    let slower = Network {
-        window: 5,
-        slowest: 2,
-        ..two
-    };
-    assert_eq!([alone, two, slower, SMALL].map(decisions), [1, 3, 3, 4]);
-    let thrice = Network {
-        decisions: 3,
-        ..SMALL
-    };
-    println!("overtaken thrice: {:?}", schedule(thrice, NOT_BUSY));
-}

@@ -4,12 +4,17 @@
 //! A generation once passed never returns, so of what a holder holds only three things matter: whether the token of `G`
 //! is in it, that of `P`, and any other (older, or an orphan). The victim has only what came last; the thief may keep
 //! every token it ever got, and choose.
+//!
+//! With reissues both may also have their access token replaced, by showing a refresh token beside it, as often as they
+//! like. A thief may have an access token and no refresh token at all.
 
 use stateright::{Model, Property};
-use tokenpair::session::{Case, Decision, Rotation, decide};
+use tokenpair::session::{
+    Case, Decision, ReissueDecision, Rotation, SessionPolicy, decide, decide_reissue,
+};
 
 use crate::page::assert_counted;
-use crate::replica::{Numbers, Rule, aged, mentioned, search};
+use crate::replica::{Numbers, ReissueRule, Rule, aged, aged_with_start, mentioned, search};
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -67,8 +72,14 @@ pub(crate) struct Theft {
     over: bool,
     /// A token other than `G` and `P` bought a pair.
     minted: bool,
-    /// `P` bought a pair though `G` had been presented for half a window.
+    /// `P` bought a pair, or a reissue, though `G` had been presented for half a window.
     late: bool,
+    /// How long the thief's access token lives yet; counted only where there are reissues.
+    access: i64,
+    /// An access token was reissued without a refresh token.
+    prolonged: bool,
+    /// A copy was not reissued, and the session goes on.
+    unnoticed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,18 +88,36 @@ pub(crate) struct TwoHolders {
     pub(crate) window: i64,
     /// The thief keeps every token, else only the newest.
     pub(crate) hoards: bool,
+    /// The rule for reissues; none if there are none.
+    pub(crate) reissue: Option<ReissueRule>,
+    /// A flaw: an access token is reissued without a refresh token.
+    pub(crate) alone: bool,
 }
+
+/// How long an access token lives. It may be reissued from the first.
+const LIFE: i64 = 2;
 
 pub(crate) const NEWEST_ONLY: TwoHolders = TwoHolders {
     rule: decide,
     window: 3,
     hoards: false,
+    reissue: None,
+    alone: false,
+};
+
+pub(crate) const RIDERS: TwoHolders = TwoHolders {
+    reissue: Some(decide_reissue),
+    ..NEWEST_ONLY
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Move {
-    /// The thief gets a copy.
+    /// The thief gets a copy, and the access token beside it.
     Steal(Copy),
+    /// The thief gets an access token only.
+    StealAccess,
+    /// A holder's access token is due for a reissue, and that refresh token is shown beside it, or none.
+    Ride(Holder, Option<Copy>),
     /// A holder refreshes with that, and the answer arrives or not.
     Refresh(Holder, Copy, bool),
     Tick,
@@ -111,6 +140,9 @@ impl Model for TwoHolders {
             over: false,
             minted: false,
             late: false,
+            access: 0,
+            prolonged: false,
+            unnoticed: false,
         }]
     }
 
@@ -125,6 +157,16 @@ impl Model for TwoHolders {
                 Copy::Other => state.others,
             };
             moves.extend(COPIES.into_iter().filter(exists).map(Move::Steal));
+            moves.extend(self.reissue.map(|_| Move::StealAccess));
+        }
+        if self.reissue.is_some() {
+            let rides =
+                |(holder, _): &(Holder, Copy)| *holder == Holder::Victim || state.access > 0;
+            let shown = tokens(state).into_iter().filter(rides);
+            moves.extend(shown.map(|(holder, copy)| Move::Ride(holder, Some(copy))));
+            if state.access > 0 {
+                moves.push(Move::Ride(Holder::Thief, None));
+            }
         }
         for (holder, copy) in tokens(state) {
             let apart = state
@@ -148,7 +190,13 @@ impl Model for TwoHolders {
                     previous: copy == Copy::Previous,
                     other: copy == Copy::Other,
                 });
+                state.access = self.reissue.map_or(0, |_| LIFE);
             }
+            Move::StealAccess => {
+                state.thief = Some(Loot::default());
+                state.access = LIFE;
+            }
+            Move::Ride(holder, copy) => self.ride(&mut state, holder, copy),
             Move::Refresh(holder, copy, arrives) => {
                 self.refresh(&mut state, (holder, copy), arrives);
             }
@@ -156,7 +204,13 @@ impl Model for TwoHolders {
         let far = self.window + 2;
         let all = mentioned(&state.row).chain([state.victim]).collect();
         let numbers = Numbers::new(state.row.generation, all);
+        let aged = if self.reissue.is_some() {
+            aged_with_start
+        } else {
+            aged
+        };
         state.row = numbers.row(aged(state.row, ticks, far));
+        state.access = (state.access - ticks).max(0);
         state.victim = numbers.of(state.victim);
         state.last = state
             .last
@@ -171,6 +225,8 @@ impl Model for TwoHolders {
             Property::always(FOURTH, |_, state: &Theft| state.changes <= 3),
             Property::always(ONLY, |_, state: &Theft| !state.minted),
             Property::always(LATE, |_, state: &Theft| !state.late),
+            Property::always(ALONE, |_, state: &Theft| !state.prolonged),
+            Property::always(NOTICED, |_, state: &Theft| !state.unnoticed),
         ]
     }
 }
@@ -179,6 +235,9 @@ pub(crate) const THIRD: &str = "the third change of holder ends the session";
 pub(crate) const FOURTH: &str = "the fourth change of holder ends the session";
 pub(crate) const ONLY: &str = "a token other than G and P mints nothing, and ends the session";
 pub(crate) const LATE: &str = "P buys nothing once G was presented for half a window";
+
+pub(crate) const ALONE: &str = "an access token without a refresh token ends when it says";
+pub(crate) const NOTICED: &str = "a copy that gets no reissue ends the session";
 
 /// No generation that a row mentions.
 const OLDER: i64 = GENERATION - 50;
@@ -204,27 +263,50 @@ fn seen_from(row: &Rotation, token: i64) -> Copy {
     }
 }
 
+fn generation(row: &Rotation, copy: Copy) -> i64 {
+    match copy {
+        Copy::Current => row.generation,
+        Copy::Previous => row.previous.unwrap(),
+        Copy::Other => OLDER,
+    }
+}
+
 impl TwoHolders {
+    fn policy(&self) -> SessionPolicy {
+        policy(u64::try_from(self.window).unwrap())
+    }
+
+    fn ride(&self, state: &mut Theft, holder: Holder, copy: Option<Copy>) {
+        let Some(copy) = copy else {
+            state.prolonged |= self.alone;
+            return;
+        };
+        let token = generation(&state.row, copy);
+        let now = time(NOW);
+        let row = living(state.row);
+        match self.reissue.unwrap()(&row, token, Some(now), now, &self.policy()) {
+            ReissueDecision::Permit(next) => {
+                state.granted(copy, self.window);
+                state.row = next;
+                if holder == Holder::Thief {
+                    state.access = LIFE;
+                }
+            }
+            ReissueDecision::Refuse => state.unnoticed = true,
+            ReissueDecision::Reused => state.over = true,
+        }
+    }
+
     fn refresh(&self, state: &mut Theft, (holder, copy): (Holder, Copy), arrives: bool) {
         let row = state.row;
-        let token = match copy {
-            Copy::Current => row.generation,
-            Copy::Previous => row.previous.unwrap(),
-            Copy::Other => OLDER,
-        };
-        let window = u64::try_from(self.window).unwrap();
+        let token = generation(&row, copy);
         let Decision::Grant { case, next } =
-            (self.rule)(&living(row), token, time(NOW), &policy(window))
+            (self.rule)(&living(row), token, time(NOW), &self.policy())
         else {
             state.over = true;
             return;
         };
-        state.minted |= copy == Copy::Other;
-        state.late |=
-            copy == Copy::Previous && state.seen.is_some_and(|ago| 2 * ago >= self.window);
-        if copy == Copy::Current {
-            state.seen = state.seen.or(Some(0));
-        }
+        state.granted(copy, self.window);
         state.row = next.unwrap_or(row);
         if state.row.generation != row.generation {
             state.seen = None;
@@ -233,6 +315,9 @@ impl TwoHolders {
         }
         if arrives {
             self.take(state, holder, case);
+            if holder == Holder::Thief && self.reissue.is_some() {
+                state.access = LIFE;
+            }
         }
         let ago = 0;
         state.last = Some((holder, ago));
@@ -256,6 +341,17 @@ impl TwoHolders {
             state.changes += 1;
         }
         state.fed = Some(holder);
+    }
+}
+
+impl Theft {
+    /// That token bought a pair or a reissue.
+    fn granted(&mut self, copy: Copy, window: i64) {
+        self.minted |= copy == Copy::Other;
+        self.late |= copy == Copy::Previous && self.seen.is_some_and(|ago| 2 * ago >= window);
+        if copy == Copy::Current {
+            self.seen = self.seen.or(Some(0));
+        }
     }
 }
 
@@ -292,4 +388,19 @@ fn a_thief_who_keeps_every_token_gains_one_change_of_holder_and_no_more() {
         assert_eq!(broken, [THIRD]);
         assert_counted(&format!("thief who keeps every token: W={window}"), states);
     }
+}
+
+#[test]
+fn a_thief_who_rides_on_reissues_is_found_out_as_one_who_refreshes() {
+    for window in [3, 5, 8] {
+        let (states, broken) = search(TwoHolders { window, ..RIDERS });
+        assert!(broken.is_empty(), "{broken:?}");
+        assert_counted(&format!("thief and reissues: W={window}"), states);
+    }
+    let (states, broken) = search(TwoHolders {
+        hoards: true,
+        ..RIDERS
+    });
+    assert_eq!(broken, [THIRD]);
+    assert_counted("thief who keeps every token, and reissues: W=3", states);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    Act, Authority, Case, Denied, End, EndReason, MemoryStore, Revocation, Revoked, Rotation, Rule,
-    Seed, Session, SessionRecord, SessionStore, Step, Subject,
+    Act, Authority, Case, Delivery, Denied, End, EndReason, MemoryStore, Revocation, Revoked,
+    Rotation, Rule, Seed, Session, SessionRecord, SessionStore, Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -73,6 +73,7 @@ impl Fixture {
             rotation: Rotation::first(NOW),
             seed: Seed::random(),
             remember: true,
+            delivery: Delivery::Cookies,
             created_at: NOW,
             last_used_at: NOW,
             expires_at: NOW + Duration::from_secs(1000),
@@ -267,13 +268,6 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
         "expired"
     );
     assert!(
-        !on.store
-            .touch("s", at(1000), NOW - Duration::from_secs(1))
-            .await
-            .unwrap(),
-        "expired"
-    );
-    assert!(
         on.store
             .revoke("s", EndReason::Logout, &Act::at(at(5)))
             .await
@@ -287,13 +281,6 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
             .unwrap(),
         "revoked"
     );
-    assert!(
-        !on.store
-            .touch("s", at(6), NOW - Duration::from_secs(1))
-            .await
-            .unwrap(),
-        "revoked"
-    );
     let ended = on.load("s").await;
     assert_eq!(
         (ended.revoked, ended.rotation),
@@ -301,20 +288,30 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
     );
 }
 
-async fn a_touch_moves_the_last_use_of_a_session_that_is_in_use(on: Fixture) {
-    on.session("s").await;
-    assert!(
-        !on.store.touch("s", at(50), at(0)).await.unwrap(),
-        "idle for too long"
-    );
-    assert!(
-        on.store
-            .touch("s", at(50), NOW - Duration::from_secs(1))
-            .await
-            .unwrap()
-    );
-    assert_eq!(on.load("s").await.last_used_at, at(50));
-    assert!(!on.store.touch("t", at(50), NOW).await.unwrap());
+/// A reissue: nothing of the rotation changes.
+async fn a_step_to_what_the_row_holds_moves_the_last_use(on: Fixture) {
+    let session = on.session("s").await;
+    let step = Step {
+        case: Case::Reissue,
+        ..step(&session, session.rotation, at(50))
+    };
+    assert!(on.store.rotate(&step).await.unwrap());
+    let used = Session {
+        last_used_at: at(50),
+        ..session
+    };
+    assert_eq!(on.load("s").await, used);
+}
+
+async fn how_the_tokens_were_delivered_is_kept(on: Fixture) {
+    for (id, delivery) in [("c", Delivery::Cookies), ("b", Delivery::Body)] {
+        let session = Session {
+            delivery,
+            ..on.new_session(id)
+        };
+        on.store.create(&session).await.unwrap();
+        assert_eq!(on.load(id).await, session);
+    }
 }
 
 async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
@@ -579,7 +576,8 @@ contract!(
     a_rule_is_asked_of_what_is_kept_and_its_step_is_taken,
     of_many_rules_at_once_each_is_asked_until_its_step_is_taken,
     nothing_moves_a_session_that_has_ended,
-    a_touch_moves_the_last_use_of_a_session_that_is_in_use,
+    a_step_to_what_the_row_holds_moves_the_last_use,
+    how_the_tokens_were_delivered_is_kept,
     a_session_is_revoked_once_and_recorded_once,
     a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s,
     all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use diesel::sql_types::{Bool, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use tokenpair::session::{Delivery, SessionStore};
 use tokenpair::store::{DatabaseUrl, DieselStore, StorePolicy};
 
 use crate::database::{Backend, Database};
@@ -157,7 +158,7 @@ fn replicas_that_start_together_migrate_once() {
 fn a_user_s_sessions_go_with_the_user() {
     let insert = [
         "INSERT INTO users VALUES ('u', 'ada', 'ada', '', '', 0, 0, NULL)",
-        "INSERT INTO sessions VALUES ('s', 'u', 0, 1, NULL, FALSE, 0, NULL, NULL, '', FALSE, 0, 0, 0, NULL, NULL, NULL, NULL)",
+        "INSERT INTO sessions VALUES ('s', 'u', 0, 1, NULL, FALSE, 0, NULL, NULL, '', FALSE, 0, 0, 0, NULL, NULL, NULL, NULL, 'cookies')",
         "DELETE FROM users",
     ];
     for backend in [Backend::Sqlite, Backend::Postgres] {
@@ -187,6 +188,33 @@ fn a_user_s_sessions_go_with_the_user() {
                 .n
         };
         assert_eq!(left, 0, "{backend:?}");
+    }
+}
+
+/// A server of an earlier version may still run while this one has migrated already.
+#[actix_web::test]
+async fn a_session_of_a_server_that_does_not_know_of_deliveries_is_a_browser_s() {
+    let insert = [
+        "INSERT INTO users VALUES ('u', 'ada', 'ada', '', '', 0, 0, NULL)",
+        "INSERT INTO sessions (id, user_id, epoch, generation, previous_barred, rotated_at, seed, remember, created_at, \
+         last_used_at, expires_at) VALUES ('s', 'u', 0, 1, FALSE, 0, '', FALSE, 0, 0, 0)",
+    ];
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let database = Database::create(backend);
+        let store = store(&database);
+        store.migrate().unwrap();
+        for statement in insert {
+            let done = match database.url().strip_prefix("sqlite://") {
+                Some(path) => {
+                    sql_query(statement).execute(&mut SqliteConnection::establish(path).unwrap())
+                }
+                None => sql_query(statement)
+                    .execute(&mut PgConnection::establish(&database.url()).unwrap()),
+            };
+            assert_eq!(done.unwrap(), 1);
+        }
+        let record = store.load("s").await.unwrap().unwrap();
+        assert_eq!(record.session.delivery, Delivery::Cookies, "{backend:?}");
     }
 }
 

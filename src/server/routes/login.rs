@@ -172,6 +172,7 @@ async fn log_in(
     let login = Login {
         remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(request),
+        delivery: wanted.answer.into(),
     };
     state.auth.log_in(&user, login).await
 }

@@ -11,7 +11,7 @@ use super::not_found;
 use crate::server::browser::Trust;
 use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
-use crate::session::{Act, Pair};
+use crate::session::{Act, Delivery, Pair};
 use crate::token::{CsrfValue, Issued};
 use crate::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
@@ -32,6 +32,15 @@ impl From<Location> for Answer {
         match location {
             Location::Cookies => Self::Cookies,
             Location::Headers | Location::QueryString | Location::Json => Self::Body,
+        }
+    }
+}
+
+impl From<Answer> for Delivery {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Cookies | Answer::Page => Self::Cookies,
+            Answer::Body => Self::Body,
         }
     }
 }
@@ -146,6 +155,8 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
 ///
 /// Only a page that CORS lets read the answer learns them, and any such page could read the CSRF cookies or a login's answer
 /// as well. Nothing is told for a token in a header, whose holder needs no CSRF value.
+///
+/// The session's row is not asked: a value is worth nothing without its cookie, and the refresh it is for asks the row.
 #[utoipa::path(
     get,
     path = "/csrf",

@@ -161,22 +161,6 @@ impl SessionStore for Store {
         }
     }
 
-    async fn touch(
-        &self,
-        id: &str,
-        now: Timestamp,
-        idle_since: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut maps = self.maps()?;
-        match maps.alive(id, now) {
-            Some(session) if session.last_used_at > idle_since => {
-                session.last_used_at = now;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
         let mut maps = self.maps()?;
         Ok(maps.check(act).map(|()| maps.end(id, reason, act.at)))

@@ -1,0 +1,150 @@
+//! Reissue: a successor of an access token, if the refresh token shown beside it permits that.
+
+use super::act::Act;
+use super::login::Delivery;
+use super::reissue_rule::{ReissueDecision, decide_reissue};
+use super::rotation::Case;
+use super::service::{SessionError, Sessions};
+use super::store::{EndReason, Rule, SessionRecord, Step};
+use crate::clock::Timestamp;
+use crate::token::{Claims, Freshness, Issued};
+
+/// The tokens of a request whose access token is due for a reissue.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The access token that admitted the request.
+    pub access: &'a Claims,
+    /// The refresh token that came with it, verified like one at a refresh.
+    pub refresh: &'a Claims,
+    /// When the request arrived. `None` if it may have been sent long before, as an upload may: such a request never
+    /// proves that a token was copied.
+    pub arrived: Option<Timestamp>,
+}
+
+/// The outcome of a reissue.
+#[derive(Debug)]
+pub enum Reissue {
+    /// The successor.
+    Granted(Box<Reissued>),
+    /// No successor, and nothing was written.
+    Refused,
+    /// A copy of the refresh token is in use; the session was revoked.
+    Reused,
+}
+
+/// A successor to an access token.
+#[derive(Debug)]
+pub struct Reissued {
+    /// The new access token.
+    pub access: Issued,
+    /// Its cookie outlives the browser.
+    pub remember: bool,
+}
+
+impl Sessions {
+    /// Replaces an access token near its end: the successor is not fresh, never outlives the session, and has the user's
+    /// present roles.
+    ///
+    /// It needs the session's refresh token too, which is judged by the rotation rule and stays as it is
+    /// ([`decide_reissue`](super::decide_reissue)): a copy that a refresh would find out is found out here. Otherwise a
+    /// copied access token would go on for as long as the session does. A session whose tokens were delivered in a body
+    /// ([`Delivery::Body`]) is never reissued. One read and one write, as for a refresh.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// use std::time::Duration;
+    /// use tokenpair::session::{Act, EndReason, Presented, Reissue};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let pair = sessions.login(&ada, Login::default(), now).await?;
+    /// # let verify = |token: &tokenpair::token::Issued| sessions.tokens().verify(token.token.as_str(), now, Expiry::Enforced);
+    /// let later = Act::at(now + Duration::from_secs(45 * 60));
+    /// let (access, refresh) = (&verify(&pair.access)?, &verify(&pair.refresh)?);
+    /// let presented = Presented { access, refresh, arrived: Some(later.at) };
+    /// let Reissue::Granted(reissued) = sessions.reissue(presented, &later).await? else { unreachable!() };
+    /// assert_eq!(reissued.access.expires_at, Some(later.at + Duration::from_secs(3600)));
+    ///
+    /// sessions.end(access.sid.as_deref().unwrap(), EndReason::Logout, &later).await?;
+    /// assert!(matches!(sessions.reissue(presented, &later).await?, Reissue::Refused));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if the store failed; the client keeps its token.
+    pub async fn reissue(
+        &self,
+        presented: Presented<'_>,
+        act: &Act,
+    ) -> Result<Reissue, SessionError> {
+        let Presented {
+            access,
+            refresh,
+            arrived,
+        } = presented;
+        let (Some(sid), Some(generation)) = (&refresh.sid, refresh.generation) else {
+            return Ok(Reissue::Refused);
+        };
+        if access.sid != refresh.sid || access.identity != refresh.identity {
+            return Ok(Reissue::Refused);
+        }
+        let decision = {
+            let (policy, now) = (self.inner.policy.clone(), act.at);
+            move |record: &SessionRecord| match record.session.delivery {
+                Delivery::Body => ReissueDecision::Refuse,
+                Delivery::Cookies => {
+                    decide_reissue(&record.row(), generation, arrived, now, &policy)
+                }
+            }
+        };
+        let rule = || reissue_rule(decision.clone(), access.sub(), act);
+        let Some(record) = self.settle(sid, access.sub(), rule).await? else {
+            return Ok(Reissue::Refused);
+        };
+        match decision(&record) {
+            ReissueDecision::Permit(_) => {
+                let access = self.mint(&record).access(Freshness::Stale, act.at)?;
+                let remember = record.session.remember;
+                Ok(Reissue::Granted(Box::new(Reissued { access, remember })))
+            }
+            ReissueDecision::Refuse => Ok(Reissue::Refused),
+            ReissueDecision::Reused => {
+                self.end(sid, EndReason::Reuse, act).await?;
+                Ok(Reissue::Reused)
+            }
+        }
+    }
+}
+
+/// What the store is to write for a reissue: that the session was used, if its rotation still is what was decided on.
+fn reissue_rule(
+    decision: impl Fn(&SessionRecord) -> ReissueDecision + Send + 'static,
+    user_id: &str,
+    act: &Act,
+) -> Rule {
+    let (user_id, act) = (user_id.to_owned(), act.clone());
+    Box::new(move |record| {
+        let own = record.subject.id == user_id;
+        let ReissueDecision::Permit(next) = decision(record) else {
+            return None;
+        };
+        own.then(|| Step {
+            id: record.session.id.clone(),
+            expected: record.session.rotation,
+            next,
+            case: Case::Reissue,
+            act: act.clone(),
+        })
+    })
+}

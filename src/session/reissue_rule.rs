@@ -1,0 +1,101 @@
+//! The rule for a reissue: whether the refresh token shown beside an access token permits a successor of that.
+
+use std::time::Duration;
+
+use super::rotation::{Case, Decision, Rotation, Row, SessionPolicy, decide};
+use crate::clock::Timestamp;
+
+/// What to do when an access token is due for a reissue and the session's refresh token came with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ReissueDecision {
+    /// Make a successor, after writing this rotation. It differs from the row's only in that `G` was presented.
+    Permit(Rotation),
+    /// Make none, and write nothing.
+    Refuse,
+    /// Someone holds a copy: revoke this session, and only this one.
+    Reused,
+}
+
+/// The rule for a reissue: [`decide`], without rotating.
+///
+/// A refresh token that would buy a pair permits the reissue, and one that proves a copy ends the session. A token from a
+/// commit that the database lost permits nothing: only a refresh moves the row forward.
+///
+/// A reissue comes after the handler, which takes as long as it likes, so the row may have moved on while the request was
+/// at work. That proves nothing. A copy is proved only as of `arrived`, when the request came: the row's generation must
+/// have begun by then, and the rule must have refused the token then. `arrived` is `None` for a request that may have been
+/// sent long before it came, such as an upload through a buffering proxy; it never proves a copy.
+///
+/// ```
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::session::{ReissueDecision, Rotation, Row, SessionPolicy, decide_reissue};
+///
+/// let at = Timestamp::from_unix;
+/// let rotation = Rotation { generation: 3, previous: Some(2), handed_at: Some(at(1000)), ..Rotation::first(at(1000)) };
+/// let row = Row {
+///     rotation,
+///     revoked: false,
+///     user_disabled: false,
+///     last_used_at: at(1000),
+///     expires_at: at(9000),
+/// };
+/// let decide = |generation, arrived| {
+///     decide_reissue(&row, generation, arrived, at(1100), &SessionPolicy::default())
+/// };
+/// let seen = Rotation { confirmed_at: Some(at(1030)), ..rotation }; // half a window after it was handed out
+/// assert_eq!(decide(3, Some(at(1100))), ReissueDecision::Permit(seen));
+/// assert_eq!(decide(2, Some(at(1100))), ReissueDecision::Permit(rotation)); // the answer with 3 may be lost
+/// assert_eq!(decide(1, Some(at(1100))), ReissueDecision::Reused);
+/// assert_eq!(decide(1, Some(at(999))), ReissueDecision::Refuse); // it came before 3 was made
+/// assert_eq!(decide(1, None), ReissueDecision::Refuse);
+/// assert_eq!(decide(4, Some(at(1100))), ReissueDecision::Refuse);
+/// ```
+pub fn decide_reissue(
+    row: &Row,
+    presented: i64,
+    arrived: Option<Timestamp>,
+    now: Timestamp,
+    policy: &SessionPolicy,
+) -> ReissueDecision {
+    let proved = |arrived| {
+        row.rotation.rotated_at <= arrived
+            && decide(row, presented, arrived, policy) == Decision::Reused
+    };
+    match decide(row, presented, now, policy) {
+        Decision::Grant {
+            case: Case::Forward,
+            ..
+        }
+        | Decision::Superseded
+        | Decision::Ended(_) => ReissueDecision::Refuse,
+        Decision::Grant { .. } => {
+            let confirmed_at = shown_at(row.rotation, presented, now, policy.rotation_window);
+            ReissueDecision::Permit(Rotation {
+                confirmed_at,
+                ..row.rotation
+            })
+        }
+        Decision::Reused if arrived.is_some_and(proved) => ReissueDecision::Reused,
+        Decision::Reused => ReissueDecision::Refuse,
+    }
+}
+
+/// Since when `G` counts as presented, after a reissue showed a token of the generation `presented`.
+///
+/// That `G` came back is worth knowing: without it a copy of `P` would pass for the victim of a lost answer until the next
+/// refresh. A reissue may be the first to show it, long after the hand-out. All answers with `G` had arrived by then, and
+/// whatever was sent before them, so the half window in which `P` is still honest does not begin at the reissue: it ends
+/// with the window. Otherwise each first reissue would open another half window, in which a thief with `P` is handed `G`.
+fn shown_at(
+    rotation: Rotation,
+    presented: i64,
+    now: Timestamp,
+    window: Duration,
+) -> Option<Timestamp> {
+    if presented != rotation.generation {
+        return rotation.confirmed_at;
+    }
+    let latest = rotation.handed_at.map(|handed| handed + window / 2);
+    let first = latest.map_or(now, |latest| latest.min(now));
+    rotation.confirmed_at.or(Some(first))
+}
