@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::password::Client;
 use crate::session::Act;
 
 /// Returns the client's network: the address for IPv4 and the /64 for IPv6, since a household has at least that much
@@ -12,6 +13,20 @@ pub(super) fn network(act: &Act) -> String {
         Some(IpAddr::V4(address)) => address.to_string(),
         None => String::new(),
     }
+}
+
+/// Returns whose turn it is in the password queue: the client's network within its site, which is the /48
+/// for IPv6, the most that one customer usually gets (RFC 6177), and the /24 for IPv4.
+pub(super) fn client(act: &Act) -> Client {
+    let site = match address(act) {
+        Some(IpAddr::V6(address)) => prefix(address, 48),
+        Some(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        None => String::new(),
+    };
+    Client::new(site, network(act))
 }
 
 fn address(act: &Act) -> Option<IpAddr> {
