@@ -25,17 +25,21 @@ impl PasswordPolicy {
     /// Refuses a password that is not fit, as far as that is told at once; [`Passwords::hash_new`](super::Passwords::hash_new)
     /// refuses the common ones. `context` are words that an attacker would try here first, such as the username.
     ///
+    /// The shortest length is that of the spelling that is hashed, so that no other gets around it; the longest is
+    /// that of what was typed.
+    ///
     /// # Errors
     ///
     /// [`UnfitPassword`]
     pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), UnfitPassword> {
-        if password.chars() < self.min_chars {
-            return Err(UnfitPassword::TooShort(self.min_chars));
-        }
         if password.is_too_long() {
             return Err(UnfitPassword::TooLong);
         }
-        let text = password.0.expose_secret();
+        let prepared = password.prepared();
+        let text = prepared.expose_secret();
+        if text.chars().count() < self.min_chars {
+            return Err(UnfitPassword::TooShort(self.min_chars));
+        }
         if context.iter().any(|word| is_made_of(text, word)) {
             return Err(UnfitPassword::TooCommon);
         }
@@ -46,7 +50,8 @@ impl PasswordPolicy {
 /// Whether a password is on the list, which has them as people wrote them, nearly all in small letters, so these ways
 /// to write one are looked up. That takes milliseconds where the list is one text (`Cargo.toml` says where).
 pub(super) fn is_common(password: &Password) -> bool {
-    let text = password.0.expose_secret();
+    let prepared = password.prepared();
+    let text = prepared.expose_secret();
     let small = text.to_lowercase();
     let mut letters = small.chars();
     let titled: String = letters

@@ -17,7 +17,7 @@ use super::PasswordHash;
 /// A hash that another program made, in good form, and no dearer to verify than a login may be. `Debug` shows its kind.
 ///
 /// ```
-/// use tokenpair::password::{ForeignHash, ForeignHashError, Maker, Password, PasswordPolicy, Passwords};
+/// use tokenpair::password::{ForeignHash, ForeignHashError, Maker, Password, PasswordPolicy, Passwords, Verdict};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +26,9 @@ use super::PasswordHash;
 /// let hash = ForeignHash::parse(text, Maker::Plain)?;
 /// assert_eq!(hash.kind(), "pbkdf2");
 /// let passwords = Passwords::start(PasswordPolicy::default())?;
-/// assert!(passwords.verify(Password::new("correct horse".to_owned()), Some(hash.into_hash())).await?);
+/// let typed = Password::new("correct horse".to_owned());
+/// let verdict = passwords.verify(typed, Some(hash.into_hash())).await?;
+/// assert_eq!(verdict, Verdict::Outdated); // right, and to be replaced
 ///
 /// let md5 = ForeignHash::parse("5f4dcc3b5aa765d61d8327deb882cf99", Maker::Plain);
 /// assert_eq!(md5.unwrap_err(), ForeignHashError::Unknown);
@@ -150,6 +152,14 @@ impl ForeignHash {
         }
     }
 
+    /// Returns the cost of a bcrypt.
+    pub(super) fn bcrypt_cost(&self) -> Option<u32> {
+        match self.scheme {
+            Scheme::Bcrypt(_) => bcrypt_cost(self.bare_bcrypt()),
+            Scheme::Scrypt(_) | Scheme::Pbkdf2(_) => None,
+        }
+    }
+
     fn bare_bcrypt(&self) -> &str {
         self.text.split_once(':').map_or("", |(_, bare)| bare)
     }
@@ -159,6 +169,11 @@ impl std::fmt::Debug for ForeignHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ForeignHash({})", self.kind())
     }
+}
+
+/// Returns the cost that a bcrypt names: `$2b$12$...`.
+pub(super) fn bcrypt_cost(bare: &str) -> Option<u32> {
+    bare.split('$').nth(2)?.parse().ok()
 }
 
 /// The dearest bcrypt taken is the dearest that the server could be set to make.

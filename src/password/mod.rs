@@ -1,17 +1,19 @@
-//! Passwords: bcrypt on a bounded pool of threads of its own, never on one that serves requests.
+//! Defines passwords and their hashes: bcrypt on a pool of threads of its own, never on one that serves
+//! requests.
 //!
-//! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on as many
-//! threads as there are cores, at the lowest priority, behind a bounded queue; a full queue is an error at once.
+//! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on
+//! threads of the lowest priority, behind a bounded queue that is fair between clients.
 
 mod fitness;
 mod foreign;
+mod queue;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,18 +21,31 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bcrypt::BcryptError;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use precis_profiles::OpaqueString;
+use precis_profiles::precis_core::profile::Rules;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::sync::oneshot;
+use unicode_normalization::char::is_public_assigned;
 
 pub use self::fitness::UnfitPassword;
 use self::fitness::is_common;
 pub use self::foreign::{ForeignHash, ForeignHashError, Maker};
-use crate::random::random_text;
+pub use self::queue::Client;
+use self::queue::Queue;
+pub use self::verify::Verdict;
+use self::verify::verify;
 
 /// A password as a person types it. `Debug` does not show it.
+///
+/// Keyboards and systems differ in how they encode one and the same text: `é` is one code point or two, and
+/// a space may be a no-break space. So the mapping of spaces and the normalization of the OpaqueString
+/// profile (RFC 8265, section 4.2.2) are applied before a password is hashed, and all its spellings are one
+/// password. Case and width count. The characters that the profile excludes, such as tabs, are allowed.
+///
+/// A password with code points that Unicode has not assigned yet, or leaves to private use, is hashed as it
+/// was typed: how such text is normalized may change with the next version of Unicode.
 ///
 /// ```
 /// use tokenpair::password::Password;
@@ -47,32 +62,46 @@ impl Password {
     /// request's body however it is escaped.
     pub const MAX_CHARS: usize = 1024;
 
-    /// Nothing is trimmed, folded or cut.
+    /// Takes a password as it was typed. Nothing is trimmed, folded or cut.
     pub fn new(text: String) -> Self {
         Self(text.into())
     }
 
-    /// Its length in characters.
+    /// Returns its length in characters, as it was typed.
     pub fn chars(&self) -> usize {
         self.0.expose_secret().chars().count()
     }
 
-    /// More than [`Password::MAX_CHARS`]: nobody has it, and nothing is hashed for it.
+    /// Returns whether it has more than [`Password::MAX_CHARS`]: nobody has such a password, and nothing is
+    /// hashed for it.
     pub fn is_too_long(&self) -> bool {
         self.chars() > Self::MAX_CHARS
     }
 
-    /// What bcrypt gets. It reads 72 bytes and ends nothing at NUL, so what is longer or has one goes through
-    /// HMAC-SHA-384 first: 48 bytes, as 64 characters of base64. The key only separates these digests from any other
-    /// service's, so that a leaked plain SHA-384 is not a password here.
-    fn for_bcrypt(&self) -> SecretString {
-        let text = self.0.expose_secret();
-        if text.len() <= BCRYPT_MAX && !text.contains('\0') {
+    /// Returns the spelling that is hashed.
+    fn prepared(&self) -> SecretString {
+        let typed = self.0.expose_secret();
+        if !typed.chars().all(is_public_assigned) {
             return self.0.clone();
         }
-        let key = hmac::Key::new(hmac::HMAC_SHA384, b"tokenpair password v1");
-        STANDARD.encode(hmac::sign(&key, text.as_bytes())).into()
+        // RFC 8265, section 4.2.2, rules 2 and 4; the others change nothing.
+        let profile = OpaqueString::new();
+        let spaced = profile.additional_mapping_rule(typed);
+        let prepared = spaced.and_then(|text| profile.normalization_rule(text));
+        prepared.map_or_else(|_| self.0.clone(), |text| text.into_owned().into())
     }
+}
+
+/// Returns what bcrypt gets for a spelling. It reads 72 bytes and ends nothing at NUL, so a longer text or
+/// one with a NUL goes through HMAC-SHA-384 first: 48 bytes, as 64 characters of base64. The key only
+/// separates these digests from any other service's, so that a leaked plain SHA-384 is not a password here.
+fn for_bcrypt(spelling: &SecretString) -> SecretString {
+    let text = spelling.expose_secret();
+    if text.len() <= BCRYPT_MAX && !text.contains('\0') {
+        return spelling.clone();
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA384, b"tokenpair password v1");
+    STANDARD.encode(hmac::sign(&key, text.as_bytes())).into()
 }
 
 /// bcrypt reads 72 bytes, the NUL at the end among them.
@@ -101,11 +130,6 @@ impl PasswordHash {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// The cost that stands in it, if it is a bcrypt of whatever origin.
-    fn cost(&self) -> Option<u32> {
-        self.0.split('$').nth(2)?.parse().ok()
-    }
 }
 
 impl fmt::Debug for PasswordHash {
@@ -132,7 +156,8 @@ impl fmt::Debug for PasswordHash {
 pub struct PasswordPolicy {
     /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
     pub cost: u32,
-    /// How many may wait for a thread before the next is refused (`PASSWORD_QUEUE`, 64).
+    /// The number of passwords that may wait for a thread (`PASSWORD_QUEUE`). Past it the [`Client`] with
+    /// the most loses its newest, which is [`PasswordError::Busy`]. Default: 64.
     pub queue: usize,
     /// The shortest password that one may choose, in characters (`PASSWORD_MIN_LENGTH`, 8; OWASP ASVS 5.0, 6.2.1).
     pub min_chars: usize,
@@ -159,6 +184,11 @@ impl Default for PasswordPolicy {
 /// How long a password may wait for a thread. Past it its client is asked to come back, and nothing is hashed for it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The time after which a refused request is answered, at the earliest. If it were answered at once, clients
+/// that retry at once would keep the cores busy with refusals, which come before hashing since that has the
+/// lowest priority.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
 /// Why a password was not hashed or verified.
 #[derive(Debug, Error)]
 pub enum PasswordError {
@@ -176,10 +206,14 @@ pub enum PasswordError {
     Foreign(#[from] ForeignHashError),
 }
 
-/// The pool. Clones share it.
+/// The pool of hashing threads. Clones share it.
+///
+/// As many passwords are hashed at once as there are cores, and up to twice as many if they are for
+/// different [`Client`]s: one that has nothing under way starts at once while another fills the cores. The
+/// queue before the threads is fair between clients; see [`Passwords::on_behalf_of`].
 ///
 /// ```
-/// use tokenpair::password::{Password, PasswordPolicy, Passwords};
+/// use tokenpair::password::{Password, PasswordPolicy, Passwords, Verdict};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -187,20 +221,34 @@ pub enum PasswordError {
 /// let passwords = Passwords::start(policy)?;
 /// let typed = |text: &str| Password::new(text.to_owned());
 /// let hash = passwords.hash(typed("correct horse")).await?;
-/// assert!(passwords.verify(typed("correct horse"), Some(hash.clone())).await?);
-/// assert!(!passwords.verify(typed("battery staple"), Some(hash)).await?);
-/// assert!(!passwords.verify(typed("correct horse"), None).await?); // no such user, as slowly
+/// assert_eq!(passwords.verify(typed("correct horse"), Some(hash.clone())).await?, Verdict::Right);
+/// assert_eq!(passwords.verify(typed("battery staple"), Some(hash)).await?, Verdict::Wrong);
+/// // No such user, which takes as long.
+/// assert_eq!(passwords.verify(typed("correct horse"), None).await?, Verdict::Wrong);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Passwords {
-    jobs: Sender<Job>,
+    threads: Arc<Threads>,
+    client: Client,
     policy: PasswordPolicy,
-    highest_cost: Arc<AtomicU32>,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The threads' queue, which is closed when the last handle is dropped.
+struct Threads(Arc<Queue>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Threads(..)")
+    }
+}
 
 impl Passwords {
     /// Starts the threads; they end when the last clone is dropped.
@@ -209,18 +257,31 @@ impl Passwords {
     ///
     /// If the operating system gives no thread.
     pub fn start(policy: PasswordPolicy) -> std::io::Result<Self> {
-        let (jobs, queue) = bounded::<Job>(policy.queue);
-        for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-            let queue = queue.clone();
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let queue = Arc::new(Queue::new(policy.queue, cores));
+        let threads = Threads(Arc::clone(&queue));
+        for number in 0..Queue::threads(cores) {
+            let queue = Arc::clone(&queue);
             thread::Builder::new()
                 .name(format!("password-{number}"))
                 .spawn(move || work(&queue))?;
         }
         Ok(Self {
-            jobs,
+            threads: Arc::new(threads),
+            client: Client::default(),
             policy,
-            highest_cost: Arc::new(AtomicU32::new(policy.cost)),
         })
+    }
+
+    /// Returns the same pool, which counts what it is given as the client's. However much one client asks
+    /// for, another's password is hashed in its turn, and is refused only if as many clients as the queue
+    /// has places ask at once.
+    #[must_use]
+    pub fn on_behalf_of(&self, client: Client) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
     }
 
     /// The policy obeyed.
@@ -268,7 +329,11 @@ impl Passwords {
         self.run(hash).await?
     }
 
-    /// Whether the password is the hash's. Without a hash (there is no such user) the answer is no, after the same work.
+    /// Verifies a password against a hash. Without a hash (there is no such user) the verdict is
+    /// [`Verdict::Wrong`], after the same work.
+    ///
+    /// The work is that of the policy's cost, once, or twice for a password that was typed in another
+    /// spelling than the usual one. A hash that is dearer than the policy takes its own time.
     ///
     /// # Errors
     ///
@@ -277,28 +342,10 @@ impl Passwords {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-    ) -> Result<bool, PasswordError> {
-        let known = hash.is_some();
-        let cost = self.highest_cost(hash.as_ref());
-        let hash = hash.unwrap_or_else(|| nobodys_hash(cost));
-        let verify = move || Ok(verify_at_cost(&password, &hash, cost)? && known);
-        self.run(verify).await?
-    }
-
-    /// Whether a hash is not as a new one would be: another program's, or of another cost.
-    ///
-    /// ```
-    /// use tokenpair::password::{PasswordHash, PasswordPolicy, Passwords};
-    ///
-    /// let passwords = Passwords::start(PasswordPolicy::default())?; // of cost 12
-    /// let hash = |text: &str| PasswordHash::from_text(text.to_owned());
-    /// assert!(!passwords.is_stale(&hash("$2b$12$...")));
-    /// assert!(passwords.is_stale(&hash("$2b$10$...")));
-    /// assert!(passwords.is_stale(&hash("pbkdf2:sha256:600000$salt$...")));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn is_stale(&self, hash: &PasswordHash) -> bool {
-        ForeignHash::stored(hash.expose()).is_some() || hash.cost() != Some(self.policy.cost)
+    ) -> Result<Verdict, PasswordError> {
+        let cost = self.policy.cost;
+        self.run(move || verify(&password, hash.as_ref(), cost))
+            .await?
     }
 
     /// Hashes what can wait. It gives way to everyone who waits for a thread.
@@ -307,18 +354,11 @@ impl Passwords {
     ///
     /// [`PasswordError`].
     pub async fn hash_at_leisure(&self, password: Password) -> Result<PasswordHash, PasswordError> {
-        if self.jobs.is_empty() {
+        if self.threads.0.is_empty() {
             self.hash(password).await
         } else {
             Err(PasswordError::Busy)
         }
-    }
-
-    /// The highest cost of the setting and of all hashes seen so far: what every verification costs. After a change of
-    /// the setting, who has an old hash could else be told from who has none.
-    fn highest_cost(&self, hash: Option<&PasswordHash>) -> u32 {
-        let own = hash.and_then(PasswordHash::cost).unwrap_or(0);
-        own.max(self.highest_cost.fetch_max(own, Ordering::Relaxed))
     }
 
     /// Runs on the pool. A request whose client has gone by then, or that waited too long, is not worked on.
@@ -333,51 +373,24 @@ impl Passwords {
                 let _client_gone = answer.send(work());
             }
         });
-        self.jobs.try_send(job).map_err(|_| PasswordError::Busy)?;
-        wait.await.map_err(|_| PasswordError::Busy)
+        self.threads.0.push(&self.client, job);
+        if let Ok(done) = wait.await {
+            return Ok(done);
+        }
+        tokio::time::sleep(BACK_OFF.saturating_sub(queued.elapsed())).await;
+        Err(PasswordError::Busy)
     }
 }
 
 fn hash_at_cost(password: &Password, cost: u32) -> Result<PasswordHash, PasswordError> {
-    let hash = bcrypt::non_truncating_hash(password.for_bcrypt().expose_secret(), cost)?;
+    let text = for_bcrypt(&password.prepared());
+    let hash = bcrypt::non_truncating_hash(text.expose_secret(), cost)?;
     Ok(PasswordHash(hash))
 }
 
-/// Verifies, and works on until that has cost as much as `cost` asks for: a hash of cost `c`, and then one of `c`,
-/// `c + 1`, ... up to `cost - 1`, take together as long as one of `cost`. scrypt and PBKDF2 take their own time.
-fn verify_at_cost(
-    password: &Password,
-    hash: &PasswordHash,
-    cost: u32,
-) -> Result<bool, PasswordError> {
-    let for_bcrypt = password.for_bcrypt();
-    let ours = |hash: &PasswordHash| {
-        bcrypt::non_truncating_verify(for_bcrypt.expose_secret(), hash.expose())
-    };
-    let right = match ForeignHash::stored(hash.expose()) {
-        Some(foreign) => foreign?.verify(password.0.expose_secret())?,
-        None => ours(hash)?,
-    };
-    for missing in hash.cost().unwrap_or(cost)..cost {
-        ours(&nobodys_hash(missing))?;
-    }
-    Ok(right)
-}
-
-fn work(queue: &Receiver<Job>) {
+fn work(queue: &Queue) {
     if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
         log::warn!("password threads run at normal priority: {error:?}");
     }
-    for job in queue {
-        job();
-    }
-}
-
-/// A hash that nobody's password has, of the same cost as everyone's, made without hashing: a random salt and a random
-/// digest in bcrypt's alphabet, whose last characters carry fewer bits than the others.
-fn nobodys_hash(cost: u32) -> PasswordHash {
-    let letters = random_text(64).replace(['-', '_'], "a");
-    let (salt, rest) = letters.split_at(21);
-    let digest: String = rest.chars().take(30).collect();
-    PasswordHash(format!("$2b${cost:02}${salt}.{digest}."))
+    queue.work();
 }

@@ -1,5 +1,9 @@
 //! What only the inside of the pool can show: what bcrypt gets, what a verification costs, and what is not worked on.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use super::verify::{nobodys_hash, padding};
 use super::*;
 
 #[test]
@@ -18,48 +22,40 @@ fn nobodys_hash_is_a_hash_that_costs_what_everyones_does() {
 
 #[test]
 fn no_password_is_cut_and_nul_ends_none() {
-    let long = |last: char| Password::new(format!("{}{last}", "x".repeat(71)));
-    assert_ne!(
-        long('a').for_bcrypt().expose_secret(),
-        long('b').for_bcrypt().expose_secret()
-    );
-    let nul = |text: &str| {
-        Password::new(text.to_owned())
-            .for_bcrypt()
-            .expose_secret()
-            .to_owned()
-    };
-    assert_ne!(nul("secret\0secret"), nul("secret"));
-    assert!(long('a').for_bcrypt().expose_secret().len() <= BCRYPT_MAX);
-    assert_eq!(nul(&"x".repeat(71)), "x".repeat(71));
+    let given = |text: &str| for_bcrypt(&text.into()).expose_secret().to_owned();
+    let long = |last: char| given(&format!("{}{last}", "x".repeat(71)));
+    assert_ne!(long('a'), long('b'));
+    assert_ne!(given("secret\0secret"), given("secret"));
+    assert!(long('a').len() <= BCRYPT_MAX);
+    assert_eq!(given(&"x".repeat(71)), "x".repeat(71));
 }
 
-#[actix_web::test]
-async fn after_a_change_of_cost_every_verification_costs_what_the_dearest_hash_does() {
-    let passwords = Passwords::start(PasswordPolicy {
-        cost: 10,
-        ..PasswordPolicy::default()
-    })
-    .unwrap();
-    let cheap = bcrypt::non_truncating_hash("password", 4)
-        .map(PasswordHash)
-        .unwrap();
-    let right = |hash: &PasswordHash| {
-        passwords.verify(Password::new("password".to_owned()), Some(hash.clone()))
+#[test]
+fn padding_brings_what_was_spent_to_the_time_of_one_bcrypt_and_no_further() {
+    let ms = Duration::from_millis;
+    // One of cost 9 took 32 ms, so one of cost 4 takes 1 ms, and one of cost 12 takes 256 ms.
+    for spent in 32..=256 {
+        let costs: Vec<u32> = padding(ms(spent), ms(32), 12).collect();
+        let milliseconds: u64 = costs.iter().map(|cost| 1 << (cost - 4)).sum();
+        assert_eq!(spent + milliseconds, 256, "{costs:?}");
+    }
+    assert_eq!(padding(ms(257), ms(32), 12).count(), 0, "it was dearer");
+    assert_eq!(padding(ms(0), ms(0), 12).count(), 0, "a clock that stands");
+    assert_eq!(padding(ms(0), ms(1), 16).collect::<Vec<_>>(), [16]);
+}
+
+#[test]
+fn what_unicode_may_still_change_is_hashed_as_it_was_typed() {
+    let prepared = |text: &str| {
+        let password = Password::new(text.to_owned());
+        password.prepared().expose_secret().to_owned()
     };
-    assert!(right(&cheap).await.unwrap());
-    assert_eq!(passwords.highest_cost(None), 10);
-    let dear = bcrypt::non_truncating_hash("password", 11)
-        .map(PasswordHash)
-        .unwrap();
-    assert!(right(&dear).await.unwrap());
-    assert_eq!(passwords.highest_cost(None), 11);
-    assert!(
-        !passwords
-            .verify(Password::new("password".to_owned()), None)
-            .await
-            .unwrap()
-    );
+    assert_eq!(prepared("e\u{301}\u{a0}x"), "\u{e9} x");
+    // Not assigned, private, and none at all.
+    for odd in ['\u{378}', '\u{e000}', '\u{ffff}'] {
+        let text = format!("e\u{301}\u{a0}x{odd}");
+        assert_eq!(prepared(&text), text);
+    }
 }
 
 #[actix_web::test]
@@ -69,32 +65,54 @@ async fn past_the_queue_is_busy_and_for_a_client_that_has_gone_nothing_is_done()
         ..PasswordPolicy::default()
     };
     let passwords = Passwords::start(policy).unwrap();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let (tell, told) = bounded(threads);
-    let (go, gate) = bounded::<()>(0);
-    for _ in 0..threads {
-        let (passwords, tell, gate) = (passwords.clone(), tell.clone(), gate.clone());
-        let hold = move || (tell.send(()), gate.recv());
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let holding = Arc::new(AtomicUsize::new(0));
+    let (go, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    for held in 0..cores {
+        let (passwords, counted) = (passwords.clone(), Arc::clone(&holding));
+        let gate = Arc::clone(&gate);
+        let hold = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            gate.lock().unwrap().recv().is_err()
+        };
         actix_web::rt::spawn(async move { passwords.run(hold).await.is_ok() });
+        while holding.load(Ordering::SeqCst) <= held {
+            tokio::task::yield_now().await;
+        }
     }
-    while told.len() < threads {
-        tokio::task::yield_now().await;
-    }
-    let worked = Arc::new(AtomicU32::new(0));
+    let worked = Arc::new(AtomicUsize::new(0));
     let work = Arc::clone(&worked);
     let gone = passwords.run(move || work.fetch_add(1, Ordering::SeqCst));
     assert!(tokio::time::timeout(Duration::ZERO, gone).await.is_err());
     let patient = passwords.clone();
     let patient = actix_web::rt::spawn(async move { patient.run(|| ()).await });
-    while passwords.jobs.len() < 2 {
+    while passwords.threads.0.waiting() < 2 {
         tokio::task::yield_now().await;
     }
     let one_more = passwords.run(|| ()).await;
     assert!(matches!(one_more, Err(PasswordError::Busy)));
+    // Another client is not refused, and need not wait for a thread either.
+    let other = passwords.on_behalf_of(Client::new("another", "one"));
+    other.run(|| ()).await.unwrap();
     drop(go);
     assert!(patient.await.unwrap().is_ok());
-    for _ in 0..=threads {
+    for _ in 0..=cores {
         passwords.run(|| ()).await.unwrap();
     }
     assert_eq!(worked.load(Ordering::SeqCst), 0);
+}
+
+#[actix_web::test]
+async fn work_that_panics_is_answered_and_the_threads_go_on() {
+    let passwords = Passwords::start(PasswordPolicy::default()).unwrap();
+    let panicking = (0..32).map(|_| {
+        let passwords = passwords.clone();
+        let panics = async move { passwords.run(|| assert!(Vec::<u8>::new().len() > 1)).await };
+        actix_web::rt::spawn(panics)
+    });
+    for answer in panicking.collect::<Vec<_>>() {
+        assert!(matches!(answer.await.unwrap(), Err(PasswordError::Busy)));
+    }
+    assert_eq!(passwords.run(|| 7).await.unwrap(), 7);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
+use super::network;
 use super::throttle::Throttle;
-use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword};
+use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict};
 use crate::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
 use crate::settings::Settings;
 use crate::store::{
@@ -126,7 +127,7 @@ impl Accounts {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
         self.throttle.registration(act).await?;
-        let password_hash = self.passwords.hash_new(password).await?;
+        let password_hash = self.passwords(act).hash_new(password).await?;
         Ok(self
             .store
             .create_user(
@@ -160,17 +161,20 @@ impl Accounts {
             Err(_) => None,
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.verify(password.clone(), hash.clone()).await?;
+        let verdict = self.verify(password.clone(), hash.clone(), act).await?;
         let subject = user.map(|user| user.subject);
         let refused = match &subject {
             None => "unknown user",
-            Some(_) if !right => "wrong password",
+            Some(_) if !verdict.is_right() => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
             Some(subject) => {
                 attempt.succeeded().await?;
-                if let Some(stale) = hash.filter(|hash| self.passwords.is_stale(hash)) {
-                    let accounts = self.clone();
-                    actix_web::rt::spawn(accounts.renew(subject.id.clone(), password, stale));
+                if let (Verdict::Outdated, Some(stale)) = (verdict, hash) {
+                    let renewing = Self {
+                        passwords: self.passwords(act),
+                        ..self.clone()
+                    };
+                    actix_web::rt::spawn(renewing.renew(subject.id.clone(), password, stale));
                 }
                 return Ok(Some(subject.clone()));
             }
@@ -217,7 +221,7 @@ impl Accounts {
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
         let confirmed = self.confirm(user_id, user, current, act).await?;
-        let hash = self.passwords.hash_new(new).await?;
+        let hash = self.passwords(act).hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         let changed = self.store.change_user(user_id, change, &confirmed.act);
@@ -252,7 +256,8 @@ impl Accounts {
     ) -> Result<Confirmed, AccountError> {
         let attempt = self.throttle.confirmation(user_id, act).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        if let (true, Some(user)) = (self.verify(password, hash).await?, user) {
+        let verdict = self.verify(password, hash, act).await?;
+        if let Some(user) = user.filter(|_| verdict.is_right()) {
             attempt.succeeded().await?;
             return Ok(Confirmed::new(user, act));
         }
@@ -289,11 +294,17 @@ impl Accounts {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-    ) -> Result<bool, PasswordError> {
+        act: &Act,
+    ) -> Result<Verdict, PasswordError> {
         if password.is_too_long() {
-            return Ok(false);
+            return Ok(Verdict::Wrong);
         }
-        self.passwords.verify(password, hash).await
+        self.passwords(act).verify(password, hash).await
+    }
+
+    /// Returns the hashing threads, which are shared fairly between the networks that requests come from.
+    fn passwords(&self, act: &Act) -> Passwords {
+        self.passwords.on_behalf_of(network::client(act))
     }
 
     /// Whether a password is fit for the user of that name, as far as that is told at once.

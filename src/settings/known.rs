@@ -100,7 +100,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "PASSWORD_QUEUE",
         "64",
-        "How many passwords may wait to be hashed; past it a request gets 503 and may come again.",
+        "How many passwords may wait to be hashed. Past it the network with the most waiting gets 503 for its newest.",
     ),
     known(
         "THROTTLE",

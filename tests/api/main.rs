@@ -23,6 +23,7 @@ mod cache;
 mod database_away;
 mod database_wait;
 mod events;
+mod flood;
 mod headers;
 mod health;
 mod http;

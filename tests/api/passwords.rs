@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ADA, Backend, Bearer, Response, TestApp};
+use crate::support::{ADA, Backend, Bearer, Response, TestApp, within};
 
 fn register(app: &TestApp, username: &str, password: &str) -> Response {
     app.post("/register")
@@ -143,7 +143,105 @@ fn the_longest_password_is_1024_characters_however_they_are_written(on: Backend)
     }
 }
 
+/// Spellings of one password each, as keyboards and systems differ in them: accents and syllables composed or in parts, and
+/// spaces that look alike.
+const SPELLINGS: [[&str; 3]; 3] = [
+    [
+        "cr\u{e8}me br\u{fb}l\u{e9}e",
+        "cre\u{300}me bru\u{302}le\u{301}e",
+        "cr\u{e8}me\u{a0}bru\u{302}l\u{e9}e",
+    ],
+    [
+        "\u{be44}\u{bc00}\u{bc88}\u{d638} four words",
+        "\u{1107}\u{1175}\u{1106}\u{1175}\u{11af}\u{1107}\u{1165}\u{11ab}\u{1112}\u{1169} four words",
+        "\u{be44}\u{bc00}\u{bc88}\u{d638}\u{3000}four\u{202f}words",
+    ],
+    [
+        "tab\tan\u{e9}mone \u{1fae8}",
+        "tab\tane\u{301}mone \u{1fae8}",
+        "tab\tan\u{e9}mone\u{2003}\u{1fae8}",
+    ],
+];
+
+fn one_password_may_be_spelled_in_more_than_one_way(on: Backend) {
+    let app = on.app();
+    for (number, spellings) in SPELLINGS.iter().enumerate() {
+        // Each is chosen once: composed, in parts, and with other spaces.
+        let (name, chosen) = (format!("user{number}"), spellings[number]);
+        assert_eq!(register(&app, &name, chosen).status, 201, "{chosen:?}");
+        for typed in spellings {
+            let answer = login(&app, &name, typed);
+            assert_eq!(answer.status, 200, "{chosen:?} as {typed:?}");
+        }
+        let capital = chosen.to_uppercase();
+        assert_eq!(login(&app, &name, &capital).status, 401, "case counts");
+    }
+    // Letters that only resemble each other are different letters.
+    assert_eq!(register(&app, "grace", "ﬁne words here").status, 201);
+    assert_eq!(login(&app, "grace", "fine words here").status, 401);
+}
+
+fn a_password_is_changed_and_an_account_deleted_in_any_spelling(on: Backend) {
+    let app = on.app();
+    let [composed, decomposed, spaced] = SPELLINGS[0];
+    let [new, new_decomposed, _] = SPELLINGS[1];
+    assert_eq!(register(&app, "grace", composed).status, 201);
+    let grace = Bearer::log_in(&app, ("grace", spaced));
+    let body = json!({ "current_password": decomposed, "new_password": new_decomposed });
+    let change = app.post("/account/password").bearer(&grace.access);
+    assert_eq!(change.json(body).send().status, 200);
+    let grace = Bearer::log_in(&app, ("grace", new));
+    let delete = app.request("DELETE", "/account").bearer(&grace.access);
+    let deleted = delete.json(json!({ "password": new_decomposed })).send();
+    assert_eq!(deleted.status, 200);
+}
+
+fn what_makes_a_password_unfit_does_so_in_any_spelling(on: Backend) {
+    let app = on.app();
+    let name_in_parts = "Ame\u{301}lie-Poulain 2027";
+    too_common(
+        &register(&app, "am\u{e9}lie-poulain", name_in_parts),
+        name_in_parts,
+    );
+    let four = "e\u{301}".repeat(4);
+    register(&app, "grace", &four).refused(
+        400,
+        "password_too_short",
+        "A password has at least 8 characters",
+    );
+    let eight = "e\u{301}".repeat(8);
+    assert_eq!(register(&app, "grace", &eight).status, 201);
+}
+
+/// As versions before kept it: of the password as it was typed, which on some systems is in parts.
+fn a_hash_of_a_password_as_it_was_typed_is_still_good(on: Backend) {
+    let app = on.app();
+    let [composed, decomposed, spaced] = SPELLINGS[0];
+    assert_eq!(register(&app, "grace", composed).status, 201);
+    let of_version_before = bcrypt::non_truncating_hash(decomposed, 10).unwrap();
+    let database = app.database();
+    database.execute(&format!(
+        "UPDATE users SET password_hash = '{of_version_before}'"
+    ));
+    assert_eq!(login(&app, "grace", composed).status, 401, "not known yet");
+    let wrong = format!("{decomposed}!");
+    assert_eq!(login(&app, "grace", &wrong).status, 401);
+    assert_eq!(login(&app, "grace", decomposed).status, 200);
+    let old =
+        format!("SELECT count(*) AS n FROM users WHERE password_hash = '{of_version_before}'");
+    within(10, "the hash is made anew", || {
+        database.numbers(&old) == [0]
+    });
+    for typed in [composed, decomposed, spaced] {
+        assert_eq!(login(&app, "grace", typed).status, 200, "{typed:?}");
+    }
+}
+
 on_both_databases!(
+    one_password_may_be_spelled_in_more_than_one_way,
+    a_password_is_changed_and_an_account_deleted_in_any_spelling,
+    what_makes_a_password_unfit_does_so_in_any_spelling,
+    a_hash_of_a_password_as_it_was_typed_is_still_good,
     a_common_password_is_refused_in_any_case,
     a_password_made_of_the_name_or_of_the_server_s_is_refused,
     a_new_password_may_not_be_one_s_own_name_either,

@@ -266,6 +266,43 @@ fn a_hash_of_a_sha_256_is_told_by_the_flag_or_in_its_line() {
     assert_eq!(log_in(&served, "marked", LONG).0, 200);
 }
 
+/// Flask apps hash what was typed, and which spelling that is depends on the system it was typed on.
+#[test]
+fn an_imported_password_is_tried_as_it_was_typed_and_counts_in_any_spelling_afterwards() {
+    let composed = "cr\u{e8}me br\u{fb}l\u{e9}e \u{e0} 3h";
+    let decomposed = "cre\u{300}me bru\u{302}le\u{301}e a\u{300} 3h";
+    // generate_password_hash(password, method="scrypt:1024:4:2") of Werkzeug 3.1.9
+    let users = [
+        (
+            "in-parts",
+            decomposed,
+            "scrypt:1024:4:2$niATxKqUptgcbKAl$f381e58b72370d82ae8af6dd3f93bb9137cbbd0e981db64cf546982aeeab324aae414058210ae0dc2a8f93da78b4b02fe02872df4f0586b88c73d6296bbb4d4f",
+        ),
+        (
+            "composed",
+            composed,
+            "scrypt:1024:4:2$m8QDHcH9Zep5aWUz$c2e8799451fcbedcef6833dac68250f9c8ceeed3cd14b2911c2029abf8447bbb33309f9a953989a17caa59b4b4f135b817c9f33e045723b4bba25789e360e2f3",
+        ),
+        (
+            "sha256",
+            decomposed,
+            "pbkdf2:sha256:1000$4FTGfma8U1KVruXy$412205690ceedf89c71f814340d5a07f7e627f08db18e2c99e7e260906523f55",
+        ),
+    ];
+    let moving = Moving::on(Backend::Sqlite);
+    moving.import(csv(&users), &[]).done();
+    let served = moving.program.serve();
+    assert_eq!(log_in(&served, "in-parts", composed).0, 401, "not known");
+    // Typed in parts, the composed form is tried as well.
+    for user in users {
+        assert_eq!(log_in(&served, user.0, decomposed).0, 200, "{}", user.0);
+        moving.wait_for_our_hash(user.0, "$2b$10$");
+        for typed in [composed, decomposed] {
+            assert_eq!(log_in(&served, user.0, typed).0, 200, "{}", user.0);
+        }
+    }
+}
+
 #[test]
 fn a_hash_of_another_cost_is_hashed_anew_at_the_next_login() {
     let Moving { program, database } = Moving::on(Backend::Sqlite);
