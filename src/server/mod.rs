@@ -9,6 +9,7 @@ mod device;
 mod envelope;
 mod keys;
 mod lines;
+mod network;
 mod openapi;
 mod panics;
 mod routes;

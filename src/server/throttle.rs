@@ -1,7 +1,6 @@
 //! Throttles: whose failures are counted, and under which ids. The tallies are in the database, so all servers share them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::accounts::AccountError;
+use super::network::network;
 use crate::session::Act;
 use crate::store::{DieselStore, Username};
 use crate::throttle::{Counter, Decision, Rule, ThrottlePolicy};
@@ -187,17 +187,4 @@ impl Drop for UnderWay {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Who has an IPv6 address has its /64 (RFC 6177), so that counts as one. Peers without an address are one too.
-fn network(act: &Act) -> String {
-    let address = act.ip.as_deref().and_then(|ip| ip.parse().ok());
-    match address {
-        Some(IpAddr::V6(address)) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            format!("{network}/64")
-        }
-        Some(IpAddr::V4(address)) => address.to_string(),
-        None => String::new(),
-    }
 }
