@@ -67,6 +67,11 @@ pub const KNOWN: &[Known] = &[
         "Addresses or networks of proxies before the server, whose Forwarded or X-Forwarded-For says where a request came from.",
     ),
     known(
+        "SERVER_FORWARDED_HEADER",
+        "auto",
+        "Which of the two the proxies write: forwarded, x-forwarded-for, or auto: either, and where both come and disagree, logins are refused.",
+    ),
+    known(
         "PUBLIC_URL",
         "SERVER_BIND, on loopback",
         "The address browsers use; decides on Secure cookies.",

@@ -16,7 +16,7 @@ use crate::server::openapi::Problem;
 use crate::server::{State, browser};
 use crate::session::{Act, Login, Subject};
 use crate::settings::Registration;
-use crate::web::{Auth, Location, Rejection, device};
+use crate::web::{Auth, KnownClient, Location, Rejection, device};
 
 /// A name and a password.
 #[derive(ToSchema)]
@@ -114,6 +114,7 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
 )]
 pub(super) async fn register(
     state: web::Data<State>,
+    _: KnownClient,
     act: Act,
     Body(wanted): Body<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
@@ -146,6 +147,7 @@ pub(super) async fn register(
 pub(super) async fn login(
     state: web::Data<State>,
     request: HttpRequest,
+    _: KnownClient,
     act: Act,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
