@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
+use super::device_cookie::Devices;
 use super::throttle::Throttle;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword};
 use crate::session::{Act, Revocation, StoreError, Subject};
@@ -140,13 +141,13 @@ impl Accounts {
     ///
     /// [`AccountError`] if the database or the pool failed, or there were too many failures before, of that name or from
     /// that network; that is no answer.
-    pub async fn authenticate(
+    pub(super) async fn authenticate(
         &self,
         username: &str,
         password: Password,
-        act: &Act,
+        (devices, act): (&Devices, &Act),
     ) -> Result<Option<Subject>, AccountError> {
-        let attempt = self.throttle.login(username, act).await?;
+        let attempt = self.throttle.login(username, devices, act).await?;
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
             Err(_) => None,
@@ -159,7 +160,7 @@ impl Accounts {
             Some(_) if !right => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
             Some(subject) => {
-                attempt.succeeded().await?;
+                attempt.succeeded(&self.store, act).await?;
                 if let Some(stale) = hash.filter(|hash| self.passwords.is_stale(hash)) {
                     let accounts = self.clone();
                     actix_web::rt::spawn(accounts.renew(subject.id.clone(), password, stale));
@@ -172,10 +173,17 @@ impl Accounts {
             user_id: subject.map(|subject| subject.id),
             detail: refused,
         };
-        self.store
-            .record_refusal(refusal, attempt.counters, act)
-            .await?;
+        attempt.failed(&self.store, refusal, act).await?;
         Ok(None)
+    }
+
+    /// Returns the device cookie for a browser that has just logged in by that name; none if failures are not counted.
+    pub(super) fn device_cookie(
+        &self,
+        username: &str,
+        (devices, act): (&Devices, &Act),
+    ) -> Option<String> {
+        self.throttle.device_cookie(username, devices, act)
     }
 
     /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
@@ -207,7 +215,8 @@ impl Accounts {
         let name = user.as_ref().map(|user| user.subject.username.clone());
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
-        self.confirm(user_id, user, current, act).await?;
+        self.confirm((user_id, Some(sid)), user, current, act)
+            .await?;
         let hash = self.passwords.hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
@@ -225,34 +234,33 @@ impl Accounts {
     pub async fn delete(
         &self,
         user_id: &str,
+        sid: Option<&str>,
         password: Password,
         act: &Act,
     ) -> Result<Revocation, AccountError> {
         let user = self.store.user_by_id(user_id).await?;
-        self.confirm(user_id, user, password, act).await?;
+        self.confirm((user_id, sid), user, password, act).await?;
         self.store.delete_user(user_id, act).await?.try_into()
     }
 
     async fn confirm(
         &self,
-        user_id: &str,
+        (user_id, sid): (&str, Option<&str>),
         user: Option<User>,
         password: Password,
         act: &Act,
     ) -> Result<(), AccountError> {
-        let attempt = self.throttle.confirmation(user_id, act).await?;
+        let attempt = self.throttle.confirmation(user_id, sid, act).await?;
         let hash = user.map(|user| user.password_hash);
         if self.verify(password, hash).await? {
-            return attempt.succeeded().await;
+            return attempt.succeeded(&self.store, act).await;
         }
         let refusal = Refusal {
             kind: EventKind::ConfirmationFailed,
             user_id: Some(user_id.to_owned()),
             detail: "wrong password",
         };
-        self.store
-            .record_refusal(refusal, attempt.counters, act)
-            .await?;
+        attempt.failed(&self.store, refusal, act).await?;
         Err(AccountError::WrongPassword)
     }
 

@@ -115,12 +115,12 @@ pub const KNOWN: &[Known] = &[
     known(
         "THROTTLE_ACCOUNT",
         "10/15m",
-        "Wrong passwords for one account that one network may give in that time; all networks together ten times as many.",
+        "Wrong passwords for one account that one network may give in that time; an IPv6 /56 twice, a /48 four times, all networks together ten times as many.",
     ),
     known(
         "THROTTLE_PEER",
         "100/15m",
-        "Wrong passwords, and as many registrations, that one network (an IPv4 address, an IPv6 /64) may send in that time.",
+        "Wrong passwords, and as many registrations, that one network (an IPv4 address, an IPv6 /64) may send in that time; an IPv6 /56 twice, a /48 four times as many.",
     ),
     known(
         "SESSION_MAX_AGE",
@@ -254,7 +254,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_COOKIE_PREFIX",
         "none",
-        "none, or host or secure: `__Host-` or `__Secure-` before all four names, which browsers then guard.",
+        "none, or host or secure: `__Host-` or `__Secure-` before all names, which browsers then guard.",
     ),
     known(
         "JWT_SESSION_COOKIE",

@@ -21,6 +21,7 @@ mod attacks;
 mod cache;
 mod database_away;
 mod database_wait;
+mod device_cookie;
 mod events;
 mod headers;
 mod health;

@@ -148,9 +148,10 @@ pub(super) async fn delete(
     act: Act,
     Body(confirmed): Body<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
+    let sid = user.claims().sid.as_deref();
     let deleted = state
         .accounts
-        .delete(user.identity(), confirmed.password, &act);
+        .delete(user.identity(), sid, confirmed.password, &act);
     state.sessions.note(&deleted.await?);
     let mut response = HttpResponse::Ok().json(Message::of("Account deleted"));
     state.auth.cookies().unset_all(response.headers_mut());

@@ -12,6 +12,7 @@ use super::session::{Answer, Done, Granted, granted};
 use crate::password::{Password, PasswordError, UnfitPassword};
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
+use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
 use crate::server::{State, browser};
 use crate::session::{Act, Login, Subject};
@@ -136,7 +137,7 @@ pub(super) async fn register(
     }))
 }
 
-/// A new session: four cookies, or the tokens in the body.
+/// A new session: four cookies and the device cookie, or the tokens in the body.
 #[utoipa::path(
     post,
     path = "/login",
@@ -156,7 +157,9 @@ pub(super) async fn login(
         remember,
         answer,
     } = wanted;
-    let user = match authenticate(&state, credentials, &act).await {
+    let name = credentials.username.clone();
+    let devices = Devices::of(&state.auth, &request);
+    let user = match authenticate(&state, credentials, (&devices, &act)).await {
         Ok(user) => user,
         Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
             return Ok(public::login_page(&rejection));
@@ -168,13 +171,22 @@ pub(super) async fn login(
         device: device(&request),
     };
     let pair = state.auth.log_in(&user, login).await?;
-    Ok(granted(&state.auth, &pair, Done::Login, answer))
+    let mut response = granted(&state.auth, &pair, Done::Login, answer);
+    let device_cookie = state.accounts.device_cookie(&name, (&devices, &act));
+    if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
+        Devices::set(&state.auth, response.headers_mut(), &cookie);
+    }
+    Ok(response)
 }
 
-async fn authenticate(state: &State, given: Credentials, act: &Act) -> Result<Subject, Rejection> {
+async fn authenticate(
+    state: &State,
+    given: Credentials,
+    from: (&Devices, &Act),
+) -> Result<Subject, Rejection> {
     let user = state
         .accounts
-        .authenticate(&given.username, given.password, act);
+        .authenticate(&given.username, given.password, from);
     user.await?.ok_or_else(|| {
         Rejection::new(
             StatusCode::UNAUTHORIZED,
