@@ -1,6 +1,6 @@
 //! Rate limits: whose failures are counted, and under which ids. The tallies are in the database, so all servers share them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +26,20 @@ struct Inner {
     key: hmac::Key,
     devices: DeviceKey,
     store: DieselStore,
-    /// How many attempts of each counter this server has admitted and not yet seen the end of.
-    under_way: Mutex<HashMap<String, u32>>,
+    under_way: Mutex<AllUnderWay>,
 }
+
+/// The attempts that this server has seen the beginning of and not yet the end.
+#[derive(Debug, Default)]
+struct AllUnderWay {
+    /// The number of the next one.
+    next: u64,
+    /// Their numbers, by counter.
+    of: HashMap<String, BTreeSet<u64>>,
+}
+
+/// How often an attempt is looked at that only others under way leave no room for.
+const LOOKS: usize = 3;
 
 /// An attempt that was admitted: what a failure of it is counted in, and what a success of it forgives.
 #[derive(Debug, Default)]
@@ -184,22 +195,34 @@ impl Inner {
     ) -> Result<Attempt, Refused> {
         let forgiven = account.iter().map(|counter| counter.id.clone()).collect();
         let counters = [account, inner.networks("network", act)].concat();
-        // Counted before the tallies are read: an attempt that ends in between is in one of the two, or in both.
-        let (under_way, others) = UnderWay::begin(inner, &counters);
-        let tallies = inner.tallies(&counters).await?;
-        let mut waits = counters
-            .iter()
-            .zip(others)
-            .filter_map(|(counter, others)| wait(counter, tallies.get(&counter.id), others, act));
-        if let Some(first) = waits.next() {
-            return Err(Refused::Wait(waits.fold(first, Duration::max)));
+        let under_way = UnderWay::begin(inner, &counters);
+        let mut wait = Duration::ZERO;
+        for _ in 0..LOOKS {
+            // Counted before the tallies are read: an attempt that ends in between is in one of the two, or for a moment in
+            // both, so a refusal is looked at again.
+            let others = under_way.others(&counters);
+            let tallies = inner.tallies(&counters).await?;
+            let longest = |others: &[u32]| {
+                let counters = counters.iter().zip(others);
+                let waits = counters.filter_map(|(counter, others)| {
+                    wait_of(counter, tallies.get(&counter.id), *others, act)
+                });
+                waits.max()
+            };
+            let Some(refused) = longest(&others) else {
+                return Ok(Attempt {
+                    counters,
+                    tallies,
+                    forgiven,
+                    _under_way: Some(under_way),
+                });
+            };
+            wait = refused;
+            if longest(&vec![0; others.len()]).is_some() {
+                break;
+            }
         }
-        Ok(Attempt {
-            counters,
-            tallies,
-            forgiven,
-            _under_way: Some(under_way),
-        })
+        Err(Refused::Wait(wait))
     }
 
     async fn tallies(&self, counters: &[Counter]) -> Result<HashMap<String, Tally>, StoreError> {
@@ -217,7 +240,7 @@ impl From<Refused> for AccountError {
     }
 }
 
-fn wait(counter: &Counter, tally: Option<&Tally>, others: u32, act: &Act) -> Option<Duration> {
+fn wait_of(counter: &Counter, tally: Option<&Tally>, others: u32, act: &Act) -> Option<Duration> {
     match counter.rule.decide(tally.copied(), others, act.at) {
         Decision::Admit => None,
         Decision::Refuse(wait) => Some(wait),
@@ -242,7 +265,7 @@ impl Attempt {
         let ids = self.counters.iter().map(|counter| counter.id.clone());
         let tallies = store.tallies(ids.collect()).await?;
         let waits = self.counters.iter();
-        let waits = waits.filter_map(|counter| wait(counter, tallies.get(&counter.id), 0, act));
+        let waits = waits.filter_map(|counter| wait_of(counter, tallies.get(&counter.id), 0, act));
         if let Some(wait) = waits.max() {
             return Err(AccountError::TooManyAttempts(wait));
         }
@@ -277,7 +300,7 @@ impl Attempt {
                 last: act.at,
                 until: counter.rule.forgotten(act.at),
             };
-            wait(counter, exceeded.then_some(&now), 0, act)
+            wait_of(counter, exceeded.then_some(&now), 0, act)
         });
         match exceeded.max() {
             Some(wait) => Err(AccountError::TooManyAttempts(wait)),
@@ -290,34 +313,48 @@ impl Attempt {
 #[derive(Debug)]
 struct UnderWay {
     inner: Arc<Inner>,
+    number: u64,
     ids: Vec<String>,
 }
 
 impl UnderWay {
-    /// Together with how many others are, for each counter.
-    fn begin(inner: &Arc<Inner>, counters: &[Counter]) -> (Self, Vec<u32>) {
-        let mut under_way = lock(&inner.under_way);
-        let others = counters.iter().map(|counter| {
-            let count = under_way.entry(counter.id.clone()).or_default();
-            *count += 1;
-            *count - 1
-        });
-        let others = others.collect();
-        let begun = Self {
+    fn begin(inner: &Arc<Inner>, counters: &[Counter]) -> Self {
+        let ids: Vec<String> = counters.iter().map(|counter| counter.id.clone()).collect();
+        let mut all = lock(&inner.under_way);
+        let number = all.next;
+        all.next += 1;
+        for id in &ids {
+            all.of.entry(id.clone()).or_default().insert(number);
+        }
+        Self {
             inner: Arc::clone(inner),
-            ids: counters.iter().map(|counter| counter.id.clone()).collect(),
-        };
-        (begun, others)
+            number,
+            ids,
+        }
+    }
+
+    /// How many attempts that began before this one are still under way, for each counter.
+    fn others(&self, counters: &[Counter]) -> Vec<u32> {
+        let all = lock(&self.inner.under_way);
+        let before = counters.iter().map(|counter| {
+            let numbers = all.of.get(&counter.id);
+            numbers.map_or(0, |numbers| numbers.range(..self.number).count())
+        });
+        before
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+            .collect()
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut under_way = lock(&self.inner.under_way);
+        let mut all = lock(&self.inner.under_way);
         for id in &self.ids {
-            match under_way.get_mut(id) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(under_way.remove(id)),
+            if let Some(numbers) = all.of.get_mut(id) {
+                numbers.remove(&self.number);
+                if numbers.is_empty() {
+                    all.of.remove(id);
+                }
             }
         }
     }
