@@ -11,13 +11,22 @@ pub(crate) const ID_BYTES: usize = 16;
 ///
 /// # Panics
 ///
+/// As [`random_bytes`].
+pub(crate) fn random_text(bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    random_bytes(&mut buffer);
+    URL_SAFE_NO_PAD.encode(buffer)
+}
+
+/// Fills it with random bytes.
+///
+/// # Panics
+///
 /// If the operating system has no randomness to give, which no program should survive.
 #[expect(
     clippy::expect_used,
     reason = "without randomness every token could be guessed"
 )]
-pub(crate) fn random_text(bytes: usize) -> String {
-    let mut buffer = vec![0; bytes];
-    getrandom::fill(&mut buffer).expect("BUG: the operating system gives no randomness");
-    URL_SAFE_NO_PAD.encode(buffer)
+pub(crate) fn random_bytes(buffer: &mut [u8]) {
+    getrandom::fill(buffer).expect("BUG: the operating system gives no randomness");
 }

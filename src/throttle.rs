@@ -1,5 +1,5 @@
-//! Throttling: how many failures are borne, and how long whoever had more has to wait. Pure: a tally and an instant in, a
-//! decision out.
+//! Defines the rate limits: how many failures are allowed, and how long to back off after that. Pure: a tally and an instant
+//! in, a decision out.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,11 +30,14 @@ impl fmt::Display for Rate {
 /// let policy = ThrottlePolicy::default();
 /// assert_eq!(policy.account.to_string(), "10/900s");
 /// assert_eq!(policy.peer(), Rule::Window(policy.peer));
-/// // Whoever attacks from many networks keeps the owner waiting for 90 s at most.
-/// let Rule::Backoff { bears, longest, .. } = policy.account_everywhere() else {
+/// // All networks together: 100 failures, then waits of 90 s at most. Each 90 s that pass forgive one of them.
+/// let Rule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
 ///     unreachable!("accounts back off")
 /// };
-/// assert_eq!((bears, longest), (100, Duration::from_secs(90)));
+/// let pace = Duration::from_secs(90);
+/// assert_eq!((bears, longest, eases), (100, pace, Some(pace)));
+/// // A wider network may fail more often at once, and no more often in the long run.
+/// assert_eq!(policy.peer_of(4).to_string(), "400/900s");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThrottlePolicy {
@@ -60,19 +63,26 @@ impl Default for ThrottlePolicy {
 }
 
 impl ThrottlePolicy {
-    /// For one account and one network. Whoever fails more often waits, at first for as long as the rate has between two,
-    /// and twice as long after each further failure, up to the rate's whole time.
+    /// Returns the limit for one account and one network. Past it each attempt waits: at first for as long as the rate has
+    /// between two failures, and twice as long after each further one, up to the rate's whole time.
     pub fn account(&self) -> Rule {
+        self.account_of(1)
+    }
+
+    /// Returns the limit for one account and a wider network, which may fail `times` as often as one network. Its failures
+    /// are remembered for `times` as long, so that in the long run it has no more than about one network's.
+    pub fn account_of(&self, times: u32) -> Rule {
         Rule::Backoff {
-            bears: self.account.count,
+            bears: self.account.count.saturating_mul(times),
             first: self.account.pace(),
             longest: self.account.per,
-            remembered: self.account.per,
+            remembered: self.account.per.saturating_mul(times),
+            eases: None,
         }
     }
 
-    /// For one account and all networks together. No wait is longer than what the rate has between two failures: who
-    /// attacks an account from many networks cannot lock its owner out for long, and is no faster than that either.
+    /// Returns the limit for one account and all networks together. No wait is longer than what the rate has between two
+    /// failures, and each such time forgives one failure, so that a few networks that fail now and then add up to nothing.
     pub fn account_everywhere(&self) -> Rule {
         let bears = self.account.count.saturating_mul(EVERYWHERE);
         let everywhere = Rate {
@@ -84,12 +94,19 @@ impl ThrottlePolicy {
             first: everywhere.pace(),
             longest: self.account.pace(),
             remembered: self.account.per,
+            eases: Some(self.account.pace()),
         }
     }
 
-    /// For one network: past the rate it waits until the present window is over.
+    /// Returns the limit for one network at all accounts: past the rate it waits until the present window is over.
     pub fn peer(&self) -> Rule {
-        Rule::Window(self.peer)
+        Rule::Window(self.peer_of(1))
+    }
+
+    /// Returns the rate of a wider network at all accounts.
+    pub fn peer_of(&self, times: u32) -> Rate {
+        let count = self.peer.count.saturating_mul(times);
+        Rate { count, ..self.peer }
     }
 }
 
@@ -134,6 +151,8 @@ pub enum Rule {
         longest: Duration,
         /// How long after the last wait all is forgotten.
         remembered: Duration,
+        /// The time that forgives one failure, if any does; at least a second.
+        eases: Option<Duration>,
     },
     /// Past the rate all attempts wait for the next window. Windows begin at multiples of their length, the same on every
     /// server.
@@ -164,8 +183,8 @@ pub enum Decision {
 impl Rule {
     /// Whether one more attempt may be made, while `under_way` others are that could all still fail.
     pub fn decide(self, tally: Option<Tally>, under_way: u32, now: Timestamp) -> Decision {
+        let failures = self.left(tally, now);
         let tally = tally.filter(|tally| now < tally.until);
-        let failures = tally.map_or(0, |tally| tally.failures);
         let until = tally.map_or(now, |tally| self.wait_ends(tally));
         if now < until {
             return Decision::Refuse(until.since(now));
@@ -176,6 +195,33 @@ impl Rule {
             return Decision::Refuse(Duration::from_secs(1));
         }
         Decision::Admit
+    }
+
+    /// Whether a failure was beyond the limit when it was counted: the attempt was admitted with that `tally`, and other servers'
+    /// attempts have raised the count to so many `failures` meanwhile.
+    pub fn is_exceeded(self, tally: Option<Tally>, failures: i64, now: Timestamp) -> bool {
+        let in_turn = self.left(tally, now).saturating_add(1);
+        failures > in_turn.max(i64::from(self.bears()))
+    }
+
+    /// How many failures are not forgotten or forgiven yet.
+    fn left(self, tally: Option<Tally>, now: Timestamp) -> i64 {
+        let Some(tally) = tally.filter(|tally| now < tally.until) else {
+            return 0;
+        };
+        let passed = i64::try_from(now.since(tally.last).as_secs()).unwrap_or(i64::MAX);
+        let eased = self.eases().map_or(0, |time| passed / time);
+        tally.failures.saturating_sub(eased).max(0)
+    }
+
+    /// The seconds that forgive one failure; none if time alone forgives nothing.
+    pub(crate) fn eases(self) -> Option<i64> {
+        match self {
+            Self::Backoff { eases, .. } => eases
+                .map(|time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+                .filter(|seconds| *seconds > 0),
+            Self::Window(_) => None,
+        }
     }
 
     fn wait_ends(self, tally: Tally) -> Timestamp {
@@ -229,15 +275,15 @@ impl Rule {
     }
 }
 
-/// Something that is counted.
+/// A counter of failures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counter {
-    /// Under which its tally is kept. It tells nobody of whom or of what it is.
+    /// The key of its tally. It does not reveal whose or what it is.
     pub id: String,
-    /// What it bears.
+    /// Its limit.
     pub rule: Rule,
-    /// What it counts, in a word for the audit trail.
-    pub word: &'static str,
+    /// What it counts, in a few words for the audit trail.
+    pub word: String,
 }
 
 #[cfg(test)]
@@ -277,6 +323,32 @@ mod tests {
         let rule = ThrottlePolicy::default().account_everywhere();
         let waits = [99, 100, 101, 102, 103, 104, i64::MAX].map(|many| wait(rule, many));
         assert_eq!(waits, [0, 9, 18, 36, 72, 90, 90]);
+    }
+
+    #[test]
+    fn time_forgives_one_failure_after_the_other_of_all_networks_together() {
+        let rule = ThrottlePolicy::default().account_everywhere();
+        let hundred = Some(tally(rule, 100));
+        let at = |later, under_way| rule.decide(hundred, under_way, NOW + seconds(later));
+        let refused = Decision::Refuse(seconds(1));
+        assert_eq!([at(9, 0), at(9, 1)], [Decision::Admit, refused], "one");
+        assert_eq!([at(179, 0), at(179, 1)], [Decision::Admit, refused], "one");
+        assert_eq!([at(180, 1), at(180, 2)], [Decision::Admit, refused], "two");
+        assert_eq!(at(990, 99), Decision::Admit, "all");
+    }
+
+    #[test]
+    fn a_failure_that_came_after_those_of_others_was_one_too_many() {
+        let policy = ThrottlePolicy::default();
+        for rule in [policy.account(), policy.peer(), policy.account_everywhere()] {
+            let limit = i64::from(rule.bears());
+            let exceeded = |before, failures| {
+                let before = (before > 0).then(|| tally(rule, before));
+                rule.is_exceeded(before, failures, NOW)
+            };
+            assert!(!exceeded(0, limit) && exceeded(0, limit + 1));
+            assert!(!exceeded(limit, limit + 1) && exceeded(limit, limit + 2));
+        }
     }
 
     #[test]

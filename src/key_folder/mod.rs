@@ -201,6 +201,15 @@ impl KeyFolder {
         Ok(paths.filter(|path| files::others_can_read(path)).collect())
     }
 
+    /// The private keys themselves, in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`].
+    pub(crate) fn pems(&self) -> Result<Vec<SecretString>, FolderError> {
+        Ok(self.files()?.pems.into_values().collect())
+    }
+
     /// Whether there is no key in it, or it is not there.
     ///
     /// # Errors

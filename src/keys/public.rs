@@ -156,6 +156,14 @@ impl VerifyingKey {
     }
 
     /// Whether the key made this signature (base64url). MACs are compared in constant time.
+    /// The secret, if it is one.
+    pub(crate) fn secret(&self) -> Option<&[u8]> {
+        match self.algorithm.family() {
+            Family::Hmac => self.key.try_get_as_bytes().ok(),
+            Family::Rsa(_) | Family::Ecdsa(_) | Family::Ed25519 => None,
+        }
+    }
+
     pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
         crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
+use super::device_cookie::Devices;
 use super::network;
 use super::throttle::Throttle;
 use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict};
@@ -149,13 +150,13 @@ impl Accounts {
     ///
     /// [`AccountError`] if the database or the pool failed, or there were too many failures before, of that name or from
     /// that network; that is no answer.
-    pub async fn authenticate(
+    pub(super) async fn authenticate(
         &self,
         username: &str,
         password: Password,
-        act: &Act,
+        (devices, act): (&Devices, &Act),
     ) -> Result<Option<Subject>, AccountError> {
-        let attempt = self.throttle.login(username, act).await?;
+        let attempt = self.throttle.login(username, devices, act).await?;
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
             Err(_) => None,
@@ -168,7 +169,7 @@ impl Accounts {
             Some(_) if !verdict.is_right() => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
             Some(subject) => {
-                attempt.succeeded().await?;
+                attempt.succeeded(&self.store, act).await?;
                 if let (Verdict::Outdated, Some(stale)) = (verdict, hash) {
                     let renewing = Self {
                         passwords: self.passwords(act),
@@ -184,10 +185,17 @@ impl Accounts {
             user_id: subject.map(|subject| subject.id),
             detail: refused,
         };
-        self.store
-            .record_refusal(refusal, attempt.counters, act)
-            .await?;
+        attempt.failed(&self.store, refusal, act).await?;
         Ok(None)
+    }
+
+    /// Returns the device cookie for a browser that has just logged in by that name; none if failures are not counted.
+    pub(super) fn device_cookie(
+        &self,
+        username: &str,
+        (devices, act): (&Devices, &Act),
+    ) -> Option<String> {
+        self.throttle.device_cookie(username, devices, act)
     }
 
     /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
@@ -220,7 +228,9 @@ impl Accounts {
         let name = user.as_ref().map(|user| user.subject.username.clone());
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
-        let confirmed = self.confirm(user_id, user, current, act).await?;
+        let confirmed = self
+            .confirm((user_id, Some(sid)), user, current, act)
+            .await?;
         let hash = self.passwords(act).hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
@@ -236,12 +246,13 @@ impl Accounts {
     pub async fn delete(
         &self,
         user_id: &str,
+        sid: Option<&str>,
         password: Password,
         act: &Act,
     ) -> Result<Applied, AccountError> {
         self.store.check(act).await??;
         let user = self.store.user_by_id(user_id).await?;
-        let confirmed = self.confirm(user_id, user, password, act).await?;
+        let confirmed = self.confirm((user_id, sid), user, password, act).await?;
         let deleted = self.store.delete_user(user_id, &confirmed.act);
         self.settle(deleted.await?, &confirmed).await
     }
@@ -249,16 +260,16 @@ impl Accounts {
     /// Verifies the password that a user gives once more.
     async fn confirm(
         &self,
-        user_id: &str,
+        (user_id, sid): (&str, Option<&str>),
         user: Option<User>,
         password: Password,
         act: &Act,
     ) -> Result<Confirmed, AccountError> {
-        let attempt = self.throttle.confirmation(user_id, act).await?;
+        let attempt = self.throttle.confirmation(user_id, sid, act).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = self.verify(password, hash, act).await?;
         if let Some(user) = user.filter(|_| verdict.is_right()) {
-            attempt.succeeded().await?;
+            attempt.succeeded(&self.store, act).await?;
             return Ok(Confirmed::new(user, act));
         }
         let refusal = Refusal {
@@ -266,9 +277,7 @@ impl Accounts {
             user_id: Some(user_id.to_owned()),
             detail: "wrong password",
         };
-        self.store
-            .record_refusal(refusal, attempt.counters, act)
-            .await?;
+        attempt.failed(&self.store, refusal, act).await?;
         Err(AccountError::WrongPassword)
     }
 

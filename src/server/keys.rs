@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use aws_lc_rs::hmac;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::shared_key::Seal;
 use super::{StartError, secret};
 use crate::clock::Timestamp;
 use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
@@ -27,6 +27,8 @@ pub(super) struct Followed {
     previous: Vec<VerifyingKey>,
     /// Whether it was said that the folder cannot be read.
     away: bool,
+    /// Seals of new keys, under which the shared key has to be stored too.
+    new: Vec<Seal>,
 }
 
 /// The keys of the settings. What the server has to make on its first start is made.
@@ -76,6 +78,7 @@ fn followed(folder: KeyFolder, settings: &Settings) -> Result<Keys, StartError> 
         known: held.fingerprint,
         previous: settings.previous.clone(),
         away: false,
+        new: Vec::new(),
     };
     Ok(Keys {
         ring: with_previous(held.ring, &followed.previous)?,
@@ -83,25 +86,29 @@ fn followed(folder: KeyFolder, settings: &Settings) -> Result<Keys, StartError> 
     })
 }
 
-/// The key under which failures are counted: the same on all servers that began with the same key, and of no use to whoever
-/// reads the database alone.
-pub(super) fn throttle_key(settings: &Settings) -> Result<hmac::Key, StartError> {
-    let material = match &settings.keys {
-        KeySource::Secret(text) | KeySource::PrivateKey(text) => {
-            text.expose_secret().as_bytes().to_vec()
-        }
-        KeySource::KeptSecret(path) => secret_in(path)?.unwrap_or_default(),
+/// Returns a seal for each known key that signs tokens or did, to open the key that all servers share.
+pub(super) fn seals(settings: &Settings) -> Result<Vec<Seal>, StartError> {
+    let mut seals = match &settings.keys {
+        KeySource::Secret(text) | KeySource::PrivateKey(text) => vec![seal(text)],
+        KeySource::KeptSecret(path) => vec![Seal::of(&secret_in(path)?.unwrap_or_default())],
         KeySource::Folder(path) | KeySource::KeptFolder(path) => {
-            let held = KeyFolder::new(path).read()?;
-            let signing = held.of_state(KeyState::Signing);
-            let signing = signing.ok_or(KeyError::NoSigningKey)?;
-            let path = path.join(&signing.file);
-            std::fs::read(&path).map_err(unreadable(&path))?
+            folder_seals(&KeyFolder::new(path))?
         }
     };
-    let material = hmac::Key::new(hmac::HMAC_SHA256, &material);
-    let derived = hmac::sign(&material, b"tokenpair throttle v1");
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+    let previous = settings.previous.iter().filter_map(VerifyingKey::secret);
+    seals.extend(previous.map(Seal::of));
+    seals
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or(StartError::SharedKey)
+}
+
+fn folder_seals(folder: &KeyFolder) -> Result<Vec<Option<Seal>>, FolderError> {
+    Ok(folder.pems()?.iter().map(seal).collect())
+}
+
+fn seal(text: &SecretString) -> Option<Seal> {
+    Seal::of(text.expose_secret().trim().as_bytes())
 }
 
 /// They have no key ID, so a token finds them by its algorithm, which no key pair has.
@@ -142,6 +149,8 @@ impl Followed {
             Ok(changed) => {
                 if let Some((held, ring)) = changed {
                     tokens.replace_keys(ring);
+                    let seals = folder_seals(&self.folder).unwrap_or_default();
+                    self.new = seals.into_iter().flatten().collect();
                     log::info!("the keys have changed: {}", told(&held));
                 } else if self.away {
                     log::info!("the keys can be read again, and are those in use");
@@ -156,6 +165,11 @@ impl Followed {
             }
         }
         self
+    }
+
+    /// Returns the seals of the keys found since the last call.
+    pub(super) fn take_new(&mut self) -> Vec<Seal> {
+        std::mem::take(&mut self.new)
     }
 
     fn changed(&mut self) -> Result<Option<(Held, KeyRing)>, FolderError> {

@@ -6,6 +6,7 @@ mod body;
 mod browser;
 mod cors;
 mod device;
+mod device_cookie;
 mod envelope;
 mod keys;
 mod lines;
@@ -15,6 +16,7 @@ mod panics;
 mod routes;
 mod secret;
 mod sender;
+mod shared_key;
 mod telemetry;
 mod throttle;
 mod tls;
@@ -34,6 +36,7 @@ pub use self::accounts::{AccountError, Accounts};
 use self::browser::Origins;
 use self::envelope::Edge;
 use self::keys::Followed;
+use self::shared_key::SharedKey;
 pub use self::telemetry::start_logging;
 use self::throttle::Throttle;
 use self::tls::Certificates;
@@ -94,6 +97,12 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The key that all servers on this database share cannot be opened.
+    #[error("the table server_keys cannot be decrypted; delete its rows to start the counts over")]
+    SharedKey,
+    /// The database did not keep or give the key that all servers share.
+    #[error("the key that all servers share cannot be read or kept")]
+    Sealed(#[from] StoreError),
     /// The key cannot sign.
     #[error("the signing key cannot be used")]
     Key(#[from] KeyError),
@@ -148,6 +157,7 @@ pub struct Server {
     clock: Clock,
     purge: PurgePolicy,
     followed: Option<Followed>,
+    shared_key: SharedKey,
     certificates: Option<Arc<Certificates>>,
     state: Arc<State>,
 }
@@ -165,8 +175,9 @@ impl Server {
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
         sessions.sync_revocations(clock.now()).await?;
         let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
-        let throttle_key = keys::throttle_key(settings)?;
-        let throttle = Throttle::new(settings.throttle, throttle_key, store.clone());
+        let seals = keys::seals(settings)?;
+        let shared_key = SharedKey::of(&store, &seals, clock.now()).await?;
+        let throttle = Throttle::new(settings.throttle, &shared_key, store.clone());
         let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
         let public_origin = settings
             .public_url
@@ -194,6 +205,7 @@ impl Server {
             clock,
             purge: settings.purge,
             followed: keys.followed,
+            shared_key,
             certificates,
             state,
         })
@@ -215,9 +227,17 @@ impl Server {
     ///
     /// If the operating system takes the listener away.
     pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
-        let keys = self.state.sessions.tokens().clone();
+        let keys = follow_keys(
+            self.followed,
+            self.state.sessions.tokens().clone(),
+            (
+                self.shared_key,
+                self.state.store.clone(),
+                self.clock.clone(),
+            ),
+        );
         let background = [
-            actix_web::rt::spawn(follow_keys(self.followed, keys)),
+            actix_web::rt::spawn(keys),
             actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
             actix_web::rt::spawn(stop_after(
                 stop,
@@ -349,13 +369,29 @@ async fn follow_revocations(sessions: Sessions, clock: Clock) {
 }
 
 /// Where keys may change, they are looked at beside this thread, since a folder may be on a network.
-async fn follow_keys(mut followed: Option<Followed>, tokens: Tokens) {
+async fn follow_keys(
+    mut followed: Option<Followed>,
+    tokens: Tokens,
+    (shared_key, store, clock): (SharedKey, DieselStore, Clock),
+) {
+    let mut unsealed = Vec::new();
     while let Some(keys) = followed.take() {
         tokio::time::sleep(KEYS_EVERY).await;
         let tokens = tokens.clone();
         followed = tokio::task::spawn_blocking(move || keys.look(&tokens))
             .await
             .ok();
+        // A server that starts after the former keys have gone has to open it too.
+        unsealed.extend(followed.iter_mut().flat_map(Followed::take_new));
+        if unsealed.is_empty() {
+            continue;
+        }
+        match shared_key.seal_under(&store, &unsealed, clock.now()).await {
+            Ok(()) => unsealed.clear(),
+            Err(error) => {
+                log::debug!("the shared key is not stored under the new keys yet: {error}")
+            }
+        }
     }
 }
 

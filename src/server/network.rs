@@ -5,6 +5,31 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::password::Client;
 use crate::session::Act;
 
+/// A wider network around a client's own: the /56 that a home has, or the /48 that a site has (RFC 6177).
+pub(super) struct Wider {
+    /// The network.
+    pub(super) name: String,
+    /// Its size, for the audit trail.
+    pub(super) size: &'static str,
+    /// How many times as many failures it may have as one network.
+    pub(super) times: u32,
+}
+
+/// Returns the wider networks around the client's own; none for IPv4. A /56 has 256 networks of this kind and a /48 65,536, which
+/// may all be one attacker's. A /48 may also be shared, as among a carrier's phones, so its limit is not that of one network.
+pub(super) fn wider(act: &Act) -> Vec<Wider> {
+    let Some(IpAddr::V6(address)) = address(act) else {
+        return Vec::new();
+    };
+    [(56, "/56", 2), (48, "/48", 4)]
+        .map(|(bits, size, times)| Wider {
+            name: prefix(address, bits),
+            size,
+            times,
+        })
+        .into()
+}
+
 /// Returns the client's network: the address for IPv4 and the /64 for IPv6, since a household has at least that much
 /// (RFC 6177). Clients without an address share one network.
 pub(super) fn network(act: &Act) -> String {

@@ -1,6 +1,6 @@
-//! Throttles: whose failures are counted, and under which ids. The tallies are in the database, so all servers share them.
+//! Rate limits: whose failures are counted, and under which ids. The tallies are in the database, so all servers share them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::accounts::AccountError;
-use super::network::network;
-use crate::session::Act;
-use crate::store::{DieselStore, Username};
-use crate::throttle::{Counter, Decision, Rule, ThrottlePolicy};
+use super::device_cookie::{DeviceKey, Devices};
+use super::network::{network, wider};
+use super::shared_key::SharedKey;
+use crate::session::{Act, StoreError};
+use crate::store::{DieselStore, Refusal, Username};
+use crate::throttle::{Counter, Decision, Rule, Tally, ThrottlePolicy};
 
-/// Counts failures and makes wait. Without a policy it admits everyone. Clones share it.
+/// Counts failures and makes clients back off. Without a policy it admits everyone. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Throttle(Option<Arc<Inner>>);
 
@@ -22,26 +24,52 @@ pub(super) struct Throttle(Option<Arc<Inner>>);
 struct Inner {
     policy: ThrottlePolicy,
     key: hmac::Key,
+    devices: DeviceKey,
     store: DieselStore,
-    /// How many attempts of each counter this server has admitted and not yet seen the end of.
-    under_way: Mutex<HashMap<String, u32>>,
+    under_way: Mutex<AllUnderWay>,
 }
+
+/// The attempts that this server has seen the beginning of and not yet the end.
+#[derive(Debug, Default)]
+struct AllUnderWay {
+    /// The number of the next one.
+    next: u64,
+    /// Their numbers, by counter.
+    of: HashMap<String, BTreeSet<u64>>,
+}
+
+/// How often an attempt is looked at that only others under way leave no room for.
+const LOOKS: usize = 3;
 
 /// An attempt that was admitted: what a failure of it is counted in, and what a success of it forgives.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
-    pub(super) counters: Vec<Counter>,
+    counters: Vec<Counter>,
+    /// Their tallies when it was admitted.
+    tallies: HashMap<String, Tally>,
     forgiven: Vec<String>,
-    store: Option<DieselStore>,
     _under_way: Option<UnderWay>,
+}
+
+/// A wait, or a failure of the database.
+enum Refused {
+    Wait(Duration),
+    Failed(AccountError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Throttle {
     /// Under a policy, if there is one. The key hides names and addresses, and is the same on all servers.
-    pub(super) fn new(policy: Option<ThrottlePolicy>, key: hmac::Key, store: DieselStore) -> Self {
+    pub(super) fn new(policy: Option<ThrottlePolicy>, key: &SharedKey, store: DieselStore) -> Self {
         let inner = policy.map(|policy| Inner {
             policy,
-            key,
+            key: key.derive(b"tokenpair throttle v1"),
+            devices: DeviceKey::new(key),
             store,
             under_way: Mutex::default(),
         });
@@ -49,33 +77,64 @@ impl Throttle {
     }
 
     /// Admits a login by a name that someone has or nobody has: both are counted alike.
-    pub(super) async fn login(&self, name: &str, act: &Act) -> Result<Attempt, AccountError> {
-        let Some(inner) = &self.0 else {
-            return Ok(Attempt::default());
-        };
-        let parsed = Username::parse(name);
-        let name = parsed.as_ref().map_or(name, Username::key);
-        let network = network(act);
-        let here = inner.counter("account", &network, name, inner.policy.account());
-        let rule = inner.policy.account_everywhere();
-        let everywhere = inner.counter("account from all networks", "", name, rule);
-        let account = vec![here, everywhere];
-        Inner::admit(inner, account, inner.network(&network), act).await
-    }
-
-    /// Admits a password that a user who is logged in gives once more. It is counted apart from logins, so that nobody
-    /// outside can keep a user from changing a password.
-    pub(super) async fn confirmation(
+    ///
+    /// A client with a device cookie of the account is counted by that cookie and its own network. It is exempt from the limits
+    /// of the wider networks and of all networks together, which attackers can exhaust. A device cookie that has reached its
+    /// own limit is ignored.
+    pub(super) async fn login(
         &self,
-        user_id: &str,
+        name: &str,
+        devices: &Devices,
         act: &Act,
     ) -> Result<Attempt, AccountError> {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
         };
-        let account = inner.counter("confirmation", "", user_id, inner.policy.account());
-        let network = inner.network(&network(act));
-        Inner::admit(inner, vec![account], network, act).await
+        let name = key_of(name);
+        let here = inner.counter("account", &network(act), &name, inner.policy.account());
+        let device = inner.devices.nonce(devices, &name, act.at);
+        if let Some(nonce) = device {
+            let device = inner.counter("device", &nonce, &name, inner.policy.account());
+            match Inner::admit(inner, vec![here.clone(), device], act).await {
+                Err(Refused::Wait(_)) => {}
+                Err(Refused::Failed(error)) => return Err(error),
+                Ok(attempt) => return Ok(attempt),
+            }
+        }
+        let mut account = vec![here];
+        account.extend(wider(act).iter().map(|wider| {
+            let word = format!("account {}", wider.size);
+            let rule = inner.policy.account_of(wider.times);
+            inner.counter(&word, &wider.name, &name, rule)
+        }));
+        let rule = inner.policy.account_everywhere();
+        account.push(inner.counter("account from all networks", "", &name, rule));
+        Ok(Inner::admit(inner, account, act).await?)
+    }
+
+    /// Returns the device cookie of a client that has just logged in by that name: its others are kept. None if nothing is
+    /// counted.
+    pub(super) fn device_cookie(&self, name: &str, devices: &Devices, act: &Act) -> Option<String> {
+        let inner = self.0.as_ref()?;
+        Some(inner.devices.renewed(devices, &key_of(name), act.at))
+    }
+
+    /// Admits a password that a logged-in user gives once more. It is counted apart from logins, so that nobody outside can
+    /// keep a user from changing the password, and by session, so that the holder of a stolen session cannot either: the user
+    /// logs in again and has another. A limit over all sessions is not needed, since each new one takes the password.
+    pub(super) async fn confirmation(
+        &self,
+        user_id: &str,
+        sid: Option<&str>,
+        act: &Act,
+    ) -> Result<Attempt, AccountError> {
+        let Some(inner) = &self.0 else {
+            return Ok(Attempt::default());
+        };
+        // Tokens of another server's (JWT_ACCEPT_FOREIGN) have no session and count together.
+        let sid = sid.unwrap_or_default();
+        let account = inner.counter("confirmation", sid, user_id, inner.policy.account());
+        Ok(Inner::admit(inner, vec![account], act).await?)
     }
 
     /// Admits a registration. Each is counted, since the answer tells whether someone has the name.
@@ -83,72 +142,169 @@ impl Throttle {
         let Some(inner) = &self.0 else {
             return Ok(());
         };
-        let rule = inner.policy.peer();
-        let counter = inner.counter("registration", &network(act), "", rule);
-        let number = inner.store.count_attempt(counter, act).await?;
-        if number > i64::from(inner.policy.peer.count) {
-            let wait = rule.forgotten(act.at).since(act.at);
-            return Err(AccountError::TooManyAttempts(wait));
+        let counters = inner.networks("registration", act);
+        let counted = inner.store.count_attempt(counters.clone(), act).await?;
+        let refused = |counter: &&Counter| {
+            let number = counted.get(&counter.id).copied().unwrap_or_default();
+            counter.rule.is_exceeded(None, number, act.at)
+        };
+        let waits = counters.iter().filter(refused);
+        let waits = waits.map(|counter| counter.rule.forgotten(act.at).since(act.at));
+        match waits.max() {
+            Some(wait) => Err(AccountError::TooManyAttempts(wait)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
+/// The form under which a name is counted.
+fn key_of(name: &str) -> String {
+    let parsed = Username::parse(name);
+    parsed.map_or_else(|_| name.to_owned(), |name| name.key().to_owned())
+}
+
 impl Inner {
-    fn counter(&self, word: &'static str, network: &str, name: &str, rule: Rule) -> Counter {
+    fn counter(&self, word: &str, network: &str, name: &str, rule: Rule) -> Counter {
         let text = format!("{word}\0{network}\0{name}");
         let digest = hmac::sign(&self.key, text.as_bytes());
-        let id = URL_SAFE_NO_PAD.encode(digest);
-        Counter { id, rule, word }
+        Counter {
+            id: URL_SAFE_NO_PAD.encode(digest),
+            rule,
+            word: word.to_owned(),
+        }
     }
 
-    fn network(&self, network: &str) -> Counter {
-        self.counter("network", network, "", self.policy.peer())
+    /// Counters of the client's network and the wider ones, at all accounts.
+    fn networks(&self, word: &str, act: &Act) -> Vec<Counter> {
+        let own = self.counter(word, &network(act), "", self.policy.peer());
+        let wider = wider(act);
+        let wider = wider.iter().map(|wider| {
+            let word = format!("{word} {}", wider.size);
+            let rule = Rule::Window(self.policy.peer_of(wider.times));
+            self.counter(&word, &wider.name, "", rule)
+        });
+        std::iter::once(own).chain(wider).collect()
     }
 
-    /// The first of `account` also counts what is under way here, so that attempts that come at once are no more than
-    /// those that come one after the other.
+    /// Attempts that are under way here count as if they failed, so that those that come at once are no more than those that
+    /// come one after the other.
     async fn admit(
         inner: &Arc<Self>,
         account: Vec<Counter>,
-        network: Counter,
         act: &Act,
-    ) -> Result<Attempt, AccountError> {
-        let begun = account.first().map(|first| UnderWay::begin(inner, first));
-        let mut others = begun.as_ref().map_or(0, |(_, others)| *others);
-        let mut forgiven: Vec<String> = account.iter().map(|counter| counter.id.clone()).collect();
-        let counters = [account, vec![network]].concat();
-        let ids = counters.iter().map(|counter| counter.id.clone());
-        let tallies = inner.store.tallies(ids.collect()).await?;
+    ) -> Result<Attempt, Refused> {
+        let forgiven = account.iter().map(|counter| counter.id.clone()).collect();
+        let counters = [account, inner.networks("network", act)].concat();
+        let under_way = UnderWay::begin(inner, &counters);
         let mut wait = Duration::ZERO;
-        for counter in &counters {
-            let tally = tallies.get(&counter.id).copied();
-            let others = std::mem::take(&mut others);
-            if let Decision::Refuse(longer) = counter.rule.decide(tally, others, act.at) {
-                wait = wait.max(longer);
+        for _ in 0..LOOKS {
+            // Counted before the tallies are read: an attempt that ends in between is in one of the two, or for a moment in
+            // both, so a refusal is looked at again.
+            let others = under_way.others(&counters);
+            let tallies = inner.tallies(&counters).await?;
+            let longest = |others: &[u32]| {
+                let counters = counters.iter().zip(others);
+                let waits = counters.filter_map(|(counter, others)| {
+                    wait_of(counter, tallies.get(&counter.id), *others, act)
+                });
+                waits.max()
+            };
+            let Some(refused) = longest(&others) else {
+                return Ok(Attempt {
+                    counters,
+                    tallies,
+                    forgiven,
+                    _under_way: Some(under_way),
+                });
+            };
+            wait = refused;
+            if longest(&vec![0; others.len()]).is_some() {
+                break;
             }
         }
-        if !wait.is_zero() {
-            return Err(AccountError::TooManyAttempts(wait));
+        Err(Refused::Wait(wait))
+    }
+
+    async fn tallies(&self, counters: &[Counter]) -> Result<HashMap<String, Tally>, StoreError> {
+        let ids = counters.iter().map(|counter| counter.id.clone());
+        self.store.tallies(ids.collect()).await
+    }
+}
+
+impl From<Refused> for AccountError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wait(wait) => Self::TooManyAttempts(wait),
+            Refused::Failed(error) => error,
         }
-        forgiven.retain(|id| tallies.contains_key(id));
-        Ok(Attempt {
-            counters,
-            forgiven,
-            store: Some(inner.store.clone()),
-            _under_way: begun.map(|(under_way, _)| under_way),
-        })
+    }
+}
+
+fn wait_of(counter: &Counter, tally: Option<&Tally>, others: u32, act: &Act) -> Option<Duration> {
+    match counter.rule.decide(tally.copied(), others, act.at) {
+        Decision::Admit => None,
+        Decision::Refuse(wait) => Some(wait),
     }
 }
 
 impl Attempt {
     /// The password was right: what was counted for the account is forgotten, and what was for the network is not.
-    pub(super) async fn succeeded(self) -> Result<(), AccountError> {
-        match self.store {
-            Some(store) if !self.forgiven.is_empty() => {
-                Ok(store.forget_failures(self.forgiven).await?)
-            }
-            _ => Ok(()),
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::TooManyAttempts`] if other servers have counted so many failures meanwhile that it would not be
+    /// admitted now: however many servers there are, no more guesses are answered than one server would.
+    pub(super) async fn succeeded(
+        self,
+        store: &DieselStore,
+        act: &Act,
+    ) -> Result<(), AccountError> {
+        if self.counters.is_empty() {
+            return Ok(());
+        }
+        let ids = self.counters.iter().map(|counter| counter.id.clone());
+        let tallies = store.tallies(ids.collect()).await?;
+        let waits = self.counters.iter();
+        let waits = waits.filter_map(|counter| wait_of(counter, tallies.get(&counter.id), 0, act));
+        if let Some(wait) = waits.max() {
+            return Err(AccountError::TooManyAttempts(wait));
+        }
+        let mut forgiven = self.forgiven;
+        forgiven.retain(|id| tallies.contains_key(id));
+        if forgiven.is_empty() {
+            return Ok(());
+        }
+        Ok(store.forget_failures(forgiven).await?)
+    }
+
+    /// The password was wrong: that is recorded and counted.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::TooManyAttempts`] as in [`Attempt::succeeded`].
+    pub(super) async fn failed(
+        self,
+        store: &DieselStore,
+        refusal: Refusal,
+        act: &Act,
+    ) -> Result<(), AccountError> {
+        let counted = store
+            .record_refusal(refusal, self.counters.clone(), act)
+            .await?;
+        let exceeded = self.counters.iter().filter_map(|counter| {
+            let failures = counted.get(&counter.id).copied()?;
+            let before = self.tallies.get(&counter.id).copied();
+            let exceeded = counter.rule.is_exceeded(before, failures, act.at);
+            let now = Tally {
+                failures,
+                last: act.at,
+                until: counter.rule.forgotten(act.at),
+            };
+            wait_of(counter, exceeded.then_some(&now), 0, act)
+        });
+        match exceeded.max() {
+            Some(wait) => Err(AccountError::TooManyAttempts(wait)),
+            None => Ok(()),
         }
     }
 }
@@ -157,30 +313,49 @@ impl Attempt {
 #[derive(Debug)]
 struct UnderWay {
     inner: Arc<Inner>,
-    id: String,
+    number: u64,
+    ids: Vec<String>,
 }
 
 impl UnderWay {
-    /// Together with how many others are.
-    fn begin(inner: &Arc<Inner>, counter: &Counter) -> (Self, u32) {
-        let mut under_way = lock(&inner.under_way);
-        let count = under_way.entry(counter.id.clone()).or_default();
-        let others = *count;
-        *count += 1;
-        let begun = Self {
+    fn begin(inner: &Arc<Inner>, counters: &[Counter]) -> Self {
+        let ids: Vec<String> = counters.iter().map(|counter| counter.id.clone()).collect();
+        let mut all = lock(&inner.under_way);
+        let number = all.next;
+        all.next += 1;
+        for id in &ids {
+            all.of.entry(id.clone()).or_default().insert(number);
+        }
+        Self {
             inner: Arc::clone(inner),
-            id: counter.id.clone(),
-        };
-        (begun, others)
+            number,
+            ids,
+        }
+    }
+
+    /// How many attempts that began before this one are still under way, for each counter.
+    fn others(&self, counters: &[Counter]) -> Vec<u32> {
+        let all = lock(&self.inner.under_way);
+        let before = counters.iter().map(|counter| {
+            let numbers = all.of.get(&counter.id);
+            numbers.map_or(0, |numbers| numbers.range(..self.number).count())
+        });
+        before
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+            .collect()
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut under_way = lock(&self.inner.under_way);
-        match under_way.get_mut(&self.id) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(under_way.remove(&self.id)),
+        let mut all = lock(&self.inner.under_way);
+        for id in &self.ids {
+            if let Some(numbers) = all.of.get_mut(id) {
+                numbers.remove(&self.number);
+                if numbers.is_empty() {
+                    all.of.remove(id);
+                }
+            }
         }
     }
 }

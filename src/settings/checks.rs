@@ -7,6 +7,9 @@ use crate::config::reader::Reader;
 use crate::token::TokenPolicy;
 use crate::web::{CookiePolicy, SameSite};
 
+/// The name of the server's device cookie, before which `JWT_COOKIE_PREFIX` stands.
+pub(crate) const DEVICE_COOKIE: &str = "device_cookie";
+
 /// Revocations are kept for longer than this.
 const MAX_ACCESS: Duration = Duration::from_secs(28 * 86_400);
 
@@ -103,6 +106,15 @@ pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
         ("JWT_ACCESS_CSRF_COOKIE_NAME", &cookies.access_csrf_name),
         ("JWT_REFRESH_CSRF_COOKIE_NAME", &cookies.refresh_csrf_name),
     ];
+    for (setting, name) in named {
+        let bare = name
+            .trim_start_matches("__Host-")
+            .trim_start_matches("__Secure-");
+        if bare == DEVICE_COOKIE {
+            let complaint = format!("is {name:?}, which the server's own device cookie is called");
+            reader.problem(setting, complaint);
+        }
+    }
     for (index, (setting, name)) in named.into_iter().enumerate() {
         let mut others = named.iter().skip(index + 1);
         if others.any(|(_, other)| *other == name) {

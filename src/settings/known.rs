@@ -67,6 +67,11 @@ pub const KNOWN: &[Known] = &[
         "Addresses or networks of proxies before the server, whose Forwarded or X-Forwarded-For says where a request came from.",
     ),
     known(
+        "SERVER_FORWARDED_HEADER",
+        "auto",
+        "Which of the two the proxies write: forwarded, x-forwarded-for, or auto: either, and where both come and disagree, logins are refused.",
+    ),
+    known(
         "PUBLIC_URL",
         "SERVER_BIND, on loopback",
         "The address browsers use; decides on Secure cookies.",
@@ -110,12 +115,12 @@ pub const KNOWN: &[Known] = &[
     known(
         "THROTTLE_ACCOUNT",
         "10/15m",
-        "Wrong passwords for one account that one network may give in that time; all networks together ten times as many.",
+        "Wrong passwords for one account that one network may give in that time; an IPv6 /56 twice, a /48 four times, all networks together ten times as many.",
     ),
     known(
         "THROTTLE_PEER",
         "100/15m",
-        "Wrong passwords, and as many registrations, that one network (an IPv4 address, an IPv6 /64) may send in that time.",
+        "Wrong passwords, and as many registrations, that one network (an IPv4 address, an IPv6 /64) may send in that time; an IPv6 /56 twice, a /48 four times as many.",
     ),
     known(
         "SESSION_MAX_AGE",
@@ -249,7 +254,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_COOKIE_PREFIX",
         "none",
-        "none, or host or secure: `__Host-` or `__Secure-` before all four names, which browsers then guard.",
+        "none, or host or secure: `__Host-` or `__Secure-` before all names, which browsers then guard.",
     ),
     known(
         "JWT_SESSION_COOKIE",

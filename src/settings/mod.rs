@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use url::Url;
 
+pub(crate) use self::checks::DEVICE_COOKIE;
 pub(crate) use self::edge::{is_loopback, serialized_origin};
 pub use self::keys::KeySource;
 pub use self::known::{KNOWN, Known};

@@ -17,7 +17,7 @@ use crate::session::{ReusePolicy, SessionPolicy};
 use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
 use crate::throttle::{Rate, ThrottlePolicy};
 use crate::token::TokenPolicy;
-use crate::web::{CookiePolicy, Location, TrustedProxies, WebPolicy};
+use crate::web::{CookiePolicy, ForwardedHeader, Location, TrustedProxies, WebPolicy};
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -148,6 +148,23 @@ fn trusted_proxies(reader: &mut Reader<'_>) -> TrustedProxies {
         (network.prefix_len() > 0).then_some(network)
     };
     TrustedProxies::new(reader.parsed_list("SERVER_TRUSTED_PROXIES", Vec::new(), wanted, network))
+        .reading(forwarded_header(reader))
+}
+
+fn forwarded_header(reader: &mut Reader<'_>) -> ForwardedHeader {
+    let wanted = "write auto, forwarded or x-forwarded-for";
+    let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "auto" => Some(ForwardedHeader::Auto),
+        "forwarded" => Some(ForwardedHeader::Forwarded),
+        "x-forwarded-for" => Some(ForwardedHeader::XForwardedFor),
+        _ => None,
+    };
+    reader.parsed(
+        "SERVER_FORWARDED_HEADER",
+        ForwardedHeader::Auto,
+        wanted,
+        parse,
+    )
 }
 
 /// Tokens carry a CSRF value where they may travel in protected cookies.

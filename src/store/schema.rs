@@ -74,5 +74,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    server_keys (id) {
+        id -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, revocations);

@@ -43,18 +43,24 @@ impl DieselStore {
         Ok(tallies.collect())
     }
 
-    /// Counts an attempt before it is made, and gives its number. The one that reaches the limit is recorded.
+    /// Counts an attempt before it is made, and returns what each counter has with it, by the counters' ids. Records an
+    /// event for each limit that it reaches.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
-    pub async fn count_attempt(&self, counter: Counter, act: &Act) -> Result<i64, StoreError> {
-        let act = act.clone();
-        self.write(move |conn| count(conn, &counter, None, &act))
+    /// [`StoreError`] if the database failed; nothing is counted then.
+    pub async fn count_attempt(
+        &self,
+        counters: Vec<Counter>,
+        act: &Act,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        let (act, counters) = (act.clone(), in_order(counters));
+        self.write(move |conn| count_all(conn, &counters, None, &act))
             .await
     }
 
-    /// Records that a password was refused, counts it, and records each wait that begins with it.
+    /// Records that a password was refused, counts it, and returns what each counter has with it, by the counters' ids.
+    /// Records an event for each wait that begins with it.
     ///
     /// # Errors
     ///
@@ -62,18 +68,13 @@ impl DieselStore {
     pub async fn record_refusal(
         &self,
         refusal: Refusal,
-        mut counters: Vec<Counter>,
+        counters: Vec<Counter>,
         act: &Act,
-    ) -> Result<(), StoreError> {
-        let act = act.clone();
-        // In one order everywhere, so that no two transactions wait for each other.
-        counters.sort_by(|one, other| one.id.cmp(&other.id));
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        let (act, counters) = (act.clone(), in_order(counters));
         self.write(move |conn| {
             NewEvent::of_refusal(refusal.clone(), &act).record(conn)?;
-            for counter in &counters {
-                count(conn, counter, refusal.user_id.as_deref(), &act)?;
-            }
-            Ok(())
+            count_all(conn, &counters, refusal.user_id.as_deref(), &act)
         })
         .await
     }
@@ -93,41 +94,75 @@ impl DieselStore {
     }
 }
 
+/// The same order everywhere, so that no two transactions wait for each other.
+fn in_order(mut counters: Vec<Counter>) -> Vec<Counter> {
+    counters.sort_by(|one, other| one.id.cmp(&other.id));
+    counters
+}
+
+fn count_all(
+    conn: &mut Conn,
+    counters: &[Counter],
+    user_id: Option<&str>,
+    act: &Act,
+) -> QueryResult<HashMap<String, i64>> {
+    let counted = counters.iter().map(|counter| {
+        let failures = count(conn, counter, user_id, act)?;
+        Ok((counter.id.clone(), failures))
+    });
+    counted.collect()
+}
+
 /// One more; how many that makes.
 fn count(conn: &mut Conn, counter: &Counter, user_id: Option<&str>, act: &Act) -> QueryResult<i64> {
     let failures = add_one(conn, counter, act.at)?;
     if counter.rule.locks_at(failures) {
-        let event = NewEvent::new(EventKind::Throttled, act).detail(counter.word);
+        let event = NewEvent::new(EventKind::Throttled, act).detail(counter.word.clone());
         event.maybe_user(user_id).record(conn)?;
     }
     Ok(failures)
 }
 
-/// What was forgotten by now begins again at one.
+/// Adds one to what is left of a tally. An attempt that took long may be counted after a later one: it never takes the tally
+/// back in time.
 fn add_one(conn: &mut Conn, counter: &Counter, now: Timestamp) -> QueryResult<i64> {
+    let until = counter.rule.forgotten(now).unix();
+    let now = now.unix();
+    // Where time forgives nothing, all of time does not.
+    let eases = counter.rule.eases().unwrap_or(i64::MAX);
     macro_rules! upsert {
-        ($conn:expr) => {
+        ($conn:expr) => {{
+            let later = throttle::last_at.gt(now);
+            // Below zero, since a tally's last failure is in the past.
+            let eased = || (throttle::last_at - now) / eases;
+            let failures = case_when(throttle::until_at.le(now), excluded(throttle::failures))
+                .when(throttle::last_at.gt(now), throttle::failures + 1_i64)
+                .when(
+                    (throttle::failures + eased()).lt(0_i64),
+                    excluded(throttle::failures),
+                )
+                .otherwise(throttle::failures + eased() + 1_i64);
+            let outlasts = throttle::until_at.gt(until);
             diesel::insert_into(throttle::table)
                 .values((
                     throttle::id.eq(&counter.id),
                     throttle::failures.eq(1_i64),
-                    throttle::last_at.eq(now.unix()),
-                    throttle::until_at.eq(counter.rule.forgotten(now).unix()),
+                    throttle::last_at.eq(now),
+                    throttle::until_at.eq(until),
                 ))
                 .on_conflict(throttle::id)
                 .do_update()
                 .set((
-                    throttle::failures.eq(case_when(
-                        throttle::until_at.le(excluded(throttle::last_at)),
-                        excluded(throttle::failures),
-                    )
-                    .otherwise(throttle::failures + 1_i64)),
-                    throttle::last_at.eq(excluded(throttle::last_at)),
-                    throttle::until_at.eq(excluded(throttle::until_at)),
+                    throttle::failures.eq(failures),
+                    throttle::last_at
+                        .eq(case_when(later, throttle::last_at)
+                            .otherwise(excluded(throttle::last_at))),
+                    throttle::until_at.eq(case_when(outlasts, throttle::until_at)
+                        .otherwise(excluded(throttle::until_at))),
                 ))
                 .returning(throttle::failures)
                 .get_result($conn)
-        };
+        }};
     }
     match conn {
         Conn::Postgres(postgres) => upsert!(postgres),

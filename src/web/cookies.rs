@@ -186,6 +186,38 @@ impl CookiePolicy {
         }
     }
 
+    /// Adds a cookie of the app's own beside the four, hidden from scripts: with their attributes, for the whole host, and with
+    /// the prefix that the access token's cookie has.
+    pub(crate) fn set_own(
+        &self,
+        headers: &mut HeaderMap,
+        name: &str,
+        value: &str,
+        lifetime: Duration,
+    ) {
+        let name = self.own_name(name);
+        let shape = Shape {
+            name: &name,
+            path: "/",
+            http_only: true,
+        };
+        append(headers, &self.cookie(&shape, value, &Keep::For(lifetime)));
+    }
+
+    /// Returns the values of all cookies that [`CookiePolicy::set_own`] could have set under that name.
+    pub(crate) fn read_own<'a>(&self, request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
+        all(request, &self.own_name(name))
+    }
+
+    fn own_name(&self, name: &str) -> String {
+        const PREFIXES: [&str; 4] = ["__Host-Http-", "__Http-", "__Host-", "__Secure-"];
+        let prefix = PREFIXES.iter().find_map(|prefix| {
+            let start = self.access_name.get(..prefix.len())?;
+            start.eq_ignore_ascii_case(prefix).then_some(start)
+        });
+        format!("{}{name}", prefix.unwrap_or_default())
+    }
+
     /// Removes all four.
     pub fn unset_all(&self, headers: &mut HeaderMap) {
         self.unset(headers, TokenKind::Access);
@@ -293,6 +325,14 @@ pub(super) fn read<'a>(request: &'a HttpRequest, name: &str) -> Option<Cow<'a, s
     let value = headers.find_map(|header| find(header.as_bytes(), name.as_bytes()))?;
     // Nearly always it is text, which is told faster than where it is none.
     Some(str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed))
+}
+
+/// The values of all cookies of exactly that name, in the order in which they came.
+fn all<'a>(request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
+    let headers = request.headers().get_all(COOKIE);
+    let pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
+    values.map(String::from_utf8_lossy).collect()
 }
 
 fn find<'a>(mut pairs: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {

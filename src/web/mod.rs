@@ -82,7 +82,7 @@ pub use self::identity::identity_bridge;
 pub use self::issue::{Decoding, TokenBuilder};
 pub use self::loaders::Failure;
 pub use self::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
-pub use self::proxies::{TrustedProxies, client_ip};
+pub use self::proxies::{ForwardedHeader, KnownClient, TrustedProxies, client_ip};
 pub use self::reissue::reissue;
 #[cfg(feature = "server")]
 pub(crate) use self::reissue::reissue_for;

@@ -1,24 +1,53 @@
-//! Proxies: whose word is taken for where a request came from, and what they say.
+//! Defines trusted proxies, and reads the client's address from the headers they write.
 
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
+use actix_web::{FromRequest, HttpRequest};
 use ipnet::IpNet;
 
 use super::auth::Auth;
+use super::rejection::Rejection;
 
 /// The proxies that stand before the app. Of nobody else a header is believed that says where a request came from.
 ///
 /// Each proxy adds, on the right, the address it was asked from: to `Forwarded` (RFC 7239) or to `X-Forwarded-For`. The
-/// first address from the right that is not a proxy's is the client's; what stands left of it is anyone's to claim. Most
-/// proxies write one of the two headers and pass on whatever came in the other, so where both came they have to agree. What
-/// cannot be read, or names no address, leaves the peer's own.
+/// first address from the right that is not a proxy's is the client's; the client may have written all on its left. If that
+/// cannot be read, or names no address, the peer's own counts.
+///
+/// Most proxies write one of the two headers and pass on the other as the client wrote it. [`ForwardedHeader`] names the proxies'
+/// own; by default, both headers have to agree if both came. If they disagree, the client is unknown: [`client_ip`] gives the
+/// peer's address, and [`KnownClient`] rejects the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     unix_sockets: bool,
+    header: ForwardedHeader,
 }
+
+/// The header in which trusted proxies say where a request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForwardedHeader {
+    /// Either, and if both came they have to agree. Default.
+    #[default]
+    Auto,
+    /// `Forwarded` (RFC 7239) alone.
+    Forwarded,
+    /// `X-Forwarded-For` alone.
+    XForwardedFor,
+}
+
+/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree ([`TrustedProxies`]): 400
+/// `conflicting_forwarded_headers`. For routes that count attempts by address: whichever header was believed, a client could claim
+/// a stranger's address, or a new one for each attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownClient;
+
+/// Two headers that disagree, one of which the client may have written.
+struct Disputed;
 
 /// A header that says nothing to go by.
 struct Unreadable;
@@ -37,7 +66,22 @@ impl TrustedProxies {
         Self {
             networks,
             unix_sockets: false,
+            header: ForwardedHeader::Auto,
         }
+    }
+
+    /// Returns the same, reading that header.
+    ///
+    /// ```
+    /// use tokenpair::web::{ForwardedHeader, TrustedProxies};
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// let nginx = proxies.reading(ForwardedHeader::XForwardedFor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reading(self, header: ForwardedHeader) -> Self {
+        Self { header, ..self }
     }
 
     /// Also whoever comes by a Unix socket, and so has no address.
@@ -64,21 +108,26 @@ impl TrustedProxies {
         }
     }
 
-    fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    fn client(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> Result<Option<IpAddr>, Disputed> {
         if !self.trusts(peer) {
-            return peer;
+            return Ok(peer);
         }
-        let claims = (
-            self.claim(headers, &FORWARDED, by_rfc_7239),
-            self.claim(headers, &X_FORWARDED_FOR, by_custom),
-        );
-        let client = match claims {
-            (Ok(one), Ok(other)) if one.is_none() || other.is_none() || one == other => {
-                one.or(other)
-            }
-            _ => None,
+        let standard = || self.claim(headers, &FORWARDED, by_rfc_7239);
+        let custom = || self.claim(headers, &X_FORWARDED_FOR, by_custom);
+        let client = match self.header {
+            ForwardedHeader::Forwarded => standard(),
+            ForwardedHeader::XForwardedFor => custom(),
+            ForwardedHeader::Auto => match (standard(), custom()) {
+                (Ok(None), one) | (one, Ok(None)) => one,
+                (Ok(one), Ok(other)) if one == other => Ok(one),
+                _ => return Err(Disputed),
+            },
         };
-        client.or(peer)
+        Ok(client.unwrap_or_default().or(peer))
     }
 
     /// The client's address by one header; none if the header did not come. Where all are proxies, the first of them.
@@ -164,13 +213,40 @@ fn address(text: &str) -> Option<IpAddr> {
 /// Where a request came from: the peer's address, or what a proxy says that [`WebPolicy`](super::WebPolicy) trusts. None if
 /// the peer has no address, as on a Unix socket.
 pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
-    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    client(request).unwrap_or_else(|Disputed| peer(request))
+}
+
+fn client(request: &HttpRequest) -> Result<Option<IpAddr>, Disputed> {
+    let peer = peer(request);
     match request.app_data::<Auth>() {
-        Some(auth) => auth
-            .policy()
-            .trusted_proxies
-            .client(peer, request.headers()),
-        None => peer,
+        Some(auth) => {
+            let proxies = &auth.policy().trusted_proxies;
+            proxies.client(peer, request.headers())
+        }
+        None => Ok(peer),
+    }
+}
+
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+impl FromRequest for KnownClient {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(client(request).map(|_| Self).map_err(|Disputed| {
+            Rejection::new(
+                StatusCode::BAD_REQUEST,
+                "conflicting_forwarded_headers",
+                "Forwarded and X-Forwarded-For disagree",
+            )
+            .hint(
+                "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
+                 let the proxy remove the other.",
+            )
+        }))
     }
 }
 
@@ -186,11 +262,11 @@ mod tests {
         let request = request.to_http_request();
         let any: IpNet = "127.0.0.0/8".parse().unwrap();
         let networks = TrustedProxies::new(vec![any]);
-        assert_eq!(networks.client(None, request.headers()), None);
+        assert!(matches!(networks.client(None, request.headers()), Ok(None)));
         let sockets = networks.and_unix_sockets();
         let client = sockets.client(None, request.headers());
-        assert_eq!(client, "203.0.113.9".parse().ok());
+        assert_eq!(client.ok().flatten(), "203.0.113.9".parse().ok());
         let silent = TestRequest::default().to_http_request();
-        assert_eq!(sockets.client(None, silent.headers()), None);
+        assert!(matches!(sockets.client(None, silent.headers()), Ok(None)));
     }
 }

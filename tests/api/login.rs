@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::jwt::{claim_names, claims, header};
 use crate::support::{ADA, Backend, Browser, START};
 
-fn a_login_answers_with_its_end_and_four_cookies(on: Backend) {
+fn a_login_answers_with_its_end_and_five_cookies(on: Backend) {
     let app = on.app().with_ada();
     let response = app
         .post("/login")
@@ -25,10 +25,14 @@ fn a_login_answers_with_its_end_and_four_cookies(on: Backend) {
         "csrf_access_token",
         "refresh_token_cookie",
         "csrf_refresh_token",
+        "device_cookie",
     ];
     assert_eq!(response.cookie_names(), names);
     for name in names {
         let mut expected = vec!["Path=/", "SameSite=Lax"];
+        if name == "device_cookie" {
+            expected.insert(0, "Max-Age=15552000");
+        }
         if name.ends_with("_cookie") {
             expected.insert(0, "HttpOnly");
         }
@@ -473,7 +477,7 @@ fn where_csrf_values_do_not_travel_in_cookies_they_are_in_the_body(on: Backend) 
         )
         .json();
     assert_eq!(
-        browser.names(),
+        browser.token_names(),
         ["access_token_cookie", "refresh_token_cookie"]
     );
     assert_eq!(
@@ -490,7 +494,7 @@ fn where_csrf_values_do_not_travel_in_cookies_they_are_in_the_body(on: Backend) 
 }
 
 on_both_databases!(
-    a_login_answers_with_its_end_and_four_cookies,
+    a_login_answers_with_its_end_and_five_cookies,
     cookies_are_secure_except_on_plain_http_on_loopback,
     a_remembered_login_has_cookies_that_live_as_long_as_their_tokens,
     tokens_in_the_body_come_without_cookies,

@@ -22,6 +22,7 @@ mod authority;
 mod cache;
 mod database_away;
 mod database_wait;
+mod device_cookie;
 mod events;
 mod flood;
 mod headers;

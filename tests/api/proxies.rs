@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ADA, Backend, TestApp};
+use crate::support::{ADA, Backend, Request, Response, TestApp};
 
 const OWN: &str = "127.0.0.1";
 
@@ -134,18 +134,89 @@ fn what_a_proxy_says_that_cannot_be_read_leaves_the_peer_s_address(on: Backend) 
     }
 }
 
-fn a_header_that_the_proxy_only_passed_on_names_nobody_else(on: Backend) {
-    let app = app(on, OWN);
-    let both = |forwarded, custom| {
-        came_from(
-            &app,
-            &[("Forwarded", forwarded), ("X-Forwarded-For", custom)],
-        )
+fn login(app: &TestApp, headers: &[(&str, &str)]) -> Response {
+    let wrong = json!({ "username": ADA.0, "password": "not hers at all" });
+    let request = headers.iter().fold(app.post("/login"), |request, header| {
+        request.header(header.0, header.1)
+    });
+    request.json(wrong).send()
+}
+
+fn a_request_whose_headers_disagree_is_counted_nowhere_and_refused(on: Backend) {
+    let settings = [("SERVER_TRUSTED_PROXIES", OWN), ("THROTTLE_PEER", "3/15m")];
+    let app = on.app_with(&settings).with_ada();
+    let refused = |forwarded: &str, custom: &str| {
+        let headers = [("Forwarded", forwarded), ("X-Forwarded-For", custom)];
+        let (code, msg) = (
+            "conflicting_forwarded_headers",
+            "Forwarded and X-Forwarded-For disagree",
+        );
+        login(&app, &headers).refused(400, code, msg);
     };
-    assert_eq!(both("for=203.0.113.9", "203.0.113.9"), "203.0.113.9");
-    assert_eq!(both("for=1.1.1.1", "203.0.113.9"), OWN);
-    assert_eq!(both("for=203.0.113.9", "1.1.1.1"), OWN);
-    assert_eq!(both("nonsense", "203.0.113.9"), OWN);
+    for number in 0..4 {
+        refused(&format!("for=1.1.1.{number}"), "203.0.113.9");
+        refused("for=203.0.113.9", &format!("1.1.1.{number}"));
+    }
+    refused("nonsense", "203.0.113.9");
+    refused("for=unknown", "203.0.113.9");
+    refused("for=203.0.113.9", "");
+    let both = [
+        ("Forwarded", "for=203.0.113.9"),
+        ("X-Forwarded-For", "203.0.113.9"),
+    ];
+    assert_eq!(came_from(&app, &both), "203.0.113.9");
+    let own = [[].as_slice(), &[("X-Forwarded-For", "203.0.113.9")]];
+    for headers in own {
+        let statuses: Vec<u16> = (0..4).map(|_| login(&app, headers).status).collect();
+        assert_eq!(
+            statuses,
+            [401, 401, 401, 429],
+            "nobody used up what {headers:?} has"
+        );
+    }
+    let ada = json!({ "username": "grace", "password": ADA.1 });
+    let register = app.post("/register").header("Forwarded", "for=1.1.1.1");
+    let register = register.header("X-Forwarded-For", "203.0.113.8").json(ada);
+    assert_eq!(register.send().status, 400);
+}
+
+fn a_session_goes_on_whatever_its_headers_say(on: Backend) {
+    let app = app(on, OWN);
+    let ada = app.bearer();
+    let both = |request: Request, token: &str| {
+        let request = request.header("Forwarded", "for=1.1.1.1").bearer(token);
+        request
+            .header("X-Forwarded-For", "203.0.113.9")
+            .send()
+            .status
+    };
+    assert_eq!(both(app.get("/protected"), &ada.access), 200);
+    assert_eq!(both(app.post("/refresh"), &ada.refresh), 200);
+    assert_eq!(both(app.post("/logout"), &ada.access), 200);
+}
+
+fn where_the_proxy_s_header_is_named_the_other_is_not_looked_at(on: Backend) {
+    for (name, address) in [
+        ("forwarded", "203.0.113.1"),
+        ("x-forwarded-for", "203.0.113.2"),
+    ] {
+        let settings = [
+            ("SERVER_TRUSTED_PROXIES", OWN),
+            ("SERVER_FORWARDED_HEADER", name),
+        ];
+        let app = on.app_with(&settings).with_ada();
+        let (one, other) = (
+            ("Forwarded", "for=203.0.113.1"),
+            ("X-Forwarded-For", "203.0.113.2"),
+        );
+        assert_eq!(came_from(&app, &[one, other]), address);
+        let alone = if name == "forwarded" { other } else { one };
+        assert_eq!(
+            came_from(&app, &[alone]),
+            OWN,
+            "anyone could have written that"
+        );
+    }
 }
 
 fn the_audit_trail_has_the_client_s_address(on: Backend) {
@@ -159,6 +230,8 @@ on_both_databases!(
     without_trusted_proxies_headers_are_anyones_to_write_and_nobody_believes_them,
     of_a_trusted_proxy_the_first_address_from_the_right_that_is_none_of_them_counts,
     what_a_proxy_says_that_cannot_be_read_leaves_the_peer_s_address,
-    a_header_that_the_proxy_only_passed_on_names_nobody_else,
+    a_request_whose_headers_disagree_is_counted_nowhere_and_refused,
+    a_session_goes_on_whatever_its_headers_say,
+    where_the_proxy_s_header_is_named_the_other_is_not_looked_at,
     the_audit_trail_has_the_client_s_address,
 );

@@ -240,7 +240,7 @@ fn csrf_protection_can_be_turned_off_and_a_token_without_the_claim_passes_no_oth
         .with_ada();
     let mut browser = open.browser();
     assert_eq!(
-        browser.names(),
+        browser.token_names(),
         ["access_token_cookie", "refresh_token_cookie"]
     );
     assert_eq!(browser.send(open.post("/refresh")).status, 200);
@@ -281,7 +281,7 @@ fn theft_by_cookie_clears_the_cookies(on: Backend) {
     victim.refresh();
     let response = thief.refresh();
     response.refused(401, "refresh_token_reused", "Token has been revoked");
-    assert!(thief.names().is_empty());
+    assert!(thief.token_names().is_empty());
 }
 
 fn recover_a_lost_answer_costs_nobody_a_login(on: Backend) {

@@ -100,7 +100,7 @@ fn one_s_own_session_ended_is_a_logout(on: Backend) {
         .refused(401, "csrf_missing", "Missing CSRF token");
     let response = browser.send(app.request("DELETE", &path).header("X-CSRF-TOKEN", csrf));
     assert_eq!(response.status, 200);
-    assert!(browser.names().is_empty());
+    assert!(browser.token_names().is_empty());
 }
 
 fn other_people_s_sessions_are_not_there(on: Backend) {

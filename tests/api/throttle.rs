@@ -8,7 +8,7 @@ use tokenpair::clock::Clock;
 
 use crate::admin::{log_in, promote, register};
 use crate::races::at_once;
-use crate::support::{ADA, Backend, Bearer, Database, Response, START, TestApp};
+use crate::support::{ADA, Backend, Bearer, Browser, Database, Response, START, TestApp};
 
 const WRONG: &str = "not hers at all";
 
@@ -219,6 +219,151 @@ fn guesses_that_come_at_once_are_no_more_than_one_after_the_other(on: Backend) {
     assert_eq!(many(401) + many(429), 20, "{answers:?}");
 }
 
+/// The attempts that were answered with whether the password is right.
+fn taken<'a>(answers: impl IntoIterator<Item = &'a Response>) -> usize {
+    let answers = answers.into_iter();
+    answers.filter(|answer| answer.status == 401).count()
+}
+
+fn sixty_names_at_once_get_no_more_attempts_than_their_network_has(on: Backend) {
+    let app = on.app_with(&[("THROTTLE_PEER", "10/15m")]);
+    let guess = |number: usize| login(&app, &format!("name{number}"), WRONG);
+    let at_once = at_once(60, guess);
+    let then: Vec<_> = (60..75).map(guess).collect();
+    assert_eq!(taken(at_once.iter().chain(&then)), 10, "{at_once:?}");
+    too_many(&guess(99), 900);
+}
+
+fn an_account_is_guessed_at_from_forty_networks_at_once_no_more_often_than_in_turn(on: Backend) {
+    let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "1/15m")];
+    let app = on.app_with(&settings).with_ada();
+    let guess = |number: usize| login_from(&app, &format!("203.0.113.{number}"), ADA.0, WRONG);
+    let at_once = at_once(40, guess);
+    let then: Vec<_> = (40..60).map(guess).collect();
+    assert_eq!(taken(at_once.iter().chain(&then)), 10, "{at_once:?}");
+}
+
+fn two_servers_at_once_answer_no_more_guesses_than_one(on: Backend) {
+    let database = Database::create(on);
+    let settings = [("THROTTLE_PEER", "10/15m")];
+    let start = || TestApp::start(&database.url(), &settings, Clock::fixed(START));
+    let servers = [start(), start()];
+    let guess = |number: usize| login(&servers[number % 2], &format!("name{number}"), WRONG);
+    let at_once = at_once(40, guess);
+    let then: Vec<_> = (40..55).map(guess).collect();
+    assert_eq!(taken(at_once.iter().chain(&then)), 10, "{at_once:?}");
+}
+
+/// Some address of the `number`th /64 of a /48, of which the first 256 are one /56.
+fn in_one_site(number: usize) -> String {
+    format!("2001:db8:77:{number:x}::{:x}", number % 7 + 1)
+}
+
+fn a_home_of_256_networks_keeps_failing_for_half_a_day_and_never_keeps_the_owner_out(on: Backend) {
+    let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "3/15m")];
+    let app = on.app_with(&settings).with_ada();
+    let attack = |number: usize| login_from(&app, &in_one_site(number % 256), ADA.0, WRONG);
+    let mut browser = Browser::new(&app);
+    let mut owner = |address: String| {
+        let login = json!({ "username": ADA.0, "password": ADA.1 });
+        let request = app.post("/login").header("X-Forwarded-For", address);
+        browser.send(request.json(login)).status
+    };
+    assert_eq!(owner("198.51.100.1".to_owned()), 200);
+    let burst: Vec<_> = (0..256).map(attack).collect();
+    assert_eq!(taken(&burst), 6, "as many as two /64 have");
+    let mut later = 0;
+    for step in 0..48 {
+        // As often as a network that has used up what it has may try.
+        app.advance(seconds(900));
+        later += taken(&[attack(3 * step)]);
+        if step % 12 == 0 {
+            let at_work = format!("198.51.100.{}", step + 2);
+            assert_eq!(owner(at_work), 200, "with the device cookie, at {step}");
+        }
+    }
+    assert_eq!(later, 48, "the attack went on");
+    let elsewhere = login_from(&app, "2001:db8:88::1", ADA.0, ADA.1);
+    assert_eq!(elsewhere.status, 200, "and without it");
+}
+
+fn a_site_of_65536_networks_alone_keeps_nobody_waiting_elsewhere(on: Backend) {
+    let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "3/15m")];
+    let app = on.app_with(&settings).with_ada();
+    // Each in a /56 of its own.
+    let attack = |number: usize| login_from(&app, &in_one_site(number * 256), ADA.0, WRONG);
+    let burst: Vec<_> = (0..200).map(attack).collect();
+    assert_eq!(taken(&burst), 12, "as many as four /64 have");
+    let elsewhere = login_from(&app, "2001:db8:88::1", ADA.0, ADA.1);
+    assert_eq!(elsewhere.status, 200);
+}
+
+fn wider_networks_have_limits_of_their_own_at_all_names_together(on: Backend) {
+    let app = on.app_with(&[BEHIND_A_PROXY, ("THROTTLE_PEER", "3/10m")]);
+    let attack = |number: usize| {
+        let (address, name) = (in_one_site(number), format!("name{number}"));
+        login_from(&app, &address, &name, WRONG)
+    };
+    let home: Vec<_> = (0..20).map(attack).collect();
+    assert_eq!(taken(&home), 6, "of one /56");
+    let site: Vec<_> = (1..20).map(|number| attack(number * 256)).collect();
+    assert_eq!(taken(&site), 6, "of the rest of the /48");
+    too_many(&attack(70 * 256), 600);
+    assert_eq!(login_from(&app, "2001:db8:78::1", ADA.0, WRONG).status, 401);
+    let register = |number: usize| {
+        let body = json!({ "username": format!("name{number}"), "password": ADA.1 });
+        let request = app.post("/register").json(body);
+        let address = in_one_site(number);
+        request.header("X-Forwarded-For", address).send().status
+    };
+    let registered: Vec<u16> = (0..8).map(register).collect();
+    assert_eq!(registered, [[201; 6].as_slice(), &[429; 2]].concat());
+}
+
+fn many_networks_keep_an_owner_without_the_device_cookie_waiting_and_no_other(on: Backend) {
+    let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "2/10s")];
+    let app = on.app_with(&settings).with_ada();
+    let mut browser = app.browser();
+    let wait = |address: &str| {
+        let answer = login_from(&app, address, ADA.0, ADA.1);
+        assert_eq!(answer.status, 429);
+        answer.json()["retry_after"].as_u64().unwrap()
+    };
+    for number in 0..40 {
+        let attacker = format!("203.0.113.{number}");
+        let attempt = login_from(&app, &attacker, ADA.0, WRONG);
+        assert_eq!(attempt.status, if number < 20 { 401 } else { 429 });
+    }
+    for number in 40..60 {
+        let longest = wait("198.51.100.9");
+        assert!(
+            longest <= 5,
+            "no wait is longer than the rate's pace: {longest}"
+        );
+        let with_cookie = app.post("/login").header("X-Forwarded-For", "198.51.100.8");
+        let with_cookie = with_cookie.json(json!({ "username": ADA.0, "password": ADA.1 }));
+        assert_eq!(browser.send(with_cookie).status, 200);
+        app.advance(seconds(longest));
+        let attacker = format!("203.0.113.{number}");
+        assert_eq!(login_from(&app, &attacker, ADA.0, WRONG).status, 401);
+    }
+    app.advance(seconds(5));
+    assert_eq!(login_from(&app, "198.51.100.9", ADA.0, ADA.1).status, 200);
+}
+
+fn whoever_stole_a_session_cannot_keep_its_user_from_changing_the_password(on: Backend) {
+    let app = on.app().with_ada();
+    let (stolen, ada) = (app.bearer(), app.bearer());
+    for _ in 0..5 {
+        assert_eq!(change(&app, &stolen, WRONG).status, 403);
+        assert_eq!(delete(&app, &stolen, WRONG).status, 403);
+    }
+    too_many(&change(&app, &stolen, ADA.1), 90);
+    too_many(&delete(&app, &stolen, ADA.1), 90);
+    assert_eq!(delete(&app, &ada, WRONG).status, 403, "counted apart");
+    assert_eq!(change(&app, &ada, ADA.1).status, 200);
+}
+
 fn all_servers_count_together(on: Backend) {
     let database = Database::create(on);
     let start = || TestApp::start(&database.url(), &[], Clock::fixed(START));
@@ -375,6 +520,14 @@ on_both_databases!(
     a_right_password_does_not_make_the_network_s_failures_forgotten,
     of_twenty_wrong_passwords_at_once_each_is_counted,
     guesses_that_come_at_once_are_no_more_than_one_after_the_other,
+    sixty_names_at_once_get_no_more_attempts_than_their_network_has,
+    an_account_is_guessed_at_from_forty_networks_at_once_no_more_often_than_in_turn,
+    two_servers_at_once_answer_no_more_guesses_than_one,
+    a_home_of_256_networks_keeps_failing_for_half_a_day_and_never_keeps_the_owner_out,
+    a_site_of_65536_networks_alone_keeps_nobody_waiting_elsewhere,
+    wider_networks_have_limits_of_their_own_at_all_names_together,
+    many_networks_keep_an_owner_without_the_device_cookie_waiting_and_no_other,
+    whoever_stole_a_session_cannot_keep_its_user_from_changing_the_password,
     all_servers_count_together,
     the_present_password_cannot_be_guessed_by_who_holds_a_session,
     who_is_logged_in_goes_on_whatever_strangers_try,

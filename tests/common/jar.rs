@@ -52,6 +52,13 @@ impl Jar {
         self.0.keys().map(String::as_str).collect()
     }
 
+    /// Without the device cookie, which says which browser this is and outlasts the tokens.
+    pub(crate) fn token_names(&self) -> Vec<&str> {
+        let mut names = self.names();
+        names.retain(|name| !name.ends_with("device_cookie"));
+        names
+    }
+
     pub(crate) fn cookie_header(&self) -> String {
         self.0
             .iter()

@@ -196,7 +196,29 @@ fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
     assert_eq!(opens(refreshed), [200, 200]);
 }
 
-on_both_databases!(a_rotation_reaches_servers_that_run_and_logs_nobody_out);
+on_both_databases!(
+    failures_are_counted_together_after_the_key_of_before_has_gone,
+    a_rotation_reaches_servers_that_run_and_logs_nobody_out
+);
+
+fn failures_are_counted_together_after_the_key_of_before_has_gone(on: Backend) {
+    let database = Database::create(on);
+    let program = program("ES256")
+        .env("DATABASE_URL", &database.url())
+        .env("THROTTLE_ACCOUNT", "1/1h");
+    let old = first_kid(program.run(&["keys", "generate"]));
+    let first = program.serve();
+    let wrong = serde_json::json!({ "username": "ada", "password": "not hers at all" });
+    let login = |served: &Served| served.request("POST", "/login", Some(&wrong)).0;
+    assert_eq!(login(&first), 401);
+    program.run(&["keys", "rotate"]).done();
+    within(20, "the new key opens what servers share", || {
+        database.numbers("SELECT count(*) AS n FROM server_keys") == [2]
+    });
+    program.run(&["keys", "retire", &old]).done();
+    let second = program.serve();
+    assert_eq!([login(&first), login(&second)], [429, 429]);
+}
 
 #[test]
 fn a_move_to_another_algorithm_needs_no_restart_and_logs_nobody_out() {

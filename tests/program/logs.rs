@@ -152,7 +152,11 @@ fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
         "{log}"
     );
     assert!(!log.contains('\u{1b}'), "{log}");
-    assert_eq!(secrets.len(), 10, "four cookies twice, and two tokens");
+    assert_eq!(
+        secrets.len(),
+        11,
+        "five cookies, four of a refresh, and two tokens"
+    );
     let words = [
         PASSWORD,
         "wrong horse",

@@ -311,6 +311,14 @@ fn settings_are_held_against_each_other() {
         "and so is another cookie's name",
     );
     refused(
+        &[("JWT_ACCESS_COOKIE_NAME", "device_cookie")],
+        "which the server's own device cookie is called",
+    );
+    refused(
+        &[("SERVER_FORWARDED_HEADER", "x-real-ip")],
+        "write auto, forwarded or x-forwarded-for",
+    );
+    refused(
         &[("JWT_ACCESS_COOKIE_NAME", "__Host-x")],
         "JWT_ACCESS_COOKIE_NAME begins with a prefix that needs Secure cookies",
     );

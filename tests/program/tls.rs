@@ -106,7 +106,7 @@ fn the_server_speaks_https_and_http_2_and_its_cookies_are_secure() {
         .filter(|line| line.to_ascii_lowercase().starts_with("set-cookie"));
     assert_eq!(
         cookies.filter(|line| line.contains("; Secure")).count(),
-        4,
+        5,
         "{login}"
     );
 }

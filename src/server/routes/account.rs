@@ -13,7 +13,7 @@ use crate::server::openapi::{Message, Problem};
 use crate::session::{Act, End};
 use crate::store::User;
 use crate::token::TokenError;
-use crate::web::{Access, Fresh, Rejection};
+use crate::web::{Access, Fresh, KnownClient, Rejection};
 
 /// Who an access token says one is.
 #[derive(Serialize, ToSchema)]
@@ -109,6 +109,7 @@ impl FromFields for Confirmation {
 pub(super) async fn change_password(
     state: web::Data<State>,
     user: Fresh,
+    _: KnownClient,
     act: Act,
     Body(wanted): Body<PasswordChange>,
 ) -> Result<HttpResponse, Rejection> {
@@ -143,12 +144,14 @@ pub(super) async fn change_password(
 pub(super) async fn delete(
     state: web::Data<State>,
     user: Fresh,
+    _: KnownClient,
     act: Act,
     Body(confirmed): Body<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
+    let sid = user.claims().sid.as_deref();
     let deleted = state
         .accounts
-        .delete(user.identity(), confirmed.password, &act);
+        .delete(user.identity(), sid, confirmed.password, &act);
     state.note(&deleted.await?);
     let mut response = HttpResponse::Ok().json(Message::of("Account deleted"));
     state.auth.cookies().unset_all(response.headers_mut());

@@ -12,11 +12,12 @@ use super::session::{Answer, Done, Granted, granted};
 use crate::password::{Password, PasswordError, UnfitPassword};
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields};
+use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
 use crate::server::{State, browser};
 use crate::session::{Act, Login, Pair};
 use crate::settings::Registration;
-use crate::web::{Auth, Location, Rejection, device};
+use crate::web::{Auth, KnownClient, Location, Rejection, device};
 
 /// A name and a password.
 #[derive(ToSchema)]
@@ -114,6 +115,7 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
 )]
 pub(super) async fn register(
     state: web::Data<State>,
+    _: KnownClient,
     act: Act,
     Body(wanted): Body<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
@@ -135,7 +137,7 @@ pub(super) async fn register(
     }))
 }
 
-/// A new session: four cookies, or the tokens in the body.
+/// A new session: four cookies and the device cookie, or the tokens in the body.
 #[utoipa::path(
     post,
     path = "/login",
@@ -146,12 +148,21 @@ pub(super) async fn register(
 pub(super) async fn login(
     state: web::Data<State>,
     request: HttpRequest,
+    _: KnownClient,
     act: Act,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
     let answer = wanted.answer;
-    match log_in(&state, &request, wanted, &act).await {
-        Ok(pair) => Ok(granted(&state.auth, &pair, Done::Login, answer)),
+    let devices = Devices::of(&state.auth, &request);
+    match log_in(&state, &request, wanted, (&devices, &act)).await {
+        Ok((name, pair)) => {
+            let mut response = granted(&state.auth, &pair, Done::Login, answer);
+            let device_cookie = state.accounts.device_cookie(&name, (&devices, &act));
+            if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
+                Devices::set(&state.auth, response.headers_mut(), &cookie);
+            }
+            Ok(response)
+        }
         Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
             Ok(public::login_page(&rejection))
         }
@@ -163,10 +174,10 @@ async fn log_in(
     state: &State,
     request: &HttpRequest,
     wanted: LoginRequest,
-    act: &Act,
-) -> Result<Pair, Rejection> {
+    from: (&Devices, &Act),
+) -> Result<(String, Pair), Rejection> {
     let Credentials { username, password } = wanted.credentials;
-    let user = state.accounts.authenticate(&username, password, act);
+    let user = state.accounts.authenticate(&username, password, from);
     let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
     let remember = wanted.remember;
     let login = Login {
@@ -174,7 +185,7 @@ async fn log_in(
         device: device(request),
         delivery: wanted.answer.into(),
     };
-    state.auth.log_in(&user, login).await
+    Ok((username, state.auth.log_in(&user, login).await?))
 }
 
 fn unknown_answer(cookies: bool, body: bool) -> Rejection {

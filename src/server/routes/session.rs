@@ -18,11 +18,11 @@ use crate::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 /// How a pair is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
-    /// Four cookies, and no token where a script could read it.
+    /// Cookies, and no token where a script could read it.
     Cookies,
     /// The tokens in the JSON, and no cookie.
     Body,
-    /// Four cookies, and on to the page.
+    /// Cookies, and on to the page.
     Page,
 }
 

@@ -1,0 +1,150 @@
+//! Defines the key that all servers on one database share. Rate limits are counted and device cookies signed under keys derived
+//! from it. It survives rotations of the keys that sign tokens, so that all servers keep sharing their counters.
+//!
+//! It is random, made by the first server that starts, and stored in the database, encrypted under each signing key: the current
+//! one and the former ones. A server that has any of them can open it, and seals it under its other keys too. A copy of the
+//! database alone does not reveal it.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::StartError;
+use crate::clock::Timestamp;
+use crate::random::random_bytes;
+use crate::store::{DieselStore, SealedKey};
+
+/// Its length, and that of a nonce of AES-GCM.
+const BYTES: usize = 32;
+const NONCE: usize = 12;
+
+/// The key itself.
+#[derive(Clone)]
+pub(super) struct SharedKey([u8; BYTES]);
+
+/// Seals and opens the shared key, by a key derived from one that signs tokens or did.
+pub(super) struct Seal {
+    /// The id of its row. It reveals nothing of the key.
+    id: String,
+    key: RandomizedNonceKey,
+}
+
+impl SharedKey {
+    /// Returns the key that the servers on this database share. Makes it if none of the seals opens one.
+    pub(super) async fn of(
+        store: &DieselStore,
+        seals: &[Seal],
+        now: Timestamp,
+    ) -> Result<Self, StartError> {
+        if let Some(known) = Self::opened(store, seals).await? {
+            known.seal_under(store, seals, now).await?;
+            return Ok(known);
+        }
+        let new = Self::random();
+        new.seal_under(store, seals, now).await?;
+        // Of several servers that start together, the first writer's is kept.
+        let kept = Self::opened(store, seals).await?;
+        kept.ok_or(StartError::SharedKey)
+    }
+
+    fn random() -> Self {
+        let mut bytes = [0; BYTES];
+        random_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    async fn opened(store: &DieselStore, seals: &[Seal]) -> Result<Option<Self>, StartError> {
+        let ids = seals.iter().map(|seal| seal.id.clone()).collect();
+        let rows = store.sealed_keys(ids).await?;
+        let opened = seals.iter().find_map(|seal| {
+            let mut rows = rows.iter().filter(|row| row.id == seal.id);
+            rows.find_map(|row| seal.open(&row.sealed))
+        });
+        Ok(opened)
+    }
+
+    /// Stores it under each of these seals, unless a row is there already.
+    pub(super) async fn seal_under(
+        &self,
+        store: &DieselStore,
+        seals: &[Seal],
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let rows = seals.iter().map(|seal| {
+            Some(SealedKey {
+                id: seal.id.clone(),
+                sealed: seal.seal(self)?,
+                created_at: now,
+            })
+        });
+        let rows = rows.collect::<Option<_>>().ok_or(StartError::SharedKey)?;
+        Ok(store.keep_sealed_keys(rows).await?)
+    }
+
+    /// Returns a key for one purpose.
+    pub(super) fn derive(&self, purpose: &[u8]) -> hmac::Key {
+        let own = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, purpose).as_ref())
+    }
+}
+
+impl Seal {
+    /// Derives a seal from a signing key: a secret's bytes, or a private key's PEM.
+    pub(super) fn of(signing: &[u8]) -> Option<Self> {
+        let signing = hmac::Key::new(hmac::HMAC_SHA256, signing);
+        let derive = |purpose: &[u8]| hmac::sign(&signing, purpose);
+        let key = derive(b"tokenpair shared key v1");
+        Some(Self {
+            id: URL_SAFE_NO_PAD.encode(derive(b"tokenpair shared key id v1")),
+            key: RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).ok()?,
+        })
+    }
+
+    fn seal(&self, shared: &SharedKey) -> Option<String> {
+        let mut text = shared.0.to_vec();
+        let aad = Aad::from(self.id.as_bytes());
+        let nonce = self.key.seal_in_place_append_tag(aad, &mut text).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &text].concat()))
+    }
+
+    fn open(&self, sealed: &str) -> Option<SharedKey> {
+        let mut sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, text) = sealed.split_at_mut_checked(NONCE)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let aad = Aad::from(self.id.as_bytes());
+        let opened = self.key.open_in_place(nonce, aad, text).ok()?;
+        let bytes: &[u8] = opened;
+        Some(SharedKey(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_opened_by_the_key_that_sealed_it_and_by_no_other() {
+        let (ours, other) = (Seal::of(b"ours").unwrap(), Seal::of(b"another").unwrap());
+        let shared = SharedKey::random();
+        let sealed = ours.seal(&shared).unwrap();
+        assert_eq!(ours.open(&sealed).unwrap().0, shared.0);
+        assert!(other.open(&sealed).is_none());
+        let moved = Seal {
+            id: "another row".to_owned(),
+            ..ours
+        };
+        assert!(moved.open(&sealed).is_none());
+        for broken in ["", "x", &sealed[1..], &format!("{sealed}A")] {
+            assert!(moved.open(broken).is_none());
+        }
+    }
+}
