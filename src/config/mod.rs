@@ -26,7 +26,7 @@ use self::tokens::Never;
 use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 use crate::session::{SessionPolicy, SessionStore, Sessions};
 use crate::token::{TokenPolicy, Tokens};
-use crate::web::{Auth, AuthBuilder, CookiePolicy, Location, WebPolicy};
+use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPolicy};
 
 /// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
 ///
@@ -163,6 +163,10 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
             secure: false,
             same_site: None,
             ..CookiePolicy::default()
+        },
+        header: HeaderPolicy {
+            any_case: false,
+            ..HeaderPolicy::default()
         },
         ..default
     }

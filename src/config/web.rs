@@ -68,6 +68,7 @@ fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
         name,
         title,
         scheme,
+        any_case: default.any_case,
     }
 }
 

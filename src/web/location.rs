@@ -93,6 +93,7 @@ impl fmt::Display for Location {
 ///     name: HeaderName::from_static("x-token"),
 ///     title: "X-Token".to_owned(),
 ///     scheme: String::new(),
+///     ..HeaderPolicy::default()
 /// };
 /// let auth = Auth::builder(tokens).policy(WebPolicy { header, ..WebPolicy::default() }).build();
 /// let issued = auth.access_token("ada").sign()?;
@@ -107,9 +108,11 @@ pub struct HeaderPolicy {
     pub name: HeaderName,
     /// The name as messages print it (Authorization).
     pub title: String,
-    /// The word before the token (`JWT_HEADER_TYPE`, Bearer), compared exactly, as Flask-JWT-Extended does; empty for a bare
-    /// token.
+    /// The word before the token (`JWT_HEADER_TYPE`, Bearer); empty for a bare token.
     pub scheme: String,
+    /// Whether the scheme is case-insensitive (RFC 9110 section 11.1). Default: true. Under
+    /// [`JwtSettings`](crate::config::JwtSettings): false, as in Flask-JWT-Extended.
+    pub any_case: bool,
 }
 
 impl Default for HeaderPolicy {
@@ -118,6 +121,7 @@ impl Default for HeaderPolicy {
             name: AUTHORIZATION,
             title: "Authorization".to_owned(),
             scheme: "Bearer".to_owned(),
+            any_case: true,
         }
     }
 }
@@ -284,7 +288,7 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
     };
     let credentials: Vec<Vec<&str>> = match scheme {
         "" => vec![value.split_whitespace().collect()],
-        _ => of_scheme(value, scheme),
+        _ => of_scheme(value, policy),
     };
     let [words] = credentials.as_slice() else {
         return Ok(Err(format!(
@@ -345,10 +349,14 @@ pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<
 }
 
 /// The words behind the scheme, for each credential of that scheme.
-fn of_scheme<'v>(value: &'v str, scheme: &str) -> Vec<Vec<&'v str>> {
+fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
+    let is_scheme = |word: &str| match policy.any_case {
+        true => word.eq_ignore_ascii_case(&policy.scheme),
+        false => word == policy.scheme,
+    };
     let behind_scheme = |credential: &'v str| {
         let mut words = credential.split_whitespace();
-        (words.next() == Some(scheme)).then(|| words.collect())
+        words.next().is_some_and(is_scheme).then(|| words.collect())
     };
     value.split(',').filter_map(behind_scheme).collect()
 }
