@@ -10,7 +10,7 @@ use url::Url;
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
 use crate::settings::{Settings, serialized_origin};
-use crate::web::Rejection;
+use crate::web::{Rejection, RejectionKind};
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
@@ -32,13 +32,24 @@ pub(super) fn to_page() -> HttpResponse {
 /// Sends a browser which asked for a page, and has no good token, to where one logs in.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
-    if response.status() == StatusCode::UNAUTHORIZED
+    if needs_login(&response)
         && matches!(*request.method(), Method::GET | Method::HEAD)
         && wants_html(request)
     {
         return response.into_response(to_page());
     }
     response
+}
+
+/// Whether a login would help: the token is missing or was refused, with either status. A token that is not yet valid only
+/// needs a moment.
+fn needs_login(response: &ServiceResponse) -> bool {
+    let error = response.response().error();
+    let rejection = error.and_then(|error| error.as_error::<Rejection>());
+    let code = rejection.map(Rejection::code);
+    let invalid = rejection.is_some_and(|found| found.kind() == RejectionKind::InvalidToken);
+    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    (unauthorized || invalid) && code != Some("token_not_yet_valid")
 }
 
 /// The origins whose pages may use a person's browser to send something here.

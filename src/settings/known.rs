@@ -220,6 +220,11 @@ pub const KNOWN: &[Known] = &[
         "false",
         "Takes access tokens without a session too, as a Flask app under the same secret makes them; they cannot be ended.",
     ),
+    known(
+        "JWT_INVALID_TOKEN_STATUS",
+        "422",
+        "The status for a malformed, forged or misplaced token: 422, as Flask-JWT-Extended's, or 401, so that clients need one rule.",
+    ),
     known("JWT_ENCODE_NBF", "true", "Whether tokens carry nbf."),
     known(
         "JWT_DECODE_LEEWAY",

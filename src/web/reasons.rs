@@ -1,6 +1,8 @@
 //! Reasons: what each thing that can be wrong with a token or a session is answered with. Statuses and texts are
 //! Flask-JWT-Extended's where it has one.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
@@ -118,7 +120,9 @@ impl Rejection {
         let (status, code) = match error {
             TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
             TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
-            TokenError::NotYetValid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid"),
+            TokenError::NotYetValid { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid")
+            }
             TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
             }
@@ -127,6 +131,10 @@ impl Rejection {
         Self::new(status, code, error.to_string())
     }
 }
+
+/// Longest `Retry-After` for a token that is not yet valid: the maximum of `JWT_DECODE_LEEWAY`. Clocks that differ by more
+/// need to be set.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl From<TokenError> for Rejection {
     fn from(error: TokenError) -> Self {
@@ -140,6 +148,12 @@ impl From<TokenError> for Rejection {
             }
             TokenError::NotARefreshToken => {
                 rejection.hint("Send the refresh token here, not the access token.")
+            }
+            TokenError::NotYetValid { wait, .. } => rejection
+                .hint("Wait for the seconds in Retry-After and send the same request again: the clock of the server that made this token is ahead.")
+                .retry_after(wait.clamp(Duration::from_secs(1), LONGEST_WAIT)),
+            TokenError::BadSignature | TokenError::KeyNotFound => {
+                rejection.hint("No key of this server verifies this token; log in again.")
             }
             _ => rejection,
         }

@@ -339,11 +339,11 @@ impl Auth {
     }
 
     /// Gives a rejection the form that this application's have.
-    pub(super) fn dress(&self, rejection: Rejection) -> Rejection {
-        rejection.dressed(
-            &self.policy().message_key,
-            self.0.loaders.responder.as_ref(),
-        )
+    pub(crate) fn dress(&self, rejection: Rejection) -> Rejection {
+        let policy = self.policy();
+        rejection
+            .with_invalid_token_status(policy.invalid_token_status)
+            .dressed(&policy.message_key, self.0.loaders.responder.as_ref())
     }
 
     /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.

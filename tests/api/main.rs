@@ -18,6 +18,7 @@ mod account;
 mod admin;
 mod at_rest;
 mod attacks;
+mod bad_tokens;
 mod cache;
 mod database_away;
 mod database_wait;
