@@ -69,7 +69,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "PUBLIC_URL",
         "SERVER_BIND, on loopback",
-        "The address browsers use; decides on Secure cookies.",
+        "The address browsers use; decides on Secure cookies, and pages that come by another name may change nothing.",
     ),
     known(
         "DATABASE_URL",

@@ -37,6 +37,7 @@ mod passwords;
 mod protected;
 mod proxies;
 mod races;
+mod rebinding;
 mod refresh;
 mod register;
 mod reissue;

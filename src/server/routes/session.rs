@@ -215,7 +215,7 @@ pub(super) async fn logout_by_link(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, &state.origins, Trust::Own)?;
-    browser::refuse_prefetch(&request)?;
+    browser::refuse_all_but_links(&request)?;
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request, act).await?;
     if html {
