@@ -152,6 +152,9 @@ impl JwtSettings {
 
 /// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
 /// would put a new token into every response: here it is half a lifetime at most.
+///
+/// Cookies and schemes follow Flask-JWT-Extended: of several cookies of one name only the first counts
+/// ([`CookiePolicy::first_that_verifies`]), and `bearer` is not `Bearer` ([`HeaderPolicy::any_case`]).
 fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
     let default = WebPolicy::default();
     let half = tokens.access_expires.map(|lifetime| lifetime / 2);
@@ -162,6 +165,7 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
         cookies: CookiePolicy {
             secure: false,
             same_site: None,
+            first_that_verifies: false,
             ..CookiePolicy::default()
         },
         header: HeaderPolicy {

@@ -1,7 +1,9 @@
 //! Browsers: people who look at a page, and pages of other sites that use a person's browser.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER};
+use actix_web::http::header::{
+    ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER, SET_COOKIE,
+};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -10,7 +12,7 @@ use url::{Host, Url};
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
 use crate::settings::{Settings, is_loopback_host, serialized_origin};
-use crate::web::{Rejection, RejectionKind};
+use crate::web::{Leftovers, Rejection, RejectionKind};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -67,6 +69,26 @@ fn needs_login(response: &ServiceResponse) -> bool {
     let invalid = rejection.is_some_and(|found| found.kind() == RejectionKind::InvalidToken);
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     (unauthorized || invalid) && code != Some("token_not_yet_valid")
+}
+
+/// Response extension that marks the answer to a login.
+pub(super) struct NewSession;
+
+/// Expires old cookies of the same names beside those that a response sets or removes.
+pub(super) fn remove_twins(response: &mut ServiceResponse) {
+    if !response.headers().contains_key(SET_COOKIE) {
+        return;
+    }
+    let request = response.request().clone();
+    let Some(state) = request.app_data::<web::Data<State>>() else {
+        return;
+    };
+    let leftovers = Leftovers {
+        host: state.origins.host.as_deref(),
+        new_session: response.response().extensions().contains::<NewSession>(),
+    };
+    let cookies = state.auth.cookies();
+    cookies.remove_twins(&request, response.headers_mut(), leftovers);
 }
 
 /// The origins whose pages may use a person's browser to send something here, and the server's own host name.

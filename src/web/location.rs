@@ -1,6 +1,7 @@
 //! Locations: where a request carries its token, and in which order they are looked at.
 //!
-//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none.
+//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none. Only
+//! cookies can hold several tokens, which are then tried in turn.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +12,6 @@ use serde_json::Value;
 
 use super::auth::WebPolicy;
 use super::body::{Body, is_json, pair};
-use super::cookies;
 use super::csrf::Demand;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
@@ -206,6 +206,8 @@ impl Default for JsonPolicy {
 /// A token, where it was, and what has to be proved beside it.
 pub(super) struct Found<'a> {
     pub(super) token: Cow<'a, str>,
+    /// Tokens to try if that one does not verify, from other cookies of the same name.
+    pub(super) others: Vec<Cow<'a, str>>,
     pub(super) location: Location,
     csrf: Option<Demand<'a>>,
 }
@@ -214,6 +216,7 @@ impl Found<'_> {
     fn plain(token: String, location: Location) -> Self {
         Self {
             token: Cow::Owned(token),
+            others: Vec::new(),
             location,
             csrf: None,
         }
@@ -261,13 +264,15 @@ fn in_cookies<'a>(
     kind: TokenKind,
     body: &Body,
 ) -> Result<Search<'a>, Rejection> {
-    let name = policy.cookies.token_name(kind);
-    let Some(token) = cookies::read(request, name).filter(|token| !token.is_empty()) else {
+    let mut tokens = policy.cookies.presented(request, kind);
+    let Some(token) = tokens.next() else {
+        let name = policy.cookies.token_name(kind);
         return Ok(Err(format!("Missing cookie \"{name}\"")));
     };
     let csrf = policy.csrf.demand(request, kind, &policy.cookies, body)?;
     Ok(Ok(Found {
         token,
+        others: tokens.collect(),
         location: Location::Cookies,
         csrf,
     }))

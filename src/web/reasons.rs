@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
@@ -114,6 +115,29 @@ impl Rejection {
             "Token has been revoked",
         )
         .hint("A newer refresh token exists. Use that one, or log in again.")
+    }
+
+    /// Returns, of two rejections of one request, that of the token which came closer to being accepted: it tells the client
+    /// what to do. Server errors take precedence, since nobody may be logged out by them.
+    #[must_use]
+    pub(super) fn or_closer(self, other: Self) -> Self {
+        if other.closeness() > self.closeness() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn closeness(&self) -> u8 {
+        match self.code() {
+            "token_expired" | "refresh_token_expired" | "session_expired" => 1,
+            "token_revoked" | "session_revoked" | "user_disabled" => 2,
+            "refresh_token_reused" => 3,
+            // The browser may hold the newer token already, so its cookies must stay.
+            "refresh_superseded" | "fresh_token_required" | "csrf_mismatch" => 4,
+            _ if self.status_code().is_server_error() => 5,
+            _ => 0,
+        }
     }
 
     fn of_error(error: &TokenError) -> Self {

@@ -16,6 +16,7 @@ use super::location::{self, Found, Location};
 use super::rejection::Rejection;
 use super::verifying::Verifying;
 use crate::clock::Timestamp;
+use crate::session::Sessions;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 /// What a route asks of a token.
@@ -99,6 +100,8 @@ impl Guard {
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(super) decoded: Arc<Decoded>,
+    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose session is live.
+    pub(super) others: Vec<Arc<Decoded>>,
     /// Where it came.
     pub location: Location,
 }
@@ -201,15 +204,31 @@ impl Auth {
         guard: Guard,
         body: &Body,
     ) -> Result<Rc<Verified>, Rejection> {
-        let verified = self.believe(request, guard, body)?;
-        if self.0.loaders.ask() {
-            let asked = self.ask_loaders(request, &verified).await;
-            asked.map_err(|rejection| {
-                self.dress(rejection.of_token(Arc::clone(&verified.decoded)))
-            })?;
+        if !self.0.loaders.ask() {
+            return self.believe(request, guard, body);
         }
+        let asked = self.believe_and_ask(request, guard, body).await;
+        let verified = asked.map_err(|rejection| self.dress(rejection))?;
         self.remember(request, &verified);
         Ok(verified)
+    }
+
+    /// Returns the first token that verifies and that the loaders accept.
+    async fn believe_and_ask(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+        body: &Body,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let found = location::find(request, self.policy(), guard.kind(), body)?;
+        let Believed { first, others } = self.believe_found(&found, guard)?;
+        let mut asked = self.ask_loaders(request, first, found.location).await;
+        for other in others {
+            let Err(refusal) = asked else { break };
+            let next = self.ask_loaders(request, other, found.location).await;
+            asked = next.map_err(|next| refusal.or_closer(next));
+        }
+        asked
     }
 
     /// All that needs no waiting.
@@ -219,37 +238,70 @@ impl Auth {
         guard: Guard,
         body: &Body,
     ) -> Result<Rc<Verified>, Rejection> {
-        location::find(request, self.policy(), guard.kind(), body)
-            .and_then(|found| self.believe_found(&found, guard))
-            .map_err(|rejection| self.dress(rejection))
+        let verified = location::find(request, self.policy(), guard.kind(), body)
+            .and_then(|found| {
+                let Believed { first, others } = self.believe_found(&found, guard)?;
+                Ok(Rc::new(Verified {
+                    decoded: first,
+                    others,
+                    location: found.location,
+                }))
+            })
+            .map_err(|rejection| self.dress(rejection))?;
+        self.remember(request, &verified);
+        Ok(verified)
     }
 
-    fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
+    /// Returns the first token that verifies, and the others too if the record of sessions or a loader will decide between
+    /// them.
+    fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Believed, Rejection> {
+        let all = guard == Guard::Refresh || self.0.loaders.ask();
+        let believe = |token| self.believe_token(token, found, guard);
+        let mut believed = believe(&found.token).map(Believed::new);
+        for token in &found.others {
+            believed = match believed {
+                Ok(believed) if !all => return Ok(believed),
+                Ok(believed) => Ok(believed.and(believe(token))),
+                Err(refusal) => believe(token)
+                    .map(Believed::new)
+                    .map_err(|next| refusal.or_closer(next)),
+            };
+        }
+        let believed = believed?;
+        Ok(match self.sessions() {
+            Some(sessions) if !believed.others.is_empty() => believed.live_first(sessions),
+            _ => believed,
+        })
+    }
+
+    fn believe_token(
+        &self,
+        token: &str,
+        found: &Found<'_>,
+        guard: Guard,
+    ) -> Result<Arc<Decoded>, Rejection> {
         let now = self.now();
-        let decoded = self.decode_found(found, guard, now);
+        let decoded = self.decode_found(token, found, guard, now);
         let decoded = decoded.map_err(|rejection| match guard {
             Guard::Refresh if rejection.code() == "token_expired" => {
                 Rejection::refresh_token_expired()
             }
             _ => rejection,
         })?;
-        let verified = Rc::new(Verified {
-            decoded,
-            location: found.location,
-        });
-        self.admit(&verified.claims, guard, now)
-            .map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
-        Ok(verified)
+        self.admit(&decoded.claims, guard, now)
+            .map_err(|rejection| rejection.of_token(Arc::clone(&decoded)))?;
+        Ok(decoded)
     }
 
     /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
     fn decode_found(
         &self,
+        token: &str,
         found: &Found<'_>,
         guard: Guard,
         now: Timestamp,
     ) -> Result<Arc<Decoded>, Rejection> {
-        let (tokens, token) = (self.tokens(), &found.token);
+        let tokens = self.tokens();
         let decoded = match guard {
             // The session's row decides on it anyway, so it is verified anew each time.
             Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
@@ -304,6 +356,22 @@ impl Auth {
     async fn ask_loaders(
         &self,
         request: &HttpRequest,
+        decoded: Arc<Decoded>,
+        location: Location,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let verified = Rc::new(Verified {
+            decoded,
+            others: Vec::new(),
+            location,
+        });
+        let asked = self.ask_each_loader(request, &verified).await;
+        asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
+        Ok(verified)
+    }
+
+    async fn ask_each_loader(
+        &self,
+        request: &HttpRequest,
         verified: &Rc<Verified>,
     ) -> Result<(), Rejection> {
         let loaders = &self.0.loaders;
@@ -355,11 +423,7 @@ impl Auth {
     ) -> Verifying {
         let matters = body::matters(request, self.policy());
         if !matters && !self.0.loaders.ask() {
-            let verified = self.believe(request, guard, &Body::Unread);
-            if let Ok(verified) = &verified {
-                self.remember(request, verified);
-            }
-            return Verifying::done(verified);
+            return Verifying::done(self.believe(request, guard, &Body::Unread));
         }
         let (auth, request) = (self.clone(), request.clone());
         if !matters {
@@ -373,6 +437,49 @@ impl Auth {
             hand_on.give_back(taken);
             verified
         })
+    }
+}
+
+/// The tokens of a location that verified.
+struct Believed {
+    first: Arc<Decoded>,
+    others: Vec<Arc<Decoded>>,
+}
+
+impl Believed {
+    const fn new(first: Arc<Decoded>) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+
+    /// Adds one more. Of a session's refresh tokens only the latest counts: alone, an older one would look stolen, but a
+    /// client that sends both holds the latest.
+    fn and(mut self, next: Result<Arc<Decoded>, Rejection>) -> Self {
+        let Ok(next) = next else { return self };
+        let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
+        let twin = known.find(|known| {
+            let (known, next) = (&known.claims, &next.claims);
+            known.kind == TokenKind::Refresh && known.sid.is_some() && known.sid == next.sid
+        });
+        match twin {
+            Some(twin) if twin.claims.generation < next.claims.generation => *twin = next,
+            Some(_) => {}
+            None => self.others.push(next),
+        }
+        self
+    }
+
+    /// Moves a token whose session is not known to be revoked to the front, for routes that do not ask the record.
+    fn live_first(mut self, sessions: &Sessions) -> Self {
+        let revoked = |decoded: &Decoded| sessions.revocations().concern_session(&decoded.claims);
+        if revoked(&self.first)
+            && let Some(live) = self.others.iter_mut().find(|other| !revoked(other))
+        {
+            std::mem::swap(&mut self.first, live);
+        }
+        self
     }
 }
 

@@ -46,4 +46,5 @@ mod revocation;
 mod sessions;
 mod statements;
 mod throttle;
+mod twins;
 mod wire_format;

@@ -139,7 +139,7 @@ fn cookies_are_read_raw(on: Backend) {
             .send();
         response.refused(401, "missing_token", NO_TOKEN);
     }
-    // A bad sibling hides nothing, and of two the first counts.
+    // A bad sibling hides nothing, even one of the same name.
     for siblings in ["broken; ", "=; ", "a=\u{fc}\u{2603}; ", "b=%ff%; ;; "] {
         let response = app
             .get("/protected")
@@ -153,7 +153,7 @@ fn cookies_are_read_raw(on: Backend) {
             "access_token_cookie=x.y.z; access_token_cookie={token}"
         ))
         .send();
-    assert_eq!(tossed.status, 422);
+    assert_eq!(tossed.status, 200);
 }
 
 fn a_token_ends_at_the_second_it_names(on: Backend) {

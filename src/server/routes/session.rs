@@ -108,6 +108,9 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
     if !in_body {
         auth.cookies().set_pair(response.headers_mut(), pair);
     }
+    if done == Done::Login {
+        response.extensions_mut().insert(browser::NewSession);
+    }
     response
 }
 
