@@ -20,6 +20,7 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
     Act, EndReason, Login, MemoryStore, Pair, Presented, Refreshed, Reissue, SessionPolicy,
@@ -27,8 +28,8 @@ use tokenpair::session::{
 };
 use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
 use tokenpair::web::{
-    Access, AnyToken, Auth, CookiePolicy, Fresh, MaybeAccess, Refresh, Rejection, TokenCookies,
-    WebPolicy, identity_bridge, reissue,
+    Access, AnyToken, Auth, CookiePolicy, Fresh, Guard, MaybeAccess, Refresh, Rejection,
+    TokenCookies, WebPolicy, identity_bridge, reissue,
 };
 
 struct Fixture {
@@ -650,4 +651,50 @@ fn a_rejection_is_an_error_with_a_cause() {
     let error: Box<dyn std::error::Error> = Rejection::unavailable(cause).into();
     let told = error.source().map(ToString::to_string);
     assert_eq!(told.as_deref(), Some("the disk is full"));
+}
+
+fn in_cookies(tokens: &[&str]) -> HttpRequest {
+    let cookie = |token: &&str| format!("access_token_cookie={token}");
+    let cookies: Vec<String> = tokens.iter().map(cookie).collect();
+    let request = TestRequest::get().insert_header(("Cookie", cookies.join("; ")));
+    request.to_http_request()
+}
+
+#[actix_web::test]
+async fn a_token_on_the_blocklist_hides_no_other_cookie_of_its_name() {
+    let auth = Auth::builder(Fixture::new().sessions.tokens().clone())
+        .token_in_blocklist(|token| async move {
+            Ok::<_, std::io::Error>(token.claims.sub() == "blocked")
+        })
+        .build();
+    let token = |user: &str| auth.access_token(user).sign().unwrap();
+    let (blocked, ada) = (token("blocked"), token("ada"));
+    let (blocked, ada) = (blocked.token.as_str(), ada.token.as_str());
+    for tokens in [[blocked, ada], [ada, blocked]] {
+        let request = in_cookies(&tokens);
+        let verified = auth.verify_request(&request, Guard::Access);
+        assert_eq!(verified.await.unwrap().claims.sub(), "ada");
+    }
+    let request = in_cookies(&[blocked, "x"]);
+    let alone = auth.verify_request(&request, Guard::Access);
+    assert_eq!(alone.await.unwrap_err().code(), "token_revoked");
+}
+
+#[actix_web::test]
+async fn under_flask_jwt_extended_s_settings_the_first_cookie_and_the_exact_scheme_count() {
+    let settings = JwtSettings::read(|name| match name {
+        "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+        "JWT_TOKEN_LOCATION" => Some("cookies,headers".to_owned()),
+        _ => None,
+    });
+    let auth = settings.unwrap().builder().build();
+    let ada = auth.access_token("ada").sign().unwrap();
+    let ada = ada.token.as_str();
+    let request = in_cookies(&["x", ada]);
+    let first = auth.verify_request(&request, Guard::Access);
+    assert_eq!(first.await.unwrap_err().code(), "invalid_token");
+    let lower = TestRequest::get().insert_header(("Authorization", format!("bearer {ada}")));
+    let lower = lower.to_http_request();
+    let lower = auth.verify_request(&lower, Guard::Access);
+    assert_eq!(lower.await.unwrap_err().code(), "missing_token");
 }

@@ -64,6 +64,7 @@ fn without_prefix(reader: &mut Reader<'_>, default: CookiePolicy, csrf: bool) ->
         secure: secure(reader, default.secure),
         same_site: same_site(reader, default.same_site),
         csrf: reader.truth("JWT_CSRF_IN_COOKIES", true) && csrf,
+        first_that_verifies: default.first_that_verifies,
     }
 }
 

@@ -26,7 +26,7 @@ use self::tokens::Never;
 use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 use crate::session::{SessionPolicy, SessionStore, Sessions};
 use crate::token::{TokenPolicy, Tokens};
-use crate::web::{Auth, AuthBuilder, CookiePolicy, Location, WebPolicy};
+use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPolicy};
 
 /// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
 ///
@@ -152,6 +152,9 @@ impl JwtSettings {
 
 /// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
 /// would put a new token into every response: here it is half a lifetime at most.
+///
+/// Cookies and schemes follow Flask-JWT-Extended: of several cookies of one name only the first counts
+/// ([`CookiePolicy::first_that_verifies`]), and `bearer` is not `Bearer` ([`HeaderPolicy::any_case`]).
 fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
     let default = WebPolicy::default();
     let half = tokens.access_expires.map(|lifetime| lifetime / 2);
@@ -162,7 +165,12 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
         cookies: CookiePolicy {
             secure: false,
             same_site: None,
+            first_that_verifies: false,
             ..CookiePolicy::default()
+        },
+        header: HeaderPolicy {
+            any_case: false,
+            ..HeaderPolicy::default()
         },
         ..default
     }

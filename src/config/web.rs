@@ -1,7 +1,7 @@
 //! How tokens travel: locations, header and CSRF, from texts to [`WebPolicy`].
 
-use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
+use actix_web::http::{Method, StatusCode};
 
 use super::cookies::cookies;
 use super::reader::Reader;
@@ -22,7 +22,19 @@ pub(crate) fn web(reader: &mut Reader<'_>, default: WebPolicy, allowed: &[Locati
         reissue_within: reader.duration("JWT_REISSUE_WITHIN", default.reissue_within),
         accept_foreign: reader.truth("JWT_ACCEPT_FOREIGN", default.accept_foreign),
         trusted_proxies: default.trusted_proxies,
+        invalid_token_status: invalid_token_status(reader, default.invalid_token_status),
     }
+}
+
+fn invalid_token_status(reader: &mut Reader<'_>, default: StatusCode) -> StatusCode {
+    let known = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNAUTHORIZED];
+    let status = |text: &str| known.into_iter().find(|status| status.as_str() == text);
+    reader.parsed(
+        "JWT_INVALID_TOKEN_STATUS",
+        default,
+        "write 422 or 401",
+        status,
+    )
 }
 
 fn locations(
@@ -68,6 +80,7 @@ fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
         name,
         title,
         scheme,
+        any_case: default.any_case,
     }
 }
 

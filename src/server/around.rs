@@ -50,6 +50,7 @@ pub(super) async fn handler(
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     reissue_for(&mut response).await;
+    browser::remove_twins(&mut response);
     Ok(browser::send_to_login(cors::explain_missing_token(
         response,
     )))

@@ -1,18 +1,37 @@
 //! Browsers: people who look at a page, and pages of other sites that use a person's browser.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER};
+use actix_web::http::header::{
+    ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER, SET_COOKIE,
+};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use url::Url;
+use url::{Host, Url};
 
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
-use crate::settings::{Settings, serialized_origin};
-use crate::web::Rejection;
+use crate::settings::{Settings, is_loopback_host, serialized_origin};
+use crate::web::{Leftovers, Rejection, RejectionKind};
 
-const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Headers that mark a prefetch or a preview. `Sec-Purpose` is the standard one (Fetch section 3.7); older browsers and Turbo
+/// send the others.
+const PURPOSES: [HeaderName; 5] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+    HeaderName::from_static("x-sec-purpose"),
+];
+
+/// Headers that Next.js sends when its router fetches the data of a link, prefetched or not.
+const ROUTERS: [HeaderName; 2] = [
+    HeaderName::from_static("rsc"),
+    HeaderName::from_static("next-router-prefetch"),
+];
 
 /// Whether a person's browser asks for a page.
 pub(super) fn wants_html(request: &HttpRequest) -> bool {
@@ -32,7 +51,7 @@ pub(super) fn to_page() -> HttpResponse {
 /// Sends a browser which asked for a page, and has no good token, to where one logs in.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
-    if response.status() == StatusCode::UNAUTHORIZED
+    if needs_login(&response)
         && matches!(*request.method(), Method::GET | Method::HEAD)
         && wants_html(request)
     {
@@ -41,10 +60,45 @@ pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     response
 }
 
-/// The origins whose pages may use a person's browser to send something here.
+/// Whether a login would help: the token is missing or was refused, with either status. A token that is not yet valid only
+/// needs a moment.
+fn needs_login(response: &ServiceResponse) -> bool {
+    let error = response.response().error();
+    let rejection = error.and_then(|error| error.as_error::<Rejection>());
+    let code = rejection.map(Rejection::code);
+    let invalid = rejection.is_some_and(|found| found.kind() == RejectionKind::InvalidToken);
+    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    (unauthorized || invalid) && code != Some("token_not_yet_valid")
+}
+
+/// Response extension that marks the answer to a login.
+pub(super) struct NewSession;
+
+/// Expires old cookies of the same names beside those that a response sets or removes.
+pub(super) fn remove_twins(response: &mut ServiceResponse) {
+    if !response.headers().contains_key(SET_COOKIE) {
+        return;
+    }
+    let request = response.request().clone();
+    let Some(state) = request.app_data::<web::Data<State>>() else {
+        return;
+    };
+    let leftovers = Leftovers {
+        host: state.origins.host.as_deref(),
+        new_session: response.response().extensions().contains::<NewSession>(),
+    };
+    let cookies = state.auth.cookies();
+    cookies.remove_twins(&request, response.headers_mut(), leftovers);
+}
+
+/// The origins whose pages may use a person's browser to send something here, and the server's own host name.
 pub(crate) struct Origins {
     /// The one that `PUBLIC_URL` names.
     public: Option<String>,
+    /// The host in `PUBLIC_URL`.
+    host: Option<String>,
+    /// Whether `PUBLIC_URL` was set, so that browsers must not come by another name.
+    only_host: bool,
     /// `SERVER_CORS_ORIGINS`
     listed: Vec<String>,
 }
@@ -63,6 +117,8 @@ impl Origins {
         let public = settings.public_url.as_ref();
         Self {
             public: public.and_then(serialized_origin),
+            host: public.and_then(Url::host_str).map(str::to_owned),
+            only_host: settings.public_url_set,
             listed: settings.cors_origins.clone(),
         }
     }
@@ -93,6 +149,7 @@ pub(super) fn refuse_cross_site(
     origins: &Origins,
     trust: Trust,
 ) -> Result<(), Rejection> {
+    refuse_wrong_host(request, origins, trust)?;
     let headers = request.headers();
     let origin = text(headers, &ORIGIN);
     let trusted = match text(headers, &SEC_FETCH_SITE) {
@@ -117,16 +174,133 @@ pub(super) fn foreign_origin<'a>(request: &'a HttpRequest, origins: &Origins) ->
     (!is_trusted(origin, request, origins, Trust::Own)).then_some(origin)
 }
 
-/// Refuses what a browser fetches before anyone has clicked it.
-pub(super) fn refuse_prefetch(request: &HttpRequest) -> Result<(), Rejection> {
-    match text(request.headers(), &SEC_PURPOSE) {
-        Some(purpose) if purpose.contains("prefetch") => Err(Rejection::new(
-            StatusCode::FORBIDDEN,
+/// Rejects requests of browsers whose `Host` is not the server's. In DNS rebinding, an attacker's page makes its own name
+/// resolve to this server, and browsers then take the two for one origin.
+///
+/// IP addresses and loopback names cannot be rebound, so they pass. If the page's origin is trusted, a proxy has changed
+/// `Host`. Requests without any header that is typical of browsers come from programs, which no page controls: every
+/// browser sends `Origin` with an unsafe request (Fetch section 3.2).
+fn refuse_wrong_host(
+    request: &HttpRequest,
+    origins: &Origins,
+    trust: Trust,
+) -> Result<(), Rejection> {
+    let is_ours = || match host(request).map(parse_host) {
+        Some(Some(Host::Domain(name))) => {
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            Some(name) == origins.host.as_deref() || is_loopback_host(&Host::Domain(name))
+        }
+        Some(named) => named.is_some(),
+        // Only HTTP/1.0 allows this, and no browser speaks it.
+        None => true,
+    };
+    if !origins.only_host || is_ours() || !is_by_browser(request) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let page = text(headers, &ORIGIN).or_else(|| text(headers, &REFERER));
+    let page = page.and_then(|page| Url::parse(page).ok());
+    let is_trusted =
+        |page: Url| serialized_origin(&page).is_some_and(|origin| origins.has(&origin, trust));
+    let by_proxy = || {
+        let state = request.app_data::<web::Data<State>>();
+        state.is_some_and(|state| state.auth.policy().trusted_proxies.handed_on(request))
+    };
+    if page.is_some_and(is_trusted) || by_proxy() {
+        return Ok(());
+    }
+    Err(wrong_host(origins).caused_by(Sender::of(request)))
+}
+
+fn wrong_host(origins: &Origins) -> Rejection {
+    let public = origins.public.as_deref().unwrap_or_default();
+    Rejection::new(
+        StatusCode::FORBIDDEN,
+        "wrong_host",
+        "This server has another name",
+    )
+    .hint(format!(
+        "Use {public}, which is PUBLIC_URL, or set PUBLIC_URL to the address that browsers use. A proxy that changes Host \
+         belongs in SERVER_TRUSTED_PROXIES."
+    ))
+}
+
+/// Parses the host of an authority, in lower case. None if it is malformed.
+fn parse_host(authority: &str) -> Option<Host<String>> {
+    let authority: Authority = authority.parse().ok()?;
+    Host::parse(authority.host()).ok()
+}
+
+/// Whether a request has a header that browsers send and programs usually do not.
+fn is_by_browser(request: &HttpRequest) -> bool {
+    let signs = [
+        ORIGIN,
+        REFERER,
+        SEC_FETCH_SITE,
+        SEC_FETCH_MODE,
+        SEC_FETCH_DEST,
+    ];
+    signs
+        .iter()
+        .any(|name| request.headers().contains_key(name))
+        || wants_html(request)
+}
+
+/// Rejects a GET by which nobody visits the address: prefetches, and what a page loads or its scripts fetch. Programs that
+/// send no such header pass.
+pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejection> {
+    let headers = request.headers();
+    let in_advance = |name| text(headers, &name).is_some_and(is_in_advance);
+    if PURPOSES.into_iter().any(in_advance) || ROUTERS.iter().any(|name| headers.contains_key(name))
+    {
+        return Err(link_required(
             "prefetch_refused",
             "This is not fetched in advance",
-        )),
-        _ => Ok(()),
+        ));
     }
+    let [site, mode, dest] =
+        [SEC_FETCH_SITE, SEC_FETCH_MODE, SEC_FETCH_DEST].map(|name| text(headers, &name));
+    let is_a_visit = match (site, mode, dest) {
+        (None, None, None) => !prefers_parts_of_pages(request),
+        // Chrome sends the destination since version 80.
+        (_, mode, dest) => mode == Some("navigate") && matches!(dest, None | Some("document")),
+    };
+    if is_a_visit {
+        return Ok(());
+    }
+    Err(link_required(
+        "link_required",
+        "By GET only a link logs out",
+    ))
+}
+
+fn is_in_advance(purpose: &str) -> bool {
+    ["prefetch", "prerender", "preview"]
+        .iter()
+        .any(|word| purpose.to_ascii_lowercase().contains(word))
+}
+
+fn link_required(code: &'static str, msg: &'static str) -> Rejection {
+    Rejection::new(StatusCode::FORBIDDEN, code, msg)
+        .hint("Scripts log out by POST /logout, with the CSRF value in the header.")
+}
+
+/// Whether `Accept` prefers images, media, fonts or styles, as browsers without Fetch Metadata send it for what a page
+/// loads. Of several types with the same weight the first is the preferred one.
+fn prefers_parts_of_pages(request: &HttpRequest) -> bool {
+    let accept = text(request.headers(), &ACCEPT).unwrap_or_default();
+    let weighted = accept.split(',').map(|range| {
+        let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let mut parameters = parameters.split(';').map(str::trim);
+        // RFC 9110 section 12.4.2: the weight is 1 by default.
+        let weight = parameters.find_map(|one| one.strip_prefix("q=")?.trim().parse::<f32>().ok());
+        (kind.trim().to_ascii_lowercase(), weight.unwrap_or(1.0))
+    });
+    let best = weighted.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.is_some_and(|(kind, _)| {
+        let parts = ["image/", "video/", "audio/", "font/", "text/css"];
+        parts.iter().any(|part| kind.starts_with(part))
+    })
 }
 
 /// Trusted is also the address by which this very request came.

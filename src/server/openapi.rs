@@ -182,6 +182,7 @@ fn complete(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
         }
     }
     operation.security = Some(requirements);
+    let invalid = auth.policy().invalid_token_status;
     let may_happen = [
         (
             "400",
@@ -193,7 +194,11 @@ fn complete(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
         ("408", "The body did not come.", has_body),
         ("413", "The body is too large.", has_body),
         ("415", "The body is of another type.", has_body),
-        ("422", "A token that is none.", !is_open),
+        (
+            invalid.as_str(),
+            "A malformed, forged or misplaced token.",
+            !is_open,
+        ),
         (
             "429",
             "Too many attempts; try again after a while.",

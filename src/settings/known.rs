@@ -74,7 +74,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "PUBLIC_URL",
         "SERVER_BIND, on loopback",
-        "The address browsers use; decides on Secure cookies.",
+        "The address browsers use; decides on Secure cookies, and pages that come by another name may change nothing.",
     ),
     known(
         "DATABASE_URL",
@@ -224,6 +224,11 @@ pub const KNOWN: &[Known] = &[
         "JWT_ACCEPT_FOREIGN",
         "false",
         "Takes access tokens without a session too, as a Flask app under the same secret makes them; they cannot be ended.",
+    ),
+    known(
+        "JWT_INVALID_TOKEN_STATUS",
+        "422",
+        "The status for a malformed, forged or misplaced token: 422, as Flask-JWT-Extended's, or 401, so that clients need one rule.",
     ),
     known("JWT_ENCODE_NBF", "true", "Whether tokens carry nbf."),
     known(

@@ -20,7 +20,7 @@ use std::time::Duration;
 use url::Url;
 
 pub(crate) use self::checks::DEVICE_COOKIE;
-pub(crate) use self::edge::{is_loopback, serialized_origin};
+pub(crate) use self::edge::{is_loopback, is_loopback_host, serialized_origin};
 pub use self::keys::KeySource;
 pub use self::known::{KNOWN, Known};
 use self::sources::Found;
@@ -52,6 +52,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// `PUBLIC_URL`, or what `SERVER_BIND` says of it.
     pub public_url: Option<Url>,
+    /// Whether `PUBLIC_URL` was set and not derived. Browsers must then use its host name.
+    pub public_url_set: bool,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
     /// `DATABASE_POOL`, `DATABASE_WAIT`
@@ -138,6 +140,7 @@ impl Settings {
             tls,
             cors_origins: edge::cors_origins(&mut reader),
             public_url,
+            public_url_set: reader.text("PUBLIC_URL").is_some(),
             database: policies::database(&mut reader),
             store: policies::store(&mut reader),
             registration: policies::registration(&mut reader),

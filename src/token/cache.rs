@@ -149,7 +149,8 @@ mod tests {
         let second = tokens.decode_access(&token, NOW).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         let early = tokens.decode_access(&token, NOW - Duration::from_secs(1));
-        assert_eq!(early, Err(TokenError::NotYetValid("iat")));
+        let wait = Duration::from_secs(1);
+        assert_eq!(early, Err(TokenError::NotYetValid { claim: "iat", wait }));
         let end = NOW + Duration::from_secs(3600);
         assert_eq!(tokens.decode_access(&token, end), Err(TokenError::Expired));
     }

@@ -1,6 +1,7 @@
 //! Why a token is not believed, and why one could not be made.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -54,8 +55,13 @@ pub enum TokenError {
     #[error("Token has expired")]
     Expired,
     /// Before `nbf` or `iat`.
-    #[error("The token is not yet valid ({0})")]
-    NotYetValid(&'static str),
+    #[error("The token is not yet valid ({claim})")]
+    NotYetValid {
+        /// The claim: `iat` or `nbf`.
+        claim: &'static str,
+        /// Time until the token is valid, leeway included. In whole seconds.
+        wait: Duration,
+    },
     /// A time that is no number.
     #[error("{0} must be an integer.")]
     NotAnInteger(&'static str),

@@ -225,10 +225,13 @@ fn check_begun(
     begin: Option<Timestamp>,
     (now, leeway): (Timestamp, Duration),
 ) -> Result<(), TokenError> {
-    if begin.is_some_and(|begin| begin > now + leeway) {
-        return Err(TokenError::NotYetValid(name));
+    match begin {
+        Some(begin) if begin > now + leeway => Err(TokenError::NotYetValid {
+            claim: name,
+            wait: begin.since(now + leeway),
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check_not_over(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use thiserror::Error;
 
@@ -68,6 +69,10 @@ pub struct WebPolicy {
     pub accept_foreign: bool,
     /// The proxies whose word is taken for where a request came from (none).
     pub trusted_proxies: TrustedProxies,
+    /// Status for malformed, forged and misplaced tokens, which are
+    /// [`RejectionKind::InvalidToken`](super::RejectionKind::InvalidToken). Default: 422, as in Flask-JWT-Extended
+    /// (`JWT_INVALID_TOKEN_STATUS`). With 401, clients need only one rule for refused tokens.
+    pub invalid_token_status: StatusCode,
 }
 
 impl Default for WebPolicy {
@@ -84,6 +89,7 @@ impl Default for WebPolicy {
             reissue_within: Duration::from_secs(30 * 60),
             accept_foreign: false,
             trusted_proxies: TrustedProxies::default(),
+            invalid_token_status: StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }

@@ -70,6 +70,12 @@ pub struct CookiePolicy {
     /// The CSRF values travel in cookies that scripts can read (`JWT_CSRF_IN_COOKIES`, yes). If not, the app has to hand out
     /// [`Issued::csrf`] itself.
     pub csrf: bool,
+    /// Whether, of several cookies of one name, the first that verifies counts; where a CSRF value is needed, it must be
+    /// that token's. At most four are tried. If false, only the first cookie counts, even if it is stale.
+    ///
+    /// Browsers send several after the domain or a path was changed. Default: true. Under
+    /// [`JwtSettings`](crate::config::JwtSettings): false, as in Flask-JWT-Extended.
+    pub first_that_verifies: bool,
 }
 
 impl Default for CookiePolicy {
@@ -87,14 +93,18 @@ impl Default for CookiePolicy {
             secure: true,
             same_site: Some(SameSite::Lax),
             csrf: true,
+            first_that_verifies: true,
         }
     }
 }
 
-/// A cookie's place among the four.
+/// One of the four cookies. Browsers identify a cookie by name, domain and path (RFC 6265 section 5.3).
+#[derive(Clone, Copy)]
 struct Shape<'a> {
     name: &'a str,
     path: &'a str,
+    /// None for a cookie of the host alone.
+    domain: Option<&'a str>,
     /// Tokens are hidden from scripts; CSRF values are there to be read.
     http_only: bool,
 }
@@ -199,6 +209,7 @@ impl CookiePolicy {
         let shape = Shape {
             name: &name,
             path: "/",
+            domain: self.domain.as_deref(),
             http_only: true,
         };
         append(headers, &self.cookie(&shape, value, &Keep::For(lifetime)));
@@ -206,7 +217,9 @@ impl CookiePolicy {
 
     /// Returns the values of all cookies that [`CookiePolicy::set_own`] could have set under that name.
     pub(crate) fn read_own<'a>(&self, request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
-        all(request, &self.own_name(name))
+        let name = self.own_name(name);
+        let values = values(request, &name);
+        values.map(String::from_utf8_lossy).collect()
     }
 
     fn own_name(&self, name: &str) -> String {
@@ -247,29 +260,19 @@ impl CookiePolicy {
     /// assert!(policy.touched_by(&headers));
     /// ```
     pub fn touched_by(&self, headers: &HeaderMap) -> bool {
-        let ours = [self.access_name.as_bytes(), self.refresh_name.as_bytes()];
-        headers.get_all(SET_COOKIE).any(|value| {
-            let name = value
-                .as_bytes()
-                .split(|byte| *byte == b'=')
-                .next()
-                .unwrap_or_default();
-            ours.contains(&name)
-        })
+        sets(headers, &self.access_name) || sets(headers, &self.refresh_name)
     }
 
     fn token_shape(&self, kind: TokenKind) -> Shape<'_> {
-        match kind {
-            TokenKind::Access => Shape {
-                name: &self.access_name,
-                path: &self.access_path,
-                http_only: true,
-            },
-            TokenKind::Refresh => Shape {
-                name: &self.refresh_name,
-                path: &self.refresh_path,
-                http_only: true,
-            },
+        let (name, path) = match kind {
+            TokenKind::Access => (&self.access_name, &self.access_path),
+            TokenKind::Refresh => (&self.refresh_name, &self.refresh_path),
+        };
+        Shape {
+            name,
+            path,
+            domain: self.domain.as_deref(),
+            http_only: true,
         }
     }
 
@@ -281,6 +284,7 @@ impl CookiePolicy {
         Shape {
             name,
             path,
+            domain: self.domain.as_deref(),
             http_only: false,
         }
     }
@@ -292,7 +296,7 @@ impl CookiePolicy {
         cookie.set_http_only(shape.http_only);
         cookie.set_secure(self.secure);
         cookie.set_same_site(self.same_site);
-        if let Some(domain) = self.domain.as_deref() {
+        if let Some(domain) = shape.domain {
             cookie.set_domain(domain);
         }
         match keep {
@@ -318,37 +322,183 @@ fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
     headers.append(SET_COOKIE, value);
 }
 
-/// The value of the first cookie of exactly that name. Of several the first counts: never is each tried until one
-/// fits, which would let a tossed cookie in.
-pub(super) fn read<'a>(request: &'a HttpRequest, name: &str) -> Option<Cow<'a, str>> {
-    let mut headers = request.headers().get_all(COOKIE);
-    let value = headers.find_map(|header| find(header.as_bytes(), name.as_bytes()))?;
-    // Nearly always it is text, which is told faster than where it is none.
-    Some(str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed))
+/// Whether a response sets or removes a cookie of that name.
+fn sets(headers: &HeaderMap, name: &str) -> bool {
+    let name_of = |value: &HeaderValue| {
+        let end = memchr(b'=', value.as_bytes())?;
+        (value.as_bytes().get(..end)? == name.as_bytes()).then_some(())
+    };
+    headers
+        .get_all(SET_COOKIE)
+        .any(|value| name_of(value).is_some())
 }
 
-/// The values of all cookies of exactly that name, in the order in which they came.
-fn all<'a>(request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
+/// Maximum number of cookies of one name that are tried. Bounds the signatures that a request can cost, since other hosts of
+/// the domain can set cookies too.
+const CANDIDATES: usize = 4;
+
+impl CookiePolicy {
+    /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the request: longer paths
+    /// first, then older cookies (RFC 6265 section 5.4).
+    pub(super) fn presented<'a>(
+        &self,
+        request: &'a HttpRequest,
+        kind: TokenKind,
+    ) -> impl Iterator<Item = Cow<'a, str>> {
+        let most = if self.first_that_verifies {
+            CANDIDATES
+        } else {
+            1
+        };
+        let values = values(request, self.token_name(kind)).take(most);
+        // Emptiness is checked last: an empty first cookie still counts as the first.
+        values.filter(|value| !value.is_empty()).map(|value| {
+            // Checked first because it is nearly always valid UTF-8.
+            str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
+        })
+    }
+}
+
+/// Returns the values of all cookies of exactly that name.
+fn values<'a, 'n>(
+    request: &'a HttpRequest,
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
     let headers = request.headers().get_all(COOKIE);
-    let pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-    let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
-    values.map(String::from_utf8_lossy).collect()
+    let pairs = headers.flat_map(|header| Pairs(Some(header.as_bytes())));
+    pairs.filter_map(move |pair| value_of(pair, name.as_bytes()))
 }
 
-fn find<'a>(mut pairs: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    loop {
+/// Iterator over the `name=value` pairs of a `Cookie` header.
+struct Pairs<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let pairs = self.0?;
         let end = memchr(b';', pairs).unwrap_or(pairs.len());
         let (pair, rest) = pairs.split_at_checked(end)?;
-        if let Some(value) = value_of(pair, name) {
-            return Some(value);
-        }
-        pairs = rest.get(1..)?;
+        self.0 = rest.get(1..);
+        Some(pair)
     }
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
     (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
+}
+
+/// Where cookies of earlier settings may be left in a browser.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leftovers<'a> {
+    /// The server's host name, whose parent domains may hold cookies. Never taken from the request, because it appears in
+    /// the response.
+    pub(crate) host: Option<&'a str>,
+    /// Whether the response is the answer to a login. The cookie that came with the request may then belong to another
+    /// user, in a place where the new one does not replace it.
+    pub(crate) new_session: bool,
+}
+
+#[cfg(feature = "server")]
+impl CookiePolicy {
+    /// Expires the twins of the cookies that a response sets or removes: cookies of the same name with another domain or
+    /// path.
+    ///
+    /// A request does not say which domain and path its cookies have. So twins are expired only
+    ///
+    /// - if the request has several cookies of one name, or one that our path does not account for;
+    /// - at a login, in the domains of the host;
+    /// - where a domain is configured, for the host alone.
+    ///
+    /// There is one removal for each place where a change of a single setting can have left a twin.
+    pub(crate) fn remove_twins(
+        &self,
+        request: &HttpRequest,
+        headers: &mut HeaderMap,
+        leftovers: Leftovers<'_>,
+    ) {
+        let mut removals = HeaderMap::new();
+        for kind in [TokenKind::Access, TokenKind::Refresh] {
+            for shape in [self.token_shape(kind), self.csrf_shape(kind)] {
+                if sets(headers, shape.name) {
+                    for twin in twins(&shape, request, leftovers) {
+                        append(&mut removals, &self.cookie(&twin, "", &Keep::Remove));
+                    }
+                }
+            }
+        }
+        if removals.is_empty() {
+            return;
+        }
+        // Removals go first, for simple clients that identify cookies by name alone.
+        let own = headers.remove(SET_COOKIE);
+        for value in removals.get_all(SET_COOKIE).cloned().chain(own) {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+fn twins<'a>(
+    shape: &Shape<'a>,
+    request: &'a HttpRequest,
+    Leftovers { host, new_session }: Leftovers<'a>,
+) -> Vec<Shape<'a>> {
+    let presented = values(request, shape.name).take(2).count();
+    // RFC 6265bis section 4.1.3.2: such a cookie has no domain and the path `/`, so it has no twins.
+    let prefix = shape.name.get(.."__Host-".len());
+    if presented == 0 || prefix.is_some_and(|start| start.eq_ignore_ascii_case("__Host-")) {
+        return Vec::new();
+    }
+    // If our path does not cover the request, the cookie that came has another path.
+    let comes = paths(request.uri().path()).any(|path| path == shape.path);
+    let several = presented > 1 || !comes;
+    let parents = host.filter(|_| several || new_session).map(domains);
+    let parents = parents.into_iter().flatten().map(Some);
+    let elsewhere = [None].into_iter().chain(parents);
+    let of_domains = elsewhere
+        .filter(|domain| *domain != shape.domain)
+        .map(|domain| Shape { domain, ..*shape });
+    let above = several.then(|| paths(request.uri().path()));
+    let of_paths = above
+        .into_iter()
+        .flatten()
+        .filter(|path| *path != shape.path)
+        .map(|path| Shape { path, ..*shape });
+    of_domains.chain(of_paths).collect()
+}
+
+/// Maximum number of domains, and of paths, to expire twins in. Keeps the response headers below the limits of proxies.
+#[cfg(feature = "server")]
+const PLACES: usize = 4;
+
+/// Returns the domains that a host belongs to, beginning with its own name. An IP address belongs to none.
+#[cfg(feature = "server")]
+fn domains(host: &str) -> impl Iterator<Item = &str> {
+    let name = Some(host).filter(|host| {
+        let last = host.rsplit('.').next().unwrap_or_default();
+        !host.contains(':') && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+    });
+    std::iter::successors(name, |name| Some(name.split_once('.')?.1))
+        .take_while(|name| name.contains('.'))
+        .take(PLACES)
+}
+
+/// Returns the cookie paths that cover a request to `path` (RFC 6265 section 5.1.4), if they need no quoting.
+#[cfg(feature = "server")]
+fn paths(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').skip(1).map(|(end, _)| end);
+    let whole = Some(path.len()).filter(|end| *end > 1);
+    let ends = [1].into_iter().chain(ends).chain(whole);
+    let clean = |path: &&str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+        path.starts_with('/') && path.bytes().all(plain)
+    };
+    ends.filter_map(move |end| path.get(..end))
+        .filter(clean)
+        .take(PLACES)
 }
 
 /// Blanks and tabs only: RFC 9110's optional white space, not Unicode's.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
@@ -18,7 +19,7 @@ use super::location::Location;
 use super::rejection::Rejection;
 use super::verify::{Guard, Verified};
 use super::verifying::Verifying;
-use crate::token::Claims;
+use crate::token::{Claims, Decoded};
 
 fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
     match Auth::of(request) {
@@ -175,6 +176,13 @@ extractor! {
     /// # }
     /// ```
     Refresh
+}
+
+impl Refresh {
+    /// Returns the verified refresh tokens of other sessions that came in cookies of the same name.
+    pub(super) fn others(&self) -> &[Arc<Decoded>] {
+        &self.0.others
+    }
 }
 
 extractor! {

@@ -5,7 +5,6 @@ use thiserror::Error;
 
 use super::auth::Auth;
 use super::body::Body;
-use super::cookies;
 use super::extract::Refresh;
 use super::location::{self, Location};
 use super::rejection::Rejection;
@@ -67,8 +66,8 @@ impl Auth {
         recorded.await.map_err(|rejection| self.dress(rejection))
     }
 
-    /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. A rejection leaves the browser's
-    /// cookies as they are.
+    /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. If several came in cookies of one
+    /// name, the first whose session is live counts. A rejection leaves the browser's cookies as they are.
     ///
     /// ```
     /// # use actix_web::{FromRequest, test::TestRequest};
@@ -107,8 +106,19 @@ impl Auth {
     /// (the session was ended, since a copy of its token is about) or `refresh_superseded`. A 503 if the store failed; a
     /// 500 if the tokens could not be signed or there is no record of sessions.
     pub async fn refresh(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
-        let pair = self.rotate(token.claims(), act).await;
+        let pair = self.rotate_one(token, act).await;
         pair.map_err(|rejection| self.dress(rejection))
+    }
+
+    /// Tries the tokens of all cookies of that name, since only the record knows whose session is live.
+    async fn rotate_one(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
+        let mut pair = self.rotate(token.claims(), act).await;
+        for other in token.others() {
+            let Err(refusal) = pair else { break };
+            let next = self.rotate(&other.claims, act).await;
+            pair = next.map_err(|next| refusal.or_closer(next));
+        }
+        pair
     }
 
     async fn rotate(&self, claims: &Claims, act: &Act) -> Result<Pair, Rejection> {
@@ -251,56 +261,86 @@ impl Auth {
     ///
     /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
     pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
-        let mut sessions = Vec::new();
-        let mut refusal = None;
+        let mut by_cookie = CookieSessions::default();
+        let mut by_header = false;
         for kind in [TokenKind::Access, TokenKind::Refresh] {
-            match self.session_to_end(request, kind) {
-                Ok(sid) => sessions.extend(sid),
-                Err(rejection) => refusal = Some(rejection),
-            }
+            by_header |= !self.note_cookies(request, kind, &mut by_cookie);
         }
+        let mut sessions = match by_cookie.refusal {
+            Some(_) if !by_cookie.proven => Vec::new(),
+            _ => by_cookie.sessions,
+        };
+        if by_header {
+            sessions.extend(self.session_in_header(request));
+        }
+        sessions.sort_unstable();
         sessions.dedup();
-        match refusal {
+        match by_cookie.refusal {
             Some(rejection) if sessions.is_empty() => Err(self.dress(rejection)),
             _ => Ok(sessions),
         }
     }
 
-    /// What is no token of ours ends nothing and hinders nothing: its cookie is removed like any other.
-    fn session_to_end(
+    /// Collects the sessions that cookies of that kind name. Returns false if none of the cookies is a token of ours. Other
+    /// cookies end nothing and hinder nothing; they are removed all the same.
+    fn note_cookies(
         &self,
         request: &HttpRequest,
         kind: TokenKind,
-    ) -> Result<Option<String>, Rejection> {
-        let verify = |token: &str| {
-            self.tokens()
-                .verify(token, self.now(), Expiry::Ignored)
-                .ok()
-        };
-        let cookie = cookies::read(request, self.cookies().token_name(kind));
-        if let Some(claims) = cookie
-            .as_deref()
-            .filter(|_| self.looks_in(Location::Cookies))
-            .and_then(verify)
-        {
+        noted: &mut CookieSessions,
+    ) -> bool {
+        if !self.looks_in(Location::Cookies) {
+            return false;
+        }
+        let mut ours = false;
+        for token in self.cookies().presented(request, kind) {
+            let Some(claims) = self.verify_at_any_time(&token) else {
+                continue;
+            };
+            ours = true;
             // What has ended already, anyone may forget.
             let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
             if self.sessions().is_some_and(ended) {
-                return Ok(None);
+                continue;
             }
-            let csrf = &self.policy().csrf;
-            if let Some(csrf) = csrf.demand(request, kind, self.cookies(), &Body::Unread)? {
-                csrf.met_by(&claims)?;
+            match self.check_sender(request, kind, &claims) {
+                Ok(()) => noted.proven = true,
+                Err(rejection) => noted.refusal = Some(rejection),
             }
-            return Ok(claims.sid);
+            noted.sessions.extend(claims.sid);
         }
-        let header = self
-            .looks_in(Location::Headers)
-            .then(|| location::in_header(request, &self.policy().header));
-        Ok(header
-            .flatten()
-            .as_deref()
-            .and_then(verify)
-            .and_then(|claims| claims.sid))
+        ours
     }
+
+    fn check_sender(
+        &self,
+        request: &HttpRequest,
+        kind: TokenKind,
+        claims: &Claims,
+    ) -> Result<(), Rejection> {
+        let csrf = &self.policy().csrf;
+        let demand = csrf.demand(request, kind, self.cookies(), &Body::Unread)?;
+        demand.map_or(Ok(()), |demand| demand.met_by(claims))
+    }
+
+    fn session_in_header(&self, request: &HttpRequest) -> Option<String> {
+        let looked = self.looks_in(Location::Headers);
+        let token = location::in_header(request, &self.policy().header).filter(|_| looked)?;
+        self.verify_at_any_time(&token)?.sid
+    }
+
+    fn verify_at_any_time(&self, token: &str) -> Option<Claims> {
+        let claims = self.tokens().verify(token, self.now(), Expiry::Ignored);
+        claims.ok()
+    }
+}
+
+/// The sessions named by the cookies of a logout request.
+#[derive(Default)]
+struct CookieSessions {
+    sessions: Vec<String>,
+    /// Whether the request has the CSRF value of one of them, or needs none. It then comes from a page that reads this
+    /// browser's cookies, and may end all sessions that this browser has here.
+    proven: bool,
+    refusal: Option<Rejection>,
 }

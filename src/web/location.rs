@@ -1,6 +1,7 @@
 //! Locations: where a request carries its token, and in which order they are looked at.
 //!
-//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none.
+//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none. Only
+//! cookies can hold several tokens, which are then tried in turn.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +12,6 @@ use serde_json::Value;
 
 use super::auth::WebPolicy;
 use super::body::{Body, is_json, pair};
-use super::cookies;
 use super::csrf::Demand;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
@@ -93,6 +93,7 @@ impl fmt::Display for Location {
 ///     name: HeaderName::from_static("x-token"),
 ///     title: "X-Token".to_owned(),
 ///     scheme: String::new(),
+///     ..HeaderPolicy::default()
 /// };
 /// let auth = Auth::builder(tokens).policy(WebPolicy { header, ..WebPolicy::default() }).build();
 /// let issued = auth.access_token("ada").sign()?;
@@ -107,9 +108,11 @@ pub struct HeaderPolicy {
     pub name: HeaderName,
     /// The name as messages print it (Authorization).
     pub title: String,
-    /// The word before the token (`JWT_HEADER_TYPE`, Bearer), compared exactly, as Flask-JWT-Extended does; empty for a bare
-    /// token.
+    /// The word before the token (`JWT_HEADER_TYPE`, Bearer); empty for a bare token.
     pub scheme: String,
+    /// Whether the scheme is case-insensitive (RFC 9110 section 11.1). Default: true. Under
+    /// [`JwtSettings`](crate::config::JwtSettings): false, as in Flask-JWT-Extended.
+    pub any_case: bool,
 }
 
 impl Default for HeaderPolicy {
@@ -118,6 +121,7 @@ impl Default for HeaderPolicy {
             name: AUTHORIZATION,
             title: "Authorization".to_owned(),
             scheme: "Bearer".to_owned(),
+            any_case: true,
         }
     }
 }
@@ -202,6 +206,8 @@ impl Default for JsonPolicy {
 /// A token, where it was, and what has to be proved beside it.
 pub(super) struct Found<'a> {
     pub(super) token: Cow<'a, str>,
+    /// Tokens to try if that one does not verify, from other cookies of the same name.
+    pub(super) others: Vec<Cow<'a, str>>,
     pub(super) location: Location,
     csrf: Option<Demand<'a>>,
 }
@@ -210,6 +216,7 @@ impl Found<'_> {
     fn plain(token: String, location: Location) -> Self {
         Self {
             token: Cow::Owned(token),
+            others: Vec::new(),
             location,
             csrf: None,
         }
@@ -257,13 +264,15 @@ fn in_cookies<'a>(
     kind: TokenKind,
     body: &Body,
 ) -> Result<Search<'a>, Rejection> {
-    let name = policy.cookies.token_name(kind);
-    let Some(token) = cookies::read(request, name).filter(|token| !token.is_empty()) else {
+    let mut tokens = policy.cookies.presented(request, kind);
+    let Some(token) = tokens.next() else {
+        let name = policy.cookies.token_name(kind);
         return Ok(Err(format!("Missing cookie \"{name}\"")));
     };
     let csrf = policy.csrf.demand(request, kind, &policy.cookies, body)?;
     Ok(Ok(Found {
         token,
+        others: tokens.collect(),
         location: Location::Cookies,
         csrf,
     }))
@@ -284,7 +293,7 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
     };
     let credentials: Vec<Vec<&str>> = match scheme {
         "" => vec![value.split_whitespace().collect()],
-        _ => of_scheme(value, scheme),
+        _ => of_scheme(value, policy),
     };
     let [words] = credentials.as_slice() else {
         return Ok(Err(format!(
@@ -345,10 +354,14 @@ pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<
 }
 
 /// The words behind the scheme, for each credential of that scheme.
-fn of_scheme<'v>(value: &'v str, scheme: &str) -> Vec<Vec<&'v str>> {
+fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
+    let is_scheme = |word: &str| match policy.any_case {
+        true => word.eq_ignore_ascii_case(&policy.scheme),
+        false => word == policy.scheme,
+    };
     let behind_scheme = |credential: &'v str| {
         let mut words = credential.split_whitespace();
-        (words.next() == Some(scheme)).then(|| words.collect())
+        words.next().is_some_and(is_scheme).then(|| words.collect())
     };
     value.split(',').filter_map(behind_scheme).collect()
 }

@@ -73,6 +73,8 @@ mod verifying;
 
 pub use self::auth::{Auth, WebPolicy};
 pub use self::builder::AuthBuilder;
+#[cfg(feature = "server")]
+pub(crate) use self::cookies::Leftovers;
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::csrf::CsrfPolicy;
 pub use self::device::{Acting, device};

@@ -98,6 +98,12 @@ impl TrustedProxies {
         self.networks.is_empty() && !self.unix_sockets
     }
 
+    /// Whether the request's peer is one of them.
+    #[cfg(feature = "server")]
+    pub(crate) fn handed_on(&self, request: &HttpRequest) -> bool {
+        self.trusts(request.peer_addr().map(|peer| peer.ip().to_canonical()))
+    }
+
     fn trusts(&self, peer: Option<IpAddr>) -> bool {
         match peer {
             None => self.unix_sockets,

@@ -1,6 +1,9 @@
 //! Reasons: what each thing that can be wrong with a token or a session is answered with. Statuses and texts are
 //! Flask-JWT-Extended's where it has one.
 
+use std::time::Duration;
+
+use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
@@ -123,11 +126,36 @@ impl Rejection {
         .hint("A newer refresh token exists. Use that one, or log in again.")
     }
 
+    /// Returns, of two rejections of one request, that of the token which came closer to being accepted: it tells the client
+    /// what to do. Server errors take precedence, since nobody may be logged out by them.
+    #[must_use]
+    pub(super) fn or_closer(self, other: Self) -> Self {
+        if other.closeness() > self.closeness() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn closeness(&self) -> u8 {
+        match self.code() {
+            "token_expired" | "refresh_token_expired" | "session_expired" => 1,
+            "token_revoked" | "session_revoked" | "user_disabled" => 2,
+            "refresh_token_reused" => 3,
+            // The browser may hold the newer token already, so its cookies must stay.
+            "refresh_superseded" | "fresh_token_required" | "csrf_mismatch" => 4,
+            _ if self.status_code().is_server_error() => 5,
+            _ => 0,
+        }
+    }
+
     fn of_error(error: &TokenError) -> Self {
         let (status, code) = match error {
             TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
             TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
-            TokenError::NotYetValid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid"),
+            TokenError::NotYetValid { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid")
+            }
             TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
             }
@@ -136,6 +164,10 @@ impl Rejection {
         Self::new(status, code, error.to_string())
     }
 }
+
+/// Longest `Retry-After` for a token that is not yet valid: the maximum of `JWT_DECODE_LEEWAY`. Clocks that differ by more
+/// need to be set.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl From<TokenError> for Rejection {
     fn from(error: TokenError) -> Self {
@@ -149,6 +181,12 @@ impl From<TokenError> for Rejection {
             }
             TokenError::NotARefreshToken => {
                 rejection.hint("Send the refresh token here, not the access token.")
+            }
+            TokenError::NotYetValid { wait, .. } => rejection
+                .hint("Wait for the seconds in Retry-After and send the same request again: the clock of the server that made this token is ahead.")
+                .retry_after(wait.clamp(Duration::from_secs(1), LONGEST_WAIT)),
+            TokenError::BadSignature | TokenError::KeyNotFound => {
+                rejection.hint("No key of this server verifies this token; log in again.")
             }
             _ => rejection,
         }

@@ -11,7 +11,6 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use thiserror::Error as ThisError;
 
 use super::auth::Auth;
-use super::cookies;
 use super::device::act;
 use super::flow::warn_of_a_copy;
 use super::location::Location;
@@ -187,20 +186,20 @@ async fn companion(
     request: &HttpRequest,
     access: &Verified,
 ) -> Result<Option<Rc<Verified>>, Rejection> {
-    let name = auth.cookies().token_name(TokenKind::Refresh);
-    let Some(token) = cookies::read(request, name) else {
-        return Ok(None);
-    };
     let now = auth.now();
-    let Ok(decoded) = auth.tokens().decode(&token, now, Expiry::Enforced) else {
+    let presented = auth.cookies().presented(request, TokenKind::Refresh);
+    let own = presented.filter_map(|token| {
+        let decoded = auth.tokens().decode(&token, now, Expiry::Enforced).ok()?;
+        let own = decoded.claims.sid == access.claims.sid;
+        (own && auth.admit(&decoded.claims, Guard::Refresh, now).is_ok()).then_some(decoded)
+    });
+    // An older cookie of the same name is no copy: a client that sends both holds the latest.
+    let Some(decoded) = own.max_by_key(|decoded| decoded.claims.generation) else {
         return Ok(None);
     };
-    let own = decoded.claims.sid == access.claims.sid;
-    if !own || auth.admit(&decoded.claims, Guard::Refresh, now).is_err() {
-        return Ok(None);
-    }
     let refresh = Rc::new(Verified {
         decoded: Arc::new(decoded),
+        others: Vec::new(),
         location: Location::Cookies,
         at: access.at,
     });

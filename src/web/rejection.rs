@@ -207,6 +207,14 @@ impl Rejection {
         self.with_dress(|dress| dress.token = Some(token))
     }
 
+    /// Replaces the status if the rejection is [`RejectionKind::InvalidToken`].
+    pub(super) fn with_invalid_token_status(self, status: StatusCode) -> Self {
+        match self.kind() {
+            RejectionKind::InvalidToken => Self { status, ..self },
+            _ => self,
+        }
+    }
+
     /// In the form that an application's rejections have.
     pub(super) fn dressed(self, message_key: &str, responder: Option<&Responder>) -> Self {
         if message_key == MSG && responder.is_none() {

@@ -15,6 +15,7 @@ use super::rejection::Rejection;
 use super::under_way::UnderWay;
 use super::verifying::Verifying;
 use crate::clock::Timestamp;
+use crate::session::Sessions;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 /// What a route asks of a token.
@@ -100,6 +101,8 @@ impl Guard {
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(super) decoded: Arc<Decoded>,
+    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose session is live.
+    pub(super) others: Vec<Arc<Decoded>>,
     /// Where it came.
     pub location: Location,
     /// When the request's first guard verified it.
@@ -208,26 +211,46 @@ impl Auth {
         self.inquire(request, verified, guard).await
     }
 
-    /// All that has to be waited for: the record of sessions and the loaders, where they have a say.
+    /// Asks the record of sessions and the loaders, where they have a say. Returns the first token that they accept.
     async fn inquire(
         &self,
         request: &HttpRequest,
-        verified: Rc<Verified>,
+        mut verified: Rc<Verified>,
         guard: Guard,
     ) -> Result<Rc<Verified>, Rejection> {
+        if !self.0.loaders.ask() && !self.asks_record(&verified.claims, guard) {
+            return Ok(self.remember(request, verified));
+        }
+        // Decided between here, so that nobody takes one later that was not asked about.
+        let others = std::mem::take(&mut Rc::make_mut(&mut verified).others);
+        let mut asked = self.inquire_about(request, &verified, guard).await;
+        for other in others {
+            let Err(refusal) = asked else { break };
+            Rc::make_mut(&mut verified).decoded = other;
+            let next = self.inquire_about(request, &verified, guard).await;
+            asked = next.map_err(|next| refusal.or_closer(next));
+        }
+        asked.map_err(|rejection| self.dress(rejection))?;
+        Ok(self.remember(request, verified))
+    }
+
+    async fn inquire_about(
+        &self,
+        request: &HttpRequest,
+        verified: &Rc<Verified>,
+        guard: Guard,
+    ) -> Result<(), Rejection> {
         let asked = async {
             if self.asks_record(&verified.claims, guard) {
                 self.check_standing(&verified.claims).await?;
             }
             if self.0.loaders.ask() {
-                self.ask_loaders(request, &verified).await?;
+                self.ask_loaders(request, verified).await?;
             }
             Ok(())
         };
-        asked.await.map_err(|rejection: Rejection| {
-            self.dress(rejection.of_token(Arc::clone(&verified.decoded)))
-        })?;
-        Ok(self.remember(request, verified))
+        let asked: Result<(), Rejection> = asked.await;
+        asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))
     }
 
     /// All that needs no waiting.
@@ -238,37 +261,73 @@ impl Auth {
         body: &Body,
     ) -> Result<Rc<Verified>, Rejection> {
         location::find(request, self.policy(), guard.kind(), body)
-            .and_then(|found| self.believe_found(&found, guard))
+            .and_then(|found| {
+                let now = self.now();
+                let Believed { first, others } = self.believe_found(&found, guard, now)?;
+                Ok(Rc::new(Verified {
+                    decoded: first,
+                    others,
+                    location: found.location,
+                    at: now,
+                }))
+            })
             .map_err(|rejection| self.dress(rejection))
     }
 
-    fn believe_found(&self, found: &Found<'_>, guard: Guard) -> Result<Rc<Verified>, Rejection> {
-        let now = self.now();
-        let decoded = self.decode_found(found, guard, now);
+    /// Returns the first token that verifies, and the others too if the record of sessions or a loader will decide between
+    /// them.
+    fn believe_found(
+        &self,
+        found: &Found<'_>,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<Believed, Rejection> {
+        let all = matches!(guard, Guard::Refresh | Guard::AnyToken) || self.0.loaders.ask();
+        let believe = |token| self.believe_token(token, found, (guard, now));
+        let mut believed = believe(&found.token).map(Believed::new);
+        for token in &found.others {
+            believed = match believed {
+                Ok(believed) if !all => return Ok(believed),
+                Ok(believed) => Ok(believed.and(believe(token))),
+                Err(refusal) => believe(token)
+                    .map(Believed::new)
+                    .map_err(|next| refusal.or_closer(next)),
+            };
+        }
+        let believed = believed?;
+        Ok(match self.sessions() {
+            Some(sessions) if !believed.others.is_empty() => believed.live_first(sessions),
+            _ => believed,
+        })
+    }
+
+    fn believe_token(
+        &self,
+        token: &str,
+        found: &Found<'_>,
+        (guard, now): (Guard, Timestamp),
+    ) -> Result<Arc<Decoded>, Rejection> {
+        let decoded = self.decode_found(token, found, guard, now);
         let decoded = decoded.map_err(|rejection| match guard {
             Guard::Refresh if rejection.code() == "token_expired" => {
                 Rejection::refresh_token_expired()
             }
             _ => rejection,
         })?;
-        let verified = Rc::new(Verified {
-            decoded,
-            location: found.location,
-            at: now,
-        });
-        self.admit(&verified.claims, guard, now)
-            .map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))?;
-        Ok(verified)
+        self.admit(&decoded.claims, guard, now)
+            .map_err(|rejection| rejection.of_token(Arc::clone(&decoded)))?;
+        Ok(decoded)
     }
 
     /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
     fn decode_found(
         &self,
+        token: &str,
         found: &Found<'_>,
         guard: Guard,
         now: Timestamp,
     ) -> Result<Arc<Decoded>, Rejection> {
-        let (tokens, token) = (self.tokens(), &found.token);
+        let tokens = self.tokens();
         let decoded = match guard {
             // The session's row decides on it anyway, so it is verified anew each time.
             Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
@@ -340,11 +399,11 @@ impl Auth {
     }
 
     /// Gives a rejection the form that this application's have.
-    pub(super) fn dress(&self, rejection: Rejection) -> Rejection {
-        rejection.dressed(
-            &self.policy().message_key,
-            self.0.loaders.responder.as_ref(),
-        )
+    pub(crate) fn dress(&self, rejection: Rejection) -> Rejection {
+        let policy = self.policy();
+        rejection
+            .with_invalid_token_status(policy.invalid_token_status)
+            .dressed(&policy.message_key, self.0.loaders.responder.as_ref())
     }
 
     /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.
@@ -382,5 +441,48 @@ impl Auth {
             hand_on.give_back(taken);
             verified
         })
+    }
+}
+
+/// The tokens of a location that verified.
+struct Believed {
+    first: Arc<Decoded>,
+    others: Vec<Arc<Decoded>>,
+}
+
+impl Believed {
+    const fn new(first: Arc<Decoded>) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+
+    /// Adds one more. Of a session's refresh tokens only the latest counts: alone, an older one would look stolen, but a
+    /// client that sends both holds the latest.
+    fn and(mut self, next: Result<Arc<Decoded>, Rejection>) -> Self {
+        let Ok(next) = next else { return self };
+        let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
+        let twin = known.find(|known| {
+            let (known, next) = (&known.claims, &next.claims);
+            known.kind == TokenKind::Refresh && known.sid.is_some() && known.sid == next.sid
+        });
+        match twin {
+            Some(twin) if twin.claims.generation < next.claims.generation => *twin = next,
+            Some(_) => {}
+            None => self.others.push(next),
+        }
+        self
+    }
+
+    /// Moves a token whose session is not known to be revoked to the front, for routes that do not ask the record.
+    fn live_first(mut self, sessions: &Sessions) -> Self {
+        let revoked = |decoded: &Decoded| sessions.revocations().concern_session(&decoded.claims);
+        if revoked(&self.first)
+            && let Some(live) = self.others.iter_mut().find(|other| !revoked(other))
+        {
+            std::mem::swap(&mut self.first, live);
+        }
+        self
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::jwt::{claims, signed};
-use crate::support::{Backend, Browser};
+use crate::support::{Backend, Browser, Request, Response};
 
 fn a_logout_ends_both_tokens_at_once(on: Backend) {
     let app = on.app().with_ada();
@@ -137,11 +137,8 @@ fn a_logout_ends_one_session_and_no_other(on: Backend) {
 fn a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
-    let link = app
-        .get("/logout")
-        .header("Sec-Fetch-Site", "same-origin")
-        .header("Accept", "text/html");
-    let response = browser.send(link);
+    let link = app.get("/logout").header("Accept", "text/html");
+    let response = browser.send(clicked(link, "same-origin"));
     assert_eq!(
         (response.status, response.header("location")),
         (303, Some("/"))
@@ -153,6 +150,14 @@ fn a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again(on: Backend
         json!({ "msg": "Logout Successful" })
     );
     assert!(browser.token_names().is_empty());
+}
+
+/// The headers that browsers send when someone follows a link.
+fn clicked(request: Request, site: &str) -> Request {
+    request
+        .header("Sec-Fetch-Site", site)
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Sec-Fetch-Dest", "document")
 }
 
 fn another_sites_link_or_picture_logs_nobody_out(on: Backend) {
@@ -214,14 +219,107 @@ fn neither_head_nor_a_prefetch_logs_anyone_out(on: Backend) {
     let mut browser = app.browser();
     let head = browser.send(app.request("HEAD", "/logout"));
     assert_eq!(head.status, 405);
-    let fetched = app
+    for (name, value) in [
+        ("Sec-Purpose", "prefetch"),
+        ("Sec-Purpose", "prefetch;prerender"),
+        ("Purpose", "prefetch"),
+        ("X-Purpose", "preview"),
+        ("X-Moz", "prefetch"),
+        ("X-Sec-Purpose", "prefetch"),
+        ("RSC", "1"),
+        ("Next-Router-Prefetch", "1"),
+    ] {
+        for request in [
+            app.get("/logout"),
+            clicked(app.get("/logout"), "same-origin"),
+        ] {
+            let fetched = browser.send(request.header(name, value));
+            fetched.refused(403, "prefetch_refused", "This is not fetched in advance");
+            hints_at_post(&fetched);
+        }
+    }
+    assert_eq!(browser.get("/protected").status, 200);
+}
+
+#[track_caller]
+fn hints_at_post(refusal: &Response) {
+    let hint = refusal.json()["hint"].to_string();
+    assert!(hint.contains("POST /logout"), "{hint}");
+    assert!(refusal.cookies().is_empty());
+}
+
+/// Images, scripts and frames on the server's own pages are loaded without a click.
+fn by_get_only_a_visit_logs_out(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    for (mode, dest) in [
+        (Some("no-cors"), Some("image")),
+        (Some("no-cors"), Some("script")),
+        (Some("cors"), Some("empty")),
+        (Some("same-origin"), Some("empty")),
+        (Some("navigate"), Some("iframe")),
+        (Some("navigate"), Some("object")),
+        (None, Some("image")),
+        (None, None),
+    ] {
+        let request = app.get("/logout").header("Sec-Fetch-Site", "same-origin");
+        let named = [("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest)];
+        let request = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .fold(request, |request, (name, value)| {
+                request.header(name, value)
+            });
+        let refusal = browser.send(request);
+        refusal.refused(403, "link_required", "By GET only a link logs out");
+        hints_at_post(&refusal);
+    }
+    assert_eq!(browser.get("/protected").status, 200);
+    // Chrome before version 80 sent no destination.
+    let old = app
         .get("/logout")
         .header("Sec-Fetch-Site", "same-origin")
-        .header("Sec-Purpose", "prefetch");
-    browser
-        .send(fetched)
-        .refused(403, "prefetch_refused", "This is not fetched in advance");
+        .header("Sec-Fetch-Mode", "navigate");
+    assert_eq!(browser.send(old).status, 200);
+}
+
+/// Old browsers, and all browsers on plain http, send no Fetch Metadata, but `Accept` shows what they load.
+fn an_image_in_an_old_browser_logs_nobody_out(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let own = format!("http://{}/", app.address());
+    for accept in [
+        "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+        "image/webp,*/*",
+        "image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5",
+        "*/*;q=0.1, Image/PNG",
+        "video/webm,video/ogg,video/*;q=0.9,*/*;q=0.5",
+        "text/css,*/*;q=0.1",
+    ] {
+        let request = app.get("/logout").header("Accept", accept);
+        let refusal = browser.send(request.header("Referer", &own));
+        refusal.refused(403, "link_required", "By GET only a link logs out");
+    }
     assert_eq!(browser.get("/protected").status, 200);
+}
+
+fn programs_log_out_by_get(on: Backend) {
+    let app = on.app().with_ada();
+    for accept in [
+        None,
+        Some("*/*"),
+        Some("application/json"),
+        Some("*/*, image/png"),
+    ] {
+        let mut program = app.browser();
+        let request = app.get("/logout");
+        let request = match accept {
+            Some(accept) => request.header("Accept", accept),
+            None => request,
+        };
+        assert_eq!(program.send(request).status, 200, "{accept:?}");
+        assert!(program.names().is_empty());
+    }
 }
 
 fn the_public_address_is_ours_and_another_port_is_not(on: Backend) {
@@ -237,7 +335,8 @@ fn the_public_address_is_ours_and_another_port_is_not(on: Backend) {
         from("Origin", &format!("http://{}", app.address().ip())),
         403
     );
-    assert_eq!(from("Sec-Fetch-Site", "none"), 200);
+    let typed = clicked(app.get("/logout"), "none");
+    assert_eq!(typed.send().status, 200);
 }
 
 fn a_login_after_a_logout_is_a_new_session(on: Backend) {
@@ -265,6 +364,9 @@ on_both_databases!(
     only_tokens_from_where_the_server_looks_end_a_session,
     what_has_ended_is_forgotten_without_a_csrf_value,
     neither_head_nor_a_prefetch_logs_anyone_out,
+    by_get_only_a_visit_logs_out,
+    an_image_in_an_old_browser_logs_nobody_out,
+    programs_log_out_by_get,
     the_public_address_is_ours_and_another_port_is_not,
     a_login_after_a_logout_is_a_new_session,
 );

@@ -41,6 +41,10 @@ fn headers_are_understood_as_flask_jwt_extended_does(on: Backend) {
         format!("Bearer {good}, Basic x"),
         format!("Basic x, Bearer {good}"),
         format!("Bearer {good} ,"),
+        // RFC 9110 section 11.1: schemes are case-insensitive.
+        format!("bearer {good}"),
+        format!("BEARER {good}"),
+        format!("Basic x, bEARER {good}"),
     ] {
         assert_eq!(
             app.get("/protected")
@@ -55,10 +59,17 @@ fn headers_are_understood_as_flask_jwt_extended_does(on: Backend) {
     for (header, status, code, msg) in [
         ("", 401, "missing_token", NO_TOKEN),
         ("Basic YTpi", 401, "missing_token", NO_BEARER),
-        (&format!("bearer {good}"), 401, "missing_token", NO_BEARER),
+        (&format!("bearerx {good}"), 401, "missing_token", NO_BEARER),
         (&good, 401, "missing_token", NO_BEARER),
         (&doubled, 401, "missing_token", NO_BEARER),
+        (
+            &format!("bearer {good}, Bearer {good}"),
+            401,
+            "missing_token",
+            NO_BEARER,
+        ),
         ("Bearer", 422, "bad_authorization_header", BAD_HEADER),
+        ("bearer", 422, "bad_authorization_header", BAD_HEADER),
         ("Bearer a b", 422, "bad_authorization_header", BAD_HEADER),
         ("Bearer a", 422, "invalid_token", "Not enough segments"),
     ] {
@@ -128,7 +139,7 @@ fn cookies_are_read_raw(on: Backend) {
             .send();
         response.refused(401, "missing_token", NO_TOKEN);
     }
-    // A bad sibling hides nothing, and of two the first counts.
+    // A bad sibling hides nothing, even one of the same name.
     for siblings in ["broken; ", "=; ", "a=\u{fc}\u{2603}; ", "b=%ff%; ;; "] {
         let response = app
             .get("/protected")
@@ -142,7 +153,7 @@ fn cookies_are_read_raw(on: Backend) {
             "access_token_cookie=x.y.z; access_token_cookie={token}"
         ))
         .send();
-    assert_eq!(tossed.status, 422);
+    assert_eq!(tossed.status, 200);
 }
 
 fn a_token_ends_at_the_second_it_names(on: Backend) {

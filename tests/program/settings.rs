@@ -350,6 +350,7 @@ fn settings_are_held_against_each_other() {
             "0",
             "write a whole number from 1 to 10000",
         ),
+        ("JWT_INVALID_TOKEN_STATUS", "400", "write 422 or 401"),
         ("THROTTLE", "maybe", "write true or false"),
         ("THROTTLE_ACCOUNT", "10", "as in 10/15m"),
         ("THROTTLE_ACCOUNT", "0/15m", "1 to 1000000"),

@@ -116,7 +116,8 @@ pub(super) async fn change_password(
     let id = user.identity();
     // A token of another server's (JWT_ACCEPT_FOREIGN) has no session that could go on.
     let sid = user.claims().sid.as_deref();
-    let sid = sid.ok_or(TokenError::Missing("sid".into()))?;
+    let missing = || state.auth.dress(TokenError::Missing("sid".into()).into());
+    let sid = sid.ok_or_else(missing)?;
     let passwords = (wanted.current, wanted.new);
     let changed = state
         .accounts

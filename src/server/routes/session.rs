@@ -117,6 +117,9 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
     if !in_body {
         auth.cookies().set_pair(response.headers_mut(), pair);
     }
+    if done == Done::Login {
+        response.extensions_mut().insert(browser::NewSession);
+    }
     response
 }
 
@@ -226,7 +229,7 @@ pub(super) async fn logout_by_link(
     act: Act,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, &state.origins, Trust::Own)?;
-    browser::refuse_prefetch(&request)?;
+    browser::refuse_all_but_links(&request)?;
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request, act).await?;
     if html {

@@ -19,6 +19,7 @@ static BARE: LazyLock<Auth> = LazyLock::new(|| {
         name: HeaderName::from_static("x-token"),
         title: "X-Token".to_owned(),
         scheme: String::new(),
+        ..HeaderPolicy::default()
     })
 });
 
@@ -62,7 +63,11 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 fn bearer(value: &str) -> Due<'_> {
     let fields = value.split(',').map(words);
     let ours: Vec<_> = fields
-        .filter(|words| words.first() == Some(&"Bearer"))
+        .filter(|words| {
+            // RFC 9110 section 11.1, beyond Flask-JWT-Extended.
+            let scheme = words.first();
+            scheme.is_some_and(|word| word.eq_ignore_ascii_case("Bearer"))
+        })
         .collect();
     match ours.as_slice() {
         [ours] => match ours.as_slice() {

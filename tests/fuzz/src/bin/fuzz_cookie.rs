@@ -1,4 +1,5 @@
-//! Lines, each of them a `Cookie` header: the first cookie of exactly the configured name counts, and nothing else does.
+//! Lines, each of them a `Cookie` header: of the first four cookies of exactly the configured name, the first genuine one
+//! counts, and nothing else does.
 
 #![no_main]
 
@@ -7,7 +8,7 @@ use std::sync::LazyLock;
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
-use fuzz::{Due, auth, check, wait, with_tokens};
+use fuzz::{Due, auth, check, genuine, wait, with_tokens};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Auth, CookiePolicy, Guard, Location, WebPolicy};
@@ -47,7 +48,13 @@ fuzz_target!(|input: &[u8]| -> Corpus {
                 .fold(request, append)
                 .to_http_request()
         };
-        let cookie = first(&text, name).filter(|value| !value.is_empty());
+        let mut cookies = all(&text, name);
+        cookies.truncate(4);
+        cookies.retain(|value| !value.is_empty());
+        let is_genuine =
+            |value: &&[u8]| genuine(kind).iter().any(|token| token.as_bytes() == *value);
+        let cookie = cookies.iter().copied().find(is_genuine);
+        let cookie = cookie.or_else(|| cookies.first().copied());
         let missing = Due::Refusal(401, "missing_token");
 
         let answer = wait(AUTH.verify_request(&request(Method::GET), guard));
@@ -63,15 +70,14 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 
 /// RFC 6265bis section 5.7 from the other side: pairs are parted by `;`, a name ends at the first `=`, and around either
 /// blanks and tabs do not count.
-fn first<'a>(lines: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    for pair in lines.split(|byte| b";\n".contains(byte)) {
+fn all<'a>(lines: &'a [u8], name: &str) -> Vec<&'a [u8]> {
+    let pairs = lines.split(|byte| b";\n".contains(byte));
+    let named = pairs.filter_map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
-        let (found, value) = (bare(halves.next()?), halves.next());
-        if let Some(value) = value.filter(|_| found == name.as_bytes()) {
-            return Some(bare(value));
-        }
-    }
-    None
+        let (found, value) = (bare(halves.next()?), halves.next()?);
+        (found == name.as_bytes()).then(|| bare(value))
+    });
+    named.collect()
 }
 
 fn bare(mut text: &[u8]) -> &[u8] {
