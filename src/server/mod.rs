@@ -10,6 +10,7 @@ mod envelope;
 mod keys;
 mod lines;
 mod openapi;
+mod page;
 mod panics;
 mod routes;
 mod secret;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::act::Act;
+use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::revocation::{Revocation, Revoked};
 use super::store::{EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject};
 use crate::clock::Timestamp;
@@ -59,6 +60,19 @@ impl Tables {
             .filter(|session| session.revoked.is_none() && session.expires_at > now)
     }
 
+    fn record(&self, session: &Session) -> Option<SessionRecord> {
+        Some(SessionRecord {
+            session: session.clone(),
+            subject: self.subjects.get(&session.user_id)?.clone(),
+        })
+    }
+
+    fn records_of(&self, user_id: &str) -> Vec<SessionRecord> {
+        let sessions = self.sessions.values();
+        let own = sessions.filter(|session| session.user_id == user_id);
+        own.filter_map(|session| self.record(session)).collect()
+    }
+
     fn revoke(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
         let found = self.sessions.get_mut(id);
         let Some(session) = found.filter(|session| session.revoked.is_none()) else {
@@ -82,14 +96,8 @@ impl SessionStore for MemoryStore {
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         let tables = self.tables();
-        let record = tables.sessions.get(id).and_then(|session| {
-            let subject = tables.subjects.get(&session.user_id)?.clone();
-            Some(SessionRecord {
-                session: session.clone(),
-                subject,
-            })
-        });
-        Ok(record)
+        let session = tables.sessions.get(id);
+        Ok(session.and_then(|session| tables.record(session)))
     }
 
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
@@ -130,27 +138,18 @@ impl SessionStore for MemoryStore {
         Ok(self.tables().revoke(id, reason, act.at))
     }
 
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let tables = self.tables();
-        let sessions = tables.sessions.values();
-        let own = sessions.filter(|session| session.user_id == user_id);
-        let mut own: Vec<Session> = own.cloned().collect();
-        own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        Ok(own)
+        Ok(query.page(tables.records_of(&query.user_id)))
     }
 
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Result<Vec<String>, StoreError> {
-        let sessions = self.list(user_id).await?.into_iter();
-        let mut others: Vec<String> = sessions.map(|session| session.id).collect();
+    async fn revoke_many(&self, many: &ManySessions) -> Result<usize, StoreError> {
         let mut tables = self.tables();
-        others.retain(|id| id != keep && tables.revoke(id, reason, act.at));
-        Ok(others)
+        let ids = many.ids(tables.records_of(&many.user_id));
+        let ended = ids
+            .iter()
+            .filter(|id| tables.revoke(id, many.reason, many.act.at));
+        Ok(ended.count())
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

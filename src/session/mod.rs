@@ -5,6 +5,7 @@
 
 mod act;
 mod login;
+mod many;
 mod memory;
 mod mint;
 mod own;
@@ -20,6 +21,7 @@ pub use async_trait::async_trait;
 
 pub use self::act::Act;
 pub use self::login::{Device, Login};
+pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
 pub use self::revocation::{Revocation, Revocations, Revoked};

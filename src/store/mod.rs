@@ -34,6 +34,7 @@ mod audit;
 mod changes;
 mod connection;
 mod import;
+mod many;
 mod migrations;
 mod pool;
 mod purge;

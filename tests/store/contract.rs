@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    Act, Case, EndReason, MemoryStore, Revocation, Revoked, Rotation, Rule, Seed, Session,
-    SessionRecord, SessionStore, Step, Subject,
+    Act, Case, EndReason, ManySessions, MemoryStore, Revocation, Revoked, Rotation, Rule, Seed,
+    Session, SessionPage, SessionQuery, SessionRecord, SessionStore, Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -341,27 +341,77 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
     assert_eq!(recorded, [revocation("s", at(5))]);
 }
 
-async fn a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s(on: Fixture) {
-    for (id, when) in [("a", 1), ("b", 3), ("c", 2)] {
+fn query(on: &Fixture, offset: usize, limit: usize) -> SessionQuery {
+    SessionQuery {
+        user_id: on.subject.id.clone(),
+        now: at(10),
+        idle_since: NOW - Duration::from_secs(100),
+        offset,
+        limit,
+    }
+}
+
+fn ids(page: &SessionPage) -> Vec<&str> {
+    let ids = page.sessions.iter().map(|session| session.id.as_str());
+    ids.collect()
+}
+
+async fn a_user_s_live_sessions_are_listed_in_pages_the_latest_first(on: Fixture) {
+    for (id, when) in [("a", 1), ("b", 3), ("c", 2), ("d", 2), ("e", 9)] {
         let session = Session {
             created_at: at(when),
             ..on.new_session(id)
         };
         on.store.create(&session).await.unwrap();
     }
+    for ended in [
+        Session {
+            expires_at: at(10),
+            ..on.new_session("expired")
+        },
+        Session {
+            last_used_at: NOW - Duration::from_secs(100),
+            ..on.new_session("idle")
+        },
+        Session {
+            epoch: -1,
+            ..on.new_session("of an older epoch")
+        },
+    ] {
+        on.store.create(&ended).await.unwrap();
+    }
     on.store
-        .revoke("c", EndReason::Logout, &Act::at(at(5)))
+        .revoke("e", EndReason::Logout, &Act::at(at(5)))
         .await
         .unwrap();
-    let ids = |sessions: Vec<Session>| {
-        let ids = sessions.into_iter().map(|session| session.id);
-        ids.collect::<Vec<_>>()
+    for (offset, limit, listed) in [
+        (0, 9, &["b", "d", "c", "a"][..]),
+        (0, 2, &["b", "d"]),
+        (2, 1, &["c"]),
+        (4, 2, &[]),
+        (0, 0, &[]),
+    ] {
+        let page = on.store.list(&query(&on, offset, limit)).await.unwrap();
+        assert_eq!((ids(&page).as_slice(), page.total), (listed, 4));
+    }
+    let nobody = SessionQuery {
+        user_id: "nobody".to_owned(),
+        ..query(&on, 0, 9)
     };
-    assert_eq!(
-        ids(on.store.list(&on.subject.id).await.unwrap()),
-        ["b", "c", "a"]
-    );
-    assert!(on.store.list("nobody").await.unwrap().is_empty());
+    let page = on.store.list(&nobody).await.unwrap();
+    assert_eq!(page, SessionPage::default());
+}
+
+fn many(on: &Fixture) -> ManySessions {
+    ManySessions {
+        user_id: on.subject.id.clone(),
+        keep: None,
+        newest: None,
+        idle_since: NOW - Duration::from_secs(100),
+        tokens_since: NOW - Duration::from_secs(200),
+        reason: EndReason::Revoked,
+        act: Act::at(at(5)),
+    }
 }
 
 async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) {
@@ -372,14 +422,11 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
         .revoke("d", EndReason::Logout, &Act::at(at(4)))
         .await
         .unwrap();
-    let act = Act::at(at(5));
-    let others = || {
-        on.store
-            .revoke_others(&on.subject.id, "b", EndReason::Revoked, &act)
+    let others = ManySessions {
+        keep: Some("b".to_owned()),
+        ..many(&on)
     };
-    let mut ended = others().await.unwrap();
-    ended.sort();
-    assert_eq!(ended, ["a", "c"]);
+    assert_eq!(on.store.revoke_many(&others).await.unwrap(), 2);
     assert_eq!(
         on.load("a").await.revoked,
         Some((at(5), EndReason::Revoked))
@@ -388,11 +435,45 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
     assert_eq!(on.load("d").await.revoked, Some((at(4), EndReason::Logout)));
     let recorded = on.store.revocations_since(at(5)).await.unwrap();
     assert!(recorded.len() == 2 && recorded.contains(&revocation("c", at(5))));
-    assert!(others().await.unwrap().is_empty(), "done once");
-    let nobody = on
-        .store
-        .revoke_others("nobody", "b", EndReason::Revoked, &act);
-    assert!(nobody.await.unwrap().is_empty());
+    assert_eq!(on.store.revoke_many(&others).await.unwrap(), 0, "done once");
+    let nobody = ManySessions {
+        user_id: "nobody".to_owned(),
+        ..many(&on)
+    };
+    assert_eq!(on.store.revoke_many(&nobody).await.unwrap(), 0);
+    assert_eq!(on.store.revoke_many(&many(&on)).await.unwrap(), 1);
+    assert!(on.load("b").await.revoked.is_some(), "none is kept");
+}
+
+async fn the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on(on: Fixture) {
+    for (id, when) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        let session = Session {
+            created_at: at(when),
+            ..on.new_session(id)
+        };
+        on.store.create(&session).await.unwrap();
+    }
+    let idle = Session {
+        last_used_at: NOW - Duration::from_secs(100),
+        ..on.new_session("idle")
+    };
+    on.store.create(&idle).await.unwrap();
+    let oldest = ManySessions {
+        keep: Some("a".to_owned()),
+        newest: Some(1),
+        reason: EndReason::Limit,
+        ..many(&on)
+    };
+    assert_eq!(on.store.revoke_many(&oldest).await.unwrap(), 2);
+    for (id, goes_on) in [
+        ("a", true),
+        ("b", false),
+        ("c", false),
+        ("d", true),
+        ("idle", true),
+    ] {
+        assert_eq!(on.load(id).await.revoked.is_none(), goes_on, "{id}");
+    }
 }
 
 async fn revocations_are_read_from_an_instant_on(on: Fixture) {
@@ -496,7 +577,8 @@ contract!(
     nothing_moves_a_session_that_has_ended,
     a_touch_moves_the_last_use_of_a_session_that_is_in_use,
     a_session_is_revoked_once_and_recorded_once,
-    a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s,
+    a_user_s_live_sessions_are_listed_in_pages_the_latest_first,
+    the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on,
     all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,
     revocations_are_read_from_an_instant_on,
     a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked,

@@ -7,13 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::public;
 use super::session::{Answer, Done, Granted, granted};
 use crate::password::{Password, PasswordError, UnfitPassword};
+use crate::server::State;
 use crate::server::accounts::AccountError;
-use crate::server::body::{Body, Fields, FromFields};
+use crate::server::body::{Body, Fields, FromFields, missing};
 use crate::server::openapi::Problem;
-use crate::server::{State, browser};
 use crate::session::{Act, Login, Subject};
 use crate::settings::Registration;
 use crate::web::{Auth, Location, Rejection, device};
@@ -90,8 +89,14 @@ impl FromFields for LoginRequest {
             Some("body") if body => Answer::Body,
             Some(_) => return Err(unknown_answer(cookies, body)),
         };
+        let mut credentials = Credentials::from_fields(fields, request)?;
+        // No name has blanks around it, and some keyboards add one.
+        credentials.username = credentials.username.trim().to_owned();
+        if credentials.username.is_empty() {
+            return Err(missing("username"));
+        }
         Ok(Self {
-            credentials: Credentials::from_fields(fields, request)?,
+            credentials,
             remember: fields.truth("remember")?,
             answer,
         })
@@ -154,18 +159,16 @@ pub(super) async fn login(
         remember,
         answer,
     } = wanted;
-    let user = match authenticate(&state, credentials, &act).await {
-        Ok(user) => user,
-        Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
-            return Ok(public::login_page(&rejection));
-        }
-        Err(rejection) => return Err(rejection),
-    };
+    let user = authenticate(&state, credentials, &act).await?;
     let login = Login {
         remember: remember.unwrap_or(state.auth.policy().remember),
         device: device(&request),
     };
-    let pair = state.auth.log_in(&user, login).await?;
+    let pair = match answer {
+        Answer::Cookies | Answer::Page => state.auth.log_in_again(&request, &user, login).await,
+        // The cookies stay, and so does their session.
+        Answer::Body => state.auth.log_in(&user, login).await,
+    }?;
     Ok(granted(&state.auth, &pair, Done::Login, answer))
 }
 

@@ -127,7 +127,7 @@ pub(super) async fn refresh(
 }
 
 /// Trouble of ours ends nothing, and where a newer refresh token exists the browser may hold it already.
-fn is_over(rejection: &Rejection) -> bool {
+pub(super) fn is_over(rejection: &Rejection) -> bool {
     let superseded = rejection.code() == "refresh_superseded";
     rejection.status_code() == StatusCode::UNAUTHORIZED && !superseded
 }
