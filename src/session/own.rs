@@ -180,7 +180,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; none is ended then.
+    /// [`SessionError::Store`] if the store failed. Call it again: of thousands some may have ended.
     pub async fn end_others(
         &self,
         user_id: &str,
@@ -196,7 +196,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; none is ended then.
+    /// [`SessionError::Store`] if the store failed. Call it again: of thousands some may have ended.
     pub async fn end_all(&self, user_id: &str, act: &Act) -> Result<usize, SessionError> {
         self.end_many(self.many(user_id, EndReason::Admin, act))
             .await

@@ -331,9 +331,10 @@ pub trait SessionStore: Send + Sync {
     /// sessions that have ended cost no memory here.
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
-    /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, all or none, and returns how many this call
-    /// revoked. However many there are, a database needs one statement and no list of their ids. The revocations are
-    /// read afterwards through [`revocations_since`](Self::revocations_since).
+    /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, and returns how many this call revoked. A
+    /// database needs one statement for thousands and no list of their ids. Very many may be revoked in several steps;
+    /// if one fails, the same call revokes the others. The revocations are read afterwards through
+    /// [`revocations_since`](Self::revocations_since).
     async fn revoke_many(&self, many: &ManySessions) -> Result<usize, StoreError>;
 
     /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.

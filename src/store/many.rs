@@ -1,5 +1,4 @@
-//! Lists and ends many sessions of one user, in a bounded number of statements and without their ids passing through
-//! here: a user may have very many.
+//! Lists and ends many sessions of one user without their ids passing through here: a user may have very many.
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -15,6 +14,10 @@ use crate::session::{ManySessions, Session, SessionPage, SessionQuery};
 /// A user's newest ended sessions that are kept as tombstones. A login deletes older ones, or logins and logouts in turn
 /// would grow the table for as long as a session may last.
 const TOMBSTONES: i64 = 1000;
+
+/// How many sessions end in one transaction. More than a person has, so that nearly always one is enough; and few enough
+/// that neither the request nor the writes behind it wait for long.
+pub(super) const TOGETHER: usize = 5000;
 
 /// How many tombstones a login deletes at most, so that it does not wait for very many.
 const AT_ONCE: i64 = 1000;
@@ -77,6 +80,8 @@ struct Ended {
     ended: i64,
 }
 
+const NEWEST_FIRST: &str = "created_at DESC, id DESC";
+
 /// The parts of the statements that end sessions. Numbers and words of our own stand in the text; what came from outside
 /// is bound: `$1` is the user's id, `$2` the id of the session to keep, `$3` the actor and `$4` the address.
 struct Statements {
@@ -87,17 +92,19 @@ struct Statements {
 }
 
 impl Statements {
-    fn of(many: &ManySessions, hex: &str) -> Self {
+    /// `hex` writes a number in 12 digits, and `order` is any that stays the same for a whole transaction.
+    fn of(many: &ManySessions, hex: &str, order: &str) -> Self {
         let (at, reason) = (many.act.at.unix(), many.reason.word());
-        let live = many.newest.map(|newest| {
-            let (newest, idle) = (sql_int(newest), many.idle_since.unix());
-            // SQLite knows no OFFSET without a LIMIT.
-            (
-                format!(" AND expires_at > {at} AND last_used_at > {idle}"),
-                format!(" LIMIT {} OFFSET {newest}", i64::MAX),
-            )
-        });
-        let (live, beyond) = live.unwrap_or_default();
+        let idle = many.idle_since.unix();
+        let live = many
+            .newest
+            .map(|_| format!(" AND expires_at > {at} AND last_used_at > {idle}"));
+        let live = live.unwrap_or_default();
+        let order = match many.newest {
+            Some(_) => NEWEST_FIRST,
+            None => order,
+        };
+        let newest = sql_int(many.newest.unwrap_or_default());
         let event = NewEvent::of_end(many.reason, &many.act);
         let (kind, detail) = event.words();
         // The ids of events sort by time, and differ in their last 12 digits.
@@ -106,11 +113,12 @@ impl Statements {
         Self {
             chosen: format!(
                 "SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL{live} \
-                 ORDER BY created_at DESC, id DESC{beyond}"
+                 ORDER BY {order} LIMIT {TOGETHER} OFFSET {newest}"
             ),
             // A session is revoked once, so its id serves as the revocation's too.
             revocations: format!(
-                "INSERT INTO revocations (id, session_id, at) SELECT id, id, {at} FROM ended WHERE last_used_at > {}",
+                "INSERT INTO revocations (id, session_id, at) SELECT id, id, {at} FROM ended WHERE last_used_at > {} \
+                 ON CONFLICT DO NOTHING",
                 many.tokens_since.unix()
             ),
             events: format!(
@@ -142,7 +150,8 @@ impl Statements {
         )
     }
 
-    /// SQLite has one writer, so between the statements of a transaction nothing changes.
+    /// SQLite has one writer, so between the statements of a transaction nothing changes. Its order of rows costs no sort:
+    /// it is that of the index on the user's id.
     fn in_turn(&self) -> [String; 3] {
         let Self { chosen, .. } = self;
         let ended =
@@ -156,15 +165,15 @@ impl Statements {
     }
 }
 
-/// Ends many sessions, each with its event and, where it may have a living access token, its revocation. Runs in a
-/// transaction; returns how many ended.
+/// Ends [`TOGETHER`] of these sessions at most, each with its event and, where it may have a living access token, its
+/// revocation. Runs in a transaction; returns how many ended.
 pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let user_id = many.user_id.as_str();
     let keep = many.keep.as_deref().unwrap_or_default();
     let (actor, ip) = (many.act.by.as_deref(), many.act.ip.as_deref());
     match conn {
         Conn::Postgres(conn) => {
-            let all = Statements::of(many, "lpad(to_hex({}), 12, '0')").at_once();
+            let all = Statements::of(many, "lpad(to_hex({}), 12, '0')", NEWEST_FIRST).at_once();
             let counted: Ended = sql_query(all)
                 .bind::<Text, _>(user_id)
                 .bind::<Text, _>(keep)
@@ -174,7 +183,8 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
             Ok(usize::try_from(counted.ended).unwrap_or_default())
         }
         Conn::Sqlite(conn) => {
-            let [revocations, events, end] = Statements::of(many, "printf('%012x', {})").in_turn();
+            let [revocations, events, end] =
+                Statements::of(many, "printf('%012x', {})", "rowid").in_turn();
             sql_query(revocations)
                 .bind::<Text, _>(user_id)
                 .bind::<Text, _>(keep)

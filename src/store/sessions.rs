@@ -169,8 +169,15 @@ impl SessionStore for DieselStore {
     }
 
     async fn revoke_many(&self, many: &ManySessions) -> Result<usize, StoreError> {
-        let wanted = many.clone();
-        self.write(move |conn| many::end(conn, &wanted)).await
+        let mut ended = 0;
+        loop {
+            let wanted = many.clone();
+            let some = self.write(move |conn| many::end(conn, &wanted)).await?;
+            ended += some;
+            if some < many::TOGETHER {
+                return Ok(ended);
+            }
+        }
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
