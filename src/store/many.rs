@@ -154,8 +154,7 @@ impl Statements {
     /// it is that of the index on the user's id.
     fn in_turn(&self) -> [String; 3] {
         let Self { chosen, .. } = self;
-        let ended =
-            format!("ended AS (SELECT * FROM sessions WHERE id IN (SELECT id FROM chosen))");
+        let ended = "ended AS (SELECT * FROM sessions WHERE id IN (SELECT id FROM chosen))";
         [
             format!("WITH chosen AS ({chosen}), {ended} {}", self.revocations),
             format!("WITH chosen AS ({chosen}), {ended} {}", self.events),
