@@ -157,7 +157,7 @@ pub(super) async fn csrf(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     if !state.auth.looks_in(Location::Cookies) {
-        return not_found().await;
+        return not_found(request).await;
     }
     browser::refuse_cross_site(&request, &state.origins, Trust::Listed)?;
     let auth = by_cookie_alone(&state.auth);
