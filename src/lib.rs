@@ -167,6 +167,8 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod key_folder;
 #[cfg(feature = "server")]
+mod printable;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
 pub mod settings;

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Authorized, Denied, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore,
-    Step, StoreError, Subject,
+    Act, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
+    SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
 };
 
 #[derive(Default)]
@@ -39,6 +39,16 @@ fn end(rows: &mut Rows, id: &str, reason: EndReason, act: &Act) -> bool {
         .is_some()
 }
 
+fn record(session: &Session) -> Option<SessionRecord> {
+    let subject = user(&session.user_id)?;
+    let session = session.clone();
+    Some(SessionRecord { session, subject })
+}
+
+fn records(rows: &Rows) -> Vec<SessionRecord> {
+    rows.values().filter_map(record).collect()
+}
+
 /// Your table of users. Where it changes a password, roles or a state, it moves the epoch on.
 pub(crate) fn user(id: &str) -> Option<Subject> {
     (id == "7").then(|| Subject {
@@ -64,11 +74,7 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &str) -> Done<Option<SessionRecord>> {
-        let session = self.rows().get(id).cloned();
-        Ok(session.and_then(|session| {
-            let subject = user(&session.user_id)?;
-            Some(SessionRecord { session, subject })
-        }))
+        Ok(self.rows().get(id).and_then(record))
     }
 
     async fn subject(&self, user_id: &str) -> Done<Option<Subject>> {
@@ -92,30 +98,20 @@ impl SessionStore for Store {
         Ok(check(&rows, act).map(|()| end(&mut rows, id, reason, act)))
     }
 
-    async fn list(&self, user_id: &str) -> Done<Vec<Session>> {
-        let rows = self.rows();
-        let own = rows.values().filter(|row| row.user_id == user_id);
-        let mut own: Vec<Session> = own.cloned().collect();
-        own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        Ok(own)
+    async fn list(&self, query: &SessionQuery) -> Done<SessionPage> {
+        Ok(query.page(records(&self.rows())))
     }
 
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>> {
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut rows = self.rows();
-        if let Err(denied) = check(&rows, act) {
+        if let Err(denied) = check(&rows, &many.act) {
             return Ok(Err(denied));
         }
-        let others = rows.values();
-        let others = others.filter(|row| row.user_id == user_id && row.id != keep);
-        let mut ids: Vec<String> = others.map(|row| row.id.clone()).collect();
-        ids.retain(|id| end(&mut rows, id, reason, act));
-        Ok(Ok(ids))
+        let ids = many.ids(records(&rows));
+        let ended = ids
+            .iter()
+            .filter(|id| end(&mut rows, id, many.reason, &many.act));
+        Ok(Ok(ended.count()))
     }
 
     async fn revocations_since(&self, since: Timestamp) -> Done<Vec<Revocation>> {

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::{Failure, block_on, existing_store, settings, user};
+use crate::printable::printable;
 use crate::store::{DieselStore, Event, EventKind, EventQuery};
 
 #[derive(Debug, Args)]
@@ -51,8 +52,7 @@ async fn find(store: &DieselStore, wanted: Wanted) -> Result<Vec<Event>, Failure
 
 fn print(event: &Event, out: &mut dyn Write) -> Result<(), Failure> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    Ok(writeln!(
-        out,
+    let line = format!(
         "{:<20} {:<20} {:<36} {:<36} {:<36} {:<15} {}",
         event.at.to_string(),
         event.kind,
@@ -61,5 +61,6 @@ fn print(event: &Event, out: &mut dyn Write) -> Result<(), Failure> {
         or_dash(&event.actor_id),
         or_dash(&event.ip),
         or_dash(&event.detail),
-    )?)
+    );
+    Ok(writeln!(out, "{}", printable(&line))?)
 }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::printable::printable_lines;
 use crate::server::{open_store, start_logging};
 use crate::settings::{Settings, Sources};
 use crate::store::{DatabaseUrl, DieselStore};
@@ -149,10 +150,6 @@ fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a command says on standard error why it failed"
-)]
 fn complain(failure: &dyn Error) {
     let mut text = failure.to_string();
     let mut next = failure.source();
@@ -164,7 +161,15 @@ fn complain(failure: &dyn Error) {
         }
         next = cause.source();
     }
-    eprintln!("tokenpair: {text}");
+    say(&text);
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command says on standard error what went wrong"
+)]
+fn say(text: &str) {
+    eprintln!("tokenpair: {}", printable_lines(text));
 }
 
 #[cfg(test)]

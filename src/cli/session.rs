@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, block_on, existing_store, settings, user};
 use crate::clock::Clock;
+use crate::printable::printable;
 use crate::session::{Act, EndReason, Session, SessionStore, Subject};
 use crate::settings::Settings;
 use crate::store::DieselStore;
@@ -16,6 +17,9 @@ pub(super) enum Command {
     List {
         /// The user's name
         name: String,
+        /// How many at most, newest login first
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
     },
     /// End a session
     Revoke {
@@ -29,16 +33,16 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
     let store = existing_store(&settings)?;
     block_on(async move {
         match command {
-            Command::List { name } => list(&store, &settings, &name, out).await,
+            Command::List { name, limit } => list((&store, &settings), &name, limit, out).await,
             Command::Revoke { id } => revoke(&store, &id, out).await,
         }
     })
 }
 
 async fn list(
-    store: &DieselStore,
-    settings: &Settings,
+    (store, settings): (&DieselStore, &Settings),
     name: &str,
+    limit: i64,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let user = user::find(store, name).await?;
@@ -47,7 +51,7 @@ async fn list(
         "{:<36} {:<20} {:<20} {:<9} {:<15} device",
         "id", "created", "last used", "state", "ip"
     )?;
-    for session in store.list(&user.subject.id).await? {
+    for session in store.sessions_of(&user.subject.id, limit).await? {
         let line = format!(
             "{:<36} {:<20} {:<20} {:<9} {:<15} {}",
             session.id,
@@ -57,7 +61,7 @@ async fn list(
             session.ip.as_deref().unwrap_or("-"),
             session.user_agent.as_deref().unwrap_or("-")
         );
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", printable(&line))?;
     }
     Ok(())
 }

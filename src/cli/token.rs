@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Failure, settings};
 use crate::clock::{Clock, Timestamp};
+use crate::printable::{printable, printable_lines};
 use crate::server::present_keys;
 use crate::settings::{KeySource, Settings};
 use crate::token::{Inspection, TokenError, Tokens};
@@ -54,7 +55,7 @@ fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
     for (what, verdict) in &inspection.verdicts {
         match verdict {
             Ok(()) => writeln!(out, "{what}: good")?,
-            Err(error) => writeln!(out, "{what}: {error}")?,
+            Err(error) => writeln!(out, "{what}: {}", printable(&error.to_string()))?,
         }
     }
     Ok(())
@@ -80,5 +81,5 @@ fn tokens(settings: &Settings) -> Result<Tokens, Failure> {
 }
 
 fn pretty(object: &Map<String, Value>) -> Result<String, Failure> {
-    Ok(serde_json::to_string_pretty(object)?)
+    Ok(printable_lines(&serde_json::to_string_pretty(object)?))
 }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, block_on, existing_store, import, settings, store};
 use crate::clock::Clock;
 use crate::password::Password;
+use crate::printable::printable;
 use crate::server::{AccountError, Accounts};
 use crate::session::Act;
 use crate::settings::Settings;
@@ -16,7 +17,7 @@ use crate::store::{ADMIN, Applied, DieselStore, User, UserChange, Username};
 pub(super) enum Command {
     #[command(flatten)]
     Manage(Manage),
-    /// Import users and the hashes of their passwords, all or none
+    /// Import users and the hashes of their passwords, all or none unless bad lines are to be skipped
     Import(import::Wanted),
 }
 
@@ -174,7 +175,7 @@ impl Users {
                 user.subject.id,
                 user.created_at.to_string()
             );
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", printable(line.trim_end()))?;
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ fn form(text: &[u8]) -> Fields {
     }
 }
 
-fn missing(name: &'static str) -> Rejection {
+pub(super) fn missing(name: &'static str) -> Rejection {
     let code = match name {
         "username" => "missing_username",
         "password" => "missing_password",

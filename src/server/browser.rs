@@ -12,6 +12,7 @@ use url::{Host, Url};
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
 use crate::settings::{Settings, is_loopback_host, serialized_origin};
+use crate::web::body::{FORM, content_type};
 use crate::web::{Leftovers, Rejection, RejectionKind};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -39,6 +40,23 @@ pub(super) fn wants_html(request: &HttpRequest) -> bool {
     accept
         .split(',')
         .any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/html")
+}
+
+/// Whether a person will see the answer: a browser that follows a link or sends a form. One that does not send Fetch
+/// Metadata is taken at its `Accept`.
+pub(super) fn navigates(request: &HttpRequest) -> bool {
+    let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
+    let by_form = || *request.method() == Method::POST && content_type(request) == FORM;
+    let mode = text(request.headers(), &SEC_FETCH_MODE);
+    wants_html(request) && mode.is_none_or(|mode| mode == "navigate") && (by_link || by_form())
+}
+
+/// Whether the answer becomes what a browser shows in a tab of its own.
+pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
+    let destination = text(request.headers(), &SEC_FETCH_DEST);
+    *request.method() == Method::GET
+        && navigates(request)
+        && destination.is_none_or(|destination| destination == "document")
 }
 
 /// 303: see the page.

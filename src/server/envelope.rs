@@ -10,7 +10,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, web};
 
-use super::{State, cors};
+use super::{State, cors, page};
 use crate::settings::{Settings, is_loopback};
 use crate::web::Rejection;
 
@@ -60,6 +60,9 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(challenge(&response));
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if !response.status().is_success() {
+        response = page::show_error(response);
     }
     let state = response.request().app_data::<web::Data<State>>();
     let edge = state.map(|state| state.edge);

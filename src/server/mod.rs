@@ -12,6 +12,7 @@ mod keys;
 mod lines;
 mod network;
 mod openapi;
+mod page;
 mod panics;
 mod routes;
 mod secret;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::lines::Lines;
 use super::panics::log_panics;
+use crate::printable::printable_lines;
 use crate::settings::{AccessLog, Settings};
 use crate::web::{Rejection, client_ip};
 
@@ -54,7 +55,11 @@ impl Log for Discreet {
         if !self.enabled(record.metadata()) {
             return;
         }
-        self.logger.log(record);
+        match record.target() {
+            // Of these each part is checked where it is written.
+            TARGET => self.logger.log(record),
+            _ => self.log_escaped(record),
+        }
         let may_wait = record.target() == TARGET && record.level() == Level::Info;
         if !may_wait {
             self.flush();
@@ -65,6 +70,21 @@ impl Log for Discreet {
         if let Some(lines) = &self.lines {
             lines.write_out();
         }
+    }
+}
+
+impl Discreet {
+    /// What strangers wrote may be in it, and lines are read on terminals.
+    fn log_escaped(&self, record: &Record<'_>) {
+        let text = printable_lines(&record.args().to_string());
+        let mut escaped = Record::builder();
+        escaped
+            .metadata(record.metadata().clone())
+            .module_path(record.module_path())
+            .file(record.file())
+            .line(record.line());
+        let args = format_args!("{text}");
+        self.logger.log(&escaped.args(args).build());
     }
 }
 

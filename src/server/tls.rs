@@ -92,7 +92,7 @@ impl Certificates {
         }))
     }
 
-    /// TLS 1.2 and 1.3. Actix adds HTTP/2 and HTTP/1.1 to offer.
+    /// TLS 1.2 and 1.3. Actix adds HTTP/1.1 to offer; its HTTP/2 is not built in, since h2 0.3 has RUSTSEC-2026-0258.
     pub(super) fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions()?;

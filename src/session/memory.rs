@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::act::Act;
 use super::authority::Denied;
+use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::revocation::{Revocation, Revoked};
 use super::store::{
     Authorized, EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
@@ -69,6 +70,19 @@ impl Tables {
         )
     }
 
+    fn record(&self, session: &Session) -> Option<SessionRecord> {
+        Some(SessionRecord {
+            session: session.clone(),
+            subject: self.subjects.get(&session.user_id)?.clone(),
+        })
+    }
+
+    fn records_of(&self, user_id: &str) -> Vec<SessionRecord> {
+        let sessions = self.sessions.values();
+        let own = sessions.filter(|session| session.user_id == user_id);
+        own.filter_map(|session| self.record(session)).collect()
+    }
+
     fn revoke(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
         let found = self.sessions.get_mut(id);
         let Some(session) = found.filter(|session| session.revoked.is_none()) else {
@@ -95,14 +109,8 @@ impl SessionStore for MemoryStore {
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         let tables = self.tables();
-        let record = tables.sessions.get(id).and_then(|session| {
-            let subject = tables.subjects.get(&session.user_id)?.clone();
-            Some(SessionRecord {
-                session: session.clone(),
-                subject,
-            })
-        });
-        Ok(record)
+        let session = tables.sessions.get(id);
+        Ok(session.and_then(|session| tables.record(session)))
     }
 
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
@@ -128,31 +136,21 @@ impl SessionStore for MemoryStore {
         Ok(checked.map(|()| tables.revoke(id, reason, act.at)))
     }
 
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let tables = self.tables();
-        let sessions = tables.sessions.values();
-        let own = sessions.filter(|session| session.user_id == user_id);
-        let mut own: Vec<Session> = own.cloned().collect();
-        own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        Ok(own)
+        Ok(query.page(tables.records_of(&query.user_id)))
     }
 
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>> {
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut tables = self.tables();
-        if let Err(denied) = tables.check(act) {
+        if let Err(denied) = tables.check(&many.act) {
             return Ok(Err(denied));
         }
-        let sessions = tables.sessions.values();
-        let others = sessions.filter(|session| session.user_id == user_id && session.id != keep);
-        let mut others: Vec<String> = others.map(|session| session.id.clone()).collect();
-        others.retain(|id| tables.revoke(id, reason, act.at));
-        Ok(Ok(others))
+        let ids = many.ids(tables.records_of(&many.user_id));
+        let ended = ids
+            .iter()
+            .filter(|id| tables.revoke(id, many.reason, many.act.at));
+        Ok(Ok(ended.count()))
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

@@ -6,6 +6,7 @@
 mod act;
 mod authority;
 mod login;
+mod many;
 mod memory;
 mod mint;
 mod own;
@@ -24,6 +25,7 @@ pub use async_trait::async_trait;
 pub use self::act::Act;
 pub use self::authority::{Authority, Denied};
 pub use self::login::{Delivery, Device, Login};
+pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
 pub use self::reissue::{Presented, Reissue, Reissued};

@@ -1,16 +1,17 @@
 //! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
 
 use super::act::Act;
+use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::mint::Pair;
-use super::revocation::{Revocation, Revoked};
-use super::service::{SessionError, Sessions};
+use super::service::{Inner, SessionError, Sessions};
 use super::store::{EndReason, Session};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
 
 impl Sessions {
-    /// A user's sessions that go on, the latest login first. Those that are of no use are left out: all of a disabled user,
-    /// and those from before a change of the password.
+    /// Returns a user's live sessions, newest login first, [`Sessions::LISTED`] of them at most; [`Sessions::page`] has
+    /// the others. Sessions that are of no use are left out: all of a disabled user, and those from before a change of
+    /// the password.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -45,15 +46,55 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
-        let Some(user) = self.subject(user_id).await? else {
-            return Ok(Vec::new());
+        let page = self.page(user_id, 0, Self::LISTED, now).await?;
+        Ok(page.sessions)
+    }
+
+    /// The most sessions that [`Sessions::list`] returns.
+    pub const LISTED: usize = 200;
+
+    /// Returns a page of a user's live sessions, newest login first: `limit` at most, after the first `offset`.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// for _ in 0..5 {
+    ///     sessions.login(&ada, Login::default(), now).await?;
+    /// }
+    /// let last = sessions.page("1", 4, 2, now).await?;
+    /// assert_eq!((last.sessions.len(), last.total), (1, 5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn page(
+        &self,
+        user_id: &str,
+        offset: usize,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<SessionPage, SessionError> {
+        let query = SessionQuery {
+            user_id: user_id.to_owned(),
+            now,
+            idle_since: now - self.inner.policy.idle,
+            offset,
+            limit,
         };
-        let mut sessions = self.inner.store.list(user_id).await?;
-        sessions.retain(|session| {
-            let living = session.revoked.is_none() && session.epoch >= user.epoch;
-            living && now < self.end_of(session)
-        });
-        Ok(sessions)
+        Ok(self.inner.store.list(&query).await?)
     }
 
     /// When a session ends if it is not used any more.
@@ -92,10 +133,20 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized.
     pub async fn end_own(&self, user_id: &str, sid: &str, act: &Act) -> Result<bool, SessionError> {
+        self.end_if_own(user_id, sid, EndReason::Revoked, act).await
+    }
+
+    pub(crate) async fn end_if_own(
+        &self,
+        user_id: &str,
+        sid: &str,
+        reason: EndReason,
+        act: &Act,
+    ) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
         let found = record.is_some_and(|record| self.goes_on(&record, user_id, act.at));
         match found {
-            true => self.end(sid, EndReason::Revoked, act).await?,
+            true => self.end(sid, reason, act).await?,
             false => self.inner.store.check(&act.ending(sid)).await??,
         }
         Ok(found)
@@ -131,48 +182,66 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized; none is ended
-    /// then.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized. Call it again
+    /// after a failure: of thousands some may have ended.
     pub async fn end_others(
         &self,
         user_id: &str,
         keep: &str,
         act: &Act,
     ) -> Result<usize, SessionError> {
-        self.end_many(user_id, keep, EndReason::Revoked, act).await
+        let keep = (!keep.is_empty()).then(|| keep.to_owned());
+        let many = self.many(user_id, EndReason::Revoked, act);
+        self.end_many(ManySessions { keep, ..many }).await
     }
 
     /// Ends all of a user's sessions, by an admin. How many that were.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized; none is ended
-    /// then.
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized. Call it again
+    /// after a failure: of thousands some may have ended.
     pub async fn end_all(&self, user_id: &str, act: &Act) -> Result<usize, SessionError> {
-        self.end_many(user_id, "", EndReason::Admin, act).await
+        self.end_many(self.many(user_id, EndReason::Admin, act))
+            .await
     }
 
-    async fn end_many(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Result<usize, SessionError> {
-        let ended = self
-            .inner
-            .store
-            .revoke_others(user_id, keep, reason, act)
-            .await??;
-        let count = ended.len();
-        for id in ended {
-            let subject = Revoked::Session(id);
-            self.inner.revocations.add(&Revocation {
-                subject,
-                at: act.at,
-            });
+    /// All sessions of a user.
+    fn many(&self, user_id: &str, reason: EndReason, act: &Act) -> ManySessions {
+        let Inner {
+            policy,
+            revocations,
+            ..
+        } = self.inner.as_ref();
+        ManySessions {
+            user_id: user_id.to_owned(),
+            keep: None,
+            newest: None,
+            idle_since: act.at - policy.idle,
+            // Within the window a token is handed out again without the row being written.
+            tokens_since: revocations.oldest(act.at) - policy.rotation_window,
+            reason,
+            act: act.clone(),
         }
-        Ok(count)
+    }
+
+    async fn end_many(&self, many: ManySessions) -> Result<usize, SessionError> {
+        let ended = self.inner.store.revoke_many(&many).await??;
+        if ended > 0 {
+            self.learn_since(many.act.at).await;
+        }
+        Ok(ended)
+    }
+
+    /// Learns what has just been recorded. The sessions have ended whatever comes of this, so its failure is no answer:
+    /// the next [`sync_revocations`](Self::sync_revocations) makes up for it.
+    async fn learn_since(&self, at: Timestamp) {
+        match self.inner.store.revocations_since(at).await {
+            Ok(news) => news.iter().for_each(|news| self.note(news)),
+            Err(error) => {
+                log::warn!("ended sessions hold here with the next sync of revocations: {error}");
+            }
+        }
     }
 
     /// A new pair for a session that goes on, its access token fresh; none if it does not. For who has just given the
@@ -229,10 +298,14 @@ impl Sessions {
         let Some(limit) = self.inner.policy.limit else {
             return Ok(());
         };
-        let mut others = self.list(&new.user_id, act.at).await?;
-        others.retain(|session| session.id != new.id);
-        for session in others.iter().skip(limit.saturating_sub(1)) {
-            self.end(&session.id, EndReason::Limit, act).await?;
+        let counted = self.page(&new.user_id, 0, 0, act.at).await?;
+        if counted.total > limit {
+            let oldest = ManySessions {
+                keep: Some(new.id.clone()),
+                newest: Some(limit.saturating_sub(1)),
+                ..self.many(&new.user_id, EndReason::Limit, act)
+            };
+            self.end_many(oldest).await?;
         }
         Ok(())
     }

@@ -72,7 +72,8 @@ pub struct SessionPolicy {
     pub rotation_window: Duration,
     /// What a token before the current one is taken for (`SESSION_REUSE_POLICY`, recover).
     pub reuse: ReusePolicy,
-    /// How many sessions a user may have at once; past it the oldest ends (`SESSION_LIMIT`, any number).
+    /// The most live sessions a user may have; past it the oldest ends. Default: none, any number. (The server's
+    /// `SESSION_LIMIT` has 100 instead.)
     pub limit: Option<usize>,
     /// The end of a session that is not used (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d).
     pub idle: Duration,

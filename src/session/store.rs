@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::act::Act;
 use super::authority::Denied;
 use super::login::Delivery;
+use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::revocation::Revocation;
 use super::rotation::{Case, Rotation, Row};
 use super::seed::Seed;
@@ -72,10 +73,12 @@ pub enum EndReason {
     Disabled,
     /// The user's password was changed.
     Password,
+    /// The user logged in again in the same browser.
+    Replaced,
 }
 
 impl EndReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Logout,
         Self::Reuse,
         Self::Revoked,
@@ -83,6 +86,7 @@ impl EndReason {
         Self::Admin,
         Self::Disabled,
         Self::Password,
+        Self::Replaced,
     ];
 
     /// The word a store keeps.
@@ -95,6 +99,7 @@ impl EndReason {
             Self::Admin => "admin",
             Self::Disabled => "disabled",
             Self::Password => "password",
+            Self::Replaced => "replaced",
         }
     }
 
@@ -338,18 +343,15 @@ pub trait SessionStore: Send + Sync {
     /// [`Revoked::Session`](super::Revoked::Session) with it. True if it was this call that did.
     async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool>;
 
-    /// A user's sessions, the latest login first, those that have ended among them.
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError>;
+    /// Returns a page of a user's live sessions, newest login first. A database filters and counts them itself, so that
+    /// sessions that have ended cost no memory here.
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
-    /// Revokes a user's sessions but `keep` (all of them if it is empty), as [`revoke`](Self::revoke) does. The ids of those
-    /// that this call revoked.
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>>;
+    /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, and returns how many this call revoked. A
+    /// database needs one statement for thousands and no list of their ids. Very many may be revoked in several steps;
+    /// each of them checks the act, and if one fails, the same call revokes the others. The revocations are read afterwards through
+    /// [`revocations_since`](Self::revocations_since).
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize>;
 
     /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;

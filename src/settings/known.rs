@@ -139,8 +139,8 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "SESSION_LIMIT",
-        "off",
-        "How many sessions a user may have at once; past it the oldest ends.",
+        "100",
+        "The most sessions a user may have at once; past it the oldest ends. off: any number.",
     ),
     known(
         "REVOCATION_STALE_LIMIT",

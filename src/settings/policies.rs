@@ -182,11 +182,14 @@ fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration 
     lifetime
 }
 
+/// The most live sessions of one user. More than a person has devices, and few enough for one page of `GET /sessions`.
+const SESSIONS: usize = 100;
+
 fn limit(reader: &mut Reader<'_>) -> Option<usize> {
     let any = |text: &str| (text == "off").then_some(None);
     let number = |text: &str| text.parse().ok().filter(|limit| *limit > 0).map(Some);
     let wanted = "write a whole number from 1, or off";
-    reader.parsed("SESSION_LIMIT", None, wanted, |text| {
+    reader.parsed("SESSION_LIMIT", Some(SESSIONS), wanted, |text| {
         any(text).or_else(|| number(text))
     })
 }

@@ -40,7 +40,8 @@ pub enum EventKind {
     RefreshForward,
     /// A refresh token came back that only a copy can explain; the session was ended.
     RefreshTokenReused,
-    /// A session was ended by its user, by an admin, by a command or by the limit, as the detail says.
+    /// A session was ended by its user, an admin, a command, the limit or a new login in its browser, as the detail
+    /// says.
     SessionRevoked,
     /// An account was made; the detail is its name.
     UserCreated,
@@ -188,7 +189,8 @@ impl<'a> NewEvent<'a> {
             | EndReason::Limit
             | EndReason::Admin
             | EndReason::Disabled
-            | EndReason::Password => {
+            | EndReason::Password
+            | EndReason::Replaced => {
                 Self::new(EventKind::SessionRevoked, act).detail(reason.word())
             }
         }
@@ -199,6 +201,11 @@ impl<'a> NewEvent<'a> {
             user_id: refusal.user_id,
             ..Self::new(refusal.kind, act).detail(refusal.detail)
         }
+    }
+
+    /// Its kind, and what else it says, for a statement that writes many.
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        (self.kind.word(), self.detail.as_deref().unwrap_or_default())
     }
 
     pub(super) fn maybe_user(self, id: Option<&str>) -> Self {

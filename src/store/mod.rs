@@ -35,6 +35,7 @@ mod authority;
 mod changes;
 mod connection;
 mod import;
+mod many;
 mod migrations;
 mod pool;
 mod purge;

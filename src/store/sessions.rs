@@ -6,14 +6,15 @@ use diesel::prelude::*;
 use super::audit::{EventKind, NewEvent};
 use super::authority::{Scope, lock_users};
 use super::connection::{Conn, DieselStore, on_its_own};
+use super::many;
 use super::revocations;
 use super::rows::{SessionRow, SubjectRow};
 use super::schema::{sessions, users};
 use super::swap::swap;
 use crate::clock::Timestamp;
 use crate::session::{
-    Act, Advanced, Authorized, Case, EndReason, Revocation, Revoked, Rule, Session, SessionRecord,
-    SessionStore, Step, StoreError, Subject,
+    Act, Advanced, Authorized, Case, EndReason, ManySessions, Revocation, Revoked, Rule, Session,
+    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
 };
 
 /// What there is to tell of a step; nothing of a routine one.
@@ -92,7 +93,8 @@ impl SessionStore for DieselStore {
             diesel::insert_into(sessions::table)
                 .values(&row)
                 .execute(conn)?;
-            event.record(conn).map(|()| true)
+            event.record(conn)?;
+            many::delete_old_tombstones(conn, &row.user_id).map(|_| true)
         })
         .await
     }
@@ -157,46 +159,47 @@ impl SessionStore for DieselStore {
         .await
     }
 
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let query = query.clone();
+        self.read(move |conn| many::list(conn, &query)).await
+    }
+
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
+        let mut ended = 0;
+        loop {
+            let wanted = many.clone();
+            let scope = Scope::user(&many.user_id);
+            let some = self.write_for(&many.act, scope, move |conn, _, _| many::end(conn, &wanted));
+            match some.await? {
+                Err(denied) => return Ok(Err(denied)),
+                Ok(some) if some < many::TOGETHER => return Ok(Ok(ended + some)),
+                Ok(some) => ended += some,
+            }
+        }
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.read(move |conn| revocations::since(conn, at)).await
+    }
+}
+
+impl DieselStore {
+    /// Returns a user's newest sessions, live or ended, `most` of them at most: for a command that shows how each ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn sessions_of(&self, user_id: &str, most: i64) -> Result<Vec<Session>, StoreError> {
         let user_id = user_id.to_owned();
         let list = move |conn: &mut Conn| {
             sessions::table
                 .filter(sessions::user_id.eq(&user_id))
                 .order((sessions::created_at.desc(), sessions::id.desc()))
+                .limit(most)
                 .select(SessionRow::as_select())
                 .load(conn)
         };
         let rows = self.read(list).await?;
         Ok(rows.into_iter().map(Session::from).collect())
-    }
-
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>> {
-        let (user_id, keep) = (user_id.to_owned(), keep.to_owned());
-        self.write_for(act, Scope::user(&user_id), move |conn, act, _| {
-            let others: Vec<String> = sessions::table
-                .filter(sessions::user_id.eq(&user_id))
-                .filter(sessions::id.ne(&keep))
-                .filter(sessions::revoked_at.is_null())
-                .select(sessions::id)
-                .load(conn)?;
-            let mut ended = Vec::new();
-            for id in others {
-                if revoke(conn, &id, reason, act)? {
-                    ended.push(id);
-                }
-            }
-            Ok(ended)
-        })
-        .await
-    }
-
-    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
-        self.read(move |conn| revocations::since(conn, at)).await
     }
 }

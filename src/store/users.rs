@@ -24,7 +24,7 @@ use crate::session::{Act, StoreError, Subject};
 /// assert_eq!(name.as_str(), "Ada.Lovelace");
 /// assert_eq!(name.key(), "ada.lovelace"); // so nobody else is ADA.LOVELACE
 /// assert_eq!(Username::parse("Ada Lovelace"), Err(UsernameError::NotAnIdentifier));
-/// assert_eq!(Username::parse(&"a".repeat(65)), Err(UsernameError::TooLong));
+/// assert_eq!(Username::parse(&"a".repeat(255)), Err(UsernameError::TooLong));
 /// # Ok::<(), UsernameError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,8 +36,12 @@ pub struct Username {
 /// Why a text is no username.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UsernameError {
-    /// More characters than [`Username::MAX_CHARS`].
-    #[error("a username has at most {} characters", Username::MAX_CHARS)]
+    /// More characters than [`Username::MAX_CHARS`], or bytes than [`Username::MAX_BYTES`].
+    #[error(
+        "a username has at most {} characters ({} bytes)",
+        Username::MAX_CHARS,
+        Username::MAX_BYTES
+    )]
     TooLong,
     /// Not an identifier by RFC 8265.
     #[error(
@@ -47,8 +51,12 @@ pub enum UsernameError {
 }
 
 impl Username {
-    /// The longest name. Four bytes a character at most, so that every cookie stays below 4096 bytes.
-    pub const MAX_CHARS: usize = 64;
+    /// The longest name, in characters: as long as the longest e-mail address (RFC 3696, erratum 1690).
+    pub const MAX_CHARS: usize = 254;
+
+    /// The longest name, in bytes of UTF-8: two for each character. A token with it, with all roles, and signed by an RSA
+    /// key of 4096 bits then fits into a cookie, which has at most 4096 bytes (RFC 6265bis section 5.6).
+    pub const MAX_BYTES: usize = 2 * Self::MAX_CHARS;
 
     /// Reads a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case are folded in the
     /// key, normalised by NFC, and spaces, control and invisible characters are refused. Letters of other scripts that
@@ -58,10 +66,15 @@ impl Username {
     ///
     /// [`UsernameError`].
     pub fn parse(typed: &str) -> Result<Self, UsernameError> {
-        if typed.chars().count() > Self::MAX_CHARS {
+        let too_long =
+            |name: &str| name.len() > Self::MAX_BYTES || name.chars().count() > Self::MAX_CHARS;
+        if too_long(typed) {
             return Err(UsernameError::TooLong);
         }
         let key = UsernameCaseMapped::enforce(typed).map_err(|_| UsernameError::NotAnIdentifier)?;
+        if key.len() > Self::MAX_BYTES {
+            return Err(UsernameError::TooLong);
+        }
         Ok(Self {
             typed: typed.to_owned(),
             key: key.into_owned(),
@@ -130,7 +143,8 @@ pub struct Page {
 }
 
 impl Page {
-    const fn offset(self) -> i64 {
+    /// Returns how many entries come before it.
+    pub const fn offset(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
     }
 }

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::auth::Auth;
 use super::body::Body;
+use super::device::act;
 use super::extract::Refresh;
 use super::location::{self, Location};
 use super::rejection::Rejection;
@@ -64,6 +65,77 @@ impl Auth {
     pub async fn log_in(&self, subject: &Subject, login: Login) -> Result<Pair, Rejection> {
         let recorded = async { Ok(self.recorded()?.login(subject, login, self.now()).await?) };
         recorded.await.map_err(|rejection| self.dress(rejection))
+    }
+
+    /// Records a login as [`Auth::log_in`] does, and then ends the session that the request's cookies name, if it is live
+    /// and the same user's (OWASP ASVS 5.0, V7.2.4): the new cookies take the place of the old ones. For an answer that
+    /// sets cookies. Another user's session goes on.
+    ///
+    /// ```
+    /// # use actix_web::cookie::Cookie;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
+    /// let first = auth.log_in(&ada, Login::default()).await?;
+    /// let cookie = Cookie::new("refresh_token_cookie", first.refresh.token.as_str());
+    /// let request = TestRequest::post().cookie(cookie).to_http_request();
+    /// auth.log_in_again(&request, &ada, Login::default()).await?;
+    /// assert_eq!(sessions.page("1", 0, 10, auth.now()).await?.total, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Auth::log_in`].
+    pub async fn log_in_again(
+        &self,
+        request: &HttpRequest,
+        subject: &Subject,
+        login: Login,
+    ) -> Result<Pair, Rejection> {
+        let act = Act {
+            by: None,
+            authority: None,
+            ..act(self, request)
+        };
+        let pair = self.log_in(subject, login).await?;
+        let ended = async {
+            for sid in self.sessions_in_cookies(request, &subject.id) {
+                self.recorded()?
+                    .end_if_own(&subject.id, &sid, EndReason::Replaced, &act)
+                    .await?;
+            }
+            Ok(pair)
+        };
+        ended.await.map_err(|rejection| self.dress(rejection))
+    }
+
+    /// The sessions of the user's tokens in the cookies, expired or not.
+    fn sessions_in_cookies(&self, request: &HttpRequest, user_id: &str) -> Vec<String> {
+        let kinds = [TokenKind::Access, TokenKind::Refresh].into_iter();
+        let presented = kinds
+            .filter(|_| self.looks_in(Location::Cookies))
+            .flat_map(|kind| self.cookies().presented(request, kind));
+        let claims = presented.filter_map(|token| self.verify_at_any_time(&token));
+        let claims = claims.filter(|claims| claims.sub() == user_id);
+        let mut sessions: Vec<String> = claims.filter_map(|claims| claims.sid).collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        sessions
     }
 
     /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. If several came in cookies of one

@@ -44,7 +44,8 @@ const USER_ID: &str = "actix_identity.user_id";
 /// ```
 ///
 /// `Identity` and `Option<Identity>` are the user of a verified access token (of a token that does not verify, nobody's).
-/// `Identity::login` records a session of that user id and sets the cookies, unless the handler answers with an error;
+/// `Identity::login` records a session of that user id and sets the cookies, unless the handler answers with an error
+/// ([`Auth::log_in_again`]: the session that the same user had in this browser ends);
 /// `Identity::logout` ends the session and removes them. Do not set `IdentityMiddleware`'s deadlines (tokens have an
 /// end), and do not use it together with `SessionMiddleware`, which would keep the user beyond the token's end.
 ///
@@ -122,7 +123,9 @@ async fn log_in<B>(
         device: device(response.request()),
         delivery: Delivery::Cookies,
     };
-    let pair = auth.log_in(&subject, login).await?;
+    let pair = auth
+        .log_in_again(response.request(), &subject, login)
+        .await?;
     auth.cookies().set_pair(response.headers_mut(), &pair);
     Ok(())
 }

@@ -175,6 +175,16 @@ impl Rejection {
         self.code
     }
 
+    /// Returns the hint: what the client can do.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Returns after how many seconds the client may try again.
+    pub const fn seconds_to_wait(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// Which of Flask-JWT-Extended's error loaders it is for.
     pub fn kind(&self) -> RejectionKind {
         match self.code {

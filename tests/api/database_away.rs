@@ -7,9 +7,11 @@ use serde_json::json;
 use tokenpair::clock::Clock;
 use url::Url;
 
+use crate::page::says;
 use crate::races::at_once;
 use crate::support::{
-    ADA, Backend, Cluster, Database, START, Tabs, TestApp, Wire, as_superuser, unavailable, within,
+    ADA, Backend, Cluster, Database, Request, START, Tabs, TestApp, Wire, as_superuser,
+    unavailable, within,
 };
 
 /// PostgreSQL without this test's database, until dropped.
@@ -71,6 +73,41 @@ fn with_the_database_away_nobody_is_logged_out_and_with_it_back_all_goes_on() {
     assert_eq!(browser.refresh().status, 200);
     assert_eq!(ada.try_refresh().status, 200);
     assert_eq!(browser.post("/logout").status, 200);
+}
+
+#[test]
+fn with_the_database_away_a_browser_gets_a_page_that_says_so() {
+    let app = Backend::Postgres.app().with_ada();
+    let mut browser = app.browser();
+    let away = Away::from(&app);
+    let navigation = |request: Request| {
+        request
+            .header("Accept", "text/html,*/*;q=0.8")
+            .header("Sec-Fetch-Site", "same-origin")
+            .header("Sec-Fetch-Mode", "navigate")
+    };
+    let form = format!("username={}&password=correct+horse+battery", ADA.0);
+    let login = navigation(app.post("/login")).form(&form).send();
+    says(&login, 503, "Temporarily unavailable");
+    assert!(login.body.contains("<form") && login.body.contains("Try again in 1 second."));
+    assert_eq!(login.header("retry-after"), Some("1"));
+    let logout = browser.send(navigation(app.get("/logout")));
+    says(&logout, 503, "Temporarily unavailable");
+    let account = browser.send(navigation(app.get("/account")));
+    says(&account, 503, "Temporarily unavailable");
+    app.advance(Duration::from_secs(7200));
+    let page = browser.send(navigation(app.get("/")));
+    says(&page, 503, "Temporarily unavailable");
+    assert!(
+        !page.body.contains("<form"),
+        "who is logged in need not log in again"
+    );
+    for response in [logout, account, page] {
+        assert!(response.cookies().is_empty(), "nobody is logged out");
+    }
+    drop(away);
+    wait_until_ready(&app);
+    says(&browser.send(navigation(app.get("/"))), 200, "Hello, ada.");
 }
 
 /// The connections that the server has are dead then, and a new one is not.

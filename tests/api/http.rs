@@ -9,6 +9,30 @@ fn a_path_that_is_not_there_is_404_in_json(on: Backend) {
     }
 }
 
+fn a_path_with_a_slash_too_many_is_404_and_its_hint_names_the_one_that_is_there(on: Backend) {
+    let app = on.app();
+    for (method, path, hint) in [
+        ("POST", "/login/", "Leave out the / at the end: /login."),
+        (
+            "GET",
+            "/health/ready//",
+            "Leave out the / at the end: /health/ready.",
+        ),
+        (
+            "DELETE",
+            "/sessions/eyJ/",
+            "Leave out the / at the end: /sessions/{id}.",
+        ),
+    ] {
+        let response = app.request(method, path).send();
+        response.refused(404, "not_found", "Not found");
+        assert_eq!(response.json()["hint"], hint, "{path}");
+    }
+    for path in ["/nowhere/", "//", "/nowhere"] {
+        assert!(app.get(path).send().json()["hint"].is_null(), "{path}");
+    }
+}
+
 fn nothing_is_served_but_the_routes(on: Backend) {
     let app = on.app();
     for path in [
@@ -143,6 +167,7 @@ fn a_body_of_another_type_is_415_and_none_at_all_is_400(on: Backend) {
 
 on_both_databases!(
     a_path_that_is_not_there_is_404_in_json,
+    a_path_with_a_slash_too_many_is_404_and_its_hint_names_the_one_that_is_there,
     nothing_is_served_but_the_routes,
     a_method_that_a_path_does_not_have_is_405_with_allow,
     options_are_answered_without_a_token,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::support::jwt::{claim_names, claims, header};
-use crate::support::{ADA, Backend, Browser, START};
+use crate::support::{ADA, Backend, Bearer, Browser, START};
 
 fn a_login_answers_with_its_end_and_five_cookies(on: Backend) {
     let app = on.app().with_ada();
@@ -352,6 +352,27 @@ fn a_wrong_password_an_unknown_and_an_impossible_name_get_the_same_answer(on: Ba
     assert!(answers.iter().all(|answer| *answer == answers[0]));
 }
 
+/// No username has any, and keyboards of phones add one. They open no second count of failures either.
+fn blanks_around_a_name_are_left_out_at_a_login(on: Backend) {
+    let app = on.app_with(&[("THROTTLE_ACCOUNT", "3/15m")]).with_ada();
+    for name in ["ada ", " ada", "\tada\u{a0}"] {
+        assert_eq!(
+            Bearer::log_in(&app, (name, ADA.1)).get("/protected").json(),
+            json!({ "logged_in_as": "ada" })
+        );
+    }
+    let login = |name: &str, password: &str| {
+        app.post("/login")
+            .json(json!({ "username": name, "password": password }))
+            .send()
+    };
+    login(" ", ADA.1).refused(400, "missing_username", "Missing username parameter");
+    for name in ["ada ", " ada", "  ada"] {
+        assert_eq!(login(name, "not hers").status, 401, "{name:?}");
+    }
+    assert_eq!(login("ada", "not hers").status, 429);
+}
+
 fn a_form_logs_in_and_goes_on_to_the_page(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = Browser::new(&app);
@@ -506,6 +527,7 @@ on_both_databases!(
     every_login_is_a_session_of_its_own,
     what_is_missing_or_odd_is_named,
     a_wrong_password_an_unknown_and_an_impossible_name_get_the_same_answer,
+    blanks_around_a_name_are_left_out_at_a_login,
     a_form_logs_in_and_goes_on_to_the_page,
     a_wrong_form_comes_back_to_a_browser_and_is_json_to_others,
     another_sites_page_cannot_log_anyone_in,

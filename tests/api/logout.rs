@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::page::says;
 use crate::support::jwt::{claims, signed};
 use crate::support::{Backend, Browser, Request, Response};
 
@@ -178,9 +179,7 @@ fn a_browser_that_does_not_say_where_a_link_was_is_not_believed(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
     let silent = || app.get("/logout").header("Accept", "text/html");
-    browser
-        .send(silent())
-        .refused(403, "cross_site_request", "Cross-site request refused");
+    says(&browser.send(silent()), 403, "Cross-site request refused");
     let own = format!("http://{}/", app.address());
     assert_eq!(browser.send(silent().header("Referer", own)).status, 303);
 }

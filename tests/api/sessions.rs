@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokenpair::store::{DieselStore, PurgePolicy, Purged};
 
 use crate::support::jwt::claims;
-use crate::support::{ADA, Backend, Bearer, Browser, TestApp, block_on};
+use crate::support::{ADA, Backend, Bearer, Browser, START, TestApp, block_on};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -200,7 +200,185 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     assert_eq!(new.try_refresh().status, 200);
 }
 
+/// Sessions of Ada's in the database, made one second after the other before the test began and last used then. They are
+/// there as if she had logged in as often.
+pub(crate) fn add_sessions(app: &TestApp, count: u32) {
+    app.database().execute(&format!(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) \
+         INSERT INTO sessions (id, user_id, epoch, generation, previous_barred, rotated_at, seed, remember, created_at, \
+         last_used_at, expires_at) \
+         SELECT 's' || n, users.id, users.epoch, 1, FALSE, {start} - n, 'seed', FALSE, {start} - n, {start} - n, {start} + 7776000 \
+         FROM numbers, users WHERE users.username_key = 'ada'",
+        start = START.unix()
+    ));
+}
+
+fn count(app: &TestApp, what: &str) -> i64 {
+    let query = format!("SELECT count(*) AS n FROM {what}");
+    app.database().numbers(&query)[0]
+}
+
+fn a_hundred_sessions_are_the_limit_unless_it_is_off(on: Backend) {
+    for (limit, open) in [(None, 100), (Some(("SESSION_LIMIT", "off")), 101)] {
+        let app = on.app_with(limit.as_slice()).with_ada();
+        add_sessions(&app, 100);
+        let ada = app.bearer();
+        let page = ada.get("/sessions").json();
+        assert_eq!(page["total"], open);
+        assert_eq!(page["sessions"][0]["id"], sid(&ada));
+        let ended = count(
+            &app,
+            "sessions WHERE revoke_reason = 'limit' AND id = 's100'",
+        );
+        assert_eq!(ended, 101 - open, "the oldest");
+    }
+}
+
+fn sessions_are_listed_in_pages_without_those_that_have_ended(on: Backend) {
+    let app = on.app_with(&[("SESSION_LIMIT", "off")]).with_ada();
+    add_sessions(&app, 2000);
+    let ada = app.bearer();
+    let ids = |page: &Value| -> Vec<String> {
+        let sessions = page["sessions"].as_array().unwrap().iter();
+        let ids = sessions.map(|session| session["id"].as_str().unwrap().to_owned());
+        ids.collect()
+    };
+    let first = ada.get("/sessions").json();
+    assert_eq!(
+        (&first["page"], &first["per_page"], &first["total"]),
+        (&json!(1), &json!(100), &json!(2001))
+    );
+    assert_eq!(ids(&first).len(), 100);
+    assert_eq!(ids(&first)[..2], [sid(&ada), "s1".to_owned()]);
+    let last = ada.get("/sessions?page=11&per_page=200").json();
+    assert_eq!(ids(&last), ["s2000"]);
+    assert_eq!(
+        ids(&ada.get("/sessions?page=12&per_page=200").json()),
+        [""; 0]
+    );
+    for wrong in ["per_page=201", "per_page=0", "page=0", "page=x"] {
+        let refused = ada.get(&format!("/sessions?{wrong}"));
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (400, &json!("invalid_parameter")),
+            "{wrong}"
+        );
+    }
+    for (end, id) in [
+        ("revoked_at = 1", "s1"),
+        ("expires_at = 1", "s2"),
+        ("last_used_at = 1", "s3"),
+        ("epoch = -1", "s4"),
+    ] {
+        let end = format!("UPDATE sessions SET {end} WHERE id = '{id}'");
+        app.database().execute(&end);
+    }
+    let left = ada.get("/sessions").json();
+    assert_eq!(
+        (&left["total"], &ids(&left)[1]),
+        (&json!(1997), &"s5".to_owned())
+    );
+}
+
+fn thousands_of_sessions_end_at_once_and_each_is_told(on: Backend) {
+    let app = on.app_with(&[("SESSION_LIMIT", "off")]).with_ada();
+    add_sessions(&app, 2000);
+    // No access token of theirs can be alive.
+    app.database()
+        .execute("UPDATE sessions SET last_used_at = last_used_at - 8000 WHERE created_at % 2 = 0");
+    let (lost, mut browser, own) = (app.bearer(), app.browser(), app.bearer());
+    let response = end(&app, &own, "/sessions");
+    assert_eq!(
+        (response.status, &response.json()["ended"]),
+        (200, &json!(2002))
+    );
+    lost.get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+    lost.try_refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+    browser
+        .get("/protected")
+        .refused(401, "token_revoked", "Token has been revoked");
+    assert_eq!(own.get("/sessions").json()["total"], 1);
+    assert_eq!(count(&app, "revocations"), 1002);
+    let told =
+        "audit_events WHERE kind = 'session_revoked' AND detail = 'revoked' AND actor_id = user_id";
+    assert_eq!(count(&app, told), 2002);
+    let sessions =
+        "(SELECT DISTINCT session_id FROM audit_events WHERE kind = 'session_revoked') AS sessions";
+    assert_eq!(count(&app, sessions), 2002);
+}
+
+fn a_login_past_the_limit_ends_however_many_there_are(on: Backend) {
+    let app = on.app_with(&[("SESSION_LIMIT", "3")]).with_ada();
+    add_sessions(&app, 2000);
+    let ada = app.bearer();
+    let page = ada.get("/sessions").json();
+    assert_eq!(page["total"], 3);
+    assert_eq!(page["sessions"][2]["id"], "s2");
+    assert_eq!(count(&app, "audit_events WHERE detail = 'limit'"), 1998);
+    app.bearer();
+    assert_eq!(
+        count(&app, "sessions"),
+        1004,
+        "a login leaves a thousand of those that had ended before it"
+    );
+}
+
+fn a_login_in_a_browser_ends_the_session_that_it_had(on: Backend) {
+    let app = on.app().with_ada();
+    let grace = json!({ "username": "grace", "password": "a password of hers" });
+    app.post("/register").json(grace.clone()).send();
+    let ada = json!({ "username": ADA.0, "password": ADA.1 });
+    let mut browser = app.browser();
+    let open = |browser: &Browser<'_>| browser.clone().get("/protected").status == 200;
+    let before = browser.clone();
+    let wrong = json!({ "username": ADA.0, "password": "not hers" });
+    assert_eq!(browser.send(app.post("/login").json(wrong)).status, 401);
+    assert!(open(&before), "a login that failed ends nothing");
+    let in_body = json!({ "username": ADA.0, "password": ADA.1, "tokens": "body" });
+    assert_eq!(browser.send(app.post("/login").json(in_body)).status, 200);
+    assert!(open(&before), "its cookies stay, and so does their session");
+    assert_eq!(
+        browser.send(app.post("/login").json(ada.clone())).status,
+        200
+    );
+    assert!(!open(&before) && open(&browser));
+    before
+        .clone()
+        .refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+    let ended = "audit_events WHERE kind = 'session_revoked' AND detail = 'replaced'";
+    assert_eq!(count(&app, ended), 1);
+
+    // An access token that has ended still says whose browser this is, and so does the refresh token alone.
+    let before = browser.clone();
+    app.advance(Duration::from_secs(7200));
+    browser.send(app.post("/login").json(ada.clone()));
+    before
+        .clone()
+        .refresh()
+        .refused(401, "session_revoked", "Token has been revoked");
+    let mut refresh_only = Browser::new(&app);
+    let cookie = format!(
+        "refresh_token_cookie={}",
+        browser.value("refresh_token_cookie")
+    );
+    refresh_only.send(app.post("/login").cookie(&cookie).json(ada));
+    assert!(!open(&browser) && open(&refresh_only));
+
+    // Another user's session is not Grace's to end.
+    let before = refresh_only.clone();
+    refresh_only.send(app.post("/login").json(grace));
+    assert!(open(&before) && open(&refresh_only));
+}
+
 on_both_databases!(
+    a_hundred_sessions_are_the_limit_unless_it_is_off,
+    sessions_are_listed_in_pages_without_those_that_have_ended,
+    thousands_of_sessions_end_at_once_and_each_is_told,
+    a_login_past_the_limit_ends_however_many_there_are,
+    a_login_in_a_browser_ends_the_session_that_it_had,
     past_the_limit_the_oldest_session_ends,
     what_is_long_over_is_purged_and_what_matters_is_kept,
     everyone_sees_where_they_are_logged_in_and_nothing_secret,

@@ -48,6 +48,12 @@ impl Jar {
             .unwrap_or_else(|| panic!("the jar has no {name}"))
     }
 
+    /// What a browser does once a cookie has expired.
+    #[allow(dead_code, reason = "shared with other tests, which do not need it")]
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     pub(crate) fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }

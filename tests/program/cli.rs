@@ -6,10 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
+use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
 use crate::database::{Backend, Database};
+use crate::exchange::{Request, SECRET};
 use crate::patience::within;
 use crate::support::Program;
 
@@ -252,6 +256,61 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
             .done()
             .contains("admin")
     );
+}
+
+/// What would move the cursor, turn the line around or be seen by nobody: by strangers in a `User-Agent` and in a token.
+#[test]
+fn what_strangers_wrote_cannot_act_on_a_terminal() {
+    let program = Program::new().env("JWT_SECRET_KEY", SECRET);
+    let served = program.serve();
+    let user = json!({ "username": "ada", "password": "correct horse", "tokens": "body" });
+    let request = |path: &str| {
+        let request = Request::new(served.address, "POST", path);
+        let agent = "Fire\u{202e}xof\u{200b} \u{9b}2J\u{e0041}\u{2028}";
+        request
+            .header("User-Agent", agent)
+            .json(user.clone())
+            .send()
+    };
+    assert_eq!(request("/register").status, 201);
+    assert_eq!(request("/login").status, 200);
+    let list = program.run(&["session", "list", "ada"]).done();
+    assert!(
+        list.contains(r"Fire\u202exof\u200b 2J\udb40\udc41\u2028"),
+        "{list}"
+    );
+    let claims = json!({ "sub": "\u{202e}ada\u{7f}", "\u{2066}x": "\u{9b}2J\u{1b}[2J" });
+    let token = encode(
+        &Header::default(),
+        &claims,
+        &EncodingKey::from_secret(SECRET.as_bytes()),
+    );
+    let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"\u{202e}652SH\",\"typ\":\"JWT\"}");
+    let token = token.unwrap();
+    for token in [
+        token.clone(),
+        token.replacen(token.split('.').next().unwrap(), &header, 1),
+    ] {
+        let inspected = program.run_with_input(&["token", "inspect"], &token);
+        assert_eq!(inspected.code, Some(1));
+        assert!(
+            inspected.out.contains(r#""sub": "\u202eada\u007f""#),
+            "{inspected:?}"
+        );
+        assert!(
+            inspected.out.contains(r#""\u2066x": "\u009b2J\u001b[2J""#),
+            "{inspected:?}"
+        );
+        let seen = format!("{}{}{list}", inspected.out, inspected.err);
+        let hidden = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!seen.contains(hidden), "{seen:?}");
+        assert!(
+            !seen.contains(['\u{202e}', '\u{200b}', '\u{2066}', '\u{2028}', '\u{e0041}']),
+            "{seen:?}"
+        );
+    }
+    let unknown = program.run(&["user", "disable", "\u{202e}ada"]).failed();
+    assert!(!unknown.contains('\u{202e}'), "{unknown}");
 }
 
 #[test]

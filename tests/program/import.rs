@@ -353,6 +353,7 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named(backend: Backend) {
         format!("short,{scrypt}"),
         format!("{scrypt},ada,"),
         format!("many,{bcrypt},{}", "role ".repeat(17)),
+        format!("{},{bcrypt},", "x".repeat(255)),
     ];
     let file = format!("username,hash,roles\r\n{}", lines.join("\r\n"));
     let unknown = "the hash is none of Werkzeug's (scrypt:… or pbkdf2:…) and no bcrypt ($2a$…, $2b$… or $2y$…)";
@@ -368,9 +369,10 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named(backend: Backend) {
         "line 13: the hash does not say its iterations, as Werkzeug's do (pbkdf2:sha256:600000$…)".to_owned(),
         "line 14: a role has 1 to 32 small letters, digits, - and _".to_owned(),
         "line 15: it has 2 fields, and the first line has 3".to_owned(),
-        "line 16: a username has at most 64 characters".to_owned(),
+        format!("line 16: {unknown}"),
         "line 17: a user has at most 16 roles".to_owned(),
-        "nobody was imported: of 15 users, 13 cannot be\n".to_owned(),
+        "line 18: a username has at most 254 characters (508 bytes)".to_owned(),
+        "nobody was imported: of 16 users, 14 cannot be\n".to_owned(),
     ];
     for flags in [&[][..], &["--dry-run"]] {
         let failed = moving.import(&file, flags).failed();
@@ -387,6 +389,59 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named_on_sqlite() {
 #[test]
 fn a_file_with_bad_lines_imports_nobody_and_each_is_named_on_postgresql() {
     a_file_with_bad_lines_imports_nobody_and_each_is_named(Backend::Postgres);
+}
+
+#[test]
+fn bad_lines_are_skipped_where_that_is_asked_for_and_each_is_named() {
+    let moving = Moving::on(Backend::Sqlite);
+    let good = KNOWN[7].2;
+    let file = format!(
+        "username,hash\nada,{good}\ntwo words,{good}\ngrace,nonsense\nADA,{good}\nalan,{good}\n"
+    );
+    let dry = moving.import(&file, &["--skip-invalid", "--dry-run"]);
+    assert_eq!(
+        (dry.code, dry.out.as_str()),
+        (
+            Some(0),
+            "2 users (2 bcrypt) can be imported, 3 lines skipped; none was\n"
+        )
+    );
+    let ended = moving.import(&file, &["--skip-invalid"]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), "2 users (2 bcrypt) imported, 3 lines skipped\n")
+    );
+    let said: Vec<&str> = ended
+        .err
+        .lines()
+        .filter(|line| line.contains("line "))
+        .collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    for (said, (number, why)) in said.iter().zip([
+        (3, "a username has letters"),
+        (4, "the hash is none of"),
+        (5, "line 2 has the same username"),
+    ]) {
+        assert!(
+            said.starts_with(&format!("tokenpair: line {number} skipped: {why}")),
+            "{said}"
+        );
+        assert!(
+            !said.contains("nonsense") && !said.contains("two words"),
+            "{said}"
+        );
+    }
+    assert_eq!(moving.names(), ["ada", "alan"]);
+    // Once more: nobody is left to come in.
+    let failed = moving.import(&file, &["--skip-invalid"]).failed();
+    assert!(
+        failed.contains("line 2 skipped: the username is taken"),
+        "{failed}"
+    );
+    assert!(
+        failed.contains("nobody was imported: of 5 users, 5 cannot be"),
+        "{failed}"
+    );
 }
 
 #[test]

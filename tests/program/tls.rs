@@ -68,7 +68,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn the_server_speaks_https_and_http_2_and_its_cookies_are_secure() {
+fn the_server_speaks_https_and_no_http_2_and_its_cookies_are_secure() {
     let (program, pair) = (program(), Pair::new());
     pair.write(&program);
     let served = program.serve();
@@ -83,9 +83,9 @@ fn the_server_speaks_https_and_http_2_and_its_cookies_are_secure() {
         served.greeting
     );
     let curl = |arguments: &[&str]| text(&pair.curl(&program, &served, arguments));
-    for (version, spoken) in [("--http1.1", " 1.1"), ("--http2", " 2")] {
+    for version in ["--http1.1", "--http2"] {
         let said = curl(&[version, "-w", " %{http_version}"]);
-        assert_eq!(said, format!("{{\"status\":\"live\"}}{spoken}"));
+        assert_eq!(said, "{\"status\":\"live\"} 1.1", "{version}");
     }
     for (version, good) in [("1.1", false), ("1.2", true), ("1.3", true)] {
         let only = format!("--tlsv{version}");

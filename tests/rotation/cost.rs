@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, Authorized, EndReason, Login, MemoryStore, Pair, Presented, Refreshed, Reissue,
-    Revocation, Session, SessionError, SessionPolicy, SessionRecord, SessionStore, Sessions, Step,
-    StoreError, Subject,
+    Act, Authorized, EndReason, Login, ManySessions, MemoryStore, Pair, Presented, Refreshed,
+    Reissue, Revocation, Session, SessionError, SessionPage, SessionPolicy, SessionQuery,
+    SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -90,18 +90,12 @@ impl SessionStore for Counting {
         self.store.revoke(id, reason, act).await
     }
 
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
-        self.store.list(user_id).await
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        self.store.list(query).await
     }
 
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>> {
-        self.store.revoke_others(user_id, keep, reason, act).await
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
+        self.store.revoke_many(many).await
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
@@ -204,7 +198,8 @@ async fn a_refresh_costs_one_read_and_at_most_one_write_and_no_table_grows() {
         assert_eq!(rotate, cost(1, 1, 0));
         token = next;
     }
-    assert_eq!(on.store.list("7").await.unwrap().len(), 1);
+    let live = on.sessions.page("7", 0, 0, time(START + 50_000)).await;
+    assert_eq!(live.unwrap().total, 1);
     let recorded = on.store.revocations_since(time(0)).await.unwrap();
     assert!(recorded.is_empty(), "{recorded:?}");
 }
@@ -255,9 +250,10 @@ async fn who_is_told_of_a_copy_finds_the_session_revoked() {
     let answer = on.refresh(&on.first, 1_001).await.unwrap();
     assert!(matches!(answer, Refreshed::Reused), "{answer:?}");
     assert_eq!(on.store.cost(), cost(1, 0, 1));
-    let sessions = on.store.list("7").await.unwrap();
+    let sid = on.first.sid.as_deref().unwrap();
+    let record = on.store.store.load(sid).await.unwrap().unwrap();
     assert_eq!(
-        sessions[0].revoked,
+        record.session.revoked,
         Some((time(START + 1_001), EndReason::Reuse))
     );
 }

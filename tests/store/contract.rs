@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::password::PasswordHash;
 use tokenpair::session::{
-    Act, Authority, Case, Delivery, Denied, End, EndReason, MemoryStore, Revocation, Revoked,
-    Rotation, Rule, Seed, Session, SessionRecord, SessionStore, Step, Subject,
+    Act, Authority, Case, Delivery, Denied, End, EndReason, ManySessions, MemoryStore, Revocation,
+    Revoked, Rotation, Rule, Seed, Session, SessionPage, SessionQuery, SessionRecord, SessionStore,
+    Step, Subject,
 };
 use tokenpair::store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 
@@ -342,28 +343,74 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
     assert_eq!(recorded, [revocation("s", at(5))]);
 }
 
-async fn a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s(on: Fixture) {
-    for (id, when) in [("a", 1), ("b", 3), ("c", 2)] {
+fn query(on: &Fixture, offset: usize, limit: usize) -> SessionQuery {
+    SessionQuery {
+        user_id: on.subject.id.clone(),
+        now: at(10),
+        idle_since: NOW - Duration::from_secs(100),
+        offset,
+        limit,
+    }
+}
+
+fn ids(page: &SessionPage) -> Vec<&str> {
+    let ids = page.sessions.iter().map(|session| session.id.as_str());
+    ids.collect()
+}
+
+async fn a_user_s_live_sessions_are_listed_in_pages_the_latest_first(on: Fixture) {
+    for (id, when) in [("a", 1), ("b", 3), ("c", 2), ("d", 2), ("e", 9)] {
         let session = Session {
             created_at: at(when),
             ..on.new_session(id)
         };
         assert!(on.store.create(&session).await.unwrap());
     }
+    for ended in [
+        Session {
+            expires_at: at(10),
+            ..on.new_session("expired")
+        },
+        Session {
+            last_used_at: NOW - Duration::from_secs(100),
+            ..on.new_session("idle")
+        },
+    ] {
+        assert!(on.store.create(&ended).await.unwrap());
+    }
     on.store
-        .revoke("c", EndReason::Logout, &Act::at(at(5)))
+        .revoke("e", EndReason::Logout, &Act::at(at(5)))
         .await
         .unwrap()
         .unwrap();
-    let ids = |sessions: Vec<Session>| {
-        let ids = sessions.into_iter().map(|session| session.id);
-        ids.collect::<Vec<_>>()
+    for (offset, limit, listed) in [
+        (0, 9, &["b", "d", "c", "a"][..]),
+        (0, 2, &["b", "d"]),
+        (2, 1, &["c"]),
+        (4, 2, &[]),
+        (0, 0, &[]),
+    ] {
+        let page = on.store.list(&query(&on, offset, limit)).await.unwrap();
+        assert_eq!((ids(&page).as_slice(), page.total), (listed, 4));
+    }
+    let nobody = SessionQuery {
+        user_id: "nobody".to_owned(),
+        ..query(&on, 0, 9)
     };
-    assert_eq!(
-        ids(on.store.list(&on.subject.id).await.unwrap()),
-        ["b", "c", "a"]
-    );
-    assert!(on.store.list("nobody").await.unwrap().is_empty());
+    let page = on.store.list(&nobody).await.unwrap();
+    assert_eq!(page, SessionPage::default());
+}
+
+fn many(on: &Fixture) -> ManySessions {
+    ManySessions {
+        user_id: on.subject.id.clone(),
+        keep: None,
+        newest: None,
+        idle_since: NOW - Duration::from_secs(100),
+        tokens_since: NOW - Duration::from_secs(200),
+        reason: EndReason::Revoked,
+        act: Act::at(at(5)),
+    }
 }
 
 async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) {
@@ -375,14 +422,11 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
         .await
         .unwrap()
         .unwrap();
-    let act = Act::at(at(5));
-    let others = || {
-        on.store
-            .revoke_others(&on.subject.id, "b", EndReason::Revoked, &act)
+    let others = ManySessions {
+        keep: Some("b".to_owned()),
+        ..many(&on)
     };
-    let mut ended = others().await.unwrap().unwrap();
-    ended.sort();
-    assert_eq!(ended, ["a", "c"]);
+    assert_eq!(on.store.revoke_many(&others).await.unwrap().unwrap(), 2);
     assert_eq!(
         on.load("a").await.revoked,
         Some((at(5), EndReason::Revoked))
@@ -391,11 +435,49 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
     assert_eq!(on.load("d").await.revoked, Some((at(4), EndReason::Logout)));
     let recorded = on.store.revocations_since(at(5)).await.unwrap();
     assert!(recorded.len() == 2 && recorded.contains(&revocation("c", at(5))));
-    assert!(others().await.unwrap().unwrap().is_empty(), "done once");
-    let nobody = on
-        .store
-        .revoke_others("nobody", "b", EndReason::Revoked, &act);
-    assert!(nobody.await.unwrap().unwrap().is_empty());
+    assert_eq!(
+        on.store.revoke_many(&others).await.unwrap().unwrap(),
+        0,
+        "done once"
+    );
+    let nobody = ManySessions {
+        user_id: "nobody".to_owned(),
+        ..many(&on)
+    };
+    assert_eq!(on.store.revoke_many(&nobody).await.unwrap().unwrap(), 0);
+    assert_eq!(on.store.revoke_many(&many(&on)).await.unwrap().unwrap(), 1);
+    assert!(on.load("b").await.revoked.is_some(), "none is kept");
+}
+
+async fn the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on(on: Fixture) {
+    for (id, when) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        let session = Session {
+            created_at: at(when),
+            ..on.new_session(id)
+        };
+        on.store.create(&session).await.unwrap();
+    }
+    let idle = Session {
+        last_used_at: NOW - Duration::from_secs(100),
+        ..on.new_session("idle")
+    };
+    on.store.create(&idle).await.unwrap();
+    let oldest = ManySessions {
+        keep: Some("a".to_owned()),
+        newest: Some(1),
+        reason: EndReason::Limit,
+        ..many(&on)
+    };
+    assert_eq!(on.store.revoke_many(&oldest).await.unwrap().unwrap(), 2);
+    for (id, goes_on) in [
+        ("a", true),
+        ("b", false),
+        ("c", false),
+        ("d", true),
+        ("idle", true),
+    ] {
+        assert_eq!(on.load(id).await.revoked.is_none(), goes_on, "{id}");
+    }
 }
 
 async fn a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for(on: Fixture) {
@@ -415,7 +497,7 @@ async fn a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for(on: Fixture
         assert!(!on.store.create(&session).await.unwrap());
         assert_eq!(on.store.load(&session.id).await.unwrap(), None);
     }
-    assert!(on.store.list(&on.subject.id).await.unwrap().is_empty());
+    assert_eq!(on.store.list(&query(&on, 0, 9)).await.unwrap().total, 0);
 }
 
 async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
@@ -461,18 +543,17 @@ async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
     ] {
         let one = on.store.revoke("other", EndReason::Revoked, &act);
         assert_eq!(one.await.unwrap(), Err(denied));
-        let all = on
-            .store
-            .revoke_others(&on.subject.id, "", EndReason::Revoked, &act);
-        assert_eq!(all.await.unwrap(), Err(denied));
+        let all = ManySessions { act, ..many(&on) };
+        assert_eq!(on.store.revoke_many(&all).await.unwrap(), Err(denied));
     }
     assert_eq!(on.load("other").await.revoked, None);
     assert_eq!(on.store.revocations_since(at(6)).await.unwrap(), []);
-    let act = act(&authority, 6);
-    let all = on
-        .store
-        .revoke_others(&on.subject.id, "own", EndReason::Revoked, &act);
-    assert_eq!(all.await.unwrap(), Ok(vec!["other".to_owned()]));
+    let all = ManySessions {
+        keep: Some("own".to_owned()),
+        act: act(&authority, 6),
+        ..many(&on)
+    };
+    assert_eq!(on.store.revoke_many(&all).await.unwrap(), Ok(1));
 }
 
 async fn revocations_are_read_from_an_instant_on(on: Fixture) {
@@ -579,7 +660,8 @@ contract!(
     a_step_to_what_the_row_holds_moves_the_last_use,
     how_the_tokens_were_delivered_is_kept,
     a_session_is_revoked_once_and_recorded_once,
-    a_user_s_sessions_are_listed_the_latest_first_and_nobody_else_s,
+    a_user_s_live_sessions_are_listed_in_pages_the_latest_first,
+    the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on,
     all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,
     a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for,
     what_is_no_longer_authorized_is_not_done,

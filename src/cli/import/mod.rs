@@ -1,5 +1,5 @@
 //! `tokenpair user import`: users of another program, with the hashes of their passwords. All lines are checked before
-//! anything is written, and everybody comes in or nobody.
+//! anything is written, and everybody comes in or nobody, unless bad lines are to be skipped.
 
 mod file;
 
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::file::{Fault, Line, UserLine};
-use super::{Failure, existing_store, settings, store};
+use super::{Failure, existing_store, say, settings, store};
 use crate::clock::Clock;
 use crate::password::Maker;
 use crate::session::Act;
@@ -24,6 +24,10 @@ pub(super) struct Wanted {
     /// CSV that begins with the line username,hash,roles (roles with spaces between them), or a JSON object with these
     /// names in each line (roles as a list); - for standard input
     file: PathBuf,
+    /// Leave out the lines that cannot be imported, name each on standard error, and import the others; exit with 1
+    /// only if nobody is left
+    #[arg(long)]
+    skip_invalid: bool,
     /// Only look whether all could be imported
     #[arg(long)]
     dry_run: bool,
@@ -59,10 +63,15 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
         return Err("there is nobody in the file".into());
     }
     mark_taken(&mut lines, &settings)?;
-    let users = all_or_faults(lines)?;
+    let (users, skipped) = users_of(lines, wanted.skip_invalid)?;
     let told = tell(&users);
+    let skipped = match skipped {
+        0 => String::new(),
+        1 => ", 1 line skipped".to_owned(),
+        many => format!(", {many} lines skipped"),
+    };
     if wanted.dry_run {
-        return Ok(writeln!(out, "{told} can be imported; none was")?);
+        return Ok(writeln!(out, "{told} can be imported{skipped}; none was")?);
     }
     let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
     let act = Act::of_operator(Clock::system().now());
@@ -77,7 +86,7 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
                 error @ UserError::Store(_) => error.into(),
             }
         })?;
-    Ok(writeln!(out, "{told} imported")?)
+    Ok(writeln!(out, "{told} imported{skipped}")?)
 }
 
 /// Marks the lines whose names someone in the database has. To look must not make a database.
@@ -96,7 +105,8 @@ fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn all_or_faults(lines: Vec<Line>) -> Result<Vec<UserLine>, Faults> {
+/// The users to import, and how many lines are left out for that.
+fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<(Vec<UserLine>, usize), Faults> {
     let all = lines.len();
     let (mut users, mut faults) = (Vec::with_capacity(all), Vec::new());
     for line in lines {
@@ -105,17 +115,24 @@ fn all_or_faults(lines: Vec<Line>) -> Result<Vec<UserLine>, Faults> {
             Err(fault) => faults.push((line.number, fault)),
         }
     }
-    if faults.is_empty() {
-        Ok(users)
-    } else {
-        Err(Faults { faults, all })
+    let bad = faults.len();
+    if skip_invalid {
+        for (number, fault) in faults.drain(..) {
+            say(&format!("line {number} skipped: {fault}"));
+        }
     }
+    if bad == 0 || (skip_invalid && !users.is_empty()) {
+        return Ok((users, bad));
+    }
+    Err(Faults { faults, bad, all })
 }
 
 /// The lines that keep everybody out.
 #[derive(Debug)]
 struct Faults {
+    /// Those that were not named yet.
     faults: Vec<(u64, Fault)>,
+    bad: usize,
     all: usize,
 }
 
@@ -126,7 +143,7 @@ impl fmt::Display for Faults {
         for (number, fault) in &self.faults {
             writeln!(f, "line {number}: {fault}")?;
         }
-        let (bad, all) = (self.faults.len(), self.all);
+        let (bad, all) = (self.bad, self.all);
         write!(f, "nobody was imported: of {all} users, {bad} cannot be")
     }
 }

@@ -88,23 +88,32 @@ struct Query {
 
 impl Query {
     fn of(request: &HttpRequest) -> Result<Self, Rejection> {
-        let mut query = Self {
-            search: String::new(),
-            page: Page {
-                number: 1,
-                size: 50,
-            },
-        };
-        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-            match name.as_ref() {
-                "search" => query.search = value.into_owned(),
-                "page" => query.page.number = whole(&value, 1_000_000, "page")?,
-                "per_page" => query.page.size = whole(&value, 200, "per_page")?,
-                _ => {}
-            }
-        }
-        Ok(query)
+        let search = parameters(request).filter(|(name, _)| name == "search");
+        Ok(Self {
+            search: search
+                .map(|(_, value)| value.into_owned())
+                .last()
+                .unwrap_or_default(),
+            page: paged(request, 50)?,
+        })
     }
+}
+
+fn parameters(request: &HttpRequest) -> url::form_urlencoded::Parse<'_> {
+    url::form_urlencoded::parse(request.query_string().as_bytes())
+}
+
+/// The page that the address asks for, by `page` and `per_page`.
+pub(super) fn paged(request: &HttpRequest, size: i64) -> Result<Page, Rejection> {
+    let mut page = Page { number: 1, size };
+    for (name, value) in parameters(request) {
+        match name.as_ref() {
+            "page" => page.number = whole(&value, 1_000_000, "page")?,
+            "per_page" => page.size = whole(&value, 200, "per_page")?,
+            _ => {}
+        }
+    }
+    Ok(page)
 }
 
 pub(super) fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Rejection> {

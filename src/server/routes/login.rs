@@ -7,14 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::public;
 use super::session::{Answer, Done, Granted, granted};
 use crate::password::{Password, PasswordError, UnfitPassword};
+use crate::server::State;
 use crate::server::accounts::AccountError;
-use crate::server::body::{Body, Fields, FromFields};
+use crate::server::body::{Body, Fields, FromFields, missing};
 use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
-use crate::server::{State, browser};
 use crate::session::{Act, Login, Pair};
 use crate::settings::Registration;
 use crate::web::{Auth, KnownClient, Location, Rejection, device};
@@ -91,8 +90,14 @@ impl FromFields for LoginRequest {
             Some("body") if body => Answer::Body,
             Some(_) => return Err(unknown_answer(cookies, body)),
         };
+        let mut credentials = Credentials::from_fields(fields, request)?;
+        // No name has blanks around it, and some keyboards add one.
+        credentials.username = credentials.username.trim().to_owned();
+        if credentials.username.is_empty() {
+            return Err(missing("username"));
+        }
         Ok(Self {
-            credentials: Credentials::from_fields(fields, request)?,
+            credentials,
             remember: fields.truth("remember")?,
             answer,
         })
@@ -154,20 +159,13 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, Rejection> {
     let answer = wanted.answer;
     let devices = Devices::of(&state.auth, &request);
-    match log_in(&state, &request, wanted, (&devices, &act)).await {
-        Ok((name, pair)) => {
-            let mut response = granted(&state.auth, &pair, Done::Login, answer);
-            let device_cookie = state.accounts.device_cookie(&name, (&devices, &act));
-            if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
-                Devices::set(&state.auth, response.headers_mut(), &cookie);
-            }
-            Ok(response)
-        }
-        Err(rejection) if answer == Answer::Page && browser::wants_html(&request) => {
-            Ok(public::login_page(&rejection))
-        }
-        Err(rejection) => Err(rejection),
+    let (name, pair) = log_in(&state, &request, wanted, (&devices, &act)).await?;
+    let mut response = granted(&state.auth, &pair, Done::Login, answer);
+    let device_cookie = state.accounts.device_cookie(&name, (&devices, &act));
+    if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
+        Devices::set(&state.auth, response.headers_mut(), &cookie);
     }
+    Ok(response)
 }
 
 async fn log_in(

@@ -13,7 +13,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
 use crate::server::{openapi, panics};
 use crate::web::Rejection;
@@ -115,10 +115,19 @@ fn other_method(method: &Method, allow: &str) -> HttpResponse {
     response
 }
 
-pub(super) async fn not_found() -> Result<HttpResponse, Rejection> {
-    Err(Rejection::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "Not found",
-    ))
+pub(super) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Rejection> {
+    let rejection = Rejection::new(StatusCode::NOT_FOUND, "not_found", "Not found");
+    Err(match without_slash(&request) {
+        Some(route) => rejection.hint(format!("Leave out the / at the end: {route}.")),
+        None => rejection,
+    })
+}
+
+/// The route that would have been found without slashes at the end.
+fn without_slash(request: &HttpRequest) -> Option<String> {
+    let path = request.path();
+    let without = path.trim_end_matches('/');
+    let slashes = without.len() < path.len() && !without.is_empty();
+    let routes = request.resource_map();
+    slashes.then(|| routes.match_pattern(without)).flatten()
 }

@@ -6,21 +6,22 @@ use std::sync::atomic::Ordering;
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, CacheControl, CacheDirective, ContentType, REFERRER_POLICY,
-    RETRY_AFTER,
-};
+use actix_web::http::header::{CacheControl, CacheDirective};
 use actix_web::middleware::from_fn;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web};
-use html_escape::encode_text;
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
+};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use crate::server::{KEYS_MAX_AGE, State, panics};
+use super::session::is_over;
+use crate::server::page::{self, FORM};
+use crate::server::{KEYS_MAX_AGE, State, browser, panics};
+use crate::session::Act;
 use crate::settings::Registration;
-use crate::web::{Rejection, Verified, identity_bridge};
+use crate::web::{Location, Refresh, Rejection, Verified, identity_bridge};
 
 /// That the server is well.
 #[derive(Serialize, ToSchema)]
@@ -80,49 +81,66 @@ pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'st
         .wrap(from_fn(panics::catch))
 }
 
-/// A page for people: a login form, or a greeting.
+/// A page for people: a login form, or a greeting. Whoever stays logged in is greeted after the access cookie has gone
+/// too: the refresh cookie then buys a new pair, as at `POST /refresh`.
 #[utoipa::path(get, path = "/", responses((status = 200, content_type = "text/html", body = String)), security(()))]
 pub(super) async fn greet(
     state: web::Data<State>,
     user: Option<Identity>,
     request: HttpRequest,
-) -> HttpResponse {
+) -> Result<HttpResponse, Rejection> {
     match user.and_then(|user| user.id().ok()) {
-        Some(id) => {
-            let name = username(&request).unwrap_or(id);
-            let name = encode_text(&name);
-            html(
-                StatusCode::OK,
-                &format!("<p>Hello, {name}.</p>\n<p><a href=\"/logout\">Log out</a></p>"),
-            )
-        }
-        None => html(
-            StatusCode::OK,
-            &format!("{FORM}{}", how_to_register(&state)),
-        ),
+        Some(id) => Ok(page::greeting(&username(&request).unwrap_or(id))),
+        None => restore(&state, &request).await,
     }
 }
 
-fn how_to_register(state: &State) -> &'static str {
-    match state.registration {
+/// By GET, which scripts of other sites can have sent, but neither prevent nor read: a repeated or lost answer is borne
+/// by the rotation rule, and the cookies go to the browser that sent them.
+async fn restore(state: &State, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
+    let Some(token) = refresh_cookie(request).await else {
+        return Ok(login_form(state));
+    };
+    let act = Act::extract(request).await?;
+    let mut response;
+    match state.auth.refresh(&token, &act).await {
+        Ok(pair) => {
+            let access = state.auth.decode(pair.access.token.as_str()).run();
+            let name = access
+                .ok()
+                .and_then(|access| access.claims.username.clone());
+            response = page::greeting(name.as_deref().unwrap_or_else(|| token.identity()));
+            state.auth.cookies().set_pair(response.headers_mut(), &pair);
+        }
+        Err(rejection) if is_over(&rejection) => {
+            response = login_form(state);
+            state.auth.cookies().unset_all(response.headers_mut());
+        }
+        Err(rejection) if rejection.status_code() == StatusCode::UNAUTHORIZED => {
+            response = login_form(state);
+        }
+        Err(rejection) => return Err(rejection),
+    }
+    Ok(response)
+}
+
+/// The refresh token in the cookie of a person's browser.
+async fn refresh_cookie(request: &HttpRequest) -> Option<Refresh> {
+    if !browser::opens_a_page(request) {
+        return None;
+    }
+    let token = Refresh::extract(request).await.ok()?;
+    (token.location() == Location::Cookies).then_some(token)
+}
+
+fn login_form(state: &State) -> HttpResponse {
+    let how_to_register = match state.registration {
         Registration::Open => {
-            "\n<p>No account yet? Send <code>POST /register</code>, as the README shows.</p>"
+            "<p>No account yet? Send <code>POST /register</code>, as the README shows.</p>"
         }
-        Registration::Closed => "\n<p>No account yet? Ask the operator for one.</p>",
-    }
-}
-
-/// The form once more, with what was wrong, for a browser that sent it.
-pub(super) fn login_page(rejection: &Rejection) -> HttpResponse {
-    let what = rejection.to_string();
-    let mut page = html(
-        rejection.status_code(),
-        &format!("<p role=\"alert\">{}</p>\n{FORM}", encode_text(&what)),
-    );
-    if let Some(wait) = rejection.error_response().headers().get(RETRY_AFTER) {
-        page.headers_mut().insert(RETRY_AFTER, wait.clone());
-    }
-    page
+        Registration::Closed => "<p>No account yet? Ask the operator for one.</p>",
+    };
+    page::page(&format!("{FORM}\n{how_to_register}"))
 }
 
 fn username(request: &HttpRequest) -> Option<String> {
@@ -130,28 +148,4 @@ fn username(request: &HttpRequest) -> Option<String> {
         .extensions()
         .get::<Rc<Verified>>()
         .and_then(|verified| verified.claims.username.clone())
-}
-
-const FORM: &str = r#"<form method="post" action="/login">
-<p><label>Username <input name="username" autocomplete="username" required autofocus></label></p>
-<p><label>Password <input name="password" type="password" autocomplete="current-password" required></label></p>
-<p><label><input name="remember" type="checkbox"> Stay logged in on this device</label></p>
-<p><button>Log in</button></p>
-</form>"#;
-
-/// No scripts, no pictures, no frames; the form goes nowhere but here.
-const POLICY: &str =
-    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-fn html(status: StatusCode, main: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        // Without a referrer a browser would not say where the form comes from, and it would be refused.
-        .insert_header((REFERRER_POLICY, "same-origin"))
-        .body(format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>tokenpair</title>\n\
-             <main>\n<h1>tokenpair</h1>\n{main}\n</main>\n</html>\n"
-        ))
 }

@@ -139,7 +139,7 @@ pub(super) async fn refresh(
 }
 
 /// Trouble of ours ends nothing, and where a newer refresh token exists the browser may hold it already.
-fn is_over(rejection: &Rejection) -> bool {
+pub(super) fn is_over(rejection: &Rejection) -> bool {
     let superseded = rejection.code() == "refresh_superseded";
     rejection.status_code() == StatusCode::UNAUTHORIZED && !superseded
 }
@@ -171,7 +171,7 @@ pub(super) async fn csrf(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     if !state.auth.looks_in(Location::Cookies) {
-        return not_found().await;
+        return not_found(request).await;
     }
     browser::refuse_cross_site(&request, &state.origins, Trust::Listed)?;
     let auth = by_cookie_alone(&state.auth);

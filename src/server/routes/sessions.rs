@@ -1,13 +1,14 @@
 //! `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`: where one is logged in, and to end that.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::admin::paged;
 use crate::server::openapi::{Ended, Message, Problem};
 use crate::server::{State, device};
-use crate::session::{Act, Session};
+use crate::session::{Act, Session, SessionPage};
 use crate::web::{Access, Rejection};
 
 /// A session, as its user sees it.
@@ -40,24 +41,50 @@ impl Listed {
     }
 }
 
-/// A user's sessions that go on, the latest login first.
+/// A page of a user's live sessions, newest login first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Sessions {
     sessions: Vec<Listed>,
+    page: i64,
+    per_page: i64,
+    /// How many there are on all pages.
+    total: usize,
 }
 
+/// As many as the default of `SESSION_LIMIT`.
+const PER_PAGE: i64 = 100;
+
 /// Where one is logged in.
-#[utoipa::path(get, path = "/sessions", responses((status = 200, body = Sessions)), security(("access" = [])))]
-pub(super) async fn list(state: web::Data<State>, user: Access) -> Result<HttpResponse, Rejection> {
-    let sessions = state
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    params(
+        ("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000),
+        ("per_page" = Option<i64>, Query, minimum = 1, maximum = 200, description = "Default: 100."),
+    ),
+    responses((status = 200, body = Sessions), (status = 400, body = Problem)),
+    security(("access" = []))
+)]
+pub(super) async fn list(
+    state: web::Data<State>,
+    user: Access,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    let page = paged(&request, PER_PAGE)?;
+    let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (skipped, most) = (count(page.offset()), count(page.size));
+    let found = state
         .sessions
-        .list(user.identity(), state.auth.now())
-        .await?;
+        .page(user.identity(), skipped, most, state.auth.now());
+    let SessionPage { sessions, total } = found.await?;
     let listed = sessions
         .into_iter()
         .map(|session| Listed::new(&state, session, sid(&user)));
     Ok(HttpResponse::Ok().json(Sessions {
         sessions: listed.collect(),
+        page: page.number,
+        per_page: page.size,
+        total,
     }))
 }
 

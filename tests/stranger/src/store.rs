@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Authorized, Denied, EndReason, Revocation, Revoked, Session, SessionRecord, SessionStore,
-    Step, StoreError, Subject, async_trait,
+    Act, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
+    SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
 };
 
 /// This app's idea of a user.
@@ -95,6 +95,21 @@ impl Maps {
         self.accounts.get(&id.parse().ok()?)
     }
 
+    fn record(&self, session: &Session) -> Option<SessionRecord> {
+        let account = self.account(&session.user_id)?;
+        Some(SessionRecord {
+            subject: account.subject(),
+            session: session.clone(),
+        })
+    }
+
+    fn records(&self) -> Vec<SessionRecord> {
+        let sessions = self.sessions.values();
+        sessions
+            .filter_map(|session| self.record(session))
+            .collect()
+    }
+
     fn alive(&mut self, id: &str, now: Timestamp) -> Option<&mut Session> {
         let session = self.sessions.get_mut(id)?;
         (session.revoked.is_none() && now < session.expires_at).then_some(session)
@@ -135,14 +150,8 @@ impl SessionStore for Store {
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         let maps = self.maps()?;
-        let Some(session) = maps.sessions.get(id).cloned() else {
-            return Ok(None);
-        };
-        let account = maps.account(&session.user_id);
-        Ok(account.map(|account| SessionRecord {
-            subject: account.subject(),
-            session,
-        }))
+        let session = maps.sessions.get(id);
+        Ok(session.and_then(|session| maps.record(session)))
     }
 
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
@@ -166,32 +175,20 @@ impl SessionStore for Store {
         Ok(maps.check(act).map(|()| maps.end(id, reason, act.at)))
     }
 
-    async fn list(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
-        let maps = self.maps()?;
-        let mut own: Vec<Session> = maps.sessions.values().cloned().collect();
-        own.retain(|session| session.user_id == user_id);
-        own.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id.clone())));
-        Ok(own)
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        Ok(query.page(self.maps()?.records()))
     }
 
-    async fn revoke_others(
-        &self,
-        user_id: &str,
-        keep: &str,
-        reason: EndReason,
-        act: &Act,
-    ) -> Authorized<Vec<String>> {
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut maps = self.maps()?;
-        if let Err(denied) = maps.check(act) {
+        if let Err(denied) = maps.check(&many.act) {
             return Ok(Err(denied));
         }
-        let own = maps
-            .sessions
-            .values()
-            .filter(|session| session.user_id == user_id);
-        let mut others: Vec<String> = own.map(|session| session.id.clone()).collect();
-        others.retain(|id| id != keep && maps.end(id, reason, act.at));
-        Ok(Ok(others))
+        let ids = many.ids(maps.records());
+        let ended = ids
+            .iter()
+            .filter(|id| maps.end(id, many.reason, many.act.at));
+        Ok(Ok(ended.count()))
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

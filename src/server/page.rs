@@ -1,0 +1,107 @@
+//! Defines the built-in page: what people see of the server in a browser, errors included.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
+};
+use actix_web::{HttpRequest, HttpResponse};
+use html_escape::encode_text;
+
+use super::browser;
+use crate::web::Rejection;
+
+/// No scripts, no pictures, no frames; the form goes nowhere but here.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// Without a referrer a browser would not say where the form comes from, and it would be refused.
+const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
+
+/// The login form.
+pub(super) const FORM: &str = r#"<form method="post" action="/login">
+<p><label>Username <input name="username" autocomplete="username" required autofocus></label></p>
+<p><label>Password <input name="password" type="password" autocomplete="current-password" required></label></p>
+<p><label><input name="remember" type="checkbox"> Stay logged in on this device</label></p>
+<p><button>Log in</button></p>
+</form>"#;
+
+/// Returns a page with this in it, which is HTML.
+pub(super) fn page(main: &str) -> HttpResponse {
+    let mut response = HttpResponse::build(StatusCode::OK).body(document(main));
+    describe(response.headers_mut());
+    response
+}
+
+/// Greets whoever is logged in.
+pub(super) fn greeting(name: &str) -> HttpResponse {
+    let name = encode_text(name);
+    page(&format!(
+        "<p>Hello, {name}.</p>\n<p><a href=\"/logout\">Log out</a></p>"
+    ))
+}
+
+/// Shows an error as a page where a person's browser asked for one. Whatever else the response carries stays.
+pub(super) fn show_error(response: ServiceResponse) -> ServiceResponse {
+    let request = response.request();
+    let error = response.response().error();
+    let rejection = error.and_then(|error| error.as_error::<Rejection>());
+    let Some(rejection) = rejection.filter(|_| browser::navigates(request)) else {
+        return response;
+    };
+    let text = document(&told(rejection, request));
+    let mut response = response.map_body(|_, _| BoxBody::new(text));
+    describe(response.headers_mut());
+    response
+}
+
+fn told(rejection: &Rejection, request: &HttpRequest) -> String {
+    let mut main = format!(
+        "<p role=\"alert\">{}.</p>\n",
+        encode_text(&rejection.to_string())
+    );
+    // The hint to a program that has to wait names a header.
+    let next = match rejection.seconds_to_wait() {
+        Some(seconds) => Some(format!("Try again in {}.", duration(seconds))),
+        None => rejection.advice().map(str::to_owned),
+    };
+    if let Some(next) = next {
+        main += &format!("<p>{}</p>\n", encode_text(&next));
+    }
+    main + match request.path() {
+        "/login" => FORM,
+        "/logout" if rejection.seconds_to_wait().is_some() => {
+            "<p><a href=\"/logout\">Try again</a></p>"
+        }
+        "/" => "<p><a href=\"/\">Try again</a></p>",
+        _ => "<p><a href=\"/\">Go to the start page</a></p>",
+    }
+}
+
+fn duration(seconds: u32) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        0..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+fn describe(headers: &mut HeaderMap) {
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HTML);
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(REFERRER_POLICY, REFERRER);
+}
+
+fn document(main: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>tokenpair</title>\n\
+         <main>\n<h1>tokenpair</h1>\n{main}\n</main>\n</html>\n"
+    )
+}

@@ -1,0 +1,173 @@
+//! Defines how a store is asked about many sessions of one user: [`SessionQuery`] lists them, [`ManySessions`] ends them.
+
+use super::act::Act;
+use super::store::{EndReason, Session, SessionRecord};
+use crate::clock::Timestamp;
+
+/// Asks for a page of a user's live sessions, newest login first.
+///
+/// A session is live while it is not revoked, not expired, not idle for too long, and of its user's current epoch, and
+/// while its user may log in.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::session::{SessionQuery, SessionStore};
+///
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// for _ in 0..3 {
+///     sessions.login(&ada, Login::default(), now).await?;
+/// }
+/// let query = SessionQuery {
+///     user_id: "1".to_owned(),
+///     now,
+///     idle_since: now - Duration::from_secs(30 * 86_400),
+///     offset: 0,
+///     limit: 2,
+/// };
+/// let page = store.list(&query).await?;
+/// assert_eq!((page.sessions.len(), page.total), (2, 3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionQuery {
+    /// The user's id.
+    pub user_id: String,
+    /// The current time. A session whose `expires_at` is not later has ended.
+    pub now: Timestamp,
+    /// A session whose `last_used_at` is not later has been idle for too long.
+    pub idle_since: Timestamp,
+    /// How many sessions to skip.
+    pub offset: usize,
+    /// The most sessions to return; 0 only counts them.
+    pub limit: usize,
+}
+
+impl SessionQuery {
+    /// Returns the page out of all sessions that a store in memory has.
+    pub fn page(&self, all: impl IntoIterator<Item = SessionRecord>) -> SessionPage {
+        let live = self.live(all);
+        SessionPage {
+            total: live.len(),
+            sessions: live
+                .into_iter()
+                .skip(self.offset)
+                .take(self.limit)
+                .collect(),
+        }
+    }
+
+    fn live(&self, all: impl IntoIterator<Item = SessionRecord>) -> Vec<Session> {
+        let live = |record: &SessionRecord| {
+            let row = record.row();
+            record.subject.id == self.user_id
+                && !row.revoked
+                && !row.user_disabled
+                && row.expires_at > self.now
+                && row.last_used_at > self.idle_since
+        };
+        let live = all.into_iter().filter(live);
+        let mut live: Vec<Session> = live.map(|record| record.session).collect();
+        live.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        live
+    }
+}
+
+/// A page of a user's live sessions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SessionPage {
+    /// The sessions on this page, newest login first.
+    pub sessions: Vec<Session>,
+    /// How many there are on all pages.
+    pub total: usize,
+}
+
+/// Sessions of one user that are revoked together.
+///
+/// ```
+/// use tokenpair::session::{Act, EndReason, ManySessions, SessionStore};
+///
+/// # use std::time::Duration;
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let store = MemoryStore::default();
+/// # store.put_subject(ada.clone());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// for _ in 0..5 {
+///     sessions.login(&ada, Login::default(), now).await?;
+/// }
+/// // Ends all but the two newest.
+/// let many = ManySessions {
+///     user_id: "1".to_owned(),
+///     keep: None,
+///     newest: Some(2),
+///     idle_since: now - Duration::from_secs(30 * 86_400),
+///     tokens_since: now - Duration::from_secs(3600),
+///     reason: EndReason::Limit,
+///     act: Act::at(now),
+/// };
+/// assert_eq!(store.revoke_many(&many).await?, 3);
+/// assert_eq!(store.revocations_since(now).await?.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManySessions {
+    /// The user's id.
+    pub user_id: String,
+    /// The id of a session that goes on, if any.
+    pub keep: Option<String>,
+    /// Ends only live sessions ([`SessionQuery`]), and of these, `keep` apart, not the newest so many. Without it all
+    /// sessions end that are not revoked yet, expired or not.
+    pub newest: Option<usize>,
+    /// A session whose `last_used_at` is not later has been idle for too long.
+    pub idle_since: Timestamp,
+    /// A session that was not used since then has no living access token, so its revocation need not be recorded.
+    pub tokens_since: Timestamp,
+    /// Why they end.
+    pub reason: EndReason,
+    /// When, and at whose request.
+    pub act: Act,
+}
+
+impl ManySessions {
+    /// Returns the ids of the sessions to revoke out of all that a store in memory has.
+    pub fn ids(&self, all: impl IntoIterator<Item = SessionRecord>) -> Vec<String> {
+        let kept = |session: &Session| self.keep.as_ref() == Some(&session.id);
+        let Some(newest) = self.newest else {
+            let own = all.into_iter().map(|record| record.session);
+            let own = own.filter(|session| {
+                session.user_id == self.user_id && session.revoked.is_none() && !kept(session)
+            });
+            return own.map(|session| session.id).collect();
+        };
+        let query = SessionQuery {
+            user_id: self.user_id.clone(),
+            now: self.act.at,
+            idle_since: self.idle_since,
+            offset: 0,
+            limit: 0,
+        };
+        let others = query.live(all).into_iter();
+        let others = others.filter(|session| !kept(session)).skip(newest);
+        others.map(|session| session.id).collect()
+    }
+}
