@@ -1,11 +1,13 @@
 //! The container files, as far as they can be checked without a container engine: their form, what they refer to, the
 //! script that makes the secrets, and the settings that come out of it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::support::Program;
@@ -140,32 +142,225 @@ fn every_service_waits_for_what_it_needs() {
     }
 }
 
-#[test]
-fn the_image_is_built_from_what_is_there_and_runs_without_root() {
-    let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+/// The build stages of the Dockerfile, carried out in folders: files are copied and small scripts run, but nothing is
+/// built. Wherever the image would build, Cargo reads the manifest from exactly the files that are there by then.
+struct Builder {
+    context: TempDir,
+    stages: HashMap<String, TempDir>,
+    /// The stage at work, and its working directory.
+    stage: String,
+    folder: String,
+    /// How often Cargo read the manifest.
+    manifests_read: usize,
+}
+
+impl Builder {
+    fn new() -> Self {
+        Self {
+            context: context(),
+            stages: HashMap::new(),
+            stage: String::new(),
+            folder: "/".to_owned(),
+            manifests_read: 0,
+        }
+    }
+
+    /// The path of a stage's file outside of it.
+    fn outside(&self, stage: &str, path: &str) -> PathBuf {
+        let inside = Path::new(&self.folder).join(path);
+        let root = self.stages[stage].path();
+        root.join(inside.strip_prefix("/").unwrap())
+    }
+
+    fn obey(&mut self, instruction: &str) {
+        let (keyword, rest) = instruction.split_once(' ').unwrap();
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match (keyword, &words[..]) {
+            ("FROM", [_, "AS", name]) => {
+                self.stage = (*name).to_owned();
+                let root = tempfile::tempdir().unwrap();
+                self.stages.insert(self.stage.clone(), root);
+            }
+            // What runs is made of what was built.
+            ("FROM", _) => self.stage.clear(),
+            _ if self.stage.is_empty() => {}
+            ("WORKDIR", [folder]) => {
+                (*folder).clone_into(&mut self.folder);
+                fs::create_dir_all(self.outside(&self.stage, folder)).unwrap();
+            }
+            ("COPY", [sources @ .., target]) => {
+                let from = sources
+                    .first()
+                    .and_then(|word| word.strip_prefix("--from="));
+                let sources = &sources[usize::from(from.is_some())..];
+                for source in sources {
+                    let path = match from {
+                        Some(stage) => self.outside(stage, source),
+                        None => self.context.path().join(source),
+                    };
+                    copy(&path, &self.outside(&self.stage, target));
+                }
+            }
+            ("RUN", _) if rest.contains("cargo build") => {
+                self.read_manifest();
+                self.manifests_read += 1;
+            }
+            ("RUN", _) => self.run(rest),
+            _ => {}
+        }
+    }
+
+    /// Has Cargo look for all targets, which it does before it says that there is none of that name.
+    fn read_manifest(&self) {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--offline", "--locked", "--bin", "no-such-target"])
+            .current_dir(self.outside(&self.stage, "."))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("no bin target named"),
+            "stage {}: {said}",
+            self.stage
+        );
+    }
+
+    fn run(&self, script: &str) {
+        let output = Command::new("sh")
+            .args(["-c", script])
+            .current_dir(self.outside(&self.stage, "."))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "stage {}: {script}\n{said}",
+            self.stage
+        );
+    }
+}
+
+/// The files that .dockerignore leaves to the build.
+fn context() -> TempDir {
+    let context = tempfile::tempdir().unwrap();
     let ignored = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let mut lines = ignored.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.next(), Some("*"), "nothing goes in unasked");
+    for line in lines {
+        let wanted = line.strip_prefix('!').unwrap();
+        let (folder, files) = match wanted.rsplit_once("/*") {
+            Some((folder, ending)) => (folder, files_that_end_with(folder, ending)),
+            None => ("", vec![root().join(wanted)]),
+        };
+        let target = context.path().join(folder);
+        for file in files {
+            copy(&file, &target.join(file.file_name().unwrap()));
+        }
+    }
+    context
+}
+
+fn files_that_end_with(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(root().join(folder)).unwrap();
+    files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file() && path.to_str().unwrap().ends_with(ending))
+        .collect()
+}
+
+/// Copies a file, or what is in a folder.
+fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        let to = if to.is_dir() {
+            to.join(from.file_name().unwrap())
+        } else {
+            to.to_owned()
+        };
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    } else {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    }
+}
+
+fn dockerfile() -> String {
+    fs::read_to_string(root().join("Dockerfile")).unwrap()
+}
+
+/// The Dockerfile without comments, one instruction each.
+fn instructions() -> Vec<String> {
+    let text = dockerfile();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .collect();
+    let joined = lines.join("\n").replace("\\\n", "");
+    joined.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn cargo_finds_all_that_the_manifest_names_among_the_files_that_the_image_is_built_from() {
+    let mut builder = Builder::new();
+    for instruction in instructions() {
+        builder.obey(&instruction);
+    }
+    assert!(builder.manifests_read > 0);
+}
+
+#[test]
+fn dependencies_are_built_before_the_source_is_there() {
+    let instructions = instructions();
+    let first = |start: &str| {
+        let at = instructions.iter().position(|line| line.starts_with(start));
+        at.unwrap_or_else(|| panic!("{start}"))
+    };
+    let build = "RUN cargo build --release --locked --features postgres-tls";
+    assert!(first("COPY --from=manifests") < first(build));
+    assert!(first(build) < first("COPY src"));
+    // Empty source and real source give the same stubs.
+    let mut builder = Builder::new();
+    let manifests = &instructions[..first("COPY --from=manifests")];
+    manifests.iter().for_each(|line| builder.obey(line));
+    let stubs = builder.stages["manifests"].path().join("build/stubs");
+    let main = fs::read_to_string(stubs.join("src/main.rs")).unwrap();
+    assert_eq!(main, "fn main() {}\n");
+    assert!(!stubs.join("src/server").exists());
+    for name in ["Cargo.toml", "Cargo.lock"] {
+        let stub = fs::read_to_string(stubs.join(name)).unwrap();
+        assert_eq!(stub, fs::read_to_string(root().join(name)).unwrap());
+    }
+}
+
+#[test]
+fn the_image_needs_no_buildkit() {
+    for instruction in instructions() {
+        for option in ["--chmod", "--mount", "--link", "--exclude", "<<"] {
+            assert!(
+                !instruction.contains(&format!(" {option}")),
+                "{instruction}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_image_is_built_by_the_compiler_that_is_stated_and_runs_without_root() {
+    let text = dockerfile();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let version = manifest
         .lines()
         .find_map(|line| line.strip_prefix("rust-version = "))
         .unwrap()
         .trim_matches('"');
-    assert!(
-        text.contains(&format!("FROM rust:{version}-bookworm AS build")),
-        "the compiler that is stated"
-    );
-    for line in text
-        .lines()
-        .filter(|line| line.starts_with("COPY ") && !line.contains("--from"))
-    {
-        let mut words: Vec<&str> = line.split_whitespace().skip(1).collect();
-        words.pop();
-        for word in words {
-            assert!(
-                root().join(word).exists() && ignored.contains(&format!("!{word}")),
-                "{word}"
-            );
-        }
+    for line in text.lines().filter(|line| line.starts_with("FROM rust")) {
+        assert!(
+            line.starts_with(&format!("FROM rust:{version}-bookworm AS ")),
+            "{line}"
+        );
     }
     for line in [
         "USER 10001:10001",
