@@ -1,27 +1,44 @@
-# The server with TLS to PostgreSQL, as a small image that runs without root.
+# The server, with TLS to PostgreSQL, as a small image that runs without root. Builds with and without BuildKit.
 #
 #   docker build -t tokenpair .
 #
-# In a container others can reach the server, so it asks for a secret: set JWT_SECRET_KEY or JWT_SECRET_KEY_FILE.
+# Others can reach a server in a container, so it needs a secret: set JWT_SECRET_KEY or JWT_SECRET_KEY_FILE.
+# With SQLite, mount a volume at /srv/tokenpair/data; without one, the data goes with the container.
+
+# The manifests, and an empty file for each target they name: all that the dependencies depend on. This stage runs at
+# every change, but its result stays the same, so the dependencies come from the cache.
+FROM rust:1.95-bookworm AS manifests
+WORKDIR /build
+COPY . .
+RUN set -eu; \
+    cargo metadata --offline --no-deps --format-version=1 > metadata.json; \
+    mkdir stubs; \
+    find . -name Cargo.toml -o -name Cargo.lock | xargs cp --parents --target-directory=stubs; \
+    grep -o '"src_path":"[^"]*' metadata.json | cut -d '"' -f 4 | while read -r target; do \
+        stub="stubs/${target#"$PWD/"}"; \
+        mkdir -p "$(dirname "$stub")"; \
+        echo 'fn main() {}' > "$stub"; \
+    done
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
+COPY --from=manifests /build/stubs ./
+# Without the stubs' own artifacts, which Cargo could take for those of the source.
+RUN cargo build --release --locked --features postgres-tls \
+    && cargo clean --release --workspace
 COPY src src
 COPY migrations migrations
-RUN cargo build --release --locked --features postgres-tls \
-    && mkdir -p /rootfs/srv/tokenpair/data
+RUN cargo build --release --locked --features postgres-tls
 
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tokenpair
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tokenpair \
+    && install --directory --owner=10001 --group=10001 --mode=700 /srv/tokenpair/data
 COPY --from=build /build/target/release/tokenpair /usr/local/bin/tokenpair
-COPY --from=build --chown=10001:10001 --chmod=700 /rootfs/srv/tokenpair/data /srv/tokenpair/data
 WORKDIR /srv/tokenpair
 USER 10001:10001
-VOLUME /srv/tokenpair/data
 ENV SERVER_BIND=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
