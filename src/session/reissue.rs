@@ -5,7 +5,7 @@ use super::login::Delivery;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
 use super::rotation::Case;
 use super::service::{SessionError, Sessions};
-use super::store::{EndReason, Rule, SessionRecord, Step};
+use super::store::{Rule, SessionRecord, Step};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 
@@ -120,7 +120,7 @@ impl Sessions {
             }
             ReissueDecision::Refuse => Ok(Reissue::Refused),
             ReissueDecision::Reused => {
-                self.end(sid, EndReason::Reuse, act).await?;
+                self.end_copied(sid, act).await?;
                 Ok(Reissue::Reused)
             }
         }

@@ -317,12 +317,7 @@ impl Sessions {
                 Ok(Refreshed::Granted(Box::new(pair)))
             }
             Decision::Reused => {
-                // The session ends for the copy, whoever sent it and with whatever authority.
-                let act = Act {
-                    authority: None,
-                    ..act.clone()
-                };
-                self.end(&record.session.id, EndReason::Reuse, &act).await?;
+                self.end_copied(&record.session.id, act).await?;
                 Ok(Refreshed::Reused)
             }
             Decision::Superseded => Ok(Refreshed::Superseded),
@@ -346,6 +341,15 @@ impl Sessions {
         };
         self.inner.revocations.add(&revocation);
         Ok(())
+    }
+
+    /// Ends a session whose refresh token has a copy, whoever sent it and with whatever authority.
+    pub(super) async fn end_copied(&self, sid: &str, act: &Act) -> Result<(), SessionError> {
+        let act = Act {
+            authority: None,
+            ..act.clone()
+        };
+        self.end(sid, EndReason::Reuse, &act).await
     }
 
     pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {

@@ -310,7 +310,7 @@ async fn how_the_tokens_were_delivered_is_kept(on: Fixture) {
             delivery,
             ..on.new_session(id)
         };
-        on.store.create(&session).await.unwrap();
+        assert!(on.store.create(&session).await.unwrap());
         assert_eq!(on.load(id).await, session);
     }
 }
