@@ -124,7 +124,7 @@ pub struct SessionPage {
 ///     reason: EndReason::Limit,
 ///     act: Act::at(now),
 /// };
-/// assert_eq!(store.revoke_many(&many).await?, 3);
+/// assert_eq!(store.revoke_many(&many).await?, Ok(3));
 /// assert_eq!(store.revocations_since(now).await?.len(), 3);
 /// # Ok(())
 /// # }

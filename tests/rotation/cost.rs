@@ -213,7 +213,12 @@ async fn a_reissue_costs_one_read_and_one_write_and_one_that_is_refused_writes_n
         assert!(matches!(reissued, Reissue::Granted(_)), "{reissued:?}");
         assert_eq!(on.store.cost(), expected);
     }
-    let used = on.store.list("7").await.unwrap().remove(0);
+    let used = on
+        .sessions
+        .list("7", time(START + 2))
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(used.last_used_at, time(START + 2));
     let (second, _) = on.bought(&on.first, 3).await;
     on.bought(&second, 1_000).await;

@@ -183,7 +183,12 @@ async fn log_in(
         device: device(request),
         delivery: wanted.answer.into(),
     };
-    Ok((username, state.auth.log_in(&user, login).await?))
+    let pair = match wanted.answer {
+        Answer::Cookies | Answer::Page => state.auth.log_in_again(request, &user, login).await,
+        // The cookies stay, and so does their session.
+        Answer::Body => state.auth.log_in(&user, login).await,
+    }?;
+    Ok((username, pair))
 }
 
 fn unknown_answer(cookies: bool, body: bool) -> Rejection {
