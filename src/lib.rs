@@ -143,8 +143,8 @@
 //! # The house
 //!
 //! The crate is a house of floors, and a module imports only from floors below it: [`clock`]; [`keys`]; [`token`],
-//! [`throttle`] and `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`]; `settings`;
-//! `key_folder`; `server`; `cli`. Without default features it ends at [`config`].
+//! [`throttle`] and `password`; [`session`]; [`web`] and `store`, neighbours that never meet; [`config`];
+//! `key_folder`; `settings`; `server`; `cli`. Without default features it ends at [`config`].
 
 pub mod clock;
 pub mod config;

@@ -32,13 +32,22 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("config", &["keys", "session", "token", "web"]),
     ("testing", &["clock", "keys", "session", "token", "web"]),
+    ("key_folder", &["clock", "keys", "random"]),
     (
         "settings",
         &[
-            "clock", "config", "keys", "password", "session", "store", "throttle", "token", "web",
+            "clock",
+            "config",
+            "key_folder",
+            "keys",
+            "password",
+            "session",
+            "store",
+            "throttle",
+            "token",
+            "web",
         ],
     ),
-    ("key_folder", &["clock", "keys", "random"]),
     (
         "server",
         &[

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod around;
+mod background;
 mod body;
 mod browser;
 mod cors;
@@ -47,7 +48,7 @@ use crate::key_folder::FolderError;
 use crate::keys::{KeyError, KeyRing};
 use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
-use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy, Purged};
+use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
 use crate::token::Tokens;
 use crate::web::Auth;
 
@@ -56,15 +57,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often what is long over is deleted.
-const PURGE_EVERY: Duration = Duration::from_secs(3600);
-
-/// How often other replicas' revocations are read: often enough to reach every replica within a second.
-const SYNC_EVERY: Duration = Duration::from_millis(500);
-
-/// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
-const KEYS_EVERY: Duration = SYNC_EVERY;
 
 /// For how long others may keep the published keys (`Cache-Control` of `/.well-known/jwks.json`), and so how long a coming
 /// key should have been published before it signs.
@@ -228,7 +220,7 @@ impl Server {
     ///
     /// If the operating system takes the listener away.
     pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
-        let keys = follow_keys(
+        let keys = background::follow_keys(
             self.followed,
             self.state.sessions.tokens().clone(),
             (
@@ -245,11 +237,11 @@ impl Server {
                 self.http.handle(),
                 Arc::clone(&self.state),
             )),
-            actix_web::rt::spawn(follow_revocations(
+            actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
                 self.clock.clone(),
             )),
-            actix_web::rt::spawn(purge_now_and_then(
+            actix_web::rt::spawn(background::purge_now_and_then(
                 self.state.store.clone(),
                 self.purge,
                 self.clock,
@@ -351,62 +343,6 @@ async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state:
         GRACE.as_secs()
     );
     handle.stop(true).await;
-}
-
-/// Says so once when the database goes away, and once when it is back.
-async fn follow_revocations(sessions: Sessions, clock: Clock) {
-    let mut away = false;
-    loop {
-        tokio::time::sleep(SYNC_EVERY).await;
-        match sessions.sync_revocations(clock.now()).await {
-            Ok(()) if away => log::info!("revocations of other replicas are read again"),
-            Err(error) if !away => {
-                log::error!("revocations of other replicas cannot be read: {error}")
-            }
-            _ => continue,
-        }
-        away = !away;
-    }
-}
-
-/// Where keys may change, they are looked at beside this thread, since a folder may be on a network.
-async fn follow_keys(
-    mut followed: Option<Followed>,
-    tokens: Tokens,
-    (shared_key, store, clock): (SharedKey, DieselStore, Clock),
-) {
-    let mut unsealed = Vec::new();
-    while let Some(keys) = followed.take() {
-        tokio::time::sleep(KEYS_EVERY).await;
-        let tokens = tokens.clone();
-        followed = tokio::task::spawn_blocking(move || keys.look(&tokens))
-            .await
-            .ok();
-        // A server that starts after the former keys have gone has to open it too.
-        unsealed.extend(followed.iter_mut().flat_map(Followed::take_new));
-        if unsealed.is_empty() {
-            continue;
-        }
-        match shared_key.seal_under(&store, &unsealed, clock.now()).await {
-            Ok(()) => unsealed.clear(),
-            Err(error) => {
-                log::debug!("the shared key is not stored under the new keys yet: {error}")
-            }
-        }
-    }
-}
-
-async fn purge_now_and_then(store: DieselStore, policy: PurgePolicy, clock: Clock) {
-    loop {
-        match store.purge(clock.now(), policy).await {
-            Ok(purged) if purged != Purged::default() => {
-                log::info!("purged {purged} that are long over");
-            }
-            Ok(_) => {}
-            Err(error) => log::warn!("nothing was purged: {error}"),
-        }
-        tokio::time::sleep(PURGE_EVERY).await;
-    }
 }
 
 impl std::fmt::Debug for Server {

@@ -1,0 +1,76 @@
+//! Defines the tasks that run beside the requests for as long as the server does: they follow what other replicas revoke,
+//! follow the folder of keys, and purge.
+
+use std::time::Duration;
+
+use super::keys::Followed;
+use super::shared_key::SharedKey;
+use crate::clock::Clock;
+use crate::session::Sessions;
+use crate::store::{DieselStore, PurgePolicy, Purged};
+use crate::token::Tokens;
+
+/// How often what is long over is deleted.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often other replicas' revocations are read: often enough to reach every replica within a second.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
+
+/// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
+const KEYS_EVERY: Duration = SYNC_EVERY;
+
+/// Says so once when the database goes away, and once when it is back.
+pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
+    let mut away = false;
+    loop {
+        tokio::time::sleep(SYNC_EVERY).await;
+        match sessions.sync_revocations(clock.now()).await {
+            Ok(()) if away => log::info!("revocations of other replicas are read again"),
+            Err(error) if !away => {
+                log::error!("revocations of other replicas cannot be read: {error}")
+            }
+            _ => continue,
+        }
+        away = !away;
+    }
+}
+
+/// Where keys may change, they are looked at beside this thread, since a folder may be on a network.
+pub(super) async fn follow_keys(
+    mut followed: Option<Followed>,
+    tokens: Tokens,
+    (shared_key, store, clock): (SharedKey, DieselStore, Clock),
+) {
+    let mut unsealed = Vec::new();
+    while let Some(keys) = followed.take() {
+        tokio::time::sleep(KEYS_EVERY).await;
+        let tokens = tokens.clone();
+        followed = tokio::task::spawn_blocking(move || keys.look(&tokens))
+            .await
+            .ok();
+        // A server that starts after the former keys have gone has to open it too.
+        unsealed.extend(followed.iter_mut().flat_map(Followed::take_new));
+        if unsealed.is_empty() {
+            continue;
+        }
+        match shared_key.seal_under(&store, &unsealed, clock.now()).await {
+            Ok(()) => unsealed.clear(),
+            Err(error) => {
+                log::debug!("the shared key is not stored under the new keys yet: {error}")
+            }
+        }
+    }
+}
+
+pub(super) async fn purge_now_and_then(store: DieselStore, policy: PurgePolicy, clock: Clock) {
+    loop {
+        match store.purge(clock.now(), policy).await {
+            Ok(purged) if purged != Purged::default() => {
+                log::info!("purged {purged} that are long over");
+            }
+            Ok(_) => {}
+            Err(error) => log::warn!("nothing was purged: {error}"),
+        }
+        tokio::time::sleep(PURGE_EVERY).await;
+    }
+}
