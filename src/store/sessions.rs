@@ -165,6 +165,7 @@ impl SessionStore for DieselStore {
     }
 
     async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
+        let mut many = many.clone();
         let mut ended = 0;
         loop {
             let wanted = many.clone();
@@ -175,6 +176,8 @@ impl SessionStore for DieselStore {
                 Ok(some) if some < many::TOGETHER => return Ok(Ok(ended + some)),
                 Ok(some) => ended += some,
             }
+            // The first step is what was authorized, and it may have ended the session of the act itself.
+            many.act.authority = None;
         }
     }
 
