@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -18,6 +19,48 @@ impl Auth {
     pub(super) fn asks_record(&self, claims: &Claims, guard: Guard) -> bool {
         let any = guard == Guard::AnyToken && claims.kind == TokenKind::Refresh;
         any && self.sessions().is_some() && claims.sid.is_some() && !self.0.skip_revocation
+    }
+
+    /// Asks the record of sessions and the loaders, where they have a say. Returns the first token that they accept.
+    pub(super) async fn inquire(
+        &self,
+        request: &HttpRequest,
+        mut verified: Rc<Verified>,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        if !self.0.loaders.ask() && !self.asks_record(&verified.claims, guard) {
+            return Ok(self.remember(request, verified));
+        }
+        // Decided between here, so that nobody takes one later that was not asked about.
+        let others = std::mem::take(&mut Rc::make_mut(&mut verified).others);
+        let mut asked = self.inquire_about(request, &verified, guard).await;
+        for other in others {
+            let Err(refusal) = asked else { break };
+            Rc::make_mut(&mut verified).decoded = other;
+            let next = self.inquire_about(request, &verified, guard).await;
+            asked = next.map_err(|next| refusal.or_closer(next));
+        }
+        asked.map_err(|rejection| self.dress(rejection))?;
+        Ok(self.remember(request, verified))
+    }
+
+    async fn inquire_about(
+        &self,
+        request: &HttpRequest,
+        verified: &Rc<Verified>,
+        guard: Guard,
+    ) -> Result<(), Rejection> {
+        let asked = async {
+            if self.asks_record(&verified.claims, guard) {
+                self.check_standing(&verified.claims).await?;
+            }
+            if self.0.loaders.ask() {
+                self.ask_loaders(request, verified).await?;
+            }
+            Ok(())
+        };
+        let asked: Result<(), Rejection> = asked.await;
+        asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))
     }
 
     /// Refuses a refresh token that a refresh would not take. It writes nothing: a copy is refused, and ends its session

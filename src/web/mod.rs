@@ -47,6 +47,7 @@
 #[cfg(feature = "server")]
 mod again;
 mod auth;
+mod believed;
 pub(crate) mod body;
 mod builder;
 mod cookies;

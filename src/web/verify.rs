@@ -9,13 +9,11 @@ use actix_web::dev::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
+use super::believed::Believed;
 use super::body::{self, Body};
 use super::location::{self, Found, Location};
 use super::rejection::Rejection;
-use super::under_way::UnderWay;
-use super::verifying::Verifying;
 use crate::clock::Timestamp;
-use crate::session::Sessions;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 /// What a route asks of a token.
@@ -201,7 +199,7 @@ impl Auth {
         self.verify_in(request, guard, &body).await
     }
 
-    async fn verify_in(
+    pub(super) async fn verify_in(
         &self,
         request: &HttpRequest,
         guard: Guard,
@@ -211,50 +209,8 @@ impl Auth {
         self.inquire(request, verified, guard).await
     }
 
-    /// Asks the record of sessions and the loaders, where they have a say. Returns the first token that they accept.
-    async fn inquire(
-        &self,
-        request: &HttpRequest,
-        mut verified: Rc<Verified>,
-        guard: Guard,
-    ) -> Result<Rc<Verified>, Rejection> {
-        if !self.0.loaders.ask() && !self.asks_record(&verified.claims, guard) {
-            return Ok(self.remember(request, verified));
-        }
-        // Decided between here, so that nobody takes one later that was not asked about.
-        let others = std::mem::take(&mut Rc::make_mut(&mut verified).others);
-        let mut asked = self.inquire_about(request, &verified, guard).await;
-        for other in others {
-            let Err(refusal) = asked else { break };
-            Rc::make_mut(&mut verified).decoded = other;
-            let next = self.inquire_about(request, &verified, guard).await;
-            asked = next.map_err(|next| refusal.or_closer(next));
-        }
-        asked.map_err(|rejection| self.dress(rejection))?;
-        Ok(self.remember(request, verified))
-    }
-
-    async fn inquire_about(
-        &self,
-        request: &HttpRequest,
-        verified: &Rc<Verified>,
-        guard: Guard,
-    ) -> Result<(), Rejection> {
-        let asked = async {
-            if self.asks_record(&verified.claims, guard) {
-                self.check_standing(&verified.claims).await?;
-            }
-            if self.0.loaders.ask() {
-                self.ask_loaders(request, verified).await?;
-            }
-            Ok(())
-        };
-        let asked: Result<(), Rejection> = asked.await;
-        asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))
-    }
-
     /// All that needs no waiting.
-    fn believe(
+    pub(super) fn believe(
         &self,
         request: &HttpRequest,
         guard: Guard,
@@ -386,7 +342,11 @@ impl Auth {
 
     /// For the middleware that runs after the handler. Where several guards verify one request, the first knows best when
     /// it came.
-    fn remember(&self, request: &HttpRequest, mut verified: Rc<Verified>) -> Rc<Verified> {
+    pub(super) fn remember(
+        &self,
+        request: &HttpRequest,
+        mut verified: Rc<Verified>,
+    ) -> Rc<Verified> {
         if verified.claims.kind == TokenKind::Access {
             let mut extensions = request.extensions_mut();
             let first = extensions.get::<Rc<Verified>>().map(|first| first.at);
@@ -404,85 +364,5 @@ impl Auth {
         rejection
             .with_invalid_token_status(policy.invalid_token_status)
             .dressed(&policy.message_key, self.0.loaders.responder.as_ref())
-    }
-
-    /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.
-    pub(super) fn start(
-        &self,
-        request: &HttpRequest,
-        payload: &mut Payload,
-        guard: Guard,
-    ) -> Verifying {
-        let matters = body::matters(request, self.policy());
-        if !matters && !self.0.loaders.ask() {
-            let verified = match self.believe(request, guard, &Body::Unread) {
-                Ok(verified) if self.asks_record(&verified.claims, guard) => {
-                    let (auth, request) = (self.clone(), request.clone());
-                    return Verifying::later(async move {
-                        auth.inquire(&request, verified, guard).await
-                    });
-                }
-                verified => verified.map(|verified| self.remember(request, verified)),
-            };
-            return Verifying::done(verified);
-        }
-        let (auth, request) = (self.clone(), request.clone());
-        let under_way = UnderWay::begin(&request);
-        if !matters {
-            return Verifying::later(async move {
-                let _under_way = under_way;
-                auth.verify_in(&request, guard, &Body::Unread).await
-            });
-        }
-        let (mut taken, hand_on) = body::borrow(payload);
-        Verifying::later(async move {
-            let _under_way = under_way;
-            let verified = auth.verify_with_body(&request, &mut taken, guard).await;
-            hand_on.give_back(taken);
-            verified
-        })
-    }
-}
-
-/// The tokens of a location that verified.
-struct Believed {
-    first: Arc<Decoded>,
-    others: Vec<Arc<Decoded>>,
-}
-
-impl Believed {
-    const fn new(first: Arc<Decoded>) -> Self {
-        Self {
-            first,
-            others: Vec::new(),
-        }
-    }
-
-    /// Adds one more. Of a session's refresh tokens only the latest counts: alone, an older one would look stolen, but a
-    /// client that sends both holds the latest.
-    fn and(mut self, next: Result<Arc<Decoded>, Rejection>) -> Self {
-        let Ok(next) = next else { return self };
-        let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
-        let twin = known.find(|known| {
-            let (known, next) = (&known.claims, &next.claims);
-            known.kind == TokenKind::Refresh && known.sid.is_some() && known.sid == next.sid
-        });
-        match twin {
-            Some(twin) if twin.claims.generation < next.claims.generation => *twin = next,
-            Some(_) => {}
-            None => self.others.push(next),
-        }
-        self
-    }
-
-    /// Moves a token whose session is not known to be revoked to the front, for routes that do not ask the record.
-    fn live_first(mut self, sessions: &Sessions) -> Self {
-        let revoked = |decoded: &Decoded| sessions.revocations().concern_session(&decoded.claims);
-        if revoked(&self.first)
-            && let Some(live) = self.others.iter_mut().find(|other| !revoked(other))
-        {
-            std::mem::swap(&mut self.first, live);
-        }
-        self
     }
 }

@@ -5,8 +5,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+
+use super::auth::Auth;
+use super::body::{self, Body};
 use super::rejection::Rejection;
-use super::verify::Verified;
+use super::under_way::UnderWay;
+use super::verify::{Guard, Verified};
 
 /// A request that is being verified.
 pub(super) struct Verifying(State);
@@ -36,5 +42,44 @@ impl Future for Verifying {
             State::Done(verified) => verified.take().map_or(Poll::Pending, Poll::Ready),
             State::Later(work) => work.as_mut().poll(cx),
         }
+    }
+}
+
+impl Auth {
+    /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.
+    pub(super) fn start(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+        guard: Guard,
+    ) -> Verifying {
+        let matters = body::matters(request, self.policy());
+        if !matters && !self.0.loaders.ask() {
+            let verified = match self.believe(request, guard, &Body::Unread) {
+                Ok(verified) if self.asks_record(&verified.claims, guard) => {
+                    let (auth, request) = (self.clone(), request.clone());
+                    return Verifying::later(async move {
+                        auth.inquire(&request, verified, guard).await
+                    });
+                }
+                verified => verified.map(|verified| self.remember(request, verified)),
+            };
+            return Verifying::done(verified);
+        }
+        let (auth, request) = (self.clone(), request.clone());
+        let under_way = UnderWay::begin(&request);
+        if !matters {
+            return Verifying::later(async move {
+                let _under_way = under_way;
+                auth.verify_in(&request, guard, &Body::Unread).await
+            });
+        }
+        let (mut taken, hand_on) = body::borrow(payload);
+        Verifying::later(async move {
+            let _under_way = under_way;
+            let verified = auth.verify_with_body(&request, &mut taken, guard).await;
+            hand_on.give_back(taken);
+            verified
+        })
     }
 }
