@@ -19,7 +19,7 @@
 //!
 //! # What one side signed is nothing to the other.
 //! curl -sw '\n' -b "staff_token=$customer" $server/staff/me
-//! #> {"msg":"Signature verification failed","code":"invalid_signature"}
+//! #> {"msg":"Signature verification failed","code":"invalid_signature","hint":"No key of this server verifies this token; log in again."}
 //! ```
 
 use std::env;

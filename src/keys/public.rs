@@ -155,8 +155,8 @@ impl VerifyingKey {
         Self { kid: None, ..self }
     }
 
-    /// Whether the key made this signature (base64url). MACs are compared in constant time.
-    /// The secret, if it is one.
+    /// Returns the secret, if the key is one.
+    #[cfg(feature = "server")]
     pub(crate) fn secret(&self) -> Option<&[u8]> {
         match self.algorithm.family() {
             Family::Hmac => self.key.try_get_as_bytes().ok(),
@@ -164,6 +164,7 @@ impl VerifyingKey {
         }
     }
 
+    /// Whether the key made this signature (base64url). MACs are compared in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
         crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
     }

@@ -1,16 +1,11 @@
-//! Cookies: read raw from the request, and made in one place, so that a removal has every attribute of what it removes.
-//!
-//! actix's own reader percent-decodes names and trims Unicode blanks, by which a sibling host can forge a `__Host-`
-//! name, and gives up on all cookies when one of them is malformed. Here names are compared byte by byte
-//! (RFC 6265 section 5.4), and a bad sibling hides nothing.
+//! Cookies: made in one place, so that a removal has every attribute of what it removes.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::cookie::time::{Duration as CookieDuration, OffsetDateTime};
 use actix_web::cookie::{Cookie, Expiration};
-use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+
 use memchr::memchr;
 
 pub use actix_web::cookie::SameSite;
@@ -100,20 +95,20 @@ impl Default for CookiePolicy {
 
 /// One of the four cookies. Browsers identify a cookie by name, domain and path (RFC 6265 section 5.3).
 #[derive(Clone, Copy)]
-struct Shape<'a> {
-    name: &'a str,
-    path: &'a str,
+pub(super) struct Shape<'a> {
+    pub(super) name: &'a str,
+    pub(super) path: &'a str,
     /// None for a cookie of the host alone.
-    domain: Option<&'a str>,
+    pub(super) domain: Option<&'a str>,
     /// Tokens are hidden from scripts; CSRF values are there to be read.
-    http_only: bool,
+    pub(super) http_only: bool,
 }
 
 /// What a cookie for a token without an end is kept for: the most that browsers allow (RFC 6265bis section 5.5).
 const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
 
 /// How long the browser keeps a cookie.
-enum Keep {
+pub(super) enum Keep {
     /// Until the browser is closed.
     Session,
     /// As long as the token lives, whatever the browser does.
@@ -196,41 +191,6 @@ impl CookiePolicy {
         }
     }
 
-    /// Adds a cookie of the app's own beside the four, hidden from scripts: with their attributes, for the whole host, and with
-    /// the prefix that the access token's cookie has.
-    pub(crate) fn set_own(
-        &self,
-        headers: &mut HeaderMap,
-        name: &str,
-        value: &str,
-        lifetime: Duration,
-    ) {
-        let name = self.own_name(name);
-        let shape = Shape {
-            name: &name,
-            path: "/",
-            domain: self.domain.as_deref(),
-            http_only: true,
-        };
-        append(headers, &self.cookie(&shape, value, &Keep::For(lifetime)));
-    }
-
-    /// Returns the values of all cookies that [`CookiePolicy::set_own`] could have set under that name.
-    pub(crate) fn read_own<'a>(&self, request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
-        let name = self.own_name(name);
-        let values = values(request, &name);
-        values.map(String::from_utf8_lossy).collect()
-    }
-
-    fn own_name(&self, name: &str) -> String {
-        const PREFIXES: [&str; 4] = ["__Host-Http-", "__Http-", "__Host-", "__Secure-"];
-        let prefix = PREFIXES.iter().find_map(|prefix| {
-            let start = self.access_name.get(..prefix.len())?;
-            start.eq_ignore_ascii_case(prefix).then_some(start)
-        });
-        format!("{}{name}", prefix.unwrap_or_default())
-    }
-
     /// Removes all four.
     pub fn unset_all(&self, headers: &mut HeaderMap) {
         self.unset(headers, TokenKind::Access);
@@ -263,7 +223,7 @@ impl CookiePolicy {
         sets(headers, &self.access_name) || sets(headers, &self.refresh_name)
     }
 
-    fn token_shape(&self, kind: TokenKind) -> Shape<'_> {
+    pub(super) fn token_shape(&self, kind: TokenKind) -> Shape<'_> {
         let (name, path) = match kind {
             TokenKind::Access => (&self.access_name, &self.access_path),
             TokenKind::Refresh => (&self.refresh_name, &self.refresh_path),
@@ -276,7 +236,7 @@ impl CookiePolicy {
         }
     }
 
-    fn csrf_shape(&self, kind: TokenKind) -> Shape<'_> {
+    pub(super) fn csrf_shape(&self, kind: TokenKind) -> Shape<'_> {
         let (name, path) = match kind {
             TokenKind::Access => (&self.access_csrf_name, &self.access_csrf_path),
             TokenKind::Refresh => (&self.refresh_csrf_name, &self.refresh_csrf_path),
@@ -290,7 +250,12 @@ impl CookiePolicy {
     }
 
     /// The only place that makes a cookie: a removal is the same cookie emptied.
-    fn cookie<'a>(&'a self, shape: &Shape<'a>, value: &'a str, keep: &Keep) -> Cookie<'a> {
+    pub(super) fn cookie<'a>(
+        &'a self,
+        shape: &Shape<'a>,
+        value: &'a str,
+        keep: &Keep,
+    ) -> Cookie<'a> {
         let mut cookie = Cookie::new(shape.name, value);
         cookie.set_path(shape.path);
         cookie.set_http_only(shape.http_only);
@@ -316,14 +281,14 @@ impl CookiePolicy {
     clippy::expect_used,
     reason = "names and paths are checked at start, values are base64url"
 )]
-fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
+pub(super) fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
     let value =
         HeaderValue::from_str(&cookie.to_string()).expect("BUG: a cookie is no header value");
     headers.append(SET_COOKIE, value);
 }
 
 /// Whether a response sets or removes a cookie of that name.
-fn sets(headers: &HeaderMap, name: &str) -> bool {
+pub(super) fn sets(headers: &HeaderMap, name: &str) -> bool {
     let name_of = |value: &HeaderValue| {
         let end = memchr(b'=', value.as_bytes())?;
         (value.as_bytes().get(..end)? == name.as_bytes()).then_some(())
@@ -331,186 +296,4 @@ fn sets(headers: &HeaderMap, name: &str) -> bool {
     headers
         .get_all(SET_COOKIE)
         .any(|value| name_of(value).is_some())
-}
-
-/// Maximum number of cookies of one name that are tried. Bounds the signatures that a request can cost, since other hosts of
-/// the domain can set cookies too.
-const CANDIDATES: usize = 4;
-
-impl CookiePolicy {
-    /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the request: longer paths
-    /// first, then older cookies (RFC 6265 section 5.4).
-    pub(super) fn presented<'a>(
-        &self,
-        request: &'a HttpRequest,
-        kind: TokenKind,
-    ) -> impl Iterator<Item = Cow<'a, str>> {
-        let most = if self.first_that_verifies {
-            CANDIDATES
-        } else {
-            1
-        };
-        let values = values(request, self.token_name(kind)).take(most);
-        // Emptiness is checked last: an empty first cookie still counts as the first.
-        values.filter(|value| !value.is_empty()).map(|value| {
-            // Checked first because it is nearly always valid UTF-8.
-            str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
-        })
-    }
-}
-
-/// Returns the values of all cookies of exactly that name.
-fn values<'a, 'n>(
-    request: &'a HttpRequest,
-    name: &'n str,
-) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-    let headers = request.headers().get_all(COOKIE);
-    let pairs = headers.flat_map(|header| Pairs(Some(header.as_bytes())));
-    pairs.filter_map(move |pair| value_of(pair, name.as_bytes()))
-}
-
-/// Iterator over the `name=value` pairs of a `Cookie` header.
-struct Pairs<'a>(Option<&'a [u8]>);
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let pairs = self.0?;
-        let end = memchr(b';', pairs).unwrap_or(pairs.len());
-        let (pair, rest) = pairs.split_at_checked(end)?;
-        self.0 = rest.get(1..);
-        Some(pair)
-    }
-}
-
-fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (found, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
-    (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
-}
-
-/// Where cookies of earlier settings may be left in a browser.
-#[cfg(feature = "server")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leftovers<'a> {
-    /// The server's host name, whose parent domains may hold cookies. Never taken from the request, because it appears in
-    /// the response.
-    pub(crate) host: Option<&'a str>,
-    /// Whether the response is the answer to a login. The cookie that came with the request may then belong to another
-    /// user, in a place where the new one does not replace it.
-    pub(crate) new_session: bool,
-}
-
-#[cfg(feature = "server")]
-impl CookiePolicy {
-    /// Expires the twins of the cookies that a response sets or removes: cookies of the same name with another domain or
-    /// path.
-    ///
-    /// A request does not say which domain and path its cookies have. So twins are expired only
-    ///
-    /// - if the request has several cookies of one name, or one that our path does not account for;
-    /// - at a login, in the domains of the host;
-    /// - where a domain is configured, for the host alone.
-    ///
-    /// There is one removal for each place where a change of a single setting can have left a twin.
-    pub(crate) fn remove_twins(
-        &self,
-        request: &HttpRequest,
-        headers: &mut HeaderMap,
-        leftovers: Leftovers<'_>,
-    ) {
-        let mut removals = HeaderMap::new();
-        for kind in [TokenKind::Access, TokenKind::Refresh] {
-            for shape in [self.token_shape(kind), self.csrf_shape(kind)] {
-                if sets(headers, shape.name) {
-                    for twin in twins(&shape, request, leftovers) {
-                        append(&mut removals, &self.cookie(&twin, "", &Keep::Remove));
-                    }
-                }
-            }
-        }
-        if removals.is_empty() {
-            return;
-        }
-        // Removals go first, for simple clients that identify cookies by name alone.
-        let own = headers.remove(SET_COOKIE);
-        for value in removals.get_all(SET_COOKIE).cloned().chain(own) {
-            headers.append(SET_COOKIE, value);
-        }
-    }
-}
-
-#[cfg(feature = "server")]
-fn twins<'a>(
-    shape: &Shape<'a>,
-    request: &'a HttpRequest,
-    Leftovers { host, new_session }: Leftovers<'a>,
-) -> Vec<Shape<'a>> {
-    let presented = values(request, shape.name).take(2).count();
-    // RFC 6265bis section 4.1.3.2: such a cookie has no domain and the path `/`, so it has no twins.
-    let prefix = shape.name.get(.."__Host-".len());
-    if presented == 0 || prefix.is_some_and(|start| start.eq_ignore_ascii_case("__Host-")) {
-        return Vec::new();
-    }
-    // If our path does not cover the request, the cookie that came has another path.
-    let comes = paths(request.uri().path()).any(|path| path == shape.path);
-    let several = presented > 1 || !comes;
-    let parents = host.filter(|_| several || new_session).map(domains);
-    let parents = parents.into_iter().flatten().map(Some);
-    let elsewhere = [None].into_iter().chain(parents);
-    let of_domains = elsewhere
-        .filter(|domain| *domain != shape.domain)
-        .map(|domain| Shape { domain, ..*shape });
-    let above = several.then(|| paths(request.uri().path()));
-    let of_paths = above
-        .into_iter()
-        .flatten()
-        .filter(|path| *path != shape.path)
-        .map(|path| Shape { path, ..*shape });
-    of_domains.chain(of_paths).collect()
-}
-
-/// Maximum number of domains, and of paths, to expire twins in. Keeps the response headers below the limits of proxies.
-#[cfg(feature = "server")]
-const PLACES: usize = 4;
-
-/// Returns the domains that a host belongs to, beginning with its own name. An IP address belongs to none.
-#[cfg(feature = "server")]
-fn domains(host: &str) -> impl Iterator<Item = &str> {
-    let name = Some(host).filter(|host| {
-        let last = host.rsplit('.').next().unwrap_or_default();
-        !host.contains(':') && last.bytes().any(|byte| byte.is_ascii_alphabetic())
-    });
-    std::iter::successors(name, |name| Some(name.split_once('.')?.1))
-        .take_while(|name| name.contains('.'))
-        .take(PLACES)
-}
-
-/// Returns the cookie paths that cover a request to `path` (RFC 6265 section 5.1.4), if they need no quoting.
-#[cfg(feature = "server")]
-fn paths(path: &str) -> impl Iterator<Item = &str> {
-    let ends = path.match_indices('/').skip(1).map(|(end, _)| end);
-    let whole = Some(path.len()).filter(|end| *end > 1);
-    let ends = [1].into_iter().chain(ends).chain(whole);
-    let clean = |path: &&str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-        path.starts_with('/') && path.bytes().all(plain)
-    };
-    ends.filter_map(move |end| path.get(..end))
-        .filter(clean)
-        .take(PLACES)
-}
-
-/// Blanks and tabs only: RFC 9110's optional white space, not Unicode's.
-fn trim(bytes: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes
-        .iter()
-        .position(|byte| !blank(byte))
-        .unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|byte| !blank(byte))
-        .map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
 }

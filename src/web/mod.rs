@@ -50,6 +50,7 @@ mod auth;
 mod believed;
 pub(crate) mod body;
 mod builder;
+mod cookie_header;
 mod cookies;
 mod csrf;
 mod device;
@@ -67,6 +68,8 @@ mod reissue;
 mod rejection;
 mod require;
 mod respond;
+#[cfg(feature = "server")]
+mod server_cookies;
 mod token_loaders;
 mod under_way;
 mod verify;
@@ -74,8 +77,6 @@ mod verifying;
 
 pub use self::auth::{Auth, WebPolicy};
 pub use self::builder::AuthBuilder;
-#[cfg(feature = "server")]
-pub(crate) use self::cookies::Leftovers;
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::csrf::CsrfPolicy;
 pub use self::device::{Acting, device};
@@ -92,4 +93,6 @@ pub(crate) use self::reissue::reissue_for;
 pub use self::rejection::{Rejection, RejectionKind};
 pub use self::require::{require_access, require_fresh, require_refresh};
 pub use self::respond::TokenCookies;
+#[cfg(feature = "server")]
+pub(crate) use self::server_cookies::Leftovers;
 pub use self::verify::{Guard, Verified};

@@ -317,7 +317,7 @@ fn programs_log_out_by_get(on: Backend) {
             None => request,
         };
         assert_eq!(program.send(request).status, 200, "{accept:?}");
-        assert!(program.names().is_empty());
+        assert!(program.token_names().is_empty());
     }
 }
 

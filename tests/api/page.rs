@@ -101,7 +101,7 @@ fn the_page_restores_only_for_a_person_and_only_what_lives(on: Backend) {
     assert_eq!(browser.clone().send(end).status, 200);
     let page = ended.send(navigation(app.get("/")));
     says(&page, 200, "<form");
-    assert!(ended.names().is_empty(), "{page:?}");
+    assert!(ended.token_names().is_empty(), "{page:?}");
 }
 
 fn a_browser_gets_a_page_whatever_went_wrong(on: Backend) {

@@ -334,7 +334,7 @@ fn a_login_leaves_no_cookie_of_another_login_beside_its_own(on: Backend) {
         assert_eq!(removed(&again, name), set_of(twins), "{name}");
     }
     assert_eq!(ada.get("/protected").status, 200);
-    assert_eq!(app.post("/login").json(login).send().cookies().len(), 4);
+    assert_eq!(app.post("/login").json(login).send().cookies().len(), 5);
 }
 
 fn where_a_domain_is_set_the_cookie_of_the_host_alone_goes(on: Backend) {
@@ -353,7 +353,7 @@ fn where_a_domain_is_set_the_cookie_of_the_host_alone_goes(on: Backend) {
         assert_eq!(removed(&refreshed, name), set_of(["- Path=/"]), "{name}");
     }
     let login = json!({ "username": ADA.0, "password": ADA.1 });
-    assert_eq!(shared.post("/login").json(login).send().cookies().len(), 4);
+    assert_eq!(shared.post("/login").json(login).send().cookies().len(), 5);
 }
 
 /// The whole story: `JWT_COOKIE_DOMAIN` was removed on a live server, and the browser holds old and new cookies.

@@ -1,0 +1,84 @@
+//! Reads cookies raw from the request.
+//!
+//! actix's own reader percent-decodes names and trims Unicode blanks, by which a sibling host can forge a `__Host-`
+//! name, and gives up on all cookies when one of them is malformed. Here names are compared byte by byte
+//! (RFC 6265 section 5.4), and a bad sibling hides nothing.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::COOKIE;
+use memchr::memchr;
+
+use super::cookies::CookiePolicy;
+use crate::token::TokenKind;
+
+/// Maximum number of cookies of one name that are tried. Bounds the signatures that a request can cost, since other hosts of
+/// the domain can set cookies too.
+const CANDIDATES: usize = 4;
+
+impl CookiePolicy {
+    /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the request: longer paths
+    /// first, then older cookies (RFC 6265 section 5.4).
+    pub(super) fn presented<'a>(
+        &self,
+        request: &'a HttpRequest,
+        kind: TokenKind,
+    ) -> impl Iterator<Item = Cow<'a, str>> {
+        let most = if self.first_that_verifies {
+            CANDIDATES
+        } else {
+            1
+        };
+        let values = values(request, self.token_name(kind)).take(most);
+        // Emptiness is checked last: an empty first cookie still counts as the first.
+        values.filter(|value| !value.is_empty()).map(|value| {
+            // Checked first because it is nearly always valid UTF-8.
+            str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
+        })
+    }
+}
+
+/// Returns the values of all cookies of exactly that name.
+pub(super) fn values<'a, 'n>(
+    request: &'a HttpRequest,
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    let headers = request.headers().get_all(COOKIE);
+    let pairs = headers.flat_map(|header| Pairs(Some(header.as_bytes())));
+    pairs.filter_map(move |pair| value_of(pair, name.as_bytes()))
+}
+
+/// Iterator over the `name=value` pairs of a `Cookie` header.
+struct Pairs<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let pairs = self.0?;
+        let end = memchr(b';', pairs).unwrap_or(pairs.len());
+        let (pair, rest) = pairs.split_at_checked(end)?;
+        self.0 = rest.get(1..);
+        Some(pair)
+    }
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (found, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
+    (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
+}
+
+/// Blanks and tabs only: RFC 9110's optional white space, not Unicode's.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes
+        .iter()
+        .position(|byte| !blank(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !blank(byte))
+        .map_or(start, |last| last + 1);
+    bytes.get(start..end).unwrap_or_default()
+}
