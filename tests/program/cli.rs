@@ -344,7 +344,7 @@ fn migrate_brings_the_database_up_to_date_and_check_only_looks() {
     assert!(
         pending
             .failed()
-            .ends_with("3 pending; run: tokenpair migrate\n")
+            .ends_with("5 pending; run: tokenpair migrate\n")
     );
     assert!(program.run(&["migrate"]).done().ends_with(": done\n"));
     assert_eq!(
