@@ -28,10 +28,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// As [`printable`], but for the ends of lines, which stay.
+/// As [`printable`], but lines stay lines and a tab is a blank: messages of PostgreSQL have both, and end with an empty line.
 pub(crate) fn printable_lines(text: &str) -> String {
-    let lines: Vec<Cow<'_, str>> = text.split('\n').map(printable).collect();
-    lines.join("\n")
+    let lines = text.trim_end().split('\n');
+    let lines = lines.map(|line| printable(&line.replace('\t', " ")).into_owned());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Unicode's general categories Cc, Cf, Zl and Zp, and what else is ignorable by default (`Default_Ignorable_Code_Point`).
@@ -52,6 +53,13 @@ fn is_unseen(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_of_several_lines_stays_one() {
+        let refused = "connection refused\n\tIs the server running?\u{7}\n\n";
+        let shown = "connection refused\n Is the server running?\\u0007";
+        assert_eq!(printable_lines(refused), shown);
+    }
 
     #[test]
     fn what_is_seen_stays() {

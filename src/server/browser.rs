@@ -69,13 +69,18 @@ pub(super) fn to_page() -> HttpResponse {
 /// Sends a browser which asked for a page, and has no good token, to where one logs in.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
-    if needs_login(&response)
+    if (needs_login(&response) || is_login_opened(&response))
         && matches!(*request.method(), Method::GET | Method::HEAD)
         && wants_html(request)
     {
         return response.into_response(to_page());
     }
     response
+}
+
+/// After a login that failed, the address of the form is `/login`, and people open it again.
+fn is_login_opened(response: &ServiceResponse) -> bool {
+    response.status() == StatusCode::METHOD_NOT_ALLOWED && response.request().path() == "/login"
 }
 
 /// Whether a login would help: the token is missing or was refused, with either status. A token that is not yet valid only

@@ -149,7 +149,7 @@ fn a_browser_gets_a_page_whatever_went_wrong(on: Backend) {
     );
     says(&navigation(app.get("/nowhere")).send(), 404, "Not found");
     says(
-        &navigation(app.get("/login")).send(),
+        &navigation(app.get("/register")).send(),
         405,
         "Method not allowed",
     );
@@ -248,7 +248,16 @@ fn a_browser_without_a_login_is_sent_to_the_page_and_a_script_is_not(on: Backend
     }
 }
 
+fn whoever_opens_the_address_of_the_login_form_is_sent_to_the_page(on: Backend) {
+    let app = on.app();
+    let opened = navigation(app.get("/login")).send();
+    assert_eq!((opened.status, opened.header("location")), (303, Some("/")));
+    let asked = app.get("/login").header("Accept", "application/json");
+    assert_eq!(asked.send().status, 405);
+}
+
 on_both_databases!(
+    whoever_opens_the_address_of_the_login_form_is_sent_to_the_page,
     who_stays_logged_in_is_greeted_after_the_access_token_has_ended,
     an_answer_of_the_page_that_was_lost_logs_nobody_out,
     the_page_restores_only_for_a_person_and_only_what_lives,
