@@ -62,6 +62,7 @@ mod inquiry;
 mod issue;
 mod loaders;
 mod location;
+mod logout;
 mod proxies;
 mod reasons;
 mod reissue;
