@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
-use crate::settings::{Settings, is_loopback_host, serialized_origin};
+use crate::settings::{Settings, is_loopback, is_loopback_host, serialized_origin};
 use crate::web::body::{FORM, content_type};
 use crate::web::{Leftovers, Rejection, RejectionKind};
 
@@ -36,10 +36,18 @@ const ROUTERS: [HeaderName; 2] = [
 
 /// Whether a person's browser asks for a page.
 pub(super) fn wants_html(request: &HttpRequest) -> bool {
+    accepted(request).any(|(kind, weight)| kind == "text/html" && weight > 0.0)
+}
+
+/// The media types of `Accept` in lower case, each with its weight (RFC 9110 sections 8.3.1 and 12.4.2): 1 by default.
+fn accepted(request: &HttpRequest) -> impl Iterator<Item = (String, f32)> {
     let accept = text(request.headers(), &ACCEPT).unwrap_or_default();
-    accept
-        .split(',')
-        .any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/html")
+    accept.split(',').map(|range| {
+        let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let mut parameters = parameters.split(';').map(str::trim);
+        let weight = parameters.find_map(|one| one.strip_prefix("q=")?.trim().parse::<f32>().ok());
+        (kind.trim().to_ascii_lowercase(), weight.unwrap_or(1.0))
+    })
 }
 
 /// Whether a person will see the answer: a browser that follows a link or sends a form. One that does not send Fetch
@@ -221,15 +229,17 @@ fn refuse_wrong_host(
         return Ok(());
     }
     let headers = request.headers();
-    let page = text(headers, &ORIGIN).or_else(|| text(headers, &REFERER));
-    let page = page.and_then(|page| Url::parse(page).ok());
-    let is_trusted =
-        |page: Url| serialized_origin(&page).is_some_and(|origin| origins.has(&origin, trust));
-    let by_proxy = || {
-        let state = request.app_data::<web::Data<State>>();
-        state.is_some_and(|state| state.auth.policy().trusted_proxies.handed_on(request))
+    let allowed = match text(headers, &ORIGIN).or_else(|| text(headers, &REFERER)) {
+        Some(page) => Url::parse(page)
+            .ok()
+            .and_then(|page| serialized_origin(&page))
+            .is_some_and(|origin| origins.has(&origin, trust)),
+        // The proxy's word does not stand against the page's own: a browser beside a proxy could pass for it.
+        None => request
+            .app_data::<web::Data<State>>()
+            .is_some_and(|state| state.auth.policy().trusted_proxies.handed_on(request)),
     };
-    if page.is_some_and(is_trusted) || by_proxy() {
+    if allowed {
         return Ok(());
     }
     Err(wrong_host(origins).caused_by(Sender::of(request)))
@@ -311,15 +321,7 @@ fn link_required(code: &'static str, msg: &'static str) -> Rejection {
 /// Whether `Accept` prefers images, media, fonts or styles, as browsers without Fetch Metadata send it for what a page
 /// loads. Of several types with the same weight the first is the preferred one.
 fn prefers_parts_of_pages(request: &HttpRequest) -> bool {
-    let accept = text(request.headers(), &ACCEPT).unwrap_or_default();
-    let weighted = accept.split(',').map(|range| {
-        let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let mut parameters = parameters.split(';').map(str::trim);
-        // RFC 9110 section 12.4.2: the weight is 1 by default.
-        let weight = parameters.find_map(|one| one.strip_prefix("q=")?.trim().parse::<f32>().ok());
-        (kind.trim().to_ascii_lowercase(), weight.unwrap_or(1.0))
-    });
-    let best = weighted.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    let best = accepted(request).reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.is_some_and(|(kind, _)| {
         let parts = ["image/", "video/", "audio/", "font/", "text/css"];
         parts.iter().any(|part| kind.starts_with(part))
@@ -333,6 +335,11 @@ fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust
     };
     if serialized_origin(&url).is_some_and(|origin| origins.has(&origin, trust)) {
         return true;
+    }
+    // By another scheme or port the public name is another's: of http, anyone's on the network path.
+    let is_public_name = url.host_str() == origins.host.as_deref() && !is_loopback(&url);
+    if origins.only_host && is_public_name {
+        return false;
     }
     let port = url
         .port()

@@ -256,7 +256,27 @@ fn whoever_opens_the_address_of_the_login_form_is_sent_to_the_page(on: Backend) 
     assert_eq!(asked.send().status, 405);
 }
 
+fn the_accept_header_is_read_by_its_types_and_weights(on: Backend) {
+    let app = on.app();
+    let status = |accept: &str| app.get("/protected").header("Accept", accept).send().status;
+    for page in [
+        "text/html",
+        "TEXT/HTML",
+        "application/json, text/html;q=0.1",
+    ] {
+        assert_eq!(status(page), 303, "{page}");
+    }
+    for json in [
+        "text/html;q=0",
+        "application/json, text/html; q=0.0",
+        "text/htmlx",
+    ] {
+        assert_eq!(status(json), 401, "{json}");
+    }
+}
+
 on_both_databases!(
+    the_accept_header_is_read_by_its_types_and_weights,
     whoever_opens_the_address_of_the_login_form_is_sent_to_the_page,
     who_stays_logged_in_is_greeted_after_the_access_token_has_ended,
     an_answer_of_the_page_that_was_lost_logs_nobody_out,

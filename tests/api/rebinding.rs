@@ -140,14 +140,35 @@ fn a_program_may_come_by_any_name(on: Backend) {
     }
 }
 
-fn what_a_trusted_proxy_lets_through_is_its_own_affair(on: Backend) {
+/// A browser on the proxy's machine could pass for the proxy, so the page decides wherever there is one.
+fn a_trusted_proxy_may_change_the_host_and_vouches_for_no_page(on: Backend) {
     let proxy = ("SERVER_TRUSTED_PROXIES", "127.0.0.1");
     let app = on.app_with(&[PUBLIC, proxy]).with_ada();
-    let by_another = [
-        ("Host", "sso.example.net"),
-        ("Origin", "https://sso.example.net"),
-    ];
-    assert_eq!(with(login(&app), &by_another).send().status, 200);
+    let by_another = |headers| with(login(&app).header("Host", "upstream:8080"), headers).send();
+    assert_eq!(by_another(&[("Sec-Fetch-Site", "same-origin")]).status, 200);
+    for headers in REBOUND {
+        if headers
+            .iter()
+            .any(|(name, _)| ["Origin", "Referer"].contains(name))
+        {
+            wrong_host(&with(login(&app), headers).send());
+        }
+    }
+}
+
+/// Whoever is on the network path owns the plain http page of that name.
+fn the_public_name_by_another_scheme_or_port_is_another_site(on: Backend) {
+    let app = on.app_with(&[PUBLIC]).with_ada();
+    for (host, origin) in [
+        ("login.example.org", "http://login.example.org"),
+        ("login.example.org:8080", "http://login.example.org:8080"),
+        ("login.example.org:8443", "https://login.example.org:8443"),
+    ] {
+        let request = login(&app).header("Host", host).header("Origin", origin);
+        request
+            .send()
+            .refused(403, "cross_site_request", "Cross-site request refused");
+    }
 }
 
 fn without_a_public_address_there_is_no_name_to_compare_with(on: Backend) {
@@ -170,7 +191,8 @@ on_both_databases!(
     the_public_name_addresses_and_names_of_this_machine_are_ours,
     a_page_of_the_public_address_may_come_through_a_proxy_that_changes_the_host,
     a_program_may_come_by_any_name,
-    what_a_trusted_proxy_lets_through_is_its_own_affair,
+    a_trusted_proxy_may_change_the_host_and_vouches_for_no_page,
+    the_public_name_by_another_scheme_or_port_is_another_site,
     without_a_public_address_there_is_no_name_to_compare_with,
     reading_is_free_by_any_name,
 );
