@@ -1,6 +1,6 @@
 //! Defines the network that a client belongs to, the unit that rate limits and the password queue count by.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::password::Client;
 use crate::session::Act;
@@ -54,9 +54,21 @@ pub(super) fn client(act: &Act) -> Client {
     Client::new(site, network(act))
 }
 
+/// Returns the client's address. One that a translator made of an IPv4 address counts as that (RFC 6052 section 2.1): otherwise
+/// all clients behind the translator would share one network.
 fn address(act: &Act) -> Option<IpAddr> {
-    act.ip.as_deref()?.parse().ok()
+    let address: IpAddr = act.ip.as_deref()?.parse().ok()?;
+    match address {
+        IpAddr::V6(translated) if translated.octets().starts_with(&WELL_KNOWN_PREFIX) => {
+            let [.., a, b, c, d] = translated.octets();
+            Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+        }
+        address => Some(address),
+    }
 }
+
+/// 64:ff9b::/96
+const WELL_KNOWN_PREFIX: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Returns the network of `bits` bits, 1 to 128, around an address.
 fn prefix(address: Ipv6Addr, bits: u32) -> String {

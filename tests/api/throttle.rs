@@ -320,6 +320,15 @@ fn wider_networks_have_limits_of_their_own_at_all_names_together(on: Backend) {
     assert_eq!(registered, [[201; 6].as_slice(), &[429; 2]].concat());
 }
 
+fn clients_behind_a_translator_from_ipv4_are_counted_by_their_own_addresses(on: Backend) {
+    let app = on.app_with(&[BEHIND_A_PROXY, ("THROTTLE_PEER", "2/10m")]);
+    let from = |address: &str| login_from(&app, address, "nobody", WRONG).status;
+    let translated = "64:ff9b::203.0.113.9";
+    assert_eq!([from(translated), from("203.0.113.9")], [401, 401]);
+    assert_eq!(from(translated), 429, "one client");
+    assert_eq!(from("64:ff9b::203.0.113.10"), 401, "another one");
+}
+
 fn many_networks_keep_an_owner_without_the_device_cookie_waiting_and_no_other(on: Backend) {
     let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "2/10s")];
     let app = on.app_with(&settings).with_ada();
@@ -510,6 +519,7 @@ fn tallies_name_nobody_and_are_purged_when_they_mean_nothing(on: Backend) {
 }
 
 on_both_databases!(
+    clients_behind_a_translator_from_ipv4_are_counted_by_their_own_addresses,
     after_ten_wrong_passwords_even_the_right_one_waits_longer_and_longer,
     the_right_password_makes_all_wrong_ones_before_it_forgotten,
     wrong_passwords_are_forgotten_after_a_quiet_while,
