@@ -5,6 +5,7 @@ mod around;
 mod background;
 mod body;
 mod browser;
+mod clocks;
 mod cors;
 mod device;
 mod device_cookie;
@@ -36,6 +37,7 @@ use thiserror::Error;
 
 pub use self::accounts::{AccountError, Accounts};
 use self::browser::Origins;
+use self::clocks::Skew;
 use self::envelope::Edge;
 use self::keys::Followed;
 use self::shared_key::SharedKey;
@@ -132,6 +134,7 @@ pub(crate) struct State {
     pub(crate) origins: Origins,
     pub(crate) edge: Edge,
     pub(crate) serving: AtomicBool,
+    skew: Skew,
 }
 
 impl State {
@@ -187,6 +190,7 @@ impl Server {
             origins: Origins::of(settings),
             edge: Edge::of(settings),
             serving: AtomicBool::new(true),
+            skew: Skew::default(),
         });
         let files = settings.tls.as_ref();
         let certificates = files.map(|files| Certificates::load(files, clock.now()));
@@ -237,6 +241,7 @@ impl Server {
                 self.http.handle(),
                 Arc::clone(&self.state),
             )),
+            actix_web::rt::spawn(clocks::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
                 self.clock.clone(),
@@ -251,7 +256,24 @@ impl Server {
         background
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
+        leave_in_one_file(&self.state.store).await;
         served
+    }
+}
+
+/// Whoever copies a stopped server's SQLite file expects all data in it. The worker threads may still hold the connections,
+/// so that closing the last one, which would do the same, cannot be relied on.
+async fn leave_in_one_file(store: &DieselStore) {
+    match store.checkpoint().await {
+        Ok(true) => {}
+        Ok(false) => log::warn!(
+            "another process uses the database, so its newest data is still in the file that ends in -wal: copy neither \
+             file without the other"
+        ),
+        Err(error) => log::warn!(
+            "the newest data could not be moved out of the file that ends in -wal: {error}; copy neither file without the \
+             other"
+        ),
     }
 }
 
