@@ -20,6 +20,7 @@ mod routes;
 mod secret;
 mod sender;
 mod shared_key;
+mod stop;
 mod telemetry;
 mod throttle;
 mod tls;
@@ -27,7 +28,7 @@ mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -53,9 +54,6 @@ use crate::settings::{Registration, Settings};
 use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
 use crate::token::Tokens;
 use crate::web::Auth;
-
-/// How long a stopping server waits for requests that run.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -236,7 +234,7 @@ impl Server {
         let background = [
             actix_web::rt::spawn(keys),
             actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
-            actix_web::rt::spawn(stop_after(
+            actix_web::rt::spawn(stop::stop_after(
                 stop,
                 self.http.handle(),
                 Arc::clone(&self.state),
@@ -256,24 +254,8 @@ impl Server {
         background
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
-        leave_in_one_file(&self.state.store).await;
+        stop::leave_in_one_file(&self.state.store).await;
         served
-    }
-}
-
-/// Whoever copies a stopped server's SQLite file expects all data in it. The worker threads may still hold the connections,
-/// so that closing the last one, which would do the same, cannot be relied on.
-async fn leave_in_one_file(store: &DieselStore) {
-    match store.checkpoint().await {
-        Ok(true) => {}
-        Ok(false) => log::warn!(
-            "another process uses the database, so its newest data is still in the file that ends in -wal: copy neither \
-             file without the other"
-        ),
-        Err(error) => log::warn!(
-            "the newest data could not be moved out of the file that ends in -wal: {error}; copy neither file without the \
-             other"
-        ),
     }
 }
 
@@ -332,7 +314,7 @@ fn listen(
                 .max_connections(settings.max_connections.div_ceil(settings.workers))
                 .client_request_timeout(HEAD_PATIENCE)
                 .keep_alive(settings.keep_alive)
-                .shutdown_timeout(GRACE.as_secs())
+                .shutdown_timeout(stop::GRACE.as_secs())
                 .disable_signals();
             let bound = match certificates {
                 Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
@@ -355,16 +337,6 @@ fn listen(
         .wrap(from_fn(around::handler))
         .wrap(cors::middleware(&origins, &web))
         .wrap(from_fn(around::all)))
-}
-
-async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state: Arc<State>) {
-    stop.await;
-    state.serving.store(false, Ordering::SeqCst);
-    log::info!(
-        "stopping: no new connections; what runs is finished, for {} s at most",
-        GRACE.as_secs()
-    );
-    handle.stop(true).await;
 }
 
 impl std::fmt::Debug for Server {

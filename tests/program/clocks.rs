@@ -1,23 +1,22 @@
 //! Clocks of replicas that differ: what the log says.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value, json};
+use tokenpair::clock::Clock;
 
 use crate::exchange::SECRET;
 use crate::support::Program;
 
 /// The token as a replica whose clock is `ahead` by so many seconds would have made it now.
-fn made_ahead(access: &str, ahead: u64) -> String {
+fn made_ahead(access: &str, ahead: i64) -> String {
     let payload = access.split('.').nth(1).unwrap();
     let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
     let mut claims: Map<String, Value> = serde_json::from_slice(&payload).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = Clock::system().now();
     for name in ["iat", "nbf"] {
-        claims.insert(name.to_owned(), json!(now.as_secs() + ahead));
+        claims.insert(name.to_owned(), json!(now.unix() + ahead));
     }
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::default(), &claims, &key).unwrap()
