@@ -30,6 +30,7 @@ pub(crate) fn tokens(reader: &mut Reader<'_>, default: TokenPolicy, never: Never
         decode_audience: reader.list("JWT_DECODE_AUDIENCE"),
         encode_nbf: reader.truth("JWT_ENCODE_NBF", default.encode_nbf),
         leeway: reader.duration("JWT_DECODE_LEEWAY", default.leeway),
+        early_leeway: default.early_leeway,
         cache: reader.number("JWT_CACHE", default.cache, 0..=10_000_000),
         encode_csrf: default.encode_csrf,
         strict: default.strict,

@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
 use super::telemetry::Line;
-use super::{browser, cors, envelope, unread};
+use super::{browser, clocks, cors, envelope, unread};
 use crate::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
@@ -49,6 +49,7 @@ pub(super) async fn handler(
         return Ok(request.error_response(rejection));
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
+    clocks::report_skew(&response);
     reissue_for(&mut response).await;
     browser::remove_twins(&mut response);
     Ok(browser::send_to_login(cors::explain_missing_token(

@@ -5,6 +5,7 @@ mod around;
 mod background;
 mod body;
 mod browser;
+mod clocks;
 mod cors;
 mod device;
 mod device_cookie;
@@ -19,6 +20,7 @@ mod routes;
 mod secret;
 mod sender;
 mod shared_key;
+mod stop;
 mod telemetry;
 mod throttle;
 mod tls;
@@ -26,7 +28,7 @@ mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -36,6 +38,7 @@ use thiserror::Error;
 
 pub use self::accounts::{AccountError, Accounts};
 use self::browser::Origins;
+use self::clocks::Skew;
 use self::envelope::Edge;
 use self::keys::Followed;
 use self::shared_key::SharedKey;
@@ -51,9 +54,6 @@ use crate::settings::{Registration, Settings};
 use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
 use crate::token::Tokens;
 use crate::web::Auth;
-
-/// How long a stopping server waits for requests that run.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -132,6 +132,7 @@ pub(crate) struct State {
     pub(crate) origins: Origins,
     pub(crate) edge: Edge,
     pub(crate) serving: AtomicBool,
+    skew: Skew,
 }
 
 impl State {
@@ -187,6 +188,7 @@ impl Server {
             origins: Origins::of(settings),
             edge: Edge::of(settings),
             serving: AtomicBool::new(true),
+            skew: Skew::default(),
         });
         let files = settings.tls.as_ref();
         let certificates = files.map(|files| Certificates::load(files, clock.now()));
@@ -232,11 +234,12 @@ impl Server {
         let background = [
             actix_web::rt::spawn(keys),
             actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
-            actix_web::rt::spawn(stop_after(
+            actix_web::rt::spawn(stop::stop_after(
                 stop,
                 self.http.handle(),
                 Arc::clone(&self.state),
             )),
+            actix_web::rt::spawn(clocks::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
                 self.clock.clone(),
@@ -251,6 +254,7 @@ impl Server {
         background
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
+        stop::leave_in_one_file(&self.state.store).await;
         served
     }
 }
@@ -310,7 +314,7 @@ fn listen(
                 .max_connections(settings.max_connections.div_ceil(settings.workers))
                 .client_request_timeout(HEAD_PATIENCE)
                 .keep_alive(settings.keep_alive)
-                .shutdown_timeout(GRACE.as_secs())
+                .shutdown_timeout(stop::GRACE.as_secs())
                 .disable_signals();
             let bound = match certificates {
                 Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
@@ -333,16 +337,6 @@ fn listen(
         .wrap(from_fn(around::handler))
         .wrap(cors::middleware(&origins, &web))
         .wrap(from_fn(around::all)))
-}
-
-async fn stop_after(stop: impl Future<Output = ()>, handle: ServerHandle, state: Arc<State>) {
-    stop.await;
-    state.serving.store(false, Ordering::SeqCst);
-    log::info!(
-        "stopping: no new connections; what runs is finished, for {} s at most",
-        GRACE.as_secs()
-    );
-    handle.stop(true).await;
 }
 
 impl std::fmt::Debug for Server {

@@ -234,7 +234,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "JWT_DECODE_LEEWAY",
         "0s",
-        "How far apart the clocks of several servers may be; at most 5m.",
+        "How long after its exp a token is still valid, and how far in the future iat and nbf may be if that is more than 5s; at most 5m.",
     ),
     known(
         "JWT_CACHE",

@@ -111,8 +111,15 @@ fn rate(reader: &mut Reader<'_>, name: &str, default: Rate) -> Rate {
     })
 }
 
+/// How far ahead the clock of another replica may be. NTP keeps clocks far closer than this.
+const EARLY_LEEWAY: Duration = Duration::from_secs(5);
+
 pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
-    let tokens = tokens::tokens(reader, TokenPolicy::default(), Never::Refused);
+    let default = TokenPolicy {
+        early_leeway: EARLY_LEEWAY,
+        ..TokenPolicy::default()
+    };
+    let tokens = tokens::tokens(reader, default, Never::Refused);
     if tokens.leeway > Duration::from_secs(300) {
         reader.problem(
             "JWT_DECODE_LEEWAY",

@@ -44,7 +44,7 @@ impl Generation {
         let own_keys = tokens.loaders.decode_key.is_none();
         let cache = self.cache.as_ref().filter(|_| own_keys);
         if let Some(known) = cache.and_then(|cache| cache.0.get(token)) {
-            check_times_again(&known.claims, now, tokens.policy.leeway)?;
+            check_times_again(&known.claims, now, &tokens.policy)?;
             return Ok(known);
         }
         let decoded = verify(tokens, &self.keys, token, (now, Expiry::Enforced))?;

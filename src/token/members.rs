@@ -1,7 +1,5 @@
 //! The members of a payload: checked in PyJWT's order, and taken out one by one as [`Claims`].
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
 use super::TokenPolicy;
@@ -16,12 +14,16 @@ impl Members {
     /// In PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4 to 4.1.6.
     ///
     /// Whether it has expired is checked by itself: Flask-JWT-Extended tells of it when all else is good.
-    pub(super) fn check_times(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
+    pub(super) fn check_times(
+        &self,
+        now: Timestamp,
+        policy: &TokenPolicy,
+    ) -> Result<(), TokenError> {
         for (name, title) in [
             ("iat", "Issued At claim (iat)"),
             ("nbf", "Not Before claim (nbf)"),
         ] {
-            check_begun(name, self.time(name, title)?, (now, leeway))?;
+            check_begun(name, self.time(name, title)?, policy.latest_begin(now))?;
         }
         self.end().map(drop)
     }
@@ -30,8 +32,8 @@ impl Members {
         self.time("exp", "Expiration Time claim (exp)")
     }
 
-    pub(super) fn check_end(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenError> {
-        check_not_over(self.end()?, (now, leeway))
+    pub(super) fn check_end(&self, now: Timestamp, policy: &TokenPolicy) -> Result<(), TokenError> {
+        check_not_over(self.end()?, policy.latest_expired(now))
     }
 
     /// A NumericDate; fractions are cut off and what no clock will reach is brought into range.
@@ -213,32 +215,30 @@ impl Members {
 pub(super) fn check_times_again(
     claims: &Claims,
     now: Timestamp,
-    leeway: Duration,
+    policy: &TokenPolicy,
 ) -> Result<(), TokenError> {
-    check_begun("iat", claims.iat, (now, leeway))?;
-    check_begun("nbf", claims.nbf, (now, leeway))?;
-    check_not_over(claims.exp, (now, leeway))
+    let latest = policy.latest_begin(now);
+    check_begun("iat", claims.iat, latest)?;
+    check_begun("nbf", claims.nbf, latest)?;
+    check_not_over(claims.exp, policy.latest_expired(now))
 }
 
 fn check_begun(
     name: &'static str,
     begin: Option<Timestamp>,
-    (now, leeway): (Timestamp, Duration),
+    latest: Timestamp,
 ) -> Result<(), TokenError> {
     match begin {
-        Some(begin) if begin > now + leeway => Err(TokenError::NotYetValid {
+        Some(begin) if begin > latest => Err(TokenError::NotYetValid {
             claim: name,
-            wait: begin.since(now + leeway),
+            wait: begin.since(latest),
         }),
         _ => Ok(()),
     }
 }
 
-fn check_not_over(
-    end: Option<Timestamp>,
-    (now, leeway): (Timestamp, Duration),
-) -> Result<(), TokenError> {
-    if end.is_some_and(|end| end <= now - leeway) {
+fn check_not_over(end: Option<Timestamp>, latest_expired: Timestamp) -> Result<(), TokenError> {
+    if end.is_some_and(|end| end <= latest_expired) {
         return Err(TokenError::Expired);
     }
     Ok(())

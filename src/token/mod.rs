@@ -334,7 +334,7 @@ impl Tokens {
     /// Checks the times of a token that was verified a while ago.
     #[cfg(feature = "server")]
     pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
-        members::check_times_again(claims, now, self.policy.leeway)
+        members::check_times_again(claims, now, &self.policy)
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.

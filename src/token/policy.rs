@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
+
 /// What is asked of tokens and put into them. The defaults are the server's.
 ///
 /// ```
@@ -54,11 +56,27 @@ pub struct TokenPolicy {
     pub encode_csrf: bool,
     /// How far apart the clocks of signer and verifier may be (`JWT_DECODE_LEEWAY`, 0 s).
     pub leeway: Duration,
+    /// How far in the future `iat` and `nbf` may be where [`leeway`](Self::leeway) allows less. Never extends `exp`. Default:
+    /// 0 s, as in Flask-JWT-Extended; 5 s in the server, whose replicas sign for each other by clocks that always differ a
+    /// little.
+    pub early_leeway: Duration,
     /// How many access tokens are remembered once they were verified, so that their signature is not computed again at each
     /// request (`JWT_CACHE`, 10,000; 0: none). One longer than 1 KiB counts as several. Times, revocation and loaders are
     /// asked at each request nonetheless, other keys forget them all, and where
     /// [`AuthBuilder::decode_key`](crate::web::AuthBuilder::decode_key) chooses the keys none is remembered.
     pub cache: usize,
+}
+
+impl TokenPolicy {
+    /// The latest time that `iat` and `nbf` may name. RFC 7519 section 4.1.5 allows for clock skew.
+    pub(super) fn latest_begin(&self, now: Timestamp) -> Timestamp {
+        now + self.leeway.max(self.early_leeway)
+    }
+
+    /// The time by which a token whose `exp` is not past it has expired. RFC 7519 section 4.1.4.
+    pub(super) fn latest_expired(&self, now: Timestamp) -> Timestamp {
+        now - self.leeway
+    }
 }
 
 impl Default for TokenPolicy {
@@ -76,6 +94,7 @@ impl Default for TokenPolicy {
             encode_nbf: true,
             encode_csrf: true,
             leeway: Duration::ZERO,
+            early_leeway: Duration::ZERO,
             cache: 10_000,
         }
     }

@@ -99,8 +99,8 @@ pub(super) fn verify(
     let claims = Members(object("payload", &parts.payload)?);
     let mut end = Ok(());
     if expiry == Expiry::Enforced {
-        claims.check_times(now, policy.leeway)?;
-        end = claims.check_end(now, policy.leeway);
+        claims.check_times(now, policy)?;
+        end = claims.check_end(now, policy);
     }
     claims.check_parties(policy)?;
     let claims = claims.into_claims(policy)?;
@@ -125,8 +125,8 @@ pub(super) fn inspect(
         (
             "times",
             claims
-                .check_times(now, policy.leeway)
-                .and_then(|()| claims.check_end(now, policy.leeway)),
+                .check_times(now, policy)
+                .and_then(|()| claims.check_end(now, policy)),
         ),
         ("issuer and audience", claims.check_parties(policy)),
         ("claims", claims.into_claims(policy).map(drop)),

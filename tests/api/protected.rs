@@ -186,6 +186,22 @@ fn leeway_bears_with_clocks_that_differ(on: Backend) {
     assert_eq!(ada.get("/protected").status, 401);
 }
 
+fn a_token_may_begin_five_seconds_from_now_whatever_the_leeway_below_that(on: Backend) {
+    for settings in [vec![], vec![("JWT_DECODE_LEEWAY", "3s")]] {
+        let app = on.app_with(&settings).with_ada();
+        for name in ["iat", "nbf"] {
+            for (ahead, status) in [(5, 200), (6, 422)] {
+                let early = with(&app, name, Some(json!(START.unix() + ahead)));
+                // The second time from the cache.
+                for _ in 0..2 {
+                    let answer = app.get("/protected").bearer(&early).send();
+                    assert_eq!(answer.status, status, "{settings:?} {name} {ahead}");
+                }
+            }
+        }
+    }
+}
+
 /// Ada's claims with one of them changed or, by null in `change`, taken away.
 fn with(app: &TestApp, name: &str, value: Option<Value>) -> String {
     let mut said = claims(&app.bearer().access);
@@ -198,7 +214,7 @@ fn with(app: &TestApp, name: &str, value: Option<Value>) -> String {
 
 fn well_signed_tokens_with_odd_claims_are_refused_in_flask_jwt_extended_s_words(on: Backend) {
     let app = on.app().with_ada();
-    let later = json!(START.unix() + 1);
+    let later = json!(START.unix() + 6);
     for (name, value, msg) in [
         ("sub", None, "Missing claim: sub"),
         ("sub", Some(json!(7)), "Subject must be a string"),
@@ -606,6 +622,7 @@ on_both_databases!(
     cookies_are_read_raw,
     a_token_ends_at_the_second_it_names,
     leeway_bears_with_clocks_that_differ,
+    a_token_may_begin_five_seconds_from_now_whatever_the_leeway_below_that,
     well_signed_tokens_with_odd_claims_are_refused_in_flask_jwt_extended_s_words,
     what_is_not_signed_by_us_is_refused_before_its_claims_are_read,
     headers_of_tokens_are_held_to_the_letter,

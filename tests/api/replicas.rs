@@ -95,6 +95,46 @@ fn tabs_that_reach_either_of_two_replicas_stay_logged_in_until_they_log_out_of_b
     within(20, "the other hears of it", || refused(&replicas[1]));
 }
 
+fn a_replica_accepts_new_tokens_of_one_whose_clock_is_five_seconds_ahead_and_never_expired_ones(
+    on: Backend,
+) {
+    let database = Database::create(on);
+    let behind = TestApp::start(&database.url(), &[], Clock::fixed(START)).with_ada();
+    let clock = Clock::fixed(START + Duration::from_secs(5));
+    let ahead = TestApp::start(&database.url(), &[], clock);
+    let login = ahead.bearer();
+    for _ in 0..2 {
+        let answer = behind.get("/protected").bearer(&login.access).send();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let refreshed = behind.post("/refresh").bearer(&login.refresh).send();
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+
+    ahead.advance(Duration::from_secs(1));
+    let later = ahead.bearer();
+    behind
+        .get("/protected")
+        .bearer(&later.access)
+        .send()
+        .refused(
+            422,
+            "token_not_yet_valid",
+            "The token is not yet valid (iat)",
+        );
+
+    // The same second by its own clock and by the other's.
+    behind.advance(Duration::from_secs(3604));
+    let last = behind.get("/protected").bearer(&login.access).send();
+    assert_eq!(last.status, 200, "{last:?}");
+    behind.advance(Duration::from_secs(1));
+    behind
+        .get("/protected")
+        .bearer(&login.access)
+        .send()
+        .refused(401, "token_expired", "Token has expired");
+}
+
 on_both_databases!(
+    a_replica_accepts_new_tokens_of_one_whose_clock_is_five_seconds_ahead_and_never_expired_ones,
     tabs_that_reach_either_of_two_replicas_stay_logged_in_until_they_log_out_of_both,
 );

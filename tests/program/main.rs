@@ -30,6 +30,7 @@ mod support;
 mod walk;
 
 mod cli;
+mod clocks;
 mod containers;
 mod crash;
 mod description;
@@ -42,4 +43,5 @@ mod passwords;
 mod readme;
 mod settings;
 mod sources;
+mod stop;
 mod tls;

@@ -1,0 +1,156 @@
+//! Warns about clocks that cannot be right: this server's when it jumps, and another replica's when it is ahead.
+
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServiceResponse;
+use actix_web::{HttpMessage, web};
+
+use super::State;
+use crate::clock::{Clock, Timestamp};
+use crate::web::{Rejection, Verified};
+
+/// The greatest difference that clocks in whole seconds can show while they agree.
+const ROUNDING: Duration = Duration::from_secs(1);
+
+/// How long another replica's clock is not reported again.
+const QUIET: Duration = Duration::from_secs(3600);
+
+/// How often this server's clock is compared with the time that passes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// When another replica's clock was last reported.
+#[derive(Default)]
+pub(super) struct Skew(Mutex<Option<Instant>>);
+
+impl Skew {
+    /// Whether to report now.
+    fn is_due(&self) -> bool {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = reported.is_none_or(|last| last.elapsed() >= QUIET);
+        if due {
+            *reported = Some(Instant::now());
+        }
+        due
+    }
+}
+
+/// Reports a token that a replica signed in this server's future. Only a verified signature counts, so that nobody else
+/// can cause the warning.
+pub(super) fn report_skew(response: &ServiceResponse) {
+    let Some(state) = response.request().app_data::<web::Data<State>>() else {
+        return;
+    };
+    let policy = state.auth.tokens().policy();
+    let leeway = policy.leeway.max(policy.early_leeway);
+    let ahead = match response.response().error() {
+        Some(error) => error.as_error().and_then(wait).map(|wait| leeway + wait),
+        None => admitted_early(response, state.auth.now()),
+    };
+    if let Some(ahead) = ahead.filter(|ahead| *ahead > ROUNDING && state.skew.is_due()) {
+        log::warn!(
+            "the clock of another replica is {} s ahead of this one's: synchronize both with NTP; past {} s, its new tokens are \
+             refused with token_not_yet_valid",
+            ahead.as_secs(),
+            leeway.as_secs()
+        );
+    }
+}
+
+/// How long a client was told to wait for its token to become valid.
+fn wait(rejection: &Rejection) -> Option<Duration> {
+    let early = rejection.code() == "token_not_yet_valid";
+    let seconds = early.then(|| rejection.seconds_to_wait()).flatten()?;
+    Some(Duration::from_secs(seconds.into()))
+}
+
+fn admitted_early(response: &ServiceResponse, now: Timestamp) -> Option<Duration> {
+    let extensions = response.request().extensions();
+    let verified = extensions.get::<Rc<Verified>>()?;
+    verified.claims.iat.map(|iat| iat.since(now))
+}
+
+/// Compares the clock with the time that passes, for as long as the server runs, and reports each jump.
+pub(super) async fn follow(clock: Clock) {
+    let mut last = Look::now(&clock);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let next = Look::now(&clock);
+        match last.jump_until(next) {
+            0 => {}
+            jump => log::warn!(
+                "this server's clock jumped by {jump:+} s: its tokens begin and expire that much earlier or later; let NTP slew it"
+            ),
+        }
+        last = next;
+    }
+}
+
+/// The clock's time at a moment of the monotonic clock.
+#[derive(Clone, Copy)]
+struct Look {
+    shown: Timestamp,
+    at: Instant,
+}
+
+impl Look {
+    fn now(clock: &Clock) -> Self {
+        Self {
+            shown: clock.now(),
+            at: Instant::now(),
+        }
+    }
+
+    /// By how many seconds the clock moved more than time passed; 0 for what is rounding.
+    fn jump_until(self, next: Self) -> i64 {
+        let expected = self.shown + next.at.duration_since(self.at);
+        let jump = next.shown.unix().saturating_sub(expected.unix());
+        if jump.unsigned_abs() > ROUNDING.as_secs() {
+            jump
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_the_clock_is_told_from_rounding_and_from_a_late_look() {
+        let at = Instant::now();
+        let shown = Timestamp::from_unix(1_800_000_000);
+        let first = Look { shown, at };
+        let after = |passed: u64, moved: i64| Look {
+            shown: Timestamp::from_unix(shown.unix() + moved),
+            at: at + Duration::from_millis(passed),
+        };
+        for (passed, moved, jump) in [
+            (1_000, 1, 0),
+            (1_999, 2, 0),
+            (1_000, 0, 0),
+            (90_000, 90, 0),
+            (1_000, 3, 2),
+            (1_000, 3_601, 3_600),
+            (1_000, -59, -60),
+            (1_000, -1, -2),
+        ] {
+            assert_eq!(
+                first.jump_until(after(passed, moved)),
+                jump,
+                "{passed} {moved}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_replicas_clock_is_reported_once_an_hour() {
+        let skew = Skew::default();
+        assert!(skew.is_due());
+        assert!(!skew.is_due());
+        *skew.0.lock().unwrap() = Instant::now().checked_sub(QUIET);
+        assert!(skew.is_due());
+    }
+}
