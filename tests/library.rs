@@ -19,83 +19,22 @@ use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
-use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
-    Act, EndReason, Login, MemoryStore, Pair, Presented, Refreshed, Reissue, SessionPolicy,
-    SessionStore, Sessions, Subject,
+    Act, EndReason, Login, Presented, Refreshed, Reissue, SessionStore, Subject,
 };
-use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
 use tokenpair::web::{
-    Access, AnyToken, Auth, CookiePolicy, Fresh, Guard, MaybeAccess, Refresh, Rejection,
-    TokenCookies, WebPolicy, identity_bridge, reissue,
+    Access, AnyToken, Auth, Fresh, Guard, MaybeAccess, Refresh, Rejection, TokenCookies,
+    identity_bridge, reissue,
 };
 
-struct Fixture {
-    store: MemoryStore,
-    sessions: Sessions,
-    auth: Auth,
-    clock: Clock,
-    subject: Subject,
-}
+#[path = "common/recorded_app.rs"]
+mod recorded_app;
+
+use recorded_app::Fixture;
 
 impl Fixture {
-    fn new() -> Self {
-        let subject = Subject {
-            id: "7".to_owned(),
-            username: "ada".to_owned(),
-            roles: vec!["author".to_owned()],
-            epoch: 0,
-            disabled: false,
-        };
-        let store = MemoryStore::default();
-        store.put_subject(subject.clone());
-        store.put_subject(Subject {
-            id: "8".to_owned(),
-            disabled: true,
-            ..subject.clone()
-        });
-        let keys =
-            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
-        let sessions = Sessions::new(
-            store.clone(),
-            Tokens::new(keys, TokenPolicy::default()),
-            SessionPolicy::default(),
-        );
-        let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
-        let cookies = CookiePolicy {
-            secure: false,
-            ..CookiePolicy::default()
-        };
-        let auth = Auth::new(
-            sessions.clone(),
-            WebPolicy {
-                cookies,
-                ..WebPolicy::default()
-            },
-            clock.clone(),
-        );
-        Self {
-            store,
-            sessions,
-            auth,
-            clock,
-            subject,
-        }
-    }
-
-    fn believed(&self, token: &str) -> Result<Claims, TokenError> {
-        let tokens = self.sessions.tokens();
-        tokens.verify(token, self.auth.now(), Expiry::Enforced)
-    }
-
-    async fn log_in(&self) -> Pair {
-        let sessions = &self.sessions;
-        let login = sessions.login(&self.subject, Login::default(), self.auth.now());
-        login.await.unwrap()
-    }
-
     async fn access_token(&self) -> String {
         self.log_in().await.access.token.as_str().to_owned()
     }

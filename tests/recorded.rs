@@ -18,81 +18,17 @@ use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use tokenpair::clock::{Clock, Timestamp};
-use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
     Act, Delivery, EndReason, Login, MemoryStore, Pair, Refreshed, SessionPolicy, SessionStore,
     Sessions, Subject,
 };
-use tokenpair::token::{Claims, Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
-use tokenpair::web::{
-    Access, AnyToken, Auth, CookiePolicy, Guard, Refresh, Verified, WebPolicy, reissue,
-};
+use tokenpair::token::TokenKind;
+use tokenpair::web::{Access, AnyToken, Auth, Guard, Refresh, Verified, WebPolicy, reissue};
 
-struct Fixture {
-    store: MemoryStore,
-    sessions: Sessions,
-    auth: Auth,
-    clock: Clock,
-    subject: Subject,
-}
+#[path = "common/recorded_app.rs"]
+mod recorded_app;
 
-impl Fixture {
-    fn new() -> Self {
-        let subject = Subject {
-            id: "7".to_owned(),
-            username: "ada".to_owned(),
-            roles: vec!["author".to_owned()],
-            epoch: 0,
-            disabled: false,
-        };
-        let store = MemoryStore::default();
-        store.put_subject(subject.clone());
-        store.put_subject(Subject {
-            id: "8".to_owned(),
-            disabled: true,
-            ..subject.clone()
-        });
-        let keys =
-            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
-        let sessions = Sessions::new(
-            store.clone(),
-            Tokens::new(keys, TokenPolicy::default()),
-            SessionPolicy::default(),
-        );
-        let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
-        let cookies = CookiePolicy {
-            secure: false,
-            ..CookiePolicy::default()
-        };
-        let auth = Auth::new(
-            sessions.clone(),
-            WebPolicy {
-                cookies,
-                ..WebPolicy::default()
-            },
-            clock.clone(),
-        );
-        Self {
-            store,
-            sessions,
-            auth,
-            clock,
-            subject,
-        }
-    }
-
-    fn believed(&self, token: &str) -> Result<Claims, TokenError> {
-        let tokens = self.sessions.tokens();
-        tokens.verify(token, self.auth.now(), Expiry::Enforced)
-    }
-
-    async fn log_in(&self) -> Pair {
-        let sessions = &self.sessions;
-        let login = sessions.login(&self.subject, Login::default(), self.auth.now());
-        login.await.unwrap()
-    }
-}
+use recorded_app::Fixture;
 
 /// The names and values that a response sets, as a `Cookie` header would send them back.
 fn cookies<B>(response: &ServiceResponse<B>) -> String {

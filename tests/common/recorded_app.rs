@@ -1,0 +1,72 @@
+//! An `Auth` with a record of sessions in memory and a clock that the test moves: ada (7), and a disabled user (8).
+
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::keys::{Algorithm, KeyRing};
+use tokenpair::session::{Login, MemoryStore, Pair, SessionPolicy, Sessions, Subject};
+use tokenpair::token::{Claims, Expiry, TokenError, TokenPolicy, Tokens};
+use tokenpair::web::{Auth, CookiePolicy, WebPolicy};
+
+pub(crate) struct Fixture {
+    pub(crate) store: MemoryStore,
+    pub(crate) sessions: Sessions,
+    pub(crate) auth: Auth,
+    pub(crate) clock: Clock,
+    pub(crate) subject: Subject,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        let subject = Subject {
+            id: "7".to_owned(),
+            username: "ada".to_owned(),
+            roles: vec!["author".to_owned()],
+            epoch: 0,
+            disabled: false,
+        };
+        let store = MemoryStore::default();
+        store.put_subject(subject.clone());
+        store.put_subject(Subject {
+            id: "8".to_owned(),
+            disabled: true,
+            ..subject.clone()
+        });
+        let keys =
+            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
+        let sessions = Sessions::new(
+            store.clone(),
+            Tokens::new(keys, TokenPolicy::default()),
+            SessionPolicy::default(),
+        );
+        let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+        let cookies = CookiePolicy {
+            secure: false,
+            ..CookiePolicy::default()
+        };
+        let auth = Auth::new(
+            sessions.clone(),
+            WebPolicy {
+                cookies,
+                ..WebPolicy::default()
+            },
+            clock.clone(),
+        );
+        Self {
+            store,
+            sessions,
+            auth,
+            clock,
+            subject,
+        }
+    }
+
+    pub(crate) fn believed(&self, token: &str) -> Result<Claims, TokenError> {
+        let tokens = self.sessions.tokens();
+        tokens.verify(token, self.auth.now(), Expiry::Enforced)
+    }
+
+    pub(crate) async fn log_in(&self) -> Pair {
+        let sessions = &self.sessions;
+        let login = sessions.login(&self.subject, Login::default(), self.auth.now());
+        login.await.unwrap()
+    }
+}
