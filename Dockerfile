@@ -26,6 +26,7 @@ COPY --from=manifests /build/stubs ./
 # Without the stubs' own artifacts, which Cargo could take for those of the source.
 RUN cargo build --release --locked --features postgres-tls \
     && cargo clean --release --workspace
+COPY crates crates
 COPY src src
 COPY migrations migrations
 RUN cargo build --release --locked --features postgres-tls

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tokenpair::cli::main()
+    tokenpair_server::cli::main()
 }

@@ -5,9 +5,9 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::Failure;
-use crate::clock::Clock;
 use crate::server::{check_tls, present_keys};
 use crate::settings::{Settings, Sources};
+use tokenpair::clock::Clock;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

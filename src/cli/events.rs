@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, block_on, existing_store, settings, user};
 use crate::printable::printable;
-use crate::store::{DieselStore, Event, EventKind, EventQuery};
+use tokenpair_store::{DieselStore, Event, EventKind, EventQuery};
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {

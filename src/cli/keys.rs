@@ -6,11 +6,11 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use super::{Failure, settings};
-use crate::clock::{Clock, Timestamp};
 use crate::key_folder::{Key, KeyFolder, KeyState};
-use crate::keys::Algorithm;
 use crate::server::KEYS_MAX_AGE;
 use crate::settings::{KeySource, Settings};
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::keys::Algorithm;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

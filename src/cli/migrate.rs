@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{Failure, settings};
 use crate::server::open_store;
-use crate::store::DatabaseUrl;
+use tokenpair_store::DatabaseUrl;
 
 pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;

@@ -22,7 +22,7 @@ use clap_complete::Shell;
 use crate::printable::printable_lines;
 use crate::server::{open_store, start_logging};
 use crate::settings::{Settings, Sources};
-use crate::store::{DatabaseUrl, DieselStore};
+use tokenpair_store::{DatabaseUrl, DieselStore};
 
 /// Logs people in with a pair of JSON Web Tokens.
 #[derive(Debug, Parser)]

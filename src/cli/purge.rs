@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Failure, block_on, existing_store, settings};
-use crate::clock::Clock;
+use tokenpair::clock::Clock;
 
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;

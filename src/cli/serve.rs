@@ -5,9 +5,9 @@ use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, block_on, settings};
-use crate::clock::Clock;
 use crate::server::Server;
 use crate::settings::{Registration, Settings};
+use tokenpair::clock::Clock;
 
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;

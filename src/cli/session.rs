@@ -5,11 +5,11 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{Failure, block_on, existing_store, settings, user};
-use crate::clock::Clock;
 use crate::printable::printable;
-use crate::session::{Act, EndReason, Session, SessionStore, Subject};
 use crate::settings::Settings;
-use crate::store::DieselStore;
+use tokenpair::clock::Clock;
+use tokenpair::session::{Act, EndReason, Session, SessionStore, Subject};
+use tokenpair_store::DieselStore;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

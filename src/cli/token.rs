@@ -6,11 +6,11 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use super::{Failure, settings};
-use crate::clock::{Clock, Timestamp};
 use crate::printable::{printable, printable_lines};
 use crate::server::present_keys;
 use crate::settings::{KeySource, Settings};
-use crate::token::{Inspection, TokenError, Tokens};
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::token::{Inspection, TokenError, Tokens};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -5,13 +5,13 @@ use std::io::{self, BufRead, Write};
 use clap::{Args, Subcommand};
 
 use super::{Failure, block_on, existing_store, import, settings, store};
-use crate::clock::Clock;
-use crate::password::Password;
 use crate::printable::printable;
-use crate::server::{AccountError, Accounts};
-use crate::session::Act;
+use crate::server::{Accounts, applied};
 use crate::settings::Settings;
-use crate::store::{ADMIN, Applied, DieselStore, User, UserChange, Username};
+use tokenpair::clock::Clock;
+use tokenpair::session::Act;
+use tokenpair_store::password::Password;
+use tokenpair_store::{ADMIN, DieselStore, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -217,8 +217,8 @@ impl Users {
     async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
         let act = self.act();
         let changed = self.store.change_user(&user.subject.id, change, &act);
-        let applied: Result<Applied, AccountError> = changed.await?.try_into();
-        Ok(applied.map(drop)?)
+        applied(changed.await?)?;
+        Ok(())
     }
 }
 

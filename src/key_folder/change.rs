@@ -4,8 +4,8 @@ use secrecy::ExposeSecret;
 
 use super::state::{STATE, State};
 use super::{FolderError, Key, KeyFolder, KeyState, files};
-use crate::clock::Timestamp;
-use crate::keys::{Algorithm, KeyRing, generate_pem};
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{Algorithm, KeyRing, generate_pem};
 
 /// What a rotation did.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::random::random_text;
+use tokenpair::random::random_text;
 
 /// Makes the folder and those above it.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {

@@ -26,8 +26,8 @@ use thiserror::Error;
 
 pub use self::change::Rotated;
 use self::state::{STATE, State};
-use crate::clock::Timestamp;
-use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// A folder of keys, which may not be there yet.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use super::{Key, KeyState};
-use crate::clock::Timestamp;
-use crate::keys::Algorithm;
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::Algorithm;
 
 pub(super) const STATE: &str = "state.toml";
 

@@ -9,10 +9,12 @@ use url::Url;
 use super::device_cookie::Devices;
 use super::network;
 use super::throttle::Throttle;
-use crate::password::{Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict};
-use crate::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
 use crate::settings::Settings;
-use crate::store::{
+use tokenpair::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
+use tokenpair_store::password::{
+    Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,
+};
+use tokenpair_store::{
     Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, UserError,
     Username, UsernameError,
 };
@@ -61,16 +63,17 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-impl TryFrom<Changed> for Applied {
-    type Error = AccountError;
-
-    fn try_from(changed: Changed) -> Result<Self, AccountError> {
-        match changed {
-            Changed::Done(applied) => Ok(*applied),
-            Changed::LastAdmin => Err(AccountError::LastAdmin),
-            Changed::NoSuchUser => Err(AccountError::NoSuchUser),
-            Changed::Denied(denied) => Err(AccountError::Denied(denied)),
-        }
+/// Returns what a change did.
+///
+/// # Errors
+///
+/// [`AccountError`]: why the change was refused.
+pub fn applied(changed: Changed) -> Result<Applied, AccountError> {
+    match changed {
+        Changed::Done(applied) => Ok(*applied),
+        Changed::LastAdmin => Err(AccountError::LastAdmin),
+        Changed::NoSuchUser => Err(AccountError::NoSuchUser),
+        Changed::Denied(denied) => Err(AccountError::Denied(denied)),
     }
 }
 
@@ -295,7 +298,7 @@ impl Accounts {
                 return Err(AccountError::WrongPassword);
             }
         }
-        changed.try_into()
+        applied(changed)
     }
 
     /// Nobody has a password that is too long, so that needs no hash, whoever's it was meant to be.

@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 
 use super::telemetry::Line;
 use super::{browser, clocks, cors, envelope, unread};
-use crate::web::reissue_for;
+use tokenpair::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
 pub(super) async fn all<B: MessageBody + 'static>(

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::keys::Followed;
 use super::shared_key::SharedKey;
-use crate::clock::Clock;
-use crate::session::Sessions;
-use crate::store::{DieselStore, PurgePolicy, Purged};
-use crate::token::Tokens;
+use tokenpair::clock::Clock;
+use tokenpair::session::Sessions;
+use tokenpair::token::Tokens;
+use tokenpair_store::{DieselStore, PurgePolicy, Purged};
 
 /// How often what is long over is deleted.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);

@@ -6,10 +6,10 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_core::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
-use crate::json::{self, JsonError};
-use crate::password::Password;
-use crate::web::body::{FORM, bytes, content_type};
-use crate::web::{Auth, Rejection};
+use tokenpair::json::{self, JsonError};
+use tokenpair::web::body::{FORM, bytes, content_type};
+use tokenpair::web::{Auth, Rejection};
+use tokenpair_store::password::Password;
 
 /// More than any request to these routes needs.
 const LIMIT: usize = 16 * 1024;

@@ -12,8 +12,8 @@ use url::{Host, Url};
 use super::State;
 use super::sender::{SEC_FETCH_SITE, Sender};
 use crate::settings::{Settings, is_loopback, is_loopback_host, serialized_origin};
-use crate::web::body::{FORM, content_type};
-use crate::web::{Leftovers, Rejection, RejectionKind};
+use tokenpair::web::body::{FORM, content_type};
+use tokenpair::web::{Leftovers, Rejection, RejectionKind};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");

@@ -8,8 +8,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::{HttpMessage, web};
 
 use super::State;
-use crate::clock::{Clock, Timestamp};
-use crate::web::{Rejection, Verified};
+use tokenpair::clock::{Clock, Timestamp};
+use tokenpair::web::{Rejection, Verified};
 
 /// The greatest difference that clocks in whole seconds can show while they agree.
 const ROUNDING: Duration = Duration::from_secs(1);

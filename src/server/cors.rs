@@ -20,7 +20,7 @@ use super::sender::Sender;
 use super::telemetry::X_REQUEST_ID;
 use super::{State, telemetry};
 use crate::settings::is_loopback;
-use crate::web::{Location, Rejection, WebPolicy};
+use tokenpair::web::{Location, Rejection, WebPolicy};
 
 /// How long a browser remembers a preflight, in seconds; an origin taken from the list is refused by then.
 const MAX_AGE: usize = 3600;

@@ -18,10 +18,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::shared_key::SharedKey;
-use crate::clock::Timestamp;
-use crate::random::{ID_BYTES, random_bytes};
 use crate::settings::DEVICE_COOKIE;
-use crate::web::Auth;
+use tokenpair::clock::Timestamp;
+use tokenpair::random::{ID_BYTES, random_bytes};
+use tokenpair::web::Auth;
 
 /// How long a browser is known after a login.
 const LIFETIME: Duration = Duration::from_secs(180 * 86_400);

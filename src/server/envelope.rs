@@ -12,7 +12,7 @@ use actix_web::{HttpResponse, web};
 
 use super::{State, cors, page};
 use crate::settings::{Settings, is_loopback};
-use crate::web::Rejection;
+use tokenpair::web::Rejection;
 
 /// The default of every answer; a handler's own value stands.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [

@@ -6,11 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::shared_key::Seal;
 use super::{StartError, secret};
-use crate::clock::Timestamp;
 use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
-use crate::keys::{KeyError, KeyRing, VerifyingKey};
-use crate::settings::{KeySource, Settings};
-use crate::token::Tokens;
+use crate::settings::{KeySource, PreviousSecret, Settings};
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{KeyError, KeyRing};
+use tokenpair::token::Tokens;
 
 /// The keys at the start.
 pub(super) struct Keys {
@@ -24,7 +24,7 @@ pub(super) struct Followed {
     folder: KeyFolder,
     /// What the ring was made of.
     known: Fingerprint,
-    previous: Vec<VerifyingKey>,
+    previous: Vec<PreviousSecret>,
     /// Whether it was said that the folder cannot be read.
     away: bool,
     /// Seals of new keys, under which the shared key has to be stored too.
@@ -95,8 +95,8 @@ pub(super) fn seals(settings: &Settings) -> Result<Vec<Seal>, StartError> {
             folder_seals(&KeyFolder::new(path))?
         }
     };
-    let previous = settings.previous.iter().filter_map(VerifyingKey::secret);
-    seals.extend(previous.map(Seal::of));
+    let previous = settings.previous.iter();
+    seals.extend(previous.map(|previous| Seal::of(previous.secret.expose_secret().as_bytes())));
     seals
         .into_iter()
         .collect::<Option<_>>()
@@ -112,8 +112,8 @@ fn seal(text: &SecretString) -> Option<Seal> {
 }
 
 /// They have no key ID, so a token finds them by its algorithm, which no key pair has.
-fn with_previous(ring: KeyRing, previous: &[VerifyingKey]) -> Result<KeyRing, KeyError> {
-    let mut previous = previous.iter().cloned();
+fn with_previous(ring: KeyRing, previous: &[PreviousSecret]) -> Result<KeyRing, KeyError> {
+    let mut previous = previous.iter().map(|previous| previous.key.clone());
     previous.try_fold(ring, KeyRing::with_verifying)
 }
 

@@ -36,7 +36,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 
-pub use self::accounts::{AccountError, Accounts};
+pub use self::accounts::{AccountError, Accounts, applied};
 use self::browser::Origins;
 use self::clocks::Skew;
 use self::envelope::Edge;
@@ -46,14 +46,14 @@ pub use self::telemetry::start_logging;
 use self::throttle::Throttle;
 use self::tls::Certificates;
 pub use self::tls::{TlsError, check_tls};
-use crate::clock::Clock;
 use crate::key_folder::FolderError;
-use crate::keys::{KeyError, KeyRing};
-use crate::session::{SessionError, Sessions, StoreError};
 use crate::settings::{Registration, Settings};
-use crate::store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
-use crate::token::Tokens;
-use crate::web::Auth;
+use tokenpair::clock::Clock;
+use tokenpair::keys::{KeyError, KeyRing};
+use tokenpair::session::{SessionError, Sessions, StoreError};
+use tokenpair::token::Tokens;
+use tokenpair::web::Auth;
+use tokenpair_store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
 
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);

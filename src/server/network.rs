@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::password::Client;
-use crate::session::Act;
+use tokenpair::session::Act;
+use tokenpair_store::password::Client;
 
 /// A wider network around a client's own: the /56 that a home has, or the /48 that a site has (RFC 6177).
 pub(super) struct Wider {

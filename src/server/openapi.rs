@@ -13,8 +13,8 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::State;
 use super::routes;
-use crate::token::TokenKind;
-use crate::web::{Auth, Location};
+use tokenpair::token::TokenKind;
+use tokenpair::web::{Auth, Location};
 
 /// That it was done.
 #[derive(Serialize, ToSchema)]

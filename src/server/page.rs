@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use html_escape::encode_text;
 
 use super::browser;
-use crate::web::Rejection;
+use tokenpair::web::Rejection;
 
 /// No scripts, no pictures, no frames, and no style but [`STYLE`], by its hash (CSP Level 3, section 6.7.3.3); the form goes
 /// nowhere but here.

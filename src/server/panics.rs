@@ -9,7 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use futures_util::FutureExt;
 
-use crate::web::Rejection;
+use tokenpair::web::Rejection;
 
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked")]

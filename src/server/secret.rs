@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::key_folder::files;
-use crate::random::random_text;
+use tokenpair::random::random_text;
 
 /// Enough for any algorithm (RFC 7518 section 3.2).
 const LEN: usize = 64;

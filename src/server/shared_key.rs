@@ -13,9 +13,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::StartError;
-use crate::clock::Timestamp;
-use crate::random::random_bytes;
-use crate::store::{DieselStore, SealedKey};
+use tokenpair::clock::Timestamp;
+use tokenpair::random::random_bytes;
+use tokenpair_store::{DieselStore, SealedKey};
 
 /// Its length, and that of a nonce of AES-GCM.
 const BYTES: usize = 32;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 
 use super::State;
-use crate::store::DieselStore;
+use tokenpair_store::DieselStore;
 
 /// How long a stopping server waits for requests that run.
 pub(super) const GRACE: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::panics::log_panics;
 use crate::printable::printable_lines;
 use crate::settings::{AccessLog, Settings};
-use crate::web::{Rejection, client_ip};
+use tokenpair::web::{Rejection, client_ip};
 
 /// How `RUST_LOG` names the lines of requests: `tokenpair::request=warn` leaves out those that went well.
 const TARGET: &str = "tokenpair::request";

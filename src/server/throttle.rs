@@ -12,9 +12,9 @@ use super::accounts::AccountError;
 use super::device_cookie::{DeviceKey, Devices};
 use super::network::{network, wider};
 use super::shared_key::SharedKey;
-use crate::session::{Act, StoreError};
-use crate::store::{DieselStore, Refusal, Username};
-use crate::throttle::{Counter, Decision, Rule, Tally, ThrottlePolicy};
+use tokenpair::session::{Act, StoreError};
+use tokenpair_store::rate_limit::{Counter, Decision, Rule, Tally, ThrottlePolicy};
+use tokenpair_store::{DieselStore, Refusal, Username};
 
 /// Counts failures and makes clients back off. Without a policy it admits everyone. Clones share it.
 #[derive(Clone, Debug, Default)]

@@ -17,8 +17,8 @@ use thiserror::Error;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::clock::{Clock, Timestamp};
 use crate::settings::TlsFiles;
+use tokenpair::clock::{Clock, Timestamp};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use url::{Host, Url};
 
 use super::edge::{is_loopback, serialized_origin};
 use super::{Settings, edge};
-use crate::web::{Location, SameSite, WebPolicy};
+use tokenpair::web::{Location, SameSite, WebPolicy};
 
 /// Notes on origins and cookie paths, each with its cure.
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Settings, edge};
-use crate::config::reader::Reader;
-use crate::token::TokenPolicy;
-use crate::web::{CookiePolicy, SameSite};
+use tokenpair::config::Reader;
+use tokenpair::token::TokenPolicy;
+use tokenpair::web::{CookiePolicy, SameSite};
 
 /// The name of the server's device cookie, before which `JWT_COOKIE_PREFIX` stands.
 pub(crate) const DEVICE_COOKIE: &str = "device_cookie";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::{AccessLog, Settings, TlsFiles};
-use crate::config::reader::Reader;
+use tokenpair::config::Reader;
 
 const CERTIFICATE: &str = "SERVER_TLS_CERT";
 const KEY: &str = "SERVER_TLS_KEY";

@@ -6,7 +6,7 @@ use super::keys::KeySource;
 use super::known::SECRET;
 use super::{Settings, Sources};
 use crate::key_folder::{KeyFolder, files};
-use crate::store::DatabaseUrl;
+use tokenpair_store::DatabaseUrl;
 
 /// Notes on files and folders whose mode lets others in, each with its cure.
 pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::reader::Reader;
-use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+use tokenpair::config::Reader;
+use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// Where the key that signs comes from.
 #[derive(Clone, Debug)]
@@ -21,6 +21,15 @@ pub enum KeySource {
     Folder(PathBuf),
     /// A folder of keys, of which the first is made on the first start.
     KeptFolder(PathBuf),
+}
+
+/// A secret of `JWT_PREVIOUS_SECRET_KEYS`.
+#[derive(Clone, Debug)]
+pub struct PreviousSecret {
+    /// Verifies the tokens that it signed.
+    pub key: VerifyingKey,
+    /// The secret itself.
+    pub secret: SecretString,
 }
 
 const SECRET: &str = "JWT_SECRET_KEY";
@@ -122,7 +131,7 @@ pub(super) fn previous(
     reader: &mut Reader<'_>,
     algorithm: Algorithm,
     source: &KeySource,
-) -> Vec<VerifyingKey> {
+) -> Vec<PreviousSecret> {
     let secrets = listed(&reader.text(PREVIOUS).unwrap_or_default());
     let Some(algorithm) = previous_algorithm(reader, algorithm, &secrets) else {
         return Vec::new();
@@ -141,7 +150,10 @@ pub(super) fn previous(
     let mut keys = Vec::new();
     for (index, secret) in secrets.iter().enumerate() {
         match VerifyingKey::from_secret(algorithm, secret.as_bytes()) {
-            Ok(key) => keys.push(key),
+            Ok(key) => keys.push(PreviousSecret {
+                key,
+                secret: secret.as_str().into(),
+            }),
             Err(error) => reader.problem(PREVIOUS, unusable(index + 1, count, &error)),
         }
     }

@@ -21,19 +21,19 @@ use url::Url;
 
 pub(crate) use self::checks::DEVICE_COOKIE;
 pub(crate) use self::edge::{is_loopback, is_loopback_host, serialized_origin};
-pub use self::keys::KeySource;
+pub use self::keys::{KeySource, PreviousSecret};
 pub use self::known::{KNOWN, Known};
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
-use crate::config::reader::Reader;
-pub use crate::config::{Problem, Problems};
-use crate::keys::{Algorithm, VerifyingKey};
-use crate::password::PasswordPolicy;
-use crate::session::SessionPolicy;
-use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
-use crate::throttle::ThrottlePolicy;
-use crate::token::TokenPolicy;
-use crate::web::WebPolicy;
+use tokenpair::config::Reader;
+pub use tokenpair::config::{Problem, Problems};
+use tokenpair::keys::Algorithm;
+use tokenpair::session::SessionPolicy;
+use tokenpair::token::TokenPolicy;
+use tokenpair::web::WebPolicy;
+use tokenpair_store::password::PasswordPolicy;
+use tokenpair_store::rate_limit::ThrottlePolicy;
+use tokenpair_store::{DatabaseUrl, PurgePolicy, StorePolicy};
 
 /// Everything the server runs on.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub struct Settings {
     /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY` or `JWT_KEYS_DIR`
     pub keys: KeySource,
     /// `JWT_PREVIOUS_SECRET_KEYS`, which verify.
-    pub previous: Vec<VerifyingKey>,
+    pub previous: Vec<PreviousSecret>,
     /// What tokens say and for how long.
     pub tokens: TokenPolicy,
     /// `SESSION_*`
@@ -183,17 +183,13 @@ impl Settings {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() {
-            Ok(shown)
-        } else {
-            Err(Problems(problems))
-        }
+        Reader::new(|_| Ok(None), problems).finish(shown)
     }
 
     fn with_remarks(mut self, sources: &Sources) -> Self {
         let key_pair = self.algorithm.min_secret_len().is_none();
         if let (true, Some(secret)) = (key_pair, self.previous.first()) {
-            let old = secret.algorithm().name();
+            let old = secret.key.algorithm().name();
             self.remarks.push(format!(
                 "tokens that a secret of JWT_PREVIOUS_SECRET_KEYS signed with {old} are still taken: remove it once the \
                  last of them is over, JWT_REFRESH_TOKEN_EXPIRES after the move"

@@ -9,15 +9,14 @@ use url::Url;
 
 use super::Registration;
 use super::edge::is_loopback;
-use crate::config;
-use crate::config::reader::{Reader, parse_duration};
-use crate::config::tokens::{self, Never};
-use crate::password::PasswordPolicy;
-use crate::session::{ReusePolicy, SessionPolicy};
-use crate::store::{DatabaseUrl, PurgePolicy, StorePolicy};
-use crate::throttle::{Rate, ThrottlePolicy};
-use crate::token::TokenPolicy;
-use crate::web::{CookiePolicy, ForwardedHeader, Location, TrustedProxies, WebPolicy};
+use tokenpair::config::{Never, ZERO, read_token_policy, read_web_policy};
+use tokenpair::config::{Reader, parse_duration};
+use tokenpair::session::{ReusePolicy, SessionPolicy};
+use tokenpair::token::TokenPolicy;
+use tokenpair::web::{CookiePolicy, ForwardedHeader, Location, TrustedProxies, WebPolicy};
+use tokenpair_store::password::PasswordPolicy;
+use tokenpair_store::rate_limit::{Rate, ThrottlePolicy};
+use tokenpair_store::{DatabaseUrl, PurgePolicy, StorePolicy};
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -119,7 +118,7 @@ pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
         early_leeway: EARLY_LEEWAY,
         ..TokenPolicy::default()
     };
-    let tokens = tokens::tokens(reader, default, Never::Refused);
+    let tokens = read_token_policy(reader, default, Never::Refused);
     if tokens.leeway > Duration::from_secs(300) {
         reader.problem(
             "JWT_DECODE_LEEWAY",
@@ -141,7 +140,7 @@ pub(super) fn web(reader: &mut Reader<'_>, public_url: Option<&Url>) -> WebPolic
         trusted_proxies: trusted_proxies(reader),
         ..default
     };
-    config::web::web(reader, default, &allowed)
+    read_web_policy(reader, default, &allowed)
 }
 
 fn trusted_proxies(reader: &mut Reader<'_>) -> TrustedProxies {
@@ -183,7 +182,7 @@ pub(super) fn carries_csrf(web: &WebPolicy) -> bool {
 fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration {
     let lifetime = reader.duration(name, default);
     if lifetime.is_zero() {
-        reader.problem(name, tokens::ZERO);
+        reader.problem(name, ZERO);
         return default;
     }
     lifetime

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::dot_env;
 use super::known::{KNOWN, NOT_HERE, PREFIXES, nearest};
 use super::text;
-use crate::config::Problem;
+use tokenpair::config::Problem;
 
 /// The texts that were found, the strongest source first.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! `/admin/users`
 
 use serde_json::{Value, json};
-use tokenpair::store::{Changed, UserChange};
+use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{Backend, Bearer, Browser, Response, TestApp, block_on};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokenpair::session::{Act, EndReason, SessionStore};
-use tokenpair::store::{Changed, UserChange};
+use tokenpair_store::{Changed, UserChange};
 
 use crate::admin::{log_in, patch, promote, register, with_root};
 use crate::support::jwt::claims;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenpair::store::{Changed, UserChange};
+use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{Backend, Bearer, block_on};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokenpair::session::{EndReason, Session, SessionStore};
-use tokenpair::store::{Changed, UserChange};
+use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, START, block_on};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokenpair::session::{Act, EndReason, Session, SessionStore};
-use tokenpair::store::{EventKind, EventQuery};
+use tokenpair_store::{EventKind, EventQuery};
 
 use crate::support::jwt::{claims, signed};
 use crate::support::{ADA, Backend, Browser, Response, START, TestApp, block_on};

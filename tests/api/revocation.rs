@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokenpair::session::{EndReason, SessionStore};
-use tokenpair::store::{Changed, UserChange};
+use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
 use crate::support::{Backend, Bearer, Database, TestApp, block_on, within};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenpair::store::{DieselStore, PurgePolicy, Purged};
+use tokenpair_store::{DieselStore, PurgePolicy, Purged};
 
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, Bearer, Browser, START, TestApp, block_on};

@@ -96,13 +96,13 @@ fn wrong_passwords_are_forgotten_after_a_quiet_while(on: Backend) {
 fn nobody_can_tell_unknown_wrong_disabled_and_waiting_names_apart(on: Backend) {
     let app = on.app_with(&[BEHIND_A_PROXY]).with_ada();
     let disabled = register(&app, "grace");
-    let disable = tokenpair::store::UserChange::Disable;
+    let disable = tokenpair_store::UserChange::Disable;
     let done = crate::support::block_on(app.other_store().change_user(
         &disabled,
         disable,
         &app.act(),
     ));
-    assert!(matches!(done, Ok(tokenpair::store::Changed::Done(_))));
+    assert!(matches!(done, Ok(tokenpair_store::Changed::Done(_))));
     let answers = [
         (ADA.0, WRONG),
         (ADA.0, ADA.1),

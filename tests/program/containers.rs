@@ -497,7 +497,7 @@ fn dependencies_are_built_before_the_source_is_there() {
     };
     let build = "RUN cargo build --release --locked --features postgres-tls";
     assert!(first("COPY --from=manifests") < first(build));
-    assert!(first(build) < first("COPY src"));
+    assert!(first(build) < first("COPY crates"));
     // Empty source and real source give the same stubs.
     let mut builder = Builder::new();
     let manifests = &instructions[..first("COPY --from=manifests")];

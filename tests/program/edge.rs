@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tokenpair::settings::{Settings, Sources};
+use tokenpair_server::settings::{Settings, Sources};
 
 use crate::settings::{SECRET, refused, with};
 

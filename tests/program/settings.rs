@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tokenpair::settings::KNOWN;
+use tokenpair_server::settings::KNOWN;
 
 use crate::support::Program;
 
@@ -470,7 +470,7 @@ fn a_build_without_tls_names_the_feature_that_has_it() {
 #[test]
 fn the_readme_s_table_is_the_program_s() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let rows = |known: &tokenpair::settings::Known| {
+    let rows = |known: &tokenpair_server::settings::Known| {
         format!(
             "| `{}` | {} | {} |",
             known.name, known.default, known.meaning

@@ -7,8 +7,8 @@ use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::password::{ForeignHash, ForeignHashError, Maker};
-use crate::store::{NewUser, Role, RoleError, Username, UsernameError};
+use tokenpair_store::password::{ForeignHash, ForeignHashError, Maker};
+use tokenpair_store::{NewUser, Role, RoleError, Username, UsernameError};
 
 /// A line that has a user, or should.
 pub(super) struct Line {

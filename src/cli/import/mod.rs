@@ -13,11 +13,11 @@ use clap::Args;
 
 use self::file::{Fault, Line, UserLine};
 use super::{Failure, existing_store, say, settings, store};
-use crate::clock::Clock;
-use crate::password::Maker;
-use crate::session::Act;
 use crate::settings::Settings;
-use crate::store::{DatabaseUrl, NewUser, UserError};
+use tokenpair::clock::Clock;
+use tokenpair::session::Act;
+use tokenpair_store::password::Maker;
+use tokenpair_store::{DatabaseUrl, NewUser, UserError};
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {

@@ -6,14 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::{Answer, Done, Granted, granted};
-use crate::password::Password;
 use crate::server::State;
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::openapi::{Message, Problem};
-use crate::session::{Act, End};
-use crate::store::User;
-use crate::token::TokenError;
-use crate::web::{Access, Fresh, KnownClient, Rejection};
+use tokenpair::session::{Act, End};
+use tokenpair::token::TokenError;
+use tokenpair::web::{Access, Fresh, KnownClient, Rejection};
+use tokenpair_store::User;
+use tokenpair_store::password::Password;
 
 /// Who an access token says one is.
 #[derive(Serialize, ToSchema)]
@@ -116,7 +116,11 @@ pub(super) async fn change_password(
     let id = user.identity();
     // A token of another server's (JWT_ACCEPT_FOREIGN) has no session that could go on.
     let sid = user.claims().sid.as_deref();
-    let missing = || state.auth.dress(TokenError::Missing("sid".into()).into());
+    let missing = || {
+        state
+            .auth
+            .format_error(TokenError::Missing("sid".into()).into())
+    };
     let sid = sid.ok_or_else(missing)?;
     let passwords = (wanted.current, wanted.new);
     let changed = state

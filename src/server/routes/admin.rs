@@ -7,12 +7,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::server::State;
-use crate::server::accounts::AccountError;
+use crate::server::accounts::{AccountError, applied};
 use crate::server::body::{Body, Fields, FromFields, bad};
 use crate::server::openapi::{Ended, Problem};
-use crate::session::{Act, SessionStore};
-use crate::store::{ADMIN, Applied, Page, Role, User, UserChange};
-use crate::web::{Access, Rejection};
+use tokenpair::session::{Act, SessionStore};
+use tokenpair::web::{Access, Rejection};
+use tokenpair_store::{ADMIN, Page, Role, User, UserChange};
 
 /// A user, as an admin sees it.
 #[derive(Serialize, ToSchema)]
@@ -213,8 +213,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Rejection> {
     let act = act.needing(ADMIN);
     let changed = state.store.change_user(&id, patch.changes(), &act);
-    let changed: Result<Applied, AccountError> = changed.await?.try_into();
-    let changed = changed?;
+    let changed = applied(changed.await?)?;
     state.note(&changed);
     Ok(HttpResponse::Ok().json(Listed::from(changed.user)))
 }

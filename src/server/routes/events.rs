@@ -10,9 +10,9 @@ use super::admin::whole;
 use crate::server::State;
 use crate::server::body::bad;
 use crate::server::openapi::Problem;
-use crate::session::Act;
-use crate::store::{Event, EventKind, EventQuery};
-use crate::web::{Access, Rejection};
+use tokenpair::session::Act;
+use tokenpair::web::{Access, Rejection};
+use tokenpair_store::{Event, EventKind, EventQuery};
 
 /// An event, as an admin sees it.
 #[derive(Serialize, ToSchema)]

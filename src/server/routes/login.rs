@@ -8,15 +8,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::{Answer, Done, Granted, granted};
-use crate::password::{Password, PasswordError, UnfitPassword};
 use crate::server::State;
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, missing};
 use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
-use crate::session::{Act, Login, Pair};
 use crate::settings::Registration;
-use crate::web::{Auth, KnownClient, Location, Rejection, device};
+use tokenpair::session::{Act, Login, Pair};
+use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};
+use tokenpair_store::password::{Password, PasswordError, UnfitPassword};
 
 /// A name and a password.
 #[derive(ToSchema)]

@@ -16,7 +16,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
 use crate::server::{openapi, panics};
-use crate::web::Rejection;
+use tokenpair::web::Rejection;
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
     let paths = [

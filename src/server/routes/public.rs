@@ -19,9 +19,9 @@ use utoipa::openapi::Object;
 use super::session::is_over;
 use crate::server::page::{self, FORM};
 use crate::server::{KEYS_MAX_AGE, State, browser, panics};
-use crate::session::Act;
 use crate::settings::Registration;
-use crate::web::{Location, Refresh, Rejection, Verified, identity_bridge};
+use tokenpair::session::Act;
+use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
 
 /// That the server is well.
 #[derive(Serialize, ToSchema)]

@@ -11,9 +11,9 @@ use super::not_found;
 use crate::server::browser::Trust;
 use crate::server::openapi::{Message, Problem};
 use crate::server::{State, browser};
-use crate::session::{Act, Delivery, Pair};
-use crate::token::{CsrfValue, Issued};
-use crate::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
+use tokenpair::session::{Act, Delivery, Pair};
+use tokenpair::token::{CsrfValue, Issued};
+use tokenpair::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
 /// How a pair is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::admin::paged;
 use crate::server::openapi::{Ended, Message, Problem};
 use crate::server::{State, device};
-use crate::session::{Act, Session, SessionPage};
-use crate::web::{Access, Rejection};
+use tokenpair::session::{Act, Session, SessionPage};
+use tokenpair::web::{Access, Rejection};
 
 /// A session, as its user sees it.
 #[derive(Serialize, ToSchema)]

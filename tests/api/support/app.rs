@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokenpair::clock::{Clock, Timestamp};
-use tokenpair::server::Server;
 use tokenpair::session::Act;
-use tokenpair::settings::{Settings, Sources};
-use tokenpair::store::{DieselStore, StorePolicy};
+use tokenpair_server::server::Server;
+use tokenpair_server::settings::{Settings, Sources};
+use tokenpair_store::{DieselStore, StorePolicy};
 
 use super::client::{Bearer, Browser};
 use super::database::{Backend, Database};

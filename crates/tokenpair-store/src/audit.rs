@@ -1,0 +1,361 @@
+//! The audit trail: what happened to accounts and sessions, one row each, written in the transaction that it tells of.
+//! A routine refresh is no event, and nothing secret is in any: no password, no token, and no name that nobody has,
+//! since people type passwords into the wrong field.
+
+use std::fmt;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::connection::{Conn, DieselStore, MultiBackend};
+use super::schema::audit_events;
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Act, EndReason, StoreError};
+
+/// What can happen.
+///
+/// ```
+/// use tokenpair_store::EventKind;
+///
+/// assert_eq!(EventKind::RefreshTokenReused.word(), "refresh_token_reused");
+/// assert_eq!(EventKind::from_word("login"), Some(EventKind::Login));
+/// assert_eq!(EventKind::from_word("Login"), None);
+/// assert!(EventKind::words().starts_with("login, login_failed, "));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKind {
+    /// A new session.
+    Login,
+    /// A login refused; the detail says why, which the client is not told.
+    LoginFailed,
+    /// The password given to confirm a change was wrong.
+    ConfirmationFailed,
+    /// Too many passwords were refused, and whoever gave them has to wait; the detail says what was counted.
+    Throttled,
+    /// A session ended by its own logout.
+    Logout,
+    /// A refresh token came back whose answer had been lost; the session goes on.
+    RefreshRecovered,
+    /// A refresh token was ahead of its row: the database had lost a commit. The session goes on.
+    RefreshForward,
+    /// A refresh token came back that only a copy can explain; the session was ended.
+    RefreshTokenReused,
+    /// A session was ended by its user, an admin, a command, the limit or a new login in its browser, as the detail
+    /// says.
+    SessionRevoked,
+    /// An account was made; the detail is its name.
+    UserCreated,
+    /// An account was deleted; the detail was its name.
+    UserDeleted,
+    /// A user may not log in any more; all its sessions ended.
+    UserDisabled,
+    /// A user may log in again.
+    UserEnabled,
+    /// Another password; all other sessions ended.
+    PasswordChanged,
+    /// Other roles; the detail lists them.
+    RolesChanged,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Login,
+        Self::LoginFailed,
+        Self::ConfirmationFailed,
+        Self::Throttled,
+        Self::Logout,
+        Self::RefreshRecovered,
+        Self::RefreshForward,
+        Self::RefreshTokenReused,
+        Self::SessionRevoked,
+        Self::UserCreated,
+        Self::UserDeleted,
+        Self::UserDisabled,
+        Self::UserEnabled,
+        Self::PasswordChanged,
+        Self::RolesChanged,
+    ];
+
+    /// The word that is kept and shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::LoginFailed => "login_failed",
+            Self::ConfirmationFailed => "confirmation_failed",
+            Self::Throttled => "throttled",
+            Self::Logout => "logout",
+            Self::RefreshRecovered => "refresh_recovered",
+            Self::RefreshForward => "refresh_forward",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::SessionRevoked => "session_revoked",
+            Self::UserCreated => "user_created",
+            Self::UserDeleted => "user_deleted",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::PasswordChanged => "password_changed",
+            Self::RolesChanged => "roles_changed",
+        }
+    }
+
+    /// All the words, for a person.
+    pub fn words() -> String {
+        Self::ALL.map(Self::word).join(", ")
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// UUIDv7, so that they sort by time.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// What; a word of [`EventKind`], or of a later version's.
+    pub kind: String,
+    /// To whom; none where a login named nobody.
+    pub user_id: Option<String>,
+    /// To which session.
+    pub session_id: Option<String>,
+    /// By whom ([`Act::by`]).
+    pub actor_id: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+    /// What else there is to say.
+    pub detail: Option<String>,
+}
+
+/// A password that was refused: at a login, or where one had to be given again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// Which of the two.
+    pub kind: EventKind,
+    /// Whose it was taken for, if anyone's.
+    pub user_id: Option<String>,
+    /// Why.
+    pub detail: &'static str,
+}
+
+/// Which events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventQuery {
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+    /// Only of this user.
+    pub user_id: Option<String>,
+    /// Only those before the event of this id.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// An event to be written.
+pub(super) struct NewEvent<'a> {
+    kind: EventKind,
+    act: &'a Act,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    detail: Option<String>,
+}
+
+impl<'a> NewEvent<'a> {
+    pub(super) const fn new(kind: EventKind, act: &'a Act) -> Self {
+        Self {
+            kind,
+            act,
+            user_id: None,
+            session_id: None,
+            detail: None,
+        }
+    }
+
+    /// A session's end.
+    pub(super) fn of_end(reason: EndReason, act: &'a Act) -> Self {
+        match reason {
+            EndReason::Logout => Self::new(EventKind::Logout, act),
+            EndReason::Reuse => Self::new(EventKind::RefreshTokenReused, act),
+            EndReason::Revoked
+            | EndReason::Limit
+            | EndReason::Admin
+            | EndReason::Disabled
+            | EndReason::Password
+            | EndReason::Replaced => {
+                Self::new(EventKind::SessionRevoked, act).detail(reason.word())
+            }
+        }
+    }
+
+    pub(super) fn of_refusal(refusal: Refusal, act: &'a Act) -> Self {
+        Self {
+            user_id: refusal.user_id,
+            ..Self::new(refusal.kind, act).detail(refusal.detail)
+        }
+    }
+
+    /// Its kind, and what else it says, for a statement that writes many.
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        (self.kind.word(), self.detail.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn maybe_user(self, id: Option<&str>) -> Self {
+        Self {
+            user_id: id.map(str::to_owned),
+            ..self
+        }
+    }
+
+    pub(super) fn user(self, id: impl Into<String>) -> Self {
+        Self {
+            user_id: Some(id.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn session(self, id: impl Into<String>) -> Self {
+        Self {
+            session_id: Some(id.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn record(self, conn: &mut Conn) -> QueryResult<()> {
+        diesel::insert_into(audit_events::table)
+            .values(self.row())
+            .execute(conn)
+            .map(|_| ())
+    }
+
+    /// In one statement, so there must not be too many.
+    pub(super) fn record_all(
+        events: impl Iterator<Item = Self>,
+        conn: &mut Conn,
+    ) -> QueryResult<()> {
+        let rows: Vec<EventRow> = events.map(Self::row).collect();
+        let insert = diesel::insert_into(audit_events::table).values(rows);
+        match conn {
+            Conn::Postgres(postgres) => insert.execute(postgres),
+            Conn::Sqlite(sqlite) => insert.execute(sqlite),
+        }
+        .map(|_| ())
+    }
+
+    fn row(self) -> EventRow {
+        EventRow {
+            id: Uuid::now_v7().to_string(),
+            at: self.act.at.unix(),
+            kind: self.kind.word().to_owned(),
+            user_id: self.user_id,
+            session_id: self.session_id,
+            actor_id: self.act.by.clone(),
+            ip: self.act.ip.clone(),
+            detail: self.detail,
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit_events, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
+struct EventRow {
+    id: String,
+    at: i64,
+    kind: String,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    actor_id: Option<String>,
+    ip: Option<String>,
+    detail: Option<String>,
+}
+
+impl From<EventRow> for Event {
+    fn from(row: EventRow) -> Self {
+        Self {
+            id: row.id,
+            at: Timestamp::from_unix(row.at),
+            kind: row.kind,
+            user_id: row.user_id,
+            session_id: row.session_id,
+            actor_id: row.actor_id,
+            ip: row.ip,
+            detail: row.detail,
+        }
+    }
+}
+
+impl DieselStore {
+    /// Events, the latest first.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair_store::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair_store::{EventKind, EventQuery, Refusal};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let username = Username::parse("ada")?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+    /// let kind = EventKind::LoginFailed;
+    /// let refusal = Refusal { kind, user_id: Some(ada.id.clone()), detail: "wrong password" };
+    /// store.record_refusal(refusal, vec![], &act).await?;
+    /// let query = EventQuery { kind: None, user_id: Some(ada.id), before: None, limit: 10 };
+    /// let events = store.events(query.clone()).await?;
+    /// assert_eq!(events[0].kind, "login_failed");
+    /// assert_eq!(events[1].kind, "user_created");
+    ///
+    /// // The next page.
+    /// let older = EventQuery { before: Some(events[0].id.clone()), ..query };
+    /// assert_eq!(store.events(older).await?, events[1..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
+        let select = move |conn: &mut Conn| {
+            let mut rows = audit_events::table
+                .order(audit_events::id.desc())
+                .limit(query.limit)
+                .select(EventRow::as_select())
+                .into_boxed();
+            if let Some(kind) = query.kind {
+                rows = rows.filter(audit_events::kind.eq(kind.word()));
+            }
+            if let Some(user_id) = &query.user_id {
+                rows = rows.filter(audit_events::user_id.eq(user_id));
+            }
+            if let Some(before) = &query.before {
+                rows = rows.filter(audit_events::id.lt(before));
+            }
+            rows.load(conn)
+        };
+        let rows: Vec<EventRow> = self.read(select).await?;
+        Ok(rows.into_iter().map(Event::from).collect())
+    }
+}

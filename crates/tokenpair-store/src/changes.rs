@@ -1,0 +1,328 @@
+//! Changes of users that end what they hold: their sessions, and by a new epoch their access tokens.
+
+use diesel::prelude::*;
+
+use super::audit::{EventKind, NewEvent};
+use super::authority::{Locked, Scope};
+use super::connection::{Conn, DieselStore};
+use super::revocations;
+use super::schema::{sessions, users};
+use super::users::User;
+use crate::password::PasswordHash;
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Act, Denied, EndReason, Revocation, Revoked, StoreError};
+
+/// A change of a user. Every change but [`UserChange::Enable`] ends the user's access tokens.
+#[derive(Clone, Debug)]
+pub enum UserChange {
+    /// Keeps the user from logging in, and ends its sessions.
+    Disable,
+    /// Lets the user log in again. Sessions that have ended stay ended.
+    Enable,
+    /// Another password.
+    Password {
+        /// The hash of it.
+        hash: PasswordHash,
+        /// The session in which it was changed goes on, with new tokens.
+        keep: Option<String>,
+    },
+    /// Other roles. Sessions go on; access tokens end, and a refresh gives new ones.
+    Roles(Vec<String>),
+}
+
+/// A single change, where several may be given.
+impl From<UserChange> for Vec<UserChange> {
+    fn from(change: UserChange) -> Self {
+        vec![change]
+    }
+}
+
+impl UserChange {
+    /// How it is told.
+    fn event<'a>(&self, act: &'a Act) -> NewEvent<'a> {
+        match self {
+            Self::Disable => NewEvent::new(EventKind::UserDisabled, act),
+            Self::Enable => NewEvent::new(EventKind::UserEnabled, act),
+            Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, act),
+            Self::Roles(roles) => {
+                NewEvent::new(EventKind::RolesChanged, act).detail(roles.join(" "))
+            }
+        }
+    }
+
+    /// The user after it.
+    fn apply_to(&self, user: &mut User, now: Timestamp) {
+        match self {
+            Self::Disable => user.disabled_at = Some(now),
+            Self::Enable => user.disabled_at = None,
+            Self::Password { hash, .. } => user.password_hash = hash.clone(),
+            Self::Roles(roles) => user.subject.roles.clone_from(roles),
+        }
+        user.subject.disabled = user.disabled_at.is_some();
+    }
+
+    fn may_take_an_admin(&self) -> bool {
+        match self {
+            Self::Disable => true,
+            Self::Enable | Self::Password { .. } => false,
+            Self::Roles(roles) => !roles.iter().any(|role| role == ADMIN),
+        }
+    }
+
+    /// Why sessions end with it, and which one does not.
+    fn ends(&self) -> Option<(EndReason, Option<&str>)> {
+        match self {
+            Self::Disable => Some((EndReason::Disabled, None)),
+            Self::Password { keep, .. } => Some((EndReason::Password, keep.as_deref())),
+            Self::Enable | Self::Roles(_) => None,
+        }
+    }
+}
+
+/// A change that was committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Applied {
+    /// The user after the change. A deleted user is as it was before.
+    pub user: User,
+    /// The tokens that ended with it, for [`Sessions::note`](tokenpair::session::Sessions::note). `None` if none did.
+    pub revocation: Option<Revocation>,
+}
+
+/// The outcome of a change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Changed {
+    /// Committed.
+    Done(Box<Applied>),
+    /// Nothing was changed: without this user nobody could manage the others.
+    LastAdmin,
+    /// Nothing was changed: there is no such user.
+    NoSuchUser,
+    /// Nothing was changed: the act is no longer authorized.
+    Denied(Denied),
+}
+
+/// The role that may manage others.
+pub const ADMIN: &str = "admin";
+
+impl DieselStore {
+    /// Applies one change to a user, or several in one transaction, all or nothing, and ends what the user holds.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair_store::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair_store::{Changed, UserChange};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let username = Username::parse("ada")?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+    /// let changed = store.change_user(&ada.id, UserChange::Disable, &act).await?;
+    /// let Changed::Done(applied) = changed else { unreachable!("she is no admin") };
+    /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (Some(act.at), 1));
+    /// // Give it to `Sessions::note`, and her tokens end on this replica at once.
+    /// assert!(applied.revocation.is_some());
+    ///
+    /// let both = vec![UserChange::Enable, UserChange::Roles(vec!["author".to_owned()])];
+    /// let Changed::Done(applied) = store.change_user(&ada.id, both, &act).await? else { unreachable!() };
+    /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (None, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed; nothing is changed then.
+    pub async fn change_user(
+        &self,
+        id: &str,
+        changes: impl Into<Vec<UserChange>>,
+        act: &Act,
+    ) -> Result<Changed, StoreError> {
+        let changes: Vec<UserChange> = changes.into();
+        let scope = Scope {
+            admins: changes.iter().any(UserChange::may_take_an_admin),
+            ..Scope::user(id)
+        };
+        let changed = self.write_for(act, scope, {
+            let id = id.to_owned();
+            move |conn, act, locked| change(conn, locked, (&id, &changes), act)
+        });
+        Ok(changed.await?.unwrap_or_else(Changed::Denied))
+    }
+
+    /// Deletes a user and all its sessions, unless it is the last who may manage others.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair_store::password::PasswordHash;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+    /// use tokenpair_store::{ADMIN, Changed};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+    /// # let user = |name| NewUser { username: name, password_hash: password_hash.clone(), roles: vec![ADMIN.to_owned()] };
+    /// # let (ada, grace) = (user(Username::parse("ada")?), user(Username::parse("grace")?));
+    /// // Both have the role `admin`.
+    /// let ada = store.create_user(ada, &act).await?;
+    /// assert_eq!(store.delete_user(&ada.id, &act).await?, Changed::LastAdmin);
+    /// store.create_user(grace, &act).await?;
+    /// assert!(matches!(store.delete_user(&ada.id, &act).await?, Changed::Done(_)));
+    /// assert!(store.user_by_id(&ada.id).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed; nothing is deleted then.
+    pub async fn delete_user(&self, id: &str, act: &Act) -> Result<Changed, StoreError> {
+        let scope = Scope {
+            admins: true,
+            ..Scope::user(id)
+        };
+        let deleted = self.write_for(act, scope, {
+            let id = id.to_owned();
+            move |conn, act, locked| delete(conn, locked, &id, act)
+        });
+        Ok(deleted.await?.unwrap_or_else(Changed::Denied))
+    }
+}
+
+fn change(
+    conn: &mut Conn,
+    locked: &Locked,
+    (id, changes): (&str, &[UserChange]),
+    act: &Act,
+) -> QueryResult<Changed> {
+    let Some(before) = locked.user(id) else {
+        return Ok(Changed::NoSuchUser);
+    };
+    let mut user = before.clone();
+    for change in changes {
+        change.apply_to(&mut user, act.at);
+    }
+    if before.is_enabled_admin() && !user.is_enabled_admin() && !locked.has_admin_beside(id) {
+        return Ok(Changed::LastAdmin);
+    }
+    let ends_tokens = |change: &UserChange| !matches!(change, UserChange::Enable);
+    let next_epoch = changes.iter().any(ends_tokens);
+    user.subject.epoch += i64::from(next_epoch);
+    write(conn, &user)?;
+    for change in changes {
+        change.event(act).user(id).record(conn)?;
+        if let Some((reason, keep)) = change.ends() {
+            end_all_but(conn, id, keep, (reason, act.at))?;
+            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, sid, act.at))?;
+        }
+    }
+    let mut revocation = None;
+    if next_epoch {
+        carry_over(conn, before, user.subject.epoch, act.at)?;
+        revocation = Some(record(conn, id, user.subject.epoch, act.at)?);
+    }
+    Ok(Changed::Done(Box::new(Applied { user, revocation })))
+}
+
+fn delete(conn: &mut Conn, locked: &Locked, id: &str, act: &Act) -> QueryResult<Changed> {
+    let Some(user) = locked.user(id).cloned() else {
+        return Ok(Changed::NoSuchUser);
+    };
+    if user.is_enabled_admin() && !locked.has_admin_beside(id) {
+        return Ok(Changed::LastAdmin);
+    }
+    diesel::delete(users::table.find(id)).execute(conn)?;
+    let event = NewEvent::new(EventKind::UserDeleted, act).user(id);
+    event.detail(&user.subject.username).record(conn)?;
+    let revocation = Some(record(conn, id, i64::MAX, act.at)?);
+    Ok(Changed::Done(Box::new(Applied { user, revocation })))
+}
+
+fn write(conn: &mut Conn, user: &User) -> QueryResult<()> {
+    diesel::update(users::table.find(&user.subject.id))
+        .set((
+            users::epoch.eq(user.subject.epoch),
+            users::password_hash.eq(user.password_hash.expose()),
+            users::roles.eq(user.subject.roles.join(" ")),
+            users::disabled_at.eq(user.disabled_at.map(Timestamp::unix)),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Records that the user's tokens from before this epoch have ended.
+fn record(conn: &mut Conn, id: &str, lowest_epoch: i64, at: Timestamp) -> QueryResult<Revocation> {
+    let id = id.to_owned();
+    let subject = Revoked::User { id, lowest_epoch };
+    let revocation = Revocation { subject, at };
+    revocations::record(conn, &revocation).map(|()| revocation)
+}
+
+/// Carries the sessions that are valid until now over to the user's new epoch. A session of an older epoch stays behind: it
+/// ended with an earlier change, and this one must not revive it.
+fn carry_over(conn: &mut Conn, before: &User, epoch: i64, now: Timestamp) -> QueryResult<()> {
+    let good = sessions::table
+        .filter(sessions::user_id.eq(&before.subject.id))
+        .filter(sessions::epoch.eq(before.subject.epoch))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now.unix()));
+    diesel::update(good)
+        .set(sessions::epoch.eq(epoch))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A new generation, and the token before it barred: it buys nothing and raises no alarm, since a tab may still send it.
+fn bar_older_tokens(conn: &mut Conn, sid: &str, now: Timestamp) -> QueryResult<()> {
+    let living = sessions::table
+        .find(sid)
+        .filter(sessions::revoked_at.is_null());
+    diesel::update(living)
+        .set((
+            sessions::previous_generation.eq(sessions::generation.nullable()),
+            sessions::previous_barred.eq(true),
+            sessions::generation.eq(sessions::generation + 1),
+            sessions::rotated_at.eq(now.unix()),
+            sessions::handed_at.eq(None::<i64>),
+            sessions::confirmed_at.eq(None::<i64>),
+            sessions::last_used_at.eq(now.unix()),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Sessions past their end are left to the purge, which could otherwise lock the same rows in another order.
+fn end_all_but(
+    conn: &mut Conn,
+    user_id: &str,
+    keep: Option<&str>,
+    (reason, now): (EndReason, Timestamp),
+) -> QueryResult<()> {
+    let others = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::id.ne(keep.unwrap_or_default()))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now.unix()));
+    diesel::update(others)
+        .set((
+            sessions::revoked_at.eq(now.unix()),
+            sessions::revoke_reason.eq(reason.word()),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}

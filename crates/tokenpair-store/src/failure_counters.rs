@@ -1,0 +1,171 @@
+//! Tallies of failures: counted by one statement, so that of many at once none is lost, on whichever server they are.
+
+use std::collections::HashMap;
+
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::audit::{EventKind, NewEvent, Refusal};
+use super::connection::{Conn, DieselStore};
+use super::schema::throttle;
+use crate::rate_limit::{Counter, Tally};
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{Act, StoreError};
+
+impl DieselStore {
+    /// The tallies of these counters, by their ids. Those that nothing was counted in have none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn tallies(&self, ids: Vec<String>) -> Result<HashMap<String, Tally>, StoreError> {
+        let select = move |conn: &mut Conn| {
+            throttle::table
+                .filter(throttle::id.eq_any(&ids))
+                .select((
+                    throttle::id,
+                    throttle::failures,
+                    throttle::last_at,
+                    throttle::until_at,
+                ))
+                .load::<(String, i64, i64, i64)>(conn)
+        };
+        let rows = self.read(select).await?.into_iter();
+        let tallies = rows.map(|(id, failures, last, until)| {
+            let tally = Tally {
+                failures,
+                last: Timestamp::from_unix(last),
+                until: Timestamp::from_unix(until),
+            };
+            (id, tally)
+        });
+        Ok(tallies.collect())
+    }
+
+    /// Counts an attempt before it is made, and returns what each counter has with it, by the counters' ids. Records an
+    /// event for each limit that it reaches.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed; nothing is counted then.
+    pub async fn count_attempt(
+        &self,
+        counters: Vec<Counter>,
+        act: &Act,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        let (act, counters) = (act.clone(), in_order(counters));
+        self.write(move |conn| count_all(conn, &counters, None, &act))
+            .await
+    }
+
+    /// Records that a password was refused, counts it, and returns what each counter has with it, by the counters' ids.
+    /// Records an event for each wait that begins with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed; nothing is counted then.
+    pub async fn record_refusal(
+        &self,
+        refusal: Refusal,
+        counters: Vec<Counter>,
+        act: &Act,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        let (act, counters) = (act.clone(), in_order(counters));
+        self.write(move |conn| {
+            NewEvent::of_refusal(refusal.clone(), &act).record(conn)?;
+            count_all(conn, &counters, refusal.user_id.as_deref(), &act)
+        })
+        .await
+    }
+
+    /// Forgets what was counted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn forget_failures(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.write_one(move |conn| {
+            diesel::delete(throttle::table.filter(throttle::id.eq_any(&ids)))
+                .execute(conn)
+                .map(|_| ())
+        })
+        .await
+    }
+}
+
+/// The same order everywhere, so that no two transactions wait for each other.
+fn in_order(mut counters: Vec<Counter>) -> Vec<Counter> {
+    counters.sort_by(|one, other| one.id.cmp(&other.id));
+    counters
+}
+
+fn count_all(
+    conn: &mut Conn,
+    counters: &[Counter],
+    user_id: Option<&str>,
+    act: &Act,
+) -> QueryResult<HashMap<String, i64>> {
+    let counted = counters.iter().map(|counter| {
+        let failures = count(conn, counter, user_id, act)?;
+        Ok((counter.id.clone(), failures))
+    });
+    counted.collect()
+}
+
+/// One more; how many that makes.
+fn count(conn: &mut Conn, counter: &Counter, user_id: Option<&str>, act: &Act) -> QueryResult<i64> {
+    let failures = add_one(conn, counter, act.at)?;
+    if counter.rule.locks_at(failures) {
+        let event = NewEvent::new(EventKind::Throttled, act).detail(counter.word.clone());
+        event.maybe_user(user_id).record(conn)?;
+    }
+    Ok(failures)
+}
+
+/// Adds one to what is left of a tally. An attempt that took long may be counted after a later one: it never takes the tally
+/// back in time.
+fn add_one(conn: &mut Conn, counter: &Counter, now: Timestamp) -> QueryResult<i64> {
+    let until = counter.rule.forgotten(now).unix();
+    let now = now.unix();
+    // Where time forgives nothing, all of time does not.
+    let eases = counter.rule.eases().unwrap_or(i64::MAX);
+    macro_rules! upsert {
+        ($conn:expr) => {{
+            let later = throttle::last_at.gt(now);
+            // Below zero, since a tally's last failure is in the past.
+            let eased = || (throttle::last_at - now) / eases;
+            let failures = case_when(throttle::until_at.le(now), excluded(throttle::failures))
+                .when(throttle::last_at.gt(now), throttle::failures + 1_i64)
+                .when(
+                    (throttle::failures + eased()).lt(0_i64),
+                    excluded(throttle::failures),
+                )
+                .otherwise(throttle::failures + eased() + 1_i64);
+            let outlasts = throttle::until_at.gt(until);
+            diesel::insert_into(throttle::table)
+                .values((
+                    throttle::id.eq(&counter.id),
+                    throttle::failures.eq(1_i64),
+                    throttle::last_at.eq(now),
+                    throttle::until_at.eq(until),
+                ))
+                .on_conflict(throttle::id)
+                .do_update()
+                .set((
+                    throttle::failures.eq(failures),
+                    throttle::last_at
+                        .eq(case_when(later, throttle::last_at)
+                            .otherwise(excluded(throttle::last_at))),
+                    throttle::until_at.eq(case_when(outlasts, throttle::until_at)
+                        .otherwise(excluded(throttle::until_at))),
+                ))
+                .returning(throttle::failures)
+                .get_result($conn)
+        }};
+    }
+    match conn {
+        Conn::Postgres(postgres) => upsert!(postgres),
+        Conn::Sqlite(sqlite) => upsert!(sqlite),
+    }
+}

@@ -1,0 +1,103 @@
+//! Many users at once, from another system.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::audit::NewEvent;
+use super::connection::{Conn, DieselStore, in_transaction};
+use super::rows::UserRow;
+use super::schema::users;
+use super::users::{NewUser, UserError, Username};
+use tokenpair::session::{Act, StoreError};
+
+/// Users in a statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL 65,535.
+const BATCH: usize = 500;
+
+impl DieselStore {
+    /// Which of these names someone has, by their keys. For a command: it waits as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub fn taken_names<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a Username>,
+    ) -> Result<HashSet<String>, StoreError> {
+        let keys: Vec<&str> = names.into_iter().map(Username::key).collect();
+        let taken = self.blocking(|conn| {
+            let mut taken = HashSet::new();
+            for batch in keys.chunks(BATCH) {
+                let found: Vec<String> = users::table
+                    .filter(users::username_key.eq_any(batch.iter().copied()))
+                    .select(users::username_key)
+                    .load(conn)?;
+                taken.extend(found);
+            }
+            Ok::<_, DieselError>(taken)
+        })?;
+        taken.map_err(StoreError::new)
+    }
+
+    /// Makes all of these users in one transaction, or none. For a command: it waits as long as it takes.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::session::Act;
+    /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
+    /// use tokenpair_store::password::{ForeignHash, Maker};
+    /// use tokenpair_store::{NewUser, Username};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// # store.migrate()?;
+    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// let names = [Username::parse("ada")?, Username::parse("grace")?];
+    /// assert!(store.taken_names(&names)?.is_empty());
+    /// # let text = "pbkdf2:sha256:600000$salt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    /// let mut users = Vec::new();
+    /// for username in names.clone() {
+    ///     let password_hash = ForeignHash::parse(text, Maker::Plain)?.into_hash();
+    ///     users.push(NewUser { username, password_hash, roles: vec![] });
+    /// }
+    /// store.import_users(users, &act)?;
+    /// assert_eq!(store.taken_names(&names)?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UserError`]; nobody was made then.
+    pub fn import_users(&self, users: Vec<NewUser>, act: &Act) -> Result<(), UserError> {
+        let rows: Vec<UserRow> = users
+            .into_iter()
+            .map(|user| UserRow::new(user, act.at))
+            .collect();
+        let imported = self.blocking(|conn| {
+            in_transaction(conn, |conn| {
+                for batch in rows.chunks(BATCH) {
+                    insert(batch, conn)?;
+                    NewEvent::record_all(batch.iter().map(|row| row.created(act)), conn)?;
+                }
+                Ok(())
+            })
+        })?;
+        imported.map_err(|error| match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => UserError::Taken,
+            error => UserError::Store(StoreError::new(error)),
+        })
+    }
+}
+
+fn insert(rows: &[UserRow], conn: &mut Conn) -> QueryResult<usize> {
+    let insert = diesel::insert_into(users::table).values(rows);
+    match conn {
+        Conn::Postgres(postgres) => insert.execute(postgres),
+        Conn::Sqlite(sqlite) => insert.execute(sqlite),
+    }
+}

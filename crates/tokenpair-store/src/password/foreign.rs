@@ -1,0 +1,344 @@
+//! Hashes that other programs made: Werkzeug's scrypt and PBKDF2, Flask-Bcrypt's, and bcrypt of any other origin.
+//!
+//! They come in by an import, are verified as their makers did, and go when their users log in: a bcrypt of ours takes
+//! their place. A store keeps them as they came, but for bcrypt, which gets a word before it: ours is stored bare, and
+//! is made of passwords that are never cut.
+
+use std::num::NonZero;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use aws_lc_rs::pbkdf2;
+use bcrypt::HashParts;
+use thiserror::Error;
+
+use super::PasswordHash;
+
+/// A hash that another program made, in good form, and no dearer to verify than a login may be. `Debug` shows its kind.
+///
+/// ```
+/// use tokenpair_store::password::{ForeignHash, ForeignHashError, Maker, Password, PasswordPolicy, Passwords, Verdict};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // As Werkzeug writes them, but for the iterations, of which it takes a thousand times more.
+/// let text = "pbkdf2:sha256:1000$salt$6e8453a042a842bdb62de0d3c870ec1241e90ec0ce4f2589ab5e87927122c1e5";
+/// let hash = ForeignHash::parse(text, Maker::Plain)?;
+/// assert_eq!(hash.kind(), "pbkdf2");
+/// let passwords = Passwords::start(PasswordPolicy::default())?;
+/// let typed = Password::new("correct horse".to_owned());
+/// let verdict = passwords.verify(typed, Some(hash.into_hash())).await?;
+/// assert_eq!(verdict, Verdict::Outdated); // right, and to be replaced
+///
+/// let md5 = ForeignHash::parse("5f4dcc3b5aa765d61d8327deb882cf99", Maker::Plain);
+/// assert_eq!(md5.unwrap_err(), ForeignHashError::Unknown);
+/// let cut = ForeignHash::parse("pbkdf2:sha256:1000$salt$0123", Maker::Plain);
+/// assert_eq!(cut.unwrap_err(), ForeignHashError::Damaged("digits"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct ForeignHash {
+    text: String,
+    scheme: Scheme,
+}
+
+enum Scheme {
+    Scrypt(Scrypt),
+    Pbkdf2(Pbkdf2),
+    Bcrypt(Maker),
+}
+
+/// What bcrypt was given.
+///
+/// ```
+/// use tokenpair_store::password::{ForeignHash, Maker};
+///
+/// // The same form, whatever went in: only who made it knows.
+/// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
+/// assert_eq!(ForeignHash::parse(text, Maker::Plain)?.kind(), "bcrypt");
+/// assert_eq!(ForeignHash::parse(text, Maker::Sha256First)?.kind(), "bcrypt of a SHA-256");
+/// # Ok::<(), tokenpair_store::password::ForeignHashError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Maker {
+    /// The password, of which it reads 72 bytes: bcrypt everywhere.
+    Plain,
+    /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with `BCRYPT_HANDLE_LONG_PASSWORDS`.
+    Sha256First,
+}
+
+/// Why a text is no hash that could be verified. None of these says anything of the text itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ForeignHashError {
+    /// Of no kind known here.
+    #[error(
+        "the hash is none of Werkzeug's (scrypt:… or pbkdf2:…) and no bcrypt ($2a$…, $2b$… or $2y$…)"
+    )]
+    Unknown,
+    /// Cut, or changed.
+    #[error("the hash is damaged: its {0} cannot be read")]
+    Damaged(&'static str),
+    /// Which default its maker had in mind cannot be told: it went from 1,000 to 1,000,000.
+    #[error("the hash does not say its iterations, as Werkzeug's do (pbkdf2:sha256:600000$…)")]
+    NoIterations,
+    /// Whoever could write such a hash could stop the server with a login.
+    #[error("the hash would cost too much: {0}")]
+    TooDear(&'static str),
+}
+
+/// The words before a foreign bcrypt, as it is kept.
+const BCRYPT: &str = "bcrypt";
+const BCRYPT_SHA256: &str = "bcrypt_sha256";
+
+impl ForeignHash {
+    /// Reads a hash as its maker wrote it. What bcrypt was given cannot be told from its hash, so `bcrypt` says it.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignHashError`].
+    pub fn parse(text: &str, bcrypt: Maker) -> Result<Self, ForeignHashError> {
+        let word = match bcrypt {
+            Maker::Plain => BCRYPT,
+            Maker::Sha256First => BCRYPT_SHA256,
+        };
+        let stored = if text.starts_with("$2") {
+            format!("{word}:{text}")
+        } else {
+            text.to_owned()
+        };
+        Self::stored(&stored).unwrap_or(Err(ForeignHashError::Unknown))
+    }
+
+    /// Reads what a store kept; none if the hash is one of ours.
+    pub(super) fn stored(text: &str) -> Option<Result<Self, ForeignHashError>> {
+        let (word, rest) = text.split_once(':')?;
+        let scheme = match word {
+            "scrypt" => Scrypt::parse(rest).map(Scheme::Scrypt),
+            "pbkdf2" => Pbkdf2::parse(rest).map(Scheme::Pbkdf2),
+            BCRYPT => checked_bcrypt(rest, Maker::Plain),
+            BCRYPT_SHA256 => checked_bcrypt(rest, Maker::Sha256First),
+            _ => Err(ForeignHashError::Unknown),
+        };
+        let text = text.to_owned();
+        Some(scheme.map(|scheme| Self { text, scheme }))
+    }
+
+    /// For a store to keep.
+    pub fn into_hash(self) -> PasswordHash {
+        PasswordHash::from_text(self.text)
+    }
+
+    /// Which kind, for people to read.
+    pub const fn kind(&self) -> &'static str {
+        match self.scheme {
+            Scheme::Scrypt(_) => "scrypt",
+            Scheme::Pbkdf2(_) => "pbkdf2",
+            Scheme::Bcrypt(Maker::Plain) => "bcrypt",
+            Scheme::Bcrypt(Maker::Sha256First) => "bcrypt of a SHA-256",
+        }
+    }
+
+    /// Whether it was made of this password.
+    pub(super) fn verify(&self, password: &str) -> Result<bool, bcrypt::BcryptError> {
+        match &self.scheme {
+            Scheme::Scrypt(scrypt) => Ok(scrypt.verify(password)),
+            Scheme::Pbkdf2(pbkdf2) => Ok(pbkdf2.verify(password)),
+            // Cut at 72 bytes, as its maker did, and with a NUL where one was typed, as Python's bcrypt takes it.
+            Scheme::Bcrypt(Maker::Plain) => bcrypt::verify(password, self.bare_bcrypt()),
+            Scheme::Bcrypt(Maker::Sha256First) => {
+                let digits = hexadecimal(&digest(&SHA256, password.as_bytes()));
+                bcrypt::verify(digits, self.bare_bcrypt())
+            }
+        }
+    }
+
+    /// Returns the cost of a bcrypt.
+    pub(super) fn bcrypt_cost(&self) -> Option<u32> {
+        match self.scheme {
+            Scheme::Bcrypt(_) => bcrypt_cost(self.bare_bcrypt()),
+            Scheme::Scrypt(_) | Scheme::Pbkdf2(_) => None,
+        }
+    }
+
+    fn bare_bcrypt(&self) -> &str {
+        self.text.split_once(':').map_or("", |(_, bare)| bare)
+    }
+}
+
+impl std::fmt::Debug for ForeignHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ForeignHash({})", self.kind())
+    }
+}
+
+/// Returns the cost that a bcrypt names: `$2b$12$...`.
+pub(super) fn bcrypt_cost(bare: &str) -> Option<u32> {
+    bare.split('$').nth(2)?.parse().ok()
+}
+
+/// The dearest bcrypt taken is the dearest that the server could be set to make.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=*super::PasswordPolicy::COSTS.end();
+
+fn checked_bcrypt(bare: &str, maker: Maker) -> Result<Scheme, ForeignHashError> {
+    // 2x marks the hashes of a program that read letters outside ASCII wrongly.
+    if !["$2a$", "$2b$", "$2y$"]
+        .iter()
+        .any(|version| bare.starts_with(version))
+    {
+        return Err(ForeignHashError::Unknown);
+    }
+    let parts: HashParts = bare
+        .parse()
+        .map_err(|_| ForeignHashError::Damaged("60 characters of bcrypt"))?;
+    match parts.get_cost() {
+        cost if BCRYPT_COSTS.contains(&cost) => Ok(Scheme::Bcrypt(maker)),
+        ..4 => Err(ForeignHashError::Damaged("cost")),
+        _ => Err(ForeignHashError::TooDear("bcrypt's cost is at most 16")),
+    }
+}
+
+/// `scrypt:N:r:p$salt$digits`: 64 bytes, the salt as text (Werkzeug since 2.3, by default since 3.0).
+struct Scrypt {
+    params: scrypt::Params,
+    salt: String,
+    key: Vec<u8>,
+}
+
+impl Scrypt {
+    const KEY_BYTES: usize = 64;
+    /// Werkzeug's default (N 32768, r 8, p 1) takes 32 MiB. Each hashing thread may need as much at once.
+    const MAX_MEMORY: u64 = 256 << 20;
+    /// Sixteen times the work of Werkzeug's default.
+    const MAX_WORK: u64 = 1 << 22;
+    const DAMAGED: ForeignHashError = ForeignHashError::Damaged("N, r and p");
+
+    fn parse(rest: &str) -> Result<Self, ForeignHashError> {
+        let (method, salt, key) = parts(rest)?;
+        let numbers: Option<Vec<u32>> = method.split(':').map(number).collect();
+        let Some([n, r, p]) = numbers.as_deref() else {
+            return Err(Self::DAMAGED);
+        };
+        Ok(Self {
+            params: Self::params(*n, *r, *p)?,
+            salt: salt.to_owned(),
+            key: bytes(key, Self::KEY_BYTES)?,
+        })
+    }
+
+    fn params(n: u32, r: u32, p: u32) -> Result<scrypt::Params, ForeignHashError> {
+        let product = |factors: [u64; 3]| factors.into_iter().fold(1, u64::saturating_mul);
+        if product([u64::from(n) + u64::from(p), r.into(), 128]) > Self::MAX_MEMORY {
+            let limit = "scrypt gets at most 256 MiB of memory";
+            return Err(ForeignHashError::TooDear(limit));
+        }
+        if product([n.into(), r.into(), p.into()]) > Self::MAX_WORK {
+            let limit = "scrypt's N × r × p is at most 4194304";
+            return Err(ForeignHashError::TooDear(limit));
+        }
+        if n < 2 || !n.is_power_of_two() {
+            return Err(Self::DAMAGED);
+        }
+        let log_n = u8::try_from(n.ilog2()).map_err(|_| Self::DAMAGED)?;
+        scrypt::Params::new(log_n, r, p).map_err(|_| Self::DAMAGED)
+    }
+
+    fn verify(&self, password: &str) -> bool {
+        let mut key = [0; Self::KEY_BYTES];
+        let made = scrypt::scrypt(
+            password.as_bytes(),
+            self.salt.as_bytes(),
+            &self.params,
+            &mut key,
+        );
+        made.is_ok() && verify_slices_are_equal(&key, &self.key).is_ok()
+    }
+}
+
+/// `pbkdf2:digest:iterations$salt$digits`, the salt as text.
+struct Pbkdf2 {
+    algorithm: pbkdf2::Algorithm,
+    iterations: NonZero<u32>,
+    salt: String,
+    key: Vec<u8>,
+}
+
+impl Pbkdf2 {
+    /// Ten times the default of Werkzeug 3.1.
+    const MAX_ITERATIONS: u32 = 10_000_000;
+
+    fn parse(rest: &str) -> Result<Self, ForeignHashError> {
+        let (method, salt, key) = parts(rest)?;
+        let (name, iterations) = method
+            .split_once(':')
+            .ok_or(ForeignHashError::NoIterations)?;
+        let (algorithm, length) = match name {
+            "sha1" => (pbkdf2::PBKDF2_HMAC_SHA1, 20),
+            "sha256" => (pbkdf2::PBKDF2_HMAC_SHA256, 32),
+            "sha384" => (pbkdf2::PBKDF2_HMAC_SHA384, 48),
+            "sha512" => (pbkdf2::PBKDF2_HMAC_SHA512, 64),
+            _ => return Err(ForeignHashError::Unknown),
+        };
+        let iterations = number(iterations)
+            .and_then(NonZero::new)
+            .ok_or(ForeignHashError::Damaged("number of iterations"))?;
+        if iterations.get() > Self::MAX_ITERATIONS {
+            return Err(ForeignHashError::TooDear(
+                "PBKDF2 gets at most 10000000 iterations",
+            ));
+        }
+        Ok(Self {
+            algorithm,
+            iterations,
+            salt: salt.to_owned(),
+            key: bytes(key, length)?,
+        })
+    }
+
+    fn verify(&self, password: &str) -> bool {
+        pbkdf2::verify(
+            self.algorithm,
+            self.iterations,
+            self.salt.as_bytes(),
+            password.as_bytes(),
+            &self.key,
+        )
+        .is_ok()
+    }
+}
+
+/// `method$salt$digits`, as Werkzeug takes it apart.
+fn parts(text: &str) -> Result<(&str, &str, &str), ForeignHashError> {
+    let mut parts = text.splitn(3, '$');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(salt), Some(key)) if (1..=MAX_SALT).contains(&salt.len()) => {
+            Ok((method, salt, key))
+        }
+        _ => Err(ForeignHashError::Damaged("salt")),
+    }
+}
+
+/// In bytes. Werkzeug's have 16.
+const MAX_SALT: usize = 256;
+
+/// Digits and nothing else; larger than 32 bits is as dear as the largest.
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u32::MAX))
+}
+
+/// So many bytes, in hexadecimal digits.
+fn bytes(digits: &str, length: usize) -> Result<Vec<u8>, ForeignHashError> {
+    let halves: Option<Vec<u8>> = digits
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect();
+    let halves = halves.filter(|halves| halves.len() == 2 * length);
+    let halves = halves.ok_or(ForeignHashError::Damaged("digits"))?;
+    let byte = |pair: &[u8]| pair.iter().fold(0, |byte, half| (byte << 4) | half);
+    Ok(halves.chunks_exact(2).map(byte).collect())
+}
+
+fn hexadecimal(digest: &Digest) -> String {
+    let digits = digest.as_ref().iter();
+    digits.map(|byte| format!("{byte:02x}")).collect()
+}

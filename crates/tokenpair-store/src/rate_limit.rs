@@ -1,0 +1,395 @@
+//! Defines the rate limits: how many failures are allowed, and how long to back off after that. Pure: a tally and an instant
+//! in, a decision out.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokenpair::clock::Timestamp;
+
+/// So many in so much time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// How many; at least 1.
+    pub count: u32,
+    /// In what time; at least a second.
+    pub per: Duration,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}s", self.count, self.per.as_secs())
+    }
+}
+
+/// How failures are throttled.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair_store::rate_limit::{Rule, ThrottlePolicy};
+///
+/// let policy = ThrottlePolicy::default();
+/// assert_eq!(policy.account.to_string(), "10/900s");
+/// assert_eq!(policy.peer(), Rule::Window(policy.peer));
+/// // All networks together: 100 failures, then waits of 90 s at most. Each 90 s that pass forgive one of them.
+/// let Rule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
+///     unreachable!("accounts back off")
+/// };
+/// let pace = Duration::from_secs(90);
+/// assert_eq!((bears, longest, eases), (100, pace, Some(pace)));
+/// // A wider network may fail more often at once, and no more often in the long run.
+/// assert_eq!(policy.peer_of(4).to_string(), "400/900s");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThrottlePolicy {
+    /// Wrong passwords for one account from one network (`THROTTLE_ACCOUNT`, 10 in 15 min). From all networks together
+    /// ten times as many.
+    pub account: Rate,
+    /// Failures of one network, at whatever accounts (`THROTTLE_PEER`, 100 in 15 min).
+    pub peer: Rate,
+}
+
+/// How many times what one network may fail at an account all networks together may.
+const EVERYWHERE: u32 = 10;
+
+impl Default for ThrottlePolicy {
+    fn default() -> Self {
+        let per = Duration::from_secs(15 * 60);
+        let rate = |count| Rate { count, per };
+        Self {
+            account: rate(10),
+            peer: rate(100),
+        }
+    }
+}
+
+impl ThrottlePolicy {
+    /// Returns the limit for one account and one network. Past it each attempt waits: at first for as long as the rate has
+    /// between two failures, and twice as long after each further one, up to the rate's whole time.
+    pub fn account(&self) -> Rule {
+        self.account_of(1)
+    }
+
+    /// Returns the limit for one account and a wider network, which may fail `times` as often as one network. Its failures
+    /// are remembered for `times` as long, so that in the long run it has no more than about one network's.
+    pub fn account_of(&self, times: u32) -> Rule {
+        Rule::Backoff {
+            bears: self.account.count.saturating_mul(times),
+            first: self.account.pace(),
+            longest: self.account.per,
+            remembered: self.account.per.saturating_mul(times),
+            eases: None,
+        }
+    }
+
+    /// Returns the limit for one account and all networks together. No wait is longer than what the rate has between two
+    /// failures, and each such time forgives one failure, so that a few networks that fail now and then add up to nothing.
+    pub fn account_everywhere(&self) -> Rule {
+        let bears = self.account.count.saturating_mul(EVERYWHERE);
+        let everywhere = Rate {
+            count: bears,
+            ..self.account
+        };
+        Rule::Backoff {
+            bears,
+            first: everywhere.pace(),
+            longest: self.account.pace(),
+            remembered: self.account.per,
+            eases: Some(self.account.pace()),
+        }
+    }
+
+    /// Returns the limit for one network at all accounts: past the rate it waits until the present window is over.
+    pub fn peer(&self) -> Rule {
+        Rule::Window(self.peer_of(1))
+    }
+
+    /// Returns the rate of a wider network at all accounts.
+    pub fn peer_of(&self, times: u32) -> Rate {
+        let count = self.peer.count.saturating_mul(times);
+        Rate { count, ..self.peer }
+    }
+}
+
+impl Rate {
+    /// The time between two.
+    fn pace(self) -> Duration {
+        let seconds = self.per.as_secs() / u64::from(self.count.max(1));
+        Duration::from_secs(seconds.max(1))
+    }
+}
+
+/// What one counter bears.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair_store::rate_limit::{Decision, Tally, ThrottlePolicy};
+///
+/// let rule = ThrottlePolicy::default().account();
+/// let last = Timestamp::from_unix(1_800_000_000);
+/// let after = |failures| Tally { failures, last, until: rule.forgotten(last) };
+/// let decide = |failures, seconds| rule.decide(Some(after(failures)), 0, last + Duration::from_secs(seconds));
+///
+/// assert_eq!(decide(9, 0), Decision::Admit);
+/// // The tenth failure is the last that is borne: then a wait of 90 s, and after each further one twice as long.
+/// assert!(rule.locks_at(10));
+/// assert_eq!(decide(10, 0), Decision::Refuse(Duration::from_secs(90)));
+/// assert_eq!(decide(10, 90), Decision::Admit);
+/// assert_eq!(decide(11, 90), Decision::Refuse(Duration::from_secs(90)));
+/// // In the end it is as if there had been none.
+/// assert_eq!(decide(11, 1800), Decision::Admit);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// Past `bears` failures the next attempt has to wait, longer after each.
+    Backoff {
+        /// How many failures nobody waits for.
+        bears: u32,
+        /// The first wait; each further failure doubles it.
+        first: Duration,
+        /// The longest wait.
+        longest: Duration,
+        /// How long after the last wait all is forgotten.
+        remembered: Duration,
+        /// The time that forgives one failure, if any does; at least a second.
+        eases: Option<Duration>,
+    },
+    /// Past the rate all attempts wait for the next window. Windows begin at multiples of their length, the same on every
+    /// server.
+    Window(Rate),
+}
+
+/// What was counted so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// How many failures.
+    pub failures: i64,
+    /// The last of them.
+    pub last: Timestamp,
+    /// From then on it is as if there had been none.
+    pub until: Timestamp,
+}
+
+/// What becomes of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Decision {
+    /// It may be made.
+    Admit,
+    /// It has to wait for so long; at least a second.
+    Refuse(Duration),
+}
+
+impl Rule {
+    /// Whether one more attempt may be made, while `under_way` others are that could all still fail.
+    pub fn decide(self, tally: Option<Tally>, under_way: u32, now: Timestamp) -> Decision {
+        let failures = self.left(tally, now);
+        let tally = tally.filter(|tally| now < tally.until);
+        let until = tally.map_or(now, |tally| self.wait_ends(tally));
+        if now < until {
+            return Decision::Refuse(until.since(now));
+        }
+        // At least one at a time, or no wait would ever be over.
+        let room = i64::from(self.bears()).saturating_sub(failures).max(1);
+        if i64::from(under_way) >= room {
+            return Decision::Refuse(Duration::from_secs(1));
+        }
+        Decision::Admit
+    }
+
+    /// Whether a failure was beyond the limit when it was counted: the attempt was admitted with that `tally`, and other servers'
+    /// attempts have raised the count to so many `failures` meanwhile.
+    pub fn is_exceeded(self, tally: Option<Tally>, failures: i64, now: Timestamp) -> bool {
+        let in_turn = self.left(tally, now).saturating_add(1);
+        failures > in_turn.max(i64::from(self.bears()))
+    }
+
+    /// How many failures are not forgotten or forgiven yet.
+    fn left(self, tally: Option<Tally>, now: Timestamp) -> i64 {
+        let Some(tally) = tally.filter(|tally| now < tally.until) else {
+            return 0;
+        };
+        let passed = i64::try_from(now.since(tally.last).as_secs()).unwrap_or(i64::MAX);
+        let eased = self.eases().map_or(0, |time| passed / time);
+        tally.failures.saturating_sub(eased).max(0)
+    }
+
+    /// The seconds that forgive one failure; none if time alone forgives nothing.
+    pub(crate) fn eases(self) -> Option<i64> {
+        match self {
+            Self::Backoff { eases, .. } => eases
+                .map(|time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+                .filter(|seconds| *seconds > 0),
+            Self::Window(_) => None,
+        }
+    }
+
+    fn wait_ends(self, tally: Tally) -> Timestamp {
+        let Some(further) = self.further(tally.failures) else {
+            return tally.last;
+        };
+        match self {
+            Self::Backoff { first, longest, .. } => {
+                let doubled = 1_u32.checked_shl(further).unwrap_or(u32::MAX);
+                tally.last + first.saturating_mul(doubled).min(longest)
+            }
+            Self::Window(_) => tally.until,
+        }
+    }
+
+    /// How many failures there were after the last one that is borne, if that was reached.
+    fn further(self, failures: i64) -> Option<u32> {
+        let further = failures.checked_sub(i64::from(self.bears()))?;
+        (further >= 0).then(|| u32::try_from(further).unwrap_or(u32::MAX))
+    }
+
+    const fn bears(self) -> u32 {
+        match self {
+            Self::Backoff { bears, .. } => bears,
+            Self::Window(rate) => rate.count,
+        }
+    }
+
+    /// When a failure that is counted `now` is forgotten, with all before it.
+    pub fn forgotten(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Backoff {
+                longest,
+                remembered,
+                ..
+            } => now + longest + remembered,
+            Self::Window(rate) => {
+                let length = i64::try_from(rate.per.as_secs()).unwrap_or(i64::MAX).max(1);
+                let over = u64::try_from(now.unix().rem_euclid(length)).unwrap_or(0);
+                now + rate.per.saturating_sub(Duration::from_secs(over))
+            }
+        }
+    }
+
+    /// Whether a wait begins with the failure that makes it so many.
+    pub fn locks_at(self, failures: i64) -> bool {
+        match self {
+            Self::Backoff { .. } => self.further(failures).is_some(),
+            Self::Window(_) => self.further(failures) == Some(0),
+        }
+    }
+}
+
+/// A counter of failures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counter {
+    /// The key of its tally. It does not reveal whose or what it is.
+    pub id: String,
+    /// Its limit.
+    pub rule: Rule,
+    /// What it counts, in a few words for the audit trail.
+    pub word: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn tally(rule: Rule, failures: i64) -> Tally {
+        Tally {
+            failures,
+            last: NOW,
+            until: rule.forgotten(NOW),
+        }
+    }
+
+    fn wait(rule: Rule, failures: i64) -> u64 {
+        match rule.decide(Some(tally(rule, failures)), 0, NOW) {
+            Decision::Admit => 0,
+            Decision::Refuse(wait) => wait.as_secs(),
+        }
+    }
+
+    #[test]
+    fn waits_double_from_the_rate_s_pace_to_its_whole_time() {
+        let rule = ThrottlePolicy::default().account();
+        let waits = [0, 9, 10, 11, 12, 13, 14, 1_000_000, i64::MAX].map(|many| wait(rule, many));
+        assert_eq!(waits, [0, 0, 90, 180, 360, 720, 900, 900, 900]);
+    }
+
+    #[test]
+    fn no_wait_for_what_many_networks_did_is_longer_than_the_rate_s_pace() {
+        let rule = ThrottlePolicy::default().account_everywhere();
+        let waits = [99, 100, 101, 102, 103, 104, i64::MAX].map(|many| wait(rule, many));
+        assert_eq!(waits, [0, 9, 18, 36, 72, 90, 90]);
+    }
+
+    #[test]
+    fn time_forgives_one_failure_after_the_other_of_all_networks_together() {
+        let rule = ThrottlePolicy::default().account_everywhere();
+        let hundred = Some(tally(rule, 100));
+        let at = |later, under_way| rule.decide(hundred, under_way, NOW + seconds(later));
+        let refused = Decision::Refuse(seconds(1));
+        assert_eq!([at(9, 0), at(9, 1)], [Decision::Admit, refused], "one");
+        assert_eq!([at(179, 0), at(179, 1)], [Decision::Admit, refused], "one");
+        assert_eq!([at(180, 1), at(180, 2)], [Decision::Admit, refused], "two");
+        assert_eq!(at(990, 99), Decision::Admit, "all");
+    }
+
+    #[test]
+    fn a_failure_that_came_after_those_of_others_was_one_too_many() {
+        let policy = ThrottlePolicy::default();
+        for rule in [policy.account(), policy.peer(), policy.account_everywhere()] {
+            let limit = i64::from(rule.bears());
+            let exceeded = |before, failures| {
+                let before = (before > 0).then(|| tally(rule, before));
+                rule.is_exceeded(before, failures, NOW)
+            };
+            assert!(!exceeded(0, limit) && exceeded(0, limit + 1));
+            assert!(!exceeded(limit, limit + 1) && exceeded(limit, limit + 2));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_over_at_its_end_and_all_is_forgotten_after_a_quiet_while() {
+        let rule = ThrottlePolicy::default().account();
+        let tally = Some(tally(rule, 10));
+        let at = |later| rule.decide(tally, 0, NOW + seconds(later));
+        assert_eq!(at(89), Decision::Refuse(seconds(1)));
+        assert_eq!(at(90), Decision::Admit);
+        let second = |later| rule.decide(tally, 1, NOW + seconds(later));
+        assert_eq!(second(90), Decision::Refuse(seconds(1)), "one at a time");
+        assert_eq!(second(1799), Decision::Refuse(seconds(1)));
+        assert_eq!(second(1800), Decision::Admit);
+    }
+
+    #[test]
+    fn attempts_that_are_under_way_count_as_if_they_failed() {
+        let rule = ThrottlePolicy::default().account();
+        let four = Some(tally(rule, 4));
+        assert_eq!(rule.decide(four, 5, NOW), Decision::Admit);
+        assert_eq!(rule.decide(four, 6, NOW), Decision::Refuse(seconds(1)));
+        assert_eq!(rule.decide(None, 9, NOW), Decision::Admit);
+        assert_eq!(rule.decide(None, 10, NOW), Decision::Refuse(seconds(1)));
+    }
+
+    #[test]
+    fn a_window_refuses_until_it_is_over_and_ends_where_every_server_s_does() {
+        let rule = ThrottlePolicy::default().peer();
+        assert_eq!(NOW.unix() % 900, 0);
+        for later in [0, 1, 899] {
+            assert_eq!(rule.forgotten(NOW + seconds(later)), NOW + seconds(900));
+        }
+        let full = Some(tally(rule, 100));
+        let at = |later| rule.decide(full, 0, NOW + seconds(later));
+        assert_eq!(wait(rule, 99), 0);
+        assert_eq!(at(0), Decision::Refuse(seconds(900)));
+        assert_eq!(at(899), Decision::Refuse(seconds(1)));
+        assert_eq!(at(900), Decision::Admit);
+        assert_eq!(
+            [99, 100, 101].map(|many| rule.locks_at(many)),
+            [false, true, false]
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! The rows of sessions: what [`SessionStore`] asks for, each a single conditional statement.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+
+use super::audit::{EventKind, NewEvent};
+use super::authority::{Scope, lock_users};
+use super::connection::{Conn, DieselStore, on_its_own};
+use super::many;
+use super::revocations;
+use super::rows::{SessionRow, SubjectRow};
+use super::schema::{sessions, users};
+use super::swap::swap;
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{
+    Act, Advanced, Authorized, Case, EndReason, ManySessions, Revocation, Revoked, Rule, Session,
+    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
+};
+
+/// What there is to tell of a step; nothing of a routine one.
+const fn told(case: Case) -> Option<EventKind> {
+    match case {
+        Case::Recover => Some(EventKind::RefreshRecovered),
+        Case::Forward => Some(EventKind::RefreshForward),
+        Case::Rotate | Case::Again | Case::Same | Case::Reissue => None,
+    }
+}
+
+/// Records what happened to a session.
+fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
+    let user_id: String = sessions::table
+        .find(id)
+        .select(sessions::user_id)
+        .get_result(conn)?;
+    event.user(user_id).session(id).record(conn)
+}
+
+/// Not by Diesel's `first`: its LIMIT is a parameter, and where one is SQLite plans the statement anew at each execution.
+fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
+    let found = on_its_own!(conn => {
+        let joined = sessions::table.inner_join(users::table);
+        joined
+            .filter(sessions::id.eq(id))
+            .select((SessionRow::as_select(), SubjectRow::as_select()))
+            .get_result::<(SessionRow, SubjectRow)>(conn)
+            .optional()
+    });
+    Ok(found?.map(|(session, subject)| SessionRecord {
+        session: session.into(),
+        subject: subject.into(),
+    }))
+}
+
+/// Ends a session that has not ended, and records that with it.
+fn revoke(conn: &mut Conn, id: &str, reason: EndReason, act: &Act) -> QueryResult<bool> {
+    let living = sessions::table
+        .find(id)
+        .filter(sessions::revoked_at.is_null());
+    let end = (
+        sessions::revoked_at.eq(act.at.unix()),
+        sessions::revoke_reason.eq(reason.word()),
+    );
+    let ended = diesel::update(living).set(end).execute(conn)? == 1;
+    if ended {
+        let subject = Revoked::Session(id.to_owned());
+        let at = act.at;
+        revocations::record(conn, &Revocation { subject, at })?;
+        record(conn, NewEvent::of_end(reason, act), id)?;
+    }
+    Ok(ended)
+}
+
+#[async_trait]
+impl SessionStore for DieselStore {
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        let row = SessionRow::from(session);
+        let act = Act {
+            ip: session.ip.clone(),
+            ..Act::at(session.created_at)
+        };
+        self.write(move |conn| {
+            let user = lock_users(conn, &[&row.user_id], false)?.pop();
+            let subject = user.map(|user| user.subject);
+            if subject.is_none_or(|subject| subject.disabled || subject.epoch != row.epoch) {
+                let event = NewEvent::new(EventKind::LoginFailed, &act).user(&row.user_id);
+                return event
+                    .detail("changed during login")
+                    .record(conn)
+                    .map(|()| false);
+            }
+            let event = NewEvent::new(EventKind::Login, &act).user(&row.user_id);
+            let event = event.session(&row.id);
+            diesel::insert_into(sessions::table)
+                .values(&row)
+                .execute(conn)?;
+            event.record(conn)?;
+            many::delete_old_tombstones(conn, &row.user_id).map(|_| true)
+        })
+        .await
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |conn| load(conn, &id)).await
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        Ok(self.user_by_id(user_id).await?.map(|user| user.subject))
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        let step = step.clone();
+        let Some(kind) = told(step.case) else {
+            return self.write_one(move |conn| swap(conn, &step)).await;
+        };
+        self.write(move |conn| {
+            let taken = swap(conn, &step)?;
+            if taken {
+                record(conn, NewEvent::new(kind, &step.act), &step.id)?;
+            }
+            Ok(taken)
+        })
+        .await
+    }
+
+    async fn advance(&self, id: &str, rule: Rule) -> Result<Option<Advanced>, StoreError> {
+        let id = id.to_owned();
+        let advance = move |conn: &mut Conn| {
+            let Some(record) = load(conn, &id)? else {
+                return Ok(None);
+            };
+            let step = rule(&record);
+            let (done, left) = match step {
+                None => (true, None),
+                Some(step) if told(step.case).is_none() => (swap(conn, &step)?, None),
+                // It goes with an event, and so into a transaction.
+                Some(step) => (false, Some(step)),
+            };
+            Ok(Some((Advanced { record, done }, left)))
+        };
+        let Some((mut advanced, left)) = self.write_one(advance).await? else {
+            return Ok(None);
+        };
+        if let Some(step) = left {
+            advanced.done = self.rotate(&step).await?;
+        }
+        Ok(Some(advanced))
+    }
+
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        let id = id.to_owned();
+        let scope = Scope {
+            session: Some(id.clone()),
+            ..Scope::default()
+        };
+        self.write_for(act, scope, move |conn, act, _| {
+            revoke(conn, &id, reason, act)
+        })
+        .await
+    }
+
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let query = query.clone();
+        self.read(move |conn| many::list(conn, &query)).await
+    }
+
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
+        let mut many = many.clone();
+        let mut ended = 0;
+        loop {
+            let wanted = many.clone();
+            let scope = Scope::user(&many.user_id);
+            let some = self.write_for(&many.act, scope, move |conn, _, _| many::end(conn, &wanted));
+            match some.await? {
+                Err(denied) => return Ok(Err(denied)),
+                Ok(some) if some < many::TOGETHER => return Ok(Ok(ended + some)),
+                Ok(some) => ended += some,
+            }
+            // The first step is what was authorized, and it may have ended the session of the act itself.
+            many.act.authority = None;
+        }
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.read(move |conn| revocations::since(conn, at)).await
+    }
+}
+
+impl DieselStore {
+    /// Returns a user's newest sessions, live or ended, `most` of them at most: for a command that shows how each ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database failed.
+    pub async fn sessions_of(&self, user_id: &str, most: i64) -> Result<Vec<Session>, StoreError> {
+        let user_id = user_id.to_owned();
+        let list = move |conn: &mut Conn| {
+            sessions::table
+                .filter(sessions::user_id.eq(&user_id))
+                .order((sessions::created_at.desc(), sessions::id.desc()))
+                .limit(most)
+                .select(SessionRow::as_select())
+                .load(conn)
+        };
+        let rows = self.read(list).await?;
+        Ok(rows.into_iter().map(Session::from).collect())
+    }
+}

@@ -1,0 +1,21 @@
+//! The stores: what each of them must do, and the tables that the migrations make.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../../../../tests/common/database.rs"]
+mod database;
+
+mod contract;
+mod migrations;
+#[cfg(feature = "postgres-tls")]
+mod tls;
+mod together;
+mod users;

@@ -1,0 +1,263 @@
+//! Flask-JWT-Extended's settings: all its `JWT_*` names, from texts to the policies of the floors below. What cannot work
+//! is refused with all the other problems in one message.
+//!
+//! ```
+//! use tokenpair::config::JwtSettings;
+//!
+//! let settings = JwtSettings::read(|name| match name {
+//!     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+//!     "JWT_TOKEN_LOCATION" => Some("headers,cookies".to_owned()),
+//!     _ => None,
+//! })?;
+//! let auth = settings.builder().build();
+//! # Ok::<(), tokenpair::config::Problems>(())
+//! ```
+
+mod cookies;
+mod reader;
+mod tokens;
+mod web;
+
+use std::time::Duration;
+
+pub use self::reader::{Problem, Problems, Reader, parse_duration};
+pub use self::tokens::{Never, ZERO, read_token_policy};
+pub use self::web::read_web_policy;
+use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
+use crate::session::{SessionPolicy, SessionStore, Sessions};
+use crate::token::{TokenPolicy, Tokens};
+use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPolicy};
+
+/// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::config::JwtSettings;
+/// use tokenpair::web::Location;
+///
+/// let mut settings = JwtSettings::read(|name| match name {
+///     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+///     "JWT_REFRESH_TOKEN_EXPIRES" => Some("false".to_owned()),
+///     _ => None,
+/// })?;
+/// assert_eq!(settings.tokens.access_expires, Some(Duration::from_secs(15 * 60)));
+/// assert_eq!(settings.tokens.refresh_expires, None);
+/// assert_eq!(settings.web.locations, [Location::Headers]);
+/// settings.web.message_key = "error".to_owned(); // each may be changed in Rust too
+/// # let _ = settings.builder().build();
+/// # Ok::<(), tokenpair::config::Problems>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    /// `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS` and the keys.
+    pub keys: KeyRing,
+    /// What tokens say and for how long.
+    pub tokens: TokenPolicy,
+    /// How they travel.
+    pub web: WebPolicy,
+}
+
+impl JwtSettings {
+    /// From the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: all that cannot work.
+    pub fn from_env() -> Result<Self, Problems> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// From whatever gives texts by name: lists with commas, `true` and `false`, times in seconds or as `15m` and `30d`,
+    /// `false` for never; keys in PEM. `NAME_FILE` is looked for too, the path of a file that holds a key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// let read = |lifetime: &str| {
+    ///     JwtSettings::read(|name| match name {
+    ///         "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+    ///         "JWT_ACCESS_TOKEN_EXPIRES" => Some(lifetime.to_owned()),
+    ///         _ => None,
+    ///     })
+    /// };
+    /// assert_eq!(read("90")?.tokens.access_expires, Some(Duration::from_secs(90)));
+    /// assert_eq!(read("2h")?.tokens.access_expires, Some(Duration::from_secs(7200)));
+    /// assert!(read("soon").is_err());
+    /// # Ok::<(), tokenpair::config::Problems>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: all that cannot work.
+    pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
+        let tokens = read_token_policy(&mut reader, flask_tokens(), Never::Allowed);
+        let web = read_web_policy(&mut reader, flask_web(&tokens), &Location::ALL);
+        let tokens = TokenPolicy {
+            encode_csrf: web.csrf.protect,
+            ..tokens
+        };
+        match keys(&mut reader) {
+            Some(keys) => reader.finish(Self { keys, tokens, web }),
+            None => Err(reader.into_problems()),
+        }
+    }
+
+    /// A record of sessions in `store` under these settings: one that is not used ends with its refresh token
+    /// (`JWT_REFRESH_TOKEN_EXPIRES`), or with `false` when [`SessionPolicy::max_age`] is over.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    /// use tokenpair::session::MemoryStore;
+    ///
+    /// let settings = JwtSettings::read(|name| match name {
+    ///     "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+    ///     "JWT_REFRESH_TOKEN_EXPIRES" => Some("7d".to_owned()),
+    ///     _ => None,
+    /// })?;
+    /// let sessions = settings.sessions(MemoryStore::default());
+    /// let auth = settings.builder().sessions(sessions).build();
+    /// # Ok::<(), tokenpair::config::Problems>(())
+    /// ```
+    pub fn sessions(&self, store: impl SessionStore + 'static) -> Sessions {
+        let default = SessionPolicy::default();
+        let policy = SessionPolicy {
+            idle: self.tokens.refresh_expires.unwrap_or(default.max_age),
+            ..default
+        };
+        let tokens = Tokens::new(self.keys.clone(), self.tokens.clone());
+        Sessions::new(store, tokens, policy)
+    }
+
+    /// An [`Auth`] under these settings, to which loaders can be added.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
+    /// # let settings = JwtSettings::read(secret)?;
+    /// let auth = settings
+    ///     .builder()
+    ///     .token_in_blocklist(|token| async move { Ok::<_, std::io::Error>(token.claims.jti.is_none()) })
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(self) -> AuthBuilder {
+        Auth::builder(Tokens::new(self.keys, self.tokens)).policy(self.web)
+    }
+}
+
+/// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
+/// would put a new token into every response: here it is half a lifetime at most.
+///
+/// Cookies and schemes follow Flask-JWT-Extended: of several cookies of one name only the first counts
+/// ([`CookiePolicy::first_that_verifies`]), and `bearer` is not `Bearer` ([`HeaderPolicy::any_case`]).
+fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
+    let default = WebPolicy::default();
+    let half = tokens.access_expires.map(|lifetime| lifetime / 2);
+    let recipe = default.reissue_within;
+    WebPolicy {
+        locations: vec![Location::Headers],
+        reissue_within: half.map_or(recipe, |half| half.min(recipe)),
+        cookies: CookiePolicy {
+            secure: false,
+            same_site: None,
+            first_that_verifies: false,
+            ..CookiePolicy::default()
+        },
+        header: HeaderPolicy {
+            any_case: false,
+            ..HeaderPolicy::default()
+        },
+        ..default
+    }
+}
+
+fn flask_tokens() -> TokenPolicy {
+    TokenPolicy {
+        access_expires: Some(Duration::from_secs(15 * 60)),
+        strict: false,
+        ..TokenPolicy::default()
+    }
+}
+
+/// The key that signs, and the same material for every other algorithm that is taken.
+fn keys(reader: &mut Reader<'_>) -> Option<KeyRing> {
+    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+    let wanted = &format!("write one of {names}");
+    let algorithm = reader.parsed(
+        "JWT_ALGORITHM",
+        Algorithm::default(),
+        wanted,
+        Algorithm::from_name,
+    );
+    let others = reader.parsed_list(
+        "JWT_DECODE_ALGORITHMS",
+        Vec::new(),
+        wanted,
+        Algorithm::from_name,
+    );
+    let others = others.into_iter().filter(|other| *other != algorithm);
+    if algorithm.min_secret_len().is_some() {
+        symmetric(reader, algorithm, others)
+    } else {
+        asymmetric(reader, algorithm, others)
+    }
+}
+
+fn symmetric(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    mut others: impl Iterator<Item = Algorithm>,
+) -> Option<KeyRing> {
+    let secret = key_text(reader, "JWT_SECRET_KEY")?;
+    let signing = KeyRing::from_secret(algorithm, secret.as_bytes());
+    let signing = taken(reader, "JWT_SECRET_KEY", signing)?;
+    let ring = others.try_fold(signing, |ring, other| {
+        ring.with_verifying(VerifyingKey::from_secret(other, secret.as_bytes())?)
+    });
+    taken(reader, "JWT_SECRET_KEY", ring)
+}
+
+fn asymmetric(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    mut others: impl Iterator<Item = Algorithm>,
+) -> Option<KeyRing> {
+    let private = key_text(reader, "JWT_PRIVATE_KEY")?;
+    let public = key_text(reader, "JWT_PUBLIC_KEY")?;
+    let signing = taken(
+        reader,
+        "JWT_PRIVATE_KEY",
+        KeyRing::from_pem(algorithm, &private),
+    )?;
+    let ring = others.try_fold(signing, |ring, other| {
+        ring.with_verifying(VerifyingKey::from_pem(other, &public)?)
+    });
+    taken(reader, "JWT_PUBLIC_KEY", ring).map(KeyRing::without_kids)
+}
+
+fn taken(reader: &mut Reader<'_>, name: &str, ring: Result<KeyRing, KeyError>) -> Option<KeyRing> {
+    ring.map_err(|error| reader.problem(name, format!("cannot be used: {error}")))
+        .ok()
+}
+
+fn key_text(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+    if let Some(text) = reader.text(name) {
+        return Some(text);
+    }
+    let file = format!("{name}_FILE");
+    let Some(path) = reader.text(&file) else {
+        reader.problem(
+            name,
+            format!("is needed, or {file}, the path of a file that holds it"),
+        );
+        return None;
+    };
+    std::fs::read_to_string(path)
+        .map_err(|error| reader.problem(&file, format!("cannot be read: {error}")))
+        .ok()
+}

@@ -1,0 +1,254 @@
+//! Defines the reader of settings, which turns texts into values and collects every problem.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A setting that cannot work, and the cure: one of [`Problems`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    name: String,
+    complaint: String,
+}
+
+impl Problem {
+    /// Creates a problem with the setting `name`. `complaint` follows the name in the message: "is \"soon\"; write …".
+    pub fn new(name: impl Into<String>, complaint: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            complaint: complaint.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.complaint)
+    }
+}
+
+/// All the settings that cannot work.
+///
+/// ```
+/// use tokenpair::config::JwtSettings;
+///
+/// let problems = JwtSettings::read(|name| match name {
+///     "JWT_SECRET_KEY" => Some("too short".to_owned()),
+///     "JWT_ACCESS_TOKEN_EXPIRES" => Some("soon".to_owned()),
+///     _ => None,
+/// });
+/// assert_eq!(
+///     problems.unwrap_err().to_string(),
+///     "2 settings cannot work:
+///   JWT_ACCESS_TOKEN_EXPIRES is \"soon\"; write a time such as 90, 90s, 15m, 1h or 30d
+///   JWT_SECRET_KEY cannot be used: the secret has 9 bytes, and HS256 needs at least 32"
+/// );
+/// ```
+#[derive(Clone, Debug, Error)]
+pub struct Problems(Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        let settings = if count == 1 {
+            "1 setting cannot work"
+        } else {
+            &format!("{count} settings cannot work")
+        };
+        write!(f, "{settings}:")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+type Source<'a> = dyn Fn(&str) -> Result<Option<String>, Problem> + 'a;
+
+/// A reader of settings that collects every problem, so that an app reports all of them at once.
+///
+/// An empty text counts as unset, except for [`Reader::raw`]. A text that cannot be used adds a problem and gives the
+/// default, so that reading goes on.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::config::Reader;
+///
+/// let source = |name: &str| Ok((name == "IDLE").then(|| "15m".to_owned()));
+/// let mut reader = Reader::new(source, Vec::new());
+/// let idle = reader.duration("IDLE", Duration::from_secs(60));
+/// let workers = reader.number("WORKERS", 2, 1..=64);
+/// assert_eq!(reader.finish((idle, workers))?, (Duration::from_secs(900), 2));
+/// # Ok::<(), tokenpair::config::Problems>(())
+/// ```
+pub struct Reader<'a> {
+    source: Box<Source<'a>>,
+    problems: Vec<Problem>,
+}
+
+impl fmt::Debug for Reader<'_> {
+    /// Without the source, which knows secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Creates a reader that looks texts up in `source` by name, with the problems that are known already.
+    pub fn new(
+        source: impl Fn(&str) -> Result<Option<String>, Problem> + 'a,
+        problems: Vec<Problem>,
+    ) -> Self {
+        Self {
+            source: Box::new(source),
+            problems,
+        }
+    }
+
+    /// Adds a problem with the setting `name`.
+    pub fn problem(&mut self, name: &str, complaint: impl Into<String>) {
+        self.problems.push(Problem::new(name, complaint));
+    }
+
+    /// Returns the value if there were no problems.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`]: every problem so far.
+    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
+        if self.problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
+
+    /// Returns every problem so far.
+    pub fn into_problems(self) -> Problems {
+        Problems(self.problems)
+    }
+
+    /// Returns the text of a setting, even an empty one.
+    pub fn raw(&mut self, name: &str) -> Option<String> {
+        (self.source)(name).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            None
+        })
+    }
+
+    /// Returns the text of a setting.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.raw(name).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the text of a setting, or `default`.
+    pub fn text_or(&mut self, name: &str, default: &str) -> String {
+        self.text(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// Returns the value that `parse` makes of the text. If it makes none, the problem says what is `wanted`.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        parse(&text).unwrap_or_else(|| {
+            self.problem(name, format!("is {text:?}; {wanted}"));
+            default
+        })
+    }
+
+    /// Returns a whole number in `range`.
+    pub fn number<T: std::str::FromStr + PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        default: T,
+        range: std::ops::RangeInclusive<T>,
+    ) -> T {
+        let wanted = format!(
+            "write a whole number from {} to {}",
+            range.start(),
+            range.end()
+        );
+        self.parsed(name, default, &wanted, |text| {
+            text.parse().ok().filter(|number| range.contains(number))
+        })
+    }
+
+    /// Returns a boolean: `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`, in any case.
+    pub fn truth(&mut self, name: &str, default: bool) -> bool {
+        self.parsed(name, default, "write true or false", |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Some(true),
+                "false" | "0" | "no" | "off" => Some(false),
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns a duration, as [`parse_duration`] reads it.
+    pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        self.parsed(
+            name,
+            default,
+            "write a time such as 90, 90s, 15m, 1h or 30d",
+            parse_duration,
+        )
+    }
+
+    /// Returns the items of a list with commas, without blanks around them and without empty items.
+    pub fn list(&mut self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Returns a list of which `parse` has to accept every item, or `default` if it is empty.
+    pub fn parsed_list<T>(
+        &mut self,
+        name: &str,
+        default: Vec<T>,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let items = self.list(name);
+        let parsed = items
+            .iter()
+            .map(|item| parse(item))
+            .collect::<Option<Vec<T>>>();
+        match parsed {
+            Some(values) if values.is_empty() => default,
+            Some(values) => values,
+            None => {
+                self.problem(name, format!("is {:?}; {wanted}", items.join(",")));
+                default
+            }
+        }
+    }
+}
+
+/// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is a hundred years.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..)?.trim() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    let seconds = digits.trim().parse::<u64>().ok()?.checked_mul(unit)?;
+    // A hundred years are enough for any token, and leave room for arithmetic.
+    (seconds <= 100 * 366 * 86_400).then(|| Duration::from_secs(seconds))
+}

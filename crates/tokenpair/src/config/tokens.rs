@@ -1,0 +1,61 @@
+//! Reads the settings of a [`TokenPolicy`].
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use crate::token::TokenPolicy;
+
+/// Whether tokens may be configured to never expire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Never {
+    /// `false` and `0` stand for it, as in Flask-JWT-Extended.
+    Allowed,
+    /// A zero lifetime is a problem: revocations could not be forgotten if tokens never expired.
+    Refused,
+}
+
+/// Reads a [`TokenPolicy`] from its `JWT_*` settings; `default` has the value of every setting that is not set.
+pub fn read_token_policy(
+    reader: &mut Reader<'_>,
+    default: TokenPolicy,
+    never: Never,
+) -> TokenPolicy {
+    let (access, refresh) = (default.access_expires, default.refresh_expires);
+    TokenPolicy {
+        access_expires: lifetime(reader, "JWT_ACCESS_TOKEN_EXPIRES", access, never),
+        refresh_expires: lifetime(reader, "JWT_REFRESH_TOKEN_EXPIRES", refresh, never),
+        identity_claim: reader
+            .text("JWT_IDENTITY_CLAIM")
+            .unwrap_or(default.identity_claim),
+        verify_sub: reader.truth("JWT_VERIFY_SUB", default.verify_sub),
+        encode_issuer: reader.text("JWT_ENCODE_ISSUER"),
+        encode_audience: reader.list("JWT_ENCODE_AUDIENCE"),
+        decode_issuer: reader.text("JWT_DECODE_ISSUER"),
+        decode_audience: reader.list("JWT_DECODE_AUDIENCE"),
+        encode_nbf: reader.truth("JWT_ENCODE_NBF", default.encode_nbf),
+        leeway: reader.duration("JWT_DECODE_LEEWAY", default.leeway),
+        early_leeway: default.early_leeway,
+        cache: reader.number("JWT_CACHE", default.cache, 0..=10_000_000),
+        encode_csrf: default.encode_csrf,
+        strict: default.strict,
+    }
+}
+
+fn lifetime(
+    reader: &mut Reader<'_>,
+    name: &str,
+    default: Option<Duration>,
+    never: Never,
+) -> Option<Duration> {
+    if never == Never::Allowed && reader.text(name).as_deref() == Some("false") {
+        return None;
+    }
+    let lifetime = reader.duration(name, default.unwrap_or_default());
+    if lifetime.is_zero() && never == Never::Refused {
+        reader.problem(name, ZERO);
+    }
+    Some(lifetime).filter(|lifetime| !lifetime.is_zero())
+}
+
+/// The complaint about a lifetime of zero.
+pub const ZERO: &str = "is 0; a token has to live for some time, as in 15m, 1h or 30d";

@@ -1,0 +1,298 @@
+//! What verifies: a secret, or the public half of a key pair.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::error::KeyRejected;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
+    ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::{self, CryptoProvider};
+
+use super::algorithm::{Algorithm, Curve, Family};
+use super::error::KeyError;
+use super::jwk::{Jwk, Members};
+use super::pem::{self, Form};
+use super::{private, secret};
+
+/// A key whose signatures are taken, for one algorithm (RFC 8725 section 3.1).
+///
+/// Where several algorithms have to be taken for one key, as Flask-JWT-Extended's `JWT_DECODE_ALGORITHMS` allows, make
+/// one of these for each of them.
+///
+/// ```
+/// use tokenpair::keys::{Algorithm, KeyError, VerifyingKey};
+///
+/// let public = "-----BEGIN PUBLIC KEY-----
+/// MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+/// -----END PUBLIC KEY-----";
+/// let key = VerifyingKey::from_pem(Algorithm::EdDsa, public)?;
+/// assert_eq!(key.kid(), Some("3YZxBJ12jO3n_mXt_q-j_Z-TFP1vt-NiI3OCf-fEnHQ"));
+/// assert_eq!(key.with_kid("2026").kid(), Some("2026"));
+///
+/// // One key, one algorithm; and what everybody knows is no secret.
+/// let other = VerifyingKey::from_pem(Algorithm::Rs256, public);
+/// assert!(matches!(other, Err(KeyError::WrongKind { .. })));
+/// let secret = VerifyingKey::from_secret(Algorithm::Hs256, public.as_bytes());
+/// assert_eq!(secret.unwrap_err(), KeyError::KeyAsSecret);
+/// # Ok::<(), KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct VerifyingKey {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    key: DecodingKey,
+    /// What others may know of it; nothing of a secret.
+    public: Option<Members>,
+}
+
+impl VerifyingKey {
+    /// A shared secret. It has no key ID, so that tokens without one find it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::KeyAsSecret`] for a key in PEM, DER, JWK or OpenSSH form, [`KeyError::Placeholder`] for a published
+    /// example or one repeated character, [`KeyError::Repeated`] for a short text that is repeated,
+    /// [`KeyError::TooShort`] for less than [`Algorithm::min_secret_len`] bytes, and [`KeyError::SecretForKeyPair`] if the
+    /// algorithm takes no secret.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        secret::check(algorithm, secret)?;
+        choose_provider();
+        Ok(Self {
+            algorithm,
+            kid: None,
+            key: DecodingKey::from_secret(secret),
+            public: None,
+        })
+    }
+
+    /// A public key in PEM form: `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1). Its key ID is the
+    /// thumbprint of its JWK (RFC 7638, with SHA-256).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::PrivateKeyForVerifying`] for a private key, [`KeyError::Certificate`] for a certificate,
+    /// [`KeyError::WrongKind`] for another kind of key or another curve than the algorithm's, [`KeyError::RsaSize`] for
+    /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
+    /// that is no PEM.
+    pub fn from_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
+        if let Family::Hmac = algorithm.family() {
+            return Err(KeyError::PemForSecret(algorithm));
+        }
+        let (form, der) = pem::key(public_pem)?;
+        if form != Form::Public {
+            return Err(KeyError::PrivateKeyForVerifying);
+        }
+        Self::from_der(algorithm, &der)
+    }
+
+    /// The public half of a private key in PEM form; nothing is signed with it.
+    ///
+    /// ```
+    /// use secrecy::ExposeSecret;
+    /// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey, generate_pem};
+    ///
+    /// let (new, old) = (generate_pem(Algorithm::EdDsa)?, generate_pem(Algorithm::EdDsa)?);
+    /// let old = VerifyingKey::from_private_pem(Algorithm::EdDsa, old.expose_secret())?;
+    /// let keys = KeyRing::from_pem(Algorithm::EdDsa, new.expose_secret())?.with_verifying(old)?;
+    /// assert_eq!(keys.jwks().keys().len(), 2);
+    /// # Ok::<(), tokenpair::keys::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KeyRing::from_pem`](super::KeyRing::from_pem).
+    pub fn from_private_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
+        let (_, public) = private::from_pem(algorithm, private_pem)?;
+        Self::from_der(algorithm, public.as_ref())
+    }
+
+    pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
+        let members = match algorithm.family() {
+            Family::Hmac => return Err(KeyError::PemForSecret(algorithm)),
+            Family::Rsa(parameters) => rsa(parameters, der),
+            Family::Ecdsa(curve) => elliptic(curve, der),
+            Family::Ed25519 => edwards(der),
+        }
+        .map_err(|failure| failure.explain(algorithm, der))?;
+        let key = members.decoding_key();
+        choose_provider();
+        Ok(Self {
+            algorithm,
+            kid: Some(members.thumbprint()),
+            key: key.map_err(|_| KeyError::Unreadable(algorithm))?,
+            public: Some(members),
+        })
+    }
+
+    /// Another key ID, such as the one that somebody else's tokens carry.
+    #[must_use]
+    pub fn with_kid(self, kid: impl Into<String>) -> Self {
+        Self {
+            kid: Some(kid.into()),
+            ..self
+        }
+    }
+
+    /// The only algorithm it is good for.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The key ID, which a token's `kid` names (RFC 7515 section 4.1.4).
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Without a key ID, as Flask-JWT-Extended's keys are: tokens signed with it carry no `kid`.
+    #[must_use]
+    pub fn without_kid(self) -> Self {
+        Self { kid: None, ..self }
+    }
+
+    /// Whether the key made this signature (base64url). MACs are compared in constant time.
+    pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
+        crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
+    }
+
+    /// None of a secret: nobody else may know it. None of a key that has no name.
+    pub(super) fn jwk(&self) -> Option<Jwk> {
+        let (members, kid) = (self.public.clone()?, self.kid.clone()?);
+        Some(Jwk::new(members, self.algorithm, kid))
+    }
+}
+
+/// An application that also enables jsonwebtoken's other backend would make its automatic choice panic; the first
+/// choice stands, so an error only says that the application has made its own.
+pub(super) fn choose_provider() {
+    let _already_chosen = CryptoProvider::install_default(&crypto::aws_lc::DEFAULT_PROVIDER);
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("algorithm", &self.algorithm.name())
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Failure {
+    Size,
+    Unreadable,
+}
+
+impl Failure {
+    fn explain(&self, algorithm: Algorithm, der: &[u8]) -> KeyError {
+        if matches!(self, Self::Size) {
+            return KeyError::RsaSize;
+        }
+        match kind(der) {
+            Some(found) if found != algorithm.wants() => KeyError::WrongKind { algorithm, found },
+            _ => KeyError::Unreadable(algorithm),
+        }
+    }
+}
+
+impl From<KeyRejected> for Failure {
+    fn from(_: KeyRejected) -> Self {
+        Self::Unreadable
+    }
+}
+
+type Parsed = Result<Members, Failure>;
+
+/// `id-RSASSA-PSS`: a key for PSS alone, perhaps with a hash and a salt of its own (RFC 4055 section 3.1).
+const PSS_ALONE: [u8; 11] = [
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
+];
+
+/// RFC 7518 section 3.3 wants 2048 bits; more than 8192 the library does not verify. A key for PSS alone it would take
+/// for any use, and its private half for none.
+fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
+    let before_key = der.get(..32).unwrap_or(der);
+    if before_key
+        .windows(PSS_ALONE.len())
+        .any(|here| here == PSS_ALONE)
+    {
+        return Err(Failure::Unreadable);
+    }
+    let public = RsaSubjectPublicKey::from_der(der)?;
+    let modulus = public.modulus().big_endian_without_leading_zero();
+    let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
+    let bits = (modulus.len() * 8).saturating_sub(unused as usize);
+    if !(2048..=8192).contains(&bits) {
+        return Err(Failure::Size);
+    }
+    let exponent = public.exponent().big_endian_without_leading_zero();
+    ParsedPublicKey::new(parameters, public.as_ref())?;
+    Ok(Members::rsa(modulus, exponent))
+}
+
+/// The library refuses points that are not on the curve.
+fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
+    let key = ParsedPublicKey::new(curve.verifying, der)?;
+    let point = last(&key, 2 * curve.size)?;
+    let (x, y) = point
+        .split_at_checked(curve.size)
+        .ok_or(Failure::Unreadable)?;
+    Ok(Members::elliptic(curve.name, x, y))
+}
+
+/// The points of order 8 or less, without the sign, in base64url. Such a public key belongs to no
+/// private key, and anyone can sign for it.
+const SMALL_ORDER: [&str; 7] = [
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+    "7P_______________________________________38",
+    "7f_______________________________________38",
+    "7v_______________________________________38",
+];
+
+fn edwards(der: &[u8]) -> Parsed {
+    let key = ParsedPublicKey::new(&ED25519, der)?;
+    let point = last(&key, 32)?;
+    let mut unsigned = point.clone();
+    if let Some(last) = unsigned.last_mut() {
+        *last &= 0x7f;
+    }
+    if SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(unsigned).as_str()) {
+        return Err(Failure::Unreadable);
+    }
+    Ok(Members::edwards(&point))
+}
+
+/// What ends a SubjectPublicKeyInfo: the key itself, a point without compression.
+fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, Failure> {
+    let der = key.as_der().map_err(|_| Failure::Unreadable)?;
+    let der = der.as_ref();
+    let point = der.get(der.len().saturating_sub(bytes)..);
+    point.map(<[u8]>::to_vec).ok_or(Failure::Unreadable)
+}
+
+/// What kind of public key this is, in the words of [`Algorithm::wants`].
+pub(super) fn kind(der: &[u8]) -> Option<&'static str> {
+    if RsaSubjectPublicKey::from_der(der).is_ok() {
+        return Some("an RSA key");
+    }
+    // 32 bytes the library would take for a bare key, whatever they are.
+    if der.len() > 32 && ParsedPublicKey::new(&ED25519, der).is_ok() {
+        return Some("an Ed25519 key");
+    }
+    [
+        (&ECDSA_P256_SHA256_FIXED, "a key on the curve P-256"),
+        (&ECDSA_P384_SHA384_FIXED, "a key on the curve P-384"),
+        (&ECDSA_P521_SHA512_FIXED, "a key on the curve P-521"),
+        (&ECDSA_P256K1_SHA256_FIXED, "a key on the curve secp256k1"),
+    ]
+    .into_iter()
+    .find(|(curve, _)| ParsedPublicKey::new(*curve, der).is_ok())
+    .map(|(_, name)| name)
+}

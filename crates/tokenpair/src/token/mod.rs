@@ -1,0 +1,391 @@
+//! Tokens: what they say, how one is signed, and when one is believed. Pure: `(input, now) -> Result`.
+
+mod cache;
+mod claims;
+mod error;
+mod issued;
+mod loaders;
+mod members;
+mod policy;
+mod verify;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::cache::Generation;
+pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
+pub use self::error::{IssueError, TokenError};
+pub use self::issued::{Issued, Token};
+pub(crate) use self::loaders::TokenLoaders;
+pub use self::policy::TokenPolicy;
+pub use self::verify::{Decoded, Expiry, Inspection, MAX_TOKEN_LEN};
+use crate::clock::Timestamp;
+use crate::keys::{KeyError, KeyRing};
+
+/// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and its replacement.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenpair::clock::Timestamp;
+/// use tokenpair::keys::{Algorithm, KeyRing};
+/// use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
+///
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// let tokens = Tokens::new(keys, TokenPolicy::default());
+/// let now = Timestamp::from_unix(1_800_000_000);
+/// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+/// let issued = tokens.sign(&claims)?;
+///
+/// let believed = tokens.verify(issued.token.as_str(), now, Expiry::Enforced)?;
+/// assert_eq!(believed.sub(), "ada");
+/// let end = now + Duration::from_secs(3600);
+/// assert_eq!(issued.expires_at, Some(end));
+/// let refusal = tokens.verify(issued.token.as_str(), end, Expiry::Enforced);
+/// assert_eq!(refusal, Err(TokenError::Expired));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Read without a lock; each token is signed or verified by one ring throughout.
+    generation: Arc<ArcSwap<Generation>>,
+    policy: TokenPolicy,
+    loaders: TokenLoaders,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    typ: &'static str,
+}
+
+impl<'a> Header<'a> {
+    /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).
+    fn of(keys: &'a KeyRing) -> Result<Self, KeyError> {
+        let algorithm = keys.algorithm().ok_or(KeyError::NoSigningKey)?;
+        Ok(Self {
+            alg: algorithm.name(),
+            kid: keys.kid(),
+            typ: "JWT",
+        })
+    }
+}
+
+impl Tokens {
+    /// Tokens signed by `keys` under `policy`.
+    pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
+        Self {
+            generation: Arc::new(ArcSwap::from_pointee(Generation::new(keys, &policy))),
+            policy,
+            loaders: TokenLoaders::default(),
+        }
+    }
+
+    /// The same, asking these for keys and more claims.
+    pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
+        Self { loaders, ..self }
+    }
+
+    /// The present key ring. [`Arc::ptr_eq`] tells whether it has been replaced since.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.generation.load().keys)
+    }
+
+    /// From now on these keys sign and verify, here and in every clone. What is being signed or verified at this moment
+    /// is finished with the ring it began with. What the old ring has verified is forgotten.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::token::{TokenKind, TokenPolicy};
+    /// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
+    /// use tokenpair::token::{Expiry, Tokens};
+    ///
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let old = b"the 32 bytes that signed before.";
+    /// let tokens = Tokens::new(KeyRing::from_secret(Algorithm::Hs256, old)?, TokenPolicy::default());
+    /// let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    ///
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// tokens.replace_keys(keys.clone());
+    /// assert!(tokens.verify(issued.token.as_str(), now, Expiry::Enforced).is_err());
+    /// tokens.replace_keys(keys.with_verifying(VerifyingKey::from_secret(Algorithm::Hs256, old)?)?);
+    /// assert!(tokens.verify(issued.token.as_str(), now, Expiry::Enforced).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace_keys(&self, keys: KeyRing) {
+        let generation = Generation::new(keys, &self.policy);
+        self.generation.store(Arc::new(generation));
+    }
+
+    /// The policy obeyed.
+    pub const fn policy(&self) -> &TokenPolicy {
+        &self.policy
+    }
+
+    /// The claims every token of ours begins with, under this policy; the caller adds what is its own.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::token::{Claims, Freshness, TokenKind};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let claims = Claims {
+    ///     fresh: Freshness::Fresh,
+    ///     roles: vec!["admin".to_owned()],
+    ///     ..tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now)
+    /// };
+    /// assert_eq!((claims.iat, claims.nbf), (Some(now), Some(now)));
+    /// assert_eq!((claims.csrf, claims.sid), (None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn claims(
+        &self,
+        kind: TokenKind,
+        identity: impl Into<Value>,
+        jti: String,
+        issued_at: Timestamp,
+    ) -> Claims {
+        let lifetime = match kind {
+            TokenKind::Access => self.policy.access_expires,
+            TokenKind::Refresh => self.policy.refresh_expires,
+        };
+        Claims {
+            fresh: Freshness::Stale,
+            iat: Some(issued_at),
+            jti: Some(jti),
+            kind,
+            identity: identity.into(),
+            nbf: self.policy.encode_nbf.then_some(issued_at),
+            csrf: None,
+            aud: self.policy.encode_audience.clone(),
+            iss: self.policy.encode_issuer.clone(),
+            exp: lifetime.map(|lifetime| issued_at + lifetime),
+            sid: None,
+            generation: None,
+            username: None,
+            roles: Vec::new(),
+            epoch: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal text, but for ES256,
+    /// ES384 and the PS algorithms, whose signatures hold randomness.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// let claims = |id: &str| tokens.claims(TokenKind::Access, "ada", id.to_owned(), now);
+    /// assert_eq!(tokens.sign(&claims("1"))?.token, tokens.sign(&claims("1"))?.token);
+    /// assert_ne!(tokens.sign(&claims("1"))?.token, tokens.sign(&claims("2"))?.token);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
+    pub fn sign(&self, claims: &Claims) -> Result<Issued, IssueError> {
+        self.sign_with(claims, &Map::new(), &Map::new())
+    }
+
+    /// Signs the claims with some more, which win over them, and with some more header parameters.
+    ///
+    /// ```
+    /// use serde_json::{Map, json};
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// use tokenpair::token::{Expiry, IssueError};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
+    /// let more = |name: &str| Map::from_iter([(name.to_owned(), json!("acme"))]);
+    /// let issued = tokens.sign_with(&claims, &more("tenant"), &more("x-tenant"))?;
+    /// let decoded = tokens.decode(issued.token.as_str(), now, Expiry::Enforced)?;
+    /// assert_eq!(decoded.claims.extra["tenant"], "acme");
+    /// assert_eq!(decoded.header["x-tenant"], "acme");
+    ///
+    /// let refusal = tokens.sign_with(&claims, &more("type"), &Map::new());
+    /// assert!(matches!(refusal, Err(IssueError::Reserved(name)) if name == "type"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Reserved`] if one more is a claim that the library has to be sure of; else as [`Tokens::sign`].
+    pub fn sign_with(
+        &self,
+        claims: &Claims,
+        more: &Map<String, Value>,
+        header: &Map<String, Value>,
+    ) -> Result<Issued, IssueError> {
+        let identity = &claims.identity;
+        let mut payload = self.loaders.claims(identity, claims.sid.is_some())?;
+        payload.extend(more.clone());
+        let mut parameters = self.loaders.headers(identity);
+        parameters.extend(header.clone());
+        let exp = match payload.get("exp") {
+            None => claims.exp,
+            Some(exp) => exp.as_i64().map(Timestamp::from_unix),
+        };
+        let keys = self.signing_keys(identity)?;
+        let header = with(&Header::of(&keys)?, parameters)?;
+        let payload = self.payload(claims, payload)?;
+        Ok(Issued {
+            token: sign_parts(&keys, &header, &payload)?,
+            csrf: claims.csrf.clone(),
+            expires_at: exp,
+        })
+    }
+
+    fn payload(&self, claims: &Claims, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
+        let identity = self.policy.identity_claim.as_str();
+        let reserved = |name: &&String| {
+            *name == identity || ["type", "csrf", "sid", "gen"].contains(&name.as_str())
+        };
+        if let Some(name) = more.keys().find(reserved) {
+            return Err(IssueError::Reserved(name.clone()));
+        }
+        let own = claims.named(identity);
+        if more.is_empty() {
+            return Ok(serde_json::to_vec(&own)?);
+        }
+        let mut members = object(&own)?;
+        members.extend(more);
+        Ok(serde_json::to_vec(&members)?)
+    }
+
+    /// The ring of an identity: the loader's if there is one, and no other in its place.
+    fn signing_keys(&self, identity: &Value) -> Result<Arc<KeyRing>, KeyError> {
+        match &self.loaders.encode_key {
+            None => Ok(self.keys()),
+            Some(load) => load(identity).ok_or(KeyError::NoSigningKey),
+        }
+    }
+
+    /// Believes a token, or says why not. Signature before claims; nothing of the claims is used before.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], whose text is the one PyJWT and Flask-JWT-Extended give.
+    pub fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+        expiry: Expiry,
+    ) -> Result<Claims, TokenError> {
+        Ok(self.decode(token, now, expiry)?.claims)
+    }
+
+    /// As [`Tokens::verify`], with the token's header.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    /// let decoded = tokens.decode(issued.token.as_str(), now, Expiry::Enforced)?;
+    /// assert_eq!(decoded.header["alg"], "HS256");
+    /// assert_eq!(decoded.claims.jti.as_deref(), Some("an id"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn decode(
+        &self,
+        token: &str,
+        now: Timestamp,
+        expiry: Expiry,
+    ) -> Result<Decoded, TokenError> {
+        verify::verify(self, &self.keys(), token, (now, expiry))
+    }
+
+    /// As [`Tokens::decode`] with [`Expiry::Enforced`], for access tokens, which come again and again: one that was verified
+    /// before is not verified again, but its times are looked at.
+    pub(crate) fn decode_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Decoded>, TokenError> {
+        self.generation.load().decode(self, token, now)
+    }
+
+    /// Checks the times of a token that was verified a while ago.
+    pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
+        members::check_times_again(claims, now, &self.policy)
+    }
+
+    /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// use tokenpair::token::TokenError;
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
+    /// let tomorrow = now + Duration::from_secs(86_400);
+    /// let inspection = tokens.inspect(issued.token.as_str(), tomorrow)?;
+    /// assert_eq!(inspection.unverified_claims["sub"], "ada");
+    /// let verdicts = inspection.verdicts.into_iter();
+    /// let wrong = Vec::from_iter(verdicts.filter(|(_, verdict)| verdict.is_err()));
+    /// assert_eq!(wrong, [("times", Err(TokenError::Expired))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] if the text is no token at all.
+    pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Inspection, TokenError> {
+        verify::inspect(self, token, now)
+    }
+}
+
+/// `own` with the parameters that it does not have itself.
+fn with(own: &Header<'_>, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
+    if more.is_empty() {
+        return Ok(serde_json::to_vec(own)?);
+    }
+    let mut members = more;
+    members.extend(object(own)?);
+    Ok(serde_json::to_vec(&members)?)
+}
+
+fn object(value: &impl Serialize) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(value)?)
+}
+
+fn sign_parts(keys: &KeyRing, header: &[u8], payload: &[u8]) -> Result<Token, KeyError> {
+    let mut text = URL_SAFE_NO_PAD.encode(header);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    let signature = keys.sign(text.as_bytes())?;
+    text.push('.');
+    text.push_str(&signature);
+    Ok(Token(text))
+}

@@ -1,0 +1,35 @@
+//! The second check of a token: once the body of its request has come.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest};
+
+use super::auth::Auth;
+use super::rejection::Rejection;
+use super::verify::Verified;
+
+impl Auth {
+    /// Checks once more the access token that a guard admitted, for a request whose body took its time: meanwhile the token
+    /// may have expired, or its session may have ended. Without a guard there is nothing to check.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`], as of the guard.
+    pub fn check_again(&self, request: &HttpRequest) -> Result<(), Rejection> {
+        let verified = request.extensions().get::<Rc<Verified>>().cloned();
+        let Some(verified) = verified else {
+            return Ok(());
+        };
+        let now = self.now();
+        let times = self.tokens().check_times(&verified.claims, now);
+        let checked = match times {
+            Ok(()) if self.0.skip_revocation => Ok(()),
+            Ok(()) => self.check_record(&verified.claims, now),
+            Err(error) => Err(error.into()),
+        };
+        checked.map_err(|rejection| {
+            self.format_error(rejection.of_token(Arc::clone(&verified.decoded)))
+        })
+    }
+}

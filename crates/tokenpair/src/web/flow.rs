@@ -1,0 +1,254 @@
+//! Two of the three routes of every app with sessions: log in and refresh.
+
+use actix_web::HttpRequest;
+use thiserror::Error;
+
+use super::auth::Auth;
+use super::device::act;
+use super::extract::Refresh;
+use super::location::Location;
+use super::rejection::Rejection;
+use crate::session::{Act, EndReason, Login, Pair, Refreshed, Sessions, Subject};
+use crate::token::{Claims, TokenKind};
+
+#[derive(Debug, Error)]
+#[error("this Auth has no record of sessions: make it with Auth::new or AuthBuilder::sessions")]
+struct NoSessions;
+
+/// The line in the log about a session that was ended because its refresh token has two holders.
+pub(super) fn warn_of_a_copy(claims: &Claims) {
+    let sid = claims.sid.as_deref().unwrap_or_default();
+    let user = claims.sub();
+    log::warn!("session {sid} of user {user} was ended: its refresh token was copied");
+}
+
+impl Auth {
+    pub(super) fn recorded(&self) -> Result<&Sessions, Rejection> {
+        self.sessions()
+            .ok_or_else(|| Rejection::internal(NoSessions))
+    }
+
+    /// Records a login of a user whose password was right, and gives the first pair: [`Sessions::login`], now.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let claims = auth.decode(pair.access.token.as_str()).run()?.claims;
+    /// assert_eq!(claims.username.as_deref(), Some("ada"));
+    /// assert!(claims.fresh.is_fresh(auth.now()));
+    ///
+    /// let unrecorded = Auth::builder(auth.tokens().clone()).build();
+    /// let failure = unrecorded.log_in(&ada, Login::default()).await.unwrap_err();
+    /// assert_eq!(failure.code(), "internal_error");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A 503 if the store failed; a 500 if the tokens could not be signed or there is no record of sessions.
+    pub async fn log_in(&self, subject: &Subject, login: Login) -> Result<Pair, Rejection> {
+        let recorded = async { Ok(self.recorded()?.login(subject, login, self.now()).await?) };
+        recorded
+            .await
+            .map_err(|rejection| self.format_error(rejection))
+    }
+
+    /// Records a login as [`Auth::log_in`] does, and then ends the session that the request's cookies name, if it is live
+    /// and the same user's (OWASP ASVS 5.0, V7.2.4): the new cookies take the place of the old ones. For an answer that
+    /// sets cookies. Another user's session goes on.
+    ///
+    /// ```
+    /// # use actix_web::cookie::Cookie;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
+    /// let first = auth.log_in(&ada, Login::default()).await?;
+    /// let cookie = Cookie::new("refresh_token_cookie", first.refresh.token.as_str());
+    /// let request = TestRequest::post().cookie(cookie).to_http_request();
+    /// auth.log_in_again(&request, &ada, Login::default()).await?;
+    /// assert_eq!(sessions.page("1", 0, 10, auth.now()).await?.total, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Auth::log_in`].
+    pub async fn log_in_again(
+        &self,
+        request: &HttpRequest,
+        subject: &Subject,
+        login: Login,
+    ) -> Result<Pair, Rejection> {
+        let act = Act {
+            by: None,
+            authority: None,
+            ..act(self, request)
+        };
+        let pair = self.log_in(subject, login).await?;
+        let ended = async {
+            for sid in self.sessions_in_cookies(request, &subject.id) {
+                self.recorded()?
+                    .end_if_own(&subject.id, &sid, EndReason::Replaced, &act)
+                    .await?;
+            }
+            Ok(pair)
+        };
+        ended
+            .await
+            .map_err(|rejection| self.format_error(rejection))
+    }
+
+    /// The sessions of the user's tokens in the cookies, expired or not.
+    fn sessions_in_cookies(&self, request: &HttpRequest, user_id: &str) -> Vec<String> {
+        let kinds = [TokenKind::Access, TokenKind::Refresh].into_iter();
+        let presented = kinds
+            .filter(|_| self.looks_in(Location::Cookies))
+            .flat_map(|kind| self.cookies().presented(request, kind));
+        let claims = presented.filter_map(|token| self.verify_at_any_time(&token));
+        let claims = claims.filter(|claims| claims.sub() == user_id);
+        let mut sessions: Vec<String> = claims.filter_map(|claims| claims.sid).collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        sessions
+    }
+
+    /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. If several came in cookies of one
+    /// name, the first whose session is live counts. A rejection leaves the browser's cookies as they are.
+    ///
+    /// ```
+    /// # use actix_web::{FromRequest, test::TestRequest};
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Refresh, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let bearer = format!("Bearer {}", pair.refresh.token.as_str());
+    /// let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
+    /// let request = request.to_http_request();
+    /// // A handler gets these by its signature.
+    /// let (token, act) = (Refresh::extract(&request).await?, Act::extract(&request).await?);
+    /// assert_ne!(auth.refresh(&token, &act).await?.refresh.token, pair.refresh.token);
+    ///
+    /// auth.log_out(&request, &act).await?;
+    /// assert_eq!(auth.refresh(&token, &act).await.unwrap_err().code(), "session_revoked");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A 401 that says why there is none: `session_expired`, `session_revoked`, `user_disabled`, `refresh_token_reused`
+    /// (the session was ended, since a copy of its token is about) or `refresh_superseded`. A 503 if the store failed; a
+    /// 500 if the tokens could not be signed or there is no record of sessions.
+    pub async fn refresh(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
+        let pair = self.rotate_one(token, act).await;
+        pair.map_err(|rejection| self.format_error(rejection))
+    }
+
+    /// Tries the tokens of all cookies of that name, since only the record knows whose session is live.
+    async fn rotate_one(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
+        let mut pair = self.rotate(token.claims(), act).await;
+        for other in token.others() {
+            let Err(refusal) = pair else { break };
+            let next = self.rotate(&other.claims, act).await;
+            pair = next.map_err(|next| refusal.or_closer(next));
+        }
+        pair
+    }
+
+    async fn rotate(&self, claims: &Claims, act: &Act) -> Result<Pair, Rejection> {
+        match self.recorded()?.refresh(claims, act).await? {
+            Refreshed::Granted(pair) => Ok(*pair),
+            Refreshed::Ended(end) => Err(end.into()),
+            Refreshed::Superseded => Err(Rejection::refresh_superseded()),
+            Refreshed::Reused => {
+                warn_of_a_copy(claims);
+                Err(Rejection::refresh_token_reused())
+            }
+        }
+    }
+
+    /// Asks the record of sessions whether [`Auth::refresh`] would take this token, and writes nothing. For a route that is
+    /// guarded by [`Refresh`] or [`require_refresh`](super::require_refresh) and does something else than refresh; without a record it does nothing.
+    ///
+    /// ```
+    /// # use actix_web::{FromRequest, test::TestRequest};
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Refresh, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// # let bearer = format!("Bearer {}", pair.refresh.token.as_str());
+    /// # let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
+    /// # let request = request.to_http_request();
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// let token = Refresh::extract(&request).await?; // the guard believes it
+    /// let refusal = auth.check_refresh_token(&token).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "session_revoked");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The 401 that a refresh would be answered with, and `refresh_superseded` for a token that proves a copy; a 503 if the
+    /// store failed.
+    pub async fn check_refresh_token(&self, token: &Refresh) -> Result<(), Rejection> {
+        if self.sessions().is_none() || token.claims().sid.is_none() {
+            return Ok(());
+        }
+        let standing = self.check_standing(token.claims()).await;
+        standing.map_err(|rejection| self.format_error(rejection))
+    }
+}

@@ -1,0 +1,120 @@
+//! Inquiries: what a guard has to wait for, the record of sessions and the loaders.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest};
+
+use super::auth::Auth;
+use super::loaders::{Failure, LoadedUser};
+use super::rejection::Rejection;
+use super::verify::{Guard, Verified};
+use crate::session::Decision;
+use crate::token::{Claims, TokenKind};
+
+impl Auth {
+    /// Whether only the session's row can say if the token is good. What ended is kept in memory for access tokens; a
+    /// refresh token outlives that.
+    pub(super) fn asks_record(&self, claims: &Claims, guard: Guard) -> bool {
+        let any = guard == Guard::AnyToken && claims.kind == TokenKind::Refresh;
+        any && self.sessions().is_some() && claims.sid.is_some() && !self.0.skip_revocation
+    }
+
+    /// Asks the record of sessions and the loaders, where they have a say. Returns the first token that they accept.
+    pub(super) async fn inquire(
+        &self,
+        request: &HttpRequest,
+        mut verified: Rc<Verified>,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        if !self.0.loaders.ask() && !self.asks_record(&verified.claims, guard) {
+            return Ok(self.remember(request, verified));
+        }
+        // Decided between here, so that nobody takes one later that was not asked about.
+        let others = std::mem::take(&mut Rc::make_mut(&mut verified).others);
+        let mut asked = self.inquire_about(request, &verified, guard).await;
+        for other in others {
+            let Err(refusal) = asked else { break };
+            Rc::make_mut(&mut verified).decoded = other;
+            let next = self.inquire_about(request, &verified, guard).await;
+            asked = next.map_err(|next| refusal.or_closer(next));
+        }
+        asked.map_err(|rejection| self.format_error(rejection))?;
+        Ok(self.remember(request, verified))
+    }
+
+    async fn inquire_about(
+        &self,
+        request: &HttpRequest,
+        verified: &Rc<Verified>,
+        guard: Guard,
+    ) -> Result<(), Rejection> {
+        let asked = async {
+            if self.asks_record(&verified.claims, guard) {
+                self.check_standing(&verified.claims).await?;
+            }
+            if self.0.loaders.ask() {
+                self.ask_loaders(request, verified).await?;
+            }
+            Ok(())
+        };
+        let asked: Result<(), Rejection> = asked.await;
+        asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))
+    }
+
+    /// Refuses a refresh token that a refresh would not take. It writes nothing: a copy is refused, and ends its session
+    /// once it is shown at a refresh or a reissue.
+    pub(super) async fn check_standing(&self, claims: &Claims) -> Result<(), Rejection> {
+        match self.recorded()?.standing(claims, self.now()).await? {
+            Decision::Grant { .. } => Ok(()),
+            Decision::Ended(end) => Err(end.into()),
+            Decision::Reused | Decision::Superseded => Err(Rejection::refresh_superseded()),
+        }
+    }
+
+    pub(super) async fn ask_loaders(
+        &self,
+        request: &HttpRequest,
+        verified: &Rc<Verified>,
+    ) -> Result<(), Rejection> {
+        let loaders = &self.0.loaders;
+        if let Some(is_blocked) = loaders
+            .blocklist
+            .as_ref()
+            .filter(|_| !self.0.skip_revocation)
+        {
+            let blocked = is_blocked(Rc::clone(verified)).await;
+            if blocked.map_err(unavailable)? {
+                return Err(Rejection::revoked());
+            }
+        }
+        if let Some(is_good) = &loaders.verification {
+            let good = is_good(Rc::clone(verified)).await;
+            if !good.map_err(unavailable)? {
+                return Err(Rejection::verification_failed());
+            }
+        }
+        if let Some(find) = &loaders.user {
+            let found = find(Rc::clone(verified)).await.map_err(unavailable)?;
+            let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
+            request.extensions_mut().insert(LoadedUser(user));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct LoaderFailed(Failure);
+
+impl fmt::Display for LoaderFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a loader failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for LoaderFailed {}
+
+fn unavailable(failure: Failure) -> Rejection {
+    Rejection::unavailable(LoaderFailed(failure))
+}

@@ -1,0 +1,181 @@
+//! Implements the logout: which sessions a request may end, by the tokens that came with it.
+
+use actix_web::HttpRequest;
+
+use super::auth::Auth;
+use super::body::Body;
+use super::location::{self, Location};
+use super::rejection::Rejection;
+use crate::session::{Act, EndReason, Sessions};
+use crate::token::{Claims, Expiry, TokenKind};
+
+impl Auth {
+    /// Ends the sessions whose tokens came with the request ([`Auth::sessions_to_end`]). To repeat it does no harm, nor
+    /// does a request without a token. The cookies are the answer's to remove:
+    /// [`TokenCookies::unset_jwt_cookies`](super::TokenCookies::unset_jwt_cookies).
+    ///
+    /// ```
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::{Act, Login};
+    /// use tokenpair::web::{Auth, Guard, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let bearer = format!("Bearer {}", pair.access.token.as_str());
+    /// let request = TestRequest::post().insert_header(("Authorization", bearer)).to_http_request();
+    /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "token_revoked");
+    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A 401 if cookies name a living session and the request does not repeat its CSRF value; a 503 if the store failed; a
+    /// 500 if there is no record of sessions.
+    pub async fn log_out(&self, request: &HttpRequest, act: &Act) -> Result<(), Rejection> {
+        let ended = async {
+            let sessions = self.recorded()?;
+            for sid in self.sessions_to_end(request)? {
+                sessions.end(&sid, EndReason::Logout, act).await?;
+            }
+            Ok(())
+        };
+        ended
+            .await
+            .map_err(|rejection| self.format_error(rejection))
+    }
+
+    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
+    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
+    ///
+    /// ```
+    /// # use actix_web::cookie::Cookie;
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let request = || TestRequest::post().cookie(Cookie::new("access_token_cookie", pair.access.token.as_str()));
+    /// let refusal = auth.sessions_to_end(&request().to_http_request()).unwrap_err();
+    /// assert_eq!(refusal.code(), "csrf_missing");
+    /// let csrf = pair.access.csrf.as_ref().unwrap().as_str();
+    /// let request = request().insert_header(("X-CSRF-TOKEN", csrf)).to_http_request();
+    /// assert_eq!(auth.sessions_to_end(&request)?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
+    pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
+        let mut by_cookie = CookieSessions::default();
+        let mut by_header = false;
+        for kind in [TokenKind::Access, TokenKind::Refresh] {
+            by_header |= !self.note_cookies(request, kind, &mut by_cookie);
+        }
+        let mut sessions = match by_cookie.refusal {
+            Some(_) if !by_cookie.proven => Vec::new(),
+            _ => by_cookie.sessions,
+        };
+        if by_header {
+            sessions.extend(self.session_in_header(request));
+        }
+        sessions.sort_unstable();
+        sessions.dedup();
+        match by_cookie.refusal {
+            Some(rejection) if sessions.is_empty() => Err(self.format_error(rejection)),
+            _ => Ok(sessions),
+        }
+    }
+
+    /// Collects the sessions that cookies of that kind name. Returns false if none of the cookies is a token of ours. Other
+    /// cookies end nothing and hinder nothing; they are removed all the same.
+    fn note_cookies(
+        &self,
+        request: &HttpRequest,
+        kind: TokenKind,
+        noted: &mut CookieSessions,
+    ) -> bool {
+        if !self.looks_in(Location::Cookies) {
+            return false;
+        }
+        let mut ours = false;
+        for token in self.cookies().presented(request, kind) {
+            let Some(claims) = self.verify_at_any_time(&token) else {
+                continue;
+            };
+            ours = true;
+            // What has ended already, anyone may forget.
+            let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
+            if self.sessions().is_some_and(ended) {
+                continue;
+            }
+            match self.check_sender(request, kind, &claims) {
+                Ok(()) => noted.proven = true,
+                Err(rejection) => noted.refusal = Some(rejection),
+            }
+            noted.sessions.extend(claims.sid);
+        }
+        ours
+    }
+
+    fn check_sender(
+        &self,
+        request: &HttpRequest,
+        kind: TokenKind,
+        claims: &Claims,
+    ) -> Result<(), Rejection> {
+        let csrf = &self.policy().csrf;
+        let demand = csrf.demand(request, kind, self.cookies(), &Body::Unread)?;
+        demand.map_or(Ok(()), |demand| demand.met_by(claims))
+    }
+
+    fn session_in_header(&self, request: &HttpRequest) -> Option<String> {
+        let looked = self.looks_in(Location::Headers);
+        let token = location::in_header(request, &self.policy().header).filter(|_| looked)?;
+        self.verify_at_any_time(&token)?.sid
+    }
+
+    pub(super) fn verify_at_any_time(&self, token: &str) -> Option<Claims> {
+        let claims = self.tokens().verify(token, self.now(), Expiry::Ignored);
+        claims.ok()
+    }
+}
+
+/// The sessions named by the cookies of a logout request.
+#[derive(Default)]
+struct CookieSessions {
+    sessions: Vec<String>,
+    /// Whether the request has the CSRF value of one of them, or needs none. It then comes from a page that reads this
+    /// browser's cookies, and may end all sessions that this browser has here.
+    proven: bool,
+    refusal: Option<Rejection>,
+}

@@ -1,0 +1,277 @@
+//! Defines trusted proxies, and reads the client's address from the headers they write.
+
+use std::future::{Ready, ready};
+use std::net::{IpAddr, SocketAddr};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
+use actix_web::{FromRequest, HttpRequest};
+use ipnet::IpNet;
+
+use super::auth::Auth;
+use super::rejection::Rejection;
+
+/// The proxies that stand before the app. Of nobody else a header is believed that says where a request came from.
+///
+/// Each proxy adds, on the right, the address it was asked from: to `Forwarded` (RFC 7239) or to `X-Forwarded-For`. The
+/// first address from the right that is not a proxy's is the client's; the client may have written all on its left. If that
+/// cannot be read, or names no address, the peer's own counts.
+///
+/// Most proxies write one of the two headers and pass on the other as the client wrote it. [`ForwardedHeader`] names the proxies'
+/// own; by default, both headers have to agree if both came. If they disagree, the client is unknown: [`client_ip`] gives the
+/// peer's address, and [`KnownClient`] rejects the request.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    unix_sockets: bool,
+    header: ForwardedHeader,
+}
+
+/// The header in which trusted proxies say where a request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForwardedHeader {
+    /// Either, and if both came they have to agree. Default.
+    #[default]
+    Auto,
+    /// `Forwarded` (RFC 7239) alone.
+    Forwarded,
+    /// `X-Forwarded-For` alone.
+    XForwardedFor,
+}
+
+/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree ([`TrustedProxies`]): 400
+/// `conflicting_forwarded_headers`. For routes that count attempts by address: whichever header was believed, a client could claim
+/// a stranger's address, or a new one for each attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownClient;
+
+/// Two headers that disagree, one of which the client may have written.
+struct Disputed;
+
+/// A header that says nothing to go by.
+struct Unreadable;
+
+impl TrustedProxies {
+    /// Those with an address in one of these networks.
+    ///
+    /// ```
+    /// use tokenpair::web::{TrustedProxies, WebPolicy};
+    ///
+    /// let trusted_proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// let policy = WebPolicy { trusted_proxies, ..WebPolicy::default() };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn new(networks: Vec<IpNet>) -> Self {
+        Self {
+            networks,
+            unix_sockets: false,
+            header: ForwardedHeader::Auto,
+        }
+    }
+
+    /// Returns the same, reading that header.
+    ///
+    /// ```
+    /// use tokenpair::web::{ForwardedHeader, TrustedProxies};
+    ///
+    /// let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse()?]);
+    /// let nginx = proxies.reading(ForwardedHeader::XForwardedFor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reading(self, header: ForwardedHeader) -> Self {
+        Self { header, ..self }
+    }
+
+    /// Also whoever comes by a Unix socket, and so has no address.
+    #[must_use]
+    pub fn and_unix_sockets(self) -> Self {
+        Self {
+            unix_sockets: true,
+            ..self
+        }
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix_sockets
+    }
+
+    /// Whether the request's peer is one of them.
+    pub fn handed_on(&self, request: &HttpRequest) -> bool {
+        self.trusts(request.peer_addr().map(|peer| peer.ip().to_canonical()))
+    }
+
+    fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        match peer {
+            None => self.unix_sockets,
+            Some(address) => self
+                .networks
+                .iter()
+                .any(|network| network.contains(&address)),
+        }
+    }
+
+    fn client(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> Result<Option<IpAddr>, Disputed> {
+        if !self.trusts(peer) {
+            return Ok(peer);
+        }
+        let standard = || self.claim(headers, &FORWARDED, by_rfc_7239);
+        let custom = || self.claim(headers, &X_FORWARDED_FOR, by_custom);
+        let client = match self.header {
+            ForwardedHeader::Forwarded => standard(),
+            ForwardedHeader::XForwardedFor => custom(),
+            ForwardedHeader::Auto => match (standard(), custom()) {
+                (Ok(None), one) | (one, Ok(None)) => one,
+                (Ok(one), Ok(other)) if one == other => Ok(one),
+                _ => return Err(Disputed),
+            },
+        };
+        Ok(client.unwrap_or_default().or(peer))
+    }
+
+    /// The client's address by one header; none if the header did not come. Where all are proxies, the first of them.
+    fn claim(
+        &self,
+        headers: &HeaderMap,
+        name: &HeaderName,
+        read: fn(&str) -> Vec<Option<IpAddr>>,
+    ) -> Result<Option<IpAddr>, Unreadable> {
+        let lines: Vec<_> = headers.get_all(name).collect();
+        let mut furthest = None;
+        for line in lines.into_iter().rev() {
+            for address in read(line.to_str().map_err(|_| Unreadable)?)
+                .into_iter()
+                .rev()
+            {
+                let address = address.ok_or(Unreadable)?.to_canonical();
+                furthest = Some(address);
+                if !self.trusts(furthest) {
+                    return Ok(furthest);
+                }
+            }
+        }
+        Ok(furthest)
+    }
+}
+
+/// Each hop's `for`; none where it is hidden, unknown or unreadable (RFC 7239 section 6).
+fn by_rfc_7239(line: &str) -> Vec<Option<IpAddr>> {
+    let Some(hops) = split(line, ',') else {
+        return vec![None];
+    };
+    hops.into_iter().map(hop).collect()
+}
+
+fn hop(text: &str) -> Option<IpAddr> {
+    let pairs = split(text, ';')?.into_iter();
+    let mut given = pairs
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let (_, node) = given.next().filter(|_| given.next().is_none())?;
+    let node = node.trim();
+    let quoted = node
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    address(quoted.unwrap_or(node))
+}
+
+/// Splits outside quoted strings (RFC 9110 section 5.6.4), in which a proxy may repeat what a client wrote, as its `host`. None
+/// if one does not end.
+fn split(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = text.split(|letter| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match letter {
+            _ if was_escaped => false,
+            '\\' if quoted => {
+                escaped = true;
+                false
+            }
+            '"' => {
+                quoted = !quoted;
+                false
+            }
+            letter => letter == separator && !quoted,
+        }
+    });
+    let parts = parts.collect();
+    (!quoted).then_some(parts)
+}
+
+fn by_custom(line: &str) -> Vec<Option<IpAddr>> {
+    line.split(',').map(str::trim).map(address).collect()
+}
+
+/// An address; IPv6 in brackets or bare, and with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    text.parse().ok().or_else(bracketed).or_else(with_port)
+}
+
+/// Where a request came from: the peer's address, or what a proxy says that [`WebPolicy`](super::WebPolicy) trusts. None if
+/// the peer has no address, as on a Unix socket.
+pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
+    client(request).unwrap_or_else(|Disputed| peer(request))
+}
+
+fn client(request: &HttpRequest) -> Result<Option<IpAddr>, Disputed> {
+    let peer = peer(request);
+    match request.app_data::<Auth>() {
+        Some(auth) => {
+            let proxies = &auth.policy().trusted_proxies;
+            proxies.client(peer, request.headers())
+        }
+        None => Ok(peer),
+    }
+}
+
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+impl FromRequest for KnownClient {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(client(request).map(|_| Self).map_err(|Disputed| {
+            Rejection::new(
+                StatusCode::BAD_REQUEST,
+                "conflicting_forwarded_headers",
+                "Forwarded and X-Forwarded-For disagree",
+            )
+            .hint(
+                "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
+                 let the proxy remove the other.",
+            )
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn who_comes_by_a_unix_socket_has_the_address_that_a_trusted_proxy_says_or_none() {
+        let request = TestRequest::default().insert_header(("X-Forwarded-For", "203.0.113.9"));
+        let request = request.to_http_request();
+        let any: IpNet = "127.0.0.0/8".parse().unwrap();
+        let networks = TrustedProxies::new(vec![any]);
+        assert!(matches!(networks.client(None, request.headers()), Ok(None)));
+        let sockets = networks.and_unix_sockets();
+        let client = sockets.client(None, request.headers());
+        assert_eq!(client.ok().flatten(), "203.0.113.9".parse().ok());
+        let silent = TestRequest::default().to_http_request();
+        assert!(matches!(sockets.client(None, silent.headers()), Ok(None)));
+    }
+}

@@ -1,0 +1,256 @@
+//! Reasons: what each thing that can be wrong with a token or a session is answered with. Statuses and texts are
+//! Flask-JWT-Extended's where it has one.
+
+use std::time::Duration;
+
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
+use serde_json::Value;
+
+use super::rejection::Rejection;
+use crate::session::{Denied, End, SessionError, StoreError};
+use crate::token::{IssueError, TokenError};
+
+impl Rejection {
+    /// No token came at all.
+    pub(super) fn missing_token(msg: String) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg)
+            .hint("Log in to get a token, and send it where this message looks for it.")
+    }
+
+    pub(super) fn bad_header(msg: String) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_authorization_header",
+            msg,
+        )
+    }
+
+    pub(super) fn bad_token(msg: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_token", msg)
+    }
+
+    pub(super) fn verification_failed() -> Self {
+        let msg = "User claims verification failed";
+        Self::new(StatusCode::BAD_REQUEST, "claims_refused", msg)
+    }
+
+    pub(super) fn no_user(identity: &Value) -> Self {
+        let identity = match identity {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let msg = format!("Error loading the user {identity}");
+        Self::new(StatusCode::UNAUTHORIZED, "user_not_loaded", msg)
+    }
+
+    pub(super) fn missing_csrf(hint: String) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "csrf_missing",
+            "Missing CSRF token",
+        )
+        .hint(hint)
+    }
+
+    pub(super) fn csrf_mismatch(hint: String) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "csrf_mismatch",
+            "CSRF double submit tokens do not match",
+        )
+        .hint(hint)
+    }
+
+    pub(super) fn revoked() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "token_revoked",
+            "Token has been revoked",
+        )
+        .hint("Refresh; if the session is over, log in again.")
+    }
+
+    /// Returns the answer to a wrong password, and to everything that a login must not tell apart from it: 401
+    /// `bad_credentials`.
+    pub fn bad_credentials() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "bad_credentials",
+            "Bad username or password",
+        )
+    }
+
+    pub(super) fn not_fresh() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "fresh_token_required",
+            "Fresh token required",
+        )
+        .hint("This needs a token from a password login; log in again.")
+    }
+
+    /// The refresh token came from a copy; its session was revoked.
+    ///
+    /// ```
+    /// use tokenpair::session::{Pair, Refreshed};
+    /// use tokenpair::web::Rejection;
+    ///
+    /// // As `Auth::refresh` answers what `Sessions::refresh` gives.
+    /// fn answer(refreshed: Refreshed) -> Result<Pair, Rejection> {
+    ///     match refreshed {
+    ///         Refreshed::Granted(pair) => Ok(*pair),
+    ///         Refreshed::Ended(end) => Err(end.into()),
+    ///         Refreshed::Superseded => Err(Rejection::refresh_superseded()),
+    ///         Refreshed::Reused => Err(Rejection::refresh_token_reused()),
+    ///     }
+    /// }
+    /// assert_eq!(answer(Refreshed::Reused).unwrap_err().code(), "refresh_token_reused");
+    /// ```
+    pub fn refresh_token_reused() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
+            .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
+    }
+
+    pub(super) fn refresh_token_expired() -> Self {
+        let code = "refresh_token_expired";
+        Self::new(StatusCode::UNAUTHORIZED, code, "Token has expired").hint("Log in again.")
+    }
+
+    /// The refresh token is out of date; nothing was revoked.
+    pub fn refresh_superseded() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "refresh_superseded",
+            "Token has been revoked",
+        )
+        .hint("A newer refresh token exists. Use that one, or log in again.")
+    }
+
+    /// Returns, of two rejections of one request, that of the token which came closer to being accepted: it tells the client
+    /// what to do. Server errors take precedence, since nobody may be logged out by them.
+    #[must_use]
+    pub(super) fn or_closer(self, other: Self) -> Self {
+        if other.closeness() > self.closeness() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn closeness(&self) -> u8 {
+        match self.code() {
+            "token_expired" | "refresh_token_expired" | "session_expired" => 1,
+            "token_revoked" | "session_revoked" | "user_disabled" => 2,
+            "refresh_token_reused" => 3,
+            // The browser may hold the newer token already, so its cookies must stay.
+            "refresh_superseded" | "fresh_token_required" | "csrf_mismatch" => 4,
+            _ if self.status_code().is_server_error() => 5,
+            _ => 0,
+        }
+    }
+
+    fn of_error(error: &TokenError) -> Self {
+        let (status, code) = match error {
+            TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
+            TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
+            TokenError::NotYetValid { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid")
+            }
+            TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
+            }
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_token"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+/// Longest `Retry-After` for a token that is not yet valid: the maximum of `JWT_DECODE_LEEWAY`. Clocks that differ by more
+/// need to be set.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+impl From<TokenError> for Rejection {
+    fn from(error: TokenError) -> Self {
+        let rejection = Self::of_error(&error);
+        match error {
+            TokenError::Expired => {
+                rejection.hint("POST /refresh gives a new access token; else log in again.")
+            }
+            TokenError::NotAnAccessToken => {
+                rejection.hint("Send the access token here; a refresh token is for /refresh.")
+            }
+            TokenError::NotARefreshToken => {
+                rejection.hint("Send the refresh token here, not the access token.")
+            }
+            TokenError::NotYetValid { wait, .. } => rejection
+                .hint("Wait for the seconds in Retry-After and send the same request again: the clock of the server that made this token is ahead.")
+                .retry_after(wait.clamp(Duration::from_secs(1), LONGEST_WAIT)),
+            TokenError::BadSignature | TokenError::KeyNotFound => {
+                rejection.hint("No key of this server verifies this token; log in again.")
+            }
+            _ => rejection,
+        }
+    }
+}
+
+/// A token that cannot be signed is our mistake, whatever the request was.
+impl From<IssueError> for Rejection {
+    fn from(error: IssueError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<SessionError> for Rejection {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(_) | SessionError::Busy | SessionError::Stale => {
+                Self::unavailable(error)
+            }
+            SessionError::Issue(error) => error.into(),
+            SessionError::Denied(denied) => denied.into(),
+            // As to a wrong password, which by now it may be.
+            SessionError::SubjectChanged => Self::bad_credentials(),
+        }
+    }
+}
+
+impl From<Denied> for Rejection {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Ended(end) => end.into(),
+            Denied::TokenRevoked => Self::revoked(),
+            Denied::RoleMissing("admin") => Self::new(
+                StatusCode::FORBIDDEN,
+                "admin_required",
+                "Only admins may do this",
+            ),
+            Denied::RoleMissing(role) => Self::new(
+                StatusCode::FORBIDDEN,
+                "role_required",
+                format!("Only users with the role {role} may do this"),
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<End> for Rejection {
+    fn from(end: End) -> Self {
+        let (code, msg) = match end {
+            End::Unknown | End::Revoked => ("session_revoked", "Token has been revoked"),
+            End::Expired => ("session_expired", "Token has expired"),
+            End::UserDisabled => ("user_disabled", "Token has been revoked"),
+        };
+        let rejection = Self::new(StatusCode::UNAUTHORIZED, code, msg);
+        match end {
+            End::UserDisabled => rejection.hint("This account is disabled; ask an administrator."),
+            _ => rejection.hint("Log in again."),
+        }
+    }
+}

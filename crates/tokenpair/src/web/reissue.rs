@@ -1,0 +1,211 @@
+//! Reissue: after the response, an access cookie that nears its end gets a successor, so that whoever is at work is not
+//! logged out in the middle of it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
+use thiserror::Error as ThisError;
+
+use super::auth::Auth;
+use super::device::act;
+use super::flow::warn_of_a_copy;
+use super::location::Location;
+use super::rejection::Rejection;
+use super::verify::{Guard, Verified};
+use crate::session::{Act, Presented, Reissue, SessionError, Sessions};
+use crate::token::{Claims, Expiry, IssueError, TokenKind};
+
+/// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
+///
+/// A successor is made only if all of this holds: the token came by cookie; it ends within
+/// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor removes the auth
+/// cookies (so a logout stays one); and it is no server error. The successor is never fresh, and keeps the CSRF value. If
+/// the store does not answer, the response goes out as it is.
+///
+/// With a record of sessions, the session's refresh cookie must come with the same request. The record judges it by the
+/// rotation rule, without rotating ([`Sessions::reissue`](crate::session::Sessions::reissue)). If it proves that the token
+/// was copied, the session ends and the response removes the cookies, as a refresh would. So there is no reissue where
+/// [`CookiePolicy::refresh_path`](super::CookiePolicy::refresh_path) keeps the refresh cookie from the application's
+/// routes, nor for a session whose tokens were delivered in a body. The successor never outlives the session and has the
+/// user's present roles.
+///
+/// Without a record, this is Flask-JWT-Extended's recipe: the successor has the token's own claims, and a client that goes
+/// on asking stays logged in. Only a record can end that.
+///
+/// ```
+/// # use std::time::Duration;
+/// use actix_web::cookie::Cookie;
+/// use actix_web::middleware::from_fn;
+/// use actix_web::test::{TestRequest, call_service, init_service};
+/// use actix_web::{App, web};
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # use tokenpair::clock::{Clock, Timestamp};
+/// use tokenpair::web::{Access, Auth, reissue};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+/// # let auth = Auth::builder(tokens).clock(clock.clone()).build();
+/// let issued = auth.access_token("ada").sign()?; // for an hour
+/// let app = App::new().app_data(auth).wrap(from_fn(reissue)).route("/", web::get().to(async |_: Access| "hello"));
+/// let app = init_service(app).await;
+/// let cookie = Cookie::new("access_token_cookie", issued.token.as_str());
+/// let request = || TestRequest::get().cookie(cookie.clone()).to_request();
+/// assert_eq!(call_service(&app, request()).await.response().cookies().count(), 0);
+///
+/// clock.advance(Duration::from_secs(30 * 60));
+/// let response = call_service(&app, request()).await;
+/// let names = Vec::from_iter(response.response().cookies().map(|cookie| cookie.name().to_owned()));
+/// assert_eq!(names, ["access_token_cookie", "csrf_access_token"]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of the service inside; it adds none.
+pub async fn reissue<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = next.call(request).await?;
+    reissue_for(&mut response).await;
+    Ok(response)
+}
+
+/// Reissues the access cookie of one response if it is due, as [`reissue`] does: for a middleware that does more.
+pub async fn reissue_for<B>(response: &mut ServiceResponse<B>) {
+    if let Some((auth, verified)) = due(response) {
+        // Apart, since nearly no response comes here: its future would make room for this in each.
+        Box::pin(renew(&auth, &verified, response)).await;
+    }
+}
+
+fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
+    let request = response.request();
+    let extensions = request.extensions();
+    let verified = extensions.get::<Rc<Verified>>()?;
+    if verified.location != Location::Cookies || response.status().is_server_error() {
+        return None;
+    }
+    let auth = request.app_data::<Auth>()?;
+    let due = ends_soon(auth, &verified.claims) && !auth.cookies().touched_by(response.headers());
+    due.then(|| (auth.clone(), Rc::clone(verified)))
+}
+
+/// Near its end, and not because its session ends there: a successor would end at the same instant.
+fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
+    let within = auth.policy().reissue_within;
+    let lifetime = auth.tokens().policy().access_expires;
+    let Some(exp) = claims.exp else {
+        return false;
+    };
+    let recorded = auth.sessions().and(lifetime).zip(claims.iat);
+    let whole = recorded.is_none_or(|(lifetime, iat)| exp >= iat + lifetime);
+    !within.is_zero() && whole && exp <= auth.now() + within
+}
+
+/// Why there is no reissue although one is due. The response goes out as it is.
+#[derive(Debug, ThisError)]
+enum Trouble {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    #[error("{}", .0.code())]
+    Loader(Rejection),
+}
+
+async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
+    let outcome = match auth.sessions() {
+        Some(sessions) => recorded(auth, sessions, verified, response.request()).await,
+        None => auth
+            .successor(&verified.claims)
+            .map(|successor| Reissue::Granted(Box::new(successor)))
+            .map_err(Trouble::from),
+    };
+    match outcome {
+        Ok(Reissue::Granted(reissued)) => {
+            let successor = (&reissued.access, reissued.remember);
+            auth.cookies().set(
+                response.headers_mut(),
+                TokenKind::Access,
+                successor,
+                auth.now(),
+            );
+        }
+        Ok(Reissue::Refused) => {}
+        Ok(Reissue::Reused) => {
+            warn_of_a_copy(&verified.claims);
+            auth.cookies().unset_all(response.headers_mut());
+        }
+        Err(trouble) => log::warn!("no reissue: {trouble}"),
+    }
+}
+
+/// Nothing is read from the record unless the session's refresh cookie came too.
+async fn recorded(
+    auth: &Auth,
+    sessions: &Sessions,
+    verified: &Verified,
+    request: &HttpRequest,
+) -> Result<Reissue, Trouble> {
+    let refresh = companion(auth, request, verified).await;
+    let Some(refresh) = refresh.map_err(Trouble::Loader)? else {
+        return Ok(Reissue::Refused);
+    };
+    let presented = Presented {
+        access: &verified.claims,
+        refresh: &refresh.claims,
+        // A body takes as long as its upload, and proxies keep it until it is whole; by then the cookies may be old.
+        arrived: request.method().is_safe().then_some(verified.at),
+    };
+    // The user asked for a page. That a copy ended the session is nobody's doing, as at a refresh.
+    let act = Act {
+        by: None,
+        ..act(auth, request)
+    };
+    Ok(sessions.reissue(presented, &act).await?)
+}
+
+/// The refresh token in the request's cookie, if a refresh would believe it and it is of the same session as the access
+/// token.
+///
+/// No CSRF value is asked for. The access token's was, where the method wants one, and nothing that a script could read
+/// comes of this cookie: it only shows that the browser has both halves of the pair. A request that another site forges
+/// carries the browser's own current cookie and, at worst, renews the browser's own access cookie.
+async fn companion(
+    auth: &Auth,
+    request: &HttpRequest,
+    access: &Verified,
+) -> Result<Option<Rc<Verified>>, Rejection> {
+    let now = auth.now();
+    let presented = auth.cookies().presented(request, TokenKind::Refresh);
+    let own = presented.filter_map(|token| {
+        let decoded = auth.tokens().decode(&token, now, Expiry::Enforced).ok()?;
+        let own = decoded.claims.sid == access.claims.sid;
+        (own && auth.admit(&decoded.claims, Guard::Refresh, now).is_ok()).then_some(decoded)
+    });
+    // An older cookie of the same name is no copy: a client that sends both holds the latest.
+    let Some(decoded) = own.max_by_key(|decoded| decoded.claims.generation) else {
+        return Ok(None);
+    };
+    let refresh = Rc::new(Verified {
+        decoded: Arc::new(decoded),
+        others: Vec::new(),
+        location: Location::Cookies,
+        at: access.at,
+    });
+    match auth.ask_loaders(request, &refresh).await {
+        Ok(()) => Ok(Some(refresh)),
+        Err(rejection) if rejection.status_code().is_server_error() => Err(rejection),
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,369 @@
+//! Verifying a request: where its token is, whether it is believed, and whether the route admits it. In
+//! Flask-JWT-Extended's order, since a request may be wrong in several ways.
+
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{HttpMessage, HttpRequest};
+
+use super::auth::Auth;
+use super::believed::Believed;
+use super::body::{self, Body};
+use super::location::{self, Found, Location};
+use super::rejection::Rejection;
+use crate::clock::Timestamp;
+use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
+
+/// What a route asks of a token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+/// for (guard, refusal) in [
+///     (Guard::Access, None),
+///     (Guard::AnyToken, None),
+///     (Guard::Fresh, Some("fresh_token_required")),
+///     (Guard::Refresh, Some("wrong_token_type")),
+/// ] {
+///     let verified = auth.verify_request(&request, guard).await;
+///     assert_eq!(verified.err().map(|rejection| rejection.code()), refusal);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// An access token.
+    Access,
+    /// An access token from a password login.
+    Fresh,
+    /// A refresh token. The guard does not ask the record of sessions, since [`Auth::refresh`] does: a route that does
+    /// anything else with the token has to call [`Auth::check_refresh_token`].
+    Refresh,
+    /// Either. Where there is a record of sessions, a refresh token is admitted only if [`Auth::refresh`] would take it,
+    /// which costs one read; an access token costs none.
+    AnyToken,
+}
+
+impl Guard {
+    const fn kind(self) -> TokenKind {
+        match self {
+            Self::Refresh => TokenKind::Refresh,
+            Self::Access | Self::Fresh | Self::AnyToken => TokenKind::Access,
+        }
+    }
+
+    fn admits(self, kind: TokenKind) -> Result<(), TokenError> {
+        match (self, kind) {
+            (Self::AnyToken, _)
+            | (Self::Access | Self::Fresh, TokenKind::Access)
+            | (Self::Refresh, TokenKind::Refresh) => Ok(()),
+            (Self::Access | Self::Fresh, TokenKind::Refresh) => Err(TokenError::NotAnAccessToken),
+            (Self::Refresh, TokenKind::Access) => Err(TokenError::NotARefreshToken),
+        }
+    }
+}
+
+/// A verified token.
+///
+/// ```
+/// # use actix_web::test::TestRequest;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// use tokenpair::web::{Auth, Guard, Location};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
+/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
+/// let verified = auth.verify_request(&request, Guard::Access).await?;
+/// assert_eq!(verified.header["alg"], "HS256");
+/// assert_eq!(verified.claims.sub(), "ada");
+/// assert_eq!(verified.location, Location::Headers);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub(super) decoded: Arc<Decoded>,
+    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose session is live.
+    pub(super) others: Vec<Arc<Decoded>>,
+    /// Where it came.
+    pub location: Location,
+    /// When the request's first guard verified it.
+    pub(super) at: Timestamp,
+}
+
+/// Its header and what it says.
+impl Deref for Verified {
+    type Target = Decoded;
+
+    fn deref(&self) -> &Decoded {
+        &self.decoded
+    }
+}
+
+impl Auth {
+    /// Finds and verifies the request's token, as an extractor does: for guards, middleware and WebSocket upgrades of one's
+    /// own. Asks no database, unless a loader does or [`Guard::AnyToken`] meets a refresh token. Does not look into the
+    /// body; for that, use [`Auth::verify_with_body`].
+    ///
+    /// ```
+    /// use actix_web::{HttpRequest, HttpResponse};
+    /// use tokenpair::web::{Auth, Guard, Rejection};
+    ///
+    /// async fn upgrade(request: HttpRequest, auth: Auth) -> Result<HttpResponse, Rejection> {
+    ///     let verified = auth.verify_request(&request, Guard::Access).await?;
+    ///     Ok(HttpResponse::Ok().body(format!("a socket for {}", verified.claims.sub())))
+    /// }
+    /// # use actix_web::test::TestRequest;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    ///
+    /// let refusal = upgrade(TestRequest::get().to_http_request(), auth).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "missing_token");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] to answer with.
+    pub async fn verify_request(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        self.verify_in(request, guard, &Body::Unread).await
+    }
+
+    /// As [`Auth::verify_request`], and looks into a JSON body or a form too where the policy says so. The payload is left
+    /// whole for the handler.
+    ///
+    /// ```
+    /// use actix_web::FromRequest;
+    /// use actix_web::test::TestRequest;
+    /// # use serde_json::json;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, Guard, Location};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let auth = auth.only_from([Location::Json]);
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let sent = json!({ "access_token": issued.token.as_str() });
+    /// let (request, mut payload) = TestRequest::post().set_json(&sent).to_http_parts();
+    /// let verified = auth.verify_with_body(&request, &mut payload, Guard::Access).await?;
+    /// assert_eq!(verified.claims.sub(), "ada");
+    /// let body = String::from_request(&request, &mut payload).await?;
+    /// assert_eq!(body, sent.to_string());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] to answer with.
+    pub async fn verify_with_body(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+        guard: Guard,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let body = if body::matters(request, self.policy()) {
+            let read = body::read(request, payload).await;
+            read.map_err(|rejection| self.format_error(rejection))?
+        } else {
+            Body::Unread
+        };
+        self.verify_in(request, guard, &body).await
+    }
+
+    pub(super) async fn verify_in(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+        body: &Body,
+    ) -> Result<Rc<Verified>, Rejection> {
+        let verified = self.believe(request, guard, body)?;
+        self.inquire(request, verified, guard).await
+    }
+
+    /// All that needs no waiting.
+    pub(super) fn believe(
+        &self,
+        request: &HttpRequest,
+        guard: Guard,
+        body: &Body,
+    ) -> Result<Rc<Verified>, Rejection> {
+        location::find(request, self.policy(), guard.kind(), body)
+            .and_then(|found| {
+                let now = self.now();
+                let Believed { first, others } = self.believe_found(&found, guard, now)?;
+                Ok(Rc::new(Verified {
+                    decoded: first,
+                    others,
+                    location: found.location,
+                    at: now,
+                }))
+            })
+            .map_err(|rejection| self.format_error(rejection))
+    }
+
+    /// Returns the first token that verifies, and the others too if the record of sessions or a loader will decide between
+    /// them.
+    fn believe_found(
+        &self,
+        found: &Found<'_>,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<Believed, Rejection> {
+        let all = matches!(guard, Guard::Refresh | Guard::AnyToken) || self.0.loaders.ask();
+        let believe = |token| self.believe_token(token, found, (guard, now));
+        let mut believed = believe(&found.token).map(Believed::new);
+        for token in &found.others {
+            believed = match believed {
+                Ok(believed) if !all => return Ok(believed),
+                Ok(believed) => Ok(believed.and(believe(token))),
+                Err(refusal) => believe(token)
+                    .map(Believed::new)
+                    .map_err(|next| refusal.or_closer(next)),
+            };
+        }
+        let believed = believed?;
+        Ok(match self.sessions() {
+            Some(sessions) if !believed.others.is_empty() => believed.live_first(sessions),
+            _ => believed,
+        })
+    }
+
+    fn believe_token(
+        &self,
+        token: &str,
+        found: &Found<'_>,
+        (guard, now): (Guard, Timestamp),
+    ) -> Result<Arc<Decoded>, Rejection> {
+        let decoded = self.decode_found(token, found, guard, now);
+        let decoded = decoded.map_err(|rejection| match guard {
+            Guard::Refresh if rejection.code() == "token_expired" => {
+                Rejection::refresh_token_expired()
+            }
+            _ => rejection,
+        })?;
+        self.admit(&decoded.claims, guard, now)
+            .map_err(|rejection| rejection.of_token(Arc::clone(&decoded)))?;
+        Ok(decoded)
+    }
+
+    /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
+    fn decode_found(
+        &self,
+        token: &str,
+        found: &Found<'_>,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<Arc<Decoded>, Rejection> {
+        let tokens = self.tokens();
+        let decoded = match guard {
+            // The session's row decides on it anyway, so it is verified anew each time.
+            Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
+            Guard::Access | Guard::Fresh | Guard::AnyToken => tokens.decode_access(token, now),
+        };
+        let decoded = match decoded {
+            Err(TokenError::Expired) => {
+                let expired = Arc::new(tokens.decode(token, now, Expiry::Ignored)?);
+                found.check_csrf(&expired.claims)?;
+                return Err(Rejection::from(TokenError::Expired).of_token(expired));
+            }
+            decoded => decoded?,
+        };
+        found.check_csrf(&decoded.claims)?;
+        Ok(decoded)
+    }
+
+    pub(super) fn admit(
+        &self,
+        claims: &Claims,
+        guard: Guard,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        guard.admits(claims.kind)?;
+        let recorded = self.sessions().is_some();
+        // A token without a session could not be ended.
+        if recorded && claims.sid.is_none() && !self.policy().accept_foreign {
+            return Err(TokenError::Missing("sid".into()).into());
+        }
+        if guard == Guard::Fresh && !claims.fresh.is_fresh(now) {
+            return Err(Rejection::not_fresh());
+        }
+        if claims.kind == TokenKind::Access && !self.0.skip_revocation {
+            self.check_record(claims, now)?;
+        }
+        Ok(())
+    }
+
+    /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
+    /// revoked is only remembered for so long.
+    pub(super) fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+        let Some(sessions) = self.sessions() else {
+            return Ok(());
+        };
+        let policy = self.tokens().policy();
+        let longest = policy.access_expires.zip(claims.iat);
+        let end = longest.map(|(lifetime, iat)| iat + lifetime + policy.leeway);
+        if end.is_some_and(|end| now >= end) {
+            return Err(TokenError::Expired.into());
+        }
+        if sessions.revocations().concern(claims) {
+            return Err(Rejection::revoked());
+        }
+        Ok(sessions.check_revocations_are_current(now)?)
+    }
+
+    /// For the middleware that runs after the handler. Where several guards verify one request, the first knows best when
+    /// it came.
+    pub(super) fn remember(
+        &self,
+        request: &HttpRequest,
+        mut verified: Rc<Verified>,
+    ) -> Rc<Verified> {
+        if verified.claims.kind == TokenKind::Access {
+            let mut extensions = request.extensions_mut();
+            let first = extensions.get::<Rc<Verified>>().map(|first| first.at);
+            if let Some(first) = first.filter(|first| *first < verified.at) {
+                Rc::make_mut(&mut verified).at = first;
+            }
+            extensions.insert(Rc::clone(&verified));
+        }
+        verified
+    }
+
+    /// Formats a rejection as the app's others are: the name of its message member, the status of invalid tokens, and the
+    /// error loader.
+    pub fn format_error(&self, rejection: Rejection) -> Rejection {
+        let policy = self.policy();
+        rejection
+            .with_invalid_token_status(policy.invalid_token_status)
+            .dressed(&policy.message_key, self.0.loaders.responder.as_ref())
+    }
+}

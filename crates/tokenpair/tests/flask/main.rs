@@ -1,0 +1,116 @@
+//! Ours beside the real Flask-JWT-Extended: the same settings, the same requests, the same answers.
+//!
+//! Two programs take every set of `settings`: `peer.py`, a Flask application, and `examples/flask_flow.rs`, its twin on our
+//! library. Both get the requests of `cases`, whose tokens are forged here with the keys both have, and then the tokens
+//! that either of them gave to who logged in. `compare` says what has to be equal; `purposeful` says what is not, and why.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+mod cases;
+mod compare;
+#[path = "../common/example.rs"]
+mod example;
+mod http;
+mod keys;
+mod places;
+mod purposeful;
+#[path = "../../../../tests/common/python.rs"]
+mod python;
+mod run;
+mod settings;
+mod sides;
+mod tokens;
+
+use std::collections::BTreeSet;
+
+use keys::Keys;
+use purposeful::PURPOSEFUL;
+use settings::{OPTIONS, Setting};
+use sides::Program;
+
+#[test]
+fn every_setting_is_answered_as_by_flask_jwt_extended() {
+    let outcome = run::compare_all(Program::FlaskFlow);
+    outcome.assert_equal();
+    let unmet: Vec<&str> = PURPOSEFUL
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !outcome.met.contains(number))
+        .map(|(_, entry)| entry.reason)
+        .collect();
+    assert!(
+        unmet.is_empty(),
+        "nothing differs here any more: {unmet:#?}"
+    );
+}
+
+/// The comparison itself: blind to what changes with each request, not to anything else.
+#[test]
+fn the_comparison_sees_every_changed_setting_and_nothing_between_equals() {
+    let keys = Keys::generate();
+    let defaults = settings::defaults();
+    let peers = (Program::Peer, Program::Peer);
+    run::compare_one(peers, (&defaults, &defaults), &keys).assert_equal();
+
+    let mut changed = defaults.clone();
+    let changes = [
+        ("JWT_ERROR_MESSAGE_KEY", "error", "/body/msg"),
+        (
+            "JWT_ACCESS_TOKEN_EXPIRES",
+            "14m",
+            "/body/access_token/claims/exp",
+        ),
+        (
+            "JWT_ENCODE_NBF",
+            "false",
+            "/cookies/access_token_cookie/value/claims/nbf",
+        ),
+        (
+            "JWT_REFRESH_COOKIE_PATH",
+            "/refresh",
+            "/cookies/refresh_token_cookie/Path",
+        ),
+        (
+            "JWT_SESSION_COOKIE",
+            "false",
+            "/cookies/csrf_access_token/Max-Age",
+        ),
+        (
+            "JWT_COOKIE_SECURE",
+            "true",
+            "/cookies/csrf_access_token/Secure",
+        ),
+        ("JWT_CSRF_METHODS", "GET", "/status"),
+    ];
+    for (name, value, _) in changes {
+        changed.variables.push((name, value.to_owned()));
+    }
+    let outcome = run::compare_one(peers, (&defaults, &changed), &keys);
+    for (name, _, field) in changes {
+        assert!(
+            outcome.fields().contains(field),
+            "{name} changes no {field}"
+        );
+    }
+}
+
+#[test]
+fn every_setting_of_flask_jwt_extended_is_set_somewhere() {
+    let sets = settings::all(&Keys::generate());
+    let set: BTreeSet<&str> = sets
+        .iter()
+        .flat_map(|set: &Setting| set.variables.iter().map(|(name, _)| *name))
+        .collect();
+    let unset: Vec<&&str> = OPTIONS
+        .iter()
+        .filter(|name| !set.contains(**name))
+        .collect();
+    assert!(unset.is_empty(), "{unset:?}");
+}

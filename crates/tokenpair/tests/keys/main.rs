@@ -1,0 +1,21 @@
+//! Keys: what each algorithm signs, which keys are refused, and which key a token finds.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+mod algorithms;
+mod forged;
+#[path = "../../../../tests/common/openssl.rs"]
+mod openssl;
+mod refusals;
+mod ring;
+mod support;
+mod tokens;
+mod vectors;
+mod wycheproof;
