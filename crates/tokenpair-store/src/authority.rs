@@ -6,11 +6,10 @@
 
 use diesel::prelude::*;
 
-use super::changes::ADMIN;
 use super::connection::{Conn, DieselStore};
-use super::rows::{SessionRow, UserRow};
+use super::models::{SessionRow, UserRow};
 use super::schema::{sessions, users};
-use super::users::User;
+use super::user::{ADMIN, User};
 use tokenpair::session::{Act, Authorized, Session};
 
 /// The rows that a write depends on, besides the user and the session that authorize it.

@@ -7,9 +7,9 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::audit::NewEvent;
 use super::connection::{Conn, DieselStore, in_transaction};
-use super::rows::UserRow;
+use super::models::UserRow;
 use super::schema::users;
-use super::users::{NewUser, UserError, Username};
+use super::user::{NewUser, UserError, Username};
 use tokenpair::session::{Act, StoreError};
 
 /// Users in a statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL 65,535.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::audit::NewEvent;
 use super::connection::Conn;
-use super::rows::SessionRow;
+use super::models::SessionRow;
 use super::schema::{sessions, users};
 use tokenpair::session::{ManySessions, Session, SessionPage, SessionQuery};
 

@@ -1,137 +1,14 @@
-//! Users: their names, and how they are made and found.
-
-use std::fmt;
+//! Creates, finds and lists users.
 
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
-use precis_profiles::UsernameCaseMapped;
-use precis_profiles::precis_core::profile::PrecisFastInvocation;
-use thiserror::Error;
 
 use super::connection::{Conn, DieselStore};
-use super::rows::UserRow;
+use super::models::UserRow;
 use super::schema::users;
+use super::user::{NewUser, User, UserError, Username};
 use crate::password::PasswordHash;
-use tokenpair::clock::Timestamp;
 use tokenpair::session::{Act, StoreError, Subject};
-
-/// A username in good form: as typed, and the key under which it is unique and found.
-///
-/// ```
-/// use tokenpair_store::{Username, UsernameError};
-///
-/// let name = Username::parse("Ada.Lovelace")?;
-/// assert_eq!(name.as_str(), "Ada.Lovelace");
-/// assert_eq!(name.key(), "ada.lovelace"); // so nobody else is ADA.LOVELACE
-/// assert_eq!(Username::parse("Ada Lovelace"), Err(UsernameError::NotAnIdentifier));
-/// assert_eq!(Username::parse(&"a".repeat(255)), Err(UsernameError::TooLong));
-/// # Ok::<(), UsernameError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Username {
-    pub(super) typed: String,
-    pub(super) key: String,
-}
-
-/// Why a text is no username.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum UsernameError {
-    /// More characters than [`Username::MAX_CHARS`], or bytes than [`Username::MAX_BYTES`].
-    #[error(
-        "a username has at most {} characters ({} bytes)",
-        Username::MAX_CHARS,
-        Username::MAX_BYTES
-    )]
-    TooLong,
-    /// Not an identifier by RFC 8265.
-    #[error(
-        "a username has letters, digits and signs such as . _ - @, and no spaces, control or invisible characters"
-    )]
-    NotAnIdentifier,
-}
-
-impl Username {
-    /// The longest name, in characters: as long as the longest e-mail address (RFC 3696, erratum 1690).
-    pub const MAX_CHARS: usize = 254;
-
-    /// The longest name, in bytes of UTF-8: two for each character. A token with it, with all roles, and signed by an RSA
-    /// key of 4096 bits then fits into a cookie, which has at most 4096 bytes (RFC 6265bis section 5.6).
-    pub const MAX_BYTES: usize = 2 * Self::MAX_CHARS;
-
-    /// Reads a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case are folded in the
-    /// key, normalised by NFC, and spaces, control and invisible characters are refused. Letters of other scripts that
-    /// look alike are not told apart.
-    ///
-    /// # Errors
-    ///
-    /// [`UsernameError`].
-    pub fn parse(typed: &str) -> Result<Self, UsernameError> {
-        let too_long =
-            |name: &str| name.len() > Self::MAX_BYTES || name.chars().count() > Self::MAX_CHARS;
-        if too_long(typed) {
-            return Err(UsernameError::TooLong);
-        }
-        let key = UsernameCaseMapped::enforce(typed).map_err(|_| UsernameError::NotAnIdentifier)?;
-        if key.len() > Self::MAX_BYTES {
-            return Err(UsernameError::TooLong);
-        }
-        Ok(Self {
-            typed: typed.to_owned(),
-            key: key.into_owned(),
-        })
-    }
-
-    /// As typed.
-    pub fn as_str(&self) -> &str {
-        &self.typed
-    }
-
-    /// The one form under which it is unique and found.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-}
-
-impl fmt::Display for Username {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.typed)
-    }
-}
-
-/// A user as kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct User {
-    /// What tokens say of it.
-    pub subject: Subject,
-    /// What its password is verified against.
-    pub password_hash: PasswordHash,
-    /// The registration.
-    pub created_at: Timestamp,
-    /// Since when it may not log in.
-    pub disabled_at: Option<Timestamp>,
-}
-
-/// A user to be made.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// The name.
-    pub username: Username,
-    /// The hash of its password.
-    pub password_hash: PasswordHash,
-    /// What it may do.
-    pub roles: Vec<String>,
-}
-
-/// Why a user was not made.
-#[derive(Debug, Error)]
-pub enum UserError {
-    /// Someone has that name.
-    #[error("the username is taken")]
-    Taken,
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Which part of a long list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,44 +23,6 @@ impl Page {
     /// Returns how many entries come before it.
     pub const fn offset(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
-    }
-}
-
-/// The name of a role.
-///
-/// ```
-/// use tokenpair_store::{Role, RoleError};
-///
-/// assert_eq!(Role::parse("admin").map(Role::into_string), Ok("admin".to_owned()));
-/// assert_eq!(Role::parse("Admin"), Err(RoleError));
-/// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Role(String);
-
-/// Why a text is no role.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("a role has 1 to 32 small letters, digits, - and _")]
-pub struct RoleError;
-
-impl Role {
-    /// How many a user may have.
-    pub const MOST: usize = 16;
-
-    /// Reads a role's name.
-    ///
-    /// # Errors
-    ///
-    /// [`RoleError`].
-    pub fn parse(text: &str) -> Result<Self, RoleError> {
-        let plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-        let good = (1..=32).contains(&text.len()) && text.bytes().all(plain);
-        good.then(|| Self(text.to_owned())).ok_or(RoleError)
-    }
-
-    /// The name.
-    pub fn into_string(self) -> String {
-        self.0
     }
 }
 

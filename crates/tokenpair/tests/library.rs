@@ -17,7 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
-use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError, web};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{

@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::foreign::{ForeignHash, bcrypt_cost};
-use super::{Password, PasswordError, PasswordHash, for_bcrypt};
+use super::error::PasswordError;
+use super::hash::PasswordHash;
+use super::imported_hash::{ForeignHash, bcrypt_cost};
+use super::plaintext::{Password, for_bcrypt};
 use tokenpair::random::random_text;
 
 /// Whether a password is the one that a hash was made of.
@@ -62,7 +64,7 @@ pub(super) fn verify(
     let nobodys = nobodys_hash(cost);
     let stored = hash.unwrap_or(&nobodys);
     let foreign = ForeignHash::stored(stored.expose()).transpose()?;
-    let (prepared, typed) = (password.prepared(), &password.0);
+    let (prepared, typed) = (password.prepared(), password.typed());
     let is_prepared =
         |spelling: &SecretString| spelling.expose_secret() == prepared.expose_secret();
     let spellings = match &foreign {
@@ -168,5 +170,5 @@ pub(super) fn nobodys_hash(cost: u32) -> PasswordHash {
     let letters = random_text(64).replace(['-', '_'], "a");
     let (salt, rest) = letters.split_at(21);
     let digest: String = rest.chars().take(30).collect();
-    PasswordHash(format!("$2b${cost:02}${salt}.{digest}."))
+    PasswordHash::from_text(format!("$2b${cost:02}${salt}.{digest}."))
 }

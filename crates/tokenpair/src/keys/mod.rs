@@ -15,6 +15,7 @@ mod algorithm;
 mod error;
 mod generate;
 mod jwk;
+mod kind;
 mod pem;
 mod private;
 mod public;

@@ -2,16 +2,13 @@
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING,
-    ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair, RsaKeyPair,
-};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 
 use jsonwebtoken::EncodingKey;
 
 use super::algorithm::{Algorithm, Family};
 use super::error::KeyError;
+use super::kind;
 use super::pem::{self, Form};
 
 /// The private half of a key pair, parsed and found good.
@@ -78,43 +75,11 @@ impl PrivateKey {
 
 fn reason(algorithm: Algorithm, der: &[u8], rejected: KeyRejected) -> KeyError {
     let rsa = matches!(algorithm.family(), Family::Rsa(_));
-    if rsa && is_size(rejected) {
+    if rsa && kind::is_size(rejected) {
         return KeyError::RsaSize;
     }
-    match kind(der) {
+    match kind::of_private(der) {
         Some(found) if found != algorithm.wants() => KeyError::WrongKind { algorithm, found },
         _ => KeyError::Unreadable(algorithm),
     }
-}
-
-/// The library tells why only by these words.
-fn is_size(rejected: KeyRejected) -> bool {
-    matches!(rejected.description_(), "TooSmall" | "TooLarge")
-}
-
-/// What kind of private key this is, in the words of [`Algorithm::wants`].
-pub(super) fn kind(der: &[u8]) -> Option<&'static str> {
-    let rsa = |parsed: Result<RsaKeyPair, KeyRejected>| match parsed {
-        Ok(_) => true,
-        Err(rejected) => is_size(rejected),
-    };
-    let curves = [
-        (&ECDSA_P256_SHA256_FIXED_SIGNING, "a key on the curve P-256"),
-        (&ECDSA_P384_SHA384_FIXED_SIGNING, "a key on the curve P-384"),
-        (&ECDSA_P521_SHA512_FIXED_SIGNING, "a key on the curve P-521"),
-        (
-            &ECDSA_P256K1_SHA256_FIXED_SIGNING,
-            "a key on the curve secp256k1",
-        ),
-    ];
-    if rsa(RsaKeyPair::from_pkcs8(der)) || rsa(RsaKeyPair::from_der(der)) {
-        return Some("an RSA key");
-    }
-    if Ed25519KeyPair::from_pkcs8(der).is_ok() {
-        return Some("an Ed25519 key");
-    }
-    let mut curves = curves.into_iter();
-    curves
-        .find(|(curve, _)| EcdsaKeyPair::from_private_key_der(curve, der).is_ok())
-        .map(|(_, name)| name)
 }

@@ -4,10 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::error::KeyRejected;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey,
-};
+use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -18,7 +15,7 @@ use super::algorithm::{Algorithm, Curve, Family};
 use super::error::KeyError;
 use super::jwk::{Jwk, Members};
 use super::pem::{self, Form};
-use super::{private, secret};
+use super::{kind, private, secret};
 
 /// A key whose signatures are taken, for one algorithm (RFC 8725 section 3.1).
 ///
@@ -192,7 +189,7 @@ impl Failure {
         if matches!(self, Self::Size) {
             return KeyError::RsaSize;
         }
-        match kind(der) {
+        match kind::of_public(der) {
             Some(found) if found != algorithm.wants() => KeyError::WrongKind { algorithm, found },
             _ => KeyError::Unreadable(algorithm),
         }
@@ -275,24 +272,4 @@ fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, Failure> {
     let der = der.as_ref();
     let point = der.get(der.len().saturating_sub(bytes)..);
     point.map(<[u8]>::to_vec).ok_or(Failure::Unreadable)
-}
-
-/// What kind of public key this is, in the words of [`Algorithm::wants`].
-pub(super) fn kind(der: &[u8]) -> Option<&'static str> {
-    if RsaSubjectPublicKey::from_der(der).is_ok() {
-        return Some("an RSA key");
-    }
-    // 32 bytes the library would take for a bare key, whatever they are.
-    if der.len() > 32 && ParsedPublicKey::new(&ED25519, der).is_ok() {
-        return Some("an Ed25519 key");
-    }
-    [
-        (&ECDSA_P256_SHA256_FIXED, "a key on the curve P-256"),
-        (&ECDSA_P384_SHA384_FIXED, "a key on the curve P-384"),
-        (&ECDSA_P521_SHA512_FIXED, "a key on the curve P-521"),
-        (&ECDSA_P256K1_SHA256_FIXED, "a key on the curve secp256k1"),
-    ]
-    .into_iter()
-    .find(|(curve, _)| ParsedPublicKey::new(*curve, der).is_ok())
-    .map(|(_, name)| name)
 }

@@ -4,7 +4,7 @@ use aws_lc_rs::signature::RsaSubjectPublicKey;
 
 use super::algorithm::{Algorithm, Family};
 use super::error::KeyError;
-use super::{private, public};
+use super::kind;
 
 /// Whether that secret may be a key.
 pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
@@ -46,8 +46,8 @@ fn is_key(secret: &[u8]) -> bool {
 fn is_der(secret: &[u8]) -> bool {
     secret.starts_with(&[0x30])
         && (RsaSubjectPublicKey::from_der(secret).is_ok()
-            || public::kind(secret).is_some()
-            || private::kind(secret).is_some())
+            || kind::of_public(secret).is_some()
+            || kind::of_private(secret).is_some())
 }
 
 /// The shortest text of which this one is a repetition, whole or cut off at the end; the text itself if it is none.

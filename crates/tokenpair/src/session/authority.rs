@@ -6,9 +6,9 @@
 
 use thiserror::Error;
 
-use super::act::Act;
+use super::record::{Session, Subject};
 use super::rotation::End;
-use super::store::{Session, Subject};
+use crate::clock::Timestamp;
 use crate::token::Claims;
 
 /// The grounds on which a request was admitted.
@@ -80,11 +80,11 @@ impl Authority {
     }
 
     /// The rule. A user of another server that is unknown here has nothing here that it could write to.
-    fn check(
+    pub(super) fn check(
         &self,
         user: Option<&Subject>,
         session: Option<&Session>,
-        act: &Act,
+        now: Timestamp,
     ) -> Result<(), Denied> {
         let Some(user) = user else {
             return match (&self.sid, self.role) {
@@ -102,7 +102,7 @@ impl Authority {
             if session.revoked.is_some() || session.epoch < user.epoch {
                 return Err(Denied::Ended(End::Revoked));
             }
-            if act.at >= session.expires_at {
+            if now >= session.expires_at {
                 return Err(Denied::Ended(End::Expired));
             }
         }
@@ -117,65 +117,5 @@ impl Authority {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Act {
-    /// Checks that the act is still authorized, by the rows of its user and its session as they are in the step that
-    /// writes. An act without an authority always is. Each lookup is given the id.
-    ///
-    /// ```
-    /// # use tokenpair::clock::Timestamp;
-    /// use tokenpair::session::{Act, Authority, Denied, End, Subject};
-    ///
-    /// # let now = Timestamp::from_unix(1_800_000_000);
-    /// let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 4, disabled: false };
-    /// // A token without a session, as another server makes one.
-    /// let authority = Authority { user_id: "1".into(), sid: None, epoch: Some(3), role: None };
-    /// let act = Act { authority: Some(authority), ..Act::at(now) };
-    /// let user = |id: &str| (id == ada.id).then(|| ada.clone());
-    /// assert_eq!(act.check(user, |_| None), Err(Denied::TokenRevoked));
-    /// let disabled = |_: &str| Some(Subject { disabled: true, ..ada.clone() });
-    /// assert_eq!(act.check(disabled, |_| None), Err(Denied::Ended(End::UserDisabled)));
-    /// assert_eq!(Act::of_operator(now).check(disabled, |_| None), Ok(()));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Denied`]: the store writes nothing.
-    pub fn check(
-        &self,
-        user: impl FnOnce(&str) -> Option<Subject>,
-        session: impl FnOnce(&str) -> Option<Session>,
-    ) -> Result<(), Denied> {
-        let Some(authority) = &self.authority else {
-            return Ok(());
-        };
-        let user = user(&authority.user_id);
-        let session = authority.sid.as_deref().and_then(session);
-        authority.check(user.as_ref(), session.as_ref(), self)
-    }
-
-    /// Returns the act as one that its user may only do with this role. Without an authority it is up to [`Act::by`], and
-    /// denied if that is no user.
-    #[must_use]
-    pub fn needing(mut self, role: &'static str) -> Self {
-        let user_id = self.by.clone().unwrap_or_default();
-        let unknown = Authority {
-            user_id,
-            sid: None,
-            epoch: None,
-            role: None,
-        };
-        self.authority.get_or_insert(unknown).role = Some(role);
-        self
-    }
-
-    /// Returns the act as it ends this session. A session may always end itself: to repeat a logout does no harm.
-    pub(super) fn ending(&self, sid: &str) -> Self {
-        let own = |authority: &Authority| authority.sid.as_deref() == Some(sid);
-        let mut act = self.clone();
-        act.authority = act.authority.filter(|authority| !own(authority));
-        act
     }
 }

@@ -1,7 +1,7 @@
 //! Defines how a store is asked about many sessions of one user: [`SessionQuery`] lists them, [`ManySessions`] ends them.
 
 use super::act::Act;
-use super::store::{EndReason, Session, SessionRecord};
+use super::record::{EndReason, Session, SessionRecord};
 use crate::clock::Timestamp;
 
 /// Asks for a page of a user's live sessions, newest login first.

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use super::act::Act;
 use super::authority::Denied;
 use super::many::{ManySessions, SessionPage, SessionQuery};
+use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
-use super::store::{
-    Authorized, EndReason, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
-};
+use super::store::{Authorized, SessionStore, Step, StoreError};
 use crate::clock::Timestamp;
 
 /// Sessions and users in memory. Clones share it.

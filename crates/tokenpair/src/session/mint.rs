@@ -1,6 +1,6 @@
 //! Minting: the tokens of a session, from its row, its user and the present instant.
 
-use super::store::SessionRecord;
+use super::record::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
 use crate::token::{Claims, CsrfValue, Freshness, IssueError, Issued, TokenKind, Tokens};

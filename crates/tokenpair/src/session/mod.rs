@@ -10,6 +10,7 @@ mod many;
 mod memory;
 mod mint;
 mod own;
+mod record;
 mod reissue;
 mod reissue_rule;
 mod revocation;
@@ -28,13 +29,11 @@ pub use self::login::{Delivery, Device, Login};
 pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
 pub use self::mint::Pair;
+pub use self::record::{EndReason, Session, SessionRecord, Subject};
 pub use self::reissue::{Presented, Reissue, Reissued};
 pub use self::reissue_rule::{ReissueDecision, decide_reissue};
 pub use self::revocation::{Revocation, Revocations, Revoked};
 pub use self::rotation::{Case, Decision, End, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 pub use self::seed::Seed;
 pub use self::service::{Refreshed, SessionError, Sessions};
-pub use self::store::{
-    Advanced, Authorized, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError,
-    Subject,
-};
+pub use self::store::{Advanced, Authorized, Rule, SessionStore, Step, StoreError};

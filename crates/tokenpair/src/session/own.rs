@@ -3,8 +3,8 @@
 use super::act::Act;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::mint::Pair;
+use super::record::{EndReason, Session};
 use super::service::{Inner, SessionError, Sessions};
-use super::store::{EndReason, Session};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
 

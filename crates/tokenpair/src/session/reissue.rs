@@ -2,10 +2,11 @@
 
 use super::act::Act;
 use super::login::Delivery;
+use super::record::SessionRecord;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
 use super::rotation::Case;
 use super::service::{SessionError, Sessions};
-use super::store::{Rule, SessionRecord, Step};
+use super::store::{Rule, Step};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 

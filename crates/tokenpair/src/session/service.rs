@@ -11,12 +11,11 @@ use super::act::Act;
 use super::authority::Denied;
 use super::login::Login;
 use super::mint::{Mint, Pair};
+use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revocations, Revoked};
 use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
 use super::seed::Seed;
-use super::store::{
-    Advanced, EndReason, Rule, Session, SessionRecord, SessionStore, Step, StoreError, Subject,
-};
+use super::store::{Advanced, Rule, SessionStore, Step, StoreError};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 

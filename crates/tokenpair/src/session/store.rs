@@ -2,158 +2,17 @@
 //! keeps an audit trail records each event in the step that it tells of.
 
 use std::error::Error;
-use std::fmt;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 use super::act::Act;
 use super::authority::Denied;
-use super::login::Delivery;
 use super::many::{ManySessions, SessionPage, SessionQuery};
+use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::Revocation;
-use super::rotation::{Case, Rotation, Row};
-use super::seed::Seed;
+use super::rotation::{Case, Rotation};
 use crate::clock::Timestamp;
-
-/// One login on one device.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
-    /// UUIDv7; the `sid` of its tokens.
-    pub id: String,
-    /// Whose.
-    pub user_id: String,
-    /// The user's epoch at the login, and since then for as long as the session has gone on. A session that is behind its
-    /// user counts as revoked.
-    pub epoch: i64,
-    /// Where the rotation of its refresh token stands.
-    pub rotation: Rotation,
-    /// What its CSRF values and token ids are derived from.
-    pub seed: Seed,
-    /// Cookies outlive the browser.
-    pub remember: bool,
-    /// How its tokens reached the client at login; decides whether its access tokens are reissued.
-    pub delivery: Delivery,
-    /// The login.
-    pub created_at: Timestamp,
-    /// The last refresh or reissue.
-    pub last_used_at: Timestamp,
-    /// The absolute end.
-    pub expires_at: Timestamp,
-    /// The browser's own words at login.
-    pub user_agent: Option<String>,
-    /// The peer's address at login.
-    pub ip: Option<String>,
-    /// Ended before its time: when, and why.
-    pub revoked: Option<(Timestamp, EndReason)>,
-}
-
-/// Why a session was ended before its time.
-///
-/// ```
-/// use tokenpair::session::EndReason;
-///
-/// assert_eq!(EndReason::Reuse.word(), "reuse");
-/// assert_eq!(EndReason::from_word("reuse"), EndReason::Reuse);
-/// assert_eq!(EndReason::from_word("a later version's"), EndReason::Admin);
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum EndReason {
-    /// Its own logout.
-    Logout,
-    /// A refresh token came back that only a copy can explain.
-    Reuse,
-    /// The user ended it from another session.
-    Revoked,
-    /// The user logged in once more than is allowed.
-    Limit,
-    /// An operator's command.
-    Admin,
-    /// The user was disabled.
-    Disabled,
-    /// The user's password was changed.
-    Password,
-    /// The user logged in again in the same browser.
-    Replaced,
-}
-
-impl EndReason {
-    const ALL: [Self; 8] = [
-        Self::Logout,
-        Self::Reuse,
-        Self::Revoked,
-        Self::Limit,
-        Self::Admin,
-        Self::Disabled,
-        Self::Password,
-        Self::Replaced,
-    ];
-
-    /// The word a store keeps.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::Reuse => "reuse",
-            Self::Revoked => "revoked",
-            Self::Limit => "limit",
-            Self::Admin => "admin",
-            Self::Disabled => "disabled",
-            Self::Password => "password",
-            Self::Replaced => "replaced",
-        }
-    }
-
-    /// The reason of that word; an unknown one was some operator's doing.
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.word() == word)
-            .unwrap_or(Self::Admin)
-    }
-}
-
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// What tokens say of a user, as the store knows it now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Subject {
-    /// The `sub` of tokens.
-    pub id: String,
-    /// As typed at registration.
-    pub username: String,
-    /// What the user may do.
-    pub roles: Vec<String>,
-    /// Moved on by a change of password, roles or state: older access tokens end.
-    pub epoch: i64,
-    /// May not log in.
-    pub disabled: bool,
-}
-
-/// A session and its user, read together.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SessionRecord {
-    /// The session.
-    pub session: Session,
-    /// Its user.
-    pub subject: Subject,
-}
-
-impl SessionRecord {
-    /// What the rotation rule looks at.
-    pub const fn row(&self) -> Row {
-        Row {
-            rotation: self.session.rotation,
-            revoked: self.session.revoked.is_some() || self.session.epoch < self.subject.epoch,
-            user_disabled: self.subject.disabled,
-            last_used_at: self.session.last_used_at,
-            expires_at: self.session.expires_at,
-        }
-    }
-}
 
 /// A compare-and-swap of a session's rotation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -250,8 +109,9 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// - No such session, or no such user, is no error: the answer is none, false, or empty.
 /// - A method that answers with [`Authorized`] calls [`Act::check`] first, in the same step, with the rows as they are then.
 ///   If that is denied, it writes nothing. In a database the rows of the user and the session stay locked until the commit.
-/// - All fields of a [`Session`] are kept as they are: [`Seed::expose`] and [`Seed::from_text`], [`EndReason::word`] and
-///   [`EndReason::from_word`], [`Delivery::word`] and [`Delivery::from_word`] are there for columns of text.
+/// - All fields of a [`Session`] are kept as they are: [`Seed::expose`](super::Seed::expose) and [`Seed::from_text`](super::Seed::from_text), [`EndReason::word`] and
+///   [`EndReason::from_word`], [`Delivery::word`](super::Delivery::word) and
+///   [`Delivery::from_word`](super::Delivery::from_word) are there for columns of text.
 ///
 /// A **revocation** is recorded in the same step as what it tells of, and kept for as long as an access token lives, with the
 /// leeway and a minute more ([`TokenPolicy`](crate::token::TokenPolicy)). A store whose users can change adds one for them

@@ -7,18 +7,17 @@ use std::sync::Arc;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use super::Tokens;
 use super::claims::TokenKind;
 use super::error::TokenError;
 use super::members::check_times_again;
 use super::policy::TokenPolicy;
-use super::verify::{Decoded, Expiry, verify};
+use super::verify::{Decoded, Expiry, Verifier};
 use crate::clock::Timestamp;
 use crate::keys::KeyRing;
 
 /// A key ring, and what it has verified. They are replaced as one: what a retired key signed is not found under the next
 /// ring, not even if its verification began before the replacement and ended after it. (A policy never changes: under
-/// another one there are other [`Tokens`].)
+/// another one there is another [`Verifier`].)
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) keys: Arc<KeyRing>,
@@ -37,17 +36,17 @@ impl Generation {
     /// asked for each token, so the cache is left alone.
     pub(super) fn decode(
         &self,
-        tokens: &Tokens,
+        verifier: &Verifier,
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Decoded>, TokenError> {
-        let own_keys = tokens.loaders.decode_key.is_none();
+        let own_keys = verifier.loaders.decode_key.is_none();
         let cache = self.cache.as_ref().filter(|_| own_keys);
         if let Some(known) = cache.and_then(|cache| cache.0.get(token)) {
-            check_times_again(&known.claims, now, &tokens.policy)?;
+            check_times_again(&known.claims, now, &verifier.policy)?;
             return Ok(known);
         }
-        let decoded = verify(tokens, &self.keys, token, (now, Expiry::Enforced))?;
+        let decoded = verifier.verify(&self.keys, token, now, Expiry::Enforced)?;
         let decoded = Arc::new(decoded);
         if let Some(cache) = cache.filter(|_| decoded.claims.kind == TokenKind::Access) {
             cache.0.insert(token.into(), Arc::clone(&decoded));
@@ -113,6 +112,7 @@ mod tests {
 
     use super::*;
     use crate::keys::Algorithm;
+    use crate::token::Tokens;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -176,7 +176,10 @@ mod tests {
         let old = tokens.generation.load_full();
         assert!(tokens.decode_access(&known, NOW).is_ok());
         tokens.replace_keys(ring(b"the 32 bytes that sign hereafter"));
-        assert!(old.decode(&tokens, &late, NOW).is_ok(), "it had begun");
+        assert!(
+            old.decode(&tokens.verifier, &late, NOW).is_ok(),
+            "it had begun"
+        );
         assert_eq!(held(&tokens), 0);
         for token in [&known, &late] {
             let refusal = tokens.decode_access(token, NOW);

@@ -5,8 +5,25 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::verify::MAX_TOKEN_LEN;
 use crate::keys::KeyError;
+
+/// The longest token looked at, in bytes. Checked before anything is decoded.
+///
+/// ```
+/// # use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// use tokenpair::token::{MAX_TOKEN_LEN, TokenError};
+///
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// let verify = |text: String| tokens.verify(&text, now, Expiry::Enforced);
+/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN + 1)), Err(TokenError::TooLong));
+/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN)), Err(TokenError::NotEnoughSegments));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub const MAX_TOKEN_LEN: usize = 8192;
 
 /// Why a token is not believed. The text is what Flask-JWT-Extended answers.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]

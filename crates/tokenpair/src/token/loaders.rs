@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::IssueError;
+use super::error::IssueError;
 use crate::keys::KeyRing;
 
 /// Members of a JSON object, by a token's identity.

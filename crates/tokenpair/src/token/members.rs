@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::TokenPolicy;
 use super::claims::{Claims, CsrfValue, Freshness, TokenKind};
 use super::error::TokenError;
+use super::policy::TokenPolicy;
 use crate::clock::Timestamp;
 
 /// The members of a verified payload, taken out one by one.

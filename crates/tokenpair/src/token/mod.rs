@@ -19,11 +19,12 @@ use serde_json::{Map, Value};
 
 use self::cache::Generation;
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
-pub use self::error::{IssueError, TokenError};
+pub use self::error::{IssueError, MAX_TOKEN_LEN, TokenError};
 pub use self::issued::{Issued, Token};
 pub(crate) use self::loaders::TokenLoaders;
 pub use self::policy::TokenPolicy;
-pub use self::verify::{Decoded, Expiry, Inspection, MAX_TOKEN_LEN};
+use self::verify::Verifier;
+pub use self::verify::{Decoded, Expiry, Inspection};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
 
@@ -53,8 +54,7 @@ use crate::keys::{KeyError, KeyRing};
 pub struct Tokens {
     /// Read without a lock; each token is signed or verified by one ring throughout.
     generation: Arc<ArcSwap<Generation>>,
-    policy: TokenPolicy,
-    loaders: TokenLoaders,
+    verifier: Verifier,
 }
 
 #[derive(Serialize)]
@@ -82,14 +82,20 @@ impl Tokens {
     pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
         Self {
             generation: Arc::new(ArcSwap::from_pointee(Generation::new(keys, &policy))),
-            policy,
-            loaders: TokenLoaders::default(),
+            verifier: Verifier {
+                policy,
+                loaders: TokenLoaders::default(),
+            },
         }
     }
 
     /// The same, asking these for keys and more claims.
     pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
-        Self { loaders, ..self }
+        let policy = self.verifier.policy;
+        Self {
+            verifier: Verifier { policy, loaders },
+            ..self
+        }
     }
 
     /// The present key ring. [`Arc::ptr_eq`] tells whether it has been replaced since.
@@ -119,13 +125,13 @@ impl Tokens {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn replace_keys(&self, keys: KeyRing) {
-        let generation = Generation::new(keys, &self.policy);
+        let generation = Generation::new(keys, &self.verifier.policy);
         self.generation.store(Arc::new(generation));
     }
 
     /// The policy obeyed.
     pub const fn policy(&self) -> &TokenPolicy {
-        &self.policy
+        &self.verifier.policy
     }
 
     /// The claims every token of ours begins with, under this policy; the caller adds what is its own.
@@ -156,8 +162,8 @@ impl Tokens {
         issued_at: Timestamp,
     ) -> Claims {
         let lifetime = match kind {
-            TokenKind::Access => self.policy.access_expires,
-            TokenKind::Refresh => self.policy.refresh_expires,
+            TokenKind::Access => self.verifier.policy.access_expires,
+            TokenKind::Refresh => self.verifier.policy.refresh_expires,
         };
         Claims {
             fresh: Freshness::Stale,
@@ -165,10 +171,10 @@ impl Tokens {
             jti: Some(jti),
             kind,
             identity: identity.into(),
-            nbf: self.policy.encode_nbf.then_some(issued_at),
+            nbf: self.verifier.policy.encode_nbf.then_some(issued_at),
             csrf: None,
-            aud: self.policy.encode_audience.clone(),
-            iss: self.policy.encode_issuer.clone(),
+            aud: self.verifier.policy.encode_audience.clone(),
+            iss: self.verifier.policy.encode_issuer.clone(),
             exp: lifetime.map(|lifetime| issued_at + lifetime),
             sid: None,
             generation: None,
@@ -236,9 +242,12 @@ impl Tokens {
         header: &Map<String, Value>,
     ) -> Result<Issued, IssueError> {
         let identity = &claims.identity;
-        let mut payload = self.loaders.claims(identity, claims.sid.is_some())?;
+        let mut payload = self
+            .verifier
+            .loaders
+            .claims(identity, claims.sid.is_some())?;
         payload.extend(more.clone());
-        let mut parameters = self.loaders.headers(identity);
+        let mut parameters = self.verifier.loaders.headers(identity);
         parameters.extend(header.clone());
         let exp = match payload.get("exp") {
             None => claims.exp,
@@ -255,7 +264,7 @@ impl Tokens {
     }
 
     fn payload(&self, claims: &Claims, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
-        let identity = self.policy.identity_claim.as_str();
+        let identity = self.verifier.policy.identity_claim.as_str();
         let reserved = |name: &&String| {
             *name == identity || ["type", "csrf", "sid", "gen"].contains(&name.as_str())
         };
@@ -273,7 +282,7 @@ impl Tokens {
 
     /// The ring of an identity: the loader's if there is one, and no other in its place.
     fn signing_keys(&self, identity: &Value) -> Result<Arc<KeyRing>, KeyError> {
-        match &self.loaders.encode_key {
+        match &self.verifier.loaders.encode_key {
             None => Ok(self.keys()),
             Some(load) => load(identity).ok_or(KeyError::NoSigningKey),
         }
@@ -318,7 +327,7 @@ impl Tokens {
         now: Timestamp,
         expiry: Expiry,
     ) -> Result<Decoded, TokenError> {
-        verify::verify(self, &self.keys(), token, (now, expiry))
+        self.verifier.verify(&self.keys(), token, now, expiry)
     }
 
     /// As [`Tokens::decode`] with [`Expiry::Enforced`], for access tokens, which come again and again: one that was verified
@@ -328,12 +337,12 @@ impl Tokens {
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Decoded>, TokenError> {
-        self.generation.load().decode(self, token, now)
+        self.generation.load().decode(&self.verifier, token, now)
     }
 
     /// Checks the times of a token that was verified a while ago.
     pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
-        members::check_times_again(claims, now, &self.policy)
+        members::check_times_again(claims, now, &self.verifier.policy)
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
@@ -362,7 +371,7 @@ impl Tokens {
     ///
     /// [`TokenError`] if the text is no token at all.
     pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Inspection, TokenError> {
-        verify::inspect(self, token, now)
+        self.verifier.inspect(&self.keys(), token, now)
     }
 }
 

@@ -9,31 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::Tokens;
 use super::claims::Claims;
-use super::error::TokenError;
+use super::error::{MAX_TOKEN_LEN, TokenError};
+use super::loaders::TokenLoaders;
 use super::members::Members;
+use super::policy::TokenPolicy;
 use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
 use crate::keys::{KeyRing, VerifyError};
-
-/// The longest token looked at, in bytes. Checked before anything is decoded.
-///
-/// ```
-/// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-/// use tokenpair::token::{MAX_TOKEN_LEN, TokenError};
-///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
-/// # let now = Timestamp::from_unix(1_800_000_000);
-/// let verify = |text: String| tokens.verify(&text, now, Expiry::Enforced);
-/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN + 1)), Err(TokenError::TooLong));
-/// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN)), Err(TokenError::NotEnoughSegments));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub const MAX_TOKEN_LEN: usize = 8192;
 
 /// Whether a token past its `exp` is refused.
 ///
@@ -83,74 +66,86 @@ pub struct Inspection {
     pub verdicts: Vec<(&'static str, Result<(), TokenError>)>,
 }
 
-/// With these keys, or those that the application's loader names.
-pub(super) fn verify(
-    tokens: &Tokens,
-    keys: &Arc<KeyRing>,
-    token: &str,
-    (now, expiry): (Timestamp, Expiry),
-) -> Result<Decoded, TokenError> {
-    let policy = tokens.policy();
-    let parts = Parts::split(token)?;
-    let header = object("header", &parts.header)?;
-    let keys = verifying_keys(tokens, keys, &header, &parts)?;
-    check_header(&header, &keys)?;
-    check_signature(&header, &parts, &keys)?;
-    let claims = Members(object("payload", &parts.payload)?);
-    let mut end = Ok(());
-    if expiry == Expiry::Enforced {
-        claims.check_times(now, policy)?;
-        end = claims.check_end(now, policy);
+/// What tokens are verified by, apart from the keys.
+#[derive(Clone, Debug)]
+pub(super) struct Verifier {
+    pub(super) policy: TokenPolicy,
+    pub(super) loaders: TokenLoaders,
+}
+
+impl Verifier {
+    /// Verifies a token with these keys, or those that the application's loader names.
+    pub(super) fn verify(
+        &self,
+        keys: &Arc<KeyRing>,
+        token: &str,
+        now: Timestamp,
+        expiry: Expiry,
+    ) -> Result<Decoded, TokenError> {
+        let policy = &self.policy;
+        let parts = Parts::split(token)?;
+        let header = object("header", &parts.header)?;
+        let keys = self.verifying_keys(keys, &header, &parts)?;
+        check_header(&header, &keys)?;
+        check_signature(&header, &parts, &keys)?;
+        let claims = Members(object("payload", &parts.payload)?);
+        let mut end = Ok(());
+        if expiry == Expiry::Enforced {
+            claims.check_times(now, policy)?;
+            end = claims.check_end(now, policy);
+        }
+        claims.check_parties(policy)?;
+        let claims = claims.into_claims(policy)?;
+        end.map(|()| Decoded { header, claims })
     }
-    claims.check_parties(policy)?;
-    let claims = claims.into_claims(policy)?;
-    end.map(|()| Decoded { header, claims })
-}
 
-pub(super) fn inspect(
-    tokens: &Tokens,
-    token: &str,
-    now: Timestamp,
-) -> Result<Inspection, TokenError> {
-    let policy = tokens.policy();
-    let parts = Parts::split(token)?;
-    let unverified_header = object("header", &parts.header)?;
-    let unverified_claims = object("payload", &parts.payload)?;
-    let keys = verifying_keys(tokens, &tokens.keys(), &unverified_header, &parts)?;
-    let signature = check_signature(&unverified_header, &parts, &keys);
-    let claims = Members(unverified_claims.clone());
-    let verdicts = vec![
-        ("header", check_header(&unverified_header, &keys)),
-        ("signature", signature),
-        (
-            "times",
-            claims
-                .check_times(now, policy)
-                .and_then(|()| claims.check_end(now, policy)),
-        ),
-        ("issuer and audience", claims.check_parties(policy)),
-        ("claims", claims.into_claims(policy).map(drop)),
-    ];
-    Ok(Inspection {
-        unverified_header,
-        unverified_claims,
-        verdicts,
-    })
-}
+    /// Takes a token apart, with every verdict on it.
+    pub(super) fn inspect(
+        &self,
+        keys: &Arc<KeyRing>,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Inspection, TokenError> {
+        let policy = &self.policy;
+        let parts = Parts::split(token)?;
+        let unverified_header = object("header", &parts.header)?;
+        let unverified_claims = object("payload", &parts.payload)?;
+        let keys = self.verifying_keys(keys, &unverified_header, &parts)?;
+        let signature = check_signature(&unverified_header, &parts, &keys);
+        let claims = Members(unverified_claims.clone());
+        let verdicts = vec![
+            ("header", check_header(&unverified_header, &keys)),
+            ("signature", signature),
+            (
+                "times",
+                claims
+                    .check_times(now, policy)
+                    .and_then(|()| claims.check_end(now, policy)),
+            ),
+            ("issuer and audience", claims.check_parties(policy)),
+            ("claims", claims.into_claims(policy).map(drop)),
+        ];
+        Ok(Inspection {
+            unverified_header,
+            unverified_claims,
+            verdicts,
+        })
+    }
 
-/// The ring that this token is verified with. Only an application's own loader sees claims before their signature was
-/// checked, and only if there is one.
-fn verifying_keys(
-    tokens: &Tokens,
-    present: &Arc<KeyRing>,
-    header: &Map<String, Value>,
-    parts: &Parts<'_>,
-) -> Result<Arc<KeyRing>, TokenError> {
-    let Some(load) = &tokens.loaders.decode_key else {
-        return Ok(Arc::clone(present));
-    };
-    let claims = object("payload", &parts.payload)?;
-    load(header, &claims).ok_or(TokenError::KeyNotFound)
+    /// Returns the ring that this token is verified with. Only an application's own loader sees claims before their
+    /// signature was checked, and only if there is one.
+    fn verifying_keys(
+        &self,
+        present: &Arc<KeyRing>,
+        header: &Map<String, Value>,
+        parts: &Parts<'_>,
+    ) -> Result<Arc<KeyRing>, TokenError> {
+        let Some(load) = &self.loaders.decode_key else {
+            return Ok(Arc::clone(present));
+        };
+        let claims = object("payload", &parts.payload)?;
+        load(header, &claims).ok_or(TokenError::KeyNotFound)
+    }
 }
 
 /// A token's three segments, decoded where something has to be read.

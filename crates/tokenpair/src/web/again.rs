@@ -7,7 +7,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
 use super::rejection::Rejection;
-use super::verify::Verified;
+use super::verified::Verified;
 
 impl Auth {
     /// Checks once more the access token that a guard admitted, for a request whose body took its time: meanwhile the token

@@ -3,96 +3,19 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use thiserror::Error;
 
-use super::builder::AuthBuilder;
 use super::cookies::CookiePolicy;
-use super::csrf::CsrfPolicy;
 use super::loaders::Loaders;
-use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
-use super::proxies::TrustedProxies;
+use super::location::Location;
+use super::policy::WebPolicy;
 use super::rejection::Rejection;
 use crate::clock::{Clock, Timestamp};
 use crate::session::Sessions;
 use crate::token::Tokens;
-
-/// How tokens travel over HTTP. The defaults are the server's; [`JwtSettings`](crate::config::JwtSettings) has
-/// Flask-JWT-Extended's.
-///
-/// ```
-/// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// use tokenpair::web::{Auth, Guard, Location, WebPolicy};
-///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
-/// let policy = WebPolicy { locations: vec![Location::Headers], ..WebPolicy::default() };
-/// let auth = Auth::builder(tokens).policy(policy).build();
-/// let request = TestRequest::default().to_http_request();
-/// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
-/// assert_eq!(refusal.to_string(), "Missing Authorization Header");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct WebPolicy {
-    /// Where tokens are looked for, in this order (`JWT_TOKEN_LOCATION`: cookies, headers).
-    pub locations: Vec<Location>,
-    /// The header.
-    pub header: HeaderPolicy,
-    /// The cookies.
-    pub cookies: CookiePolicy,
-    /// The parameter in the address.
-    pub query: QueryPolicy,
-    /// The members of a JSON body.
-    pub json: JsonPolicy,
-    /// The proof asked for beside a cookie.
-    pub csrf: CsrfPolicy,
-    /// The member of an error's JSON that holds its text (`JWT_ERROR_MESSAGE_KEY`, msg).
-    pub message_key: String,
-    /// Cookies outlive the browser unless a login says otherwise (`JWT_SESSION_COOKIE=false`; no).
-    pub remember: bool,
-    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min), with a record of
-    /// sessions only if the refresh cookie comes with it. Where it is not less than an access token's lifetime, every
-    /// response carries a new one.
-    pub reissue_within: Duration,
-    /// Whether tokens without a session (`sid`) are taken beside a record of sessions (`JWT_ACCEPT_FOREIGN`, no): those of a
-    /// Flask app under the same secret. They cannot be ended before their time.
-    pub accept_foreign: bool,
-    /// The proxies whose word is taken for where a request came from (none).
-    pub trusted_proxies: TrustedProxies,
-    /// Status for malformed, forged and misplaced tokens, which are
-    /// [`RejectionKind::InvalidToken`](super::RejectionKind::InvalidToken). Default: 422, as in Flask-JWT-Extended
-    /// (`JWT_INVALID_TOKEN_STATUS`). With 401, clients need only one rule for refused tokens.
-    pub invalid_token_status: StatusCode,
-}
-
-impl Default for WebPolicy {
-    fn default() -> Self {
-        Self {
-            locations: vec![Location::Cookies, Location::Headers],
-            header: HeaderPolicy::default(),
-            cookies: CookiePolicy::default(),
-            query: QueryPolicy::default(),
-            json: JsonPolicy::default(),
-            csrf: CsrfPolicy::default(),
-            message_key: "msg".to_owned(),
-            remember: false,
-            reissue_within: Duration::from_secs(30 * 60),
-            accept_foreign: false,
-            trusted_proxies: TrustedProxies::default(),
-            invalid_token_status: StatusCode::UNPROCESSABLE_ENTITY,
-        }
-    }
-}
 
 /// Verifies requests, makes tokens, and knows the sessions if there is a record of them. A cheap clone; put one into
 /// `app_data`, or one for each scope.
@@ -138,79 +61,6 @@ pub(super) struct Inner {
 struct NoAuth;
 
 impl Auth {
-    /// With a record of sessions, under `policy`, at the time of `clock`.
-    ///
-    /// ```
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// use tokenpair::web::{Auth, WebPolicy};
-    ///
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
-    /// assert!(auth.sessions().is_some());
-    /// assert_eq!(auth.cookies().access_name, "access_token_cookie");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn new(sessions: Sessions, policy: WebPolicy, clock: Clock) -> Self {
-        Self::builder(sessions.tokens().clone())
-            .sessions(sessions)
-            .policy(policy)
-            .clock(clock)
-            .build()
-    }
-
-    /// With tokens alone, as Flask-JWT-Extended has them, and whatever else is added to it.
-    ///
-    /// ```
-    /// use tokenpair::keys::{Algorithm, KeyRing};
-    /// use tokenpair::token::{TokenPolicy, Tokens};
-    /// use tokenpair::web::Auth;
-    ///
-    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default()))
-    ///     .token_in_blocklist(|token| async move {
-    ///         Ok::<_, std::io::Error>(token.claims.jti.as_deref() == Some("stolen"))
-    ///     })
-    ///     .build();
-    /// let issued = auth.access_token("ada").sign()?;
-    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "ada");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn builder(tokens: Tokens) -> AuthBuilder {
-        AuthBuilder::of(Inner {
-            tokens,
-            sessions: None,
-            policy: WebPolicy::default(),
-            clock: Clock::system(),
-            loaders: Loaders::default(),
-            skip_revocation: false,
-        })
-    }
-
-    /// What this one is made of, to make another of it.
-    ///
-    /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::web::Auth;
-    /// use tokenpair::clock::{Clock, Timestamp};
-    ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
-    /// let past = auth.to_builder().clock(Clock::fixed(Timestamp::from_unix(0))).build();
-    /// assert!(past.now() < auth.now());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn to_builder(&self) -> AuthBuilder {
-        AuthBuilder::of(self.0.as_ref().clone())
-    }
-
     /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
     ///
     /// ```

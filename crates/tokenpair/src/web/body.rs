@@ -16,8 +16,8 @@ use actix_web::{FromRequest, HttpRequest, rt, web};
 use futures_core::Stream;
 use serde_json::Value;
 
-use super::auth::WebPolicy;
 use super::location::Location;
+use super::policy::WebPolicy;
 use super::rejection::Rejection;
 use crate::json;
 

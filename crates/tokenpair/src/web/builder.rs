@@ -1,19 +1,17 @@
 //! [`AuthBuilder`]: what an [`Auth`] is made of, before it is one.
 
-use std::any::Any;
 use std::fmt;
-use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 
-use super::auth::{Auth, Inner, WebPolicy};
-use super::loaders::{Failure, Loaders};
+use super::auth::{Auth, Inner};
+use super::loaders::Loaders;
+use super::policy::WebPolicy;
 use super::rejection::{Rejection, RejectionKind};
-use super::verify::Verified;
 use crate::clock::Clock;
 use crate::session::Sessions;
+use crate::token::Tokens;
 
 /// What an [`Auth`] is made of. Each method is one of Flask-JWT-Extended's loaders, or a policy.
 ///
@@ -46,10 +44,6 @@ use crate::session::Sessions;
 pub struct AuthBuilder(pub(super) Inner);
 
 impl AuthBuilder {
-    pub(super) const fn of(inner: Inner) -> Self {
-        Self(inner)
-    }
-
     /// Sessions are recorded: a token without one is refused (but for [`WebPolicy::accept_foreign`]), a logout ends access
     /// tokens too, and a reissue asks the record. The tokens are those of `sessions`.
     ///
@@ -114,131 +108,6 @@ impl AuthBuilder {
     /// ```
     pub fn clock(self, clock: Clock) -> Self {
         Self(Inner { clock, ..self.0 })
-    }
-
-    /// Tells of a verified token whether it was revoked; `token_in_blocklist_loader`. A failure is answered with 503.
-    ///
-    /// ```
-    /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// use std::collections::HashSet;
-    /// use std::sync::{Arc, Mutex};
-    /// use tokenpair::web::{Auth, Guard};
-    ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
-    /// let ended = Arc::new(Mutex::new(HashSet::new())); // a table of a database, in earnest
-    /// let look_up = Arc::clone(&ended);
-    /// let auth = Auth::builder(tokens)
-    ///     .token_in_blocklist(move |token| {
-    ///         let found = look_up.lock().unwrap().contains(&token.claims.jti);
-    ///         async move { Ok::<_, std::io::Error>(found) }
-    ///     })
-    ///     .build();
-    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
-    /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-    /// let verified = auth.verify_request(&request, Guard::Access).await?;
-    /// ended.lock().unwrap().insert(verified.claims.jti.clone());
-    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
-    /// assert_eq!(refusal.code(), "token_revoked");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn token_in_blocklist<F, A, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
-    {
-        self.0.loaders.blocklist = Some(Loaders::check(loader));
-        self
-    }
-
-    /// Tells whether a verified token's claims are good enough; `token_verification_loader`. If not, the answer is 400. A
-    /// failure is answered with 503.
-    ///
-    /// ```
-    /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// use tokenpair::web::{Auth, Guard};
-    ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
-    /// let auth = Auth::builder(tokens)
-    ///     .token_verification(|token| async move {
-    ///         Ok::<_, std::io::Error>(token.claims.extra.contains_key("tenant"))
-    ///     })
-    ///     .build();
-    /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
-    /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-    /// // The request's token names no tenant.
-    /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
-    /// assert_eq!(refusal.code(), "claims_refused");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn token_verification<F, A, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
-    {
-        self.0.loaders.verification = Some(Loaders::check(loader));
-        self
-    }
-
-    /// Loads the user of a verified token for [`CurrentUser`](super::CurrentUser); `user_lookup_loader`. Each guard that a
-    /// request meets loads it, so a handler that takes the user needs no other guard beside it. None is answered with 401,
-    /// a failure with 503.
-    ///
-    /// ```
-    /// # use actix_web::FromRequest;
-    /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// use tokenpair::web::{Auth, CurrentUser};
-    ///
-    /// #[derive(Debug)]
-    /// struct User {
-    ///     name: String,
-    /// }
-    ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
-    /// let auth = Auth::builder(tokens)
-    ///     .user_lookup(|token| async move {
-    ///         let known = token.claims.sub() == "1";
-    ///         Ok::<_, std::io::Error>(known.then(|| User { name: "Ada".to_owned() }))
-    ///     })
-    ///     .build();
-    /// # let request = |id: &str| {
-    /// #     let bearer = format!("Bearer {}", auth.access_token(id).sign().unwrap().token.as_str());
-    /// #     TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request()
-    /// # };
-    /// let user = CurrentUser::<User>::extract(&request("1")).await?;
-    /// assert_eq!(user.name, "Ada");
-    /// let refusal = CurrentUser::<User>::extract(&request("2")).await.unwrap_err();
-    /// assert_eq!(refusal.to_string(), "Error loading the user 2");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
-    where
-        F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Option<U>, E>> + 'static,
-        U: Any,
-        E: Into<Failure>,
-    {
-        self.0.loaders.user = Some(Loaders::lookup(loader));
-        self
     }
 
     /// Answers rejections in an application's own way; none leaves one as it is. All the error loaders in one:
@@ -329,6 +198,81 @@ impl AuthBuilder {
             ..self.0
         };
         Auth(Arc::new(inner))
+    }
+}
+
+impl Auth {
+    /// With a record of sessions, under `policy`, at the time of `clock`.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Clock;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// assert!(auth.sessions().is_some());
+    /// assert_eq!(auth.cookies().access_name, "access_token_cookie");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sessions: Sessions, policy: WebPolicy, clock: Clock) -> Self {
+        Self::builder(sessions.tokens().clone())
+            .sessions(sessions)
+            .policy(policy)
+            .clock(clock)
+            .build()
+    }
+
+    /// With tokens alone, as Flask-JWT-Extended has them, and whatever else is added to it.
+    ///
+    /// ```
+    /// use tokenpair::keys::{Algorithm, KeyRing};
+    /// use tokenpair::token::{TokenPolicy, Tokens};
+    /// use tokenpair::web::Auth;
+    ///
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default()))
+    ///     .token_in_blocklist(|token| async move {
+    ///         Ok::<_, std::io::Error>(token.claims.jti.as_deref() == Some("stolen"))
+    ///     })
+    ///     .build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.sub(), "ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(tokens: Tokens) -> AuthBuilder {
+        AuthBuilder(Inner {
+            tokens,
+            sessions: None,
+            policy: WebPolicy::default(),
+            clock: Clock::system(),
+            loaders: Loaders::default(),
+            skip_revocation: false,
+        })
+    }
+
+    /// What this one is made of, to make another of it.
+    ///
+    /// ```
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::web::Auth;
+    /// use tokenpair::clock::{Clock, Timestamp};
+    ///
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// let past = auth.to_builder().clock(Clock::fixed(Timestamp::from_unix(0))).build();
+    /// assert!(past.now() < auth.now());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_builder(&self) -> AuthBuilder {
+        AuthBuilder(self.0.as_ref().clone())
     }
 }
 

@@ -6,76 +6,13 @@
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
 use super::body::Body;
 use super::cookies::CookiePolicy;
+use super::policy::CsrfPolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
-
-/// When and where the CSRF value is asked for.
-///
-/// ```
-/// # use actix_web::cookie::Cookie;
-/// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// use actix_web::http::Method;
-/// use tokenpair::web::{Auth, CsrfPolicy, Guard, WebPolicy};
-///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
-/// let csrf = CsrfPolicy { methods: vec![Method::GET, Method::POST], ..CsrfPolicy::default() };
-/// let auth = Auth::builder(tokens).policy(WebPolicy { csrf, ..WebPolicy::default() }).build();
-/// let issued = auth.access_token("ada").sign()?;
-/// let cookie = Cookie::new("access_token_cookie", issued.token.as_str());
-/// let request = || TestRequest::get().cookie(cookie.clone());
-/// let refusal = auth.verify_request(&request().to_http_request(), Guard::Access).await.unwrap_err();
-/// assert_eq!(refusal.to_string(), "Missing CSRF token");
-///
-/// let value = issued.csrf.as_ref().unwrap().as_str();
-/// let request = request().insert_header(("X-CSRF-TOKEN", value)).to_http_request();
-/// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct CsrfPolicy {
-    /// Whether it is asked for beside a cookie (`JWT_COOKIE_CSRF_PROTECT`, yes). Off, any site can act for a logged-in user on unsafe methods.
-    pub protect: bool,
-    /// The methods that need it (`JWT_CSRF_METHODS`: POST, PUT, PATCH, DELETE).
-    pub methods: Vec<Method>,
-    /// The header that repeats the access token's (`JWT_ACCESS_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
-    pub access_header: HeaderName,
-    /// The header that repeats the refresh token's (`JWT_REFRESH_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
-    pub refresh_header: HeaderName,
-    /// Whether a field of an HTML form will do where the header is missing (`JWT_CSRF_CHECK_FORM`, no).
-    pub check_form: bool,
-    /// That field for the access token's (`JWT_ACCESS_CSRF_FIELD_NAME`, csrf_token).
-    pub access_field: String,
-    /// That field for the refresh token's (`JWT_REFRESH_CSRF_FIELD_NAME`, csrf_token).
-    pub refresh_field: String,
-}
-
-/// Flask-JWT-Extended's default name, in lower case as HTTP/2 has it.
-const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-
-impl Default for CsrfPolicy {
-    fn default() -> Self {
-        Self {
-            protect: true,
-            methods: vec![Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
-            access_header: X_CSRF_TOKEN,
-            refresh_header: X_CSRF_TOKEN,
-            check_form: false,
-            access_field: "csrf_token".to_owned(),
-            refresh_field: "csrf_token".to_owned(),
-        }
-    }
-}
 
 /// What a request must prove beside its cookie.
 pub(super) struct Demand<'a> {
@@ -86,11 +23,6 @@ pub(super) struct Demand<'a> {
 }
 
 impl CsrfPolicy {
-    /// Whether requests of that method have to prove that they are their sender's.
-    pub(super) fn is_asked_of(&self, method: &Method) -> bool {
-        self.protect && self.methods.contains(method)
-    }
-
     /// The proof that a request with a cookie of that kind has to bring; none for safe methods.
     pub(super) fn demand<'a>(
         &'a self,

@@ -9,10 +9,10 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::auth::Auth;
-use super::proxies::client_ip;
+use super::client::client_ip;
 use super::rejection::Rejection;
 use super::under_way::UnderWay;
-use super::verify::Verified;
+use super::verified::Verified;
 use crate::session::{Act, Authority, Device};
 
 /// What is kept of a `User-Agent`, in characters.

@@ -17,7 +17,7 @@ use super::auth::Auth;
 use super::loaders::LoadedUser;
 use super::location::Location;
 use super::rejection::Rejection;
-use super::verify::{Guard, Verified};
+use super::verified::{Guard, Verified};
 use super::verifying::Verifying;
 use crate::token::{Claims, Decoded};
 

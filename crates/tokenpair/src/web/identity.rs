@@ -16,7 +16,7 @@ use super::auth::Auth;
 use super::device::{act, device};
 use super::location::Location;
 use super::rejection::Rejection;
-use super::verify::{Guard, Verified};
+use super::verified::{Guard, Verified};
 use crate::session::{Delivery, EndReason, Login};
 
 /// Where actix-identity looks for the user's id, unless told otherwise.

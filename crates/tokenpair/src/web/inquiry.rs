@@ -9,7 +9,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use super::auth::Auth;
 use super::loaders::{Failure, LoadedUser};
 use super::rejection::Rejection;
-use super::verify::{Guard, Verified};
+use super::verified::{Guard, Verified};
 use crate::session::Decision;
 use crate::token::{Claims, TokenKind};
 

@@ -7,10 +7,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-
-use super::rejection::Rejection;
-use super::verify::Verified;
+use super::rejection::Responder;
+use super::verified::Verified;
 use crate::token::TokenLoaders;
 
 /// Why a loader could not tell: logged, and answered with 503.
@@ -19,8 +17,6 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
 type Check = Arc<dyn Fn(Rc<Verified>) -> Answer<bool> + Send + Sync>;
 type Lookup = Arc<dyn Fn(Rc<Verified>) -> Answer<Option<Rc<dyn Any>>> + Send + Sync>;
-pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Send + Sync>;
-
 #[derive(Clone, Default)]
 pub(super) struct Loaders {
     pub(super) blocklist: Option<Check>,

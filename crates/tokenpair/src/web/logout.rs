@@ -4,8 +4,9 @@ use actix_web::HttpRequest;
 
 use super::auth::Auth;
 use super::body::Body;
-use super::location::{self, Location};
+use super::location::Location;
 use super::rejection::Rejection;
+use super::search::in_header;
 use crate::session::{Act, EndReason, Sessions};
 use crate::token::{Claims, Expiry, TokenKind};
 
@@ -160,7 +161,7 @@ impl Auth {
 
     fn session_in_header(&self, request: &HttpRequest) -> Option<String> {
         let looked = self.looks_in(Location::Headers);
-        let token = location::in_header(request, &self.policy().header).filter(|_| looked)?;
+        let token = in_header(request, &self.policy().header).filter(|_| looked)?;
         self.verify_at_any_time(&token)?.sid
     }
 

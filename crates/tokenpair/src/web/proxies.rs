@@ -1,16 +1,10 @@
 //! Defines trusted proxies, and reads the client's address from the headers they write.
 
-use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
+use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
-use actix_web::{FromRequest, HttpRequest};
 use ipnet::IpNet;
-
-use super::auth::Auth;
-use super::rejection::Rejection;
 
 /// The proxies that stand before the app. Of nobody else a header is believed that says where a request came from.
 ///
@@ -19,8 +13,8 @@ use super::rejection::Rejection;
 /// cannot be read, or names no address, the peer's own counts.
 ///
 /// Most proxies write one of the two headers and pass on the other as the client wrote it. [`ForwardedHeader`] names the proxies'
-/// own; by default, both headers have to agree if both came. If they disagree, the client is unknown: [`client_ip`] gives the
-/// peer's address, and [`KnownClient`] rejects the request.
+/// own; by default, both headers have to agree if both came. If they disagree, the client is unknown: [`client_ip`](super::client_ip) gives the
+/// peer's address, and [`KnownClient`](super::KnownClient) rejects the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -40,14 +34,8 @@ pub enum ForwardedHeader {
     XForwardedFor,
 }
 
-/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree ([`TrustedProxies`]): 400
-/// `conflicting_forwarded_headers`. For routes that count attempts by address: whichever header was believed, a client could claim
-/// a stranger's address, or a new one for each attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct KnownClient;
-
 /// Two headers that disagree, one of which the client may have written.
-struct Disputed;
+pub(super) struct Disputed;
 
 /// A header that says nothing to go by.
 struct Unreadable;
@@ -113,7 +101,7 @@ impl TrustedProxies {
         }
     }
 
-    fn client(
+    pub(super) fn client(
         &self,
         peer: Option<IpAddr>,
         headers: &HeaderMap,
@@ -213,46 +201,6 @@ fn address(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
     text.parse().ok().or_else(bracketed).or_else(with_port)
-}
-
-/// Where a request came from: the peer's address, or what a proxy says that [`WebPolicy`](super::WebPolicy) trusts. None if
-/// the peer has no address, as on a Unix socket.
-pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
-    client(request).unwrap_or_else(|Disputed| peer(request))
-}
-
-fn client(request: &HttpRequest) -> Result<Option<IpAddr>, Disputed> {
-    let peer = peer(request);
-    match request.app_data::<Auth>() {
-        Some(auth) => {
-            let proxies = &auth.policy().trusted_proxies;
-            proxies.client(peer, request.headers())
-        }
-        None => Ok(peer),
-    }
-}
-
-fn peer(request: &HttpRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|peer| peer.ip().to_canonical())
-}
-
-impl FromRequest for KnownClient {
-    type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(client(request).map(|_| Self).map_err(|Disputed| {
-            Rejection::new(
-                StatusCode::BAD_REQUEST,
-                "conflicting_forwarded_headers",
-                "Forwarded and X-Forwarded-For disagree",
-            )
-            .hint(
-                "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
-                 let the proxy remove the other.",
-            )
-        }))
-    }
 }
 
 #[cfg(test)]

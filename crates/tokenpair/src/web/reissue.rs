@@ -15,7 +15,7 @@ use super::device::act;
 use super::flow::warn_of_a_copy;
 use super::location::Location;
 use super::rejection::Rejection;
-use super::verify::{Guard, Verified};
+use super::verified::{Guard, Verified};
 use crate::session::{Act, Presented, Reissue, SessionError, Sessions};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
 

@@ -14,8 +14,9 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::loaders::Responder;
 use crate::token::Decoded;
+
+pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Send + Sync>;
 
 /// An answer that says no.
 ///

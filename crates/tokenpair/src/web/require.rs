@@ -8,7 +8,7 @@ use actix_web::{Error, HttpResponse};
 
 use super::auth::Auth;
 use super::rejection::Rejection;
-use super::verify::Guard;
+use super::verified::Guard;
 
 macro_rules! require {
     ($(#[$doc:meta])* $name:ident, $guard:expr) => {

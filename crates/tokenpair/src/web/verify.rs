@@ -1,7 +1,6 @@
 //! Verifying a request: where its token is, whether it is believed, and whether the route admits it. In
 //! Flask-JWT-Extended's order, since a request may be wrong in several ways.
 
-use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,110 +10,11 @@ use actix_web::{HttpMessage, HttpRequest};
 use super::auth::Auth;
 use super::believed::Believed;
 use super::body::{self, Body};
-use super::location::{self, Found, Location};
 use super::rejection::Rejection;
+use super::search::{Found, find};
+use super::verified::{Guard, Verified};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
-
-/// What a route asks of a token.
-///
-/// ```
-/// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// use tokenpair::web::{Auth, Guard};
-///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
-/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
-/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-/// for (guard, refusal) in [
-///     (Guard::Access, None),
-///     (Guard::AnyToken, None),
-///     (Guard::Fresh, Some("fresh_token_required")),
-///     (Guard::Refresh, Some("wrong_token_type")),
-/// ] {
-///     let verified = auth.verify_request(&request, guard).await;
-///     assert_eq!(verified.err().map(|rejection| rejection.code()), refusal);
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Guard {
-    /// An access token.
-    Access,
-    /// An access token from a password login.
-    Fresh,
-    /// A refresh token. The guard does not ask the record of sessions, since [`Auth::refresh`] does: a route that does
-    /// anything else with the token has to call [`Auth::check_refresh_token`].
-    Refresh,
-    /// Either. Where there is a record of sessions, a refresh token is admitted only if [`Auth::refresh`] would take it,
-    /// which costs one read; an access token costs none.
-    AnyToken,
-}
-
-impl Guard {
-    const fn kind(self) -> TokenKind {
-        match self {
-            Self::Refresh => TokenKind::Refresh,
-            Self::Access | Self::Fresh | Self::AnyToken => TokenKind::Access,
-        }
-    }
-
-    fn admits(self, kind: TokenKind) -> Result<(), TokenError> {
-        match (self, kind) {
-            (Self::AnyToken, _)
-            | (Self::Access | Self::Fresh, TokenKind::Access)
-            | (Self::Refresh, TokenKind::Refresh) => Ok(()),
-            (Self::Access | Self::Fresh, TokenKind::Refresh) => Err(TokenError::NotAnAccessToken),
-            (Self::Refresh, TokenKind::Access) => Err(TokenError::NotARefreshToken),
-        }
-    }
-}
-
-/// A verified token.
-///
-/// ```
-/// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// use tokenpair::web::{Auth, Guard, Location};
-///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
-/// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
-/// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-/// let verified = auth.verify_request(&request, Guard::Access).await?;
-/// assert_eq!(verified.header["alg"], "HS256");
-/// assert_eq!(verified.claims.sub(), "ada");
-/// assert_eq!(verified.location, Location::Headers);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Verified {
-    pub(super) decoded: Arc<Decoded>,
-    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose session is live.
-    pub(super) others: Vec<Arc<Decoded>>,
-    /// Where it came.
-    pub location: Location,
-    /// When the request's first guard verified it.
-    pub(super) at: Timestamp,
-}
-
-/// Its header and what it says.
-impl Deref for Verified {
-    type Target = Decoded;
-
-    fn deref(&self) -> &Decoded {
-        &self.decoded
-    }
-}
 
 impl Auth {
     /// Finds and verifies the request's token, as an extractor does: for guards, middleware and WebSocket upgrades of one's
@@ -216,7 +116,7 @@ impl Auth {
         guard: Guard,
         body: &Body,
     ) -> Result<Rc<Verified>, Rejection> {
-        location::find(request, self.policy(), guard.kind(), body)
+        find(request, self.policy(), guard.kind(), body)
             .and_then(|found| {
                 let now = self.now();
                 let Believed { first, others } = self.believe_found(&found, guard, now)?;

@@ -12,7 +12,7 @@ use super::auth::Auth;
 use super::body::{self, Body};
 use super::rejection::Rejection;
 use super::under_way::UnderWay;
-use super::verify::{Guard, Verified};
+use super::verified::{Guard, Verified};
 
 /// A request that is being verified.
 pub(super) struct Verifying(State);

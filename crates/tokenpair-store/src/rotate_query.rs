@@ -8,7 +8,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, HasSqlType, Nullable, Text};
 
 use super::connection::{Conn, on_its_own};
-use super::rows::RotationColumns;
+use super::models::RotationColumns;
 use tokenpair::session::Step;
 
 /// No instant that a row could hold: NULL would equal nothing, not even NULL.

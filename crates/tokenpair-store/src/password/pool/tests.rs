@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use super::verify::{nobodys_hash, padding};
+use super::super::plaintext::BCRYPT_MAX;
+use super::super::verify::{nobodys_hash, padding};
 use super::*;
 
 #[test]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::audit::{EventKind, NewEvent};
 use super::connection::MultiBackend;
 use super::schema::{sessions, users};
-use super::users::{NewUser, User};
+use super::user::{NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Act, Delivery, EndReason, Rotation, Seed, Session, Subject};

@@ -12,7 +12,8 @@ use aws_lc_rs::pbkdf2;
 use bcrypt::HashParts;
 use thiserror::Error;
 
-use super::PasswordHash;
+use super::hash::PasswordHash;
+use super::policy::PasswordPolicy;
 
 /// A hash that another program made, in good form, and no dearer to verify than a login may be. `Debug` shows its kind.
 ///
@@ -177,7 +178,7 @@ pub(super) fn bcrypt_cost(bare: &str) -> Option<u32> {
 }
 
 /// The dearest bcrypt taken is the dearest that the server could be set to make.
-const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=*super::PasswordPolicy::COSTS.end();
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=*PasswordPolicy::COSTS.end();
 
 fn checked_bcrypt(bare: &str, maker: Maker) -> Result<Scheme, ForeignHashError> {
     // 2x marks the hashes of a program that read letters outside ASCII wrongly.

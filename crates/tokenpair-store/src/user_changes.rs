@@ -7,7 +7,7 @@ use super::authority::{Locked, Scope};
 use super::connection::{Conn, DieselStore};
 use super::revocations;
 use super::schema::{sessions, users};
-use super::users::User;
+use super::user::{ADMIN, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Act, Denied, EndReason, Revocation, Revoked, StoreError};
@@ -101,9 +101,6 @@ pub enum Changed {
     /// Nothing was changed: the act is no longer authorized.
     Denied(Denied),
 }
-
-/// The role that may manage others.
-pub const ADMIN: &str = "admin";
 
 impl DieselStore {
     /// Applies one change to a user, or several in one transaction, all or nothing, and ends what the user holds.

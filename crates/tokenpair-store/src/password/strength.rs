@@ -5,7 +5,8 @@ use passwords::analyzer::is_common_password;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
-use super::{Password, PasswordPolicy};
+use super::plaintext::Password;
+use super::policy::PasswordPolicy;
 
 /// Why a password is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]

@@ -1,0 +1,44 @@
+//! Defines [`PasswordPolicy`], which the settings `PASSWORD_*` fill.
+
+/// How passwords are hashed.
+///
+/// ```
+/// use tokenpair_store::password::{Password, PasswordPolicy, Passwords};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert!(PasswordPolicy::COSTS.contains(&10));
+/// let passwords = Passwords::start(PasswordPolicy { cost: 10, ..PasswordPolicy::default() })?;
+/// let hash = passwords.hash(Password::new("correct horse".to_owned())).await?;
+/// assert!(hash.expose().starts_with("$2b$10$"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordPolicy {
+    /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
+    pub cost: u32,
+    /// The number of passwords that may wait for a thread (`PASSWORD_QUEUE`). Past it the [`Client`] with
+    /// the most loses its newest, which is [`PasswordError::Busy`]. Default: 64.
+    pub queue: usize,
+    /// The shortest password that one may choose, in characters (`PASSWORD_MIN_LENGTH`, 8; OWASP ASVS 5.0, 6.2.1).
+    pub min_chars: usize,
+}
+
+impl PasswordPolicy {
+    /// The shortest lengths accepted: 8 is the least, and 64 characters must be allowed (OWASP ASVS 5.0, 6.2.9).
+    pub const MIN_CHARS: std::ops::RangeInclusive<usize> = 8..=64;
+
+    /// The costs accepted: less than 10 is too cheap to steal (OWASP), more than 16 takes seconds.
+    pub const COSTS: std::ops::RangeInclusive<u32> = 10..=16;
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self {
+            cost: 12,
+            queue: 64,
+            min_chars: 8,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Implements [`Passwords`]: bcrypt on threads of their own, behind a bounded queue.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use thread_priority::{ThreadPriority, set_current_thread_priority};
+use tokio::sync::oneshot;
+
+use super::error::PasswordError;
+use super::hash::PasswordHash;
+use super::plaintext::{Password, for_bcrypt};
+use super::policy::PasswordPolicy;
+use super::queue::{Client, Queue};
+use super::strength::{UnfitPassword, is_common};
+use super::verify::{Verdict, verify};
+
+/// How long a password may wait for a thread. Past it its client is asked to come back, and nothing is hashed for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The time after which a refused request is answered, at the earliest. If it were answered at once, clients
+/// that retry at once would keep the cores busy with refusals, which come before hashing since that has the
+/// lowest priority.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The pool of hashing threads. Clones share it.
+///
+/// As many passwords are hashed at once as there are cores, and up to twice as many if they are for
+/// different [`Client`]s: one that has nothing under way starts at once while another fills the cores. The
+/// queue before the threads is fair between clients; see [`Passwords::on_behalf_of`].
+///
+/// ```
+/// use tokenpair_store::password::{Password, PasswordPolicy, Passwords, Verdict};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
+/// let passwords = Passwords::start(policy)?;
+/// let typed = |text: &str| Password::new(text.to_owned());
+/// let hash = passwords.hash(typed("correct horse")).await?;
+/// assert_eq!(passwords.verify(typed("correct horse"), Some(hash.clone())).await?, Verdict::Right);
+/// assert_eq!(passwords.verify(typed("battery staple"), Some(hash)).await?, Verdict::Wrong);
+/// // No such user, which takes as long.
+/// assert_eq!(passwords.verify(typed("correct horse"), None).await?, Verdict::Wrong);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    threads: Arc<Threads>,
+    client: Client,
+    policy: PasswordPolicy,
+}
+
+/// The threads' queue, which is closed when the last handle is dropped.
+struct Threads(Arc<Queue>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Threads(..)")
+    }
+}
+
+impl Passwords {
+    /// Starts the threads; they end when the last clone is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no thread.
+    pub fn start(policy: PasswordPolicy) -> std::io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let queue = Arc::new(Queue::new(policy.queue, cores));
+        let threads = Threads(Arc::clone(&queue));
+        for number in 0..Queue::threads(cores) {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work(&queue))?;
+        }
+        Ok(Self {
+            threads: Arc::new(threads),
+            client: Client::default(),
+            policy,
+        })
+    }
+
+    /// Returns the same pool, which counts what it is given as the client's. However much one client asks
+    /// for, another's password is hashed in its turn, and is refused only if as many clients as the queue
+    /// has places ask at once.
+    #[must_use]
+    pub fn on_behalf_of(&self, client: Client) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
+    /// The policy obeyed.
+    pub const fn policy(&self) -> &PasswordPolicy {
+        &self.policy
+    }
+
+    /// Hashes with a new salt.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        let cost = self.policy.cost;
+        self.run(move || hash_at_cost(&password, cost)).await?
+    }
+
+    /// Hashes a password that someone wants to have, unless it is one of the 100,000 that most people have. Ask
+    /// [`PasswordPolicy::check`] before.
+    ///
+    /// ```
+    /// use tokenpair_store::password::{Password, PasswordError, PasswordPolicy, Passwords, UnfitPassword};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
+    /// let passwords = Passwords::start(policy)?;
+    /// let wanted = Password::new("Football".to_owned());
+    /// passwords.policy().check(&wanted, &["ada"])?;
+    /// let refused = passwords.hash_new(wanted).await;
+    /// assert!(matches!(refused, Err(PasswordError::Unfit(UnfitPassword::TooCommon))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash_new(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        let cost = self.policy.cost;
+        let hash = move || match is_common(&password) {
+            true => Err(UnfitPassword::TooCommon.into()),
+            false => hash_at_cost(&password, cost),
+        };
+        self.run(hash).await?
+    }
+
+    /// Verifies a password against a hash. Without a hash (there is no such user) the verdict is
+    /// [`Verdict::Wrong`], after the same work.
+    ///
+    /// The work is that of the policy's cost, once, or twice for a password that was typed in another
+    /// spelling than the usual one. A hash that is dearer than the policy takes its own time.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Verdict, PasswordError> {
+        let cost = self.policy.cost;
+        self.run(move || verify(&password, hash.as_ref(), cost))
+            .await?
+    }
+
+    /// Hashes what can wait. It gives way to everyone who waits for a thread.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash_at_leisure(&self, password: Password) -> Result<PasswordHash, PasswordError> {
+        if self.threads.0.is_empty() {
+            self.hash(password).await
+        } else {
+            Err(PasswordError::Busy)
+        }
+    }
+
+    /// Runs on the pool. A request whose client has gone by then, or that waited too long, is not worked on.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let (answer, wait) = oneshot::channel();
+        let queued = Instant::now();
+        let job = Box::new(move || {
+            if !answer.is_closed() && queued.elapsed() < PATIENCE {
+                let _client_gone = answer.send(work());
+            }
+        });
+        self.threads.0.push(&self.client, job);
+        if let Ok(done) = wait.await {
+            return Ok(done);
+        }
+        tokio::time::sleep(BACK_OFF.saturating_sub(queued.elapsed())).await;
+        Err(PasswordError::Busy)
+    }
+}
+
+fn hash_at_cost(password: &Password, cost: u32) -> Result<PasswordHash, PasswordError> {
+    let text = for_bcrypt(&password.prepared());
+    let hash = bcrypt::non_truncating_hash(text.expose_secret(), cost)?;
+    Ok(PasswordHash::from_text(hash))
+}
+
+fn work(queue: &Queue) {
+    if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
+        log::warn!("password threads run at normal priority: {error:?}");
+    }
+    queue.work();
+}

@@ -1,0 +1,58 @@
+//! Tells where a request came from, by its peer and by what trusted proxies say.
+
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::auth::Auth;
+use super::proxies::Disputed;
+use super::rejection::Rejection;
+
+/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree ([`TrustedProxies`](super::TrustedProxies)): 400
+/// `conflicting_forwarded_headers`. For routes that count attempts by address: whichever header was believed, a client could claim
+/// a stranger's address, or a new one for each attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownClient;
+
+/// Where a request came from: the peer's address, or what a proxy says that [`WebPolicy`](super::WebPolicy) trusts. None if
+/// the peer has no address, as on a Unix socket.
+pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
+    client(request).unwrap_or_else(|Disputed| peer(request))
+}
+
+fn client(request: &HttpRequest) -> Result<Option<IpAddr>, Disputed> {
+    let peer = peer(request);
+    match request.app_data::<Auth>() {
+        Some(auth) => {
+            let proxies = &auth.policy().trusted_proxies;
+            proxies.client(peer, request.headers())
+        }
+        None => Ok(peer),
+    }
+}
+
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+impl FromRequest for KnownClient {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(client(request).map(|_| Self).map_err(|Disputed| {
+            Rejection::new(
+                StatusCode::BAD_REQUEST,
+                "conflicting_forwarded_headers",
+                "Forwarded and X-Forwarded-For disagree",
+            )
+            .hint(
+                "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
+                 let the proxy remove the other.",
+            )
+        }))
+    }
+}

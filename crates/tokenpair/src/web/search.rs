@@ -1,0 +1,203 @@
+//! Searches a request for its token, in the order of the policy's locations.
+//!
+//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none. Only
+//! cookies can hold several tokens, which are then tried in turn.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::body::{Body, is_json, pair};
+use super::csrf::Demand;
+use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
+use super::policy::WebPolicy;
+use super::rejection::Rejection;
+use crate::token::{Claims, TokenKind};
+
+/// A token, where it was, and what has to be proved beside it.
+pub(super) struct Found<'a> {
+    pub(super) token: Cow<'a, str>,
+    /// Tokens to try if that one does not verify, from other cookies of the same name.
+    pub(super) others: Vec<Cow<'a, str>>,
+    pub(super) location: Location,
+    csrf: Option<Demand<'a>>,
+}
+
+impl Found<'_> {
+    fn plain(token: String, location: Location) -> Self {
+        Self {
+            token: Cow::Owned(token),
+            others: Vec::new(),
+            location,
+            csrf: None,
+        }
+    }
+
+    /// Whether what had to be proved beside the token was.
+    pub(super) fn check_csrf(&self, claims: &Claims) -> Result<(), Rejection> {
+        let demand = self.csrf.as_ref();
+        demand.map_or(Ok(()), |demand| demand.met_by(claims))
+    }
+}
+
+/// The first token of that kind.
+pub(super) fn find<'a>(
+    request: &'a HttpRequest,
+    policy: &'a WebPolicy,
+    kind: TokenKind,
+    body: &Body,
+) -> Result<Found<'a>, Rejection> {
+    let mut absences = Vec::new();
+    for location in &policy.locations {
+        let found = match location {
+            Location::Cookies => in_cookies(request, policy, kind, body)?,
+            Location::Headers => in_headers(request, &policy.header)?,
+            Location::QueryString => in_query(request, &policy.query)?,
+            Location::Json => in_json(request, &policy.json, kind, body)?,
+        };
+        match found {
+            Ok(found) => return Ok(found),
+            Err(absence) => absences.push(absence),
+        }
+    }
+    Err(Rejection::missing_token(missing(
+        &policy.locations,
+        &absences,
+    )))
+}
+
+/// A token, or the words for its absence.
+type Search<'a> = Result<Found<'a>, String>;
+
+fn in_cookies<'a>(
+    request: &'a HttpRequest,
+    policy: &'a WebPolicy,
+    kind: TokenKind,
+    body: &Body,
+) -> Result<Search<'a>, Rejection> {
+    let mut tokens = policy.cookies.presented(request, kind);
+    let Some(token) = tokens.next() else {
+        let name = policy.cookies.token_name(kind);
+        return Ok(Err(format!("Missing cookie \"{name}\"")));
+    };
+    let csrf = policy.csrf.demand(request, kind, &policy.cookies, body)?;
+    Ok(Ok(Found {
+        token,
+        others: tokens.collect(),
+        location: Location::Cookies,
+        csrf,
+    }))
+}
+
+/// A header may hold several comma-separated credentials; exactly one of them has to be of our scheme.
+fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search<'a>, Rejection> {
+    let title = &policy.title;
+    let joined = joined(request, &policy.name);
+    let value = joined.trim().trim_matches(',');
+    if value.is_empty() {
+        return Ok(Err(format!("Missing {title} Header")));
+    }
+    let scheme = policy.scheme.as_str();
+    let expected = || match scheme {
+        "" => format!("Expected '{title}: <JWT>'"),
+        _ => format!("Expected '{title}: {scheme} <JWT>'"),
+    };
+    let credentials: Vec<Vec<&str>> = match scheme {
+        "" => vec![value.split_whitespace().collect()],
+        _ => of_scheme(value, policy),
+    };
+    let [words] = credentials.as_slice() else {
+        return Ok(Err(format!(
+            "Missing '{scheme}' type in '{title}' header. {}",
+            expected()
+        )));
+    };
+    match words.as_slice() {
+        [token] => Ok(Ok(Found::plain((*token).to_owned(), Location::Headers))),
+        _ => Err(Rejection::bad_header(format!(
+            "Bad {title} header. {}",
+            expected()
+        ))),
+    }
+}
+
+fn in_query<'a>(request: &HttpRequest, policy: &QueryPolicy) -> Result<Search<'a>, Rejection> {
+    let QueryPolicy { name, prefix } = policy;
+    let value = pair(request.query_string(), name).filter(|value| !value.is_empty());
+    let Some(value) = value else {
+        return Ok(Err(format!("Missing '{name}' query paramater")));
+    };
+    match value.strip_prefix(prefix.as_str()) {
+        Some(token) => Ok(Ok(Found::plain(token.to_owned(), Location::QueryString))),
+        None => Err(Rejection::bad_token(format!(
+            "Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
+        ))),
+    }
+}
+
+fn in_json<'a>(
+    request: &HttpRequest,
+    policy: &JsonPolicy,
+    kind: TokenKind,
+    body: &Body,
+) -> Result<Search<'a>, Rejection> {
+    if !is_json(request) {
+        let absence = "Invalid content-type. Must be application/json.";
+        return Ok(Err(absence.to_owned()));
+    }
+    let key = match kind {
+        TokenKind::Access => &policy.access_key,
+        TokenKind::Refresh => &policy.refresh_key,
+    };
+    match body.member(key) {
+        None => Ok(Err(format!("Missing \"{key}\" key in json data."))),
+        Some(Value::String(token)) => Ok(Ok(Found::plain(token, Location::Json))),
+        Some(_) => Err(Rejection::bad_token(
+            "Invalid token type. Token must be a <class 'bytes'>".to_owned(),
+        )),
+    }
+}
+
+/// The token in the header, if there is one in good form.
+pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<String> {
+    let found = in_headers(request, policy).ok()?.ok()?;
+    Some(found.token.into_owned())
+}
+
+/// The words behind the scheme, for each credential of that scheme.
+fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
+    let is_scheme = |word: &str| match policy.any_case {
+        true => word.eq_ignore_ascii_case(&policy.scheme),
+        false => word == policy.scheme,
+    };
+    let behind_scheme = |credential: &'v str| {
+        let mut words = credential.split_whitespace();
+        words.next().is_some_and(is_scheme).then(|| words.collect())
+    };
+    value.split(',').filter_map(behind_scheme).collect()
+}
+
+/// Repeated headers count as one, joined by commas (RFC 9110 section 5.3). What is no text is no token.
+fn joined(request: &HttpRequest, name: &HeaderName) -> String {
+    let values = request.headers().get_all(name).map(HeaderValue::as_bytes);
+    values
+        .map(String::from_utf8_lossy)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn missing(locations: &[Location], absences: &[String]) -> String {
+    let words: Vec<&str> = locations.iter().map(|location| location.word()).collect();
+    match words.as_slice() {
+        [first @ .., last] if !first.is_empty() => {
+            format!(
+                "Missing JWT in {} or {last} ({})",
+                first.join(", "),
+                absences.join("; ")
+            )
+        }
+        _ => absences.join("; "),
+    }
+}
