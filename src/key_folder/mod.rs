@@ -15,7 +15,6 @@ pub(crate) mod files;
 mod state;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,50 +24,14 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 pub use self::change::Rotated;
+pub use self::state::{Key, KeyState};
 use self::state::{STATE, State};
-use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// A folder of keys, which may not be there yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyFolder {
     path: PathBuf,
-}
-
-/// What a key is for. All of them are published, and their signatures taken.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum KeyState {
-    /// New tokens are signed with it.
-    Signing,
-    /// It will sign next; others learn of it meanwhile.
-    Coming,
-    /// It signed before.
-    Verifying,
-}
-
-impl fmt::Display for KeyState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Signing => "signing",
-            Self::Coming => "coming",
-            Self::Verifying => "verifying",
-        })
-    }
-}
-
-/// What is known of a key. Nothing of it is secret.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Key {
-    /// Its file.
-    pub file: String,
-    /// The thumbprint of its public half (RFC 7638), which tokens name.
-    pub kid: String,
-    /// The only algorithm it serves.
-    pub algorithm: Algorithm,
-    /// What it is for.
-    pub state: KeyState,
-    /// Since when it is that; none if nobody wrote it down.
-    pub since: Option<Timestamp>,
 }
 
 /// Tells what a folder holds from what it held before.

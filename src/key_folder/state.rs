@@ -1,14 +1,51 @@
-//! `state.toml`: which key signs, which one is coming, and since when.
+//! Defines what a key of the folder is for, and `state.toml`, which says so: which key signs, which one is coming, and since
+//! when.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
-use super::{Key, KeyState};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::Algorithm;
+
+/// What a key is for. All of them are published, and their signatures taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KeyState {
+    /// New tokens are signed with it.
+    Signing,
+    /// It will sign next; others learn of it meanwhile.
+    Coming,
+    /// It signed before.
+    Verifying,
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Signing => "signing",
+            Self::Coming => "coming",
+            Self::Verifying => "verifying",
+        })
+    }
+}
+
+/// What is known of a key. Nothing of it is secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Key {
+    /// Its file.
+    pub file: String,
+    /// The thumbprint of its public half (RFC 7638), which tokens name.
+    pub kid: String,
+    /// The only algorithm it serves.
+    pub algorithm: Algorithm,
+    /// What it is for.
+    pub state: KeyState,
+    /// Since when it is that; none if nobody wrote it down.
+    pub since: Option<Timestamp>,
+}
 
 pub(super) const STATE: &str = "state.toml";
 

@@ -7,8 +7,8 @@ use thiserror::Error;
 use url::Url;
 
 use super::device_cookie::Devices;
+use super::login_limiter::{LoginLimiter, NotAdmitted};
 use super::network;
-use super::throttle::Throttle;
 use crate::settings::Settings;
 use tokenpair::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
 use tokenpair_store::password::{
@@ -24,7 +24,7 @@ use tokenpair_store::{
 pub struct Accounts {
     store: DieselStore,
     passwords: Passwords,
-    throttle: Throttle,
+    limiter: LoginLimiter,
     names: Arc<[String]>,
 }
 
@@ -86,6 +86,15 @@ impl From<PasswordError> for AccountError {
     }
 }
 
+impl From<NotAdmitted> for AccountError {
+    fn from(error: NotAdmitted) -> Self {
+        match error {
+            NotAdmitted::TooManyAttempts(wait) => Self::TooManyAttempts(wait),
+            NotAdmitted::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl From<UserError> for AccountError {
     fn from(error: UserError) -> Self {
         match error {
@@ -105,15 +114,15 @@ impl Accounts {
         Ok(Self {
             store,
             passwords: Passwords::start(settings.password)?,
-            throttle: Throttle::default(),
+            limiter: LoginLimiter::default(),
             names: server_names(settings.public_url.as_ref()).into(),
         })
     }
 
     /// The same, counting failures. Commands need no patience.
     #[must_use]
-    pub(super) fn throttled(self, throttle: Throttle) -> Self {
-        Self { throttle, ..self }
+    pub(super) fn limited_by(self, limiter: LoginLimiter) -> Self {
+        Self { limiter, ..self }
     }
 
     /// Makes an account.
@@ -130,7 +139,7 @@ impl Accounts {
     ) -> Result<Subject, AccountError> {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
-        self.throttle.registration(act).await?;
+        self.limiter.registration(act).await?;
         let password_hash = self.passwords(act).hash_new(password).await?;
         Ok(self
             .store
@@ -159,7 +168,7 @@ impl Accounts {
         password: Password,
         (devices, act): (&Devices, &Act),
     ) -> Result<Option<Subject>, AccountError> {
-        let attempt = self.throttle.login(username, devices, act).await?;
+        let attempt = self.limiter.login(username, devices, act).await?;
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
             Err(_) => None,
@@ -198,7 +207,7 @@ impl Accounts {
         username: &str,
         (devices, act): (&Devices, &Act),
     ) -> Option<String> {
-        self.throttle.device_cookie(username, devices, act)
+        self.limiter.device_cookie(username, devices, act)
     }
 
     /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
@@ -268,7 +277,7 @@ impl Accounts {
         password: Password,
         act: &Act,
     ) -> Result<Confirmed, AccountError> {
-        let attempt = self.throttle.confirmation(user_id, sid, act).await?;
+        let attempt = self.limiter.confirmation(user_id, sid, act).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = self.verify(password, hash, act).await?;
         if let Some(user) = user.filter(|_| verdict.is_right()) {

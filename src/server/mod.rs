@@ -12,6 +12,7 @@ mod device_cookie;
 mod envelope;
 mod keys;
 mod lines;
+mod login_limiter;
 mod network;
 mod openapi;
 mod page;
@@ -22,7 +23,6 @@ mod sender;
 mod shared_key;
 mod stop;
 mod telemetry;
-mod throttle;
 mod tls;
 mod unread;
 
@@ -41,9 +41,9 @@ use self::browser::Origins;
 use self::clocks::Skew;
 use self::envelope::Edge;
 use self::keys::Followed;
+use self::login_limiter::LoginLimiter;
 use self::shared_key::SharedKey;
 pub use self::telemetry::start_logging;
-use self::throttle::Throttle;
 use self::tls::Certificates;
 pub use self::tls::{TlsError, check_tls};
 use crate::key_folder::FolderError;
@@ -171,7 +171,7 @@ impl Server {
         let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
         let seals = keys::seals(settings)?;
         let shared_key = SharedKey::of(&store, &seals, clock.now()).await?;
-        let throttle = Throttle::new(settings.throttle, &shared_key, store.clone());
+        let limiter = LoginLimiter::new(settings.throttle, &shared_key, store.clone());
         let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
         let public_origin = settings
             .public_url
@@ -182,7 +182,7 @@ impl Server {
             auth,
             openapi: openapi?,
             sessions: sessions.clone(),
-            accounts: accounts.throttled(throttle),
+            accounts: accounts.limited_by(limiter),
             store,
             registration: settings.registration,
             origins: Origins::of(settings),

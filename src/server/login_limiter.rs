@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
 
-use super::accounts::AccountError;
 use super::device_cookie::{DeviceKey, Devices};
 use super::network::{network, wider};
 use super::shared_key::SharedKey;
@@ -18,7 +18,7 @@ use tokenpair_store::{DieselStore, Refusal, Username};
 
 /// Counts failures and makes clients back off. Without a policy it admits everyone. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Throttle(Option<Arc<Inner>>);
+pub(super) struct LoginLimiter(Option<Arc<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -51,19 +51,18 @@ pub(super) struct Attempt {
     _under_way: Option<UnderWay>,
 }
 
-/// A wait, or a failure of the database.
-enum Refused {
-    Wait(Duration),
-    Failed(AccountError),
+/// Why an attempt was not admitted.
+#[derive(Debug, Error)]
+pub(super) enum NotAdmitted {
+    /// Too many attempts failed before. The next one may be made after this time.
+    #[error("too many attempts; try again in {} s", .0.as_secs())]
+    TooManyAttempts(Duration),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl Throttle {
+impl LoginLimiter {
     /// Under a policy, if there is one. The key hides names and addresses, and is the same on all servers.
     pub(super) fn new(policy: Option<ThrottlePolicy>, key: &SharedKey, store: DieselStore) -> Self {
         let inner = policy.map(|policy| Inner {
@@ -86,7 +85,7 @@ impl Throttle {
         name: &str,
         devices: &Devices,
         act: &Act,
-    ) -> Result<Attempt, AccountError> {
+    ) -> Result<Attempt, NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
         };
@@ -96,9 +95,8 @@ impl Throttle {
         if let Some(nonce) = device {
             let device = inner.counter("device", &nonce, &name, inner.policy.account());
             match Inner::admit(inner, vec![here.clone(), device], act).await {
-                Err(Refused::Wait(_)) => {}
-                Err(Refused::Failed(error)) => return Err(error),
-                Ok(attempt) => return Ok(attempt),
+                Err(NotAdmitted::TooManyAttempts(_)) => {}
+                admitted => return admitted,
             }
         }
         let mut account = vec![here];
@@ -109,7 +107,7 @@ impl Throttle {
         }));
         let rule = inner.policy.account_everywhere();
         account.push(inner.counter("account from all networks", "", &name, rule));
-        Ok(Inner::admit(inner, account, act).await?)
+        Inner::admit(inner, account, act).await
     }
 
     /// Returns the device cookie of a client that has just logged in by that name: its others are kept. None if nothing is
@@ -127,18 +125,18 @@ impl Throttle {
         user_id: &str,
         sid: Option<&str>,
         act: &Act,
-    ) -> Result<Attempt, AccountError> {
+    ) -> Result<Attempt, NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
         };
         // Tokens of another server's (JWT_ACCEPT_FOREIGN) have no session and count together.
         let sid = sid.unwrap_or_default();
         let account = inner.counter("confirmation", sid, user_id, inner.policy.account());
-        Ok(Inner::admit(inner, vec![account], act).await?)
+        Inner::admit(inner, vec![account], act).await
     }
 
     /// Admits a registration. Each is counted, since the answer tells whether someone has the name.
-    pub(super) async fn registration(&self, act: &Act) -> Result<(), AccountError> {
+    pub(super) async fn registration(&self, act: &Act) -> Result<(), NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(());
         };
@@ -151,7 +149,7 @@ impl Throttle {
         let waits = counters.iter().filter(refused);
         let waits = waits.map(|counter| counter.rule.forgotten(act.at).since(act.at));
         match waits.max() {
-            Some(wait) => Err(AccountError::TooManyAttempts(wait)),
+            Some(wait) => Err(NotAdmitted::TooManyAttempts(wait)),
             None => Ok(()),
         }
     }
@@ -192,7 +190,7 @@ impl Inner {
         inner: &Arc<Self>,
         account: Vec<Counter>,
         act: &Act,
-    ) -> Result<Attempt, Refused> {
+    ) -> Result<Attempt, NotAdmitted> {
         let forgiven = account.iter().map(|counter| counter.id.clone()).collect();
         let counters = [account, inner.networks("network", act)].concat();
         let under_way = UnderWay::begin(inner, &counters);
@@ -222,21 +220,12 @@ impl Inner {
                 break;
             }
         }
-        Err(Refused::Wait(wait))
+        Err(NotAdmitted::TooManyAttempts(wait))
     }
 
     async fn tallies(&self, counters: &[Counter]) -> Result<HashMap<String, Tally>, StoreError> {
         let ids = counters.iter().map(|counter| counter.id.clone());
         self.store.tallies(ids.collect()).await
-    }
-}
-
-impl From<Refused> for AccountError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Wait(wait) => Self::TooManyAttempts(wait),
-            Refused::Failed(error) => error,
-        }
     }
 }
 
@@ -252,13 +241,9 @@ impl Attempt {
     ///
     /// # Errors
     ///
-    /// [`AccountError::TooManyAttempts`] if other servers have counted so many failures meanwhile that it would not be
+    /// [`NotAdmitted::TooManyAttempts`] if other servers have counted so many failures meanwhile that it would not be
     /// admitted now: however many servers there are, no more guesses are answered than one server would.
-    pub(super) async fn succeeded(
-        self,
-        store: &DieselStore,
-        act: &Act,
-    ) -> Result<(), AccountError> {
+    pub(super) async fn succeeded(self, store: &DieselStore, act: &Act) -> Result<(), NotAdmitted> {
         if self.counters.is_empty() {
             return Ok(());
         }
@@ -267,7 +252,7 @@ impl Attempt {
         let waits = self.counters.iter();
         let waits = waits.filter_map(|counter| wait_of(counter, tallies.get(&counter.id), 0, act));
         if let Some(wait) = waits.max() {
-            return Err(AccountError::TooManyAttempts(wait));
+            return Err(NotAdmitted::TooManyAttempts(wait));
         }
         let mut forgiven = self.forgiven;
         forgiven.retain(|id| tallies.contains_key(id));
@@ -281,13 +266,13 @@ impl Attempt {
     ///
     /// # Errors
     ///
-    /// [`AccountError::TooManyAttempts`] as in [`Attempt::succeeded`].
+    /// [`NotAdmitted::TooManyAttempts`] as in [`Attempt::succeeded`].
     pub(super) async fn failed(
         self,
         store: &DieselStore,
         refusal: Refusal,
         act: &Act,
-    ) -> Result<(), AccountError> {
+    ) -> Result<(), NotAdmitted> {
         let counted = store
             .record_refusal(refusal, self.counters.clone(), act)
             .await?;
@@ -303,7 +288,7 @@ impl Attempt {
             wait_of(counter, exceeded.then_some(&now), 0, act)
         });
         match exceeded.max() {
-            Some(wait) => Err(AccountError::TooManyAttempts(wait)),
+            Some(wait) => Err(NotAdmitted::TooManyAttempts(wait)),
             None => Ok(()),
         }
     }
