@@ -17,7 +17,8 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     let access = settings.tokens.access_expires.unwrap_or_default();
     let refresh = settings.tokens.refresh_expires.unwrap_or_default();
     let within = settings.web.reissue_within;
-    if within >= access {
+    // A lifetime of nothing has its own complaint.
+    if within >= access && !access.is_zero() {
         let complaint = format!(
             "is {}s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is {}s, or every response would carry a \
              new token; write {}s, or 0 for never",

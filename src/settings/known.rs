@@ -190,7 +190,7 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "JWT_REISSUE_WITHIN",
-        "30m",
+        "30m, or half of JWT_ACCESS_TOKEN_EXPIRES if that is less",
         "An access cookie with less to live gets a successor, if the refresh cookie comes with it; 0 for never.",
     ),
     known(

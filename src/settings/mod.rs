@@ -131,7 +131,7 @@ impl Settings {
         let algorithm = keys::algorithm(&mut reader);
         let source = keys::source(&mut reader, algorithm, bind);
         let tokens = policies::tokens(&mut reader);
-        let web = policies::web(&mut reader, public_url.as_ref());
+        let web = policies::web(&mut reader, public_url.as_ref(), &tokens);
         let settings = Self {
             bind,
             workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),

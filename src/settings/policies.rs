@@ -128,7 +128,11 @@ pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
     tokens
 }
 
-pub(super) fn web(reader: &mut Reader<'_>, public_url: Option<&Url>) -> WebPolicy {
+pub(super) fn web(
+    reader: &mut Reader<'_>,
+    public_url: Option<&Url>,
+    tokens: &TokenPolicy,
+) -> WebPolicy {
     let default = WebPolicy::default();
     let cookies = CookiePolicy {
         secure: secure_by_default(public_url),
@@ -137,6 +141,7 @@ pub(super) fn web(reader: &mut Reader<'_>, public_url: Option<&Url>) -> WebPolic
     let allowed = [Location::Cookies, Location::Headers];
     let default = WebPolicy {
         cookies,
+        reissue_within: config::reissue_within(default.reissue_within, tokens),
         trusted_proxies: trusted_proxies(reader),
         ..default
     };

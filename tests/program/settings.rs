@@ -49,7 +49,7 @@ fn the_environment_is_stronger_than_dot_env_and_that_than_the_file() {
         "DATABASE_POOL = 3  (tokenpair.toml)",
         "JWT_ENCODE_NBF = false  (tokenpair.toml)",
         "JWT_TOKEN_LOCATION = headers,cookies  (tokenpair.toml)",
-        "JWT_REISSUE_WITHIN = 30m  (default)",
+        "JWT_REISSUE_WITHIN = 30m, or half of JWT_ACCESS_TOKEN_EXPIRES if that is less  (default)",
     ] {
         assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
     }
@@ -235,7 +235,10 @@ fn settings_are_held_against_each_other() {
         "JWT_REISSUE_WITHIN is 3600s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is 3600s",
     );
     refused(
-        &[("JWT_ACCESS_TOKEN_EXPIRES", "15m")],
+        &[
+            ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
+            ("JWT_REISSUE_WITHIN", "15m"),
+        ],
         "which is 900s, or every response would carry a new token; write 450s, or 0 for never",
     );
     refused(
@@ -488,6 +491,60 @@ fn the_readme_s_table_is_the_program_s() {
         .filter(|line| line.starts_with("| `"))
         .collect();
     assert_eq!(table, KNOWN.iter().map(rows).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_reissue_window_follows_a_short_access_token_unless_it_is_set() {
+    for lifetime in ["15m", "5m", "30m", "1h", "1d"] {
+        let check = with(&[("JWT_ACCESS_TOKEN_EXPIRES", lifetime)]).run(&["config", "check"]);
+        assert_eq!(check.done(), "the settings are good\n", "{lifetime}");
+    }
+    let zero = with(&[("JWT_ACCESS_TOKEN_EXPIRES", "0")])
+        .run(&["config", "check"])
+        .failed();
+    assert!(
+        zero.contains("1 setting cannot work:\n  JWT_ACCESS_TOKEN_EXPIRES is 0;"),
+        "{zero}"
+    );
+}
+
+/// What a team that moves copies from the guide: the settings it shows, and FJE's own defaults.
+#[test]
+fn the_settings_that_the_guide_from_flask_shows_work_in_the_server() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/coming-from-flask.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let shown = guide.split('`').filter_map(|code| code.split_once('='));
+    let shown = shown.filter(|(name, _)| KNOWN.iter().any(|known| known.name == *name));
+    let rows = guide.lines().filter(|line| line.starts_with("| `JWT_"));
+    let defaults = rows.filter_map(|row| {
+        let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+        let (name, default, server) = (cells.nth(1)?, cells.next()?, cells.next()?);
+        (!default.starts_with("none") && server != "–").then_some((name, default))
+    });
+    let (shown, defaults): (Vec<_>, Vec<_>) = (shown.collect(), defaults.collect());
+    for wanted in [
+        ("JWT_ACCESS_TOKEN_EXPIRES", "5m"),
+        ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
+        ("JWT_ACCEPT_FOREIGN", "true"),
+    ] {
+        assert!(shown.contains(&wanted), "{shown:?}");
+    }
+    assert_eq!(defaults.len(), 23, "{defaults:?}");
+    let apart = shown.iter().chain(&defaults).map(|setting| vec![*setting]);
+    for settings in apart.chain([defaults.clone()]) {
+        let check = with(&settings).run(&["config", "check"]);
+        assert!(
+            check.done().ends_with("the settings are good\n"),
+            "{settings:?}"
+        );
+        let mut both = settings.clone();
+        both.push(("JWT_SECRET_KEY", SECRET));
+        let find = |name: &str| both.iter().find(|(known, _)| *known == name);
+        let read = tokenpair::config::JwtSettings::read(|name| {
+            find(name).map(|(_, value)| (*value).to_owned())
+        });
+        read.unwrap();
+    }
 }
 
 #[test]

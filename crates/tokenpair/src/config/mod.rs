@@ -157,11 +157,9 @@ impl JwtSettings {
 /// ([`CookiePolicy::first_that_verifies`]), and `bearer` is not `Bearer` ([`HeaderPolicy::any_case`]).
 fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
     let default = WebPolicy::default();
-    let half = tokens.access_expires.map(|lifetime| lifetime / 2);
-    let recipe = default.reissue_within;
     WebPolicy {
         locations: vec![Location::Headers],
-        reissue_within: half.map_or(recipe, |half| half.min(recipe)),
+        reissue_within: reissue_within(default.reissue_within, tokens),
         cookies: CookiePolicy {
             secure: false,
             same_site: None,
@@ -174,6 +172,13 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
         },
         ..default
     }
+}
+
+/// Returns the default of `JWT_REISSUE_WITHIN`: at most half an access token's lifetime, or a short one would be reissued by every
+/// response.
+pub(crate) fn reissue_within(recipe: Duration, tokens: &TokenPolicy) -> Duration {
+    let half = tokens.access_expires.map(|lifetime| lifetime / 2);
+    half.map_or(recipe, |half| half.min(recipe))
 }
 
 fn flask_tokens() -> TokenPolicy {
