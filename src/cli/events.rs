@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{Failure, block_on, existing_store, settings, user};
+use super::{Failure, block_on, settings, user};
 use crate::printable::printable;
+use crate::server::open_current_store;
 use tokenpair_store::{DieselStore, Event, EventKind, EventQuery};
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ fn kind(word: &str) -> Result<EventKind, String> {
 }
 
 pub(super) fn run(wanted: Wanted, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = existing_store(&settings()?)?;
+    let store = open_current_store(&settings()?)?;
     let events = block_on(find(&store, wanted))?;
     writeln!(
         out,

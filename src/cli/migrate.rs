@@ -1,32 +1,72 @@
 //! `tokenpair migrate`
 
+use std::error::Error;
 use std::io::Write;
 
+use thiserror::Error;
+
 use super::{Failure, settings};
-use crate::server::open_store;
-use tokenpair_store::DatabaseUrl;
+use crate::server::{DatabaseError, open_current_store, open_migrated_store};
+use crate::settings::Settings;
+use tokenpair_store::MigrationError;
+
+/// Exit codes of `--check`, so that a script can tell its findings from a failure to look (1) and wrong usage (2).
+const PENDING: u8 = 3;
+const NEWER: u8 = 4;
+
+/// What `--check` found.
+#[derive(Debug, Error)]
+#[error("{found}")]
+struct Finding {
+    code: u8,
+    #[source]
+    found: DatabaseError,
+}
+
+/// Returns the exit code of a failure that has one of its own.
+pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
+    let finding = failure.downcast_ref::<Finding>();
+    finding.map(|finding| finding.code)
+}
 
 pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
-    match &settings.database {
-        // To look must not make.
-        DatabaseUrl::Sqlite(path) if check && !path.exists() => {
-            return Err(format!("there is no database yet at {}", path.display()).into());
-        }
-        _ => {}
+    if check {
+        return look(&settings, out);
     }
-    let store = open_store(&settings)?;
-    let names = if check {
-        store.pending_migrations()?
-    } else {
-        store.migrate()?
+    let (_, names) = open_migrated_store(&settings)?;
+    if names.is_empty() {
+        return up_to_date(out);
+    }
+    list(&names, "done", out)
+}
+
+fn look(settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+    let Err(found) = open_current_store(settings) else {
+        return up_to_date(out);
     };
-    for name in &names {
-        writeln!(out, "{name}: {}", if check { "pending" } else { "done" })?;
+    let code = match &found {
+        DatabaseError::Pending { names, .. } => {
+            list(names, "pending", out)?;
+            PENDING
+        }
+        DatabaseError::Missing(_) => PENDING,
+        DatabaseError::Migration {
+            source: MigrationError::Unknown(_),
+            ..
+        } => NEWER,
+        _ => return Err(found.into()),
+    };
+    Err(Finding { code, found }.into())
+}
+
+fn list(names: &[String], state: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    for name in names {
+        writeln!(out, "{name}: {state}")?;
     }
-    match names.len() {
-        0 => Ok(writeln!(out, "the database is up to date")?),
-        pending if check => Err(format!("{pending} pending; run: tokenpair migrate").into()),
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+fn up_to_date(out: &mut dyn Write) -> Result<(), Failure> {
+    Ok(writeln!(out, "the database is up to date")?)
 }

@@ -1,4 +1,4 @@
-//! Commands: what the `tokenpair` program can be told. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Defines the commands of the `tokenpair` program. Exit codes: 0 done, 1 failed, 2 wrong usage; `migrate --check` has more.
 
 mod config;
 mod events;
@@ -20,9 +20,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::printable::printable_lines;
-use crate::server::{open_store, start_logging};
+use crate::server::start_logging;
 use crate::settings::{Settings, Sources};
-use tokenpair_store::{DatabaseUrl, DieselStore};
 
 /// Logs people in with a pair of JSON Web Tokens.
 #[derive(Debug, Parser)]
@@ -38,7 +37,7 @@ enum Command {
     Serve,
     /// Bring the database up to date
     Migrate {
-        /// Only tell what would run; exit with 1 if anything would
+        /// Only list what would run; exit with 3 if anything would, with 4 if the database is newer than this program
         #[arg(long)]
         check: bool,
     },
@@ -85,7 +84,7 @@ pub fn main() -> ExitCode {
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(failure.as_ref());
-            ExitCode::FAILURE
+            migrate::exit_code(failure.as_ref()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
@@ -115,24 +114,6 @@ fn settings() -> Result<Settings, Failure> {
     let settings = Settings::load(&Sources::read())?;
     start_logging(&settings);
     Ok(settings)
-}
-
-/// The database, up to date, so that users can be added before the server has ever run.
-fn store(settings: &Settings) -> Result<DieselStore, Failure> {
-    let store = open_store(settings)?;
-    store.migrate()?;
-    Ok(store)
-}
-
-/// The database, if there is one: in the wrong folder a command must not make another.
-fn existing_store(settings: &Settings) -> Result<DieselStore, Failure> {
-    match &settings.database {
-        DatabaseUrl::Sqlite(path) if !path.exists() => {
-            let path = std::path::absolute(path)?;
-            Err(format!("there is no database yet at {}", path.display()).into())
-        }
-        _ => store(settings),
-    }
 }
 
 /// Runs what waits for the database.

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use super::{Failure, block_on, existing_store, settings};
+use super::{Failure, block_on, settings};
+use crate::server::open_current_store;
 use tokenpair::clock::Clock;
 
 pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
-    let store = existing_store(&settings)?;
+    let store = open_current_store(&settings)?;
     let now = Clock::system().now();
     let purged = block_on(async move { Ok(store.purge(now, settings.purge).await?) })?;
     Ok(writeln!(out, "purged {purged}")?)

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Failure, block_on, existing_store, settings, user};
+use super::{Failure, block_on, settings, user};
 use crate::printable::printable;
+use crate::server::open_current_store;
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::{Act, EndReason, Session, SessionStore, Subject};
@@ -30,7 +31,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings()?;
-    let store = existing_store(&settings)?;
+    let store = open_current_store(&settings)?;
     block_on(async move {
         match command {
             Command::List { name, limit } => list((&store, &settings), &name, limit, out).await,

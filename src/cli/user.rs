@@ -4,9 +4,9 @@ use std::io::{self, BufRead, Write};
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, block_on, existing_store, import, settings, store};
+use super::{Failure, block_on, import, settings};
 use crate::printable::printable;
-use crate::server::{Accounts, applied};
+use crate::server::{Accounts, applied, open_current_store};
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::Act;
@@ -91,7 +91,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
 }
 
 fn manage(command: Manage, out: &mut dyn Write) -> Result<(), Failure> {
-    let users = Users::open(&command)?;
+    let users = Users::open()?;
     block_on(async move {
         match command {
             Manage::Add {
@@ -113,12 +113,9 @@ struct Users {
 }
 
 impl Users {
-    fn open(command: &Manage) -> Result<Self, Failure> {
+    fn open() -> Result<Self, Failure> {
         let settings = settings()?;
-        let store = match command {
-            Manage::Add { .. } => store(&settings)?,
-            _ => existing_store(&settings)?,
-        };
+        let store = open_current_store(&settings)?;
         Ok(Self { settings, store })
     }
 

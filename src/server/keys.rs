@@ -55,7 +55,14 @@ pub(super) fn present(settings: &Settings) -> Result<Option<Keys>, StartError> {
             KeyRing::from_secret(settings.algorithm, text.expose_secret().as_bytes())?
         }
         KeySource::KeptSecret(path) => match secret_in(path)? {
-            Some(secret) => KeyRing::from_secret(settings.algorithm, &secret)?,
+            Some(secret) => {
+                KeyRing::from_secret(settings.algorithm, &secret).map_err(|source| {
+                    StartError::KeptSecret {
+                        path: shown(path),
+                        source,
+                    }
+                })?
+            }
             None => return Ok(None),
         },
         KeySource::PrivateKey(pem) => KeyRing::from_pem(settings.algorithm, pem.expose_secret())?,
@@ -122,11 +129,15 @@ fn secret_in(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
 }
 
 fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> StartError {
-    let path = path.display().to_string();
+    let path = shown(path);
     move |source| StartError::Secret {
         path: path.clone(),
         source,
     }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The folder has the last word, so that keys of another algorithm can take over without a restart.

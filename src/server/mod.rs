@@ -7,6 +7,7 @@ mod body;
 mod browser;
 mod clocks;
 mod cors;
+mod database;
 mod device;
 mod device_cookie;
 mod envelope;
@@ -26,6 +27,7 @@ mod telemetry;
 mod tls;
 mod unread;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,6 +41,7 @@ use thiserror::Error;
 pub use self::accounts::{AccountError, Accounts, applied};
 use self::browser::Origins;
 use self::clocks::Skew;
+pub use self::database::{DatabaseError, open_current_store, open_migrated_store};
 use self::envelope::Edge;
 use self::keys::Followed;
 use self::login_limiter::LoginLimiter;
@@ -53,7 +56,7 @@ use tokenpair::keys::{KeyError, KeyRing};
 use tokenpair::session::{SessionError, Sessions, StoreError};
 use tokenpair::token::Tokens;
 use tokenpair::web::Auth;
-use tokenpair_store::{Applied, DatabaseUrl, DieselStore, MigrationError, PurgePolicy};
+use tokenpair_store::{Applied, DieselStore, PurgePolicy};
 
 /// How long the head of a request may take to come. (A body: `web::body`.)
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -62,63 +65,89 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// key should have been published before it signs.
 pub const KEYS_MAX_AGE: Duration = Duration::from_secs(300);
 
-/// Why the server did not start.
+/// Why the server did not start. Each text names the setting and the cure.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The database does not answer.
-    #[error("the database cannot be opened ({url})")]
-    Database {
-        /// Which, without its password.
-        url: DatabaseUrl,
-        /// Why.
-        source: StoreError,
-    },
-    /// The start was broken off.
-    #[error("the start was broken off")]
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The start was interrupted.
+    #[error("the start was interrupted")]
     Stopped,
-    /// The migrations did not run.
-    #[error("the database cannot be brought up to date")]
-    Migration(#[from] MigrationError),
     /// The revocations could not be read.
-    #[error("the revocations cannot be read")]
+    #[error("cannot read the revocations from the database (DATABASE_URL)")]
     Revocations(#[from] SessionError),
-    /// The secret could not be read or made.
-    #[error("the signing secret in {path} cannot be read or made")]
+    /// The secret of the first start could not be read or made.
+    #[error(
+        "cannot read or create the signing secret in {path}; make the folder writable for this user, or set JWT_SECRET_KEY"
+    )]
     Secret {
         /// Where it is kept.
         path: String,
         /// Why.
         source: std::io::Error,
     },
+    /// The secret of the first start cannot sign.
+    #[error(
+        "cannot sign with the secret in {path}; restore the file, delete it to make a new secret, or set JWT_SECRET_KEY"
+    )]
+    KeptSecret {
+        /// Where it is kept.
+        path: String,
+        /// Why.
+        source: KeyError,
+    },
     /// The key that all servers on this database share cannot be opened.
-    #[error("the table server_keys cannot be decrypted; delete its rows to start the counts over")]
+    #[error(
+        "cannot decrypt the table server_keys; delete its rows to start the rate-limit counts over"
+    )]
     SharedKey,
-    /// The database did not keep or give the key that all servers share.
-    #[error("the key that all servers share cannot be read or kept")]
+    /// The database did not keep or return the key that all servers share.
+    #[error("cannot read or write the table server_keys in the database (DATABASE_URL)")]
     Sealed(#[from] StoreError),
     /// The key cannot sign.
-    #[error("the signing key cannot be used")]
+    #[error(
+        "cannot use the signing key (JWT_SECRET_KEY, JWT_PRIVATE_KEY or JWT_PREVIOUS_SECRET_KEYS)"
+    )]
     Key(#[from] KeyError),
     /// The description of the API has no JSON form.
-    #[error("the API cannot be described")]
+    #[error("cannot write the description of the API")]
     Description(#[from] serde_json::Error),
-    /// The folder of keys cannot be read, or what is in it cannot be used.
-    #[error("the folder of keys cannot be used")]
+    /// The folder of keys cannot be read, or a key in it cannot be used.
+    #[error("cannot use the keys in JWT_KEYS_DIR")]
     KeyFolder(#[from] FolderError),
-    /// No thread to be had.
-    #[error("the hashing threads cannot be started")]
+    /// The operating system started no more threads.
+    #[error(
+        "cannot start the threads that hash passwords; raise the limit of processes (ulimit -u)"
+    )]
     Threads(#[source] std::io::Error),
-    /// The certificate or its key is no good.
-    #[error("https cannot be spoken")]
+    /// The certificate or its key cannot be used.
+    #[error("cannot serve https")]
     Tls(#[from] TlsError),
-    /// The address is in use or not ours.
-    #[error("{bind} cannot be listened on")]
+    /// The address is in use, or not this machine's.
+    #[error("cannot listen on {bind} (SERVER_BIND): {}", bind_text(.cause))]
     Bind {
         /// The address.
         bind: SocketAddr,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
+}
+
+fn bind_text(cause: &std::io::Error) -> String {
+    let text = match cause.kind() {
+        ErrorKind::AddrInUse => {
+            "address already in use; stop the program that listens there, or choose another port"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address; choose one of its own, 127.0.0.1, or 0.0.0.0 for all"
+        }
+        ErrorKind::PermissionDenied => {
+            "permission denied; choose a port from 1024, or grant CAP_NET_BIND_SERVICE"
+        }
+        _ => return format!("{cause}; choose another address"),
+    };
+    text.to_owned()
 }
 
 /// What handlers share.
@@ -157,13 +186,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, runs the migrations, makes or reads the keys, and listens.
+    /// Opens the database, runs the migrations unless `DATABASE_MIGRATE` is off, makes or reads the keys, and listens.
     ///
     /// # Errors
     ///
     /// [`StartError`], with its causes.
     pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let store = ready_store(settings.clone()).await?;
+        // Before the database, which may take its time.
+        let files = settings.tls.as_ref();
+        let certificates = files.map(|files| Certificates::load(files, clock.now()));
+        let certificates = certificates.transpose()?;
+        let store = database::ready_store(settings).await?;
         let keys = keys::begin(settings, clock.now())?;
         let tokens = Tokens::new(keys.ring, settings.tokens.clone());
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
@@ -190,9 +223,6 @@ impl Server {
             serving: AtomicBool::new(true),
             skew: Skew::default(),
         });
-        let files = settings.tls.as_ref();
-        let certificates = files.map(|files| Certificates::load(files, clock.now()));
-        let certificates = certificates.transpose()?;
         let (http, address) = listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
@@ -259,30 +289,6 @@ impl Server {
     }
 }
 
-/// The database, up to date. Opened beside this thread, so that a signal is heard meanwhile.
-async fn ready_store(settings: Settings) -> Result<DieselStore, StartError> {
-    let opened = tokio::task::spawn_blocking(move || {
-        let store = open_store(&settings)?;
-        for name in store.migrate()? {
-            log::info!("migration {name} done");
-        }
-        Ok(store)
-    });
-    opened.await.unwrap_or(Err(StartError::Stopped))
-}
-
-/// Opens the database of the settings.
-///
-/// # Errors
-///
-/// [`StartError::Database`].
-pub fn open_store(settings: &Settings) -> Result<DieselStore, StartError> {
-    DieselStore::open(&settings.database, settings.store).map_err(|source| StartError::Database {
-        url: settings.database.clone(),
-        source,
-    })
-}
-
 /// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
 ///
 /// # Errors
@@ -320,9 +326,9 @@ fn listen(
                 Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
                 None => http.bind(settings.bind),
             };
-            let http = bound.map_err(|source| StartError::Bind {
+            let http = bound.map_err(|cause| StartError::Bind {
                 bind: settings.bind,
-                source,
+                cause,
             })?;
             let address = http.addrs().first().copied().unwrap_or(settings.bind);
             Ok((http.run(), address))

@@ -88,6 +88,16 @@ pub const KNOWN: &[Known] = &[
         "How long a request waits for the database before it is answered with 503; 1s to 60s.",
     ),
     known(
+        "DATABASE_START_WAIT",
+        "30s",
+        "How long a server that starts waits for PostgreSQL to be available; 0 to 1h. 0: it fails at once.",
+    ),
+    known(
+        "DATABASE_MIGRATE",
+        "auto",
+        "auto: the server runs migrations at its start. off: it refuses to start while any are pending; run `tokenpair migrate`.",
+    ),
+    known(
         "REGISTRATION",
         "open",
         "open: anyone may register. closed: only `tokenpair user add`.",

@@ -58,6 +58,10 @@ pub struct Settings {
     pub database: DatabaseUrl,
     /// `DATABASE_POOL`, `DATABASE_WAIT`
     pub store: StorePolicy,
+    /// `DATABASE_MIGRATE`
+    pub migrate: Migrate,
+    /// How long a server that starts waits for PostgreSQL (`DATABASE_START_WAIT`). Default: 30 s. Zero: not at all.
+    pub start_wait: Duration,
     /// `REGISTRATION`
     pub registration: Registration,
     /// `PASSWORD_*`
@@ -84,6 +88,15 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// What works, but may not be meant.
     pub remarks: Vec<String>,
+}
+
+/// Who runs migrations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Migrate {
+    /// The server at its start, or the operator with `tokenpair migrate`.
+    Auto,
+    /// The operator only. The server refuses to start while migrations are pending.
+    Off,
 }
 
 /// Who may make an account.
@@ -143,6 +156,8 @@ impl Settings {
             public_url_set: reader.text("PUBLIC_URL").is_some(),
             database: policies::database(&mut reader),
             store: policies::store(&mut reader),
+            migrate: policies::migrate(&mut reader),
+            start_wait: policies::start_wait(&mut reader),
             registration: policies::registration(&mut reader),
             password: policies::password(&mut reader),
             throttle: policies::throttle(&mut reader),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::Registration;
 use super::edge::is_loopback;
-use tokenpair::config::{Never, ZERO, read_token_policy, read_web_policy};
-use tokenpair::config::{Reader, parse_duration};
+use super::{Migrate, Registration};
+use tokenpair::config::{
+    Never, Reader, ZERO, parse_duration, read_token_policy, read_web_policy, reissue_within,
+};
 use tokenpair::session::{ReusePolicy, SessionPolicy};
 use tokenpair::token::TokenPolicy;
 use tokenpair::web::{CookiePolicy, ForwardedHeader, Location, TrustedProxies, WebPolicy};
@@ -44,6 +45,29 @@ pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
         reader.problem("DATABASE_URL", format!("cannot be used: {error}"));
         DatabaseUrl::Sqlite(PathBuf::new())
     })
+}
+
+pub(super) fn migrate(reader: &mut Reader<'_>) -> Migrate {
+    reader.parsed(
+        "DATABASE_MIGRATE",
+        Migrate::Auto,
+        "write auto or off",
+        |text| match text {
+            "auto" => Some(Migrate::Auto),
+            "off" => Some(Migrate::Off),
+            _ => None,
+        },
+    )
+}
+
+/// Default: 30 s, within which PostgreSQL starts and supervisors do not give up on the server.
+pub(super) fn start_wait(reader: &mut Reader<'_>) -> Duration {
+    const NAME: &str = "DATABASE_START_WAIT";
+    let wait = reader.duration(NAME, Duration::from_secs(30));
+    if wait > Duration::from_secs(3600) {
+        reader.problem(NAME, "has to be from 0s to 1h");
+    }
+    wait
 }
 
 /// More than a minute helps nobody: clients and proxies have given up by then.
@@ -141,7 +165,7 @@ pub(super) fn web(
     let allowed = [Location::Cookies, Location::Headers];
     let default = WebPolicy {
         cookies,
-        reissue_within: config::reissue_within(default.reissue_within, tokens),
+        reissue_within: reissue_within(default.reissue_within, tokens),
         trusted_proxies: trusted_proxies(reader),
         ..default
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
+use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
@@ -122,7 +122,7 @@ fn a_stopping_server_finishes_what_runs_and_exits_with_0() {
 
 #[test]
 fn users_are_managed_from_the_command_line() {
-    let program = Program::new();
+    let program = Program::new().migrated();
     let added = program.run_with_input(
         &["user", "add", "Root", "--admin", "--password-stdin"],
         &format!("{PASSWORD}\n"),
@@ -193,7 +193,7 @@ fn users_are_managed_from_the_command_line() {
 
 #[test]
 fn without_a_terminal_a_password_is_not_asked_for() {
-    let program = Program::new();
+    let program = Program::new().migrated();
     // A session of its own has no terminal.
     let mut command = Command::new("setsid");
     command
@@ -315,7 +315,7 @@ fn what_strangers_wrote_cannot_act_on_a_terminal() {
 
 #[test]
 fn purge_deletes_what_is_long_over_however_much_that_is() {
-    let program = Program::new();
+    let program = Program::new().migrated();
     program
         .run_with_input(&["user", "add", "ada", "--password-stdin"], PASSWORD)
         .done();
@@ -334,36 +334,6 @@ fn purge_deletes_what_is_long_over_however_much_that_is() {
     assert_eq!(program.run(&["purge"]).done(), purged(0));
     let left = program.run(&["events"]).done();
     assert_eq!(left.lines().count(), 2, "only what is young: {left}");
-}
-
-#[test]
-fn migrate_brings_the_database_up_to_date_and_check_only_looks() {
-    let database = Database::create(Backend::Postgres);
-    let program = Program::new().env("DATABASE_URL", &database.url());
-    let pending = program.run(&["migrate", "--check"]);
-    assert!(
-        pending
-            .failed()
-            .ends_with("5 pending; run: tokenpair migrate\n")
-    );
-    assert!(program.run(&["migrate"]).done().ends_with(": done\n"));
-    assert_eq!(
-        program.run(&["migrate"]).done(),
-        "the database is up to date\n"
-    );
-    assert_eq!(
-        program.run(&["migrate", "--check"]).done(),
-        "the database is up to date\n"
-    );
-
-    let program = Program::new();
-    assert!(
-        program
-            .run(&["migrate", "--check"])
-            .failed()
-            .contains("there is no database yet")
-    );
-    assert!(!program.path("data").exists(), "to look must not make");
 }
 
 #[test]
@@ -484,58 +454,6 @@ fn no_secret_is_taken_from_the_command_line() {
 }
 
 #[test]
-fn an_address_in_use_and_a_database_that_is_away_are_said_plainly() {
-    let program = Program::new();
-    let served = program.serve();
-    let taken = program
-        .command(&["serve"])
-        .env("SERVER_BIND", served.address.to_string())
-        .output()
-        .unwrap();
-    assert_eq!(taken.status.code(), Some(1));
-    let complaint = String::from_utf8(taken.stderr).unwrap();
-    assert!(
-        complaint.contains(&format!(
-            "{} cannot be listened on: Address already in use",
-            served.address
-        )),
-        "{complaint}"
-    );
-
-    let away = Program::new().env(
-        "DATABASE_URL",
-        "postgres://ada:hidden-word@127.0.0.1:1/nowhere",
-    );
-    let complaint = away.run(&["serve"]).failed();
-    assert!(
-        complaint.contains("the database cannot be opened (PostgreSQL, 127.0.0.1:1/nowhere)"),
-        "{complaint}"
-    );
-    assert!(
-        complaint.contains("Connection refused") && !complaint.contains("hidden-word"),
-        "{complaint}"
-    );
-
-    let unwritable = Program::new().env("DATABASE_URL", "sqlite:///proc/nowhere/x.db");
-    assert!(
-        unwritable
-            .run(&["serve"])
-            .failed()
-            .contains("/proc/nowhere/x.db cannot be made or written")
-    );
-}
-
-#[test]
-fn to_look_at_migrations_leaves_no_trace() {
-    let database = Database::create(Backend::Postgres);
-    let program = Program::new().env("DATABASE_URL", &database.url());
-    program.run(&["migrate", "--check"]).failed();
-    let mut conn = PgConnection::establish(&database.url()).unwrap();
-    let tables = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'";
-    assert_eq!(sql_query(tables).execute(&mut conn).unwrap(), 0);
-}
-
-#[test]
 fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
     let database = Database::create(Backend::Postgres);
     let program = Program::new()
@@ -608,7 +526,7 @@ fn a_greeting_that_nobody_reads_keeps_nobody_from_being_served() {
 
 #[test]
 fn the_last_admin_cannot_delete_itself() {
-    let program = Program::new();
+    let program = Program::new().migrated();
     for name in ["root", "deputy"] {
         let add = ["user", "add", name, "--admin", "--password-stdin"];
         program.run_with_input(&add, PASSWORD).done();

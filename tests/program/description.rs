@@ -16,7 +16,8 @@ fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend
     let database = Database::create(on);
     let program = Program::new()
         .env("DATABASE_URL", &database.url())
-        .env("THROTTLE", "off");
+        .env("THROTTLE", "off")
+        .migrated();
     program
         .run_with_input(
             &["user", "add", "admin", "--admin", "--password-stdin"],

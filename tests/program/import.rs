@@ -109,7 +109,9 @@ struct Hash {
 impl Moving {
     fn on(backend: Backend) -> Self {
         let database = Database::create(backend);
-        let program = Program::new().env("DATABASE_URL", &database.url());
+        let program = Program::new()
+            .env("DATABASE_URL", &database.url())
+            .migrated();
         Self { program, database }
     }
 
@@ -587,6 +589,7 @@ fn to_look_writes_nothing_not_even_a_database() {
     fs::write(program.path("bad.csv"), "username,hash\nada,secret\n").unwrap();
     program.run(&["user", "import", "bad.csv"]).failed();
     assert!(!program.path("data").exists());
+    let program = program.migrated();
     program.run(&["user", "import", "users.csv"]).done();
     let looked = program
         .run(&["user", "import", "users.csv", "--dry-run"])

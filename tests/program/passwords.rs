@@ -11,7 +11,7 @@ const SOME: u32 = 5;
 
 #[test]
 fn a_password_that_nobody_can_have_is_hashed_for_nobody() {
-    let program = Program::new().env("PASSWORD_BCRYPT_COST", "12");
+    let program = Program::new().env("PASSWORD_BCRYPT_COST", "12").migrated();
     let right = "correct horse battery";
     program
         .run_with_input(&["user", "add", "ada", "--password-stdin"], right)
@@ -43,6 +43,7 @@ fn with_imported(cost: &str, users: &[(&str, &str)]) -> (Program, Served) {
     let lines = users.iter().map(|(name, hash)| format!("{name},{hash}\n"));
     let file = format!("username,hash\n{}", lines.collect::<String>());
     fs::write(program.path("users"), file).unwrap();
+    let program = program.migrated();
     program.run(&["user", "import", "users"]).done();
     let served = program.serve();
     (program, served)
@@ -100,7 +101,7 @@ fn a_cheap_hash_that_was_imported_costs_as_much_as_a_name_that_nobody_has() {
 /// A spelling that is not the usual one is tried too, which must not tell whether the name is somebody's.
 #[test]
 fn another_spelling_costs_the_same_for_a_name_that_nobody_has() {
-    let program = Program::new().env("PASSWORD_BCRYPT_COST", "12");
+    let program = Program::new().env("PASSWORD_BCRYPT_COST", "12").migrated();
     let right = "cr\u{e8}me br\u{fb}l\u{e9}e";
     program
         .run_with_input(&["user", "add", "ada", "--password-stdin"], right)

@@ -55,6 +55,12 @@ impl Program {
             .env("RUST_LOG", "info")
     }
 
+    /// With a database to which `tokenpair migrate` has brought all tables.
+    pub(crate) fn migrated(self) -> Self {
+        self.run(&["migrate"]).done();
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self

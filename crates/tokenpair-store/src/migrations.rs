@@ -1,10 +1,12 @@
 //! Migrations: one folder, embedded in the program, for both databases.
 
-use diesel::RunQueryDsl;
-use diesel::backend::Backend;
-use diesel::migration::Migration;
+use std::collections::BTreeSet;
+
+use diesel::migration::{Migration, MigrationSource};
 use diesel::result::Error as DieselError;
-use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
@@ -13,7 +15,8 @@ use tokenpair::session::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Any number will do, as long as all replicas use the same.
+/// Any number will do, as long as all replicas use the same. Held until the migrations are committed, by their transaction and
+/// not by the session: a pooler in transaction mode may give each transaction another session.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7305816620172804)";
 
 /// A migration may take its time, and so may the replica that is before us.
@@ -21,6 +24,7 @@ const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 
 /// Why the migrations did not run.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum MigrationError {
     /// The database does not answer.
     #[error(transparent)]
@@ -29,25 +33,32 @@ pub enum MigrationError {
     #[error("the database refused the migrations")]
     Query(#[from] DieselError),
     /// A migration failed; none of this run was kept.
-    #[error("a migration failed")]
+    #[error("a migration failed, and nothing was changed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Migrations have run that this version does not know, so it cannot know what its statements would do.
+    #[error(
+        "a newer version has migrated it, and this version does not know {}; run the newer version, or restore a backup from \
+         before the upgrade",
+        .0.join(", ")
+    )]
+    Unknown(Vec<String>),
 }
 
-/// How a transaction ends that is always taken back.
-enum Look {
-    Done(Result<Vec<String>, MigrationError>),
-    Failed(DieselError),
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
 }
 
-impl From<DieselError> for Look {
-    fn from(error: DieselError) -> Self {
-        Self::Failed(error)
-    }
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 impl DieselStore {
-    /// Runs what has not run yet, in one transaction, and gives the names. Replicas that start together wait for the
-    /// first of them.
+    /// Runs the migrations that have not run yet, in one transaction, and returns their names. Replicas that start together wait
+    /// for the first of them. If nothing is pending it only reads.
     ///
     /// ```
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
@@ -57,7 +68,7 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// let pending = store.pending_migrations()?;
-    /// assert_eq!(store.migrate()?.len(), pending.len());
+    /// assert_eq!(store.migrate()?, pending);
     /// assert!(store.pending_migrations()?.is_empty());
     /// assert!(store.migrate()?.is_empty()); // nothing is left to do
     /// # Ok(())
@@ -69,41 +80,21 @@ impl DieselStore {
     /// [`MigrationError`]; the database is then as it was.
     pub fn migrate(&self) -> Result<Vec<String>, MigrationError> {
         self.blocking(|conn| {
-            in_transaction(conn, |conn| {
-                if let Conn::Postgres(postgres) = conn {
-                    sql_query(NO_LIMIT).execute(postgres)?;
-                    sql_query(LOCK).execute(postgres)?;
-                }
-                let run = conn
-                    .run_pending_migrations(MIGRATIONS)
-                    .map_err(MigrationError::Migration)?;
-                Ok(run.iter().map(ToString::to_string).collect())
-            })
+            // The usual case takes no lock, and no right to create tables.
+            if look(conn)?.is_empty() {
+                return Ok(Vec::new());
+            }
+            in_transaction(conn, run)
         })?
     }
 
-    /// The names of the migrations that have not run yet.
+    /// Returns the names of the migrations that have not run yet, the oldest first. Only reads.
     ///
     /// # Errors
     ///
-    /// [`MigrationError`] if the database does not answer.
+    /// [`MigrationError::Unknown`] if the schema is newer than this program; [`MigrationError`] if the database does not answer.
     pub fn pending_migrations(&self) -> Result<Vec<String>, MigrationError> {
-        let looked = self.blocking(|conn| {
-            in_transaction(conn, |conn| {
-                let pending = conn.pending_migrations(MIGRATIONS);
-                // To look makes Diesel's own table; taken back, it was only a look.
-                Err::<(), _>(Look::Done(
-                    pending
-                        .map(|pending| names(&pending))
-                        .map_err(MigrationError::Migration),
-                ))
-            })
-        })?;
-        match looked {
-            Ok(()) => Ok(Vec::new()),
-            Err(Look::Done(names)) => names,
-            Err(Look::Failed(error)) => Err(error.into()),
-        }
+        self.blocking(look)?
     }
 
     /// Takes back every migration, and every row with them. For tests.
@@ -122,9 +113,68 @@ impl DieselStore {
     }
 }
 
-fn names<DB: Backend>(migrations: &[Box<dyn Migration<DB>>]) -> Vec<String> {
-    migrations
-        .iter()
-        .map(|migration| migration.name().to_string())
-        .collect()
+/// Runs what is pending once no other replica migrates.
+fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
+    if let Conn::Postgres(postgres) = conn {
+        sql_query(NO_LIMIT).execute(postgres)?;
+        sql_query(LOCK).execute(postgres)?;
+    }
+    // Another replica may have migrated since we looked, and may be newer.
+    pending(conn)?;
+    let migrations = conn.pending_migrations(MIGRATIONS);
+    let migrations = migrations.map_err(MigrationError::Migration)?;
+    let mut names = Vec::with_capacity(migrations.len());
+    for migration in migrations {
+        let done = conn.run_migration(migration.as_ref());
+        done.map_err(MigrationError::Migration)?;
+        names.push(migration.name().to_string());
+    }
+    Ok(names)
+}
+
+fn look(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
+    match conn {
+        // A pooler in transaction mode may give each transaction another session, also between Parse and Bind of one statement.
+        Conn::Postgres(_) => in_transaction(conn, pending),
+        // A transaction would take the lock for writing.
+        Conn::Sqlite(_) => pending(conn),
+    }
+}
+
+fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
+    // The names are the same for both databases.
+    let known: Vec<Box<dyn Migration<Sqlite>>> =
+        MIGRATIONS.migrations().map_err(MigrationError::Migration)?;
+    let mut unknown = applied(conn)?;
+    let mut pending = BTreeSet::new();
+    for migration in known {
+        let name = migration.name();
+        if !unknown.remove(&name.version().to_string()) {
+            pending.insert(name.to_string());
+        }
+    }
+    if unknown.is_empty() {
+        Ok(pending.into_iter().collect())
+    } else {
+        Err(MigrationError::Unknown(unknown.into_iter().collect()))
+    }
+}
+
+/// Returns the versions of the migrations that have run. Diesel's own look would first create its table, which takes the right to.
+fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
+    let table = match conn {
+        // Not `to_regclass`: a session that has found no table goes on to find none until its transaction ends.
+        Conn::Postgres(_) => {
+            "SELECT count(*) AS n FROM pg_class WHERE relname = '__diesel_schema_migrations' AND pg_table_is_visible(oid)"
+        }
+        Conn::Sqlite(_) => {
+            "SELECT count(*) AS n FROM sqlite_master WHERE name = '__diesel_schema_migrations'"
+        }
+    };
+    if sql_query(table).get_result::<Count>(conn)?.n == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let versions = sql_query("SELECT version FROM __diesel_schema_migrations");
+    let versions = versions.load::<Version>(conn)?;
+    Ok(versions.into_iter().map(|row| row.version).collect())
 }

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::file::{Fault, Line, UserLine};
-use super::{Failure, existing_store, say, settings, store};
+use super::{Failure, say, settings};
+use crate::server::open_current_store;
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::Act;
@@ -75,7 +76,7 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
     }
     let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
     let act = Act::of_operator(Clock::system().now());
-    store(&settings)?
+    open_current_store(&settings)?
         .import_users(users, &act)
         .map_err(|error| -> Failure {
             match error {
@@ -89,13 +90,13 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(writeln!(out, "{told} imported{skipped}")?)
 }
 
-/// Marks the lines whose names someone in the database has. To look must not make a database.
+/// Marks the lines whose names someone in the database has. A dry run needs no database.
 fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), Failure> {
     if matches!(&settings.database, DatabaseUrl::Sqlite(path) if !path.exists()) {
         return Ok(());
     }
     let names = lines.iter().filter_map(|line| line.user.as_ref().ok());
-    let taken = existing_store(settings)?.taken_names(names.map(UserLine::username))?;
+    let taken = open_current_store(settings)?.taken_names(names.map(UserLine::username))?;
     for line in lines {
         let key = line.user.as_ref().ok().map(|user| user.username().key());
         if key.is_some_and(|key| taken.contains(key)) {

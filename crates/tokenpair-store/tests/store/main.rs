@@ -13,6 +13,9 @@
 #[path = "../../../../tests/common/database.rs"]
 mod database;
 
+#[path = "../../../../tests/common/patience.rs"]
+mod patience;
+
 mod contract;
 mod migrations;
 #[cfg(feature = "postgres-tls")]

@@ -11,6 +11,7 @@ use tokenpair::session::{Delivery, SessionStore};
 use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
 
 use crate::database::{Backend, Database};
+use crate::patience::within;
 
 /// Table and column, and what the column holds.
 type Columns = BTreeMap<(String, String), (String, bool)>;
@@ -66,7 +67,7 @@ fn up_down_up(backend: Backend) -> Columns {
     let store = store(&database);
     let names = store.pending_migrations().unwrap();
     assert!(!names.is_empty());
-    assert_eq!(store.migrate().unwrap().len(), names.len());
+    assert_eq!(store.migrate().unwrap(), names);
     assert!(store.pending_migrations().unwrap().is_empty());
     assert!(
         store.migrate().unwrap().is_empty(),
@@ -249,4 +250,29 @@ fn a_refresh_changes_no_column_that_an_index_is_on() {
         })
         .collect();
     assert_eq!(columns, ["expires_at", "user_id", "id"]);
+}
+
+/// One replica is newer, and migrates while the other waits for its turn.
+#[test]
+fn a_replica_that_waits_behind_a_newer_one_migrates_nothing() {
+    let database = Database::create(Backend::Postgres);
+    let mut newer = PgConnection::establish(&database.url()).unwrap();
+    let mut run = |statement: &str| sql_query(statement).execute(&mut newer).unwrap();
+    run("BEGIN");
+    run("SELECT pg_advisory_xact_lock(7305816620172804)");
+    run(
+        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY, run_on TIMESTAMP DEFAULT now())",
+    );
+    run("INSERT INTO __diesel_schema_migrations VALUES ('20990101000000')");
+    let store = store(&database);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.migrate());
+        let locks = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        within(20, "the other waits", || database.numbers(locks) == [1]);
+        run("COMMIT");
+        let refused = waiting.join().unwrap().unwrap_err();
+        assert!(refused.to_string().contains("20990101000000"), "{refused}");
+    });
+    assert_eq!(columns_of(&database.url()), Columns::new());
 }

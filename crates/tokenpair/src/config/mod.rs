@@ -176,7 +176,7 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
 
 /// Returns the default of `JWT_REISSUE_WITHIN`: at most half an access token's lifetime, or a short one would be reissued by every
 /// response.
-pub(crate) fn reissue_within(recipe: Duration, tokens: &TokenPolicy) -> Duration {
+pub fn reissue_within(recipe: Duration, tokens: &TokenPolicy) -> Duration {
     let half = tokens.access_expires.map(|lifetime| lifetime / 2);
     half.map_or(recipe, |half| half.min(recipe))
 }

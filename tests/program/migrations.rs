@@ -1,0 +1,227 @@
+//! Migrations belong to `serve` and `migrate`. Every other command, and a program older than the schema, refuses and says
+//! what to do.
+
+use std::fs;
+
+use crate::database::{Backend, Database, as_superuser};
+use crate::support::{Ended, Program};
+
+const PASSWORD: &str = "correct horse battery";
+const FORGOTTEN: &str = "2026-11-28-000002_server_keys";
+
+/// Commands that use the database and change no schema.
+const COMMANDS: [&[&str]; 9] = [
+    &["user", "list"],
+    &["user", "add", "ada", "--password-stdin"],
+    &["user", "password", "ada", "--password-stdin"],
+    &["user", "disable", "ada"],
+    &["user", "import", "users"],
+    &["session", "list", "ada"],
+    &["session", "revoke", "nothing"],
+    &["purge"],
+    &["events"],
+];
+
+fn program(database: &Database) -> Program {
+    let program = Program::new().env("DATABASE_URL", &database.url());
+    let hash = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
+    fs::write(
+        program.path("users"),
+        format!("username,hash\nada,{hash}\n"),
+    )
+    .unwrap();
+    program
+}
+
+/// An empty database; on SQLite, an empty file.
+fn empty(on: Backend) -> Database {
+    let database = Database::create(on);
+    if let Database::Sqlite(folder) = &database {
+        fs::write(folder.path().join("test.db"), "").unwrap();
+    }
+    database
+}
+
+fn tables(database: &Database) -> i64 {
+    let query = match database {
+        Database::Sqlite(_) => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table'",
+        Database::Postgres(_) => {
+            "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = 'public'"
+        }
+    };
+    database.numbers(query)[0]
+}
+
+/// Turns the database into one of an earlier version.
+fn forget_a_migration(database: &Database) {
+    database.execute("DROP TABLE server_keys");
+    database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261128000002'");
+}
+
+/// Turns the database into one that a newer version has migrated.
+fn add_an_unknown_migration(database: &Database) {
+    database.execute(
+        "INSERT INTO __diesel_schema_migrations VALUES ('20990101000000', CURRENT_TIMESTAMP)",
+    );
+}
+
+#[track_caller]
+fn assert_pending(said: &str) {
+    for part in [FORGOTTEN, "pending", "`tokenpair migrate`", "DATABASE_URL"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+fn a_command_migrates_nothing_and_names_what_is_pending(on: Backend) {
+    let folder = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
+    let all = folder.unwrap().count();
+    let database = empty(on);
+    let program = program(&database);
+    for command in COMMANDS {
+        let said = program.run_with_input(command, PASSWORD).failed();
+        assert_pending(&said);
+        assert!(
+            said.contains(&format!("{all} migrations are pending")),
+            "{said}"
+        );
+        assert_eq!(tables(&database), 0, "{command:?}");
+    }
+    program.run(&["migrate"]).done();
+    forget_a_migration(&database);
+    let before = tables(&database);
+    for command in COMMANDS {
+        let said = program.run_with_input(command, PASSWORD).failed();
+        assert_pending(&said);
+        assert!(said.contains("1 migration is pending"), "{said}");
+        assert_eq!(tables(&database), before, "{command:?}");
+    }
+    // The server migrates by default, and beside it commands do their work.
+    let _served = program.serve();
+    assert_eq!(tables(&database), before + 1);
+    let add = ["user", "add", "ada", "--password-stdin"];
+    program.run_with_input(&add, PASSWORD).done();
+}
+
+fn with_migrate_off_a_server_leaves_migrations_to_the_operator(on: Backend) {
+    let database = empty(on);
+    let program = program(&database).env("DATABASE_MIGRATE", "off");
+    assert_pending(&program.run(&["serve"]).failed());
+    assert_eq!(tables(&database), 0);
+    program.run(&["migrate"]).done();
+    let served = program.serve();
+    assert_eq!(served.request("GET", "/health/ready", None).0, 200);
+    served.stop();
+    forget_a_migration(&database);
+    assert_pending(&program.run(&["serve"]).failed());
+}
+
+fn a_schema_newer_than_the_program_is_refused(on: Backend) {
+    let database = empty(on);
+    let program = program(&database);
+    program.run(&["migrate"]).done();
+    add_an_unknown_migration(&database);
+    let refused = |ended: Ended, code: i32| {
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        for part in ["20990101000000", "newer version", "restore a backup"] {
+            assert!(ended.err.contains(part), "{part}: {ended:?}");
+        }
+    };
+    for command in COMMANDS {
+        refused(program.run_with_input(command, PASSWORD), 1);
+    }
+    refused(program.run(&["serve"]), 1);
+    refused(program.run(&["migrate"]), 1);
+    refused(program.run(&["migrate", "--check"]), 4);
+    // Also where this program has migrations of its own to run.
+    forget_a_migration(&database);
+    let before = tables(&database);
+    refused(program.run(&["serve"]), 1);
+    refused(program.run(&["migrate"]), 1);
+    refused(program.run(&["migrate", "--check"]), 4);
+    assert_eq!(tables(&database), before);
+}
+
+fn migrate_and_its_check_name_migrations_alike(on: Backend) {
+    let database = empty(on);
+    let program = program(&database);
+    let check = program.run(&["migrate", "--check"]);
+    assert_eq!(check.code, Some(3), "{check:?}");
+    assert!(check.err.contains("`tokenpair migrate`"), "{check:?}");
+    assert_eq!(tables(&database), 0, "to look makes nothing");
+    let done = program.run(&["migrate"]).done();
+    assert_eq!(check.out.replace(": pending", ": done"), done);
+    assert!(
+        done.lines()
+            .any(|line| line == format!("{FORGOTTEN}: done"))
+    );
+    for again in [&["migrate", "--check"][..], &["migrate"]] {
+        assert_eq!(program.run(again).done(), "the database is up to date\n");
+    }
+}
+
+on_both_databases!(
+    a_command_migrates_nothing_and_names_what_is_pending,
+    with_migrate_off_a_server_leaves_migrations_to_the_operator,
+    a_schema_newer_than_the_program_is_refused,
+    migrate_and_its_check_name_migrations_alike,
+);
+
+#[test]
+fn a_database_that_cannot_be_looked_at_is_no_pending_migration() {
+    let program = Program::new().env("DATABASE_URL", "postgres://ada@127.0.0.1:1/nowhere");
+    program.run(&["migrate", "--check"]).failed();
+}
+
+#[test]
+fn without_a_database_a_command_says_how_to_make_one() {
+    let program = Program::new();
+    let list = program.run(&["user", "list"]).failed();
+    let add = ["user", "add", "ada", "--password-stdin"];
+    let add = program.run_with_input(&add, PASSWORD).failed();
+    let off = program
+        .command(&["serve"])
+        .env("DATABASE_MIGRATE", "off")
+        .output();
+    let off = String::from_utf8(off.unwrap().stderr).unwrap();
+    let check = program.run(&["migrate", "--check"]);
+    assert_eq!(check.code, Some(3), "{check:?}");
+    for said in [list, add, off, check.err] {
+        assert!(said.contains("there is no database yet at "), "{said}");
+        assert!(said.contains("`tokenpair migrate`"), "{said}");
+    }
+    assert!(!program.path("data").exists());
+}
+
+/// Drops the role, even if the test fails.
+struct Role(String);
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        as_superuser(&format!("DROP ROLE {}", self.0));
+    }
+}
+
+/// Operators who migrate by hand give the server's role no right to create tables.
+#[test]
+fn a_server_starts_without_the_right_to_create_tables_if_nothing_is_pending() {
+    let role = Role(format!("tokenpair_server_{}", std::process::id()));
+    let name = &role.0;
+    as_superuser(&format!("CREATE ROLE {name} LOGIN"));
+    let database = Database::create(Backend::Postgres);
+    database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    program(&database).run(&["migrate"]).done();
+    database.execute(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
+    ));
+    let url = database.url();
+    let (_, place) = url.rsplit_once('@').unwrap();
+    for migrate in ["auto", "off"] {
+        let program = Program::new()
+            .env("DATABASE_URL", &format!("postgres://{name}@{place}"))
+            .env("DATABASE_MIGRATE", migrate);
+        let served = program.serve();
+        assert_eq!(served.request("GET", "/health/ready", None).0, 200);
+        program.run(&["user", "list"]).done();
+    }
+    drop(database);
+}
