@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, complain};
 use crate::server::{check_tls, present_keys};
 use crate::settings::{Settings, Sources};
 use tokenpair::clock::Clock;
@@ -30,9 +30,15 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure>
         writeln!(out, "note: {remark}")?;
     }
     // What the server makes on its first start need not be there yet.
-    let _keys = present_keys(&settings)?;
-    if let Some(files) = &settings.tls {
-        check_tls(files, Clock::system().now())?;
+    let keys = present_keys(&settings).err().map(Failure::from);
+    let files = settings.tls.as_ref();
+    let tls = files.and_then(|files| check_tls(files, Clock::system().now()).err());
+    match (keys, tls.map(Failure::from)) {
+        (None, None) => Ok(writeln!(out, "the settings are good")?),
+        (Some(failure), None) | (None, Some(failure)) => Err(failure),
+        (Some(one), Some(other)) => {
+            complain(one.as_ref());
+            Err(other)
+        }
     }
-    Ok(writeln!(out, "the settings are good")?)
 }

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use super::{Failure, settings};
-use crate::key_folder::{Key, KeyFolder, KeyState};
-use crate::server::KEYS_MAX_AGE;
+use crate::key_folder::{FolderError, Key, KeyFolder, KeyState};
+use crate::server::{KEYS_MAX_AGE, StartError};
 use crate::settings::{KeySource, Settings};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::Algorithm;
@@ -42,15 +42,27 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
     let settings = settings()?;
     let folder = folder(&settings)?;
     let now = Clock::system().now();
-    match command {
+    let done = match command {
         Command::Generate { algorithm } => {
             let algorithm = algorithm.and_then(|name| Algorithm::from_name(&name));
-            let key = folder.generate(algorithm.unwrap_or(settings.algorithm), now)?;
-            generated(&key, out)
+            let key = folder.generate(algorithm.unwrap_or(settings.algorithm), now);
+            key.map_err(Failure::from)
+                .and_then(|key| generated(&key, out))
         }
         Command::List => list(&folder, out),
         Command::Rotate => rotate(&folder, &settings, now, out),
         Command::Retire { kid } => retire(&folder, &kid, (&settings, now), out),
+    };
+    done.map_err(naming_the_setting)
+}
+
+/// A folder that cannot be used is the setting's fault; a key that cannot be retired or added is not.
+fn naming_the_setting(failure: Failure) -> Failure {
+    use FolderError::{ComingAlready, Signs, Unknown};
+    match failure.downcast::<FolderError>() {
+        Ok(error) if matches!(*error, Unknown(_) | Signs(_) | ComingAlready(_)) => error,
+        Ok(error) => StartError::from(*error).into(),
+        Err(other) => other,
     }
 }
 

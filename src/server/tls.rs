@@ -56,6 +56,9 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
+    /// Both files, each by itself.
+    #[error("{0}\n{1}")]
+    Both(Box<Self>, Box<Self>),
     /// Neither is what TLS can work with.
     #[error("SERVER_TLS_CERT and SERVER_TLS_KEY cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
@@ -84,11 +87,12 @@ pub(super) struct Certificates {
 
 impl Certificates {
     pub(super) fn load(files: &TlsFiles, now: Timestamp) -> Result<Arc<Self>, TlsError> {
-        let texts = Texts::read(files)?;
+        let texts = Texts::read(files);
+        let seen = texts.hash();
         Ok(Arc::new(Self {
             files: files.clone(),
             shown: RwLock::new(Arc::new(texts.understood(files, now)?)),
-            seen: Mutex::new(Some(texts.hash())),
+            seen: Mutex::new(seen),
         }))
     }
 
@@ -104,13 +108,13 @@ impl Certificates {
     /// Shows from now on what stands in the files, if it is good and has changed. None if it has not.
     fn look_again(&self, now: Timestamp) -> Option<Result<(), TlsError>> {
         let texts = Texts::read(&self.files);
-        let hash = texts.as_ref().ok().map(Texts::hash);
+        let hash = texts.hash();
         let before = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *before == hash {
             return None;
         }
         *before = hash;
-        let loaded = texts.and_then(|texts| texts.understood(&self.files, now));
+        let loaded = texts.understood(&self.files, now);
         Some(loaded.map(|loaded| {
             *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         }))
@@ -150,35 +154,47 @@ impl ResolvesServerCert for Certificates {
 ///
 /// [`TlsError`]: what is wrong with them.
 pub fn check_tls(files: &TlsFiles, now: Timestamp) -> Result<(), TlsError> {
-    Texts::read(files)?.understood(files, now).map(drop)
+    Texts::read(files).understood(files, now).map(drop)
 }
 
-/// What stands in both files.
+/// The text of each file, or why it cannot be read.
 struct Texts {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+    certificate: Result<Vec<u8>, TlsError>,
+    key: Result<Vec<u8>, TlsError>,
 }
 
 impl Texts {
-    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        Ok(Self {
-            certificate: read("SERVER_TLS_CERT", &files.certificate)?,
-            key: read("SERVER_TLS_KEY", &files.key)?,
-        })
+    fn read(files: &TlsFiles) -> Self {
+        Self {
+            certificate: read("SERVER_TLS_CERT", &files.certificate),
+            key: read("SERVER_TLS_KEY", &files.key),
+        }
     }
 
-    fn hash(&self) -> Vec<u8> {
-        let hashes = [&self.certificate, &self.key].map(|text| digest(&SHA256, text));
-        hashes.map(|hash| hash.as_ref().to_vec()).concat()
+    /// None if a file cannot be read.
+    fn hash(&self) -> Option<Vec<u8>> {
+        let (Ok(certificate), Ok(key)) = (&self.certificate, &self.key) else {
+            return None;
+        };
+        let hashes = [certificate, key].map(|text| digest(&SHA256, text));
+        Some(hashes.map(|hash| hash.as_ref().to_vec()).concat())
     }
 
-    fn understood(&self, files: &TlsFiles, now: Timestamp) -> Result<CertifiedKey, TlsError> {
-        let chain =
-            CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
-        let chain = chain.ok().filter(|chain| !chain.is_empty());
-        let chain = chain.ok_or_else(|| TlsError::NoCertificate(files.certificate.clone()))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key);
-        let key = key.map_err(|_| TlsError::NoKey(files.key.clone()))?;
+    fn understood(self, files: &TlsFiles, now: Timestamp) -> Result<CertifiedKey, TlsError> {
+        let chain = self.certificate.and_then(|text| {
+            let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+            let chain = chain.ok().filter(|chain| !chain.is_empty());
+            chain.ok_or_else(|| TlsError::NoCertificate(files.certificate.clone()))
+        });
+        let key = self.key.and_then(|text| {
+            let key = PrivateKeyDer::from_pem_slice(&text);
+            key.map_err(|_| TlsError::NoKey(files.key.clone()))
+        });
+        let (chain, key) = match (chain, key) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (Err(one), Err(other)) => return Err(TlsError::Both(Box::new(one), Box::new(other))),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
+        };
         let pair = CertifiedKey::from_der(chain, key, &default_provider());
         let pair = pair.map_err(|error| TlsError::of_pair(error, files))?;
         warn_if_out_of_date(&pair, &files.certificate, now);

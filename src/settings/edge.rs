@@ -139,7 +139,9 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
         let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for whoever is logged in";
         remarks.push(remark.to_owned());
     }
-    if public && !cookies.secure && url.is_none_or(|url| !is_loopback(url)) {
+    // A proxy may serve the address that browsers use, so the listening address does not tell.
+    let own = |url: &Url| url.scheme() == "http" && is_loopback(url);
+    if !cookies.secure && !url.map_or(!public, own) {
         let remark = "JWT_COOKIE_SECURE is false: tokens travel readable over plain http";
         remarks.push(remark.to_owned());
     }

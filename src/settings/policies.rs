@@ -1,7 +1,7 @@
 //! From texts to the policies of the floors below, one function each.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -39,12 +39,33 @@ fn secure_by_default(public_url: Option<&Url>) -> bool {
 }
 
 pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
-    let text = reader.text_or("DATABASE_URL", "sqlite://data/tokenpair.db");
-    DatabaseUrl::parse(&text).unwrap_or_else(|error| {
+    const NAME: &str = "DATABASE_URL";
+    let text = reader.text_or(NAME, "sqlite://data/tokenpair.db");
+    let url = DatabaseUrl::parse(&text).unwrap_or_else(|error| {
         // Not quoted: it may hold a password.
-        reader.problem("DATABASE_URL", format!("cannot be used: {error}"));
+        reader.problem(NAME, format!("cannot be used: {error}"));
         DatabaseUrl::Sqlite(PathBuf::new())
-    })
+    });
+    if let DatabaseUrl::Sqlite(path) = &url
+        && let Some(folder) = missing_folder(path)
+    {
+        let (path, folder) = (path.display(), folder.display());
+        let complaint = format!(
+            "names {path}, and there is no folder {folder}; create it, or correct the path"
+        );
+        reader.problem(NAME, complaint);
+    }
+    url
+}
+
+/// The folder of the default path, the only one that the server creates.
+const DATA: &str = "data";
+
+/// Returns the folder of this path if it is missing: with a typo in it, a new database would take the place of the old one.
+fn missing_folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    let named = !folder.as_os_str().is_empty() && folder != Path::new(DATA);
+    (named && !folder.is_dir()).then_some(folder)
 }
 
 pub(super) fn migrate(reader: &mut Reader<'_>) -> Migrate {

@@ -122,12 +122,13 @@ impl Sources {
         let Some(text) = self.text_of(TOML) else {
             return;
         };
-        let Ok(table) = text.parse::<toml::Table>() else {
-            self.problems.push(Problem::new(
-                TOML,
-                "is not TOML; write NAME = \"value\" on each line",
-            ));
-            return;
+        let table = match text.parse::<toml::Table>() {
+            Ok(table) => table,
+            Err(error) => {
+                self.problems
+                    .push(Problem::new(TOML, not_toml(&text, &error)));
+                return;
+            }
         };
         let mut values = BTreeMap::new();
         for (name, value) in table {
@@ -298,6 +299,17 @@ fn environment() -> (BTreeMap<String, String>, Vec<Problem>) {
         }
     }
     (values, problems)
+}
+
+/// Names the line and does not quote it, since it may hold a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.bytes().take(start);
+    let line = before.filter(|byte| *byte == b'\n').count() + 1;
+    if error.message().starts_with("duplicate key") {
+        return format!("line {line} sets a name a second time; keep one of them");
+    }
+    format!("line {line} is not TOML; write NAME = \"value\" on each line")
 }
 
 fn toml_text(value: &toml::Value) -> Option<String> {

@@ -31,6 +31,7 @@ mod walk;
 
 mod cli;
 mod clocks;
+mod complaints;
 mod containers;
 mod crash;
 mod description;

@@ -183,7 +183,8 @@ fn a_secret_or_a_password_is_never_quoted_in_a_complaint() {
     let said = program.run(&["config", "check"]).failed();
     assert!(!said.contains("hidden-word"), "{said}");
     assert!(
-        said.contains(".env line 1 opens a quote") && said.contains("tokenpair.toml is not TOML"),
+        said.contains(".env line 1 opens a quote")
+            && said.contains("tokenpair.toml line 1 is not TOML"),
         "{said}"
     );
 }

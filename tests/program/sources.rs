@@ -187,7 +187,7 @@ fn a_file_that_cannot_be_read_is_never_passed_over() {
         fails(&round, &format!("{name} cannot be read"));
     }
     let broken = file("tokenpair.toml", "JWT_SECRET_KEY = hidden-word\n");
-    fails(&broken, "tokenpair.toml is not TOML");
+    fails(&broken, "tokenpair.toml line 1 is not TOML");
     let odd = file("tokenpair.toml", "DATABASE_POOL = 1.5\n");
     fails(&odd, "DATABASE_POOL has to be a text");
     let missing = Program::new().env("JWT_SECRET_KEY_FILE", "nowhere");

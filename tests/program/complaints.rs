@@ -1,0 +1,119 @@
+//! What the program says of settings and files that do not work: all at once, each with its setting and the cure.
+
+use std::fs;
+
+use crate::settings::with;
+use crate::support::Program;
+
+#[test]
+fn a_slip_in_a_database_s_path_makes_no_folder() {
+    for path in ["dta/tokenpair.db", "data/users/tokenpair.db"] {
+        let program = with(&[("DATABASE_URL", &format!("sqlite://{path}"))]);
+        for command in [
+            &["serve"][..],
+            &["migrate"],
+            &["user", "list"],
+            &["config", "check"],
+        ] {
+            let said = program.run(command).failed();
+            let (folder, _) = path.rsplit_once('/').unwrap();
+            let complaint = format!(
+                "DATABASE_URL names {path}, and there is no folder {folder}; create it, or correct the path"
+            );
+            assert!(said.contains(&complaint), "{said}");
+        }
+        assert!(!program.path("dta").exists() && !program.path("data").exists());
+    }
+    // The default's folder is made, also for another file in it.
+    with(&[("DATABASE_URL", "sqlite://data/other.db")])
+        .run(&["migrate"])
+        .done();
+    with(&[("DATABASE_URL", "sqlite://here.db")])
+        .run(&["migrate"])
+        .done();
+}
+
+#[test]
+fn all_files_that_cannot_be_used_are_named_at_once() {
+    let program = with(&[
+        ("SERVER_TLS_CERT", "cert.pem"),
+        ("SERVER_TLS_KEY", "key.pem"),
+        ("JWT_ALGORITHM", "ES256"),
+        ("JWT_KEYS_DIR", "keys"),
+    ]);
+    let wrong = [
+        "SERVER_TLS_CERT names cert.pem, which cannot be read: No such file",
+        "SERVER_TLS_KEY names key.pem, which holds no private key in PEM",
+    ];
+    fs::write(program.path("key.pem"), "no key").unwrap();
+    fs::create_dir(program.path("keys")).unwrap();
+    let keys = "cannot use the keys in JWT_KEYS_DIR: there is no key in keys";
+    let check = program.run(&["config", "check"]).failed();
+    for part in wrong.iter().chain(&[keys]) {
+        assert!(check.contains(part), "{part}: {check}");
+    }
+    let serve = program.run(&["serve"]).failed();
+    for part in wrong {
+        assert!(serve.contains(part), "{part}: {serve}");
+    }
+}
+
+#[test]
+fn an_error_about_the_folder_of_keys_names_the_setting() {
+    let program = with(&[("JWT_ALGORITHM", "ES256"), ("JWT_KEYS_DIR", "keys")]);
+    fs::write(program.path("keys"), "a file").unwrap();
+    for command in [
+        &["serve"][..],
+        &["config", "check"],
+        &["keys", "list"],
+        &["keys", "generate"],
+        &["keys", "rotate"],
+    ] {
+        let said = program.run(command).failed();
+        assert!(
+            said.contains("cannot use the keys in JWT_KEYS_DIR: keys"),
+            "{command:?}: {said}"
+        );
+    }
+    // No folder is to blame for a name that was mistyped.
+    fs::remove_file(program.path("keys")).unwrap();
+    program.run(&["keys", "generate"]).done();
+    let said = program.run(&["keys", "retire", "nothing"]).failed();
+    assert!(!said.contains("JWT_KEYS_DIR"), "{said}");
+}
+
+#[test]
+fn a_line_of_the_settings_file_that_is_not_toml_is_named() {
+    let broken = |text: &str| {
+        let program = Program::new();
+        fs::write(program.path("tokenpair.toml"), text).unwrap();
+        program.run(&["config", "check"]).failed()
+    };
+    let said =
+        broken("DATABASE_POOL = 3\n\nJWT_SECRET_KEY = hidden-word\nREGISTRATION = \"open\"\n");
+    assert!(
+        said.contains("tokenpair.toml line 3 is not TOML; write NAME = \"value\""),
+        "{said}"
+    );
+    assert!(!said.contains("hidden-word"), "{said}");
+    let said = broken("DATABASE_POOL = 3\nDATABASE_POOL = 4\n");
+    assert!(
+        said.contains("tokenpair.toml line 2 sets a name a second time"),
+        "{said}"
+    );
+}
+
+#[test]
+fn cookies_that_are_not_secure_are_remarked_on_wherever_browsers_come_by_another_way() {
+    let insecure = ("JWT_COOKIE_SECURE", "false");
+    for url in ["https://login.example.org", "http://login.example.org"] {
+        let program = with(&[insecure, ("PUBLIC_URL", url)]);
+        let said = program.run(&["config", "check"]).done();
+        let remark = "note: JWT_COOKIE_SECURE is false: tokens travel readable over plain http";
+        assert!(said.contains(remark), "{url}: {said}");
+        let log = program.serve().stop_and_read_log();
+        assert!(log.contains(&remark[6..]), "{url}: {log}");
+    }
+    let own = with(&[insecure]).run(&["config", "check"]).done();
+    assert_eq!(own, "the settings are good\n");
+}
