@@ -1,11 +1,13 @@
 //! `tokenpair serve`
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::task::Poll;
 
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, block_on, settings};
-use crate::server::Server;
+use crate::server::{Server, Signal};
 use crate::settings::{Registration, Settings};
 use tokenpair::clock::Clock;
 
@@ -17,32 +19,33 @@ pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
     }
     block_on(async move {
         // Caught before anything listens, so that no signal finds the server half ready.
-        let mut stop = Box::pin(stop_signal()?);
+        let mut signals = signals()?;
         let server = tokio::select! {
             server = Server::build(&settings, Clock::system()) => server?,
-            () = &mut stop => return Ok(()),
+            Some(Signal::Stop) = signals.next() => return Ok(()),
         };
         // A greeting that nobody reads keeps nobody from being served.
         if let Err(error) = greet(&server, &settings, out) {
             log::warn!("the greeting could not be printed: {error}");
         }
-        Ok(server.run(stop).await?)
+        Ok(server.run(signals).await?)
     })
 }
 
-/// Over at SIGTERM or Ctrl-C.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+/// SIGTERM and Ctrl-C, each time they come.
+fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    Ok(stream::poll_fn(move |context| {
+        let [first, second] = [&mut terminate, &mut interrupt].map(|kind| kind.poll_recv(context));
+        match first.is_ready() || second.is_ready() {
+            true => Poll::Ready(Some(Signal::Stop)),
+            false => Poll::Pending,
         }
-    })
+    }))
 }
 
-fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> std::io::Result<()> {
+fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let address = server.address();
     // Port 0 lets the system choose, and only then is the port known.
     let chosen = settings.bind.port() != 0;

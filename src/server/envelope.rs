@@ -2,6 +2,7 @@
 //! nothing is stored by a cache unless its handler said so; and browsers are told not to guess, frame or tell.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -66,6 +67,11 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     }
     let state = response.request().app_data::<web::Data<State>>();
     let edge = state.map(|state| state.edge);
+    if state.is_some_and(|state| state.is_stopping()) {
+        // A proxy or browser that kept the connection would find it gone.
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
     add_defaults(response.headers_mut(), edge);
     response
 }

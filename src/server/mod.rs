@@ -30,12 +30,13 @@ mod unread;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use futures_util::Stream;
 use thiserror::Error;
 
 pub use self::accounts::{AccountError, Accounts, applied};
@@ -46,6 +47,8 @@ use self::envelope::Edge;
 use self::keys::Followed;
 use self::login_limiter::LoginLimiter;
 use self::shared_key::SharedKey;
+pub use self::stop::Signal;
+use self::stop::Signals;
 pub use self::telemetry::start_logging;
 use self::tls::Certificates;
 pub use self::tls::{TlsError, check_tls};
@@ -165,6 +168,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether the server has been told to stop.
+    fn is_stopping(&self) -> bool {
+        !self.serving.load(Ordering::SeqCst)
+    }
+
     /// Ends at once, on this replica, what a change of a user ended.
     fn note(&self, applied: &Applied) {
         if let Some(revocation) = &applied.revocation {
@@ -178,6 +186,7 @@ pub struct Server {
     http: actix_web::dev::Server,
     address: SocketAddr,
     clock: Clock,
+    drain: Duration,
     purge: PurgePolicy,
     followed: Option<Followed>,
     shared_key: SharedKey,
@@ -228,6 +237,7 @@ impl Server {
             http,
             address,
             clock,
+            drain: settings.drain,
             purge: settings.purge,
             followed: keys.followed,
             shared_key,
@@ -246,12 +256,14 @@ impl Server {
         self.http.handle()
     }
 
-    /// Serves until `stop` is over, then is not ready, finishes what runs (10 s at most), and returns.
+    /// Serves until the first [`Signal::Stop`]. Then, for `SERVER_DRAIN`, it is not ready but still accepts connections;
+    /// then it finishes the requests that run (10 s at most), and returns. Another signal skips to the next stage.
     ///
     /// # Errors
     ///
     /// If the operating system takes the listener away.
-    pub async fn run(self, stop: impl Future<Output = ()> + 'static) -> std::io::Result<()> {
+    pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
+        let mut signals = Signals::new(signals);
         let keys = background::follow_keys(
             self.followed,
             self.state.sessions.tokens().clone(),
@@ -264,11 +276,6 @@ impl Server {
         let background = [
             actix_web::rt::spawn(keys),
             actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
-            actix_web::rt::spawn(stop::stop_after(
-                stop,
-                self.http.handle(),
-                Arc::clone(&self.state),
-            )),
             actix_web::rt::spawn(clocks::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
@@ -280,11 +287,11 @@ impl Server {
                 self.clock,
             )),
         ];
-        let served = self.http.await;
+        let served = stop::serve(self.http, &mut signals, &self.state, self.drain).await;
         background
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
-        stop::leave_in_one_file(&self.state.store).await;
+        stop::leave_in_one_file(&self.state.store, &mut signals).await;
         served
     }
 }

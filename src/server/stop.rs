@@ -1,10 +1,14 @@
-//! Stops the server: no new connections, time for the requests that run, and a database that is complete in its file.
+//! Stops the server: first load balancers see it, then it stops listening and finishes the requests that run, and it leaves
+//! a database that is complete in its file.
 
-use std::sync::Arc;
+use std::io;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::Server;
+use futures_util::stream::{LocalBoxStream, Stream, StreamExt};
+use tokio::select;
 
 use super::State;
 use tokenpair_store::DieselStore;
@@ -12,24 +16,85 @@ use tokenpair_store::DieselStore;
 /// How long a stopping server waits for requests that run.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-pub(super) async fn stop_after(
-    stop: impl Future<Output = ()>,
-    handle: ServerHandle,
-    state: Arc<State>,
-) {
-    stop.await;
+/// A signal of the operator to a running server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Stop; while the server stops, skip to the next stage.
+    Stop,
+}
+
+/// The operator's signals, as they come.
+pub(super) struct Signals(LocalBoxStream<'static, Signal>);
+
+impl Signals {
+    pub(super) fn new(signals: impl Stream<Item = Signal> + 'static) -> Self {
+        Self(signals.boxed_local())
+    }
+
+    /// Waits for the next signal to stop.
+    async fn stop(&mut self) {
+        match self.0.next().await {
+            Some(Signal::Stop) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Serves until a signal to stop, and then stops in stages: for `drain` the server is not ready but serves whoever comes,
+/// and every response closes its connection, so that load balancers move on; then it does not listen any more and
+/// finishes the requests that run, for [`GRACE`] at most. Another signal skips to the next stage.
+///
+/// # Errors
+///
+/// If the operating system takes the listener away.
+pub(super) async fn serve(
+    http: Server,
+    signals: &mut Signals,
+    state: &State,
+    drain: Duration,
+) -> io::Result<()> {
+    let handle = http.handle();
+    let mut http = pin!(http);
+    select! {
+        served = &mut http => return served,
+        () = signals.stop() => {}
+    }
     state.serving.store(false, Ordering::SeqCst);
+    if !drain.is_zero() {
+        log::info!(
+            "stopping: not ready from now on; connections are still accepted for {} s",
+            drain.as_secs()
+        );
+        select! {
+            served = &mut http => return served,
+            () = tokio::time::sleep(drain) => {}
+            () = signals.stop() => log::info!("stopping: another signal ends the drain"),
+        }
+    }
     log::info!(
         "stopping: no new connections; what runs is finished, for {} s at most",
         GRACE.as_secs()
     );
-    handle.stop(true).await;
+    // The command is sent at once; the future only tells when it is done.
+    drop(handle.stop(true));
+    select! {
+        served = &mut http => served,
+        () = signals.stop() => {
+            log::warn!("stopping: another signal cuts off the requests that run");
+            Ok(())
+        }
+    }
 }
 
-/// Whoever copies a stopped server's SQLite file expects all data in it. The worker threads may still hold the connections,
-/// so that closing the last one, which would do the same, cannot be relied on.
-pub(super) async fn leave_in_one_file(store: &DieselStore) {
-    match store.checkpoint().await {
+/// Moves everything into the database file, unless another signal comes first. Whoever copies a stopped server's SQLite file
+/// expects all data in it. The worker threads may still hold the connections, so that closing the last one, which would do
+/// the same, cannot be relied on.
+pub(super) async fn leave_in_one_file(store: &DieselStore, signals: &mut Signals) {
+    let checkpointed = select! {
+        checkpointed = store.checkpoint() => checkpointed,
+        () = signals.stop() => Ok(false),
+    };
+    match checkpointed {
         Ok(true) => {}
         Ok(false) => log::warn!(
             "another process uses the database, so its newest data is still in the file that ends in -wal: copy neither \

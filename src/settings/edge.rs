@@ -1,5 +1,6 @@
 //! The server's edge: its public address, TLS, the origins that may use it, and what to say of them.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,6 +97,22 @@ pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
         reader.problem(NAME, "has to be from 1s to 1h");
     }
     keep_alive
+}
+
+/// How long a stopping server lets load balancers notice.
+pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
+    const NAME: &str = "SERVER_DRAIN";
+    let default = if on_a_terminal() { 0 } else { 5 };
+    let drain = reader.duration(NAME, Duration::from_secs(default));
+    if drain > Duration::from_secs(300) {
+        reader.problem(NAME, "has to be from 0s to 5m");
+    }
+    drain
+}
+
+/// Whether a person runs the server, and no supervisor: Ctrl-C then ends it without a wait.
+fn on_a_terminal() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
 /// Each to the letter: no wildcard, and not `null`, which any page can make itself be. Any scheme will do, since app shells

@@ -42,6 +42,11 @@ pub const KNOWN: &[Known] = &[
         "How long a connection may stay without a request; longer than a proxy before the server keeps its own. 1s to 1h.",
     ),
     known(
+        "SERVER_DRAIN",
+        "5s, or 0 on a terminal",
+        "How long a stopping server is not ready but still accepts connections, so that load balancers notice. 0s to 5m.",
+    ),
+    known(
         "SERVER_TLS_CERT",
         "none",
         "The path of a certificate and its chain in PEM: the server then speaks https, and reads them again when they change.",

@@ -46,6 +46,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// `SERVER_KEEP_ALIVE`
     pub keep_alive: Duration,
+    /// `SERVER_DRAIN`
+    pub drain: Duration,
     /// `SERVER_TLS_CERT` and `SERVER_TLS_KEY`: https instead of http.
     pub tls: Option<TlsFiles>,
     /// `SERVER_CORS_ORIGINS`, as browsers write them in `Origin`.
@@ -150,6 +152,7 @@ impl Settings {
             workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),
             max_connections: reader.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000),
             keep_alive: edge::keep_alive(&mut reader),
+            drain: edge::drain(&mut reader),
             tls,
             cors_origins: edge::cors_origins(&mut reader),
             public_url,

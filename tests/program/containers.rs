@@ -291,6 +291,18 @@ fn several_servers_trust_their_proxy_alone_which_sets_the_header_itself() {
 }
 
 #[test]
+fn the_engine_waits_longer_than_a_server_takes_to_stop() {
+    const DRAIN: u64 = 5;
+    const GRACE: u64 = 10;
+    let server = &compose()["services"]["server"];
+    let drain = server["environment"]["SERVER_DRAIN"].as_str();
+    assert_eq!(drain, None, "the default holds");
+    let patience = server["stop_grace_period"].as_str().unwrap();
+    let patience: u64 = patience.strip_suffix('s').unwrap().parse().unwrap();
+    assert!(patience > DRAIN + GRACE);
+}
+
+#[test]
 fn every_service_waits_for_what_it_needs() {
     let services = compose()["services"].clone();
     let condition =

@@ -271,6 +271,10 @@ fn settings_are_held_against_each_other() {
         );
     }
     refused(
+        &[("SERVER_DRAIN", "6m")],
+        "SERVER_DRAIN has to be from 0s to 5m",
+    );
+    refused(
         &[("SESSION_ROTATION_WINDOW", "1s")],
         "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
     );

@@ -52,6 +52,7 @@ impl Program {
         program
             .env("SERVER_BIND", "127.0.0.1:0")
             .env("PASSWORD_BCRYPT_COST", "10")
+            .env("SERVER_DRAIN", "0")
             .env("RUST_LOG", "info")
     }
 
@@ -63,6 +64,12 @@ impl Program {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves a setting to its default.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
         self
     }
 
@@ -110,7 +117,25 @@ impl Program {
 
     /// Starts the server and waits until it has said where it listens.
     pub(crate) fn serve(&self) -> Served {
-        let mut command = self.command(&["serve"]);
+        self.serve_by(&mut self.command(&["serve"]))
+    }
+
+    /// Starts the server with a terminal as its standard input.
+    pub(crate) fn serve_on_a_terminal(&self) -> Served {
+        const ON_A_TERMINAL: &str = "import os, pty, sys; terminal, stdin = pty.openpty(); \
+                                     os.set_inheritable(terminal, True); os.dup2(stdin, 0); \
+                                     os.execv(sys.argv[1], sys.argv[1:])";
+        let mut command = Command::new("python3");
+        command.args([
+            "-c",
+            ON_A_TERMINAL,
+            env!("CARGO_BIN_EXE_tokenpair"),
+            "serve",
+        ]);
+        self.serve_by(self.environment(&mut command))
+    }
+
+    fn serve_by(&self, command: &mut Command) -> Served {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -251,22 +276,37 @@ impl Served {
         self.signal("-TERM")
     }
 
-    pub(crate) fn signal(mut self, signal: &str) -> ExitStatus {
-        self.send_signal(signal)
+    /// Sends a signal and waits for the end.
+    pub(crate) fn signal(self, signal: &str) -> ExitStatus {
+        self.send_signal(signal);
+        self.wait()
     }
 
-    pub(crate) fn stop_and_read_log(mut self) -> String {
+    pub(crate) fn stop_and_read_log(self) -> String {
         self.send_signal("-TERM");
-        self.log.take().unwrap().whole()
+        self.wait_and_read_log()
     }
 
-    fn send_signal(&mut self, signal: &str) -> ExitStatus {
+    pub(crate) fn send_signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Waits for the end, which something else brings about.
+    pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    pub(crate) fn wait_and_read_log(mut self) -> String {
+        self.child.wait().unwrap();
+        self.log.take().unwrap().whole()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What needs no token: the page at `/`, the public keys, and health.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_web::dev::HttpServiceFactory;
@@ -63,7 +62,7 @@ struct Stopping;
 /// Requests can be served: the server is not stopping, its database answers, and what was revoked is known.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
-    if !state.serving.load(Ordering::SeqCst) {
+    if state.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
     }
     state.store.ping().await?;

@@ -57,7 +57,7 @@ impl TestApp {
                     .await
                     .expect("the server starts");
                 tell.send((server.address(), server.handle())).unwrap();
-                server.run(std::future::pending()).await.unwrap();
+                server.run(futures_util::stream::pending()).await.unwrap();
             });
         });
         let (address, handle) = told.recv().expect("the server starts");
