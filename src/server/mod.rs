@@ -11,6 +11,7 @@ mod database;
 mod device;
 mod device_cookie;
 mod envelope;
+mod gate;
 mod keys;
 mod lines;
 mod login_limiter;
@@ -44,6 +45,7 @@ use self::browser::Origins;
 use self::clocks::Skew;
 pub use self::database::{DatabaseError, open_current_store, open_migrated_store};
 use self::envelope::Edge;
+use self::gate::Gate;
 use self::keys::Followed;
 use self::login_limiter::LoginLimiter;
 use self::shared_key::SharedKey;
@@ -184,6 +186,7 @@ impl State {
 /// A server that listens and has not begun to serve.
 pub struct Server {
     http: actix_web::dev::Server,
+    gate: Gate,
     address: SocketAddr,
     clock: Clock,
     drain: Duration,
@@ -232,9 +235,10 @@ impl Server {
             serving: AtomicBool::new(true),
             skew: Skew::default(),
         });
-        let (http, address) = listen(settings, &state, certificates.as_ref())?;
+        let (http, gate, address) = listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
+            gate,
             address,
             clock,
             drain: settings.drain,
@@ -287,7 +291,13 @@ impl Server {
                 self.clock,
             )),
         ];
-        let served = stop::serve(self.http, &mut signals, &self.state, self.drain).await;
+        let served = stop::serve(
+            (self.http, self.gate),
+            &mut signals,
+            &self.state,
+            self.drain,
+        )
+        .await;
         background
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
@@ -309,7 +319,13 @@ fn listen(
     settings: &Settings,
     state: &Arc<State>,
     certificates: Option<&Arc<Certificates>>,
-) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
+) -> Result<(actix_web::dev::Server, Gate, SocketAddr), StartError> {
+    let in_use = |cause| StartError::Bind {
+        bind: settings.bind,
+        cause,
+    };
+    let (listener, gate) = Gate::listen(settings.bind).map_err(in_use)?;
+    let address = listener.local_addr().map_err(in_use)?;
     let state = web::Data::from(Arc::clone(state));
     let origins = settings.cors_origins.clone();
     let app = move || {
@@ -329,16 +345,11 @@ fn listen(
                 .keep_alive(settings.keep_alive)
                 .shutdown_timeout(stop::GRACE.as_secs())
                 .disable_signals();
-            let bound = match certificates {
-                Some(certificates) => http.bind_rustls_0_23(settings.bind, certificates.config()?),
-                None => http.bind(settings.bind),
+            let listening = match certificates {
+                Some(certificates) => http.listen_rustls_0_23(listener, certificates.config()?),
+                None => http.listen(listener),
             };
-            let http = bound.map_err(|cause| StartError::Bind {
-                bind: settings.bind,
-                cause,
-            })?;
-            let address = http.addrs().first().copied().unwrap_or(settings.bind);
-            Ok((http.run(), address))
+            Ok((listening.map_err(in_use)?.run(), gate, address))
         }};
     }
     if origins.is_empty() {

@@ -11,6 +11,7 @@ use futures_util::stream::{LocalBoxStream, Stream, StreamExt};
 use tokio::select;
 
 use super::State;
+use super::gate::Gate;
 use tokenpair_store::DieselStore;
 
 /// How long a stopping server waits for requests that run.
@@ -48,7 +49,7 @@ impl Signals {
 ///
 /// If the operating system takes the listener away.
 pub(super) async fn serve(
-    http: Server,
+    (http, gate): (Server, Gate),
     signals: &mut Signals,
     state: &State,
     drain: Duration,
@@ -67,10 +68,12 @@ pub(super) async fn serve(
         );
         select! {
             served = &mut http => return served,
-            () = tokio::time::sleep(drain) => {}
+            () = last(&gate, drain) => {}
             () = signals.stop() => log::info!("stopping: another signal ends the drain"),
         }
     }
+    // The socket is closed as soon as Actix lets go of it.
+    drop(gate);
     log::info!(
         "stopping: no new connections; what runs is finished, for {} s at most",
         GRACE.as_secs()
@@ -84,6 +87,13 @@ pub(super) async fn serve(
             Ok(())
         }
     }
+}
+
+/// Waits until the drain is over. The gate closes shortly before.
+async fn last(gate: &Gate, drain: Duration) {
+    tokio::time::sleep(drain.saturating_sub(Gate::LAST_CALL)).await;
+    gate.close();
+    tokio::time::sleep(Gate::LAST_CALL).await;
 }
 
 /// Moves everything into the database file, unless another signal comes first. Whoever copies a stopped server's SQLite file

@@ -197,6 +197,30 @@ fn a_drain_is_over_after_its_time() {
     );
 }
 
+/// Asks on one new connection after the other, as a proxy that keeps none, until one is refused.
+fn answers_until_refused(server: SocketAddr) -> usize {
+    let connections = std::iter::from_fn(|| TcpStream::connect(server).ok());
+    let answers = connections.map(|connection| {
+        let mut connection = Kept(BufReader::new(connection));
+        assert_eq!(connection.get("/health/live").status, "200");
+    });
+    answers.count()
+}
+
+#[test]
+fn a_client_that_gets_a_connection_gets_an_answer_also_at_the_end_of_the_drain() {
+    let served = Program::new().env("SERVER_DRAIN", "1s").serve();
+    let server = served.address;
+    let clients: Vec<_> = (0..8)
+        .map(|_| std::thread::spawn(move || answers_until_refused(server)))
+        .collect();
+    served.send_signal("-TERM");
+    for client in clients {
+        assert!(client.join().unwrap() > 0);
+    }
+    ends_at_once(served);
+}
+
 #[test]
 fn another_signal_cuts_off_the_requests_that_a_stopping_server_finishes() {
     for second in ["-TERM", "-INT"] {

@@ -1,0 +1,64 @@
+//! Defines the gate: the server's listening socket, which can turn clients away without cutting one off.
+//!
+//! Closing a listening socket resets the connections that the system has made and nobody has accepted yet, and Actix drops
+//! those that it has accepted and not begun to read. Their clients have sent a request by then, and a proxy must not send
+//! a `POST` again. So the gate closes first: the system ignores whoever asks for a connection from then on, while those
+//! who have one are served. A client whose first packet was ignored repeats it after a second (RFC 6298 section 2.1), and
+//! finds the socket closed.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 2048;
+
+/// A second handle of the listening socket. The socket closes once both handles are dropped.
+pub(super) struct Gate(Socket);
+
+impl Gate {
+    /// How long to keep listening with the gate closed: a handshake has ended by then, and its request has been read.
+    pub(super) const LAST_CALL: Duration = Duration::from_millis(500);
+
+    /// Listens on an address.
+    ///
+    /// # Errors
+    ///
+    /// If it is in use or not ours.
+    pub(super) fn listen(bind: SocketAddr) -> io::Result<(TcpListener, Self)> {
+        let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
+        // Connections of the server before may still linger.
+        socket.set_reuse_address(true)?;
+        socket.bind(&bind.into())?;
+        socket.listen(BACKLOG)?;
+        Ok((socket.try_clone()?.into(), Self(socket)))
+    }
+
+    /// Makes the system ignore whoever asks for a connection from now on. Only Linux can.
+    pub(super) fn close(&self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = self.0.attach_filter(&IGNORE_SYN) {
+            log::debug!("the last connections may be cut off: {error}");
+        }
+    }
+}
+
+/// Drops packets that ask for a connection: SYN without ACK (RFC 9293 section 3.1), bits of byte 13 of a segment.
+#[cfg(target_os = "linux")]
+const IGNORE_SYN: [socket2::SockFilter; 5] = {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    [
+        socket2::SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        socket2::SockFilter::new(AND, 0, 0, SYN | ACK),
+        socket2::SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        socket2::SockFilter::new(RETURN, 0, 0, 0),
+        socket2::SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+};
