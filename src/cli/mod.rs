@@ -15,6 +15,9 @@ mod user;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -69,14 +72,16 @@ enum Command {
     },
 }
 
+/// How long the end of the program waits for a reader of what it says.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What stopped a command. `main` prints it with its causes.
 type Failure = Box<dyn Error>;
 
 /// Parses the command line, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = io::stdout().lock();
-    let done = run(cli.command.unwrap_or(Command::Serve), &mut out).and_then(|()| Ok(out.flush()?));
+    let done = run(cli.command.unwrap_or(Command::Serve));
     log::logger().flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,9 +94,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+fn run(command: Command) -> Result<(), Failure> {
+    let out = &mut io::stdout();
     match command {
-        Command::Serve => serve::run(out),
+        // Waits for no reader of its greeting, not even at the end.
+        Command::Serve => return serve::run(),
         Command::Migrate { check } => migrate::run(check, out),
         Command::Purge => purge::run(out),
         Command::User(command) => user::run(command, out),
@@ -106,7 +113,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);
             Ok(out.write_all(&script)?)
         }
-    }
+    }?;
+    Ok(out.flush()?)
 }
 
 /// The settings, and the logger they ask for.
@@ -142,7 +150,15 @@ fn complain(failure: &dyn Error) {
         }
         next = cause.source();
     }
-    say(&text);
+    // A program that has failed ends, also if nobody reads why.
+    let (done, ended) = mpsc::channel::<()>();
+    let say = move || {
+        say(&text);
+        drop(done);
+    };
+    if thread::Builder::new().spawn(say).is_ok() {
+        let _late = ended.recv_timeout(LAST_WORDS);
+    }
 }
 
 #[expect(

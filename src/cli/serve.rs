@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::task::Poll;
+use std::thread;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +12,7 @@ use crate::server::{Server, Signal};
 use crate::settings::{Registration, Settings};
 use tokenpair::clock::Clock;
 
-pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run() -> Result<(), Failure> {
     let settings = settings()?;
     // Once, and not by each command: a health check runs every few seconds.
     for remark in &settings.remarks {
@@ -24,10 +25,7 @@ pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
             server = Server::build(&settings, Clock::system()) => server?,
             Some(Signal::Stop) = signals.next() => return Ok(()),
         };
-        // A greeting that nobody reads keeps nobody from being served.
-        if let Err(error) = greet(&server, &settings, out) {
-            log::warn!("the greeting could not be printed: {error}");
-        }
+        print(greeting(&server, &settings))?;
         Ok(server.run(signals).await?)
     })
 }
@@ -45,7 +43,20 @@ fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     }))
 }
 
-fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+/// A greeting that nobody reads keeps nobody from being served.
+fn print(greeting: String) -> io::Result<()> {
+    let print = move || {
+        let mut out = io::stdout().lock();
+        let printed = out.write_all(greeting.as_bytes());
+        if let Err(error) = printed.and_then(|()| out.flush()) {
+            log::warn!("the greeting could not be printed: {error}");
+        }
+    };
+    let thread = thread::Builder::new().name("greeting".to_owned());
+    thread.spawn(print).map(drop)
+}
+
+fn greeting(server: &Server, settings: &Settings) -> String {
     let address = server.address();
     // Port 0 lets the system choose, and only then is the port known.
     let chosen = settings.bind.port() != 0;
@@ -57,15 +68,11 @@ fn greet(server: &Server, settings: &Settings, out: &mut dyn Write) -> io::Resul
         Registration::Closed => "login",
     };
     let body = r#"{"username": "ada", "password": "correct horse"}"#;
-    writeln!(
-        out,
-        "tokenpair {} listens on {scheme}://{address}",
-        env!("CARGO_PKG_VERSION")
-    )?;
-    writeln!(out, "database: {}", settings.database)?;
-    writeln!(
-        out,
-        "try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'"
-    )?;
-    out.flush()
+    let version = env!("CARGO_PKG_VERSION");
+    let database = &settings.database;
+    format!(
+        "tokenpair {version} listens on {scheme}://{address}\n\
+         database: {database}\n\
+         try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'\n"
+    )
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
+use anstream::AutoStream;
 use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
@@ -40,8 +41,10 @@ const TALKATIVE: [&str; 10] = [
 /// A logger that never lets them speak below `info`, whatever `RUST_LOG` says.
 struct Discreet {
     logger: env_logger::Logger,
-    /// Where lines may wait. None on a terminal, where somebody looks on.
+    /// Where lines wait for the thread that writes them; none if there is no such thread.
     lines: Option<Lines>,
+    /// Somebody looks on at a terminal, so that no line waits.
+    watched: bool,
 }
 
 impl Log for Discreet {
@@ -60,15 +63,15 @@ impl Log for Discreet {
             TARGET => self.logger.log(record),
             _ => self.log_escaped(record),
         }
-        let may_wait = record.target() == TARGET && record.level() == Level::Info;
-        if !may_wait {
-            self.flush();
+        let of_request = record.target() == TARGET && record.level() >= Level::Info;
+        if let Some(lines) = self.lines.as_ref().filter(|_| self.watched || !of_request) {
+            lines.hurry();
         }
     }
 
     fn flush(&self) {
         if let Some(lines) = &self.lines {
-            lines.write_out();
+            lines.finish();
         }
     }
 }
@@ -88,21 +91,27 @@ impl Discreet {
     }
 }
 
-/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines may wait until `log::logger().flush()`.
+/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines may wait until `log::logger().flush()`,
+/// which itself waits no longer than a second for them to be read.
 pub fn start_logging(settings: &Settings) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log);
     if settings.access_log == AccessLog::Off {
         builder.filter_module(TARGET, LevelFilter::Warn);
     }
-    let watched = io::stderr().is_terminal();
-    let lines = if watched { None } else { Lines::start().ok() };
+    let lines = Lines::start().ok();
     if let Some(lines) = lines.clone() {
         builder.target(Target::Pipe(Box::new(lines)));
+        builder.write_style(AutoStream::choice(&io::stderr()).into());
     }
     let logger = builder.build();
     let level = logger.filter();
-    if log::set_boxed_logger(Box::new(Discreet { logger, lines })).is_ok() {
+    let discreet = Discreet {
+        logger,
+        lines,
+        watched: io::stderr().is_terminal(),
+    };
+    if log::set_boxed_logger(Box::new(discreet)).is_ok() {
         log::set_max_level(level);
     }
     log_panics();

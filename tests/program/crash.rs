@@ -1,7 +1,7 @@
 //! The program killed in the middle of its work, again and again: nobody is told that a session is over which is not.
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::database::{Backend, Database};
 use crate::exchange::{ADA, Response};
 use crate::jar::Tabs;
 use crate::patience::within;
-use crate::support::{Program, Served};
+use crate::support::{Program, Served, an_address_of_ones_own};
 
 const KILLS: usize = 8;
 const BROWSERS: usize = 8;
@@ -87,16 +87,6 @@ impl Storm<'_> {
         self.killed.store(true, Ordering::SeqCst);
         served.signal("-KILL");
     }
-}
-
-/// An address that the system gives to nobody who asks for any: the server finds it free after each kill, and who
-/// knocks meanwhile does not find itself.
-fn an_address_of_ones_own() -> SocketAddr {
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    let free = std::iter::repeat_with(|| first + TRIED.fetch_add(1, Ordering::SeqCst))
-        .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
-    free.unwrap().local_addr().unwrap()
 }
 
 /// All that is remembered of refreshes was an hour ago.

@@ -1,8 +1,10 @@
 //! Logs: what they say, and what they never say, at any level.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -10,7 +12,7 @@ use crate::database::{Backend, Database};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
 use crate::patience::within;
-use crate::support::{Program, Served};
+use crate::support::{Program, Served, an_address_of_ones_own};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -280,4 +282,122 @@ fn a_refused_page_is_named_by_its_origin_and_a_refused_preflight_by_what_it_aske
     for secret in ["eyJ", "hidden", &"y".repeat(101)] {
         assert!(!log.contains(secret), "{secret}\n{log}");
     }
+}
+
+/// More lines than a pipe and the server hold together: 64 KiB and 1 MiB.
+const TOO_MANY: usize = 6_000;
+
+/// Sends that many requests, each of which is a long line in the log, and reads the answers.
+fn fill_the_log(server: SocketAddr, requests: usize) {
+    const AT_ONCE: usize = 100;
+    let path = "x".repeat(100);
+    let id = "i".repeat(64);
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\n\r\n");
+    let connection = TcpStream::connect(server).unwrap();
+    let patience = Some(Duration::from_secs(20));
+    connection.set_read_timeout(patience).unwrap();
+    let mut connection = BufReader::new(connection);
+    for _ in 0..requests / AT_ONCE {
+        let together = request.repeat(AT_ONCE);
+        connection.get_mut().write_all(together.as_bytes()).unwrap();
+        // The status line of each but the first stands behind the body of the answer before.
+        let lines = connection.by_ref().lines().map(Result::unwrap);
+        let answers = lines.filter(|line| line.contains("HTTP/1.1 404"));
+        assert_eq!(answers.take(AT_ONCE).count(), AT_ONCE);
+    }
+}
+
+#[track_caller]
+fn answers(server: SocketAddr) {
+    let live = Request::new(server, "GET", "/health/live").try_send();
+    assert_eq!(live.unwrap().status, 200);
+}
+
+/// A program that is killed if a test leaves it behind.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_how_many_lines_it_lacks() {
+    let (served, log) = Program::new().serve_with_an_unread_log();
+    fill_the_log(served.address, TOO_MANY);
+    answers(served.address);
+
+    let mut lines = BufReader::new(log).lines().map(Result::unwrap);
+    let mut there = 0;
+    let said = lines.by_ref().find(|line| {
+        there += usize::from(line.contains(" 404 "));
+        line.contains("lines of the log were dropped")
+    });
+    let said = said.unwrap();
+    let (_, words) = said.split_once("] ").unwrap();
+    let dropped: usize = words.split(' ').next().unwrap().parse().unwrap();
+    assert!(there > 1024 * 1024 / 300, "{there}");
+    assert_eq!(there + dropped, TOO_MANY + 1, "{said}");
+
+    fill_the_log(served.address, 100);
+    let after = lines.take_while(|line| !line.contains("stopping"));
+    let after = std::thread::spawn(move || after.filter(|line| line.contains(" 404 ")).count());
+    assert!(served.stop().success());
+    assert_eq!(after.join().unwrap(), 100);
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_stops_as_any_other() {
+    let (mut served, _unread) = Program::new().serve_with_an_unread_log();
+    fill_the_log(served.address, TOO_MANY);
+    served.send_signal("-TERM");
+    within(8, "the server stops", || served.has_ended());
+    assert!(served.wait().success());
+}
+
+#[test]
+fn a_terminal_that_has_stopped_stops_neither_requests_nor_the_end() {
+    let mut served = Program::new().serve_on_a_stopped_terminal();
+    fill_the_log(served.address, 300);
+    answers(served.address);
+    served.send_signal("-TERM");
+    within(8, "the server stops", || served.has_ended());
+}
+
+/// A pipe that is full, as the server before left it to the next one.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b'\n'; 65_536]).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_server_starts_though_nobody_reads_what_the_one_before_said() {
+    let server = an_address_of_ones_own();
+    let program = Program::new().env("SERVER_BIND", &server.to_string());
+    let (_unread, full) = full_pipe();
+    let mut command = program.command(&["serve"]);
+    let command = command.stdout(full.try_clone().unwrap()).stderr(full);
+    let _killed = Killed(command.spawn().unwrap());
+    within(20, "the server listens", || {
+        TcpStream::connect(server).is_ok()
+    });
+    answers(server);
+}
+
+#[test]
+fn a_server_that_cannot_start_ends_though_nobody_reads_why() {
+    let program = Program::new().env("SERVER_DRAIN", "soon");
+    let (_unread, full) = full_pipe();
+    let mut command = program.command(&["serve"]);
+    let child = command.stdout(Stdio::null()).stderr(full).spawn();
+    let mut child = Killed(child.unwrap());
+    let mut code = None;
+    within(20, "the program ends", || {
+        code = child.0.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(1));
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -13,6 +14,16 @@ use tempfile::TempDir;
 
 use crate::exchange::Request;
 use crate::patience::within;
+
+/// An address that the system gives to nobody who asks for any: the server finds it free after each kill, and who
+/// knocks meanwhile does not find itself.
+pub(crate) fn an_address_of_ones_own() -> SocketAddr {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    let free = std::iter::repeat_with(|| first + TRIED.fetch_add(1, Ordering::SeqCst))
+        .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    free.unwrap().local_addr().unwrap()
+}
 
 pub(crate) struct Program {
     folder: TempDir,
@@ -117,46 +128,71 @@ impl Program {
 
     /// Starts the server and waits until it has said where it listens.
     pub(crate) fn serve(&self) -> Served {
-        self.serve_by(&mut self.command(&["serve"]))
+        self.command(&["serve"]).serve()
     }
 
     /// Starts the server with a terminal as its standard input.
     pub(crate) fn serve_on_a_terminal(&self) -> Served {
-        const ON_A_TERMINAL: &str = "import os, pty, sys; terminal, stdin = pty.openpty(); \
-                                     os.set_inheritable(terminal, True); os.dup2(stdin, 0); \
-                                     os.execv(sys.argv[1], sys.argv[1:])";
-        let mut command = Command::new("python3");
-        command.args([
-            "-c",
-            ON_A_TERMINAL,
-            env!("CARGO_BIN_EXE_tokenpair"),
-            "serve",
-        ]);
-        self.serve_by(self.environment(&mut command))
+        self.on_a_terminal("0").serve()
     }
 
-    fn serve_by(&self, command: &mut Command) -> Served {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Log::of(child.stderr.take().unwrap());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let greeting: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
-        let Some(address) = greeting.first().and_then(|line| line.rsplit_once("://")) else {
-            let _ended = child.wait();
-            panic!("the server did not start: {}", log.whole());
-        };
-        let address = address.1.parse().unwrap();
-        Served {
-            child,
-            address,
-            greeting: greeting.join("\n"),
-            log: Some(log),
+    /// Starts the server with a log that nobody reads until the test does.
+    pub(crate) fn serve_with_an_unread_log(&self) -> (Served, ChildStderr) {
+        self.command(&["serve"]).serve_unread()
+    }
+
+    /// Starts the server with its log on a terminal that has stopped, as by Ctrl-S.
+    pub(crate) fn serve_on_a_stopped_terminal(&self) -> Served {
+        self.on_a_terminal("2").serve_unread().0
+    }
+
+    /// The server with a terminal, of which nobody reads anything, as one of its files.
+    fn on_a_terminal(&self, file: &str) -> Command {
+        const ON_A_TERMINAL: &str = "import os, pty, sys; terminal, end = pty.openpty(); \
+                                     os.set_inheritable(terminal, True); os.dup2(end, int(sys.argv[1])); \
+                                     os.execv(sys.argv[2], sys.argv[2:])";
+        let mut command = Command::new("python3");
+        command.args(["-c", ON_A_TERMINAL, file]);
+        command.args([env!("CARGO_BIN_EXE_tokenpair"), "serve"]);
+        self.environment(&mut command);
+        command
+    }
+}
+
+trait Serve {
+    fn serve(self) -> Served;
+    fn serve_unread(self) -> (Served, ChildStderr);
+}
+
+impl Serve for Command {
+    fn serve(self) -> Served {
+        let (mut child, err) = spawn(self);
+        let log = Log::of(err);
+        match greeting(&mut child) {
+            Some(greeting) => Served::new(child, greeting, Some(log)),
+            None => panic!("the server did not start: {}", log.whole()),
         }
     }
+
+    fn serve_unread(self) -> (Served, ChildStderr) {
+        let (mut child, err) = spawn(self);
+        let greeting = greeting(&mut child).expect("the server starts");
+        (Served::new(child, greeting, None), err)
+    }
+}
+
+fn spawn(mut command: Command) -> (Child, ChildStderr) {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let err = child.stderr.take().unwrap();
+    (child, err)
+}
+
+/// What a server says once it listens; none if it has ended.
+fn greeting(child: &mut Child) -> Option<String> {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let greeting: Vec<String> = lines.take(3).map(Result::unwrap).collect();
+    (!greeting.is_empty()).then(|| greeting.join("\n"))
 }
 
 /// What a server says on standard error, while it says it.
@@ -197,6 +233,17 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    fn new(child: Child, greeting: String, log: Option<Log>) -> Self {
+        let first = greeting.lines().next().unwrap();
+        let (_, address) = first.rsplit_once("://").unwrap();
+        Self {
+            child,
+            address: address.parse().unwrap(),
+            greeting,
+            log,
+        }
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         self.send(method, path, None, body)
     }
