@@ -67,7 +67,7 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     }
     let state = response.request().app_data::<web::Data<State>>();
     let edge = state.map(|state| state.edge);
-    if state.is_some_and(|state| state.is_stopping()) {
+    if state.is_some_and(|state| state.readiness.is_stopping()) {
         // A proxy or browser that kept the connection would find it gone.
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);

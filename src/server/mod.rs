@@ -19,6 +19,7 @@ mod network;
 mod openapi;
 mod page;
 mod panics;
+mod readiness;
 mod routes;
 mod secret;
 mod sender;
@@ -31,7 +32,6 @@ mod unread;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -48,6 +48,7 @@ use self::envelope::Edge;
 use self::gate::Gate;
 use self::keys::Followed;
 use self::login_limiter::LoginLimiter;
+use self::readiness::Readiness;
 use self::shared_key::SharedKey;
 pub use self::stop::Signal;
 use self::stop::Signals;
@@ -165,16 +166,11 @@ pub(crate) struct State {
     pub(crate) openapi: String,
     pub(crate) origins: Origins,
     pub(crate) edge: Edge,
-    pub(crate) serving: AtomicBool,
+    pub(crate) readiness: Readiness,
     skew: Skew,
 }
 
 impl State {
-    /// Whether the server has been told to stop.
-    fn is_stopping(&self) -> bool {
-        !self.serving.load(Ordering::SeqCst)
-    }
-
     /// Ends at once, on this replica, what a change of a user ended.
     fn note(&self, applied: &Applied) {
         if let Some(revocation) = &applied.revocation {
@@ -232,7 +228,7 @@ impl Server {
             registration: settings.registration,
             origins: Origins::of(settings),
             edge: Edge::of(settings),
-            serving: AtomicBool::new(true),
+            readiness: Readiness::default(),
             skew: Skew::default(),
         });
         let (http, gate, address) = listen(settings, &state, certificates.as_ref())?;

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -60,7 +59,7 @@ pub(super) async fn serve(
         served = &mut http => return served,
         () = signals.stop() => {}
     }
-    state.serving.store(false, Ordering::SeqCst);
+    state.readiness.stop();
     if !drain.is_zero() {
         log::info!(
             "stopping: not ready from now on; connections are still accepted for {} s",

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use anstream::AutoStream;
 use env_logger::Target;
@@ -134,8 +135,7 @@ impl Line {
 
     /// Logs how it was answered, and tells the client its id.
     pub(super) fn end(self, response: &mut ServiceResponse) {
-        let failed = response.status().is_server_error();
-        let level = if failed { Level::Error } else { Level::Info };
+        let level = level_of(response);
         if log::log_enabled!(target: TARGET, level) {
             self.log(level, response);
         }
@@ -157,6 +157,20 @@ impl Line {
             level,
             "{method} {route} {status} {millis:.1}ms id={id}{ip}{rejected}"
         );
+    }
+}
+
+/// A health check is no news, nor is one more that failed: `readiness` tells of the first.
+fn level_of(response: &ServiceResponse) -> Level {
+    let status = response.status();
+    let expected = status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE;
+    let path = response.request().path();
+    if expected && matches!(path, "/health/live" | "/health/ready") {
+        Level::Debug
+    } else if status.is_server_error() {
+        Level::Error
+    } else {
+        Level::Info
     }
 }
 

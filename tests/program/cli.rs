@@ -460,15 +460,15 @@ fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
         .env("DATABASE_URL", &database.url())
         .env("RUST_LOG", "error");
     let served = program.serve();
-    served.request("GET", "/health/live", None);
+    let user = json!({ "username": "ada", "password": PASSWORD });
+    assert_eq!(served.request("POST", "/login", Some(&user)).0, 401);
     drop(database);
-    assert_eq!(served.request("GET", "/health/ready", None).0, 503);
+    assert_eq!(served.request("POST", "/login", Some(&user)).0, 503);
     let log = served.stop_and_read_log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("GET ")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("POST ")).collect();
     assert_eq!(lines.len(), 1, "{log}");
     assert!(
-        lines[0].contains("GET /health/ready 503")
-            && lines[0].contains("code=unavailable cause=\""),
+        lines[0].contains("POST /login 503") && lines[0].contains("code=unavailable cause=\""),
         "{log}"
     );
 }

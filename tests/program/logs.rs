@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::database::{Backend, Database};
+use crate::database::{Backend, Database, as_superuser};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
 use crate::patience::within;
@@ -181,18 +181,18 @@ on_both_databases!(no_log_line_has_anything_secret_at_any_level);
 fn the_line_of_a_request_is_there_soon_and_none_is_lost() {
     let program = Program::new();
     let served = program.serve();
-    assert_eq!(served.request("GET", "/health/live", None).0, 200);
+    assert_eq!(served.request("GET", "/protected", None).0, 401);
     within(20, "the first line is there", || {
-        served.log_so_far().contains("GET /health/live 200")
+        served.log_so_far().contains("GET /protected 401")
     });
     let ids: Vec<String> = (0..500)
         .map(|number| format!("request-{number:03}"))
         .collect();
     for id in &ids {
-        let request = Request::new(served.address, "GET", "/health/live");
+        let request = Request::new(served.address, "GET", "/protected");
         assert_eq!(
             request.header("X-Request-Id", id.as_str()).send().status,
-            200
+            401
         );
     }
     let log = served.stop_and_read_log();
@@ -211,10 +211,11 @@ fn without_an_access_log_only_requests_that_failed_by_our_fault_are_lines() {
         .env("DATABASE_URL", &database.url())
         .env("SERVER_ACCESS_LOG", "off");
     let served = program.serve();
-    assert_eq!(served.request("GET", "/health/ready", None).0, 200);
+    let user = json!({ "username": "ada", "password": PASSWORD });
+    assert_eq!(served.request("POST", "/login", Some(&user)).0, 401);
     assert_eq!(served.request("GET", "/nowhere", None).0, 404);
     drop(database);
-    assert_eq!(served.request("GET", "/health/ready", None).0, 503);
+    assert_eq!(served.request("POST", "/login", Some(&user)).0, 503);
     let log = served.stop_and_read_log();
     assert!(log.contains("migration"), "other lines are there: {log}");
     let lines = log
@@ -222,7 +223,62 @@ fn without_an_access_log_only_requests_that_failed_by_our_fault_are_lines() {
         .filter(|line| line.contains("tokenpair::request"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{log}");
-    assert!(lines[0].contains("GET /health/ready 503"), "{log}");
+    assert!(lines[0].contains("POST /login 503"), "{log}");
+}
+
+#[test]
+fn health_checks_are_no_lines_but_a_change_of_readiness_is_one() {
+    let database = Database::create(Backend::Postgres);
+    let Database::Postgres(name) = &database else {
+        panic!("a PostgreSQL");
+    };
+    let program = Program::new()
+        .env("DATABASE_URL", &database.url())
+        .env("DATABASE_WAIT", "1s");
+    let served = program.serve();
+    let check = |path: &str| served.request("GET", path, None).0;
+    let all_checks = |ready: u16| {
+        for _ in 0..3 {
+            assert_eq!(
+                (check("/health/live"), check("/health/ready")),
+                (200, ready)
+            );
+        }
+    };
+    all_checks(200);
+    as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+    as_superuser(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    ));
+    all_checks(503);
+    as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+    within(20, "the server is ready again", || {
+        check("/health/ready") == 200
+    });
+    all_checks(200);
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("/health/"), "{log}");
+    let ready = |line: &&str| line.contains("ready") && line.contains("server::readiness");
+    let changes: Vec<&str> = log.lines().filter(ready).collect();
+    assert_eq!(changes.len(), 2, "{log}");
+    assert!(changes[0].contains("WARN"), "{log}");
+    assert!(changes[0].contains("] not ready: "), "{log}");
+    assert!(changes[1].contains("INFO"), "{log}");
+    assert!(changes[1].contains("] ready again"), "{log}");
+}
+
+#[test]
+fn an_operator_who_looks_closely_sees_each_health_check() {
+    let served = Program::new().env("RUST_LOG", "debug").serve();
+    answers(served.address);
+    assert_eq!(served.request("POST", "/health/live", None).0, 405);
+    let log = served.stop_and_read_log();
+    for line in [
+        "DEBUG tokenpair::request] GET /health/live 200",
+        "INFO  tokenpair::request] POST /health/live 405",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
 }
 
 #[test]
@@ -339,7 +395,7 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_how_many_lines_it_lack
     let (_, words) = said.split_once("] ").unwrap();
     let dropped: usize = words.split(' ').next().unwrap().parse().unwrap();
     assert!(there > 1024 * 1024 / 300, "{there}");
-    assert_eq!(there + dropped, TOO_MANY + 1, "{said}");
+    assert_eq!(there + dropped, TOO_MANY, "{said}");
 
     fill_the_log(served.address, 100);
     let after = lines.take_while(|line| !line.contains("stopping"));

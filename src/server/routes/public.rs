@@ -62,14 +62,18 @@ struct Stopping;
 /// Requests can be served: the server is not stopping, its database answers, and what was revoked is known.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
-    if state.is_stopping() {
+    if state.readiness.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
     }
+    let check = check(&state).await;
+    state.readiness.note(&check);
+    check.map(|()| HttpResponse::Ok().json(Health { status: "ready" }))
+}
+
+async fn check(state: &State) -> Result<(), Rejection> {
     state.store.ping().await?;
-    state
-        .sessions
-        .check_revocations_are_current(state.auth.now())?;
-    Ok(HttpResponse::Ok().json(Health { status: "ready" }))
+    let now = state.auth.now();
+    Ok(state.sessions.check_revocations_are_current(now)?)
 }
 
 /// Gives the page actix-identity on our cookies.
