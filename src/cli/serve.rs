@@ -23,22 +23,29 @@ pub(super) fn run() -> Result<(), Failure> {
         let mut signals = signals()?;
         let server = tokio::select! {
             server = Server::build(&settings, Clock::system()) => server?,
-            Some(Signal::Stop) = signals.next() => return Ok(()),
+            () = stopped(&mut signals) => return Ok(()),
         };
         print(greeting(&server, &settings))?;
         Ok(server.run(signals).await?)
     })
 }
 
-/// SIGTERM and Ctrl-C, each time they come.
+/// Waits for a signal to stop. A server that has not started yet has nothing to reload.
+async fn stopped(signals: &mut (impl Stream<Item = Signal> + Unpin)) {
+    while signals.next().await == Some(Signal::Reload) {}
+}
+
+/// SIGTERM, Ctrl-C and SIGHUP, each time they come.
 fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(stream::poll_fn(move |context| {
-        let [first, second] = [&mut terminate, &mut interrupt].map(|kind| kind.poll_recv(context));
-        match first.is_ready() || second.is_ready() {
-            true => Poll::Ready(Some(Signal::Stop)),
-            false => Poll::Pending,
+        let kinds = [&mut terminate, &mut interrupt, &mut hang_up];
+        match kinds.map(|kind| kind.poll_recv(context).is_ready()) {
+            [true, ..] | [_, true, _] => Poll::Ready(Some(Signal::Stop)),
+            [.., true] => Poll::Ready(Some(Signal::Reload)),
+            _ => Poll::Pending,
         }
     }))
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::keys::Followed;
 use super::shared_key::SharedKey;
 use tokenpair::clock::Clock;
@@ -18,6 +20,24 @@ const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
 const KEYS_EVERY: Duration = SYNC_EVERY;
+
+/// When files that the server follows are looked at: now and then, and at once if the operator asks.
+#[derive(Clone)]
+pub(super) struct Looks(watch::Receiver<()>);
+
+impl Looks {
+    pub(super) const fn new(asked: watch::Receiver<()>) -> Self {
+        Self(asked)
+    }
+
+    /// Waits for the next look. Returns whether the operator asked for it.
+    pub(super) async fn next(&mut self, every: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(every) => false,
+            Ok(()) = self.0.changed() => true,
+        }
+    }
+}
 
 /// Says so once when the database goes away, and once when it is back.
 pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
@@ -40,12 +60,13 @@ pub(super) async fn follow_keys(
     mut followed: Option<Followed>,
     tokens: Tokens,
     (shared_key, store, clock): (SharedKey, DieselStore, Clock),
+    mut looks: Looks,
 ) {
     let mut unsealed = Vec::new();
     while let Some(keys) = followed.take() {
-        tokio::time::sleep(KEYS_EVERY).await;
+        let asked = looks.next(KEYS_EVERY).await;
         let tokens = tokens.clone();
-        followed = tokio::task::spawn_blocking(move || keys.look(&tokens))
+        followed = tokio::task::spawn_blocking(move || keys.look(&tokens, asked))
             .await
             .ok();
         // A server that starts after the former keys have gone has to open it too.

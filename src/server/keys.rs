@@ -154,8 +154,8 @@ fn remark_on_algorithm(settings: &Settings, ring: &KeyRing) {
 
 impl Followed {
     /// Looks whether the folder has changed, and if so lets `tokens` have its keys. A folder that cannot be read changes
-    /// nothing; that is said once, and once that it can be read again.
-    pub(super) fn look(mut self, tokens: &Tokens) -> Self {
+    /// nothing; that is said once, or once more if the operator `asked`, and once that it can be read again.
+    pub(super) fn look(mut self, tokens: &Tokens, asked: bool) -> Self {
         match self.changed() {
             Ok(changed) => {
                 if let Some((held, ring)) = changed {
@@ -169,7 +169,7 @@ impl Followed {
                 self.away = false;
             }
             Err(error) => {
-                if !self.away {
+                if asked || !self.away {
                     log::error!("the keys cannot be read, and those in use are kept: {error}");
                 }
                 self.away = true;

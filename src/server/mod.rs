@@ -272,10 +272,15 @@ impl Server {
                 self.state.store.clone(),
                 self.clock.clone(),
             ),
+            signals.looks(),
         );
         let background = [
             actix_web::rt::spawn(keys),
-            actix_web::rt::spawn(tls::follow(self.certificates, self.clock.clone())),
+            actix_web::rt::spawn(tls::follow(
+                self.certificates,
+                self.clock.clone(),
+                signals.looks(),
+            )),
             actix_web::rt::spawn(clocks::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),

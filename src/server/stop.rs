@@ -8,8 +8,10 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use futures_util::stream::{LocalBoxStream, Stream, StreamExt};
 use tokio::select;
+use tokio::sync::watch;
 
 use super::State;
+use super::background::Looks;
 use super::gate::Gate;
 use tokenpair_store::DieselStore;
 
@@ -21,21 +23,42 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 pub enum Signal {
     /// Stop; while the server stops, skip to the next stage.
     Stop,
+    /// Read certificates and keys again at once.
+    Reload,
 }
 
 /// The operator's signals, as they come.
-pub(super) struct Signals(LocalBoxStream<'static, Signal>);
+pub(super) struct Signals {
+    coming: LocalBoxStream<'static, Signal>,
+    reload: watch::Sender<()>,
+}
 
 impl Signals {
     pub(super) fn new(signals: impl Stream<Item = Signal> + 'static) -> Self {
-        Self(signals.boxed_local())
+        Self {
+            coming: signals.boxed_local(),
+            reload: watch::Sender::default(),
+        }
     }
 
-    /// Waits for the next signal to stop.
+    /// Returns what tells a task that follows files when to look at them.
+    pub(super) fn looks(&self) -> Looks {
+        Looks::new(self.reload.subscribe())
+    }
+
+    /// Waits for the next signal to stop, and obeys the others meanwhile.
     async fn stop(&mut self) {
-        match self.0.next().await {
-            Some(Signal::Stop) => {}
-            None => std::future::pending().await,
+        loop {
+            match self.coming.next().await {
+                Some(Signal::Stop) => return,
+                Some(Signal::Reload) => {
+                    log::info!(
+                        "certificates and keys are read again; other settings need a restart"
+                    );
+                    self.reload.send_replace(());
+                }
+                None => std::future::pending().await,
+            }
         }
     }
 }

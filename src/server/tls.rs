@@ -17,6 +17,7 @@ use thiserror::Error;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::background::Looks;
 use crate::settings::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
 
@@ -105,12 +106,12 @@ impl Certificates {
             .with_cert_resolver(Arc::<Self>::clone(self)))
     }
 
-    /// Shows from now on what stands in the files, if it is good and has changed. None if it has not.
-    fn look_again(&self, now: Timestamp) -> Option<Result<(), TlsError>> {
+    /// Shows from now on what stands in the files, if it is good. None if it has not changed and nobody `asked`.
+    fn look_again(&self, now: Timestamp, asked: bool) -> Option<Result<(), TlsError>> {
         let texts = Texts::read(&self.files);
         let hash = texts.hash();
         let before = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *before == hash {
+        if *before == hash && !asked {
             return None;
         }
         *before = hash;
@@ -121,16 +122,21 @@ impl Certificates {
     }
 }
 
-/// Shows a renewed certificate without a restart. Of files that are no good it is said once.
-pub(super) async fn follow(certificates: Option<Arc<Certificates>>, clock: Clock) {
+/// Shows a renewed certificate without a restart. Of files that are no good it is said once, and each time that the operator
+/// asks.
+pub(super) async fn follow(
+    certificates: Option<Arc<Certificates>>,
+    clock: Clock,
+    mut looks: Looks,
+) {
     let Some(certificates) = certificates else {
         return;
     };
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        let asked = looks.next(LOOK_EVERY).await;
         let (certificates, now) = (Arc::clone(&certificates), clock.now());
         // Files can be on a disk that does not answer, and this thread has other work.
-        let looked = tokio::task::spawn_blocking(move || certificates.look_again(now)).await;
+        let looked = tokio::task::spawn_blocking(move || certificates.look_again(now, asked)).await;
         match looked {
             Ok(Some(Ok(()))) => log::info!("the certificate was read again"),
             Ok(Some(Err(error))) => {

@@ -475,29 +475,29 @@ fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
 
 #[test]
 fn a_signal_is_heard_while_the_database_keeps_the_start_waiting() {
-    // Takes connections and says nothing.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!(
-        "postgres://ada@{}/nowhere?connect_timeout=60",
-        silent.local_addr().unwrap()
-    );
-    let program = Program::new().env("DATABASE_URL", &url);
-    let mut child = program
-        .command(&["serve"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let (_held, _) = silent.accept().unwrap();
-    let began = Instant::now();
-    assert!(
-        Command::new("kill")
-            .arg(child.id().to_string())
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    for signals in [&["-TERM"][..], &["-HUP", "-TERM"]] {
+        // Takes connections and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!(
+            "postgres://ada@{}/nowhere?connect_timeout=60",
+            silent.local_addr().unwrap()
+        );
+        let program = Program::new().env("DATABASE_URL", &url);
+        let mut child = program
+            .command(&["serve"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (_held, _) = silent.accept().unwrap();
+        let began = Instant::now();
+        for signal in signals {
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args([*signal, &pid]).status();
+            assert!(sent.unwrap().success());
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{signals:?}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
 }
 
 #[test]

@@ -295,6 +295,17 @@ fn a_folder_that_breaks_changes_nothing_and_is_said_once() {
     );
 }
 
+#[test]
+fn a_hang_up_signal_reads_the_folder_again_and_says_again_what_is_wrong_with_it() {
+    let program = program("ES256");
+    program.run(&["keys", "generate"]).done();
+    let served = program.serve();
+    fs::write(program.path("keys/state.toml"), "signing = ").unwrap();
+    served.wait_for_log_times("the keys cannot be read", 1);
+    served.send_signal("-HUP");
+    served.wait_for_log_times("the keys cannot be read", 2);
+}
+
 fn log_lines(served: &Served, text: &str) -> usize {
     served.log_so_far().matches(text).count()
 }

@@ -236,6 +236,31 @@ fn another_signal_cuts_off_the_requests_that_a_stopping_server_finishes() {
 }
 
 #[test]
+fn a_hang_up_signal_ends_neither_a_server_nor_its_drain_nor_its_last_requests() {
+    let served = Program::new().env("SERVER_DRAIN", "2m").serve();
+    served.log_in_a_new_user("ada", "correct horse battery");
+    let hang_up = |times| {
+        served.send_signal("-HUP");
+        served.wait_for_log_times("read again", times);
+    };
+    hang_up(1);
+    assert_eq!(served.request("GET", "/health/ready", None).0, 200);
+    served.send_signal("-TERM");
+    wait_until_it_drains(&served);
+    hang_up(2);
+    assert_eq!(served.request("GET", "/health/ready", None).0, 503);
+    assert_eq!(served.request("GET", "/health/live", None).0, 200);
+    let mut running = Kept::open(served.address);
+    running.begin_login();
+    served.send_signal("-TERM");
+    wait_until_it_does_not_listen(&served);
+    hang_up(3);
+    running.send("}");
+    assert_eq!(running.answer().status, "200");
+    assert!(served.wait().success());
+}
+
+#[test]
 fn without_a_setting_a_server_drains_unless_it_runs_on_a_terminal() {
     let program = Program::new().without("SERVER_DRAIN");
     let supervised = program.serve();

@@ -315,6 +315,14 @@ impl Served {
         within(20, text, || self.log_so_far().contains(text));
     }
 
+    /// Waits until the log has said something so many times.
+    #[track_caller]
+    pub(crate) fn wait_for_log_times(&self, text: &str, times: usize) {
+        within(20, text, || {
+            self.log_so_far().matches(text).count() == times
+        });
+    }
+
     pub(crate) fn log_so_far(&self) -> String {
         self.log.as_ref().unwrap().so_far()
     }

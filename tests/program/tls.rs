@@ -158,6 +158,20 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn a_hang_up_signal_reads_the_certificate_again_and_says_again_what_is_wrong_with_it() {
+    let (program, first, second) = (program(), Pair::new(), Pair::new());
+    first.write(&program);
+    let served = program.serve();
+    served.send_signal("-HUP");
+    served.wait_for_log_times("the certificate was read again", 1);
+    fs::write(program.path("key.pem"), &second.key).unwrap();
+    served.wait_for_log_times("TLS goes on with the certificate from before", 1);
+    served.send_signal("-HUP");
+    served.wait_for_log_times("TLS goes on with the certificate from before", 2);
+    assert!(first.curl(&program, &served, &[]).status.success());
+}
+
+#[test]
 fn what_tls_cannot_use_is_refused_at_start_with_the_cure() {
     let (pair, other) = (Pair::new(), Pair::new());
     let (no_certificate, no_key) = (
