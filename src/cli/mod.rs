@@ -72,7 +72,7 @@ enum Command {
     },
 }
 
-/// How long the end of the program waits for a reader of what it says.
+/// How long the program waits for a reader of its last error.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What stopped a command. `main` prints it with its causes.
@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     let out = &mut io::stdout();
     match command {
-        // Waits for no reader of its greeting, not even at the end.
+        // Returns early: flushing would wait for a reader of the greeting.
         Command::Serve => return serve::run(),
         Command::Migrate { check } => migrate::run(check, out),
         Command::Purge => purge::run(out),
@@ -150,7 +150,7 @@ fn complain(failure: &dyn Error) {
         }
         next = cause.source();
     }
-    // A program that has failed ends, also if nobody reads why.
+    // On a thread, because a program that has failed must end even if nobody reads why.
     let (done, ended) = mpsc::channel::<()>();
     let say = move || {
         say(&text);

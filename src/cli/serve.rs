@@ -30,7 +30,7 @@ pub(super) fn run() -> Result<(), Failure> {
     })
 }
 
-/// Waits for a signal to stop. A server that has not started yet has nothing to reload.
+/// Waits for a signal to stop. A server that is still starting has nothing to reload.
 async fn stopped(signals: &mut (impl Stream<Item = Signal> + Unpin)) {
     while signals.next().await == Some(Signal::Reload) {}
 }
@@ -50,7 +50,7 @@ fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     }))
 }
 
-/// A greeting that nobody reads keeps nobody from being served.
+/// Prints on a thread, because a greeting that nobody reads must not keep the server from serving.
 fn print(greeting: String) -> io::Result<()> {
     let print = move || {
         let mut out = io::stdout().lock();

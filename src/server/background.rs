@@ -21,7 +21,7 @@ const SYNC_EVERY: Duration = Duration::from_millis(500);
 /// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
 const KEYS_EVERY: Duration = SYNC_EVERY;
 
-/// When files that the server follows are looked at: now and then, and at once if the operator asks.
+/// Schedules looks at files that the server follows: at intervals, and at once on the operator's request.
 #[derive(Clone)]
 pub(super) struct Looks(watch::Receiver<()>);
 
@@ -30,7 +30,7 @@ impl Looks {
         Self(asked)
     }
 
-    /// Waits for the next look. Returns whether the operator asked for it.
+    /// Waits until the next look is due. Returns whether the operator asked for it.
     pub(super) async fn next(&mut self, every: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(every) => false,

@@ -1,10 +1,9 @@
-//! Defines the gate: the server's listening socket, which can turn clients away without cutting one off.
+//! Defines the gate: the listening socket, which can turn new clients away without cutting off the ones it has.
 //!
-//! Closing a listening socket resets the connections that the system has made and nobody has accepted yet, and Actix drops
-//! those that it has accepted and not begun to read. Their clients have sent a request by then, and a proxy must not send
-//! a `POST` again. So the gate closes first: the system ignores whoever asks for a connection from then on, while those
-//! who have one are served. A client whose first packet was ignored repeats it after a second (RFC 6298 section 2.1), and
-//! finds the socket closed.
+//! Closing a listening socket resets connections that are established but not accepted yet, and Actix drops those that it
+//! has accepted but not begun to read. Their clients may have sent a request by then, and a proxy must not repeat a `POST`.
+//! So the gate closes first: the kernel ignores new connections from then on, and the existing ones are served. An ignored
+//! client retransmits after a second (RFC 6298 section 2.1) and finds the socket closed.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,31 +11,31 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many connections may wait to be accepted.
+/// The most connections that wait to be accepted; Actix's default.
 const BACKLOG: i32 = 2048;
 
 /// A second handle of the listening socket. The socket closes once both handles are dropped.
 pub(super) struct Gate(Socket);
 
 impl Gate {
-    /// How long to keep listening with the gate closed: a handshake has ended by then, and its request has been read.
+    /// How long to serve with the gate closed. Handshakes in flight end meanwhile, and their requests are read.
     pub(super) const LAST_CALL: Duration = Duration::from_millis(500);
 
     /// Listens on an address.
     ///
     /// # Errors
     ///
-    /// If it is in use or not ours.
+    /// If the address is in use or not local.
     pub(super) fn listen(bind: SocketAddr) -> io::Result<(TcpListener, Self)> {
         let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
-        // Connections of the server before may still linger.
+        // Connections of the previous server may still linger.
         socket.set_reuse_address(true)?;
         socket.bind(&bind.into())?;
         socket.listen(BACKLOG)?;
         Ok((socket.try_clone()?.into(), Self(socket)))
     }
 
-    /// Makes the system ignore whoever asks for a connection from now on. Only Linux can.
+    /// Makes the kernel ignore new connections from now on. Does nothing on systems other than Linux.
     pub(super) fn close(&self) {
         #[cfg(target_os = "linux")]
         if let Err(error) = self.0.attach_filter(&IGNORE_SYN) {
@@ -45,7 +44,7 @@ impl Gate {
     }
 }
 
-/// Drops packets that ask for a connection: SYN without ACK (RFC 9293 section 3.1), bits of byte 13 of a segment.
+/// Drops segments that open a connection: SYN without ACK (RFC 9293 section 3.1), two bits of byte 13.
 #[cfg(target_os = "linux")]
 const IGNORE_SYN: [socket2::SockFilter; 5] = {
     const LOAD_BYTE: u16 = 0x30;

@@ -1,7 +1,6 @@
-//! Lines of the log on their way to standard error, which a thread of its own writes. Whoever logs waits for nobody: a
-//! reader that has stopped would stop the server. So what is not written yet is bounded, and lines past that are dropped
-//! and counted. A system call for each request would cost more than the request, so the lines of those that went well wait
-//! a little, and go out together.
+//! Buffers the lines of the log on their way to standard error, which a thread of its own writes, so that a reader that
+//! stops cannot stop the server: the buffer is bounded, and lines past the bound are dropped and counted. A system call for
+//! each request would cost more than the request, so the lines of successful requests wait a little and go out together.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,36 +12,36 @@ use tokenpair::clock::Clock;
 /// How long a line may wait for others.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// So many bytes wait for no others.
+/// The buffer is written at once when it holds this many bytes.
 const BATCH: usize = 64 * 1024;
 
-/// The most bytes that are not written yet. Lines past it are dropped.
+/// The most unwritten bytes. Lines past it are dropped.
 const LIMIT: usize = 1024 * 1024;
 
-/// How long the end of the program waits for a reader.
+/// How long the program waits for a reader when it ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Lines that wait. Clones share them.
+/// The buffer. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     unwritten: Mutex<Unwritten>,
-    /// For the thread that writes: there is something to do.
+    /// Wakes the writing thread.
     more: Condvar,
-    /// The thread that writes is done with what it had taken.
+    /// Signals that the writing thread has finished a batch.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct Unwritten {
     waiting: Vec<u8>,
-    /// How many bytes are being written.
+    /// Size of the batch that is being written, in bytes.
     leaving: usize,
-    /// How many lines were dropped since the log last told of it.
+    /// Lines dropped since the log last reported any.
     dropped: usize,
-    /// What waits may wait no longer.
+    /// Write the buffer now instead of waiting for more lines.
     hurry: bool,
 }
 
@@ -61,11 +60,11 @@ impl Unwritten {
 }
 
 impl Lines {
-    /// Starts the thread that writes.
+    /// Starts the writing thread.
     ///
     /// # Errors
     ///
-    /// If there is no thread to be had.
+    /// If the thread cannot be started.
     pub(super) fn start() -> io::Result<Self> {
         let lines = Self::default();
         let writer = lines.clone();
@@ -77,18 +76,18 @@ impl Lines {
     fn write_now_and_then(&self) {
         let mut batch = Vec::new();
         loop {
-            let told = self.take(&mut batch);
+            let reported = self.take(&mut batch);
             let mut lost = write_to_stderr(&batch);
             if lost > 0 {
-                // One of those is the line that told of others.
-                lost += told.saturating_sub(1);
+                // The report of dropped lines is one of the lost lines itself.
+                lost += reported.saturating_sub(1);
                 self.lock().dropped += lost;
                 thread::sleep(PATIENCE);
             }
         }
     }
 
-    /// Takes what waits, once it may wait no longer, and what there is to tell of dropped lines. Returns how many those are.
+    /// Waits for lines and moves them into `batch`, with a report of the dropped ones. Returns how many were dropped.
     fn take(&self, batch: &mut Vec<u8>) -> usize {
         batch.clear();
         batch.shrink_to(BATCH);
@@ -110,18 +109,18 @@ impl Lines {
         unwritten.hurry = false;
         let dropped = std::mem::take(&mut unwritten.dropped);
         if dropped > 0 {
-            batch.extend_from_slice(told_of(dropped).as_bytes());
+            batch.extend_from_slice(report_of(dropped).as_bytes());
         }
         dropped
     }
 
-    /// Lets what waits be written at once, and does not wait for it.
+    /// Has the buffer written at once, without waiting for it.
     pub(super) fn hurry(&self) {
         self.lock().hurry = true;
         self.0.more.notify_one();
     }
 
-    /// Waits until everything is written, for [`LAST_WORDS`] at most.
+    /// Waits until everything is written, at most [`LAST_WORDS`].
     pub(super) fn finish(&self) {
         self.hurry();
         let written = &self.0.written;
@@ -135,7 +134,7 @@ impl Lines {
     }
 }
 
-/// A line becomes one that waits; `flush` is asked for after each, and does nothing.
+/// Buffers a line. `env_logger` flushes after each line, so `flush` does nothing.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut unwritten = self.lock();
@@ -157,21 +156,21 @@ impl Write for Lines {
     }
 }
 
-/// Made here, so that no filter of `RUST_LOG` leaves it out.
-fn told_of(dropped: usize) -> String {
+/// Formatted here instead of logged, so that no `RUST_LOG` filter can hide it.
+fn report_of(dropped: usize) -> String {
     let now = Clock::system().now();
     format!(
         "[{now} WARN  tokenpair::log] {dropped} lines of the log were dropped, because they could not be written in time\n"
     )
 }
 
-/// Writes all of it, however long that takes. Returns how many lines could not be written.
+/// Writes everything, however long that takes. Returns the number of lines that could not be written.
 fn write_to_stderr(mut bytes: &[u8]) -> usize {
     while !bytes.is_empty() {
         match io::stderr().write(bytes) {
             Ok(written @ 1..) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // A full pipe that another process has made non-blocking.
+            // The pipe is full, and another process has made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PATIENCE),
             Ok(0) | Err(_) => break,
         }

@@ -1,11 +1,11 @@
-//! Readiness: whether load balancers may send requests here. The log tells of each change and of no single check, since
-//! several balancers check every second.
+//! Defines readiness: whether load balancers may send requests here. The log reports changes instead of single checks,
+//! since several balancers check every second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokenpair::web::Rejection;
 
-/// What the last check found, and whether the server has been told to stop.
+/// The result of the last check, and whether the server is stopping.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     stopping: AtomicBool,
@@ -13,7 +13,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Ends it for good: the server stops.
+    /// Ends readiness for good, because the server stops.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
@@ -23,7 +23,7 @@ impl Readiness {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Logs what a check found if the one before found something else.
+    /// Logs the result of a check if the previous check had another.
     pub(super) fn note(&self, check: &Result<(), Rejection>) {
         let was_unready = self.unready.swap(check.is_err(), Ordering::SeqCst);
         match check {

@@ -41,12 +41,12 @@ impl Signals {
         }
     }
 
-    /// Returns what tells a task that follows files when to look at them.
+    /// Returns a handle that tells a background task when to look at its files again.
     pub(super) fn looks(&self) -> Looks {
         Looks::new(self.reload.subscribe())
     }
 
-    /// Waits for the next signal to stop, and obeys the others meanwhile.
+    /// Waits for the next signal to stop, and handles requests to reload meanwhile.
     async fn stop(&mut self) {
         loop {
             match self.coming.next().await {
@@ -63,9 +63,9 @@ impl Signals {
     }
 }
 
-/// Serves until a signal to stop, and then stops in stages: for `drain` the server is not ready but serves whoever comes,
-/// and every response closes its connection, so that load balancers move on; then it does not listen any more and
-/// finishes the requests that run, for [`GRACE`] at most. Another signal skips to the next stage.
+/// Serves until a signal to stop, and then stops in stages. For `drain` the server is not ready but serves all requests,
+/// and every response closes its connection, so that load balancers move on. Then it stops listening and finishes the
+/// running requests, within [`GRACE`]. Another signal skips to the next stage.
 ///
 /// # Errors
 ///
@@ -118,8 +118,8 @@ async fn last(gate: &Gate, drain: Duration) {
     tokio::time::sleep(Gate::LAST_CALL).await;
 }
 
-/// Moves everything into the database file, unless another signal comes first. Whoever copies a stopped server's SQLite file
-/// expects all data in it. The worker threads may still hold the connections, so that closing the last one, which would do
+/// Moves everything into the database file, unless another signal comes first: operators who copy a stopped server's SQLite
+/// file expect all data in it. The worker threads may still hold the connections, so that closing the last one, which would do
 /// the same, cannot be relied on.
 pub(super) async fn leave_in_one_file(store: &DieselStore, signals: &mut Signals) {
     let checkpointed = select! {

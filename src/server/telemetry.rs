@@ -42,9 +42,9 @@ const TALKATIVE: [&str; 10] = [
 /// A logger that never lets them speak below `info`, whatever `RUST_LOG` says.
 struct Discreet {
     logger: env_logger::Logger,
-    /// Where lines wait for the thread that writes them; none if there is no such thread.
+    /// The buffer of lines; none if its thread could not be started.
     lines: Option<Lines>,
-    /// Somebody looks on at a terminal, so that no line waits.
+    /// Standard error is a terminal, where no line should wait.
     watched: bool,
 }
 
@@ -92,8 +92,8 @@ impl Discreet {
     }
 }
 
-/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines may wait until `log::logger().flush()`,
-/// which itself waits no longer than a second for them to be read.
+/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines are buffered until
+/// `log::logger().flush()`, which waits at most a second for them to be read.
 pub fn start_logging(settings: &Settings) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log);
@@ -160,7 +160,7 @@ impl Line {
     }
 }
 
-/// A health check is no news, nor is one more that failed: `readiness` tells of the first.
+/// Returns the level of a request's line. Health checks are at debug even when they fail, since `readiness` reports changes.
 fn level_of(response: &ServiceResponse) -> Level {
     let status = response.status();
     let expected = status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE;

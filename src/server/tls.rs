@@ -106,7 +106,8 @@ impl Certificates {
             .with_cert_resolver(Arc::<Self>::clone(self)))
     }
 
-    /// Shows from now on what stands in the files, if it is good. None if it has not changed and nobody `asked`.
+    /// Shows from now on what stands in the files, if it is good. None if it has not changed and the operator has not
+    /// `asked`.
     fn look_again(&self, now: Timestamp, asked: bool) -> Option<Result<(), TlsError>> {
         let texts = Texts::read(&self.files);
         let hash = texts.hash();

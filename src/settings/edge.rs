@@ -99,7 +99,7 @@ pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
     keep_alive
 }
 
-/// How long a stopping server lets load balancers notice.
+/// How long a stopping server stays reachable, so that load balancers notice.
 pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
     const NAME: &str = "SERVER_DRAIN";
     let default = if on_a_terminal() { 0 } else { 5 };
@@ -110,7 +110,7 @@ pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
     drain
 }
 
-/// Whether a person runs the server, and no supervisor: Ctrl-C then ends it without a wait.
+/// Returns whether a person, and not a supervisor, runs the server: Ctrl-C should then end it at once.
 fn on_a_terminal() -> bool {
     io::stdin().is_terminal() || io::stderr().is_terminal()
 }
