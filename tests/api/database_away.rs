@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokenpair::clock::Clock;
+use tokenpair_store::StorePolicy;
 use url::Url;
 
 use crate::page::says;
 use crate::races::at_once;
 use crate::support::{
-    ADA, Backend, Cluster, Database, Request, START, Tabs, TestApp, Wire, as_superuser,
+    ADA, Backend, Bearer, Cluster, Database, Request, START, Tabs, TestApp, Wire, as_superuser,
     unavailable, within,
 };
 
@@ -147,14 +148,29 @@ fn past_the_limit_what_may_have_been_revoked_is_refused_and_nobody_is_logged_out
     assert_eq!(browser.get("/protected").status, 200);
 }
 
+/// The wires' ends in a URL as hosts, in this order, before one database.
+fn through(wires: &[&Wire], database: &Database) -> String {
+    let url = Url::parse(&database.url()).unwrap();
+    let hosts: Vec<String> = wires.iter().map(|wire| wire.address.to_string()).collect();
+    format!(
+        "postgres://{}@{}{}",
+        url.username(),
+        hosts.join(","),
+        url.path()
+    )
+}
+
+fn wire_to(database: &Database) -> Wire {
+    let url = Url::parse(&database.url()).unwrap();
+    Wire::to(url.socket_addrs(|| Some(5432)).unwrap()[0])
+}
+
 #[test]
 fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
     let database = Database::create(Backend::Postgres);
-    let url = Url::parse(&database.url()).unwrap();
-    let wire = Wire::to(url.socket_addrs(|| Some(5432)).unwrap()[0]);
-    let mut through = url;
-    through.set_port(Some(wire.address.port())).unwrap();
-    let app = TestApp::start(through.as_str(), &[], Clock::fixed(START)).with_ada();
+    let wire = wire_to(&database);
+    let url = through(&[&wire], &database);
+    let app = TestApp::start(&url, &[], Clock::fixed(START)).with_ada();
     let ada = app.bearer();
     wire.hold(true);
     assert_eq!(ada.get("/protected").status, 200);
@@ -165,6 +181,39 @@ fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
     wait_until_ready(&app);
     // The refresh may have been done although its answer was an error: the same token still works.
     assert_eq!(ada.try_refresh().status, 200);
+}
+
+/// The system of a process that hangs still takes connections and acknowledges what is sent, so only its silence tells.
+#[test]
+fn a_primary_that_hangs_is_left_for_the_next_host_within_three_times_database_wait() {
+    let database = Database::create(Backend::Postgres);
+    let (primary, promoted) = (wire_to(&database), wire_to(&database));
+    let url = through(&[&primary, &promoted], &database);
+    let app = TestApp::start(&url, &[], Clock::fixed(START)).with_ada();
+    let ada = app.bearer();
+    let busy = at_once(20, |_| ada.get("/account"));
+    assert!(busy.iter().all(|answer| answer.status == 200), "{busy:?}");
+
+    primary.hold(true);
+    let hung = Instant::now();
+    until_a_refresh_of(&ada, 503);
+    until_a_refresh_of(&ada, 200);
+    let recovered = hung.elapsed();
+    assert!(recovered < 3 * StorePolicy::default().wait, "{recovered:?}");
+    // Every connection from before was to the one that hangs.
+    let all = at_once(20, |_| ada.get("/account"));
+    assert!(all.iter().all(|answer| answer.status == 200), "{all:?}");
+    assert_eq!(app.get("/health/ready").send().status, 200);
+}
+
+fn until_a_refresh_of(ada: &Bearer<'_>, status: u16) {
+    within(60, "a refresh has the status", || {
+        let refreshed = ada.try_refresh();
+        if refreshed.status != 200 {
+            unavailable(&refreshed);
+        }
+        refreshed.status == status
+    });
 }
 
 /// Refreshes and works until PostgreSQL is seen away or back; `/protected` goes on in any case.

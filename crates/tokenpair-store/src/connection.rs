@@ -13,7 +13,6 @@ use diesel::{
     Connection, PgConnection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
     sql_query,
 };
-use r2d2::ManageConnection;
 
 use super::pool::{Manager, Pool};
 use super::queue::Failure;
@@ -143,14 +142,10 @@ impl DieselStore {
         let writer = match url {
             DatabaseUrl::Sqlite(_) => {
                 let (writer, thread) = Writer::start(&manager, policy)?;
-                threads.extend(thread);
+                threads.push(thread);
                 Some(writer)
             }
-            DatabaseUrl::Postgres(_) => {
-                // A server that says nothing any more would keep its threads, and whoever waits for them, for hours.
-                threads.clear();
-                None
-            }
+            DatabaseUrl::Postgres(_) => None,
         };
         Ok(Self {
             manager,
@@ -229,7 +224,7 @@ impl DieselStore {
     /// For commands, and for work at start, before anything serves: on a connection of its own.
     pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
         let conn = self.manager.connect();
-        let mut conn = conn.map_err(|error| StoreError::new(Failure::Connect(error.into())))?;
+        let mut conn = conn.map_err(|error| StoreError::new(Failure::Connect(Arc::new(error))))?;
         Ok(work(&mut conn))
     }
 }

@@ -52,6 +52,7 @@ mod url;
 mod user;
 mod user_changes;
 mod users;
+mod watch;
 mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};

@@ -1,50 +1,83 @@
-//! A pool of connections, and a thread for each: for all of PostgreSQL, and for the readers of SQLite.
+//! Implements the connection pool: threads that each hold one connection, for all of PostgreSQL and for SQLite's readers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, ConnectionError, PgConnection, QueryResult, SqliteConnection};
-use r2d2::{ManageConnection, PooledConnection};
 use thiserror::Error;
 
 use super::connection::{Conn, StorePolicy, begin, finish};
-use super::queue::{Failure, Queue, Ticket, guarded};
+use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
+use super::watch::{Shift, Trust, Watch};
 use tokenpair::session::StoreError;
 
-/// What asks the pool. Clones share it.
-#[derive(Clone)]
-pub(super) struct Pool(Queue<Job>);
+/// A connection is replaced at this age, so that a change behind the host's name reaches every connection.
+const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
-type Job = Box<dyn FnOnce(&Connections) + Send>;
+/// The first pause after a connection failed; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
+
+/// A handle to the pool. Clones share it.
+#[derive(Clone)]
+pub(super) struct Pool {
+    queue: Queue<Job>,
+    trust: Arc<Trust>,
+    /// Ends the watch when the last clone is dropped.
+    _watch: Option<Arc<Watch>>,
+}
+
+type Job = Box<dyn FnOnce(&mut Link) + Send>;
 
 impl Pool {
+    /// Starts the threads. The store waits for those that are returned: SQLite's. PostgreSQL's are watched instead, since
+    /// a server that hangs would keep them, and whoever waits for them.
     pub(super) fn open(
         manager: Manager,
         policy: StorePolicy,
     ) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
-        let connections = r2d2::Pool::builder()
-            .max_size(policy.pool)
-            .min_idle(Some(1))
-            .connection_timeout(policy.wait)
-            // It would be a round trip before each statement; a connection that turns out to be dead is replaced instead.
-            .test_on_check_out(false)
-            // A request that finds no connection says so; the pool's own complaints would come by the hundred.
-            .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build(manager)
-            .map_err(StoreError::new)?;
-        let work = || {
-            let connections = Connections(connections.clone());
-            move |jobs: crossbeam_channel::Receiver<Job>| {
-                jobs.iter().for_each(|job| job(&connections))
+        let watched = matches!(manager.url, DatabaseUrl::Postgres(_));
+        let (queue, jobs) = Queue::new(policy.wait);
+        let trust = Arc::<Trust>::default();
+        let of_links = Arc::clone(&trust);
+        let work = move |shift: &Shift| {
+            let mut link = Link {
+                manager: manager.clone(),
+                trust: Arc::clone(&of_links),
+                held: None,
+            };
+            serve(&jobs, shift, &mut link);
+        };
+        let (threads, watch) = match watched {
+            true => {
+                let watch =
+                    Watch::start(policy, Arc::clone(&trust), work).map_err(StoreError::new)?;
+                (Vec::new(), Some(Arc::new(watch)))
+            }
+            false => {
+                let work = Arc::new(work);
+                let thread = |_| {
+                    let work = Arc::clone(&work);
+                    spawn(move || work(&Shift::default()))
+                };
+                let threads: std::io::Result<_> = (0..policy.pool).map(thread).collect();
+                (threads.map_err(StoreError::new)?, None)
             }
         };
-        let (queue, threads) =
-            Queue::start(policy.pool, policy.wait, work).map_err(StoreError::new)?;
-        Ok((Self(queue), threads))
+        let pool = Self {
+            queue,
+            trust,
+            _watch: watch,
+        };
+        Ok((pool, threads))
     }
 
     /// Runs what may be done twice without harm.
@@ -52,10 +85,10 @@ impl Pool {
         &self,
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.ask(move |connections, deadline| {
-            connections
-                .first_of_all(deadline, statement)
-                .map(|(answer, _)| answer)
+        self.ask(move |link, deadline| {
+            let (answer, held) = link.first_of_all(deadline, statement)?;
+            link.keep(held);
+            Ok(answer)
         })
         .await
     }
@@ -65,70 +98,138 @@ impl Pool {
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.ask(move |connections, deadline| {
-            let ((), mut conn) = connections.first_of_all(deadline, begin)?;
-            let done = work(&mut conn);
-            finish(&mut conn, done).map_err(Failure::Query)
+        self.ask(move |link, deadline| {
+            let ((), mut held) = link.first_of_all(deadline, begin)?;
+            let done = work(&mut held.conn);
+            // Whoever asked has been told that it failed.
+            let in_time = Instant::now() < deadline;
+            let done = done.and_then(|done| match in_time {
+                true => Ok(done),
+                false => Err(DieselError::RollbackTransaction),
+            });
+            let done = finish(&mut held.conn, done);
+            link.settle(held, done)
         })
         .await
     }
 
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connections, Instant) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Link, Instant) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let job = move |ticket: Ticket<T>| -> Job {
-            Box::new(move |connections| {
+            Box::new(move |link| {
                 if !ticket.is_late() {
-                    let answer = guarded(|| work(connections, ticket.deadline));
+                    let answer = guarded(|| work(link, ticket.deadline));
                     ticket.answer(answer);
                 }
             })
         };
-        self.0.ask(job).await
+        let answer = self.queue.ask(job).await;
+        answer.map_err(|failure| match failure {
+            Failure::TooSlow(None) => Failure::TooSlow(self.trust.refusal()),
+            failure => failure,
+        })
     }
 }
 
-struct Connections(r2d2::Pool<Manager>);
+fn serve(jobs: &Receiver<Job>, shift: &Shift, link: &mut Link) {
+    for job in jobs {
+        shift.begin();
+        job(link);
+        if !shift.end() {
+            return;
+        }
+    }
+}
 
-impl Connections {
-    /// What a connection is asked first. If the connection turns out to be dead, it is asked once more, of one that has been
-    /// tried: the database may have been restarted since this one was used, or the network has forgotten it. What was asked
-    /// may have been done all the same, so it has to be `BEGIN`, or a statement that may be done twice; nothing else is ever
+/// A thread's own connection, made when it is first needed.
+struct Link {
+    manager: Manager,
+    trust: Arc<Trust>,
+    held: Option<Held>,
+}
+
+struct Held {
+    conn: Conn,
+    since: Instant,
+}
+
+impl Link {
+    /// What a connection is asked first. If the connection turns out to be dead, it is asked once more, of a new one: the
+    /// database may have been restarted since this one was used, or the network has forgotten it. What was asked may have
+    /// been done all the same, so it has to be `BEGIN`, or a statement that may be done twice; nothing else is ever
     /// repeated.
     fn first_of_all<T>(
-        &self,
+        &mut self,
         deadline: Instant,
         ask: impl Fn(&mut Conn) -> QueryResult<T>,
-    ) -> Result<(T, PooledConnection<Manager>), Failure> {
-        let mut conn = self.get(deadline)?;
-        let mut answer = ask(&mut conn);
-        if answer.is_err() && conn.ping().is_err() {
-            drop(conn);
-            conn = self.tried(deadline)?;
-            answer = ask(&mut conn);
+    ) -> Result<(T, Held), Failure> {
+        let mut held = self.take(deadline)?;
+        let mut answer = ask(&mut held.conn);
+        if answer.is_err() && !is_alive(&mut held.conn) {
+            drop(held);
+            held = self.connect(deadline)?;
+            answer = ask(&mut held.conn);
         }
-        answer.map(|answer| (answer, conn)).map_err(Failure::Query)
+        match answer {
+            Ok(answer) => Ok((answer, held)),
+            Err(error) => self.settle(held, Err(error)),
+        }
     }
 
-    fn get(&self, deadline: Instant) -> Result<PooledConnection<Manager>, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Failure::TooSlow);
+    /// Keeps the connection, unless the error says that another is needed.
+    fn settle<T>(&mut self, held: Held, done: QueryResult<T>) -> Result<T, Failure> {
+        match &done {
+            // It was the primary once, or a proxy led to a standby.
+            Err(DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => {}
+            _ => self.keep(held),
         }
-        let conn = self.0.get_timeout(left);
-        conn.map_err(|error| Failure::Connect(error.into()))
+        done.map_err(Failure::Query)
     }
 
-    /// The dead ones leave the pool as they are dropped.
-    fn tried(&self, deadline: Instant) -> Result<PooledConnection<Manager>, Failure> {
+    fn keep(&mut self, mut held: Held) {
+        // One with an open transaction takes that back as it closes.
+        if !held.conn.is_broken() {
+            self.held = Some(held);
+        }
+    }
+
+    fn take(&mut self, deadline: Instant) -> Result<Held, Failure> {
+        let good = |held: &Held| held.since.elapsed() < MAX_AGE && self.trust.covers(held.since);
+        match self.held.take().filter(good) {
+            Some(held) => Ok(held),
+            None => self.connect(deadline),
+        }
+    }
+
+    /// Tries until there is no time left to try again. Its last complaint is the answer then.
+    fn connect(&self, deadline: Instant) -> Result<Held, Failure> {
+        let mut pause = FIRST_PAUSE;
         loop {
-            let mut conn = self.get(deadline)?;
-            if conn.ping().is_ok() {
-                return Ok(conn);
+            let error = match self.manager.connect() {
+                Ok(conn) => {
+                    self.trust.connected();
+                    return Ok(Held {
+                        conn,
+                        since: Instant::now(),
+                    });
+                }
+                Err(error) => Arc::new(error) as Cause,
+            };
+            self.trust.refused(Arc::clone(&error));
+            if deadline.saturating_duration_since(Instant::now()) <= pause {
+                return Err(Failure::Connect(error));
             }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// By the simple protocol: a pooler in transaction mode may lead two messages of the extended one to two servers.
+fn is_alive(conn: &mut Conn) -> bool {
+    conn.batch_execute("SELECT 1").is_ok()
 }
 
 /// Makes connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try one after the other
@@ -140,6 +241,17 @@ pub(super) struct Manager {
 }
 
 impl Manager {
+    pub(super) fn connect(&self) -> Result<Conn, ConnectError> {
+        let mut conn = self.establish()?;
+        let setup = match conn {
+            Conn::Sqlite(_) => SQLITE_SETUP.to_owned(),
+            // No request waits longer than this, so no statement has to go on for it.
+            Conn::Postgres(_) => format!("SET statement_timeout = {}", self.wait.as_millis()),
+        };
+        conn.batch_execute(&setup)?;
+        Ok(conn)
+    }
+
     fn establish(&self) -> Result<Conn, ConnectionError> {
         match &self.url {
             DatabaseUrl::Postgres(url) => {
@@ -169,31 +281,13 @@ impl Manager {
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
                             PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
-impl ManageConnection for Manager {
-    type Connection = Conn;
-    type Error = diesel::r2d2::Error;
-
-    fn connect(&self) -> Result<Conn, Self::Error> {
-        let mut conn = self
-            .establish()
-            .map_err(diesel::r2d2::Error::ConnectionError)?;
-        let setup = match conn {
-            Conn::Sqlite(_) => SQLITE_SETUP.to_owned(),
-            // No request waits longer than this, so no statement has to go on for it.
-            Conn::Postgres(_) => format!("SET statement_timeout = {}", self.wait.as_millis()),
-        };
-        conn.batch_execute(&setup)
-            .map_err(diesel::r2d2::Error::QueryError)?;
-        Ok(conn)
-    }
-
-    fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
-        conn.ping().map_err(diesel::r2d2::Error::QueryError)
-    }
-
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        std::thread::panicking() || conn.is_broken()
-    }
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub(super) enum ConnectError {
+    #[error(transparent)]
+    Establish(#[from] ConnectionError),
+    #[error(transparent)]
+    Setup(#[from] DieselError),
 }
 
 #[derive(Debug, Error)]

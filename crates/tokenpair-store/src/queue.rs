@@ -11,6 +11,9 @@ use diesel::result::Error as DieselError;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+/// A cause that several requests share.
+pub(super) type Cause = Arc<dyn Error + Send + Sync>;
+
 /// How much may wait. Past it a request is told so at once.
 const LENGTH: usize = 4096;
 
@@ -19,15 +22,16 @@ const LENGTH: usize = 4096;
 pub(super) enum Failure {
     #[error("too many wait for the database")]
     Busy,
+    /// With the reason why no connection could be made meanwhile, where that is known.
     #[error("the database did not answer in time")]
-    TooSlow,
+    TooSlow(#[source] Option<Cause>),
     #[error("no connection")]
-    Connect(#[source] Box<dyn Error + Send + Sync>),
+    Connect(#[source] Cause),
     #[error("the database refused a statement")]
     Query(#[source] DieselError),
     /// The same for all that was to be committed together.
     #[error("the database did not commit")]
-    Commit(#[source] Arc<dyn Error + Send + Sync>),
+    Commit(#[source] Cause),
     #[error("the work on the database panicked")]
     Panicked,
 }
@@ -39,23 +43,10 @@ pub(super) struct Queue<J> {
 }
 
 impl<J: Send + 'static> Queue<J> {
-    /// Threads that take from the queue until its last clone is dropped, and then work off what is left.
-    pub(super) fn start<W>(
-        threads: u32,
-        wait: Duration,
-        work: impl Fn() -> W,
-    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)>
-    where
-        W: FnOnce(Receiver<J>) + Send + 'static,
-    {
+    /// A queue, and where threads take from it until its last clone is dropped and nothing is left.
+    pub(super) fn new(wait: Duration) -> (Self, Receiver<J>) {
         let (jobs, queue) = bounded(LENGTH);
-        let thread = |number| {
-            let (work, queue) = (work(), queue.clone());
-            let thread = Builder::new().name(format!("database-{number}"));
-            thread.spawn(move || work(queue))
-        };
-        let threads: std::io::Result<_> = (0..threads).map(thread).collect();
-        Ok((Self { jobs, wait }, threads?))
+        (Self { jobs, wait }, queue)
     }
 
     /// Queues a job that settles the ticket, and waits for that. Past its time the request is answered, whatever may
@@ -67,7 +58,7 @@ impl<J: Send + 'static> Queue<J> {
         self.jobs.try_send(job).map_err(|_| Failure::Busy)?;
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(Failure::TooSlow),
+            Ok(Err(_)) | Err(_) => Err(Failure::TooSlow(None)),
         }
     }
 }
@@ -96,6 +87,11 @@ impl<T> Ticket<T> {
     pub(super) fn answer(self, answer: Result<T, Failure>) {
         let _client_gone = self.answer.send(answer);
     }
+}
+
+/// Starts a thread that may wait for the database.
+pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    Builder::new().name("database".to_owned()).spawn(work)
 }
 
 /// Does it; a panic is a failure of this work alone.

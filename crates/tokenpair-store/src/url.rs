@@ -104,6 +104,15 @@ impl<'a> Parts<'a> {
         format!("postgres://{login}{}/{}{query}", self.hosts, self.database)
     }
 
+    fn count_hosts(&self) -> u64 {
+        let named = ["host", "hostaddr"].map(|name| self.parameter(name).unwrap_or_default());
+        let lists = [self.hosts, named[0], named[1]].map(|list| {
+            let list = list.replace("%2C", ",").replace("%2c", ",");
+            list.split(',').count()
+        });
+        lists.into_iter().max().unwrap_or(1).try_into().unwrap_or(1)
+    }
+
     fn parameter(&self, name: &str) -> Option<&'a str> {
         let found = self.query.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| *value)
@@ -159,15 +168,27 @@ impl DatabaseUrl {
         }
     }
 
-    /// For libpq: with a limit to how long it tries to connect and to be heard, where the URL has none of its own.
+    /// For libpq: with limits to how long it tries to connect and to be heard, and of several hosts the one that can be
+    /// written, where neither the URL nor libpq's own variables say otherwise.
     pub(super) fn for_libpq(url: &SecretString, wait: Duration) -> String {
         let mut text = url.expose_secret().to_owned();
-        // libpq takes less than 2 s for 2 s.
-        let connect = wait.as_secs().saturating_sub(1).max(2).to_string();
-        let heard = wait.as_millis().to_string();
-        for (name, value) in [("connect_timeout", connect), ("tcp_user_timeout", heard)] {
-            let parts = Parts::of(&text);
-            if parts.parameter(name).is_none() {
+        let hosts = Parts::of(&text).count_hosts();
+        // libpq gives each host so long, and a request waits for them all.
+        let seconds = wait.as_secs().saturating_sub(1).max(1).div_ceil(hosts);
+        let mut defaults = vec![
+            ("connect_timeout", "PGCONNECT_TIMEOUT", seconds.to_string()),
+            ("tcp_user_timeout", "", wait.as_millis().to_string()),
+            ("keepalives_idle", "", "10".to_owned()),
+            ("keepalives_interval", "", "3".to_owned()),
+            ("keepalives_count", "", "3".to_owned()),
+        ];
+        if hosts > 1 {
+            let writable = "read-write".to_owned();
+            defaults.push(("target_session_attrs", "PGTARGETSESSIONATTRS", writable));
+        }
+        for (name, variable, value) in defaults {
+            let said = !variable.is_empty() && std::env::var_os(variable).is_some();
+            if !said && Parts::of(&text).parameter(name).is_none() {
                 let joint = if text.contains('?') { '&' } else { '?' };
                 text = format!("{text}{joint}{name}={value}");
             }
@@ -202,5 +223,39 @@ impl fmt::Display for DatabaseUrl {
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn for_libpq(url: &str) -> String {
+        DatabaseUrl::for_libpq(&SecretString::from(url), Duration::from_secs(4))
+    }
+
+    #[test]
+    fn libpq_is_given_timeouts_and_of_several_hosts_takes_the_one_that_can_be_written() {
+        assert_eq!(
+            for_libpq("postgres://ada@a/app"),
+            "postgres://ada@a/app?connect_timeout=3&tcp_user_timeout=4000&keepalives_idle=10&keepalives_interval=3\
+             &keepalives_count=3"
+        );
+        for several in [
+            "postgres://ada@a,b:5433/app",
+            "postgres:///app?host=a,b",
+            "postgres:///app?host=a%2Cb",
+        ] {
+            let text = for_libpq(several);
+            assert!(text.contains("target_session_attrs=read-write"), "{text}");
+            assert!(text.contains("connect_timeout=2&"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_url_says_stands() {
+        let said = "postgres://a,b/app?connect_timeout=9&tcp_user_timeout=0&keepalives_idle=1&keepalives_interval=1\
+                    &keepalives_count=1&target_session_attrs=any";
+        assert_eq!(for_libpq(said), said);
     }
 }

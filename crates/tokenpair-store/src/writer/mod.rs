@@ -13,11 +13,10 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, QueryResult};
-use r2d2::ManageConnection;
 
 use super::connection::{Conn, StorePolicy, begin};
-use super::pool::Manager;
-use super::queue::{Failure, Queue, Ticket, guarded};
+use super::pool::{ConnectError, Manager};
+use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
 
 /// How much is committed together at most, so that the first does not wait long for the last.
@@ -44,13 +43,11 @@ impl Writer {
     pub(super) fn start(
         manager: &Manager,
         policy: StorePolicy,
-    ) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
-        let work = || {
-            let manager = manager.clone();
-            move |units| write_on(&units, &manager)
-        };
-        let (queue, threads) = Queue::start(1, policy.wait, work).map_err(StoreError::new)?;
-        Ok((Self(queue), threads))
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let (queue, units) = Queue::new(policy.wait);
+        let manager = manager.clone();
+        let thread = spawn(move || write_on(&units, &manager)).map_err(StoreError::new)?;
+        Ok((Self(queue), thread))
     }
 
     /// Runs work and gives its answer once it is committed.
@@ -83,8 +80,6 @@ trait Unit: Send {
     /// Says what came of it, now that it is known whether it was committed.
     fn answer(self: Box<Self>, committed: Result<(), Cause>);
 }
-
-type Cause = Arc<dyn Error + Send + Sync>;
 
 struct Asked<T, W> {
     shape: Shape,
@@ -149,10 +144,9 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
     }
 }
 
-fn connect(manager: &Manager) -> Result<Conn, diesel::r2d2::Error> {
+fn connect(manager: &Manager) -> Result<Conn, ConnectError> {
     let mut conn = manager.connect()?;
-    conn.batch_execute(LOCK_PATIENCE)
-        .map_err(diesel::r2d2::Error::QueryError)?;
+    conn.batch_execute(LOCK_PATIENCE)?;
     Ok(conn)
 }
 
