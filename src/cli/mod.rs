@@ -63,8 +63,11 @@ enum Command {
     /// Look at tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Ask the server at SERVER_BIND whether it is ready
-    Healthcheck,
+    /// Ask a server whether it is ready
+    Healthcheck {
+        /// Its address, as in http://127.0.0.1:8080; default: the one at SERVER_BIND
+        url: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -107,7 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
-        Command::Healthcheck => health::run(out),
+        Command::Healthcheck { url } => health::run(url.as_deref(), out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);

@@ -1,8 +1,11 @@
 //! `/health/live` and `/health/ready`
 
 use serde_json::json;
+use tokenpair::clock::Clock;
 
-use crate::support::Backend;
+use crate::support::{
+    ADA, Backend, Cluster, Database, Response, START, TestApp, as_superuser, unavailable, within,
+};
 
 fn a_server_that_serves_is_live_and_ready(on: Backend) {
     let app = on.app();
@@ -16,4 +19,94 @@ fn a_server_that_serves_is_live_and_ready(on: Backend) {
     );
 }
 
-on_both_databases!(a_server_that_serves_is_live_and_ready);
+/// Not ready, for a reason that its hint explains, and logins are refused too.
+#[track_caller]
+fn not_written(app: &TestApp, (code, msg, hint): (&str, &str, &str)) {
+    let login = json!({ "username": ADA.0, "password": ADA.1 });
+    unavailable(&app.post("/login").json(login).send());
+    let ready = app.get("/health/ready").send();
+    ready.refused(503, code, msg);
+    let said = ready.json()["hint"].as_str().unwrap().to_owned();
+    assert!(said.contains(hint), "{said}");
+    assert_eq!(ready.header("retry-after"), Some("1"));
+    assert_eq!(app.get("/health/live").send().status, 200);
+}
+
+/// Ready again without a write of anybody's, and logins go on.
+#[track_caller]
+fn written_again(app: &TestApp) {
+    within(60, "the server is ready again", || {
+        app.get("/health/ready").send().status == 200
+    });
+    let login = json!({ "username": ADA.0, "password": ADA.1 });
+    assert_eq!(app.post("/login").json(login).send().status, 200);
+}
+
+const READ_ONLY: (&str, &str) = ("database_read_only", "The database is read-only");
+
+#[test]
+fn with_a_standby_the_server_is_not_ready_until_it_is_promoted() {
+    let cluster = Cluster::start();
+    let app = TestApp::start(&cluster.url(), &[], Clock::fixed(START)).with_ada();
+    cluster.restart_as_standby();
+    let (code, msg) = READ_ONLY;
+    not_written(&app, (code, msg, "is a standby"));
+    cluster.promote();
+    written_again(&app);
+}
+
+#[test]
+fn with_read_only_transactions_the_server_is_not_ready_until_they_write() {
+    let app = Backend::Postgres.app().with_ada();
+    let Database::Postgres(name) = app.database() else {
+        panic!("a PostgreSQL database")
+    };
+    let read_only = |value| {
+        as_superuser(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {value}"
+        ));
+    };
+    read_only("on");
+    as_superuser(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    ));
+    let (code, msg) = READ_ONLY;
+    not_written(&app, (code, msg, "default_transaction_read_only"));
+    // Of connections made now; those from before have to go.
+    read_only("off");
+    written_again(&app);
+}
+
+/// SQLite's own words for a full disk, from a trigger instead of a disk.
+#[test]
+fn with_a_full_disk_the_server_is_not_ready_until_there_is_room() {
+    let app = Backend::Sqlite.app().with_ada();
+    for table in ["sessions", "throttle"] {
+        app.database().execute(&format!(
+            "CREATE TRIGGER full_{table} BEFORE INSERT ON {table} \
+             BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        ));
+    }
+    let full = ("database_full", "The database's disk is full");
+    for _ in 0..2 {
+        not_written(&app, (full.0, full.1, "Free space"));
+    }
+    for table in ["sessions", "throttle"] {
+        app.database()
+            .execute(&format!("DROP TRIGGER full_{table}"));
+    }
+    written_again(&app);
+}
+
+fn what_a_client_did_wrong_leaves_the_server_ready(on: Backend) {
+    let app = on.app().with_ada();
+    let again = json!({ "username": ADA.0, "password": ADA.1 });
+    let taken: Response = app.post("/register").json(again).send();
+    assert_eq!(taken.status, 409);
+    assert_eq!(app.get("/health/ready").send().status, 200);
+}
+
+on_both_databases!(
+    a_server_that_serves_is_live_and_ready,
+    what_a_client_did_wrong_leaves_the_server_ready,
+);

@@ -398,6 +398,57 @@ fn the_health_check_says_whether_the_server_is_ready() {
     );
 }
 
+/// A limit to the size of files does to SQLite what a broken disk does.
+#[test]
+fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
+    let program = Program::new();
+    let mut command = Command::new("sh");
+    let server = env!("CARGO_BIN_EXE_tokenpair");
+    command.args(["-c", &format!("trap '' XFSZ; exec {server} serve")]);
+    program.environment(&mut command);
+    let served = Program::served_by(command);
+    let limit = |bytes: &str| {
+        let of = ["--pid", &served.id().to_string()].map(str::to_owned);
+        let limited = Command::new("prlimit")
+            .args(of)
+            .arg(format!("--fsize={bytes}:"))
+            .status();
+        assert!(limited.unwrap().success());
+    };
+    let base = format!("http://{}", served.address);
+    let check = |url: &str| program.run(&["healthcheck", url]);
+    assert_eq!(check(&base).done(), "ready\n");
+
+    limit("1");
+    let ada = json!({ "username": "ada", "password": "correct horse battery" });
+    assert_eq!(served.request("POST", "/register", Some(&ada)).0, 503);
+    assert_eq!(
+        check(&base).failed(),
+        format!(
+            "tokenpair: {base}/health/ready is not ready: The database refuses writes (database_not_writable). \
+             The server's log names the cause.\n"
+        )
+    );
+    let log = served.log_so_far();
+    assert!(log.contains("code=database_not_writable cause="), "{log}");
+    assert!(log.contains("disk I/O error"), "{log}");
+
+    limit("unlimited");
+    assert_eq!(check(&format!("{base}/health/ready")).done(), "ready\n");
+    assert_eq!(served.request("POST", "/register", Some(&ada)).0, 201);
+    for wrong in [
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://ada:x@127.0.0.1",
+    ] {
+        let complaint = check(wrong).failed();
+        assert!(
+            complaint.contains("as in http://127.0.0.1:8080"),
+            "{complaint}"
+        );
+    }
+}
+
 #[test]
 fn completions_and_help_are_printed_and_wrong_usage_is_2() {
     let program = Program::new();

@@ -457,3 +457,31 @@ fn a_server_that_cannot_start_ends_though_nobody_reads_why() {
     });
     assert_eq!(code.unwrap().code(), Some(1));
 }
+
+#[test]
+fn an_outage_of_the_database_is_logged_once_with_its_cause() {
+    let database = Database::create(Backend::Postgres);
+    let Database::Postgres(name) = &database else {
+        panic!("a PostgreSQL database")
+    };
+    let served = Program::new()
+        .env("DATABASE_URL", &database.url())
+        .env("DATABASE_WAIT", "1s")
+        .serve();
+    as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+    as_superuser(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    ));
+    let told = "revocations of other replicas cannot be read: no connection";
+    served.wait_for_log(told);
+    as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+    served.wait_for_log("revocations of other replicas are read again");
+    let log = served.stop_and_read_log();
+    assert_eq!(
+        log.matches("revocations of other replicas cannot").count(),
+        1
+    );
+    let line = log.lines().find(|line| line.contains(told)).unwrap();
+    let cause = "is not currently accepting connections";
+    assert!(line.contains(cause), "{line}");
+}

@@ -128,7 +128,12 @@ impl Program {
 
     /// Starts the server and waits until it has said where it listens.
     pub(crate) fn serve(&self) -> Served {
-        self.command(&["serve"]).serve()
+        Self::served_by(self.command(&["serve"]))
+    }
+
+    /// As [`serve`](Self::serve), by a command that becomes the server.
+    pub(crate) fn served_by(command: Command) -> Served {
+        command.serve()
     }
 
     /// Starts the server with a terminal as its standard input.
@@ -289,6 +294,10 @@ impl Served {
         }
         let response = request.send();
         (response.status, response.json())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A thread named for passwords that has used the processor.

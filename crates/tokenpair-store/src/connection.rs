@@ -17,6 +17,7 @@ use diesel::{
 use super::pool::{Manager, Pool};
 use super::queue::Failure;
 use super::url::DatabaseUrl;
+use super::writable::LastWrite;
 use super::writer::{Shape, Writer};
 use tokenpair::session::StoreError;
 
@@ -109,6 +110,7 @@ pub struct DieselStore {
     pool: Pool,
     /// SQLite's.
     writer: Option<Writer>,
+    last_write: Arc<LastWrite>,
     // Last, so that the queues have ended by the time the threads are waited for.
     _threads: Arc<Threads>,
 }
@@ -151,6 +153,7 @@ impl DieselStore {
             manager,
             pool,
             writer,
+            last_write: Arc::default(),
             _threads: Arc::new(Threads(threads)),
         })
     }
@@ -193,7 +196,14 @@ impl DieselStore {
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.pool.statement(work).await.map_err(StoreError::new)
+        self.try_read(work).await.map_err(StoreError::new)
+    }
+
+    pub(super) async fn try_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.pool.statement(work).await
     }
 
     /// Runs statements in one transaction, which is committed before this returns.
@@ -201,11 +211,19 @@ impl DieselStore {
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.try_write(work).await.map_err(StoreError::new)
+    }
+
+    pub(super) async fn try_write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
         let written = match &self.writer {
             Some(writer) => writer.ask(Shape::Transaction, work).await,
             None => self.pool.transaction(work).await,
         };
-        written.map_err(StoreError::new)
+        self.last_write.was(&written);
+        written
     }
 
     /// Runs at most one statement that writes, outside of any transaction, and that does no harm if it is done twice: a
@@ -218,7 +236,12 @@ impl DieselStore {
             Some(writer) => writer.ask(Shape::Statement, statement).await,
             None => self.pool.statement(statement).await,
         };
+        self.last_write.was(&written);
         written.map_err(StoreError::new)
+    }
+
+    pub(super) fn last_write(&self) -> &LastWrite {
+        &self.last_write
     }
 
     /// For commands, and for work at start, before anything serves: on a connection of its own.

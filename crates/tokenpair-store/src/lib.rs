@@ -53,6 +53,7 @@ mod user;
 mod user_changes;
 mod users;
 mod watch;
+mod writable;
 mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};
@@ -64,3 +65,4 @@ pub use self::url::{DatabaseUrl, UrlError};
 pub use self::user::{ADMIN, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
 pub use self::user_changes::{Applied, Changed, UserChange};
 pub use self::users::Page;
+pub use self::writable::NotWritable;

@@ -99,16 +99,15 @@ impl Pool {
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
         self.ask(move |link, deadline| {
-            let ((), mut held) = link.first_of_all(deadline, begin)?;
-            let done = work(&mut held.conn);
-            // Whoever asked has been told that it failed.
-            let in_time = Instant::now() < deadline;
-            let done = done.and_then(|done| match in_time {
-                true => Ok(done),
-                false => Err(DieselError::RollbackTransaction),
-            });
-            let done = finish(&mut held.conn, done);
-            link.settle(held, done)
+            let done = link.transaction(deadline, &work);
+            match done {
+                // Nothing was done.
+                Err(Failure::Query(error)) if is_read_only(&error) => {
+                    link.held = None;
+                    link.transaction(deadline, &work)
+                }
+                done => done,
+            }
         })
         .await
     }
@@ -156,10 +155,26 @@ struct Held {
 }
 
 impl Link {
-    /// What a connection is asked first. If the connection turns out to be dead, it is asked once more, of a new one: the
-    /// database may have been restarted since this one was used, or the network has forgotten it. What was asked may have
-    /// been done all the same, so it has to be `BEGIN`, or a statement that may be done twice; nothing else is ever
-    /// repeated.
+    fn transaction<T>(
+        &mut self,
+        deadline: Instant,
+        work: impl Fn(&mut Conn) -> QueryResult<T>,
+    ) -> Result<T, Failure> {
+        let ((), mut held) = self.first_of_all(deadline, begin)?;
+        let mut done = work(&mut held.conn);
+        // Whoever asked has been told that it failed.
+        if Instant::now() >= deadline {
+            done = Err(DieselError::RollbackTransaction);
+        }
+        let done = finish(&mut held.conn, done);
+        self.keep(held);
+        done.map_err(Failure::Query)
+    }
+
+    /// What a connection is asked first. It is asked once more, of a new connection, if this one turns out to be dead (the
+    /// database may have been restarted since, or the network has forgotten it) or read-only (it may have been the
+    /// primary). What was asked may have been done all the same, so it has to be `BEGIN`, or a statement that may be done
+    /// twice; nothing else is ever repeated.
     fn first_of_all<T>(
         &mut self,
         deadline: Instant,
@@ -167,25 +182,20 @@ impl Link {
     ) -> Result<(T, Held), Failure> {
         let mut held = self.take(deadline)?;
         let mut answer = ask(&mut held.conn);
-        if answer.is_err() && !is_alive(&mut held.conn) {
+        if let Err(error) = &answer
+            && (is_read_only(error) || !is_alive(&mut held.conn))
+        {
             drop(held);
             held = self.connect(deadline)?;
             answer = ask(&mut held.conn);
         }
         match answer {
             Ok(answer) => Ok((answer, held)),
-            Err(error) => self.settle(held, Err(error)),
+            Err(error) => {
+                self.keep(held);
+                Err(Failure::Query(error))
+            }
         }
-    }
-
-    /// Keeps the connection, unless the error says that another is needed.
-    fn settle<T>(&mut self, held: Held, done: QueryResult<T>) -> Result<T, Failure> {
-        match &done {
-            // It was the primary once, or a proxy led to a standby.
-            Err(DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => {}
-            _ => self.keep(held),
-        }
-        done.map_err(Failure::Query)
     }
 
     fn keep(&mut self, mut held: Held) {
@@ -225,6 +235,13 @@ impl Link {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+fn is_read_only(error: &DieselError) -> bool {
+    matches!(
+        error,
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
+    )
 }
 
 /// By the simple protocol: a pooler in transaction mode may lead two messages of the extended one to two servers.

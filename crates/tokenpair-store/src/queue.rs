@@ -17,23 +17,29 @@ pub(super) type Cause = Arc<dyn Error + Send + Sync>;
 /// How much may wait. Past it a request is told so at once.
 const LENGTH: usize = 4096;
 
-/// Why there is no answer of the database.
+/// Why there is no answer of the database. Its text holds its causes, since it is logged in many places.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
     #[error("too many wait for the database")]
     Busy,
     /// With the reason why no connection could be made meanwhile, where that is known.
-    #[error("the database did not answer in time")]
-    TooSlow(#[source] Option<Cause>),
-    #[error("no connection")]
-    Connect(#[source] Cause),
-    #[error("the database refused a statement")]
-    Query(#[source] DieselError),
+    #[error("the database did not answer in time{}", .0.as_ref().map(|cause| format!(": {}", in_a_line(cause))).unwrap_or_default())]
+    TooSlow(Option<Cause>),
+    #[error("no connection: {}", in_a_line(.0))]
+    Connect(Cause),
+    #[error("the database refused a statement: {0}")]
+    Query(DieselError),
     /// The same for all that was to be committed together.
-    #[error("the database did not commit")]
-    Commit(#[source] Cause),
+    #[error("the database did not commit: {0}")]
+    Commit(Cause),
     #[error("the work on the database panicked")]
     Panicked,
+}
+
+/// libpq's complaints have several lines.
+fn in_a_line(cause: &Cause) -> String {
+    let text = cause.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Where work waits for its turn. Clones share it.

@@ -1,6 +1,7 @@
 //! What needs no token: the page at `/`, the public keys, and health.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_web::dev::HttpServiceFactory;
@@ -21,6 +22,7 @@ use crate::server::{KEYS_MAX_AGE, State, browser, panics};
 use crate::settings::Registration;
 use tokenpair::session::Act;
 use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
+use tokenpair_store::NotWritable;
 
 /// That the server is well.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +61,7 @@ pub(super) async fn keys(state: web::Data<State>) -> HttpResponse {
 #[error("the server is stopping")]
 struct Stopping;
 
-/// Requests can be served: the server is not stopping, its database answers, and what was revoked is known.
+/// Requests can be served: the server is not stopping, its database answers and takes writes, and what was revoked is known.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
@@ -71,9 +73,40 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejec
 }
 
 async fn check(state: &State) -> Result<(), Rejection> {
-    state.store.ping().await?;
+    state.store.check_writable().await.map_err(not_ready)?;
     let now = state.auth.now();
     Ok(state.sessions.check_revocations_are_current(now)?)
+}
+
+/// Names the reason for the operator, without the database's own words.
+fn not_ready(reason: NotWritable) -> Rejection {
+    let (code, msg, hint) = match reason {
+        NotWritable::Away(error) => return error.into(),
+        NotWritable::Standby(_) => (
+            "database_read_only",
+            "The database is read-only",
+            "PostgreSQL is a standby. Promote it, or name the primary in DATABASE_URL.",
+        ),
+        NotWritable::ReadOnly(_) => (
+            "database_read_only",
+            "The database is read-only",
+            "Turn off PostgreSQL's default_transaction_read_only, or make SQLite's file writable.",
+        ),
+        NotWritable::Full(_) => (
+            "database_full",
+            "The database's disk is full",
+            "Free space on the disk of the database.",
+        ),
+        NotWritable::Refused(_) => (
+            "database_not_writable",
+            "The database refuses writes",
+            "The server's log names the cause.",
+        ),
+    };
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, code, msg)
+        .hint(hint)
+        .retry_after(Duration::from_secs(1))
+        .caused_by(reason)
 }
 
 /// Gives the page actix-identity on our cookies.

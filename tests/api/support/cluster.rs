@@ -49,6 +49,20 @@ impl Cluster {
         assert!(self.try_stop(), "PostgreSQL does not stop");
     }
 
+    /// Comes back as a standby, which can be read and not written.
+    pub(crate) fn restart_as_standby(&self) {
+        self.stop();
+        std::fs::write(self.folder.path().join("data/standby.signal"), "").unwrap();
+        self.start_again();
+    }
+
+    pub(crate) fn promote(&self) {
+        assert!(
+            self.run("pg_ctl", &["promote", "--wait", "--silent"]),
+            "no promotion"
+        );
+    }
+
     fn try_stop(&self) -> bool {
         self.run(
             "pg_ctl",

@@ -1,0 +1,176 @@
+//! Implements the check whether the database takes writes, on which readiness depends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_query;
+use diesel::sql_types::Bool;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::connection::{Conn, DieselStore};
+use super::queue::Failure;
+use super::schema::throttle;
+use tokenpair::session::StoreError;
+
+/// Why the database takes no writes.
+#[derive(Debug, Error)]
+pub enum NotWritable {
+    /// It does not answer.
+    #[error(transparent)]
+    Away(StoreError),
+    /// PostgreSQL is a standby.
+    #[error(transparent)]
+    Standby(StoreError),
+    /// Transactions are read-only, or SQLite's file is.
+    #[error(transparent)]
+    ReadOnly(StoreError),
+    /// The disk is full.
+    #[error(transparent)]
+    Full(StoreError),
+    /// It refuses a write for another reason.
+    #[error(transparent)]
+    Refused(StoreError),
+}
+
+/// Whether the last write failed by a fault of the database.
+#[derive(Debug, Default)]
+pub(super) struct LastWrite {
+    failed: AtomicBool,
+}
+
+impl LastWrite {
+    pub(super) fn was<T>(&self, written: &Result<T, Failure>) {
+        match written {
+            Ok(_) => self.failed.store(false, Ordering::Relaxed),
+            Err(failure) if is_fault_of_database(failure) => {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// A statement that breaks a constraint is none.
+fn is_fault_of_database(failure: &Failure) -> bool {
+    use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
+    match failure {
+        Failure::TooSlow(_) | Failure::Connect(_) | Failure::Commit(_) => true,
+        Failure::Query(DieselError::DatabaseError(kind, _)) => matches!(
+            kind,
+            ClosedConnection | ReadOnlyTransaction | UnableToSendCommand | Unknown
+        ),
+        Failure::Busy | Failure::Query(_) | Failure::Panicked => false,
+    }
+}
+
+impl DieselStore {
+    /// Checks that the database answers and takes writes. PostgreSQL is asked whether it is a standby or read-only. If the
+    /// last write failed, by a fault of the database, a row is written and deleted.
+    ///
+    /// ```
+    /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
+    /// # let store = DieselStore::open(&url, StorePolicy::default())?;
+    /// store.migrate()?;
+    /// store.check_writable().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`], with the reason.
+    pub async fn check_writable(&self) -> Result<(), NotWritable> {
+        if self.last_write().failed() {
+            let written = self.try_write(probe).await;
+            return written.map_err(|failure| NotWritable::of(failure, NotWritable::Refused));
+        }
+        let looked = self.try_read(look).await;
+        looked.map_err(|failure| NotWritable::of(failure, NotWritable::Away))
+    }
+}
+
+#[derive(QueryableByName)]
+struct Mode {
+    #[diesel(sql_type = Bool)]
+    standby: bool,
+    #[diesel(sql_type = Bool)]
+    read_only: bool,
+}
+
+const STANDBY: &str = "PostgreSQL is a standby";
+
+fn look(conn: &mut Conn) -> QueryResult<()> {
+    let Conn::Postgres(postgres) = conn else {
+        return conn.batch_execute("SELECT 1");
+    };
+    let mode = "SELECT pg_is_in_recovery() AS standby, \
+                current_setting('transaction_read_only')::boolean AS read_only";
+    match sql_query(mode).get_result(postgres)? {
+        Mode { standby: true, .. } => Err(read_only(STANDBY)),
+        Mode {
+            read_only: true, ..
+        } => Err(read_only("transactions are read-only")),
+        Mode { .. } => Ok(()),
+    }
+}
+
+/// What PostgreSQL says if it is written all the same, so that another connection is tried.
+fn read_only(why: &str) -> DieselError {
+    DieselError::DatabaseError(
+        DatabaseErrorKind::ReadOnlyTransaction,
+        Box::new(why.to_owned()),
+    )
+}
+
+/// Changes pages and commits, and leaves nothing.
+fn probe(conn: &mut Conn) -> QueryResult<()> {
+    look(conn)?;
+    let id = format!("probe {}", Uuid::now_v7());
+    diesel::insert_into(throttle::table)
+        .values((
+            throttle::id.eq(&id),
+            throttle::failures.eq(0),
+            throttle::last_at.eq(0),
+            throttle::until_at.eq(0),
+        ))
+        .execute(conn)?;
+    diesel::delete(throttle::table.filter(throttle::id.eq(&id))).execute(conn)?;
+    Ok(())
+}
+
+impl NotWritable {
+    /// SQLite and libpq tell most of this in words alone; libpq's are in English here, since it is built without others.
+    fn of(failure: Failure, otherwise: fn(StoreError) -> Self) -> Self {
+        let text = failure.to_string();
+        let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+        let reason = match &failure {
+            _ if says(&[STANDBY, "server is in hot standby mode"]) => Self::Standby,
+            Failure::Query(DieselError::DatabaseError(
+                DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )) => Self::ReadOnly,
+            _ if says(&["readonly database", "session is read-only"]) => Self::ReadOnly,
+            _ if says(&["database or disk is full", "No space left on device"]) => Self::Full,
+            Failure::Busy | Failure::TooSlow(_) | Failure::Connect(_) | Failure::Panicked => {
+                Self::Away
+            }
+            Failure::Query(DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )) => Self::Away,
+            Failure::Query(_) | Failure::Commit(_) => otherwise,
+        };
+        reason(StoreError::new(failure))
+    }
+}
