@@ -103,6 +103,11 @@ pub const KNOWN: &[Known] = &[
         "auto: the server runs migrations at its start. off: it refuses to start while any are pending; run `tokenpair migrate`.",
     ),
     known(
+        "DATABASE_POOLER",
+        "auto",
+        "transaction: PostgreSQL is behind a transaction pooler such as PgBouncer. off: it is not. auto: found out when it connects.",
+    ),
+    known(
         "REGISTRATION",
         "open",
         "open: anyone may register. closed: only `tokenpair user add`.",

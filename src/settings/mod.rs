@@ -58,7 +58,7 @@ pub struct Settings {
     pub public_url_set: bool,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
-    /// `DATABASE_POOL`, `DATABASE_WAIT`
+    /// `DATABASE_POOL`, `DATABASE_WAIT`, `DATABASE_POOLER`
     pub store: StorePolicy,
     /// `DATABASE_MIGRATE`
     pub migrate: Migrate,

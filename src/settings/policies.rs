@@ -17,7 +17,7 @@ use tokenpair::token::TokenPolicy;
 use tokenpair::web::{CookiePolicy, ForwardedHeader, Location, TrustedProxies, WebPolicy};
 use tokenpair_store::password::PasswordPolicy;
 use tokenpair_store::rate_limit::{Rate, ThrottlePolicy};
-use tokenpair_store::{DatabaseUrl, PurgePolicy, StorePolicy};
+use tokenpair_store::{DatabaseUrl, Pooler, PurgePolicy, StorePolicy};
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -102,7 +102,18 @@ pub(super) fn store(reader: &mut Reader<'_>) -> StorePolicy {
     StorePolicy {
         pool: reader.number("DATABASE_POOL", default.pool, 1..=1000),
         wait,
+        pooler: pooler(reader, default.pooler),
     }
+}
+
+fn pooler(reader: &mut Reader<'_>, default: Pooler) -> Pooler {
+    let wanted = "write auto, off or transaction";
+    reader.parsed("DATABASE_POOLER", default, wanted, |text| match text {
+        "auto" => Some(Pooler::Auto),
+        "off" => Some(Pooler::Off),
+        "transaction" => Some(Pooler::Transaction),
+        _ => None,
+    })
 }
 
 pub(super) fn registration(reader: &mut Reader<'_>) -> Registration {

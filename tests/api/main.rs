@@ -37,6 +37,7 @@ mod openapi;
 mod origins;
 mod page;
 mod passwords;
+mod pooler;
 mod protected;
 mod proxies;
 mod races;

@@ -264,6 +264,10 @@ fn settings_are_held_against_each_other() {
             "DATABASE_WAIT has to be from 1s to 60s",
         );
     }
+    refused(
+        &[("DATABASE_POOLER", "session")],
+        "DATABASE_POOLER is \"session\"; write auto, off or transaction",
+    );
     for keep_alive in ["0", "2h"] {
         refused(
             &[("SERVER_KEEP_ALIVE", keep_alive)],

@@ -14,7 +14,8 @@ use diesel::{
     sql_query,
 };
 
-use super::pool::{Manager, Pool};
+use super::manager::Manager;
+use super::pool::Pool;
 use super::queue::Failure;
 use super::url::DatabaseUrl;
 use super::writable::LastWrite;
@@ -50,7 +51,7 @@ pub(super) use on_its_own;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
-/// let policy = StorePolicy { pool: 2, wait: Duration::from_secs(1) };
+/// let policy = StorePolicy { pool: 2, wait: Duration::from_secs(1), ..StorePolicy::default() };
 /// let store = DieselStore::open(&url, policy)?;
 /// store.ping().await?; // a 503 by now, if the database did not answer for a second
 /// # Ok(())
@@ -63,6 +64,24 @@ pub struct StorePolicy {
     /// How long a request waits for its turn, a connection and the answer together, before it is answered with 503
     /// (`DATABASE_WAIT`, 4 s).
     pub wait: Duration,
+    /// Whether a transaction pooler stands before PostgreSQL (`DATABASE_POOLER`, auto).
+    pub pooler: Pooler,
+}
+
+/// Whether connections to PostgreSQL lead to a pooler that gives each transaction to any session of its own, such as
+/// PgBouncer with `pool_mode=transaction`.
+///
+/// Behind one no statement stays prepared, and a timeout is set in each transaction. A statement that would be one
+/// round trip then takes three.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pooler {
+    /// Found out when a connection is made: a pooler does not take the options of a session.
+    #[default]
+    Auto,
+    /// No pooler, or one that keeps a session for each connection.
+    Off,
+    /// A transaction pooler.
+    Transaction,
 }
 
 impl Default for StorePolicy {
@@ -70,6 +89,7 @@ impl Default for StorePolicy {
         Self {
             pool: 8,
             wait: Duration::from_secs(4),
+            pooler: Pooler::default(),
         }
     }
 }
@@ -133,10 +153,7 @@ impl DieselStore {
     ///
     /// [`StoreError`], with the cause, if it cannot be reached.
     pub fn open(url: &DatabaseUrl, policy: StorePolicy) -> Result<Self, StoreError> {
-        let manager = Manager {
-            url: url.clone(),
-            wait: policy.wait,
-        };
+        let manager = Manager::new(url.clone(), policy);
         manager.make_file()?;
         // One plain connection first: a pool would only say that it timed out.
         drop(manager.connect().map_err(StoreError::new)?);
@@ -247,7 +264,8 @@ impl DieselStore {
     /// For commands, and for work at start, before anything serves: on a connection of its own.
     pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
         let conn = self.manager.connect();
-        let mut conn = conn.map_err(|error| StoreError::new(Failure::Connect(Arc::new(error))))?;
+        let (mut conn, _) =
+            conn.map_err(|error| StoreError::new(Failure::Connect(Arc::new(error))))?;
         Ok(work(&mut conn))
     }
 }

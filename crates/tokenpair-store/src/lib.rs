@@ -35,6 +35,7 @@ mod authority;
 mod connection;
 mod failure_counters;
 mod import;
+mod manager;
 mod many;
 mod migrations;
 mod models;
@@ -57,7 +58,7 @@ mod writable;
 mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};
-pub use self::connection::{DieselStore, StorePolicy};
+pub use self::connection::{DieselStore, Pooler, StorePolicy};
 pub use self::migrations::MigrationError;
 pub use self::purge::{PurgePolicy, Purged};
 pub use self::server_keys::SealedKey;

@@ -1,18 +1,17 @@
 //! Implements the connection pool: threads that each hold one connection, for all of PostgreSQL and for SQLite's readers.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use diesel::connection::SimpleConnection;
+use diesel::QueryResult;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{Connection, ConnectionError, PgConnection, QueryResult, SqliteConnection};
-use thiserror::Error;
 
 use super::connection::{Conn, StorePolicy, begin, finish};
+use super::manager::{Manager, Session};
 use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
 use super::watch::{Shift, Trust, Watch};
@@ -86,7 +85,8 @@ impl Pool {
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
         self.ask(move |link, deadline| {
-            let (answer, held) = link.first_of_all(deadline, statement)?;
+            let ask = |held: &mut Held| held.statement(&statement);
+            let (answer, held) = link.first_of_all(deadline, ask)?;
             link.keep(held);
             Ok(answer)
         })
@@ -151,7 +151,29 @@ struct Link {
 
 struct Held {
     conn: Conn,
+    session: Session,
     since: Instant,
+}
+
+impl Held {
+    fn begin(&mut self) -> QueryResult<()> {
+        match (&mut self.conn, &self.session) {
+            (Conn::Postgres(postgres), Session::Shared { begin }) => {
+                AnsiTransactionManager::begin_transaction_sql(postgres, begin)
+            }
+            (conn, _) => begin(conn),
+        }
+    }
+
+    /// In a session of its own without a transaction: one round trip.
+    fn statement<T>(&mut self, statement: impl Fn(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {
+        if matches!(self.session, Session::Own) {
+            return statement(&mut self.conn);
+        }
+        self.begin()?;
+        let done = statement(&mut self.conn);
+        finish(&mut self.conn, done)
+    }
 }
 
 impl Link {
@@ -160,7 +182,7 @@ impl Link {
         deadline: Instant,
         work: impl Fn(&mut Conn) -> QueryResult<T>,
     ) -> Result<T, Failure> {
-        let ((), mut held) = self.first_of_all(deadline, begin)?;
+        let ((), mut held) = self.first_of_all(deadline, Held::begin)?;
         let mut done = work(&mut held.conn);
         // Whoever asked has been told that it failed.
         if Instant::now() >= deadline {
@@ -178,16 +200,16 @@ impl Link {
     fn first_of_all<T>(
         &mut self,
         deadline: Instant,
-        ask: impl Fn(&mut Conn) -> QueryResult<T>,
+        ask: impl Fn(&mut Held) -> QueryResult<T>,
     ) -> Result<(T, Held), Failure> {
         let mut held = self.take(deadline)?;
-        let mut answer = ask(&mut held.conn);
+        let mut answer = ask(&mut held);
         if let Err(error) = &answer
             && (is_read_only(error) || !is_alive(&mut held.conn))
         {
             drop(held);
             held = self.connect(deadline)?;
-            answer = ask(&mut held.conn);
+            answer = ask(&mut held);
         }
         match answer {
             Ok(answer) => Ok((answer, held)),
@@ -218,10 +240,11 @@ impl Link {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.manager.connect() {
-                Ok(conn) => {
+                Ok((conn, session)) => {
                     self.trust.connected();
                     return Ok(Held {
                         conn,
+                        session,
                         since: Instant::now(),
                     });
                 }
@@ -247,90 +270,4 @@ fn is_read_only(error: &DieselError) -> bool {
 /// By the simple protocol: a pooler in transaction mode may lead two messages of the extended one to two servers.
 fn is_alive(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_ok()
-}
-
-/// Makes connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try one after the other
-/// and hide the cause.
-#[derive(Clone)]
-pub(super) struct Manager {
-    pub(super) url: DatabaseUrl,
-    pub(super) wait: Duration,
-}
-
-impl Manager {
-    pub(super) fn connect(&self) -> Result<Conn, ConnectError> {
-        let mut conn = self.establish()?;
-        let setup = match conn {
-            Conn::Sqlite(_) => SQLITE_SETUP.to_owned(),
-            // No request waits longer than this, so no statement has to go on for it.
-            Conn::Postgres(_) => format!("SET statement_timeout = {}", self.wait.as_millis()),
-        };
-        conn.batch_execute(&setup)?;
-        Ok(conn)
-    }
-
-    fn establish(&self) -> Result<Conn, ConnectionError> {
-        match &self.url {
-            DatabaseUrl::Postgres(url) => {
-                PgConnection::establish(&DatabaseUrl::for_libpq(url, self.wait)).map(Conn::Postgres)
-            }
-            DatabaseUrl::Sqlite(path) => {
-                SqliteConnection::establish(&path.to_string_lossy()).map(Conn::Sqlite)
-            }
-        }
-    }
-
-    /// Makes SQLite's file and its folder if there is none.
-    pub(super) fn make_file(&self) -> Result<(), StoreError> {
-        let DatabaseUrl::Sqlite(path) = &self.url else {
-            return Ok(());
-        };
-        make_private_file(path).map_err(|error| {
-            StoreError::new(Unwritable {
-                path: path.clone(),
-                error,
-            })
-        })
-    }
-}
-
-/// FULL: what was answered survives a power cut. In WAL mode readers and the writer do not wait for each other.
-const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
-                            PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-
-/// Why there is no connection.
-#[derive(Debug, Error)]
-pub(super) enum ConnectError {
-    #[error(transparent)]
-    Establish(#[from] ConnectionError),
-    #[error(transparent)]
-    Setup(#[from] DieselError),
-}
-
-#[derive(Debug, Error)]
-#[error("{} cannot be made or written", .path.display())]
-struct Unwritable {
-    path: PathBuf,
-    #[source]
-    error: std::io::Error,
-}
-
-/// The database holds password hashes: its file and a new folder are the owner's only.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(())
 }

@@ -195,6 +195,26 @@ impl DatabaseUrl {
         }
         text
     }
+
+    /// As [`for_libpq`](Self::for_libpq), for a session of one's own: with a timeout for statements, since no request waits
+    /// longer, and a mark to know the session by. Options of the URL, or of libpq's variable, follow and so prevail.
+    pub(super) fn for_libpq_with_options(url: &SecretString, wait: Duration) -> String {
+        let text = Self::for_libpq(url, wait);
+        let theirs = match Parts::of(&text).parameter("options") {
+            Some(options) => options.to_owned(),
+            None => percent_encoded(&std::env::var("PGOPTIONS").unwrap_or_default()),
+        };
+        let millis = wait.as_millis();
+        // Of a parameter that comes twice libpq takes the second.
+        format!(
+            "{text}&options=-c%20statement_timeout%3D{millis}%20-c%20tokenpair.session%3Down%20{theirs}"
+        )
+    }
+}
+
+/// Any bytes, for a value in a URL.
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn asks_for_tls(mode: &str) -> bool {
@@ -250,6 +270,17 @@ mod tests {
             assert!(text.contains("target_session_attrs=read-write"), "{text}");
             assert!(text.contains("connect_timeout=2&"), "{text}");
         }
+    }
+
+    #[test]
+    fn options_of_the_url_come_last() {
+        let url = SecretString::from("postgres://a/app?options=-c%20search_path%3Dx");
+        let text = DatabaseUrl::for_libpq_with_options(&url, Duration::from_secs(4));
+        let ours = "&options=-c%20statement_timeout%3D4000%20-c%20tokenpair.session%3Down%20";
+        assert!(
+            text.ends_with(&format!("{ours}-c%20search_path%3Dx")),
+            "{text}"
+        );
     }
 
     #[test]

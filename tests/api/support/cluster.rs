@@ -1,8 +1,9 @@
 //! A PostgreSQL of one's own that a test stops and starts. It listens on a socket in its folder, where no other program
 //! can come in between.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -20,11 +21,7 @@ impl Cluster {
             folder: tempfile::tempdir().unwrap(),
             programs: postgres_programs(),
         };
-        if is_root() {
-            let folder = cluster.folder.path();
-            let given = Command::new("chown").arg("postgres").arg(folder).status();
-            assert!(given.unwrap().success());
-        }
+        give_to_postgres(cluster.folder.path());
         let made = cluster.run(
             "initdb",
             &["--username=postgres", "--auth=trust", "--no-sync"],
@@ -75,18 +72,9 @@ impl Cluster {
         format!("postgres:///postgres?host={folder}&user=postgres")
     }
 
-    /// PostgreSQL refuses to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> bool {
         let program = self.programs.join(program);
-        let mut command = match is_root() {
-            true => Command::new("runuser"),
-            false => Command::new("env"),
-        };
-        if is_root() {
-            command.args(["-u", "postgres", "--"]);
-        }
-        let ended = command
-            .arg(&program)
+        let ended = as_postgres(&program)
             .args(arguments)
             .env("PGDATA", self.folder.path().join("data"))
             .current_dir(self.folder.path())
@@ -96,6 +84,31 @@ impl Cluster {
         ended
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
             .success()
+    }
+}
+
+/// PostgreSQL and PgBouncer refuse to run as root.
+pub(super) fn as_postgres(program: impl AsRef<OsStr>) -> Command {
+    let mut command = match is_root() {
+        true => Command::new("setpriv"),
+        false => Command::new("env"),
+    };
+    if is_root() {
+        command.args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--init-groups",
+            "--",
+        ]);
+    }
+    command.arg(program);
+    command
+}
+
+pub(super) fn give_to_postgres(folder: &Path) {
+    if is_root() {
+        let given = Command::new("chown").arg("postgres").arg(folder).status();
+        assert!(given.unwrap().success());
     }
 }
 

@@ -4,6 +4,7 @@ mod app;
 #[macro_use]
 #[path = "../../common/both.rs"]
 mod both;
+mod bouncer;
 mod client;
 mod cluster;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
@@ -26,6 +27,7 @@ pub(crate) mod recorder;
 mod wire;
 
 pub(crate) use app::{START, TestApp, block_on};
+pub(crate) use bouncer::Bouncer;
 pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};

@@ -15,7 +15,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, QueryResult};
 
 use super::connection::{Conn, StorePolicy, begin};
-use super::pool::{ConnectError, Manager};
+use super::manager::{ConnectError, Manager};
 use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
 
@@ -145,7 +145,7 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
 }
 
 fn connect(manager: &Manager) -> Result<Conn, ConnectError> {
-    let mut conn = manager.connect()?;
+    let (mut conn, _) = manager.connect()?;
     conn.batch_execute(LOCK_PATIENCE)?;
     Ok(conn)
 }

@@ -1,0 +1,178 @@
+//! Implements the making of connections, and what each is told first.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use diesel::connection::{CacheSize, SimpleConnection};
+use diesel::result::Error as DieselError;
+use diesel::sql_types::Bool;
+use diesel::{
+    Connection, ConnectionError, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
+    sql_query,
+};
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::connection::{Conn, Pooler, StorePolicy};
+use super::url::DatabaseUrl;
+use tokenpair::session::StoreError;
+
+/// Makes connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try one after the other
+/// and hide the cause. Clones share what was found out of a pooler.
+#[derive(Clone)]
+pub(super) struct Manager {
+    pub(super) url: DatabaseUrl,
+    wait: Duration,
+    pooler: Pooler,
+    pooler_found: Arc<AtomicBool>,
+}
+
+/// Whose session of the database a connection leads to.
+#[derive(Debug)]
+pub(super) enum Session {
+    /// Its own: statements stay prepared, and the timeout was set at the start.
+    Own,
+    /// A pooler's, which gives it to another client after each transaction. Nothing may be left in it, and no statement is
+    /// prepared for longer.
+    Shared {
+        /// Begins a transaction, with the timeout that another client's must not have.
+        begin: String,
+    },
+}
+
+#[derive(QueryableByName)]
+struct Marked {
+    #[diesel(sql_type = Bool)]
+    marked: bool,
+}
+
+impl Manager {
+    pub(super) fn new(url: DatabaseUrl, policy: StorePolicy) -> Self {
+        Self {
+            url,
+            wait: policy.wait,
+            pooler: policy.pooler,
+            pooler_found: Arc::default(),
+        }
+    }
+
+    pub(super) fn connect(&self) -> Result<(Conn, Session), ConnectError> {
+        match &self.url {
+            DatabaseUrl::Postgres(url) => {
+                let (conn, session) = self.postgres(url)?;
+                Ok((Conn::Postgres(conn), session))
+            }
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+                conn.batch_execute(SQLITE_SETUP)?;
+                Ok((Conn::Sqlite(conn), Session::Own))
+            }
+        }
+    }
+
+    fn postgres(&self, url: &SecretString) -> Result<(PgConnection, Session), ConnectError> {
+        let plain = || PgConnection::establish(&DatabaseUrl::for_libpq(url, self.wait));
+        match self.pooler {
+            Pooler::Off => {
+                let mut conn = plain()?;
+                // No request waits longer than this, so no statement has to go on for it.
+                let limit = format!("SET statement_timeout = {}", self.wait.as_millis());
+                conn.batch_execute(&limit)?;
+                Ok((conn, Session::Own))
+            }
+            Pooler::Auto if !self.pooler_found.load(Ordering::Relaxed) => {
+                let with_options = DatabaseUrl::for_libpq_with_options(url, self.wait);
+                let mut conn = match PgConnection::establish(&with_options) {
+                    Ok(conn) => conn,
+                    Err(error) if is_of_options(&error) => plain()?,
+                    Err(error) => return Err(error.into()),
+                };
+                if sql_query(IS_MARKED).get_result::<Marked>(&mut conn)?.marked {
+                    return Ok((conn, Session::Own));
+                }
+                if !self.pooler_found.swap(true, Ordering::Relaxed) {
+                    log::info!(
+                        "a connection pooler stands before PostgreSQL: nothing is kept in a session for longer than a \
+                         transaction (DATABASE_POOLER)"
+                    );
+                }
+                Ok(self.shared(conn))
+            }
+            Pooler::Auto | Pooler::Transaction => Ok(self.shared(plain()?)),
+        }
+    }
+
+    fn shared(&self, mut conn: PgConnection) -> (PgConnection, Session) {
+        // What is not cached has no name, and is prepared and executed in one message.
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        let millis = self.wait.as_millis();
+        let begin = format!("BEGIN; SET LOCAL statement_timeout = {millis}");
+        (conn, Session::Shared { begin })
+    }
+
+    /// Makes SQLite's file and its folder if there is none.
+    pub(super) fn make_file(&self) -> Result<(), StoreError> {
+        let DatabaseUrl::Sqlite(path) = &self.url else {
+            return Ok(());
+        };
+        make_private_file(path).map_err(|error| {
+            StoreError::new(Unwritable {
+                path: path.clone(),
+                error,
+            })
+        })
+    }
+}
+
+/// A setting of our own among the options of a new session. A pooler refuses options that it does not know, or leaves them
+/// out, since its sessions were begun before.
+const IS_MARKED: &str =
+    "SELECT coalesce(current_setting('tokenpair.session', true) = 'own', false) AS marked";
+
+/// PgBouncer says "unsupported startup parameter: options".
+fn is_of_options(error: &ConnectionError) -> bool {
+    error.to_string().contains("parameter")
+}
+
+/// FULL: what was answered survives a power cut. In WAL mode readers and the writer do not wait for each other.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
+                            PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub(super) enum ConnectError {
+    #[error(transparent)]
+    Establish(#[from] ConnectionError),
+    #[error(transparent)]
+    Setup(#[from] DieselError),
+}
+
+#[derive(Debug, Error)]
+#[error("{} cannot be made or written", .path.display())]
+struct Unwritable {
+    path: PathBuf,
+    #[source]
+    error: std::io::Error,
+}
+
+/// The database holds password hashes: its file and a new folder are the owner's only.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    Ok(())
+}
