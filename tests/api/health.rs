@@ -55,6 +55,22 @@ fn with_a_standby_the_server_is_not_ready_until_it_is_promoted() {
     written_again(&app);
 }
 
+/// None of the hosts is connected to then, since none can be written.
+#[test]
+fn with_several_hosts_that_are_standbys_the_server_is_not_ready_until_one_is_promoted() {
+    let cluster = Cluster::start();
+    // One server that is named twice.
+    let url = cluster.url();
+    let host = url.split(['=', '&']).nth(1).unwrap();
+    let twice = url.replace(host, &format!("{host},{host}"));
+    let app = TestApp::start(&twice, &[], Clock::fixed(START)).with_ada();
+    cluster.restart_as_standby();
+    let (code, msg) = READ_ONLY;
+    not_written(&app, (code, msg, "standby"));
+    cluster.promote();
+    written_again(&app);
+}
+
 #[test]
 fn with_read_only_transactions_the_server_is_not_ready_until_they_write() {
     let app = Backend::Postgres.app().with_ada();

@@ -90,7 +90,7 @@ fn not_ready(reason: NotWritable) -> Rejection {
         NotWritable::ReadOnly(_) => (
             "database_read_only",
             "The database is read-only",
-            "Turn off PostgreSQL's default_transaction_read_only, or make SQLite's file writable.",
+            "Every host of DATABASE_URL is a standby, default_transaction_read_only is on, or SQLite's file cannot be written.",
         ),
         NotWritable::Full(_) => (
             "database_full",
