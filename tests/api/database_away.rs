@@ -200,9 +200,11 @@ fn a_primary_that_hangs_is_left_for_the_next_host_within_three_times_database_wa
     until_a_refresh_of(&ada, 200);
     let recovered = hung.elapsed();
     assert!(recovered < 3 * StorePolicy::default().wait, "{recovered:?}");
-    // Every connection from before was to the one that hangs.
+    // Every connection from before was to the one that hangs, and no new one waits for it.
+    let tried = primary.connections();
     let all = at_once(20, |_| ada.get("/account"));
     assert!(all.iter().all(|answer| answer.status == 200), "{all:?}");
+    assert_eq!(primary.connections(), tried);
     assert_eq!(app.get("/health/ready").send().status, 200);
 }
 

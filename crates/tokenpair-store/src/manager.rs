@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::result::Error as DieselError;
@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use super::connection::{Conn, Pooler, StorePolicy};
-use super::url::DatabaseUrl;
+use super::url::{DatabaseUrl, hosts_that_hung};
 use tokenpair::session::StoreError;
 
 /// Makes connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try one after the other
@@ -26,7 +26,15 @@ pub(super) struct Manager {
     pub(super) url: DatabaseUrl,
     wait: Duration,
     pooler: Pooler,
-    pooler_found: Arc<AtomicBool>,
+    found: Arc<Found>,
+}
+
+/// What earlier connections found out.
+#[derive(Default)]
+struct Found {
+    pooler: AtomicBool,
+    /// The hosts before this one hung, so they are tried last.
+    first_host: AtomicU64,
 }
 
 /// Whose session of the database a connection leads to.
@@ -54,7 +62,7 @@ impl Manager {
             url,
             wait: policy.wait,
             pooler: policy.pooler,
-            pooler_found: Arc::default(),
+            found: Arc::default(),
         }
     }
 
@@ -73,7 +81,7 @@ impl Manager {
     }
 
     fn postgres(&self, url: &SecretString) -> Result<(PgConnection, Session), ConnectError> {
-        let plain = || PgConnection::establish(&DatabaseUrl::for_libpq(url, self.wait));
+        let plain = || self.establish(|first| DatabaseUrl::for_libpq(url, self.wait, first));
         match self.pooler {
             Pooler::Off => {
                 let mut conn = plain()?;
@@ -82,9 +90,10 @@ impl Manager {
                 conn.batch_execute(&limit)?;
                 Ok((conn, Session::Own))
             }
-            Pooler::Auto if !self.pooler_found.load(Ordering::Relaxed) => {
-                let with_options = DatabaseUrl::for_libpq_with_options(url, self.wait);
-                let mut conn = match PgConnection::establish(&with_options) {
+            Pooler::Auto if !self.found.pooler.load(Ordering::Relaxed) => {
+                let with_options = self
+                    .establish(|first| DatabaseUrl::for_libpq_with_options(url, self.wait, first));
+                let mut conn = match with_options {
                     Ok(conn) => conn,
                     Err(error) if is_of_options(&error) => plain()?,
                     Err(error) => return Err(error.into()),
@@ -92,7 +101,7 @@ impl Manager {
                 if sql_query(IS_MARKED).get_result::<Marked>(&mut conn)?.marked {
                     return Ok((conn, Session::Own));
                 }
-                if !self.pooler_found.swap(true, Ordering::Relaxed) {
+                if !self.found.pooler.swap(true, Ordering::Relaxed) {
                     log::info!(
                         "a connection pooler stands before PostgreSQL: nothing is kept in a session for longer than a \
                          transaction (DATABASE_POOLER)"
@@ -102,6 +111,20 @@ impl Manager {
             }
             Pooler::Auto | Pooler::Transaction => Ok(self.shared(plain()?)),
         }
+    }
+
+    fn establish(
+        &self,
+        url_from: impl FnOnce(u64) -> String,
+    ) -> Result<PgConnection, ConnectionError> {
+        let first = self.found.first_host.load(Ordering::Relaxed);
+        let (url, began) = (url_from(first), Instant::now());
+        let conn = PgConnection::establish(&url)?;
+        let hung = hosts_that_hung(&url, began.elapsed());
+        if hung > 0 {
+            self.found.first_host.store(first + hung, Ordering::Relaxed);
+        }
+        Ok(conn)
     }
 
     fn shared(&self, mut conn: PgConnection) -> (PgConnection, Session) {

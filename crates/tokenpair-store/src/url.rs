@@ -106,10 +106,8 @@ impl<'a> Parts<'a> {
 
     fn count_hosts(&self) -> u64 {
         let named = ["host", "hostaddr"].map(|name| self.parameter(name).unwrap_or_default());
-        let lists = [self.hosts, named[0], named[1]].map(|list| {
-            let list = list.replace("%2C", ",").replace("%2c", ",");
-            list.split(',').count()
-        });
+        let lists = [self.hosts, named[0], named[1]];
+        let lists = lists.map(|list| with_commas(list).split(',').count());
         lists.into_iter().max().unwrap_or(1).try_into().unwrap_or(1)
     }
 
@@ -169,10 +167,10 @@ impl DatabaseUrl {
     }
 
     /// For libpq: with limits to how long it tries to connect and to be heard, and of several hosts the one that can be
-    /// written, where neither the URL nor libpq's own variables say otherwise.
-    pub(super) fn for_libpq(url: &SecretString, wait: Duration) -> String {
-        let mut text = url.expose_secret().to_owned();
-        let hosts = Parts::of(&text).count_hosts();
+    /// written, where neither the URL nor libpq's own variables say otherwise. It tries the hosts from that one on.
+    pub(super) fn for_libpq(url: &SecretString, wait: Duration, first_host: u64) -> String {
+        let hosts = Parts::of(url.expose_secret()).count_hosts();
+        let mut text = beginning_with(first_host % hosts, hosts, url.expose_secret());
         // libpq gives each host so long, and a request waits for them all.
         let seconds = wait.as_secs().saturating_sub(1).max(1).div_ceil(hosts);
         let mut defaults = vec![
@@ -198,8 +196,12 @@ impl DatabaseUrl {
 
     /// As [`for_libpq`](Self::for_libpq), for a session of one's own: with a timeout for statements, since no request waits
     /// longer, and a mark to know the session by. Options of the URL, or of libpq's variable, follow and so prevail.
-    pub(super) fn for_libpq_with_options(url: &SecretString, wait: Duration) -> String {
-        let text = Self::for_libpq(url, wait);
+    pub(super) fn for_libpq_with_options(
+        url: &SecretString,
+        wait: Duration,
+        first_host: u64,
+    ) -> String {
+        let text = Self::for_libpq(url, wait, first_host);
         let theirs = match Parts::of(&text).parameter("options") {
             Some(options) => options.to_owned(),
             None => percent_encoded(&std::env::var("PGOPTIONS").unwrap_or_default()),
@@ -210,6 +212,54 @@ impl DatabaseUrl {
             "{text}&options=-c%20statement_timeout%3D{millis}%20-c%20tokenpair.session%3Down%20{theirs}"
         )
     }
+}
+
+/// How many hosts let an attempt to connect wait in vain that took so long, by this URL for libpq.
+pub(super) fn hosts_that_hung(for_libpq: &str, took: Duration) -> u64 {
+    let timeout = Parts::of(for_libpq)
+        .parameter("connect_timeout")
+        .and_then(|seconds| seconds.parse().ok())
+        .filter(|seconds| *seconds > 0);
+    timeout.map_or(0, |timeout: u64| took.as_secs() / timeout)
+}
+
+/// The URL with its lists of hosts and ports turned.
+fn beginning_with(first: u64, hosts: u64, url: &str) -> String {
+    if first == 0 {
+        return url.to_owned();
+    }
+    let turned = |list: &str| turned(list, first, hosts);
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (login, list) = match authority.rsplit_once('@') {
+        Some((login, list)) => (format!("{login}@"), list),
+        None => (String::new(), authority),
+    };
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name @ ("host" | "hostaddr" | "port"), list)) => format!("{name}={}", turned(list)),
+        _ => pair.to_owned(),
+    });
+    let query = pairs.collect::<Vec<_>>().join("&");
+    let list = turned(list);
+    let joint = if query.is_empty() { "" } else { "?" };
+    format!("{scheme}://{login}{list}/{database}{joint}{query}")
+}
+
+/// A list of one port is for all hosts.
+fn turned(list: &str, first: u64, hosts: u64) -> String {
+    let list = with_commas(list);
+    let entries: Vec<&str> = list.split(',').collect();
+    if u64::try_from(entries.len()) != Ok(hosts) {
+        return list;
+    }
+    let first = usize::try_from(first).unwrap_or_default();
+    let from_first = entries.iter().cycle().skip(first).take(entries.len());
+    from_first.copied().collect::<Vec<_>>().join(",")
+}
+
+fn with_commas(list: &str) -> String {
+    list.replace("%2C", ",").replace("%2c", ",")
 }
 
 /// Any bytes, for a value in a URL.
@@ -250,8 +300,10 @@ impl fmt::Debug for DatabaseUrl {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_secs(4);
+
     fn for_libpq(url: &str) -> String {
-        DatabaseUrl::for_libpq(&SecretString::from(url), Duration::from_secs(4))
+        DatabaseUrl::for_libpq(&SecretString::from(url), WAIT, 0)
     }
 
     #[test]
@@ -273,9 +325,35 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_hung_is_tried_last() {
+        for (url, turned) in [
+            (
+                "postgres://ada:x@a,b:5433,c/app",
+                "postgres://ada:x@b:5433,c,a/app?",
+            ),
+            (
+                "postgres:///app?host=a%2Cb%2Cc&port=1,2,3&user=ada",
+                "postgres:///app?host=b,c,a&port=2,3,1&user=ada&",
+            ),
+            (
+                "postgres://?host=a,b,c&port=1",
+                "postgres:///?host=b,c,a&port=1&",
+            ),
+        ] {
+            let first_host = hosts_that_hung(&for_libpq(url), Duration::from_millis(1100));
+            assert_eq!(first_host, 1);
+            let text = DatabaseUrl::for_libpq(&SecretString::from(url), WAIT, 3 + first_host);
+            assert!(text.starts_with(turned), "{text}");
+        }
+        let alone = "postgres://ada@a/app";
+        let text = DatabaseUrl::for_libpq(&SecretString::from(alone), WAIT, 7);
+        assert_eq!(text, for_libpq(alone));
+    }
+
+    #[test]
     fn options_of_the_url_come_last() {
         let url = SecretString::from("postgres://a/app?options=-c%20search_path%3Dx");
-        let text = DatabaseUrl::for_libpq_with_options(&url, Duration::from_secs(4));
+        let text = DatabaseUrl::for_libpq_with_options(&url, WAIT, 0);
         let ours = "&options=-c%20statement_timeout%3D4000%20-c%20tokenpair.session%3Down%20";
         assert!(
             text.ends_with(&format!("{ours}-c%20search_path%3Dx")),

@@ -2,7 +2,8 @@
 //!
 //! A server that hangs keeps its connections open and says nothing, while its operating system acknowledges all that it
 //! is sent. No timeout of TCP ends that, and libpq has none of its own for an answer. So a thread that has been in one
-//! job for twice [`StorePolicy::wait`] is given up with its connection, and another takes its place.
+//! job for [`patience`] is given up with its connection, and another takes its place. If its answer comes after all, the
+//! job is finished as usual, so that a slow transaction loses nothing by it.
 
 use std::io;
 use std::mem;
@@ -18,6 +19,12 @@ use super::queue::{Cause, spawn};
 /// How many threads may be given up and still hang, for each connection of the pool. It bounds what servers that hang one
 /// after the other can cost: a thread and a socket each time.
 const GIVEN_UP_PER_CONNECTION: usize = 4;
+
+/// A server that is well ends each statement after [`StorePolicy::wait`]. A request that meets the hang just before it is
+/// noticed waits for as long again, and shall still be the last to fail within three times that.
+fn patience(policy: StorePolicy) -> Duration {
+    policy.wait * 3 / 2
+}
 
 /// What the threads know together of their connections.
 #[derive(Default)]
@@ -147,7 +154,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Crew<W> {
         Ok(Self {
             work,
             trust,
-            patience: policy.wait * 2,
+            patience: patience(policy),
             most_given_up: at_work.len() * GIVEN_UP_PER_CONNECTION,
             at_work,
             given_up: Vec::new(),

@@ -14,6 +14,7 @@ pub(crate) struct Wire {
 /// What becomes of what is sent.
 #[derive(Default)]
 struct Fate {
+    connections: AtomicUsize,
     held: AtomicBool,
     to_lose: AtomicUsize,
     lost: Mutex<Vec<String>>,
@@ -27,6 +28,7 @@ impl Wire {
         let of_all = Arc::clone(&fate);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                of_all.connections.fetch_add(1, Ordering::SeqCst);
                 if let Ok(server) = TcpStream::connect(server) {
                     connect(&client, &server, &of_all);
                 }
@@ -38,6 +40,11 @@ impl Wire {
     /// What is sent while it is held arrives later.
     pub(crate) fn hold(&self, held: bool) {
         self.fate.held.store(held, Ordering::SeqCst);
+    }
+
+    /// How many connections were made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.fate.connections.load(Ordering::SeqCst)
     }
 
     /// The server answers the next request, and the client only sees the connection end.
