@@ -4,10 +4,12 @@
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 
+use super::flow::{Flow, Turn};
 use super::telemetry::Line;
-use super::{browser, clocks, cors, envelope, unread};
+use super::{browser, clocks, cors, crowd, envelope, slices, unread};
 use tokenpair::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
@@ -31,12 +33,18 @@ async fn around(
     mut request: ServiceRequest,
     inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
 ) -> Result<ServiceResponse, Error> {
+    let flow = Flow::of(&request);
+    let _turn = flow.as_ref().map(Turn::begin);
     let line = Line::begin(&request);
-    let body = unread::lend(&mut request);
+    let body = unread::lend(&mut request, flow.as_ref());
     let response = inner(request).await?;
     let mut response = envelope::seal(response);
+    if flow.is_some_and(|flow| flow.place().is_past_limit()) {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
     line.end(&mut response);
-    Ok(unread::keep(response, body))
+    Ok(unread::keep(slices::cut(response), body))
 }
 
 /// The inner middleware: which requests get to a handler, and what follows its answer.
@@ -44,7 +52,7 @@ pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let checked = envelope::refuse_nul(&request);
+    let checked = crowd::refuse(&request).and_then(|()| envelope::refuse_nul(&request));
     if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
         return Ok(request.error_response(rejection));
     }

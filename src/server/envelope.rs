@@ -135,7 +135,7 @@ fn is_bare_error(response: &ServiceResponse) -> bool {
 }
 
 /// What the framework's own errors become; their text stays inside.
-fn plain_rejection(status: StatusCode) -> Rejection {
+pub(super) fn plain_rejection(status: StatusCode) -> Rejection {
     let code = match status {
         StatusCode::UNAUTHORIZED => "missing_token",
         StatusCode::NOT_FOUND => "not_found",
@@ -146,7 +146,7 @@ fn plain_rejection(status: StatusCode) -> Rejection {
     Rejection::new(status, code, status.canonical_reason().unwrap_or("Error"))
 }
 
-fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
+pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
     for (name, value) in HEADERS {
         let own = headers.insert(name.clone(), value);
         if !own.is_empty() {

@@ -14,6 +14,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// The most connections that wait to be accepted; Actix's default.
 const BACKLOG: i32 = 2048;
 
+/// How many bytes of answers the operating system may hold for a client, and TLS on top of them.
+const UNSENT: usize = 64 * 1024;
+
 /// A second handle of the listening socket. The socket closes once both handles are dropped.
 pub(super) struct Gate(Socket);
 
@@ -28,8 +31,11 @@ impl Gate {
     /// If the address is in use or not local.
     pub(super) fn listen(bind: SocketAddr) -> io::Result<(TcpListener, Self)> {
         let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
-        // Connections of the previous server may still linger.
+        // Connections of the previous server may still linger. On Windows it would let another program take the address over.
+        #[cfg(not(windows))]
         socket.set_reuse_address(true)?;
+        // The connections inherit it.
+        socket.set_send_buffer_size(UNSENT)?;
         socket.bind(&bind.into())?;
         socket.listen(BACKLOG)?;
         Ok((socket.try_clone()?.into(), Self(socket)))

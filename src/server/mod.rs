@@ -3,28 +3,38 @@
 mod accounts;
 mod around;
 mod background;
+mod bare;
 mod body;
 mod browser;
 mod clocks;
+mod connection;
 mod cors;
+mod crowd;
 mod database;
 mod device;
 mod device_cookie;
 mod envelope;
+mod flow;
 mod gate;
 mod keys;
+mod last_words;
 mod lines;
+mod listen;
 mod login_limiter;
 mod network;
 mod openapi;
+mod opening;
 mod page;
 mod panics;
+mod quiet;
 mod readiness;
 mod routes;
 mod secret;
 mod sender;
 mod shared_key;
+mod slices;
 mod stop;
+mod stream;
 mod telemetry;
 mod tls;
 mod unread;
@@ -35,8 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::web::Bytes;
 use futures_util::Stream;
 use thiserror::Error;
 
@@ -63,9 +72,6 @@ use tokenpair::session::{SessionError, Sessions, StoreError};
 use tokenpair::token::Tokens;
 use tokenpair::web::Auth;
 use tokenpair_store::{Applied, DieselStore, PurgePolicy};
-
-/// How long the head of a request may take to come. (A body: `web::body`.)
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// For how long others may keep the published keys (`Cache-Control` of `/.well-known/jwks.json`), and so how long a coming
 /// key should have been published before it signs.
@@ -163,7 +169,7 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
-    pub(crate) openapi: String,
+    pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
     pub(crate) edge: Edge,
     pub(crate) readiness: Readiness,
@@ -221,7 +227,7 @@ impl Server {
         let openapi = openapi::describe(&auth, public_origin.as_deref());
         let state = Arc::new(State {
             auth,
-            openapi: openapi?,
+            openapi: openapi?.into(),
             sessions: sessions.clone(),
             accounts: accounts.limited_by(limiter),
             store,
@@ -231,7 +237,7 @@ impl Server {
             readiness: Readiness::default(),
             skew: Skew::default(),
         });
-        let (http, gate, address) = listen(settings, &state, certificates.as_ref())?;
+        let (http, gate, address) = listen::listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
             gate,
@@ -314,54 +320,6 @@ impl Server {
 /// [`StartError`] if they cannot be read or used.
 pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
     Ok(keys::present(settings)?.map(|keys| keys.ring))
-}
-
-fn listen(
-    settings: &Settings,
-    state: &Arc<State>,
-    certificates: Option<&Arc<Certificates>>,
-) -> Result<(actix_web::dev::Server, Gate, SocketAddr), StartError> {
-    let in_use = |cause| StartError::Bind {
-        bind: settings.bind,
-        cause,
-    };
-    let (listener, gate) = Gate::listen(settings.bind).map_err(in_use)?;
-    let address = listener.local_addr().map_err(in_use)?;
-    let state = web::Data::from(Arc::clone(state));
-    let origins = settings.cors_origins.clone();
-    let app = move || {
-        App::new()
-            .app_data(state.clone())
-            .app_data(state.auth.clone())
-            .configure(routes::configure)
-            .default_service(web::to(routes::not_found))
-    };
-    // The type of an app has what is around it in it.
-    macro_rules! serve {
-        ($app:expr) => {{
-            let http = HttpServer::new($app)
-                .workers(settings.workers)
-                .max_connections(settings.max_connections.div_ceil(settings.workers))
-                .client_request_timeout(HEAD_PATIENCE)
-                .keep_alive(settings.keep_alive)
-                .shutdown_timeout(stop::GRACE.as_secs())
-                .disable_signals();
-            let listening = match certificates {
-                Some(certificates) => http.listen_rustls_0_23(listener, certificates.config()?),
-                None => http.listen(listener),
-            };
-            Ok((listening.map_err(in_use)?.run(), gate, address))
-        }};
-    }
-    if origins.is_empty() {
-        return serve!(move || app().wrap(from_fn(around::all_and_handler)));
-    }
-    let web = settings.web.clone();
-    // The last wrapped is the first to see a request and the last to see its response.
-    serve!(move || app()
-        .wrap(from_fn(around::handler))
-        .wrap(cors::middleware(&origins, &web))
-        .wrap(from_fn(around::all)))
 }
 
 impl std::fmt::Debug for Server {

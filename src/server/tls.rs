@@ -97,13 +97,15 @@ impl Certificates {
         }))
     }
 
-    /// TLS 1.2 and 1.3. Actix adds HTTP/1.1 to offer; its HTTP/2 is not built in, since h2 0.3 has RUSTSEC-2026-0258.
+    /// TLS 1.2 and 1.3, for HTTP/1.1: actix-http's HTTP/2 is not built in, since h2 0.3 has RUSTSEC-2026-0258.
     pub(super) fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions()?;
-        Ok(config
+        let mut config = config
             .with_no_client_auth()
-            .with_cert_resolver(Arc::<Self>::clone(self)))
+            .with_cert_resolver(Arc::<Self>::clone(self));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
     }
 
     /// Shows from now on what stands in the files, if it is good. None if it has not changed and the operator has not

@@ -15,15 +15,23 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_core::Stream;
 
-/// A body that came in chunks, beside the request that reads it.
-pub(super) fn lend(request: &mut ServiceRequest) -> Option<Held> {
-    if !request.headers().contains_key(TRANSFER_ENCODING) {
+use super::flow::Flow;
+
+/// Tells the connection when more of the body is wanted. Returns the body beside the request that reads it, if it comes in
+/// chunks.
+pub(super) fn lend(request: &mut ServiceRequest, flow: Option<&Rc<Flow>>) -> Option<Held> {
+    let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
+    let payload = request.take_payload();
+    if matches!(payload, Payload::None) {
         return None;
     }
-    let held = Rc::new(RefCell::new(request.take_payload()));
-    let lent = Box::pin(Lent(Rc::clone(&held)));
+    let held = Rc::new(RefCell::new(payload));
+    let lent = Box::pin(Lent {
+        held: Rc::clone(&held),
+        flow: flow.cloned(),
+    });
     request.set_payload(Payload::Stream { payload: lent });
-    Some(held)
+    in_chunks.then_some(held)
 }
 
 /// Keeps it for as long as the response. The last of all: a response that is made anew would let go of it.
@@ -37,13 +45,32 @@ pub(super) fn keep(response: ServiceResponse, held: Option<Held>) -> ServiceResp
 pub(super) type Held = Rc<RefCell<Payload>>;
 
 /// The body of a request, as its handler reads it.
-struct Lent(Held);
+struct Lent {
+    held: Held,
+    flow: Option<Rc<Flow>>,
+}
+
+impl Lent {
+    fn wants_more(&self, wants: bool) {
+        if let Some(flow) = &self.flow {
+            flow.wants_body(wants);
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.wants_more(false);
+    }
+}
 
 impl Stream for Lent {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
+        let next = Pin::new(&mut *self.held.borrow_mut()).poll_next(cx);
+        self.wants_more(next.is_pending());
+        next
     }
 }
 

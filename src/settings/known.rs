@@ -34,7 +34,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "SERVER_MAX_CONNECTIONS",
         "10000",
-        "Connections served at once, by all threads together; more wait.",
+        "Connections served at once, by all threads together. On more, only /health/ is answered, and the rest is 503.",
     ),
     known(
         "SERVER_KEEP_ALIVE",

@@ -48,6 +48,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// `SERVER_DRAIN`
     pub drain: Duration,
+    /// How long the server waits for its clients; no setting.
+    pub patience: Patience,
     /// `SERVER_TLS_CERT` and `SERVER_TLS_KEY`: https instead of http.
     pub tls: Option<TlsFiles>,
     /// `SERVER_CORS_ORIGINS`, as browsers write them in `Origin`.
@@ -119,6 +121,31 @@ pub enum AccessLog {
     Off,
 }
 
+/// How long the server waits for a client before it closes the connection. No environment variable sets these; tests
+/// shorten them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Patience {
+    /// For the head of a request. Default: 10 s.
+    pub head: Duration,
+    /// For the client to take any more of an answer. The whole answer may take six times as long. Default: 10 s.
+    pub write: Duration,
+    /// For the TLS handshake. Default: 3 s.
+    pub handshake: Duration,
+    /// For the TLS handshake, and again for the head, on a connection past `SERVER_MAX_CONNECTIONS`. Default: 1 s.
+    pub past_limit: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            handshake: Duration::from_secs(3),
+            past_limit: Duration::from_secs(1),
+        }
+    }
+}
+
 /// Where the certificate is kept that browsers see, and its key; both in PEM.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsFiles {
@@ -149,10 +176,15 @@ impl Settings {
         let web = policies::web(&mut reader, public_url.as_ref(), &tokens);
         let settings = Self {
             bind,
-            workers: reader.number("SERVER_WORKERS", policies::cores(), 1..=1024),
+            workers: reader.number(
+                "SERVER_WORKERS",
+                policies::cores(),
+                1..=policies::MAX_WORKERS,
+            ),
             max_connections: reader.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000),
             keep_alive: edge::keep_alive(&mut reader),
             drain: edge::drain(&mut reader),
+            patience: Patience::default(),
             tls,
             cors_origins: edge::cors_origins(&mut reader),
             public_url,

@@ -19,8 +19,11 @@ use tokenpair_store::password::PasswordPolicy;
 use tokenpair_store::rate_limit::{Rate, ThrottlePolicy};
 use tokenpair_store::{DatabaseUrl, Pooler, PurgePolicy, StorePolicy};
 
+/// As many as actix-server starts.
+pub(super) const MAX_WORKERS: usize = 512;
+
 pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS))
 }
 
 pub(super) fn bind(reader: &mut Reader<'_>) -> SocketAddr {

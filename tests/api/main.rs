@@ -21,6 +21,7 @@ mod attacks;
 mod authority;
 mod bad_tokens;
 mod cache;
+mod connections;
 mod database_away;
 mod database_wait;
 mod device_cookie;

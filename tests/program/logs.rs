@@ -485,3 +485,36 @@ fn an_outage_of_the_database_is_logged_once_with_its_cause() {
     let cause = "is not currently accepting connections";
     assert!(line.contains(cause), "{line}");
 }
+
+#[test]
+fn the_log_says_once_that_the_limit_of_connections_is_reached() {
+    let program = Program::new().env("SERVER_MAX_CONNECTIONS", "1");
+    let served = program.serve();
+    let ask = || {
+        let mut socket = TcpStream::connect(served.address).unwrap();
+        let head = b"GET /protected HTTP/1.1\r\nHost: x\r\n\r\n";
+        socket.write_all(head).unwrap();
+        assert!(socket.read(&mut [0; 4096]).unwrap() > 0);
+        socket
+    };
+    let first = ask();
+    for _ in 0..3 {
+        ask();
+    }
+    drop(first);
+    let log = served.stop_and_read_log();
+    let warnings: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("SERVER_MAX_CONNECTIONS"))
+        .collect();
+    let [warning] = warnings[..] else {
+        panic!("{log}")
+    };
+    assert!(
+        warning.contains("WARN") && warning.contains("all 1 connections"),
+        "{log}"
+    );
+    let refused = log.matches("code=too_many_connections").count();
+    assert_eq!(refused, 3, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+}

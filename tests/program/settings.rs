@@ -268,6 +268,12 @@ fn settings_are_held_against_each_other() {
         &[("DATABASE_POOLER", "session")],
         "DATABASE_POOLER is \"session\"; write auto, off or transaction",
     );
+    for workers in ["0", "513"] {
+        refused(
+            &[("SERVER_WORKERS", workers)],
+            "write a whole number from 1 to 512",
+        );
+    }
     for keep_alive in ["0", "2h"] {
         refused(
             &[("SERVER_KEEP_ALIVE", keep_alive)],

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::session::Act;
 use tokenpair_server::server::Server;
-use tokenpair_server::settings::{Settings, Sources};
+use tokenpair_server::settings::{Patience, Settings, Sources};
 use tokenpair_store::{DieselStore, StorePolicy};
 
 use super::client::{Bearer, Browser};
@@ -38,8 +38,19 @@ impl Backend {
 
     /// A server with an empty database and these settings.
     pub(crate) fn app_with(self, settings: &[(&str, &str)]) -> TestApp {
+        self.app_that_waits(settings, |_| {})
+    }
+
+    /// A server with an empty database and these settings that waits for its clients as long as `change` says.
+    pub(crate) fn app_that_waits(
+        self,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&mut Patience),
+    ) -> TestApp {
         let database = Database::create(self);
-        let mut app = TestApp::start(&database.url(), settings, Clock::fixed(START));
+        let mut settings = settings_for(&database.url(), settings);
+        change(&mut settings.patience);
+        let mut app = TestApp::run(settings, Clock::fixed(START));
         app.database = Some(database);
         app
     }
@@ -48,7 +59,10 @@ impl Backend {
 impl TestApp {
     /// A server on a database that outlives it, given by its URL.
     pub(crate) fn start(database: &str, settings: &[(&str, &str)], clock: Clock) -> Self {
-        let settings = settings_for(database, settings);
+        Self::run(settings_for(database, settings), clock)
+    }
+
+    fn run(settings: Settings, clock: Clock) -> Self {
         let (tell, told) = mpsc::channel();
         let (run_settings, run_clock) = (settings.clone(), clock.clone());
         let thread = std::thread::spawn(move || {
