@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 
 use super::flow::{Flow, Turn};
 use super::telemetry::Line;
-use super::{browser, clocks, cors, crowd, envelope, slices, unread};
+use super::{admission, browser, clocks, cors, envelope, slices, unread};
 use tokenpair::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
@@ -52,7 +52,7 @@ pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let checked = crowd::refuse(&request).and_then(|()| envelope::refuse_nul(&request));
+    let checked = admission::refuse(&request).and_then(|()| envelope::refuse_nul(&request));
     if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
         return Ok(request.error_response(rejection));
     }

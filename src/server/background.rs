@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::keys::Followed;
+use super::looks::Looks;
 use super::shared_key::SharedKey;
 use tokenpair::clock::Clock;
 use tokenpair::session::Sessions;
@@ -20,24 +19,6 @@ const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
 const KEYS_EVERY: Duration = SYNC_EVERY;
-
-/// Schedules looks at files that the server follows: at intervals, and at once on the operator's request.
-#[derive(Clone)]
-pub(super) struct Looks(watch::Receiver<()>);
-
-impl Looks {
-    pub(super) const fn new(asked: watch::Receiver<()>) -> Self {
-        Self(asked)
-    }
-
-    /// Waits until the next look is due. Returns whether the operator asked for it.
-    pub(super) async fn next(&mut self, every: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(every) => false,
-            Ok(()) = self.0.changed() => true,
-        }
-    }
-}
 
 /// Says so once when the database goes away, and once when it is back.
 pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {

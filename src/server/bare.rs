@@ -6,7 +6,8 @@ use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 
-use super::envelope::{self, Edge};
+use super::envelope::plain_rejection;
+use super::header_defaults::{Edge, add_defaults};
 use tokenpair::web::Rejection;
 
 /// The head of an answer that actix-http gave by itself. It is the last on its connection.
@@ -73,7 +74,7 @@ pub(super) fn head_too_slow(edge: Edge) -> Vec<u8> {
 
 fn full(first: &str, date: Option<&str>, status: StatusCode, edge: Edge) -> Vec<u8> {
     let mut response = rejection(status).error_response();
-    envelope::add_defaults(response.headers_mut(), Some(edge));
+    add_defaults(response.headers_mut(), Some(edge));
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -106,7 +107,7 @@ fn rejection(status: StatusCode) -> Rejection {
                  proxy_http_version 1.1.",
             )
         }
-        status => envelope::plain_rejection(status),
+        status => plain_rejection(status),
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
     use actix_web::http::StatusCode;
 
     use super::{head_too_slow, split};
-    use crate::server::envelope::Edge;
+    use crate::server::header_defaults::Edge;
 
     const EDGE: Edge = Edge {
         hsts: false,

@@ -9,9 +9,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::{Host, Url};
 
-use super::State;
+use super::origins::{Origins, Trust};
 use super::sender::{SEC_FETCH_SITE, Sender};
-use crate::settings::{Settings, is_loopback, is_loopback_host, serialized_origin};
+use super::state::State;
+use crate::settings::{is_loopback, is_loopback_host, serialized_origin};
 use tokenpair::web::body::{FORM, content_type};
 use tokenpair::web::{Leftovers, Rejection, RejectionKind};
 
@@ -120,44 +121,6 @@ pub(super) fn remove_twins(response: &mut ServiceResponse) {
     };
     let cookies = state.auth.cookies();
     cookies.remove_twins(&request, response.headers_mut(), leftovers);
-}
-
-/// The origins whose pages may use a person's browser to send something here, and the server's own host name.
-pub(crate) struct Origins {
-    /// The one that `PUBLIC_URL` names.
-    public: Option<String>,
-    /// The host in `PUBLIC_URL`.
-    host: Option<String>,
-    /// Whether `PUBLIC_URL` was set, so that browsers must not come by another name.
-    only_host: bool,
-    /// `SERVER_CORS_ORIGINS`
-    listed: Vec<String>,
-}
-
-/// Whose pages are trusted with a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// The server's own alone.
-    Own,
-    /// Those of `SERVER_CORS_ORIGINS` too.
-    Listed,
-}
-
-impl Origins {
-    pub(super) fn of(settings: &Settings) -> Self {
-        let public = settings.public_url.as_ref();
-        Self {
-            public: public.and_then(serialized_origin),
-            host: public.and_then(Url::host_str).map(str::to_owned),
-            only_host: settings.public_url_set,
-            listed: settings.cors_origins.clone(),
-        }
-    }
-
-    fn has(&self, origin: &str, trust: Trust) -> bool {
-        let listed = || self.listed.iter().any(|listed| listed == origin);
-        self.public.as_deref() == Some(origin) || (trust == Trust::Listed && listed())
-    }
 }
 
 /// Refuses an unsafe request (RFC 9110 section 9.2.1) which another site's page made a browser send, be there a token or

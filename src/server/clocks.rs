@@ -1,40 +1,20 @@
 //! Warns about clocks that cannot be right: this server's when it jumps, and another replica's when it is ahead.
 
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceResponse;
 use actix_web::{HttpMessage, web};
 
-use super::State;
+use super::state::State;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::web::{Rejection, Verified};
 
 /// The greatest difference that clocks in whole seconds can show while they agree.
 const ROUNDING: Duration = Duration::from_secs(1);
 
-/// How long another replica's clock is not reported again.
-const QUIET: Duration = Duration::from_secs(3600);
-
 /// How often this server's clock is compared with the time that passes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// When another replica's clock was last reported.
-#[derive(Default)]
-pub(super) struct Skew(Mutex<Option<Instant>>);
-
-impl Skew {
-    /// Whether to report now.
-    fn is_due(&self) -> bool {
-        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = reported.is_none_or(|last| last.elapsed() >= QUIET);
-        if due {
-            *reported = Some(Instant::now());
-        }
-        due
-    }
-}
 
 /// Reports a token that a replica signed in this server's future. Only a verified signature counts, so that nobody else
 /// can cause the warning.
@@ -143,14 +123,5 @@ mod tests {
                 "{passed} {moved}"
             );
         }
-    }
-
-    #[test]
-    fn another_replicas_clock_is_reported_once_an_hour() {
-        let skew = Skew::default();
-        assert!(skew.is_due());
-        assert!(!skew.is_due());
-        *skew.0.lock().unwrap() = Instant::now().checked_sub(QUIET);
-        assert!(skew.is_due());
     }
 }

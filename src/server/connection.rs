@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::bare;
 use super::crowd::Place;
-use super::envelope::Edge;
 use super::flow::Flow;
+use super::header_defaults::Edge;
 use super::last_words::LastWords;
 use super::opening::{Opening, end_of_head};
 use super::quiet::{End, Quiet};
@@ -249,8 +249,8 @@ mod tests {
 
     use super::{Connection, Manner, PORTION};
     use crate::server::crowd::Crowd;
-    use crate::server::envelope::Edge;
     use crate::server::flow::Turn;
+    use crate::server::header_defaults::Edge;
     use crate::settings::Patience;
 
     /// Counts how often the task of a connection is woken.

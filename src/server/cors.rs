@@ -17,8 +17,9 @@ use url::{Host, Url};
 
 use super::browser::{foreign_origin, host, text};
 use super::sender::Sender;
+use super::state::State;
+use super::telemetry;
 use super::telemetry::X_REQUEST_ID;
-use super::{State, telemetry};
 use crate::settings::is_loopback;
 use tokenpair::web::{Location, Rejection, WebPolicy};
 

@@ -6,16 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-
-use super::flow::Flow;
-use tokenpair::web::Rejection;
-
 /// How many connections past the limit are open at once; the others wait in the listener's queue.
 pub(super) const RESERVE: usize = 64;
-
-const CODE: &str = "too_many_connections";
 
 /// How often the log says that the limit is reached.
 const WARN_EVERY: Duration = Duration::from_secs(60);
@@ -88,7 +80,7 @@ impl Place {
     }
 
     /// Whether there is still no room for it. If there is by now, it takes it.
-    fn is_in_the_way(&self) -> bool {
+    pub(super) fn is_in_the_way(&self) -> bool {
         if !self.taken.get() {
             self.taken.set(self.crowd.has_taken());
         }
@@ -102,28 +94,6 @@ impl Drop for Place {
             self.crowd.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
-}
-
-/// Refuses a request that there is no room for, unless it asks for the server's health.
-pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
-    let in_the_way = Flow::of(request).is_some_and(|flow| flow.place().is_in_the_way());
-    if !in_the_way || request.path().starts_with("/health/") {
-        return Ok(());
-    }
-    Err(Rejection::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        CODE,
-        "Too many connections",
-    )
-    .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
-    .retry_after(Duration::from_secs(1)))
-}
-
-/// Whether this is an answer of [`refuse`]. The log has its own warning of them, and is not to be flooded with errors.
-pub(super) fn has_refused(response: &ServiceResponse) -> bool {
-    let error = response.response().error();
-    let rejection = error.and_then(|error| error.as_error::<Rejection>());
-    rejection.is_some_and(|rejection| rejection.code() == CODE)
 }
 
 #[cfg(test)]

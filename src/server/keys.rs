@@ -1,16 +1,22 @@
 //! The keys of the settings: read or made at the start, and followed where they are a folder's.
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::secret;
 use super::shared_key::Seal;
-use super::{StartError, secret};
+use super::start_error::StartError;
 use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
 use crate::settings::{KeySource, PreviousSecret, Settings};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{KeyError, KeyRing};
 use tokenpair::token::Tokens;
+
+/// For how long others may keep the published keys (`Cache-Control` of `/.well-known/jwks.json`), and so how long a coming
+/// key should have been published before it signs.
+pub const KEYS_MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The keys at the start.
 pub(super) struct Keys {

@@ -20,9 +20,11 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Connection, Manner, Transport};
 use super::crowd::{Crowd, RESERVE};
 use super::gate::Gate;
+use super::start_error::StartError;
+use super::state::State;
 use super::stream::WriteDeadline;
 use super::tls::Certificates;
-use super::{StartError, State, around, cors, routes, stop};
+use super::{around, cors, routes, stop};
 use crate::settings::Settings;
 
 /// How many bytes of answers are collected before they are sent.

@@ -11,8 +11,8 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Server};
 use utoipa::{OpenApi, ToSchema};
 
-use super::State;
 use super::routes;
+use super::state::State;
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Auth, Location};
 

@@ -12,7 +12,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::StartError;
+use super::start_error::StartError;
 use tokenpair::clock::Timestamp;
 use tokenpair::random::random_bytes;
 use tokenpair_store::{DieselStore, SealedKey};

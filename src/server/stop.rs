@@ -10,9 +10,9 @@ use futures_util::stream::{LocalBoxStream, Stream, StreamExt};
 use tokio::select;
 use tokio::sync::watch;
 
-use super::State;
-use super::background::Looks;
 use super::gate::Gate;
+use super::looks::Looks;
+use super::state::State;
 use tokenpair_store::DieselStore;
 
 /// How long a stopping server waits for requests that run.

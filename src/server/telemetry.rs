@@ -14,7 +14,7 @@ use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
 
-use super::crowd;
+use super::admission;
 use super::lines::Lines;
 use super::panics::log_panics;
 use crate::printable::printable_lines;
@@ -168,7 +168,7 @@ fn level_of(response: &ServiceResponse) -> Level {
     let path = response.request().path();
     if expected && matches!(path, "/health/live" | "/health/ready") {
         Level::Debug
-    } else if status.is_server_error() && !crowd::has_refused(response) {
+    } else if status.is_server_error() && !admission::has_refused(response) {
         Level::Error
     } else {
         Level::Info

@@ -17,7 +17,7 @@ use thiserror::Error;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::background::Looks;
+use super::looks::Looks;
 use crate::settings::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
 

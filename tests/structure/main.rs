@@ -1,9 +1,19 @@
-//! The files of the workspace: each says what it is for.
+//! The structure of the workspace: crates import downwards by their manifests, and files without cycles by these tests.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "test helpers")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
 
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::Imports;
 
 const CRATES: [&str; 3] = [".", "crates/tokenpair", "crates/tokenpair-store"];
 
@@ -24,6 +34,44 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         Vec::from_iter(ours.then_some(path))
     });
     sources.collect()
+}
+
+/// Returns the imports that are part of a cycle.
+fn cycles(graph: &BTreeMap<&Path, BTreeSet<&Path>>) -> Vec<String> {
+    let edges = graph
+        .iter()
+        .flat_map(|(file, imports)| imports.iter().map(move |import| (file, import)));
+    let circular = edges.filter(|(file, import)| reachable(graph, import).contains(*file));
+    let lines = circular.map(|(file, import)| format!("{} imports {}", shown(file), shown(import)));
+    lines.collect()
+}
+
+fn reachable<'a>(
+    graph: &BTreeMap<&'a Path, BTreeSet<&'a Path>>,
+    from: &'a Path,
+) -> BTreeSet<&'a Path> {
+    let mut reached = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(file) = next.pop() {
+        if reached.insert(file) {
+            next.extend(graph[file].iter().copied());
+        }
+    }
+    reached
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn no_files_import_each_other_in_a_cycle() {
+    let cycles = CRATES.iter().flat_map(|name| {
+        let imports = Imports::of(&root().join(name).join("src"));
+        cycles(&imports.graph())
+    });
+    let cycles = Vec::from_iter(cycles);
+    assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::fmt;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::connection::{Conn, DieselStore, MultiBackend};
+use super::connection::{Conn, MultiBackend};
 use super::schema::audit_events;
+use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Act, EndReason, StoreError};
 

@@ -6,9 +6,10 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::models::{SessionRow, UserRow};
 use super::schema::{sessions, users};
+use super::store::DieselStore;
 use super::user::{ADMIN, User};
 use tokenpair::session::{Act, Authorized, Session};
 

@@ -7,8 +7,9 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::audit::{EventKind, NewEvent, Refusal};
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::schema::throttle;
+use super::store::DieselStore;
 use crate::rate_limit::{Counter, Tally};
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Act, StoreError};

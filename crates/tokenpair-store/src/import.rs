@@ -6,9 +6,10 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::audit::NewEvent;
-use super::connection::{Conn, DieselStore, in_transaction};
+use super::connection::{Conn, in_transaction};
 use super::models::UserRow;
 use super::schema::users;
+use super::store::DieselStore;
 use super::user::{NewUser, UserError, Username};
 use tokenpair::session::{Act, StoreError};
 

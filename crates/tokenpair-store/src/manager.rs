@@ -15,7 +15,8 @@ use diesel::{
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::connection::{Conn, Pooler, StorePolicy};
+use super::connection::Conn;
+use super::policy::{Pooler, StorePolicy};
 use super::url::{DatabaseUrl, hosts_that_hung};
 use tokenpair::session::StoreError;
 

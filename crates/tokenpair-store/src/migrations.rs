@@ -10,7 +10,8 @@ use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use super::connection::{Conn, DieselStore, in_transaction};
+use super::connection::{Conn, in_transaction};
+use super::store::DieselStore;
 use tokenpair::session::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");

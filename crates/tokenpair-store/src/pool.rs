@@ -10,8 +10,9 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::connection::{Conn, StorePolicy, begin, finish};
+use super::connection::{Conn, begin, finish};
 use super::manager::{Manager, Session};
+use super::policy::StorePolicy;
 use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
 use super::watch::{Shift, Trust, Watch};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::schema::{audit_events, revocations, sessions, throttle};
+use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::StoreError;
 

@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::schema::server_keys;
+use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::StoreError;
 

@@ -5,12 +5,13 @@ use diesel::prelude::*;
 
 use super::audit::{EventKind, NewEvent};
 use super::authority::{Scope, lock_users};
-use super::connection::{Conn, DieselStore, on_its_own};
+use super::connection::{Conn, on_its_own};
 use super::many;
 use super::models::{SessionRow, SubjectRow};
 use super::revocations;
 use super::rotate_query::swap;
 use super::schema::{sessions, users};
+use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
     Act, Advanced, Authorized, Case, EndReason, ManySessions, Revocation, Revoked, Rule, Session,

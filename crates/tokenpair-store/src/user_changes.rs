@@ -4,9 +4,10 @@ use diesel::prelude::*;
 
 use super::audit::{EventKind, NewEvent};
 use super::authority::{Locked, Scope};
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::revocations;
 use super::schema::{sessions, users};
+use super::store::DieselStore;
 use super::user::{ADMIN, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;

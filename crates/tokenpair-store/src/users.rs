@@ -3,9 +3,10 @@
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::models::UserRow;
 use super::schema::users;
+use super::store::DieselStore;
 use super::user::{NewUser, User, UserError, Username};
 use crate::password::PasswordHash;
 use tokenpair::session::{Act, StoreError, Subject};

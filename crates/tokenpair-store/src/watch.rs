@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
-use super::connection::StorePolicy;
+use super::policy::StorePolicy;
 use super::queue::{Cause, spawn};
 
 /// How many threads may be given up and still hang, for each connection of the pool. It bounds what servers that hang one

@@ -1,7 +1,5 @@
 //! Implements the check whether the database takes writes, on which readiness depends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -10,9 +8,10 @@ use diesel::sql_types::Bool;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::connection::{Conn, DieselStore};
+use super::connection::Conn;
 use super::queue::Failure;
 use super::schema::throttle;
+use super::store::DieselStore;
 use tokenpair::session::StoreError;
 
 /// Why the database takes no writes.
@@ -33,41 +32,6 @@ pub enum NotWritable {
     /// It refuses a write for another reason.
     #[error(transparent)]
     Refused(StoreError),
-}
-
-/// Whether the last write failed by a fault of the database.
-#[derive(Debug, Default)]
-pub(super) struct LastWrite {
-    failed: AtomicBool,
-}
-
-impl LastWrite {
-    pub(super) fn was<T>(&self, written: &Result<T, Failure>) {
-        match written {
-            Ok(_) => self.failed.store(false, Ordering::Relaxed),
-            Err(failure) if is_fault_of_database(failure) => {
-                self.failed.store(true, Ordering::Relaxed);
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-}
-
-/// A statement that breaks a constraint is none.
-fn is_fault_of_database(failure: &Failure) -> bool {
-    use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
-    match failure {
-        Failure::TooSlow(_) | Failure::Connect(_) | Failure::Commit(_) => true,
-        Failure::Query(DieselError::DatabaseError(kind, _)) => matches!(
-            kind,
-            ClosedConnection | ReadOnlyTransaction | UnableToSendCommand | Unknown
-        ),
-        Failure::Busy | Failure::Query(_) | Failure::Panicked => false,
-    }
 }
 
 impl DieselStore {

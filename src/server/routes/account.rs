@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::{Answer, Done, Granted, granted};
-use crate::server::State;
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::openapi::{Message, Problem};
+use crate::server::state::State;
 use tokenpair::session::{Act, End};
 use tokenpair::token::TokenError;
 use tokenpair::web::{Access, Fresh, KnownClient, Rejection};

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::server::State;
 use crate::server::accounts::{AccountError, applied};
 use crate::server::body::{Body, Fields, FromFields, bad};
 use crate::server::openapi::{Ended, Problem};
+use crate::server::state::State;
 use tokenpair::session::{Act, SessionStore};
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{ADMIN, Page, Role, User, UserChange};

@@ -7,9 +7,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::admin::whole;
-use crate::server::State;
 use crate::server::body::bad;
 use crate::server::openapi::Problem;
+use crate::server::state::State;
 use tokenpair::session::Act;
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{Event, EventKind, EventQuery};

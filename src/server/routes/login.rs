@@ -8,11 +8,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::{Answer, Done, Granted, granted};
-use crate::server::State;
 use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, missing};
 use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
+use crate::server::state::State;
 use crate::settings::Registration;
 use tokenpair::session::{Act, Login, Pair};
 use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};

@@ -17,8 +17,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::session::is_over;
+use crate::server::keys::KEYS_MAX_AGE;
 use crate::server::page::{self, FORM};
-use crate::server::{KEYS_MAX_AGE, State, browser, panics};
+use crate::server::state::State;
+use crate::server::{browser, panics};
 use crate::settings::Registration;
 use tokenpair::session::Act;
 use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};

@@ -8,9 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::not_found;
-use crate::server::browser::Trust;
+use crate::server::browser;
 use crate::server::openapi::{Message, Problem};
-use crate::server::{State, browser};
+use crate::server::origins::Trust;
+use crate::server::state::State;
 use tokenpair::session::{Act, Delivery, Pair};
 use tokenpair::token::{CsrfValue, Issued};
 use tokenpair::web::{Auth, Guard, Location, Refresh, Rejection, Verified};

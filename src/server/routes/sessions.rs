@@ -6,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::admin::paged;
+use crate::server::device;
 use crate::server::openapi::{Ended, Message, Problem};
-use crate::server::{State, device};
+use crate::server::state::State;
 use tokenpair::session::{Act, Session, SessionPage};
 use tokenpair::web::{Access, Rejection};
 

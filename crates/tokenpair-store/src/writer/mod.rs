@@ -14,8 +14,9 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, QueryResult};
 
-use super::connection::{Conn, StorePolicy, begin};
+use super::connection::{Conn, begin};
 use super::manager::{ConnectError, Manager};
+use super::policy::StorePolicy;
 use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
 

@@ -1,0 +1,42 @@
+//! Defines [`LastWrite`], which remembers whether the last write failed by a fault of the database.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::queue::Failure;
+
+/// Whether the last write failed by a fault of the database.
+#[derive(Debug, Default)]
+pub(super) struct LastWrite {
+    failed: AtomicBool,
+}
+
+impl LastWrite {
+    pub(super) fn was<T>(&self, written: &Result<T, Failure>) {
+        match written {
+            Ok(_) => self.failed.store(false, Ordering::Relaxed),
+            Err(failure) if is_fault_of_database(failure) => {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// A statement that breaks a constraint is none.
+fn is_fault_of_database(failure: &Failure) -> bool {
+    use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
+    match failure {
+        Failure::TooSlow(_) | Failure::Connect(_) | Failure::Commit(_) => true,
+        Failure::Query(DieselError::DatabaseError(kind, _)) => matches!(
+            kind,
+            ClosedConnection | ReadOnlyTransaction | UnableToSendCommand | Unknown
+        ),
+        Failure::Busy | Failure::Query(_) | Failure::Panicked => false,
+    }
+}

@@ -1,0 +1,214 @@
+//! Implements [`DieselStore`]: which database it is, and who is asked to read and to write.
+//!
+//! PostgreSQL has one pool for both. SQLite has a pool of readers and one writer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use diesel::connection::SimpleConnection;
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
+
+use super::connection::Conn;
+use super::last_write::LastWrite;
+use super::manager::Manager;
+use super::policy::StorePolicy;
+use super::pool::Pool;
+use super::queue::Failure;
+use super::url::DatabaseUrl;
+use super::writer::{Shape, Writer};
+use tokenpair::session::StoreError;
+
+/// Users and sessions in a database. Clones share the connections.
+///
+/// ```
+/// use tokenpair::clock::Timestamp;
+/// # use tokenpair::keys::{Algorithm, KeyRing};
+/// use tokenpair_store::password::PasswordHash;
+/// use tokenpair::session::{Act, Login, SessionPolicy, Sessions};
+/// use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = format!("sqlite://{}", folder.path().join("users.db").display());
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let now = Timestamp::from_unix(1_800_000_000);
+/// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
+/// let store = DieselStore::open(&DatabaseUrl::parse(&url)?, StorePolicy::default())?;
+/// store.migrate()?;
+/// let username = Username::parse("Ada")?;
+/// let ada = NewUser { username, password_hash, roles: vec![] };
+/// let ada = store.create_user(ada, &Act::at(now)).await?;
+///
+/// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
+/// sessions.login(&ada, Login::default(), now).await?;
+/// assert_eq!(sessions.list(&ada.id, now).await?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DieselStore {
+    manager: Manager,
+    pool: Pool,
+    /// SQLite's.
+    writer: Option<Writer>,
+    last_write: Arc<LastWrite>,
+    // Last, so that the queues have ended by the time the threads are waited for.
+    _threads: Arc<Threads>,
+}
+
+/// Waited for when the last clone of the store is dropped: what was queued is written by then, and the file is closed.
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            let _its_panic_was_logged = thread.join();
+        }
+    }
+}
+
+impl DieselStore {
+    /// Opens the database, making SQLite's file and its folder if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], with the cause, if it cannot be reached.
+    pub fn open(url: &DatabaseUrl, policy: StorePolicy) -> Result<Self, StoreError> {
+        let manager = Manager::new(url.clone(), policy);
+        manager.make_file()?;
+        // One plain connection first: a pool would only say that it timed out.
+        drop(manager.connect().map_err(StoreError::new)?);
+        let (pool, mut threads) = Pool::open(manager.clone(), policy)?;
+        let writer = match url {
+            DatabaseUrl::Sqlite(_) => {
+                let (writer, thread) = Writer::start(&manager, policy)?;
+                threads.push(thread);
+                Some(writer)
+            }
+            DatabaseUrl::Postgres(_) => None,
+        };
+        Ok(Self {
+            manager,
+            pool,
+            writer,
+            last_write: Arc::default(),
+            _threads: Arc::new(Threads(threads)),
+        })
+    }
+
+    /// Which database this is.
+    pub const fn url(&self) -> &DatabaseUrl {
+        &self.manager.url
+    }
+
+    /// Whether the database answers now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|conn| conn.batch_execute("SELECT 1")).await
+    }
+
+    /// Moves everything committed from SQLite's write-ahead log into the database file, and empties the log, so that a copy
+    /// of this one file is complete. Returns false if another process kept the log in use for 2 s; it must then be kept too.
+    /// Does nothing on PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the file cannot be written. The data stays in the log, where the next start finds it.
+    pub async fn checkpoint(&self) -> Result<bool, StoreError> {
+        if self.writer.is_none() {
+            return Ok(true);
+        }
+        let store = self.clone();
+        // On a connection of its own: no request waits any more, and the writer's patience for locks is too short.
+        let done = tokio::task::spawn_blocking(move || store.blocking(checkpoint));
+        done.await
+            .map_err(StoreError::new)??
+            .map_err(StoreError::new)
+    }
+
+    /// Runs statements that change nothing.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.try_read(work).await.map_err(StoreError::new)
+    }
+
+    pub(super) async fn try_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.pool.statement(work).await
+    }
+
+    /// Runs statements in one transaction, which is committed before this returns.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.try_write(work).await.map_err(StoreError::new)
+    }
+
+    pub(super) async fn try_write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let written = match &self.writer {
+            Some(writer) => writer.ask(Shape::Transaction, work).await,
+            None => self.pool.transaction(work).await,
+        };
+        self.last_write.was(&written);
+        written
+    }
+
+    /// Runs at most one statement that writes, outside of any transaction, and that does no harm if it is done twice: a
+    /// compare-and-swap, or one that leaves things as they are the second time.
+    pub(super) async fn write_one<T: Send + 'static>(
+        &self,
+        statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let written = match &self.writer {
+            Some(writer) => writer.ask(Shape::Statement, statement).await,
+            None => self.pool.statement(statement).await,
+        };
+        self.last_write.was(&written);
+        written.map_err(StoreError::new)
+    }
+
+    pub(super) fn last_write(&self) -> &LastWrite {
+        &self.last_write
+    }
+
+    /// For commands, and for work at start, before anything serves: on a connection of its own.
+    pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
+        let conn = self.manager.connect();
+        let (mut conn, _) =
+            conn.map_err(|error| StoreError::new(Failure::Connect(Arc::new(error))))?;
+        Ok(work(&mut conn))
+    }
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
+}
+
+fn checkpoint(conn: &mut Conn) -> QueryResult<bool> {
+    conn.batch_execute("PRAGMA busy_timeout = 2000")?;
+    let outcome = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(conn)?;
+    Ok(outcome.busy == 0)
+}
+
+impl fmt::Debug for DieselStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DieselStore({})", self.manager.url)
+    }
+}

@@ -1,0 +1,37 @@
+//! Defines [`Skew`], which limits how often another replica's clock is reported.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long another replica's clock is not reported again.
+const QUIET: Duration = Duration::from_secs(3600);
+
+/// When another replica's clock was last reported.
+#[derive(Default)]
+pub(super) struct Skew(Mutex<Option<Instant>>);
+
+impl Skew {
+    /// Whether to report now.
+    pub(super) fn is_due(&self) -> bool {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = reported.is_none_or(|last| last.elapsed() >= QUIET);
+        if due {
+            *reported = Some(Instant::now());
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_replicas_clock_is_reported_once_an_hour() {
+        let skew = Skew::default();
+        assert!(skew.is_due());
+        assert!(!skew.is_due());
+        *skew.0.lock().unwrap() = Instant::now().checked_sub(QUIET);
+        assert!(skew.is_due());
+    }
+}

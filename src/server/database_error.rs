@@ -1,0 +1,207 @@
+//! Defines [`DatabaseError`]: why the database cannot be used, whether waiting helps, and what does.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use tokenpair::session::StoreError;
+use tokenpair_store::{DatabaseUrl, MigrationError};
+
+/// Why the database cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// It cannot be connected to, or its file cannot be opened.
+    #[error("{}", connection_text(.url, .cause))]
+    Connect {
+        /// The database. Its password is never shown.
+        url: DatabaseUrl,
+        /// Why.
+        cause: StoreError,
+    },
+    /// There is no file of this path yet, and only `serve` and `migrate` make it.
+    #[error(
+        "there is no database yet at {0}; run `tokenpair migrate` to create it, or start the server"
+    )]
+    Missing(PathBuf),
+    /// Migrations are pending, and it is not for this command, or this server, to run them.
+    #[error(
+        "cannot use the database {} (DATABASE_URL): {}; run `tokenpair migrate`",
+        .url.masked(),
+        pending_text(.names)
+    )]
+    Pending {
+        /// The database.
+        url: DatabaseUrl,
+        /// The migrations, the oldest first.
+        names: Vec<String>,
+    },
+    /// The migrations cannot be read or run.
+    #[error("cannot use the database {} (DATABASE_URL)", .url.masked())]
+    Migration {
+        /// The database.
+        url: DatabaseUrl,
+        /// Why.
+        source: MigrationError,
+    },
+}
+
+impl DatabaseError {
+    pub(super) fn of(error: MigrationError, url: &DatabaseUrl) -> Self {
+        let url = url.clone();
+        match error {
+            MigrationError::Store(cause) => Self::Connect { url, cause },
+            source => Self::Migration { url, source },
+        }
+    }
+
+    /// Whether it may be cured by waiting: PostgreSQL is not reachable, is starting or stopping, or is out of connections.
+    pub(super) fn may_pass(&self) -> bool {
+        let Self::Connect { url, cause } = self else {
+            return false;
+        };
+        matches!(url, DatabaseUrl::Postgres(_)) && permanent(&text_of(cause)).is_none()
+    }
+}
+
+fn pending_text(names: &[String]) -> String {
+    let names_text = names.join(", ");
+    match names.len() {
+        1 => format!("1 migration is pending ({names_text})"),
+        count => format!("{count} migrations are pending ({names_text})"),
+    }
+}
+
+fn connection_text(url: &DatabaseUrl, cause: &StoreError) -> String {
+    let (cause, masked) = (text_of(cause), url.masked());
+    match url {
+        DatabaseUrl::Sqlite(_) => format!(
+            "cannot open the database {masked} (DATABASE_URL): {cause}; make the file and its folder writable for this \
+             user, or name another file"
+        ),
+        DatabaseUrl::Postgres(_) => {
+            let cure = permanent(&cause).unwrap_or(
+                "check that PostgreSQL is running and that DATABASE_URL names its host and port",
+            );
+            format!("cannot connect to the database {masked} (DATABASE_URL): {cause}; {cure}")
+        }
+    }
+}
+
+/// The last cause's text, which is the database's own. libpq adds advice on lines that begin with a tab; ours is better.
+fn text_of(error: &StoreError) -> String {
+    let mut cause: &dyn Error = error;
+    let mut text = cause.to_string();
+    while let Some(next) = cause.source() {
+        let next_text = next.to_string();
+        if !text.contains(&next_text) {
+            let _infallible = write!(text, ": {next_text}");
+        }
+        cause = next;
+    }
+    let lines = text.lines().filter(|line| !line.starts_with('\t'));
+    let lines = lines.map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// What libpq says if waiting does not help, and the cure; the first that fits counts. A failed connection has no SQLSTATE, so
+/// its text has to do. Servers may speak another language, so what is not listed here is waited for.
+const PERMANENT: [(&str, &str); 13] = [
+    ("role \"", CREDENTIALS),
+    ("authentication failed", CREDENTIALS),
+    ("no password supplied", CREDENTIALS),
+    ("pg_hba.conf", HBA),
+    ("permission denied for database", CONNECT),
+    ("database \"", NAME),
+    ("no such database", NAME),
+    ("certificate", TLS),
+    ("not support SSL", TLS),
+    ("SSL error", TLS),
+    ("expected authentication request", NO_POSTGRES),
+    ("invalid ", URL),
+    ("missing \"=\"", URL),
+];
+
+const CREDENTIALS: &str = "correct the user and the password in DATABASE_URL";
+
+const HBA: &str = "allow this connection in the server's pg_hba.conf";
+
+const CONNECT: &str = "grant this user CONNECT on the database";
+
+const NAME: &str = "create the database, or correct its name in DATABASE_URL";
+
+const TLS: &str = "correct sslmode and sslrootcert in DATABASE_URL, or the server's certificate";
+
+const NO_POSTGRES: &str =
+    "the program there is not PostgreSQL: correct the host and port in DATABASE_URL";
+
+const URL: &str = "correct DATABASE_URL";
+
+/// What passes, though it reads like a permanent failure: a server that stops while it negotiates TLS, and a limit of connections
+/// for one user or one database.
+const PASSING: [&str; 2] = ["unexpected eof", "too many connections"];
+
+/// Returns the cure if this failure to connect does not end by itself.
+fn permanent(text: &str) -> Option<&'static str> {
+    if PASSING.iter().any(|words| text.contains(words)) {
+        return None;
+    }
+    let mut listed = PERMANENT.into_iter();
+    let found = listed.find(|(words, _)| text.contains(words));
+    found.map(|(_, cure)| cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_waited_for() {
+        for text in [
+            "connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused",
+            "could not translate host name \"db\" to address: Temporary failure in name resolution",
+            "connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory",
+            "connection to server at \"db\", port 5432 failed: FATAL:  the database system is starting up",
+            "connection to server at \"db\", port 5432 failed: FATAL:  the database system is shutting down",
+            "connection to server at \"db\", port 5432 failed: FATAL:  sorry, too many clients already",
+            "connection to server at \"db\", port 5432 failed: FATAL:  too many connections for role \"ada\"",
+            "connection to server at \"db\", port 5432 failed: FATAL:  das Datenbanksystem startet",
+            "connection to server at \"db\", port 5432 failed: timeout expired",
+            "connection to server at \"db\", port 5432 failed: session is read-only",
+            "connection to server at \"db\", port 5432 failed: SSL error: unexpected eof while reading",
+            "connection to server at \"db\", port 5432 failed: SSL SYSCALL error: Connection reset by peer",
+            "connection to server at \"db\", port 6432 failed: FATAL:  server login has been failing, try again later",
+        ] {
+            assert_eq!(permanent(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_corrected_is_not() {
+        for (text, cure) in [
+            (
+                "FATAL:  password authentication failed for user \"ada\"",
+                CREDENTIALS,
+            ),
+            ("fe_sendauth: no password supplied", CREDENTIALS),
+            ("FATAL:  role \"ada\" does not exist", CREDENTIALS),
+            ("FATAL:  database \"certificates\" does not exist", NAME),
+            ("FATAL:  no such database: app", NAME),
+            ("SSL error: certificate verify failed", TLS),
+            ("server does not support SSL, but SSL was required", TLS),
+            ("root certificate file \"/root.crt\" does not exist", TLS),
+            (
+                "expected authentication request from server, but received H",
+                NO_POSTGRES,
+            ),
+            (
+                "invalid URI query parameter: \"frobnicate\"",
+                "correct DATABASE_URL",
+            ),
+        ] {
+            assert_eq!(permanent(text), Some(cure), "{text}");
+        }
+    }
+}

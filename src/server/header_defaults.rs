@@ -1,0 +1,76 @@
+//! Defines the headers of every response: nothing is cached unless its handler said so, and browsers are told not to sniff,
+//! frame or send a referrer.
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+
+use crate::settings::{Settings, is_loopback};
+
+/// The default of every answer; a handler's own value stands.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    // Of no matter where CORS lets a page read: that is asked for where CORS is not.
+    (
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// RFC 6797 section 6.1: browsers come by https only, for two years.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// What differs from one server to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    /// The public address is https, and not on loopback, where other programs' pages would be bound by it too.
+    pub(super) hsts: bool,
+    /// Answers differ by where the page that asked came from.
+    pub(super) cors: bool,
+}
+
+impl Edge {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let url = settings.public_url.as_ref();
+        Self {
+            hsts: url.is_some_and(|url| url.scheme() == "https" && !is_loopback(url)),
+            cors: !settings.cors_origins.is_empty(),
+        }
+    }
+}
+
+pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
+    for (name, value) in HEADERS {
+        let own = headers.insert(name.clone(), value);
+        if !own.is_empty() {
+            put_back(headers, &name, own);
+        }
+    }
+    if edge.is_some_and(|edge| edge.hsts) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    // Also of an answer that CORS had nothing to do with: a cache must not give it to another origin (Fetch, 3.3.3).
+    if edge.is_some_and(|edge| edge.cors) && !varies_by_origin(headers) {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// To look first whether a handler set it would cost every header a second look-up.
+fn put_back(headers: &mut HeaderMap, name: &HeaderName, own: impl Iterator<Item = HeaderValue>) {
+    headers.remove(name);
+    own.for_each(|value| headers.append(name.clone(), value));
+}
+
+fn varies_by_origin(headers: &HeaderMap) -> bool {
+    let mut values = headers
+        .get_all(VARY)
+        .filter_map(|value| value.to_str().ok());
+    values.any(|value| value.to_ascii_lowercase().contains("origin"))
+}

@@ -1,0 +1,177 @@
+//! Implements [`Server`]: puts the settings, the database, the keys and the app together, and serves.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use futures_util::Stream;
+
+use super::accounts::Accounts;
+use super::clock_skew::Skew;
+use super::gate::Gate;
+use super::header_defaults::Edge;
+use super::keys::Followed;
+use super::login_limiter::LoginLimiter;
+use super::origins::Origins;
+use super::readiness::Readiness;
+use super::shared_key::SharedKey;
+use super::start_error::StartError;
+use super::state::State;
+use super::stop::{Signal, Signals};
+use super::tls::Certificates;
+use super::{background, clocks, database, keys, listen, openapi, stop, tls};
+use crate::settings::Settings;
+use tokenpair::clock::Clock;
+use tokenpair::keys::KeyRing;
+use tokenpair::session::Sessions;
+use tokenpair::token::Tokens;
+use tokenpair::web::Auth;
+use tokenpair_store::PurgePolicy;
+
+/// A server that listens and has not begun to serve.
+pub struct Server {
+    http: actix_web::dev::Server,
+    gate: Gate,
+    address: SocketAddr,
+    clock: Clock,
+    drain: Duration,
+    purge: PurgePolicy,
+    followed: Option<Followed>,
+    shared_key: SharedKey,
+    certificates: Option<Arc<Certificates>>,
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Opens the database, runs the migrations unless `DATABASE_MIGRATE` is off, makes or reads the keys, and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], with its causes.
+    pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        // Before the database, which may take its time.
+        let files = settings.tls.as_ref();
+        let certificates = files.map(|files| Certificates::load(files, clock.now()));
+        let certificates = certificates.transpose()?;
+        let store = database::ready_store(settings).await?;
+        let keys = keys::begin(settings, clock.now())?;
+        let tokens = Tokens::new(keys.ring, settings.tokens.clone());
+        let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
+        sessions.sync_revocations(clock.now()).await?;
+        let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
+        let seals = keys::seals(settings)?;
+        let shared_key = SharedKey::of(&store, &seals, clock.now()).await?;
+        let limiter = LoginLimiter::new(settings.throttle, &shared_key, store.clone());
+        let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
+        let public_origin = settings
+            .public_url
+            .as_ref()
+            .map(|url| url.origin().ascii_serialization());
+        let openapi = openapi::describe(&auth, public_origin.as_deref());
+        let state = Arc::new(State {
+            auth,
+            openapi: openapi?.into(),
+            sessions: sessions.clone(),
+            accounts: accounts.limited_by(limiter),
+            store,
+            registration: settings.registration,
+            origins: Origins::of(settings),
+            edge: Edge::of(settings),
+            readiness: Readiness::default(),
+            skew: Skew::default(),
+        });
+        let (http, gate, address) = listen::listen(settings, &state, certificates.as_ref())?;
+        Ok(Self {
+            http,
+            gate,
+            address,
+            clock,
+            drain: settings.drain,
+            purge: settings.purge,
+            followed: keys.followed,
+            shared_key,
+            certificates,
+            state,
+        })
+    }
+
+    /// Where it listens; with port 0 in the settings, the port it was given.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.http.handle()
+    }
+
+    /// Serves until the first [`Signal::Stop`]. Then, for `SERVER_DRAIN`, it is not ready but still accepts connections;
+    /// then it finishes the requests that run (10 s at most), and returns. Another signal skips to the next stage.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system takes the listener away.
+    pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
+        let mut signals = Signals::new(signals);
+        let keys = background::follow_keys(
+            self.followed,
+            self.state.sessions.tokens().clone(),
+            (
+                self.shared_key,
+                self.state.store.clone(),
+                self.clock.clone(),
+            ),
+            signals.looks(),
+        );
+        let background = [
+            actix_web::rt::spawn(keys),
+            actix_web::rt::spawn(tls::follow(
+                self.certificates,
+                self.clock.clone(),
+                signals.looks(),
+            )),
+            actix_web::rt::spawn(clocks::follow(self.clock.clone())),
+            actix_web::rt::spawn(background::follow_revocations(
+                self.state.sessions.clone(),
+                self.clock.clone(),
+            )),
+            actix_web::rt::spawn(background::purge_now_and_then(
+                self.state.store.clone(),
+                self.purge,
+                self.clock,
+            )),
+        ];
+        let served = stop::serve(
+            (self.http, self.gate),
+            &mut signals,
+            &self.state,
+            self.drain,
+        )
+        .await;
+        background
+            .iter()
+            .for_each(actix_web::rt::task::JoinHandle::abort);
+        stop::leave_in_one_file(&self.state.store, &mut signals).await;
+        served
+    }
+}
+
+/// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
+///
+/// # Errors
+///
+/// [`StartError`] if they cannot be read or used.
+pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
+    Ok(keys::present(settings)?.map(|keys| keys.ring))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

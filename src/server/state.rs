@@ -1,0 +1,46 @@
+//! Defines [`State`], what handlers and middleware share.
+
+use std::fmt;
+
+use actix_web::web::Bytes;
+
+use super::accounts::Accounts;
+use super::clock_skew::Skew;
+use super::header_defaults::Edge;
+use super::origins::Origins;
+use super::readiness::Readiness;
+use crate::settings::Registration;
+use tokenpair::session::Sessions;
+use tokenpair::web::Auth;
+use tokenpair_store::{Applied, DieselStore};
+
+/// What handlers share.
+pub(crate) struct State {
+    pub(crate) auth: Auth,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) store: DieselStore,
+    pub(crate) registration: Registration,
+    pub(crate) openapi: Bytes,
+    pub(crate) origins: Origins,
+    pub(crate) edge: Edge,
+    pub(crate) readiness: Readiness,
+    pub(super) skew: Skew,
+}
+
+impl State {
+    /// Ends at once, on this replica, what a change of a user ended.
+    pub(super) fn note(&self, applied: &Applied) {
+        if let Some(revocation) = &applied.revocation {
+            self.sessions.note(revocation);
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
