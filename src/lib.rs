@@ -8,3 +8,8 @@ pub mod key_folder;
 mod printable;
 pub mod server;
 pub mod settings;
+
+/// Compiles the Rust in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-flask.md")]
+mod coming_from_flask {}

@@ -155,8 +155,3 @@ pub mod session;
 pub mod testing;
 pub mod token;
 pub mod web;
-
-/// The guide's Rust is compiled too.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/coming-from-flask.md")]
-mod coming_from_flask {}
