@@ -8,113 +8,28 @@
     reason = "test helpers"
 )]
 
-#[path = "common/example.rs"]
+#[path = "../../../tests/common/example.rs"]
 mod example;
+#[path = "../../../tests/common/example_walk.rs"]
+mod example_walk;
 #[path = "../../../tests/common/walk.rs"]
 mod walk;
 
-use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use example_walk::Example;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// The flow of Flask has tests of its own, the simulation is no server, and the bare handler is there to be measured.
 const WITHOUT_A_WALK: [&str; 3] = ["bare", "flask_flow", "session_rules"];
 
-fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
-}
-
-struct Head(String);
-
-impl Head {
-    fn of(name: &str) -> Self {
-        let file = examples().join(format!("{name}.rs"));
-        let folder = examples().join(name).join("main.rs");
-        let text = fs::read_to_string(file).or_else(|_| fs::read_to_string(folder));
-        let text = text.unwrap();
-        let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
-        let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
-        Self(lines.collect::<Vec<&str>>().join("\n"))
-    }
-
-    /// What curl does, if there is something.
-    fn walk(&self) -> Option<&str> {
-        let (_, rest) = self.0.split_once("```sh\n")?;
-        Some(rest.split_once("```")?.0)
-    }
-
-    /// The settings before the command; a secret that the shell would make differs from name to name.
-    fn settings(&self) -> Vec<(String, String)> {
-        let command = self.0.split("cargo run").next().unwrap();
-        let pairs = command
-            .split_whitespace()
-            .filter_map(|word| word.split_once('='));
-        let given = |name: &str, value: &str| match value {
-            "$(openssl" => format!("{name} of 32 bytes at least, and for the tests only"),
-            _ => value.to_owned(),
-        };
-        pairs
-            .map(|(name, value)| (name.to_owned(), given(name, value)))
-            .collect()
-    }
-}
-
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// Another program may take the port before the example does; then it ends, and gets another port.
-fn serve(name: &str, settings: &[(&str, &str)]) -> Served {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap();
-        let child = Command::new(example::program(name))
-            .envs(Head::of(name).settings())
-            .envs(settings.iter().copied())
-            .env("PORT", address.port().to_string())
-            .spawn()
-            .unwrap();
-        let mut served = Served { child, address };
-        while served.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
-            if TcpStream::connect(address).is_ok() {
-                return served;
-            }
-            sleep(Duration::from_millis(20));
-        }
-    }
-    panic!("{name} does not answer");
-}
-
 #[test]
 fn every_example_does_what_its_head_says() {
-    for entry in fs::read_dir(examples()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        if WITHOUT_A_WALK.contains(&name) {
-            continue;
-        }
-        let head = Head::of(name);
-        let Some(steps) = head.walk() else {
-            panic!("{name} has no walk")
-        };
-        eprintln!("{name}:");
-        walk::follow(steps, serve(name, &[]).address);
-    }
+    example_walk::follow_all(Path::new(EXAMPLES), &WITHOUT_A_WALK);
 }
 
 /// A WebSocket of RFC 6455, as small as can be: short texts, under a mask of zeros.
@@ -160,7 +75,8 @@ impl Socket {
 
 #[test]
 fn a_websocket_talks_until_its_token_ends() {
-    let served = serve("websocket", &[("JWT_ACCESS_TOKEN_EXPIRES", "2s")]);
+    let websocket = Example::read(Path::new(EXAMPLES), "websocket");
+    let served = websocket.serve(&[("JWT_ACCESS_TOKEN_EXPIRES", "2s")]);
     let login = format!("http://{}/login/ada", served.address);
     let answer = ureq::post(login).send_empty().unwrap();
     let cookies = answer.headers().get_all("set-cookie").iter();

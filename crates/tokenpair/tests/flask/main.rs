@@ -15,7 +15,7 @@
 
 mod cases;
 mod compare;
-#[path = "../common/example.rs"]
+#[path = "../../../../tests/common/example.rs"]
 mod example;
 mod http;
 mod keys;

@@ -1,8 +1,9 @@
-//! The examples, as cargo has built them.
+//! The programs of the examples, as Cargo has built them.
 
 use std::path::{Path, PathBuf};
 
-/// Cargo puts examples beside the folder of the tests, and builds them for `cargo test`, but for no test alone.
+/// Returns the program of an example. Cargo puts examples beside the folder of the tests. It builds them for a plain
+/// `cargo test`, but not for `cargo test --test NAME`.
 pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();

@@ -1,0 +1,24 @@
+//! The examples do what their heads say: each is started, and its walk with curl taken as it stands there.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+#[path = "../../../tests/common/example.rs"]
+mod example;
+#[path = "../../../tests/common/example_walk.rs"]
+mod example_walk;
+#[path = "../../../tests/common/walk.rs"]
+mod walk;
+
+use std::path::Path;
+
+#[test]
+fn every_example_does_what_its_head_says() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    example_walk::follow_all(Path::new(examples), &[]);
+}
