@@ -1,34 +1,61 @@
-//! Users, sessions and rate-limit counters of [`tokenpair`] in SQLite or PostgreSQL, through Diesel, and password hashing.
-//! The scheme of the URL chooses the database; one set of statements and one folder of migrations serve both.
+//! Users, sessions and rate-limit counters for [`tokenpair`] in SQLite or PostgreSQL, and password
+//! hashing.
+//!
+//! [`DieselStore`] implements [`tokenpair::session::SessionStore`]. The scheme of the URL selects
+//! the database. One set of statements and one folder of migrations serve both, and the migrations
+//! are part of the crate.
 //!
 //! ```
-//! # use tokenpair::clock::Timestamp;
-//! # use tokenpair_store::password::PasswordHash;
-//! # use tokenpair::session::Act;
-//! use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, Page, StorePolicy, Username};
+//! use tokenpair::clock::Clock;
+//! use tokenpair::session::Act;
+//! use tokenpair_store::password::{Password, PasswordPolicy, Passwords};
+//! use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 //!
 //! # #[actix_web::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = DatabaseUrl::parse("sqlite://data/users.db")?;
 //! # let folder = tempfile::tempdir()?;
-//! # let url = format!("sqlite://{}", folder.path().join("users.db").display());
-//! # let act = Act::at(Timestamp::from_unix(1_800_000_000));
-//! # let (first_hash, second_hash) = ("$2b$10$...".to_owned(), "$2b$12$...".to_owned());
-//! # let (password_hash, dearer) = (PasswordHash::from_text(first_hash), PasswordHash::from_text(second_hash));
-//! let store = DieselStore::open(&DatabaseUrl::parse(&url)?, StorePolicy::default())?;
+//! # let url = DatabaseUrl::parse(&format!("sqlite://{}/users.db", folder.path().display()))?;
+//! let store = DieselStore::open(&url, StorePolicy::default())?;
 //! store.migrate()?;
-//! let username = Username::parse("Ada")?;
-//! store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+//! let passwords = Passwords::start(PasswordPolicy::default())?;
+//! let typed = || Password::new("correct horse".to_owned());
 //!
-//! let first = Page { number: 1, size: 20 };
-//! let (users, in_all) = store.search_users("AD", first).await?;
-//! assert_eq!((users[0].subject.username.as_str(), in_all), ("Ada", 1));
+//! let user = NewUser {
+//!     username: Username::parse("Ada")?,
+//!     password_hash: passwords.hash_new(typed()).await?,
+//!     roles: vec![],
+//! };
+//! let act = Act::at(Clock::system().now());
+//! store.create_user(user, &act).await?;
 //!
-//! let ada = &users[0];
-//! store.replace_hash(&ada.subject.id, &ada.password_hash, &dearer).await?;
-//! assert_eq!(store.users().await?[0].password_hash, dearer);
+//! let found = store.user_by_name(&Username::parse("ADA")?).await?;
+//! let hash = found.map(|user| user.password_hash);
+//! assert!(passwords.verify(typed(), hash).await?.is_right());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The example `accounts` is a complete app that registers users, verifies their passwords, and
+//! refreshes and revokes their sessions.
+//!
+//! # Passwords
+//!
+//! [`password::Passwords`] hashes with bcrypt on threads of its own, behind a bounded queue that is
+//! fair between clients. A request never hashes on a thread that serves others. It also verifies
+//! the scrypt and PBKDF2 hashes of Werkzeug, so that users of a Flask app can be imported with
+//! their passwords.
+//!
+//! # Authorized writes
+//!
+//! A write on behalf of a request checks again, in its own transaction, what authorized the
+//! request: the session is alive, the user is enabled, and the token's epoch is current. A request
+//! whose session has ended meanwhile changes nothing.
+//!
+//! # Requirements
+//!
+//! SQLite is compiled in, which needs a C compiler. The client library of PostgreSQL is compiled in
+//! too. The feature `postgres-tls` adds TLS to PostgreSQL and needs the headers of OpenSSL.
 
 mod audit;
 mod authority;

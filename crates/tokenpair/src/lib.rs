@@ -1,4 +1,10 @@
-//! tokenpair logs people in with a pair of JSON Web Tokens, in the flow of Flask-JWT-Extended. This is a whole app:
+//! Authentication for Actix Web with a pair of JSON Web Tokens: a short-lived access token and a
+//! refresh token.
+//!
+//! The names, settings and responses are those of
+//! [Flask-JWT-Extended](https://flask-jwt-extended.readthedocs.io). On top of its flow, sessions
+//! can be recorded, so that a logout is final and refresh tokens are rotated. This is a complete
+//! app:
 //!
 //! ```no_run
 //! use actix_web::middleware::from_fn;
@@ -42,26 +48,34 @@
 //! }
 //! ```
 //!
-//! [`web::Auth`] is the handle that verifies requests and makes tokens. It goes into `app_data`; a scope may have another
-//! one. What a route asks for stands in its handler's signature.
+//! [`web::Auth`] verifies requests and issues tokens. Register it in `app_data`; a scope may have
+//! an `Auth` of its own. A handler states what it requires in its signature: a request without a
+//! valid access token never reaches `protected`.
 //!
-//! # Words
+//! # Glossary
 //!
-//! - **Access token.** Lives for minutes and opens routes: [`web::Access`]. Verified without a database.
-//! - **Refresh token.** Lives for weeks and buys the next access token, nothing else: [`web::Refresh`].
-//! - **Fresh.** An access token from a login with a password, not from a refresh: [`web::Fresh`], for what is dangerous.
-//! - **Reissue.** After a response, an access cookie near its end gets a successor, so that nobody is logged out at work:
-//!   [`web::reissue`].
-//! - **CSRF value.** What a script repeats in a header when the token came by cookie, since another site's page cannot.
-//! - **Session.** One login on one device, in a record. Its tokens carry its id, `sid`.
-//! - **Revocation.** The end of a token before its time. Without a record a logout only removes cookies, and a copy of
-//!   the token works until it expires; only a blocklist ([`web::AuthBuilder::token_in_blocklist`]) stops it.
+//! - **Access token.** A JWT that lives for minutes and authorizes requests. Verified without a
+//!   database. See [`web::Access`].
+//! - **Refresh token.** A JWT that lives for weeks and is accepted only to issue the next access
+//!   token. See [`web::Refresh`].
+//! - **Fresh.** An access token from an authentication with a password, not from a refresh. Require
+//!   it for sensitive operations. See [`web::Fresh`].
+//! - **Reissue.** Middleware that replaces an access cookie shortly before it expires, so that
+//!   active users stay logged in. See [`web::reissue`].
+//! - **CSRF token.** A value that a script repeats in a header when the token came in a cookie.
+//!   Pages of other sites cannot read it.
+//! - **Session.** One login on one device. Its tokens carry its id in the claim `sid`.
+//! - **Revocation.** The end of a session before its tokens expire. Without recorded sessions, a
+//!   logout only removes cookies, and a copy of a token remains valid until it expires unless a
+//!   blocklist denies it. See [`web::AuthBuilder::token_in_blocklist`].
 //!
-//! # With a record of sessions
+//! # Recorded sessions
 //!
-//! [`session::Sessions`] records each login. A logout then ends access tokens too, and a refresh replaces the refresh
-//! token. [`session::MemoryStore`] forgets at a restart; for a database of your own, implement
-//! [`session::SessionStore`] (eight methods; `examples/own_session_store` shows all of them).
+//! [`session::Sessions`] records each login in a store. A logout then revokes the access token too,
+//! and each refresh rotates the refresh token. [`session::MemoryStore`] keeps sessions in memory
+//! and loses them at a restart. The crate `tokenpair-store` keeps them in SQLite or PostgreSQL. For
+//! another database, implement [`session::SessionStore`]; the example `own_session_store` shows a
+//! complete implementation.
 //!
 //! ```
 //! use actix_web::{HttpRequest, HttpResponse};
@@ -71,9 +85,9 @@
 //! use tokenpair::token::{TokenPolicy, Tokens};
 //! use tokenpair::web::{Auth, Refresh, Rejection, TokenCookies, WebPolicy, device};
 //!
-//! # async fn who_logs_in() -> Subject { unimplemented!() }
+//! # async fn verify_password() -> Subject { unimplemented!() }
 //! async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
-//!     let user = who_logs_in().await; // your app's, which asks for a password
+//!     let user = verify_password().await; // implemented by your app
 //!     let login = Login { device: device(&request), ..Login::default() };
 //!     let pair = auth.log_in(&user, login).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
@@ -99,9 +113,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Tests of an app
+//! # Testing
 //!
-//! A test makes its own tokens, and moves its own clock:
+//! A test issues its own tokens and sets the clock:
 //!
 //! ```
 //! use std::time::Duration;
@@ -129,21 +143,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
+//! The feature `testing` adds clients with cookie jars, and users whose tokens are fresh, stale or
+//! expired.
+//!
 //! # Where to go next
 //!
-//! - `examples/`: one idea a file, each with the curl lines to try it.
-//! - [`config::JwtSettings`]: all settings of Flask-JWT-Extended, by their names, with its defaults. Or without texts:
-//!   [`web::WebPolicy`], [`token::TokenPolicy`] and [`keys::KeyRing`] for [`web::Auth::builder`].
-//! - [`web::AuthBuilder`]: loaders for users, claims, blocklists and error answers.
-//! - [`web::require_access`]: the same guards as middleware, for scopes; [`web::Auth::verify_request`] for all else.
-//! - `docs/coming-from-flask.md`: each function, loader and setting of Flask-JWT-Extended, and what stands for it here.
-//! - The crate `tokenpair-store`: users, sessions and rate-limit counters in SQLite or PostgreSQL, and password hashing.
-//! - The crate `tokenpair-server`: the program, with users, passwords and a database. Its README says how to run it.
+//! - The examples show one idea each, with the curl commands to try it.
+//! - [`config::JwtSettings`] has every setting of Flask-JWT-Extended, by its name and with its
+//!   default. To configure an app in code instead, pass [`web::WebPolicy`], [`token::TokenPolicy`]
+//!   and [`keys::KeyRing`] to [`web::Auth::builder`].
+//! - [`web::AuthBuilder`] sets callbacks that load users, add claims, deny tokens and format error
+//!   responses.
+//! - [`web::require_access`] guards a whole scope as middleware. [`web::Auth::verify_request`]
+//!   verifies a request anywhere else.
+//! - The guide *Coming from Flask-JWT-Extended* in the repository lists the counterpart of each
+//!   function, callback and setting.
+//! - The crate `tokenpair-store` adds users and password hashing; the crate `tokenpair-server` is a
+//!   complete server.
 //!
 //! # Architecture
 //!
-//! A module imports only from modules before it in this list: [`clock`], [`json`] and [`random`]; [`keys`]; [`token`];
-//! [`session`]; [`web`]; [`config`] and `testing`.
+//! Modules import only from modules before them in this list: [`clock`], [`json`] and [`random`];
+//! [`keys`]; [`token`]; [`session`]; [`web`]; [`config`] and `testing`.
 
 pub mod clock;
 pub mod config;
