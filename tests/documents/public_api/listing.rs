@@ -50,10 +50,10 @@ impl<'a> List<'a> {
         };
         for (module, items) in modules {
             for item in items {
-                if let Item::Impl(item) = item {
-                    if let Some(origin) = list.implemented(module, item) {
-                        list.impls.entry(origin).or_default().push((module, item));
-                    }
+                if let Item::Impl(item) = item
+                    && let Some(origin) = list.implemented(module, item)
+                {
+                    list.impls.entry(origin).or_default().push((module, item));
                 }
             }
         }
@@ -66,24 +66,24 @@ impl<'a> List<'a> {
             return None;
         };
         let path = item.trait_.as_ref().map(|(_, path, _)| path);
-        let own = self.resolve(module, names(&of.path)).ok();
-        own.or_else(|| self.resolve(module, names(path?)).ok())
+        let own = self.resolve(module, &names(&of.path)).ok();
+        own.or_else(|| self.resolve(module, &names(path?)).ok())
     }
 
     /// Returns what a path in a module names: an item of this crate, or the path of another crate's.
-    fn resolve(&self, module: &Module, path: Module) -> Result<Origin, Module> {
+    fn resolve(&self, module: &Module, path: &[String]) -> Result<Origin, Module> {
         let (name, prefix) = path.split_last().unwrap();
         let Some(target) = self.module_at(module, prefix) else {
             // The first name may be an imported module.
             let (first, rest) = path.split_first().unwrap();
-            let used = self.import(module, first).ok_or(path.clone())?;
-            return self.resolve(module, [&used[..], rest].concat());
+            let used = self.import(module, first).ok_or_else(|| path.to_vec())?;
+            return self.resolve(module, &[&used[..], rest].concat());
         };
         if self.defines(&target, name) {
             return Ok((target, name.clone()));
         }
-        let used = self.import(&target, name).ok_or(path.clone())?;
-        self.resolve(&target, used)
+        let used = self.import(&target, name).ok_or_else(|| path.to_vec())?;
+        self.resolve(&target, &used)
     }
 
     /// Returns the path behind an imported name.
@@ -123,25 +123,25 @@ impl<'a> List<'a> {
             match item {
                 Item::Use(item) => {
                     for (name, path) in leaves(&item.tree, Vec::new()) {
-                        self.add_export(module, shown, &name, path);
+                        self.add_export(module, shown, &name, &path);
                     }
                 }
                 Item::Mod(item) => {
                     let name = item.ident.to_string();
-                    let path = [shown, &[name.clone()]].concat();
+                    let path = child(shown, &name);
                     self.line(&path, &format!("mod{}", condition(&item.attrs)));
                     self.add_module(&child(module, &name), &path);
                 }
                 item => {
                     let name = ident(item).unwrap();
-                    self.add_item(&(module.clone(), name.clone()), &[shown, &[name]].concat());
+                    self.add_item(&(module.clone(), name.clone()), &child(shown, &name));
                 }
             }
         }
     }
 
-    fn add_export(&mut self, module: &Module, shown: &[String], name: &str, path: Module) {
-        let shown = [shown, &[name.to_owned()]].concat();
+    fn add_export(&mut self, module: &Module, shown: &[String], name: &str, path: &[String]) {
+        let shown = child(shown, name);
         match self.resolve(module, path) {
             Ok(origin) => self.add_item(&origin, &shown),
             Err(external) => self.line(&shown, &format!("use {}", external.join("::"))),
@@ -189,7 +189,7 @@ impl<'a> List<'a> {
                     .ident
                     .as_ref()
                     .map_or(index.to_string(), ToString::to_string);
-                let path = [shown, &[name]].concat();
+                let path = child(shown, &name);
                 self.line(&path, &text(&field.ty));
             }
         }
@@ -216,7 +216,7 @@ impl<'a> List<'a> {
                 Fields::Unnamed(_) => format!("variant ({types})"),
                 Fields::Named(_) => format!("variant {{ {types} }}"),
             };
-            self.line(&[shown, &[variant.ident.to_string()]].concat(), &what);
+            self.line(&child(shown, &variant.ident.to_string()), &what);
         }
     }
 
@@ -238,14 +238,14 @@ impl<'a> List<'a> {
                     self.method(&member.sig, shown, provided);
                 }
                 TraitItem::Const(member) => {
-                    let path = [shown, &[member.ident.to_string()]].concat();
+                    let path = child(shown, &member.ident.to_string());
                     self.line(
                         &path,
                         &format!("const {}: {}", member.ident, text(&member.ty)),
                     );
                 }
                 TraitItem::Type(member) => {
-                    let path = [shown, &[member.ident.to_string()]].concat();
+                    let path = child(shown, &member.ident.to_string());
                     self.line(&path, &format!("type {}", member.ident));
                 }
                 _ => {}
@@ -274,7 +274,7 @@ impl<'a> List<'a> {
                     self.method(&member.sig, shown, "");
                 }
                 ImplItem::Const(member) if is_public(Some(&member.vis)) => {
-                    let path = [shown, &[member.ident.to_string()]].concat();
+                    let path = child(shown, &member.ident.to_string());
                     self.line(
                         &path,
                         &format!("const {}: {}", member.ident, text(&member.ty)),
@@ -294,7 +294,7 @@ impl<'a> List<'a> {
         };
         generics.args.iter().any(|argument| match argument {
             GenericArgument::Type(Type::Path(of)) => self
-                .resolve(module, names(&of.path))
+                .resolve(module, &names(&of.path))
                 .is_ok_and(|(module, name)| {
                     let items = self.modules[&module].iter();
                     let mut items = items.filter(|item| ident(item).as_ref() == Some(&name));
@@ -305,7 +305,7 @@ impl<'a> List<'a> {
     }
 
     fn method(&mut self, signature: &Signature, shown: &[String], end: &str) {
-        let path = [shown, &[signature.ident.to_string()]].concat();
+        let path = child(shown, &signature.ident.to_string());
         let mut signature = signature.clone();
         // Whether a parameter may be changed inside is not the caller's concern.
         for input in &mut signature.inputs {
@@ -329,8 +329,8 @@ impl<'a> List<'a> {
     }
 }
 
-fn child(module: &Module, name: &str) -> Module {
-    [&module[..], &[name.to_owned()]].concat()
+fn child(module: &[String], name: &str) -> Module {
+    [module, &[name.to_owned()]].concat()
 }
 
 fn names(path: &syn::Path) -> Vec<String> {
