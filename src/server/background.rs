@@ -7,7 +7,7 @@ use super::keys::Followed;
 use super::looks::Looks;
 use super::shared_key::SharedKey;
 use tokenpair::clock::Clock;
-use tokenpair::session::Sessions;
+use tokenpair::session::{Revocation, Revoked, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair_store::{DieselStore, PurgePolicy, Purged};
 
@@ -25,14 +25,36 @@ pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
     let mut away = false;
     loop {
         tokio::time::sleep(SYNC_EVERY).await;
-        match sessions.sync_revocations(clock.now()).await {
-            Ok(()) if away => log::info!("revocations of other replicas are read again"),
+        let synced = sessions.sync_revocations(clock.now()).await;
+        if let Ok(restored) = &synced {
+            report_restored(restored);
+        }
+        match synced {
+            Ok(_) if away => log::info!("revocations of other replicas are read again"),
             Err(error) if !away => {
                 log::error!("revocations of other replicas cannot be read: {error}")
             }
             _ => continue,
         }
         away = !away;
+    }
+}
+
+/// Reports what the database had lost.
+fn report_restored(restored: &[Revocation]) {
+    let is_session = |lost: &&Revocation| matches!(lost.subject, Revoked::Session(_));
+    let sessions = restored.iter().filter(is_session).count();
+    if sessions > 0 {
+        log::warn!(
+            "the database had lost that sessions ended, as after a failover to a standby without the last commits: {sessions} ended again"
+        );
+    }
+    let users = restored.len() - sessions;
+    if users > 0 {
+        log::warn!(
+            "the database had lost changes of users, as after a failover to a standby without the last commits: the tokens of \
+             {users} users ended again; the events change_lost name them, check their passwords, roles and status"
+        );
     }
 }
 

@@ -56,11 +56,13 @@ pub enum EventKind {
     PasswordChanged,
     /// Other roles; the detail lists them.
     RolesChanged,
+    /// The database had lost a change of the user, or its deletion. What that had ended was ended again.
+    ChangeLost,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Login,
         Self::LoginFailed,
         Self::ConfirmationFailed,
@@ -76,6 +78,7 @@ impl EventKind {
         Self::UserEnabled,
         Self::PasswordChanged,
         Self::RolesChanged,
+        Self::ChangeLost,
     ];
 
     /// The word that is kept and shown.
@@ -96,6 +99,7 @@ impl EventKind {
             Self::UserEnabled => "user_enabled",
             Self::PasswordChanged => "password_changed",
             Self::RolesChanged => "roles_changed",
+            Self::ChangeLost => "change_lost",
         }
     }
 
@@ -191,7 +195,8 @@ impl<'a> NewEvent<'a> {
             | EndReason::Admin
             | EndReason::Disabled
             | EndReason::Password
-            | EndReason::Replaced => {
+            | EndReason::Replaced
+            | EndReason::Restored => {
                 Self::new(EventKind::SessionRevoked, act).detail(reason.word())
             }
         }

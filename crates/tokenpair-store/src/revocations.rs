@@ -1,9 +1,8 @@
 //! The rows of recorded revocations.
 
 use diesel::prelude::*;
-use uuid::Uuid;
 
-use super::connection::{Conn, MultiBackend};
+use super::connection::{Conn, MultiBackend, on_its_own};
 use super::schema::revocations;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Revocation, Revoked};
@@ -24,8 +23,13 @@ impl RevocationRow {
             Revoked::Session(id) => (Some(id.clone()), None, None),
             Revoked::User { id, lowest_epoch } => (None, Some(id.clone()), Some(*lowest_epoch)),
         };
+        // What is ended names the row, so that of two servers that know it to be lost one records it.
+        let id = match &revocation.subject {
+            Revoked::Session(id) => id.clone(),
+            Revoked::User { id, lowest_epoch } => format!("{id}/{lowest_epoch}"),
+        };
         Self {
-            id: Uuid::now_v7().to_string(),
+            id,
             session_id,
             user_id,
             lowest_epoch,
@@ -46,11 +50,30 @@ impl RevocationRow {
     }
 }
 
+/// Records that something ends. What had ended before, and was lost meanwhile, ends anew.
 pub(super) fn record(conn: &mut Conn, revocation: &Revocation) -> QueryResult<()> {
-    diesel::insert_into(revocations::table)
-        .values(RevocationRow::new(revocation))
-        .execute(conn)
-        .map(|_| ())
+    let row = RevocationRow::new(revocation);
+    on_its_own!(conn => {
+        diesel::insert_into(revocations::table)
+            .values(&row)
+            .on_conflict(revocations::id)
+            .do_update()
+            .set(revocations::at.eq(row.at))
+            .execute(conn)
+    })
+    .map(|_| ())
+}
+
+/// Records a revocation that the database has lost. Returns false if it has it after all.
+pub(super) fn record_lost(conn: &mut Conn, revocation: &Revocation) -> QueryResult<bool> {
+    let row = RevocationRow::new(revocation);
+    let inserted = on_its_own!(conn => {
+        diesel::insert_into(revocations::table)
+            .values(&row)
+            .on_conflict_do_nothing()
+            .execute(conn)
+    });
+    inserted.map(|rows| rows == 1)
 }
 
 pub(super) fn since(conn: &mut Conn, at: Timestamp) -> QueryResult<Vec<Revocation>> {

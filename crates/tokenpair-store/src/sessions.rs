@@ -12,6 +12,7 @@ use super::revocations;
 use super::rotate_query::swap;
 use super::schema::{sessions, users};
 use super::store::DieselStore;
+use super::user_changes;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
     Act, Advanced, Authorized, Case, EndReason, ManySessions, Revocation, Revoked, Rule, Session,
@@ -69,6 +70,18 @@ fn revoke(conn: &mut Conn, id: &str, reason: EndReason, act: &Act) -> QueryResul
         record(conn, NewEvent::of_end(reason, act), id)?;
     }
     Ok(ended)
+}
+
+/// Ends again what had ended and was lost. Returns false if it was not.
+fn restore(conn: &mut Conn, lost: &Revocation, act: &Act) -> QueryResult<bool> {
+    match &lost.subject {
+        Revoked::Session(id) => Ok(
+            revoke(conn, id, EndReason::Restored, act)? || revocations::record_lost(conn, lost)?
+        ),
+        Revoked::User { id, lowest_epoch } => {
+            user_changes::restore(conn, (id, *lowest_epoch), lost, act)
+        }
+    }
 }
 
 #[async_trait]
@@ -180,6 +193,19 @@ impl SessionStore for DieselStore {
             // The first step is what was authorized, and it may have ended the session of the act itself.
             many.act.authority = None;
         }
+    }
+
+    async fn restore(&self, lost: &[Revocation], act: &Act) -> Result<Vec<Revocation>, StoreError> {
+        let mut restored = Vec::new();
+        for Revocation { subject, .. } in lost {
+            let (subject, at) = (subject.clone(), act.at);
+            let revocation = Revocation { subject, at };
+            let (lost, act) = (revocation.clone(), act.clone());
+            if self.write(move |conn| restore(conn, &lost, &act)).await? {
+                restored.push(revocation);
+            }
+        }
+        Ok(restored)
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::audit::{EventKind, NewEvent};
-use super::authority::{Locked, Scope};
+use super::authority::{Locked, Scope, lock_users};
 use super::connection::Conn;
 use super::revocations;
 use super::schema::{sessions, users};
@@ -102,6 +102,9 @@ pub enum Changed {
     /// Nothing was changed: the act is no longer authorized.
     Denied(Denied),
 }
+
+/// The lowest epoch still valid of a user who is deleted: no token has it.
+const DELETED: i64 = i64::MAX;
 
 impl DieselStore {
     /// Applies one change to a user, or several in one transaction, all or nothing, and ends what the user holds.
@@ -247,8 +250,35 @@ fn delete(conn: &mut Conn, locked: &Locked, id: &str, act: &Act) -> QueryResult<
     diesel::delete(users::table.find(id)).execute(conn)?;
     let event = NewEvent::new(EventKind::UserDeleted, act).user(id);
     event.detail(&user.subject.username).record(conn)?;
-    let revocation = Some(record(conn, id, i64::MAX, act.at)?);
+    let revocation = Some(record(conn, id, DELETED, act.at)?);
     Ok(Changed::Done(Box::new(Applied { user, revocation })))
+}
+
+/// Ends again what a change of a user had ended, where the change was lost: nobody can tell which password, roles or status
+/// it set, so only its end of tokens and sessions comes back. A deleted user, which may be back, cannot log in.
+pub(super) fn restore(
+    conn: &mut Conn,
+    (id, lowest_epoch): (&str, i64),
+    revocation: &Revocation,
+    act: &Act,
+) -> QueryResult<bool> {
+    let user = lock_users(conn, &[id], false)?.pop();
+    if !revocations::record_lost(conn, revocation)? {
+        return Ok(false);
+    }
+    let Some(mut user) = user.filter(|user| user.subject.epoch < lowest_epoch) else {
+        return Ok(true);
+    };
+    let mut event = NewEvent::new(EventKind::ChangeLost, act).user(id);
+    if lowest_epoch == DELETED {
+        user.disabled_at.get_or_insert(act.at);
+        end_all_but(conn, id, None, (EndReason::Restored, act.at))?;
+        event = event.detail("deleted");
+    } else {
+        user.subject.epoch = lowest_epoch;
+    }
+    write(conn, &user)?;
+    event.record(conn).map(|()| true)
 }
 
 fn write(conn: &mut Conn, user: &User) -> QueryResult<()> {

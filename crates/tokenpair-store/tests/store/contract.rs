@@ -571,6 +571,40 @@ async fn revocations_are_read_from_an_instant_on(on: Fixture) {
     assert_eq!(on.store.revocations_since(at(11)).await.unwrap(), [b]);
 }
 
+async fn what_was_lost_is_recorded_again_once(on: Fixture) {
+    for id in ["alive", "ended"] {
+        on.session(id).await;
+    }
+    let logout = Act::at(at(5));
+    let ended = on.store.revoke("ended", EndReason::Logout, &logout).await;
+    assert_eq!(ended.unwrap(), Ok(true));
+    let user = |at| Revocation {
+        subject: Revoked::User {
+            id: on.subject.id.clone(),
+            lowest_epoch: 3,
+        },
+        at,
+    };
+    let sessions = ["alive", "ended", "unknown"].map(|id| revocation(id, at(5)));
+    let lost = Vec::from_iter(sessions.into_iter().chain([user(at(5))]));
+    let now = Act::at(at(9));
+    let restored = on.store.restore(&lost, &now).await.unwrap();
+    let [alive, unknown] = ["alive", "unknown"].map(|id| revocation(id, at(9)));
+    assert_eq!(restored, [alive, unknown, user(at(9))]);
+    let recorded = on.store.revocations_since(at(9)).await.unwrap();
+    assert_eq!(recorded.len(), 3);
+    assert!(restored.iter().all(|restored| recorded.contains(restored)));
+
+    let reason = |session: Session| session.revoked.unwrap();
+    assert_eq!(reason(on.load("alive").await), (at(9), EndReason::Restored));
+    assert_eq!(reason(on.load("ended").await), (at(5), EndReason::Logout));
+    let subject = on.store.subject(&on.subject.id).await.unwrap().unwrap();
+    assert_eq!((subject.epoch, subject.disabled), (3, false));
+    let again = on.store.restore(&lost, &Act::at(at(10))).await.unwrap();
+    assert_eq!(again, []);
+    assert_eq!(on.store.revocations_since(at(10)).await.unwrap(), []);
+}
+
 async fn a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked(on: Fixture) {
     let session = on.session("s").await;
     let row = on.store.load("s").await.unwrap().unwrap().row();
@@ -666,6 +700,7 @@ contract!(
     a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for,
     what_is_no_longer_authorized_is_not_done,
     revocations_are_read_from_an_instant_on,
+    what_was_lost_is_recorded_again_once,
     a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked,
     of_many_steps_at_once_one_is_taken,
     of_a_step_and_a_revocation_the_revocation_stands,

@@ -17,6 +17,7 @@ mod database;
 mod patience;
 
 mod contract;
+mod lost;
 mod migrations;
 #[cfg(feature = "postgres-tls")]
 mod tls;

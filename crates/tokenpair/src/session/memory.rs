@@ -92,6 +92,25 @@ impl Tables {
         self.revocations.push(Revocation { subject, at: now });
         true
     }
+
+    /// Records a lost revocation again. True if it was lost.
+    fn restore(&mut self, lost: &Revoked, now: Timestamp) -> bool {
+        if self.revocations.iter().any(|known| known.subject == *lost) {
+            return false;
+        }
+        match lost {
+            Revoked::Session(id) if self.revoke(id, EndReason::Restored, now) => return true,
+            Revoked::Session(_) => {}
+            Revoked::User { id, lowest_epoch } => {
+                if let Some(user) = self.subjects.get_mut(id) {
+                    user.epoch = user.epoch.max(*lowest_epoch);
+                }
+            }
+        }
+        let subject = lost.clone();
+        self.revocations.push(Revocation { subject, at: now });
+        true
+    }
 }
 
 #[async_trait]
@@ -150,6 +169,14 @@ impl SessionStore for MemoryStore {
             .iter()
             .filter(|id| tables.revoke(id, many.reason, many.act.at));
         Ok(Ok(ended.count()))
+    }
+
+    async fn restore(&self, lost: &[Revocation], act: &Act) -> Result<Vec<Revocation>, StoreError> {
+        let mut tables = self.tables();
+        let lost = lost.iter().map(|lost| lost.subject.clone());
+        let restored = lost.filter(|subject| tables.restore(subject, act.at));
+        let at = act.at;
+        Ok(restored.map(|subject| Revocation { subject, at }).collect())
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {

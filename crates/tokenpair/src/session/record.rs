@@ -66,10 +66,12 @@ pub enum EndReason {
     Password,
     /// The user logged in again in the same browser.
     Replaced,
+    /// It had ended before, and the store had lost that.
+    Restored,
 }
 
 impl EndReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Logout,
         Self::Reuse,
         Self::Revoked,
@@ -78,6 +80,7 @@ impl EndReason {
         Self::Disabled,
         Self::Password,
         Self::Replaced,
+        Self::Restored,
     ];
 
     /// The word a store keeps.
@@ -91,6 +94,7 @@ impl EndReason {
             Self::Disabled => "disabled",
             Self::Password => "password",
             Self::Replaced => "replaced",
+            Self::Restored => "restored",
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! An access token is verified without the database, so what has ended must be known here: the sessions revoked, and
 //! the users whose epoch moved, within one access token's lifetime. The set grows at once on the replica that revokes,
-//! and on every other by reading the recorded revocations again and again.
+//! and on every other by reading the recorded revocations again and again. What a server knows to have been recorded, it
+//! also notices when the store has lost it.
 
+use std::collections::{HashMap as Map, HashSet};
 use std::time::Duration;
 
 use papaya::HashMap;
@@ -67,9 +69,17 @@ pub enum Revoked {
 /// ```
 #[derive(Debug)]
 pub struct Revocations {
-    sessions: HashMap<String, Timestamp>,
+    sessions: HashMap<String, Ended>,
     users: HashMap<String, (i64, Timestamp)>,
     keep: Duration,
+}
+
+/// When a session ended, as far as this server knows.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: Timestamp,
+    /// The instant under which the store has its revocation. `None` if it may have none: many sessions end without one.
+    recorded_at: Option<Timestamp>,
 }
 
 impl Revocations {
@@ -97,14 +107,11 @@ impl Revocations {
         sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
     }
 
-    /// Takes note of one.
+    /// Takes note of a revocation that the store has recorded.
     pub(super) fn add(&self, revocation: &Revocation) {
         let at = revocation.at;
         match &revocation.subject {
-            Revoked::Session(id) => {
-                let sessions = self.sessions.pin();
-                sessions.update_or_insert(id.clone(), |known| (*known).max(at), at);
-            }
+            Revoked::Session(id) => self.add_session(id, at, Some(at)),
             Revoked::User { id, lowest_epoch } => {
                 let later = |(epoch, known): &(i64, Timestamp)| {
                     ((*epoch).max(*lowest_epoch), (*known).max(at))
@@ -115,10 +122,42 @@ impl Revocations {
         }
     }
 
+    /// Takes note of a session that another request had ended before.
+    pub(super) fn add_ended(&self, sid: &str, at: Timestamp) {
+        self.add_session(sid, at, None);
+    }
+
+    fn add_session(&self, sid: &str, at: Timestamp, recorded_at: Option<Timestamp>) {
+        let new = Ended { at, recorded_at };
+        let later = |known: &Ended| Ended {
+            at: known.at.max(at),
+            recorded_at: known.recorded_at.max(recorded_at),
+        };
+        let sessions = self.sessions.pin();
+        sessions.update_or_insert(sid.to_owned(), later, new);
+    }
+
+    /// Returns what the store has recorded at or after `since`, as far as this server knows.
+    pub(super) fn recorded_since(&self, since: Timestamp) -> Vec<Revocation> {
+        let (sessions, users) = (self.sessions.pin(), self.users.pin());
+        let sessions = sessions.iter().filter_map(|(id, ended)| {
+            let at = ended.recorded_at.filter(|at| *at >= since)?;
+            let subject = Revoked::Session(id.clone());
+            Some(Revocation { subject, at })
+        });
+        let users = users.iter().filter(|(_, (_, at))| *at >= since);
+        let users = users.map(|(id, (lowest_epoch, at))| {
+            let (id, lowest_epoch) = (id.clone(), *lowest_epoch);
+            let subject = Revoked::User { id, lowest_epoch };
+            Revocation { subject, at: *at }
+        });
+        sessions.chain(users).collect()
+    }
+
     /// Forgets those whose tokens have all ended.
     pub(super) fn forget(&self, now: Timestamp) {
         let oldest = self.oldest(now);
-        self.sessions.pin().retain(|_, at| *at > oldest);
+        self.sessions.pin().retain(|_, ended| ended.at > oldest);
         self.users.pin().retain(|_, (_, at)| *at > oldest);
     }
 
@@ -126,6 +165,32 @@ impl Revocations {
     pub(super) fn oldest(&self, now: Timestamp) -> Timestamp {
         now - self.keep
     }
+}
+
+/// Returns those of the known revocations that are not among the recorded ones.
+pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revocation> {
+    if known.is_empty() {
+        return known;
+    }
+    let (mut sessions, mut users) = (HashSet::new(), Map::new());
+    for revocation in recorded {
+        match &revocation.subject {
+            Revoked::Session(id) => {
+                sessions.insert(id);
+            }
+            Revoked::User { id, lowest_epoch } => {
+                let highest = users.entry(id).or_insert(*lowest_epoch);
+                *highest = (*highest).max(*lowest_epoch);
+            }
+        }
+    }
+    let is_lost = |revocation: &Revocation| match &revocation.subject {
+        Revoked::Session(id) => !sessions.contains(id),
+        Revoked::User { id, lowest_epoch } => {
+            users.get(id).is_none_or(|epoch| epoch < lowest_epoch)
+        }
+    };
+    known.into_iter().filter(is_lost).collect()
 }
 
 /// A hundred years: what a token that never ends needs.

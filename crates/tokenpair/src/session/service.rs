@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -62,6 +62,8 @@ pub(super) struct Inner {
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
     pub(super) synced_at: AtomicI64,
+    /// The last sync failed, so another database may answer the next.
+    pub(super) sync_failed: AtomicBool,
 }
 
 /// Why nothing came of it. A failure of the store is no answer: the client may try again and nobody is logged out.
@@ -112,6 +114,7 @@ impl Sessions {
             revocations: Revocations::new(tokens.policy()),
             policy,
             synced_at: AtomicI64::new(0),
+            sync_failed: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -333,12 +336,16 @@ impl Sessions {
     /// and the act is no longer authorized: the session is not ended.
     pub async fn end(&self, sid: &str, reason: EndReason, act: &Act) -> Result<(), SessionError> {
         let act = act.ending(sid);
-        self.inner.store.revoke(sid, reason, &act).await??;
-        let revocation = Revocation {
-            subject: Revoked::Session(sid.to_owned()),
-            at: act.at,
-        };
-        self.inner.revocations.add(&revocation);
+        let revocations = &self.inner.revocations;
+        if self.inner.store.revoke(sid, reason, &act).await?? {
+            let subject = Revoked::Session(sid.to_owned());
+            revocations.add(&Revocation {
+                subject,
+                at: act.at,
+            });
+        } else {
+            revocations.add_ended(sid, act.at);
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::act::Act;
 use super::authority::Denied;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
-use super::revocation::Revocation;
+use super::revocation::{Revocation, Revoked};
 use super::rotation::{Case, Rotation};
 use crate::clock::Timestamp;
 
@@ -215,4 +215,25 @@ pub trait SessionStore: Send + Sync {
 
     /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Records revocations again that the store has lost, as a database does that fails over to a standby without its last
+    /// commits. Each is recorded at `act.at`, so that other programs read it, and ends what it tells of: the session with
+    /// [`EndReason::Restored`]; of a user everything of an older epoch. One that is recorded after all is left alone. Returns
+    /// those that this call recorded.
+    ///
+    /// By default sessions are ended by [`revoke`](Self::revoke), and nothing is done for users, since this trait changes none. A store
+    /// whose users can change moves [`Subject::epoch`] on too.
+    async fn restore(&self, lost: &[Revocation], act: &Act) -> Result<Vec<Revocation>, StoreError> {
+        let mut restored = Vec::new();
+        for Revocation { subject, .. } in lost {
+            let Revoked::Session(id) = subject else {
+                continue;
+            };
+            if let Ok(true) = self.revoke(id, EndReason::Restored, act).await? {
+                let (subject, at) = (subject.clone(), act.at);
+                restored.push(Revocation { subject, at });
+            }
+        }
+        Ok(restored)
+    }
 }

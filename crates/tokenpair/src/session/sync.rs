@@ -1,8 +1,10 @@
-//! What was revoked elsewhere: read from the store again and again, so that it holds here too.
+//! What was revoked elsewhere: read from the store again and again, so that it holds here too. What the store has lost is
+//! recorded again.
 
 use std::sync::atomic::Ordering;
 
-use super::revocation::{OVERLAP, Revocation};
+use super::act::Act;
+use super::revocation::{OVERLAP, Revocation, lost};
 use super::service::{SessionError, Sessions};
 use crate::clock::Timestamp;
 
@@ -39,6 +41,10 @@ impl Sessions {
 
     /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
     ///
+    /// Returns the revocations that the store had lost and now has again ([`SessionStore::restore`](super::SessionStore::restore)):
+    /// usually none. Of what was recorded in the minute before the last sync, a loss is always noticed. A sync that follows a failed
+    /// one compares everything that is known here, because a failover looks like an outage first.
+    ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair::keys::{Algorithm, KeyRing};
@@ -69,15 +75,39 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; the set stays as it was.
-    pub async fn sync_revocations(&self, now: Timestamp) -> Result<(), SessionError> {
-        let since = (self.synced_at() - OVERLAP).max(self.inner.revocations.oldest(now));
-        for revocation in self.inner.store.revocations_since(since).await? {
-            self.inner.revocations.add(&revocation);
+    /// [`SessionError::Store`] if the store failed. The set stays as it was if it could not be read, and is current if only
+    /// the lost revocations could not be recorded.
+    pub async fn sync_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
+        let synced = self.read_and_restore(now).await;
+        let failed = &self.inner.sync_failed;
+        failed.store(synced.is_err(), Ordering::Relaxed);
+        synced
+    }
+
+    async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
+        let (store, revocations) = (&self.inner.store, &self.inner.revocations);
+        let oldest = revocations.oldest(now);
+        let since = match self.inner.sync_failed.load(Ordering::Relaxed) {
+            true => oldest,
+            false => oldest.max(self.synced_at() - OVERLAP),
+        };
+        // Before the read, which need not see what is recorded during it.
+        let known = revocations.recorded_since(since);
+        let recorded = store.revocations_since(since).await?;
+        for revocation in &recorded {
+            revocations.add(revocation);
         }
-        self.inner.revocations.forget(now);
+        revocations.forget(now);
         self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
-        Ok(())
+        let lost = lost(known, &recorded);
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let restored = store.restore(&lost, &Act::at(now)).await?;
+        for revocation in &restored {
+            revocations.add(revocation);
+        }
+        Ok(restored)
     }
 
     /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`](super::SessionPolicy::stale_limit)).

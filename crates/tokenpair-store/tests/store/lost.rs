@@ -1,0 +1,207 @@
+//! A store that loses commits: a primary that fails over to a standby whose replication was paused. What the service knows
+//! to have ended ends again, by the default of [`SessionStore::restore`].
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokenpair::clock::Timestamp;
+use tokenpair::keys::{Algorithm, KeyRing};
+use tokenpair::session::{
+    Act, Authorized, EndReason, Login, ManySessions, MemoryStore, Refreshed, Revocation, Revoked,
+    Session, SessionPage, SessionPolicy, SessionQuery, SessionRecord, SessionStore, Sessions, Step,
+    StoreError, Subject, async_trait,
+};
+use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
+
+const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+const PRIMARY: u8 = 0;
+const AWAY: u8 = 1;
+const STANDBY: u8 = 2;
+
+/// Only new sessions reach the standby.
+#[derive(Clone, Default)]
+struct Replicated {
+    primary: MemoryStore,
+    standby: MemoryStore,
+    answers: Arc<AtomicU8>,
+}
+
+impl Replicated {
+    fn switch_to(&self, answers: u8) {
+        self.answers.store(answers, Ordering::SeqCst);
+    }
+
+    fn store(&self) -> Result<&MemoryStore, StoreError> {
+        match self.answers.load(Ordering::SeqCst) {
+            PRIMARY => Ok(&self.primary),
+            AWAY => Err(StoreError::new(io::Error::other("no primary"))),
+            _ => Ok(&self.standby),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Replicated {
+    async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        self.standby.create(session).await?;
+        self.store()?.create(session).await
+    }
+
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.store()?.load(id).await
+    }
+
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError> {
+        self.store()?.subject(user_id).await
+    }
+
+    async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
+        self.store()?.rotate(step).await
+    }
+
+    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+        self.store()?.revoke(id, reason, act).await
+    }
+
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        self.store()?.list(query).await
+    }
+
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
+        self.store()?.revoke_many(many).await
+    }
+
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        self.store()?.revocations_since(at).await
+    }
+}
+
+struct Fixture {
+    store: Replicated,
+    sessions: Sessions,
+    ada: Subject,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let store = Replicated::default();
+        let ada = Subject {
+            id: "1".to_owned(),
+            username: "ada".to_owned(),
+            roles: vec![],
+            epoch: 0,
+            disabled: false,
+        };
+        store.primary.put_subject(ada.clone());
+        store.standby.put_subject(ada.clone());
+        let sessions = sessions(store.clone());
+        Self {
+            store,
+            sessions,
+            ada,
+        }
+    }
+
+    /// The refresh token of a new session.
+    async fn log_in(&self) -> Claims {
+        let pair = self.sessions.login(&self.ada, Login::default(), START);
+        let token = pair.await.unwrap().refresh.token;
+        let tokens = self.sessions.tokens();
+        tokens
+            .verify(token.as_str(), START, Expiry::Enforced)
+            .unwrap()
+    }
+
+    async fn log_out(&self, token: &Claims, now: Timestamp) {
+        let sid = token.sid.as_deref().unwrap();
+        let act = Act::at(now);
+        let ended = self.sessions.end(sid, EndReason::Logout, &act).await;
+        ended.unwrap();
+    }
+
+    async fn sync(&self, now: Timestamp) -> Vec<Revocation> {
+        self.sessions.sync_revocations(now).await.unwrap()
+    }
+
+    async fn refreshes(&self, token: &Claims, now: Timestamp) -> bool {
+        let refreshed = self.sessions.refresh(token, &Act::at(now)).await.unwrap();
+        matches!(refreshed, Refreshed::Granted(_))
+    }
+}
+
+fn sessions(store: Replicated) -> Sessions {
+    let secret = b"32 bytes that nobody else can know";
+    let keys = KeyRing::from_secret(Algorithm::Hs256, secret).unwrap();
+    let tokens = Tokens::new(keys, TokenPolicy::default());
+    Sessions::new(store, tokens, SessionPolicy::default())
+}
+
+fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+fn revocation(token: &Claims, at: Timestamp) -> Revocation {
+    let subject = Revoked::Session(token.sid.clone().unwrap());
+    Revocation { subject, at }
+}
+
+#[actix_web::test]
+async fn a_logout_of_the_last_minute_is_recorded_again_though_no_outage_was_seen() {
+    let on = Fixture::new();
+    let (ended, other) = (on.log_in().await, on.log_in().await);
+    assert_eq!(on.sync(START).await, []);
+    on.log_out(&ended, at(1)).await;
+    assert_eq!(on.sync(at(60)).await, [], "nothing is lost");
+    on.store.switch_to(STANDBY);
+    assert!(on.refreshes(&ended, at(60)).await, "lost");
+
+    assert_eq!(on.sync(at(61)).await, [revocation(&ended, at(61))]);
+    assert_eq!(on.sync(at(62)).await, [], "once");
+    assert!(!on.refreshes(&ended, at(63)).await);
+    assert!(on.refreshes(&other, at(63)).await);
+
+    // It is new to a server that has read everything up to now.
+    let replica = sessions(on.store.clone());
+    replica.sync_revocations(at(63)).await.unwrap();
+    assert!(replica.revocations().concern(&ended));
+}
+
+#[actix_web::test]
+async fn after_an_outage_everything_that_is_known_is_compared() {
+    let on = Fixture::new();
+    let ended = on.log_in().await;
+    on.sync(START).await;
+    on.log_out(&ended, at(1)).await;
+    on.sync(at(600)).await;
+    on.store.switch_to(AWAY);
+    assert!(on.sessions.sync_revocations(at(601)).await.is_err());
+    on.store.switch_to(STANDBY);
+    assert_eq!(on.sync(at(602)).await, [revocation(&ended, at(602))]);
+    assert!(!on.refreshes(&ended, at(603)).await);
+}
+
+#[actix_web::test]
+async fn a_session_that_had_ended_before_is_not_taken_for_lost() {
+    let on = Fixture::new();
+    let ended = on.log_in().await;
+    on.log_out(&ended, START).await;
+    let elsewhere = sessions(on.store.clone());
+    let again = Fixture {
+        sessions: elsewhere,
+        store: on.store,
+        ada: on.ada,
+    };
+    // Its revocation is older than what this server looks at.
+    again.sync(at(5000)).await;
+    again.log_out(&ended, at(5001)).await;
+    assert!(
+        again.sessions.revocations().concern(&ended),
+        "known here all the same"
+    );
+    // Which would end it, if it were taken for lost.
+    again.store.switch_to(STANDBY);
+    assert_eq!(again.sync(at(5002)).await, []);
+}
