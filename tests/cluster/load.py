@@ -109,9 +109,10 @@ class User:
         status, answer = await self.ask("POST", "/login", body=user | {"tokens": "body"})
         assert status == 200, answer
         self.keep(answer)
+        # While the other users begin, a proxy may close it.
+        self.close()
 
-    async def run(self):
-        number = 0
+    async def run(self, number):
         while self.load.left > 0:
             number += 1
             if number % LOGIN_EVERY == LOGIN_EVERY // 2:
@@ -137,7 +138,9 @@ async def main():
         await user.begin()
     print("began", time.time(), flush=True)
     began = time.monotonic()
-    await asyncio.gather(*(user.run() for user in users))
+    # Not all log in at once.
+    first = [index * LOGIN_EVERY // len(users) for index in range(len(users))]
+    await asyncio.gather(*(user.run(number) for user, number in zip(users, first)))
     load.report(time.monotonic() - began)
 
 

@@ -184,6 +184,31 @@ async fn after_an_outage_everything_that_is_known_is_compared() {
 }
 
 #[actix_web::test]
+async fn however_many_are_lost_all_are_recorded_again_a_few_at_each_sync() {
+    let on = Fixture::new();
+    on.sync(START).await;
+    let mut ended = Vec::new();
+    for _ in 0..250 {
+        ended.push(on.log_in().await);
+    }
+    for token in &ended {
+        on.log_out(token, at(1)).await;
+    }
+    on.sync(at(600)).await;
+    on.store.switch_to(AWAY);
+    assert!(on.sessions.sync_revocations(at(601)).await.is_err());
+    on.store.switch_to(STANDBY);
+    let mut restored = Vec::new();
+    for second in 602..606 {
+        restored.push(on.sync(at(second)).await.len());
+    }
+    assert_eq!(restored, [100, 100, 50, 0]);
+    for token in &ended {
+        assert!(!on.refreshes(token, at(606)).await);
+    }
+}
+
+#[actix_web::test]
 async fn a_session_that_had_ended_before_is_not_taken_for_lost() {
     let on = Fixture::new();
     let ended = on.log_in().await;

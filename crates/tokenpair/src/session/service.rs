@@ -62,8 +62,9 @@ pub(super) struct Inner {
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
     pub(super) synced_at: AtomicI64,
-    /// The last sync failed, so another database may answer the next.
-    pub(super) sync_failed: AtomicBool,
+    /// The next sync compares all that is known with the store: the last one failed, so another database may answer, or more
+    /// was lost than it restored.
+    pub(super) compare_all: AtomicBool,
 }
 
 /// Why nothing came of it. A failure of the store is no answer: the client may try again and nobody is logged out.
@@ -114,7 +115,7 @@ impl Sessions {
             revocations: Revocations::new(tokens.policy()),
             policy,
             synced_at: AtomicI64::new(0),
-            sync_failed: AtomicBool::new(false),
+            compare_all: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),

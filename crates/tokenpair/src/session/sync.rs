@@ -8,6 +8,9 @@ use super::revocation::{OVERLAP, Revocation, lost};
 use super::service::{SessionError, Sessions};
 use crate::clock::Timestamp;
 
+/// How many lost revocations one sync restores at most, so that the next is not late.
+const AT_ONCE: usize = 100;
+
 impl Sessions {
     /// Takes note of what the store has recorded by another way, so that it holds here at once.
     ///
@@ -79,15 +82,16 @@ impl Sessions {
     /// the lost revocations could not be recorded.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
         let synced = self.read_and_restore(now).await;
-        let failed = &self.inner.sync_failed;
-        failed.store(synced.is_err(), Ordering::Relaxed);
+        if synced.is_err() {
+            self.inner.compare_all.store(true, Ordering::Relaxed);
+        }
         synced
     }
 
     async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
         let (store, revocations) = (&self.inner.store, &self.inner.revocations);
         let oldest = revocations.oldest(now);
-        let since = match self.inner.sync_failed.load(Ordering::Relaxed) {
+        let since = match self.inner.compare_all.load(Ordering::Relaxed) {
             true => oldest,
             false => oldest.max(self.synced_at() - OVERLAP),
         };
@@ -99,10 +103,13 @@ impl Sessions {
         }
         revocations.forget(now);
         self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
-        let lost = lost(known, &recorded);
+        let mut lost = lost(known, &recorded);
+        let compare_all = &self.inner.compare_all;
+        compare_all.store(lost.len() > AT_ONCE, Ordering::Relaxed);
         if lost.is_empty() {
             return Ok(lost);
         }
+        lost.truncate(AT_ONCE);
         let restored = store.restore(&lost, &Act::at(now)).await?;
         for revocation in &restored {
             revocations.add(revocation);
