@@ -78,7 +78,9 @@ class User:
         text = await self.reader.readexactly(int(fields["content-length"]))
         if fields.get("connection") == "close":
             self.close()
-        return int(lines[0].split(" ")[1]), json.loads(text)
+        status = int(lines[0].split(" ")[1])
+        # A proxy's own answers are pages.
+        return status, json.loads(text) if fields["content-type"].startswith("application/json") else text
 
     def close(self):
         if self.writer:
