@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Failure, complain};
+use super::{CommandError, complain};
 use crate::server::{check_tls, present_keys};
 use crate::settings::{Settings, Sources};
 use tokenpair::clock::Clock;
@@ -17,7 +17,7 @@ pub(super) enum Command {
     Show,
 }
 
-pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), CommandError> {
     let sources = Sources::read();
     if matches!(command, Command::Show) {
         for shown in Settings::show(&sources)? {
@@ -30,10 +30,10 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure>
         writeln!(out, "note: {remark}")?;
     }
     // What the server makes on its first start need not be there yet.
-    let keys = present_keys(&settings).err().map(Failure::from);
+    let keys = present_keys(&settings).err().map(CommandError::from);
     let files = settings.tls.as_ref();
     let tls = files.and_then(|files| check_tls(files, Clock::system().now()).err());
-    match (keys, tls.map(Failure::from)) {
+    match (keys, tls.map(CommandError::from)) {
         (None, None) => Ok(writeln!(out, "the settings are good")?),
         (Some(failure), None) | (None, Some(failure)) => Err(failure),
         (Some(one), Some(other)) => {

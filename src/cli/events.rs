@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{Failure, block_on, settings, user};
+use super::{CommandError, block_on, settings, user};
 use crate::printable::printable;
 use crate::server::open_current_store;
 use tokenpair_store::{DieselStore, Event, EventKind, EventQuery};
@@ -26,7 +26,7 @@ fn kind(word: &str) -> Result<EventKind, String> {
     EventKind::from_word(word).ok_or_else(|| format!("write one of {}", EventKind::words()))
 }
 
-pub(super) fn run(wanted: Wanted, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(wanted: Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
     let store = open_current_store(&settings()?)?;
     let events = block_on(find(&store, wanted))?;
     writeln!(
@@ -37,7 +37,7 @@ pub(super) fn run(wanted: Wanted, out: &mut dyn Write) -> Result<(), Failure> {
     events.iter().try_for_each(|event| print(event, out))
 }
 
-async fn find(store: &DieselStore, wanted: Wanted) -> Result<Vec<Event>, Failure> {
+async fn find(store: &DieselStore, wanted: Wanted) -> Result<Vec<Event>, CommandError> {
     let user_id = match wanted.user {
         Some(name) => Some(user::find(store, &name).await?.subject.id),
         None => None,
@@ -51,7 +51,7 @@ async fn find(store: &DieselStore, wanted: Wanted) -> Result<Vec<Event>, Failure
     Ok(store.events(query).await?)
 }
 
-fn print(event: &Event, out: &mut dyn Write) -> Result<(), Failure> {
+fn print(event: &Event, out: &mut dyn Write) -> Result<(), CommandError> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let line = format!(
         "{:<20} {:<20} {:<36} {:<36} {:<36} {:<15} {}",

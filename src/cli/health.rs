@@ -10,7 +10,7 @@ use serde::Deserialize;
 use ureq::tls::TlsConfig;
 use url::Url;
 
-use super::{Failure, settings};
+use super::{CommandError, settings};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ struct Reason {
     hint: String,
 }
 
-pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), CommandError> {
     let url = match address {
         Some(address) => readiness_of(address)?,
         None => own_readiness()?,
@@ -40,7 +40,7 @@ pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Fail
         .tls_config(whatever_certificate())
         .build()
         .new_agent();
-    let not_ready = |why: String| Failure::from(format!("{url} is not ready: {why}"));
+    let not_ready = |why: String| CommandError::from(format!("{url} is not ready: {why}"));
     let mut answer = agent
         .get(&url)
         .call()
@@ -57,14 +57,14 @@ pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Fail
     }))
 }
 
-fn own_readiness() -> Result<String, Failure> {
+fn own_readiness() -> Result<String, CommandError> {
     let settings = settings()?;
     let scheme = settings.tls.as_ref().map_or("http", |_| "https");
     Ok(format!("{scheme}://{}{READY}", reachable(settings.bind)))
 }
 
 /// Without a path, of the server at that address.
-fn readiness_of(address: &str) -> Result<String, Failure> {
+fn readiness_of(address: &str) -> Result<String, CommandError> {
     let url = Url::parse(address).ok();
     // No password belongs into arguments, which others on the machine can read.
     let fits = |url: &Url| {

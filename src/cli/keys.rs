@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
-use super::{Failure, settings};
+use super::{CommandError, settings};
 use crate::key_folder::{FolderError, Key, KeyFolder, KeyState};
 use crate::server::{KEYS_MAX_AGE, StartError};
 use crate::settings::{KeySource, Settings};
@@ -38,7 +38,7 @@ fn with_key_pairs() -> impl Iterator<Item = &'static str> {
         .map(Algorithm::name)
 }
 
-pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let folder = folder(&settings)?;
     let now = Clock::system().now();
@@ -46,7 +46,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
         Command::Generate { algorithm } => {
             let algorithm = algorithm.and_then(|name| Algorithm::from_name(&name));
             let key = folder.generate(algorithm.unwrap_or(settings.algorithm), now);
-            key.map_err(Failure::from)
+            key.map_err(CommandError::from)
                 .and_then(|key| generated(&key, out))
         }
         Command::List => list(&folder, out),
@@ -57,7 +57,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> 
 }
 
 /// A folder that cannot be used is the setting's fault; a key that cannot be retired or added is not.
-fn naming_the_setting(failure: Failure) -> Failure {
+fn naming_the_setting(failure: CommandError) -> CommandError {
     use FolderError::{ComingAlready, Signs, Unknown};
     match failure.downcast::<FolderError>() {
         Ok(error) if matches!(*error, Unknown(_) | Signs(_) | ComingAlready(_)) => error,
@@ -67,7 +67,7 @@ fn naming_the_setting(failure: Failure) -> Failure {
 }
 
 /// The folder that the server follows.
-fn folder(settings: &Settings) -> Result<KeyFolder, Failure> {
+fn folder(settings: &Settings) -> Result<KeyFolder, CommandError> {
     match &settings.keys {
         KeySource::Folder(path) | KeySource::KeptFolder(path) => Ok(KeyFolder::new(path)),
         KeySource::PrivateKey(_) => {
@@ -81,7 +81,7 @@ fn folder(settings: &Settings) -> Result<KeyFolder, Failure> {
     }
 }
 
-fn generated(key: &Key, out: &mut dyn Write) -> Result<(), Failure> {
+fn generated(key: &Key, out: &mut dyn Write) -> Result<(), CommandError> {
     let name = key.algorithm.name();
     writeln!(out, "{} {name} is {}", key.kid, key.state)?;
     if key.state == KeyState::Coming {
@@ -94,7 +94,7 @@ fn generated(key: &Key, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(folder: &KeyFolder, out: &mut dyn Write) -> Result<(), Failure> {
+fn list(folder: &KeyFolder, out: &mut dyn Write) -> Result<(), CommandError> {
     let held = folder.read()?;
     writeln!(out, "{:<43} {:<9} {:<9} since", "kid", "algorithm", "state")?;
     for key in &held.keys {
@@ -114,7 +114,7 @@ fn rotate(
     settings: &Settings,
     now: Timestamp,
     out: &mut dyn Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let rotated = folder.rotate(settings.algorithm, now)?;
     let (signing, before) = (&rotated.signing, &rotated.before);
     let name = signing.algorithm.name();
@@ -148,7 +148,7 @@ fn retire(
     kid: &str,
     (settings, now): (&Settings, Timestamp),
     out: &mut dyn Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let key = folder.retire(kid)?;
     writeln!(out, "{} {} is gone", key.kid, key.algorithm.name())?;
     if key.state == KeyState::Coming {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use thiserror::Error;
 
-use super::{Failure, settings};
+use super::{CommandError, settings};
 use crate::server::{DatabaseError, open_current_store, open_migrated_store};
 use crate::settings::Settings;
 use tokenpair_store::MigrationError;
@@ -29,7 +29,7 @@ pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
     finding.map(|finding| finding.code)
 }
 
-pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     if check {
         return look(&settings, out);
@@ -41,7 +41,7 @@ pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), Failure> {
     list(&names, "done", out)
 }
 
-fn look(settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+fn look(settings: &Settings, out: &mut dyn Write) -> Result<(), CommandError> {
     let Err(found) = open_current_store(settings) else {
         return up_to_date(out);
     };
@@ -60,13 +60,13 @@ fn look(settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
     Err(Finding { code, found }.into())
 }
 
-fn list(names: &[String], state: &str, out: &mut dyn Write) -> Result<(), Failure> {
+fn list(names: &[String], state: &str, out: &mut dyn Write) -> Result<(), CommandError> {
     for name in names {
         writeln!(out, "{name}: {state}")?;
     }
     Ok(())
 }
 
-fn up_to_date(out: &mut dyn Write) -> Result<(), Failure> {
+fn up_to_date(out: &mut dyn Write) -> Result<(), CommandError> {
     Ok(writeln!(out, "the database is up to date")?)
 }

@@ -79,7 +79,7 @@ enum Command {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What stopped a command. `main` prints it with its causes.
-type Failure = Box<dyn Error>;
+type CommandError = Box<dyn Error>;
 
 /// Parses the command line, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<(), CommandError> {
     let out = &mut io::stdout();
     match command {
         // Returns early: flushing would wait for a reader of the greeting.
@@ -121,14 +121,14 @@ fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// The settings, and the logger they ask for.
-fn settings() -> Result<Settings, Failure> {
+fn settings() -> Result<Settings, CommandError> {
     let settings = Settings::load(&Sources::read())?;
     start_logging(&settings);
     Ok(settings)
 }
 
 /// Runs what waits for the database.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let system = actix_web::rt::System::new();
     let done = system.block_on(work);
     // Dropped, it would wait for threads that wait for a database which may never answer. The process is ending.

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::{Failure, block_on, settings};
+use super::{CommandError, block_on, settings};
 use crate::server::open_current_store;
 use tokenpair::clock::Clock;
 
-pub(super) fn run(out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let store = open_current_store(&settings)?;
     let now = Clock::system().now();

@@ -7,12 +7,12 @@ use std::thread;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, block_on, settings};
+use super::{CommandError, block_on, settings};
 use crate::server::{Server, Signal};
 use crate::settings::{Registration, Settings};
 use tokenpair::clock::Clock;
 
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<(), CommandError> {
     let settings = settings()?;
     // Once, and not by each command: a health check runs every few seconds.
     for remark in &settings.remarks {

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Failure, block_on, settings, user};
+use super::{CommandError, block_on, settings, user};
 use crate::printable::printable;
 use crate::server::open_current_store;
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
-use tokenpair::session::{Act, EndReason, Session, SessionStore, Subject};
+use tokenpair::session::{EndReason, RequestContext, Session, SessionStore, Subject};
 use tokenpair_store::DieselStore;
 
 #[derive(Debug, Subcommand)]
@@ -29,7 +29,7 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let store = open_current_store(&settings)?;
     block_on(async move {
@@ -45,7 +45,7 @@ async fn list(
     name: &str,
     limit: i64,
     out: &mut dyn Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let user = user::find(store, name).await?;
     writeln!(
         out,
@@ -79,15 +79,15 @@ fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
     }
 }
 
-async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), Failure> {
+async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), CommandError> {
     if store.load(id).await?.is_none() {
         return Err(format!(
             "there is no session {id:?}; `tokenpair session list NAME` shows a user's"
         )
         .into());
     }
-    let act = Act::of_operator(Clock::system().now());
-    let ended = store.revoke(id, EndReason::Admin, &act).await??;
+    let context = RequestContext::of_operator(Clock::system().now());
+    let ended = store.revoke(id, EndReason::Admin, &context).await??;
     Ok(writeln!(
         out,
         "{id} {}",

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
-use super::{Failure, settings};
+use super::{CommandError, settings};
 use crate::printable::{printable, printable_lines};
 use crate::server::present_keys;
 use crate::settings::{KeySource, Settings};
@@ -18,7 +18,7 @@ pub(super) enum Command {
     Inspect,
 }
 
-pub(super) fn inspect(out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn inspect(out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let tokens = tokens(&settings)?;
     let mut line = String::new();
@@ -43,7 +43,7 @@ pub(super) fn inspect(out: &mut dyn Write) -> Result<(), Failure> {
     Ok(writeln!(out, "{good}")?)
 }
 
-fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
+fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), CommandError> {
     let claims = &inspection.unverified_claims;
     writeln!(out, "header {}", pretty(&inspection.unverified_header)?)?;
     writeln!(out, "claims {}", pretty(claims)?)?;
@@ -62,7 +62,7 @@ fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// To look must not make a key.
-fn tokens(settings: &Settings) -> Result<Tokens, Failure> {
+fn tokens(settings: &Settings) -> Result<Tokens, CommandError> {
     if let Some(keys) = present_keys(settings)? {
         return Ok(Tokens::new(keys, settings.tokens.clone()));
     }
@@ -80,6 +80,6 @@ fn tokens(settings: &Settings) -> Result<Tokens, Failure> {
     .into())
 }
 
-fn pretty(object: &Map<String, Value>) -> Result<String, Failure> {
+fn pretty(object: &Map<String, Value>) -> Result<String, CommandError> {
     Ok(printable_lines(&serde_json::to_string_pretty(object)?))
 }

@@ -4,12 +4,12 @@ use std::io::{self, BufRead, Write};
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, block_on, import, settings};
+use super::{CommandError, block_on, import, settings};
 use crate::printable::printable;
 use crate::server::{Accounts, applied, open_current_store};
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_store::password::Password;
 use tokenpair_store::{ADMIN, DieselStore, User, UserChange, Username};
 
@@ -62,7 +62,7 @@ pub(super) struct PasswordSource {
 }
 
 impl PasswordSource {
-    fn read(&self) -> Result<Password, Failure> {
+    fn read(&self) -> Result<Password, CommandError> {
         if self.password_stdin {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line)?;
@@ -83,14 +83,14 @@ impl PasswordSource {
     }
 }
 
-pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandError> {
     match command {
         Command::Manage(command) => manage(command, out),
         Command::Import(wanted) => import::run(&wanted, out),
     }
 }
 
-fn manage(command: Manage, out: &mut dyn Write) -> Result<(), Failure> {
+fn manage(command: Manage, out: &mut dyn Write) -> Result<(), CommandError> {
     let users = Users::open()?;
     block_on(async move {
         match command {
@@ -113,21 +113,21 @@ struct Users {
 }
 
 impl Users {
-    fn open() -> Result<Self, Failure> {
+    fn open() -> Result<Self, CommandError> {
         let settings = settings()?;
         let store = open_current_store(&settings)?;
         Ok(Self { settings, store })
     }
 
-    fn accounts(&self) -> Result<Accounts, Failure> {
+    fn accounts(&self) -> Result<Accounts, CommandError> {
         Ok(Accounts::new(&self.settings, self.store.clone())?)
     }
 
-    fn act(&self) -> Act {
-        Act::of_operator(Clock::system().now())
+    fn context(&self) -> RequestContext {
+        RequestContext::of_operator(Clock::system().now())
     }
 
-    async fn find(&self, name: &str) -> Result<User, Failure> {
+    async fn find(&self, name: &str) -> Result<User, CommandError> {
         find(&self.store, name).await
     }
 
@@ -137,7 +137,7 @@ impl Users {
         admin: bool,
         source: &PasswordSource,
         out: &mut dyn Write,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         // Before anyone types a password for it.
         Username::parse(name)?;
         let password = source.read()?;
@@ -148,12 +148,12 @@ impl Users {
         };
         let user = self
             .accounts()?
-            .register(name, password, roles, &self.act())
+            .register(name, password, roles, &self.context())
             .await?;
         Ok(writeln!(out, "{} added, id {}", user.username, user.id)?)
     }
 
-    async fn list(&self, out: &mut dyn Write) -> Result<(), Failure> {
+    async fn list(&self, out: &mut dyn Write) -> Result<(), CommandError> {
         writeln!(
             out,
             "{:<24} {:<36} {:<20} {:<9} roles",
@@ -182,7 +182,7 @@ impl Users {
         name: &str,
         source: &PasswordSource,
         out: &mut dyn Write,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         let name = &user.subject.username;
         let hash = self.accounts()?.hash(name, source.read()?).await?;
@@ -195,7 +195,7 @@ impl Users {
         )?)
     }
 
-    async fn disable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    async fn disable(&self, name: &str, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         self.change(&user, UserChange::Disable).await?;
         Ok(writeln!(
@@ -205,22 +205,22 @@ impl Users {
         )?)
     }
 
-    async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         self.change(&user, UserChange::Enable).await?;
         Ok(writeln!(out, "{} may log in", user.subject.username)?)
     }
 
-    async fn change(&self, user: &User, change: UserChange) -> Result<(), Failure> {
-        let act = self.act();
-        let changed = self.store.change_user(&user.subject.id, change, &act);
+    async fn change(&self, user: &User, change: UserChange) -> Result<(), CommandError> {
+        let context = self.context();
+        let changed = self.store.change_user(&user.subject.id, change, &context);
         applied(changed.await?)?;
         Ok(())
     }
 }
 
 /// The user of that name, or a failure that says there is none.
-pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, Failure> {
+pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, CommandError> {
     let user = match Username::parse(name) {
         Ok(username) => store.user_by_name(&username).await?,
         Err(_) => None,

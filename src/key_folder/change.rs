@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::state::{STATE, State};
+use super::state::{DirectoryState, STATE};
 use super::{FolderError, Key, KeyFolder, KeyState, files};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing, generate_pem};
@@ -33,7 +33,7 @@ impl KeyFolder {
         if let Some(coming) = held.of_state(KeyState::Coming) {
             return Err(FolderError::ComingAlready(coming.kid.clone()));
         }
-        let mut state = State::of_keys(&held.keys);
+        let mut state = DirectoryState::of_keys(&held.keys);
         let (file, kid) = self.add_beside(&state, algorithm)?;
         state.coming = Some(file.clone());
         state.changed(&file, now);
@@ -71,7 +71,7 @@ impl KeyFolder {
         let held = self.read()?;
         let announced = held.of_state(KeyState::Coming).cloned();
         let before = held.of_state(KeyState::Signing).ok_or_else(empty)?;
-        let mut state = State::of_keys(&held.keys);
+        let mut state = DirectoryState::of_keys(&held.keys);
         let (file, kid, algorithm) = match announced.clone() {
             Some(key) => (key.file, key.kid, key.algorithm),
             None => {
@@ -108,7 +108,7 @@ impl KeyFolder {
         if key.state == KeyState::Signing {
             return Err(FolderError::Signs(key.kid.clone()));
         }
-        let mut state = State::of_keys(&held.keys);
+        let mut state = DirectoryState::of_keys(&held.keys);
         state.forget(&key.file);
         self.put_state(&state)?;
         let path = self.path.join(&key.file);
@@ -125,7 +125,7 @@ impl KeyFolder {
 
     fn add_first(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
         let (file, kid) = self.add(algorithm)?;
-        let mut state = State::of(file.clone());
+        let mut state = DirectoryState::of(file.clone());
         state.changed(&file, now);
         self.put_state(&state)?;
         Ok(state.key(&file, kid, algorithm))
@@ -134,7 +134,7 @@ impl KeyFolder {
     /// A single key needs no `state.toml`, and with a second one it needs it.
     fn add_beside(
         &self,
-        others: &State,
+        others: &DirectoryState,
         algorithm: Algorithm,
     ) -> Result<(String, String), FolderError> {
         self.put_state(others)?;
@@ -157,11 +157,11 @@ impl KeyFolder {
         Ok((file, kid))
     }
 
-    fn put_state(&self, state: &State) -> Result<(), FolderError> {
+    fn put_state(&self, state: &DirectoryState) -> Result<(), FolderError> {
         let path = self.path.join(STATE);
         let text = state
             .text()
-            .ok_or_else(|| FolderError::State(path.clone()))?;
+            .ok_or_else(|| FolderError::DirectoryState(path.clone()))?;
         files::put(&path, &text).map_err(FolderError::io(&path))
     }
 }

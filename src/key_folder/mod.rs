@@ -24,8 +24,8 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 pub use self::change::Rotated;
+use self::state::{DirectoryState, STATE};
 pub use self::state::{Key, KeyState};
-use self::state::{STATE, State};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// A folder of keys, which may not be there yet.
@@ -87,7 +87,7 @@ pub enum FolderError {
     #[error(
         "{0} is not understood; write signing = \"FILE\", and coming = \"FILE\" if there is such a key"
     )]
-    State(PathBuf),
+    DirectoryState(PathBuf),
     /// The key that is said to sign is not there.
     #[error("{path} says that {file} signs, and there is no such file")]
     Missing {
@@ -267,13 +267,15 @@ impl Files {
     }
 
     /// A single key needs none.
-    fn state(&self, folder: &Path) -> Result<State, FolderError> {
+    fn state(&self, folder: &Path) -> Result<DirectoryState, FolderError> {
         let path = folder.join(STATE);
         let mut names = self.pems.keys();
         match (&self.state, names.next(), names.next()) {
             (_, None, _) => Err(FolderError::Empty(folder.to_owned())),
-            (Some(text), ..) => State::parse(text).ok_or(FolderError::State(path)),
-            (None, Some(only), None) => Ok(State::of(only.clone())),
+            (Some(text), ..) => {
+                DirectoryState::parse(text).ok_or(FolderError::DirectoryState(path))
+            }
+            (None, Some(only), None) => Ok(DirectoryState::of(only.clone())),
             (None, ..) => Err(FolderError::NoState(path)),
         }
     }
@@ -285,7 +287,7 @@ impl Held {
         &mut self,
         folder: &Path,
         (file, pem): (&str, &SecretString),
-        state: &State,
+        state: &DirectoryState,
     ) -> Result<(), FolderError> {
         let path = folder.join(file);
         let algorithm = algorithm(folder, file)?;

@@ -55,7 +55,7 @@ const PREFACE: &str =
 /// All other keys of the folder verify.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct State {
+pub(super) struct DirectoryState {
     /// The file of the key that signs.
     pub(super) signing: String,
     /// The file of the coming key. One that is not there is none.
@@ -66,7 +66,7 @@ pub(super) struct State {
     since: BTreeMap<String, Datetime>,
 }
 
-impl State {
+impl DirectoryState {
     /// That this key signs, and nothing else.
     pub(super) const fn of(signing: String) -> Self {
         Self {

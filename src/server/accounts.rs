@@ -10,7 +10,7 @@ use super::device_cookie::Devices;
 use super::login_limiter::{LoginLimiter, NotAdmitted};
 use super::network;
 use crate::settings::Settings;
-use tokenpair::session::{Act, Authority, Denied, SessionStore, StoreError, Subject};
+use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, StoreError, Subject};
 use tokenpair_store::password::{
     Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,
 };
@@ -135,12 +135,12 @@ impl Accounts {
         username: &str,
         password: Password,
         roles: Vec<String>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Subject, AccountError> {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
-        self.limiter.registration(act).await?;
-        let password_hash = self.passwords(act).hash_new(password).await?;
+        self.limiter.registration(context).await?;
+        let password_hash = self.passwords(context).hash_new(password).await?;
         Ok(self
             .store
             .create_user(
@@ -149,7 +149,7 @@ impl Accounts {
                     password_hash,
                     roles,
                 },
-                act,
+                context,
             )
             .await?)
     }
@@ -166,25 +166,25 @@ impl Accounts {
         &self,
         username: &str,
         password: Password,
-        (devices, act): (&Devices, &Act),
+        (devices, context): (&Devices, &RequestContext),
     ) -> Result<Option<Subject>, AccountError> {
-        let attempt = self.limiter.login(username, devices, act).await?;
+        let attempt = self.limiter.login(username, devices, context).await?;
         let user = match Username::parse(username) {
             Ok(username) => self.store.user_by_name(&username).await?,
             Err(_) => None,
         };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let verdict = self.verify(password.clone(), hash.clone(), act).await?;
+        let verdict = self.verify(password.clone(), hash.clone(), context).await?;
         let subject = user.map(|user| user.subject);
         let refused = match &subject {
             None => "unknown user",
             Some(_) if !verdict.is_right() => "wrong password",
             Some(subject) if subject.disabled => "user disabled",
             Some(subject) => {
-                attempt.succeeded(&self.store, act).await?;
+                attempt.succeeded(&self.store, context).await?;
                 if let (Verdict::Outdated, Some(stale)) = (verdict, hash) {
                     let renewing = Self {
-                        passwords: self.passwords(act),
+                        passwords: self.passwords(context),
                         ..self.clone()
                     };
                     actix_web::rt::spawn(renewing.renew(subject.id.clone(), password, stale));
@@ -197,7 +197,7 @@ impl Accounts {
             user_id: subject.map(|subject| subject.id),
             detail: refused,
         };
-        attempt.failed(&self.store, refusal, act).await?;
+        attempt.failed(&self.store, refusal, context).await?;
         Ok(None)
     }
 
@@ -205,9 +205,9 @@ impl Accounts {
     pub(super) fn device_cookie(
         &self,
         username: &str,
-        (devices, act): (&Devices, &Act),
+        (devices, context): (&Devices, &RequestContext),
     ) -> Option<String> {
-        self.limiter.device_cookie(username, devices, act)
+        self.limiter.device_cookie(username, devices, context)
     }
 
     /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
@@ -233,20 +233,20 @@ impl Accounts {
         user_id: &str,
         sid: &str,
         (current, new): (Password, Password),
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Applied, AccountError> {
-        self.store.check(act).await??;
+        self.store.check(context).await??;
         let user = self.store.user_by_id(user_id).await?;
         let name = user.as_ref().map(|user| user.subject.username.clone());
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
         let confirmed = self
-            .confirm((user_id, Some(sid)), user, current, act)
+            .confirm((user_id, Some(sid)), user, current, context)
             .await?;
-        let hash = self.passwords(act).hash_new(new).await?;
+        let hash = self.passwords(context).hash_new(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
-        let changed = self.store.change_user(user_id, change, &confirmed.act);
+        let changed = self.store.change_user(user_id, change, &confirmed.context);
         self.settle(changed.await?, &confirmed).await
     }
 
@@ -260,12 +260,14 @@ impl Accounts {
         user_id: &str,
         sid: Option<&str>,
         password: Password,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Applied, AccountError> {
-        self.store.check(act).await??;
+        self.store.check(context).await??;
         let user = self.store.user_by_id(user_id).await?;
-        let confirmed = self.confirm((user_id, sid), user, password, act).await?;
-        let deleted = self.store.delete_user(user_id, &confirmed.act);
+        let confirmed = self
+            .confirm((user_id, sid), user, password, context)
+            .await?;
+        let deleted = self.store.delete_user(user_id, &confirmed.context);
         self.settle(deleted.await?, &confirmed).await
     }
 
@@ -275,21 +277,21 @@ impl Accounts {
         (user_id, sid): (&str, Option<&str>),
         user: Option<User>,
         password: Password,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Confirmed, AccountError> {
-        let attempt = self.limiter.confirmation(user_id, sid, act).await?;
+        let attempt = self.limiter.confirmation(user_id, sid, context).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let verdict = self.verify(password, hash, act).await?;
+        let verdict = self.verify(password, hash, context).await?;
         if let Some(user) = user.filter(|_| verdict.is_right()) {
-            attempt.succeeded(&self.store, act).await?;
-            return Ok(Confirmed::new(user, act));
+            attempt.succeeded(&self.store, context).await?;
+            return Ok(Confirmed::new(user, context));
         }
         let refusal = Refusal {
             kind: EventKind::ConfirmationFailed,
             user_id: Some(user_id.to_owned()),
             detail: "wrong password",
         };
-        attempt.failed(&self.store, refusal, act).await?;
+        attempt.failed(&self.store, refusal, context).await?;
         Err(AccountError::WrongPassword)
     }
 
@@ -315,17 +317,17 @@ impl Accounts {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Verdict, PasswordError> {
         if password.is_too_long() {
             return Ok(Verdict::Wrong);
         }
-        self.passwords(act).verify(password, hash).await
+        self.passwords(context).verify(password, hash).await
     }
 
     /// Returns the hashing threads, which are shared fairly between the networks that requests come from.
-    fn passwords(&self, act: &Act) -> Passwords {
-        self.passwords.on_behalf_of(network::client(act))
+    fn passwords(&self, context: &RequestContext) -> Passwords {
+        self.passwords.on_behalf_of(network::client(context))
     }
 
     /// Whether a password is fit for the user of that name, as far as that is told at once.
@@ -353,21 +355,21 @@ impl Accounts {
 /// A user whose password was verified, as the database had it then.
 struct Confirmed {
     user: User,
-    act: Act,
+    context: RequestContext,
 }
 
 impl Confirmed {
     /// A token of another server does not say under which epoch it was made; the password was verified under this one.
-    fn new(user: User, act: &Act) -> Self {
-        let mut act = act.clone();
-        let authority = act.authority.get_or_insert_with(|| Authority {
+    fn new(user: User, context: &RequestContext) -> Self {
+        let mut context = context.clone();
+        let authority = context.authority.get_or_insert_with(|| Authority {
             user_id: user.subject.id.clone(),
             sid: None,
             epoch: None,
             role: None,
         });
         authority.epoch.get_or_insert(user.subject.epoch);
-        Self { user, act }
+        Self { user, context }
     }
 }
 

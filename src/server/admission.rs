@@ -5,14 +5,14 @@ use std::time::Duration;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 
-use super::flow::Flow;
+use super::connection_state::ConnectionState;
 use tokenpair::web::Rejection;
 
 const CODE: &str = "too_many_connections";
 
 /// Refuses a request that there is no room for, unless it asks for the server's health.
 pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
-    let in_the_way = Flow::of(request).is_some_and(|flow| flow.place().is_in_the_way());
+    let in_the_way = ConnectionState::of(request).is_some_and(|flow| flow.place().is_in_the_way());
     if !in_the_way || request.path().starts_with("/health/") {
         return Ok(());
     }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::keys::Followed;
-use super::looks::Looks;
+use super::reload::ReloadSchedule;
 use super::shared_key::SharedKey;
+use super::startup_keys::Followed;
 use tokenpair::clock::Clock;
 use tokenpair::session::{Revocation, Revoked, Sessions};
 use tokenpair::token::Tokens;
@@ -63,7 +63,7 @@ pub(super) async fn follow_keys(
     mut followed: Option<Followed>,
     tokens: Tokens,
     (shared_key, store, clock): (SharedKey, DieselStore, Clock),
-    mut looks: Looks,
+    mut looks: ReloadSchedule,
 ) {
     let mut unsealed = Vec::new();
     while let Some(keys) = followed.take() {

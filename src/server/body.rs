@@ -93,7 +93,7 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let fields = fields(&request, &mut payload, T::FORM).await?;
-            Auth::of(&request)?.check_again(&request)?;
+            Auth::of(&request)?.recheck(&request)?;
             T::from_fields(&fields, &request).map(Self)
         })
     }

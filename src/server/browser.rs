@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::origins::{Origins, Trust};
 use super::sender::{SEC_FETCH_SITE, Sender};
-use super::state::State;
+use super::state::AppState;
 use crate::settings::{is_loopback, is_loopback_host, serialized_origin};
 use tokenpair::web::body::{FORM, content_type};
 use tokenpair::web::{Leftovers, Rejection, RejectionKind};
@@ -112,7 +112,7 @@ pub(super) fn remove_twins(response: &mut ServiceResponse) {
         return;
     }
     let request = response.request().clone();
-    let Some(state) = request.app_data::<web::Data<State>>() else {
+    let Some(state) = request.app_data::<web::Data<AppState>>() else {
         return;
     };
     let leftovers = Leftovers {
@@ -129,7 +129,7 @@ pub(super) fn refuse_foreign_pages(request: &ServiceRequest) -> Result<(), Rejec
     if request.method().is_safe() {
         return Ok(());
     }
-    match request.app_data::<web::Data<State>>() {
+    match request.app_data::<web::Data<AppState>>() {
         Some(state) => refuse_cross_site(request.request(), &state.origins, Trust::Listed),
         None => Ok(()),
     }
@@ -199,7 +199,7 @@ fn refuse_wrong_host(
             .is_some_and(|origin| origins.has(&origin, trust)),
         // The proxy's word does not stand against the page's own: a browser beside a proxy could pass for it.
         None => request
-            .app_data::<web::Data<State>>()
+            .app_data::<web::Data<AppState>>()
             .is_some_and(|state| state.auth.policy().trusted_proxies.handed_on(request)),
     };
     if allowed {

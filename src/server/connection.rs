@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::bare;
-use super::crowd::Place;
-use super::flow::Flow;
-use super::header_defaults::Edge;
-use super::last_words::LastWords;
-use super::opening::{Opening, end_of_head};
-use super::quiet::{End, Quiet};
+use super::bare_errors;
+use super::connection_limit::ConnectionSlot;
+use super::connection_state::ConnectionState;
+use super::idle_timer::{End, IdleTimer};
+use super::last_response::LastResponse;
+use super::request_head::{FirstHead, end_of_head};
+use super::response_headers::HeaderDefaults;
 use crate::settings::Patience;
 
 /// So many bytes are read from the client at once.
@@ -40,39 +40,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for T {}
 pub(super) struct Manner {
     pub(super) patience: Patience,
     pub(super) keep_alive: Duration,
-    pub(super) edge: Edge,
+    pub(super) edge: HeaderDefaults,
 }
 
 /// A client's connection.
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
-    flow: Rc<Flow>,
+    flow: Rc<ConnectionState>,
     manner: Manner,
-    opening: Opening,
+    opening: FirstHead,
     /// What was read and may not be given to actix-http yet.
     kept: Vec<u8>,
     /// actix-http has a new head, which it has not looked at.
     head_given: bool,
     /// Something waits to be sent.
     unsent: bool,
-    last_words: Option<LastWords>,
-    quiet: Quiet,
+    last_words: Option<LastResponse>,
+    quiet: IdleTimer,
     /// The client was given up: what it still sends is not read.
     given_up: bool,
 }
 
 impl Connection {
-    pub(super) fn new(transport: Box<dyn Transport>, place: Place, manner: Manner) -> Self {
+    pub(super) fn new(
+        transport: Box<dyn Transport>,
+        place: ConnectionSlot,
+        manner: Manner,
+    ) -> Self {
         let patience = manner.patience;
         let quiet = match place.is_past_limit() {
-            true => Quiet::for_one_request(patience.past_limit),
-            false => Quiet::new(patience.head, manner.keep_alive),
+            true => IdleTimer::for_one_request(patience.past_limit),
+            false => IdleTimer::new(patience.head, manner.keep_alive),
         };
         Self {
             transport,
-            flow: Rc::new(Flow::new(place)),
+            flow: Rc::new(ConnectionState::new(place)),
             manner,
-            opening: Opening::default(),
+            opening: FirstHead::default(),
             kept: Vec::new(),
             head_given: false,
             unsent: false,
@@ -83,7 +87,7 @@ impl Connection {
     }
 
     /// What the requests on it share with it: their `conn_data`.
-    pub(super) fn flow(&self) -> Rc<Flow> {
+    pub(super) fn flow(&self) -> Rc<ConnectionState> {
         Rc::clone(&self.flow)
     }
 
@@ -149,8 +153,8 @@ impl Connection {
         let end = ready!(self.quiet.poll(cx));
         self.given_up = true;
         if end == End::HeadTooSlow {
-            let answer = bare::head_too_slow(self.manner.edge);
-            self.last_words = Some(LastWords::new(answer));
+            let answer = bare_errors::head_too_slow(self.manner.edge);
+            self.last_words = Some(LastResponse::new(answer));
         }
         Poll::Ready(())
     }
@@ -165,10 +169,10 @@ impl Connection {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.last_words.is_none() {
-            match bare::split(bytes) {
+            match bare_errors::split(bytes) {
                 ([], Some(bare)) => {
                     let answer = bare.in_full(self.manner.edge);
-                    self.last_words = Some(LastWords::new(answer));
+                    self.last_words = Some(LastResponse::new(answer));
                 }
                 (bytes, _) => return Pin::new(&mut self.transport).poll_write(cx, bytes),
             }
@@ -248,9 +252,9 @@ mod tests {
     };
 
     use super::{Connection, Manner, PORTION};
-    use crate::server::crowd::Crowd;
-    use crate::server::flow::Turn;
-    use crate::server::header_defaults::Edge;
+    use crate::server::connection_limit::ConnectionLimit;
+    use crate::server::connection_state::ActiveRequest;
+    use crate::server::response_headers::HeaderDefaults;
     use crate::settings::Patience;
 
     /// Counts how often the task of a connection is woken.
@@ -283,13 +287,17 @@ mod tests {
             let manner = Manner {
                 patience: Patience::default(),
                 keep_alive: Duration::from_secs(75),
-                edge: Edge {
+                edge: HeaderDefaults {
                     hsts: false,
                     cors: false,
                 },
             };
             Self {
-                connection: Connection::new(Box::new(server), Crowd::new(1).enter(), manner),
+                connection: Connection::new(
+                    Box::new(server),
+                    ConnectionLimit::new(1).enter(),
+                    manner,
+                ),
                 client,
                 woken: Arc::default(),
             }
@@ -371,7 +379,7 @@ mod tests {
     async fn nothing_is_read_while_a_request_is_answered_unless_its_body_is_wanted() {
         let mut pair = Pair::sent(b"POST / HTTP/1.1\r\n\r\n").await;
         let flow = pair.connection.flow();
-        let turn = Turn::begin(&flow);
+        let turn = ActiveRequest::begin(&flow);
         // As often as other work of the task wakes it.
         for _ in 0..3 {
             assert_eq!(pair.read(), None);

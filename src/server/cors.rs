@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use super::browser::{foreign_origin, host, text};
 use super::sender::Sender;
-use super::state::State;
+use super::state::AppState;
 use super::telemetry;
 use super::telemetry::X_REQUEST_ID;
 use crate::settings::is_loopback;
@@ -69,7 +69,7 @@ pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpRespon
     let error = response.response().error()?.as_error::<CorsError>()?;
     let request = response.request();
     let headers = request.headers();
-    let web = request.app_data::<web::Data<State>>()?.auth.policy();
+    let web = request.app_data::<web::Data<AppState>>()?.auth.policy();
     let (msg, hint) = match error {
         CorsError::MethodNotAllowed => (
             format!("Method not allowed: {}", asked_method(headers)),
@@ -189,7 +189,7 @@ fn hint_for(response: &ServiceResponse) -> Option<&'static str> {
     if error.code() != "missing_token" || request.headers().contains_key(COOKIE) {
         return None;
     }
-    let state = request.app_data::<web::Data<State>>()?;
+    let state = request.app_data::<web::Data<AppState>>()?;
     let page = foreign_origin(request, &state.origins)?;
     if !state.auth.looks_in(Location::Cookies) {
         return None;

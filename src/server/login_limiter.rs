@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::device_cookie::{DeviceKey, Devices};
 use super::network::{network, wider};
 use super::shared_key::SharedKey;
-use tokenpair::session::{Act, StoreError};
-use tokenpair_store::rate_limit::{Counter, Decision, Rule, Tally, ThrottlePolicy};
+use tokenpair::session::{RequestContext, StoreError};
+use tokenpair_store::rate_limit::{Counter, LimitDecision, LimitRule, Tally, ThrottlePolicy};
 use tokenpair_store::{DieselStore, Refusal, Username};
 
 /// Counts failures and makes clients back off. Without a policy it admits everyone. Clones share it.
@@ -84,37 +84,42 @@ impl LoginLimiter {
         &self,
         name: &str,
         devices: &Devices,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Attempt, NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
         };
         let name = key_of(name);
-        let here = inner.counter("account", &network(act), &name, inner.policy.account());
-        let device = inner.devices.nonce(devices, &name, act.at);
+        let here = inner.counter("account", &network(context), &name, inner.policy.account());
+        let device = inner.devices.nonce(devices, &name, context.at);
         if let Some(nonce) = device {
             let device = inner.counter("device", &nonce, &name, inner.policy.account());
-            match Inner::admit(inner, vec![here.clone(), device], act).await {
+            match Inner::admit(inner, vec![here.clone(), device], context).await {
                 Err(NotAdmitted::TooManyAttempts(_)) => {}
                 admitted => return admitted,
             }
         }
         let mut account = vec![here];
-        account.extend(wider(act).iter().map(|wider| {
+        account.extend(wider(context).iter().map(|wider| {
             let word = format!("account {}", wider.size);
             let rule = inner.policy.account_of(wider.times);
             inner.counter(&word, &wider.name, &name, rule)
         }));
         let rule = inner.policy.account_everywhere();
         account.push(inner.counter("account from all networks", "", &name, rule));
-        Inner::admit(inner, account, act).await
+        Inner::admit(inner, account, context).await
     }
 
     /// Returns the device cookie of a client that has just logged in by that name: its others are kept. None if nothing is
     /// counted.
-    pub(super) fn device_cookie(&self, name: &str, devices: &Devices, act: &Act) -> Option<String> {
+    pub(super) fn device_cookie(
+        &self,
+        name: &str,
+        devices: &Devices,
+        context: &RequestContext,
+    ) -> Option<String> {
         let inner = self.0.as_ref()?;
-        Some(inner.devices.renewed(devices, &key_of(name), act.at))
+        Some(inner.devices.renewed(devices, &key_of(name), context.at))
     }
 
     /// Admits a password that a logged-in user gives once more. It is counted apart from logins, so that nobody outside can
@@ -124,7 +129,7 @@ impl LoginLimiter {
         &self,
         user_id: &str,
         sid: Option<&str>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Attempt, NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
@@ -132,22 +137,22 @@ impl LoginLimiter {
         // Tokens of another server's (JWT_ACCEPT_FOREIGN) have no session and count together.
         let sid = sid.unwrap_or_default();
         let account = inner.counter("confirmation", sid, user_id, inner.policy.account());
-        Inner::admit(inner, vec![account], act).await
+        Inner::admit(inner, vec![account], context).await
     }
 
     /// Admits a registration. Each is counted, since the answer tells whether someone has the name.
-    pub(super) async fn registration(&self, act: &Act) -> Result<(), NotAdmitted> {
+    pub(super) async fn registration(&self, context: &RequestContext) -> Result<(), NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(());
         };
-        let counters = inner.networks("registration", act);
-        let counted = inner.store.count_attempt(counters.clone(), act).await?;
+        let counters = inner.networks("registration", context);
+        let counted = inner.store.count_attempt(counters.clone(), context).await?;
         let refused = |counter: &&Counter| {
             let number = counted.get(&counter.id).copied().unwrap_or_default();
-            counter.rule.is_exceeded(None, number, act.at)
+            counter.rule.is_exceeded(None, number, context.at)
         };
         let waits = counters.iter().filter(refused);
-        let waits = waits.map(|counter| counter.rule.forgotten(act.at).since(act.at));
+        let waits = waits.map(|counter| counter.rule.forgotten(context.at).since(context.at));
         match waits.max() {
             Some(wait) => Err(NotAdmitted::TooManyAttempts(wait)),
             None => Ok(()),
@@ -162,7 +167,7 @@ fn key_of(name: &str) -> String {
 }
 
 impl Inner {
-    fn counter(&self, word: &str, network: &str, name: &str, rule: Rule) -> Counter {
+    fn counter(&self, word: &str, network: &str, name: &str, rule: LimitRule) -> Counter {
         let text = format!("{word}\0{network}\0{name}");
         let digest = hmac::sign(&self.key, text.as_bytes());
         Counter {
@@ -173,12 +178,12 @@ impl Inner {
     }
 
     /// Counters of the client's network and the wider ones, at all accounts.
-    fn networks(&self, word: &str, act: &Act) -> Vec<Counter> {
-        let own = self.counter(word, &network(act), "", self.policy.peer());
-        let wider = wider(act);
+    fn networks(&self, word: &str, context: &RequestContext) -> Vec<Counter> {
+        let own = self.counter(word, &network(context), "", self.policy.peer());
+        let wider = wider(context);
         let wider = wider.iter().map(|wider| {
             let word = format!("{word} {}", wider.size);
-            let rule = Rule::Window(self.policy.peer_of(wider.times));
+            let rule = LimitRule::Window(self.policy.peer_of(wider.times));
             self.counter(&word, &wider.name, "", rule)
         });
         std::iter::once(own).chain(wider).collect()
@@ -189,10 +194,10 @@ impl Inner {
     async fn admit(
         inner: &Arc<Self>,
         account: Vec<Counter>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Attempt, NotAdmitted> {
         let forgiven = account.iter().map(|counter| counter.id.clone()).collect();
-        let counters = [account, inner.networks("network", act)].concat();
+        let counters = [account, inner.networks("network", context)].concat();
         let under_way = UnderWay::begin(inner, &counters);
         let mut wait = Duration::ZERO;
         for _ in 0..LOOKS {
@@ -203,7 +208,7 @@ impl Inner {
             let longest = |others: &[u32]| {
                 let counters = counters.iter().zip(others);
                 let waits = counters.filter_map(|(counter, others)| {
-                    wait_of(counter, tallies.get(&counter.id), *others, act)
+                    wait_of(counter, tallies.get(&counter.id), *others, context)
                 });
                 waits.max()
             };
@@ -229,10 +234,15 @@ impl Inner {
     }
 }
 
-fn wait_of(counter: &Counter, tally: Option<&Tally>, others: u32, act: &Act) -> Option<Duration> {
-    match counter.rule.decide(tally.copied(), others, act.at) {
-        Decision::Admit => None,
-        Decision::Refuse(wait) => Some(wait),
+fn wait_of(
+    counter: &Counter,
+    tally: Option<&Tally>,
+    others: u32,
+    context: &RequestContext,
+) -> Option<Duration> {
+    match counter.rule.decide(tally.copied(), others, context.at) {
+        LimitDecision::Admit => None,
+        LimitDecision::Refuse(wait) => Some(wait),
     }
 }
 
@@ -243,14 +253,19 @@ impl Attempt {
     ///
     /// [`NotAdmitted::TooManyAttempts`] if other servers have counted so many failures meanwhile that it would not be
     /// admitted now: however many servers there are, no more guesses are answered than one server would.
-    pub(super) async fn succeeded(self, store: &DieselStore, act: &Act) -> Result<(), NotAdmitted> {
+    pub(super) async fn succeeded(
+        self,
+        store: &DieselStore,
+        context: &RequestContext,
+    ) -> Result<(), NotAdmitted> {
         if self.counters.is_empty() {
             return Ok(());
         }
         let ids = self.counters.iter().map(|counter| counter.id.clone());
         let tallies = store.tallies(ids.collect()).await?;
         let waits = self.counters.iter();
-        let waits = waits.filter_map(|counter| wait_of(counter, tallies.get(&counter.id), 0, act));
+        let waits =
+            waits.filter_map(|counter| wait_of(counter, tallies.get(&counter.id), 0, context));
         if let Some(wait) = waits.max() {
             return Err(NotAdmitted::TooManyAttempts(wait));
         }
@@ -271,21 +286,21 @@ impl Attempt {
         self,
         store: &DieselStore,
         refusal: Refusal,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<(), NotAdmitted> {
         let counted = store
-            .record_refusal(refusal, self.counters.clone(), act)
+            .record_refusal(refusal, self.counters.clone(), context)
             .await?;
         let exceeded = self.counters.iter().filter_map(|counter| {
             let failures = counted.get(&counter.id).copied()?;
             let before = self.tallies.get(&counter.id).copied();
-            let exceeded = counter.rule.is_exceeded(before, failures, act.at);
+            let exceeded = counter.rule.is_exceeded(before, failures, context.at);
             let now = Tally {
                 failures,
-                last: act.at,
-                until: counter.rule.forgotten(act.at),
+                last: context.at,
+                until: counter.rule.forgotten(context.at),
             };
-            wait_of(counter, exceeded.then_some(&now), 0, act)
+            wait_of(counter, exceeded.then_some(&now), 0, context)
         });
         match exceeded.max() {
             Some(wait) => Err(NotAdmitted::TooManyAttempts(wait)),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_store::password::Client;
 
 /// A wider network around a client's own: the /56 that a home has, or the /48 that a site has (RFC 6177).
@@ -17,8 +17,8 @@ pub(super) struct Wider {
 
 /// Returns the wider networks around the client's own; none for IPv4. A /56 has 256 networks of this kind and a /48 65,536, which
 /// may all be one attacker's. A /48 may also be shared, as among a carrier's phones, so its limit is not that of one network.
-pub(super) fn wider(act: &Act) -> Vec<Wider> {
-    let Some(IpAddr::V6(address)) = address(act) else {
+pub(super) fn wider(context: &RequestContext) -> Vec<Wider> {
+    let Some(IpAddr::V6(address)) = address(context) else {
         return Vec::new();
     };
     [(56, "/56", 2), (48, "/48", 4)]
@@ -32,8 +32,8 @@ pub(super) fn wider(act: &Act) -> Vec<Wider> {
 
 /// Returns the client's network: the address for IPv4 and the /64 for IPv6, since a household has at least that much
 /// (RFC 6177). Clients without an address share one network.
-pub(super) fn network(act: &Act) -> String {
-    match address(act) {
+pub(super) fn network(context: &RequestContext) -> String {
+    match address(context) {
         Some(IpAddr::V6(address)) => prefix(address, 64),
         Some(IpAddr::V4(address)) => address.to_string(),
         None => String::new(),
@@ -42,8 +42,8 @@ pub(super) fn network(act: &Act) -> String {
 
 /// Returns whose turn it is in the password queue: the client's network within its site, which is the /48
 /// for IPv6, the most that one customer usually gets (RFC 6177), and the /24 for IPv4.
-pub(super) fn client(act: &Act) -> Client {
-    let site = match address(act) {
+pub(super) fn client(context: &RequestContext) -> Client {
+    let site = match address(context) {
         Some(IpAddr::V6(address)) => prefix(address, 48),
         Some(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();
@@ -51,13 +51,13 @@ pub(super) fn client(act: &Act) -> Client {
         }
         None => String::new(),
     };
-    Client::new(site, network(act))
+    Client::new(site, network(context))
 }
 
 /// Returns the client's address. One that a translator made of an IPv4 address counts as that (RFC 6052 section 2.1): otherwise
 /// all clients behind the translator would share one network.
-fn address(act: &Act) -> Option<IpAddr> {
-    let address: IpAddr = act.ip.as_deref()?.parse().ok()?;
+fn address(context: &RequestContext) -> Option<IpAddr> {
+    let address: IpAddr = context.ip.as_deref()?.parse().ok()?;
     match address {
         IpAddr::V6(translated) if translated.octets().starts_with(&WELL_KNOWN_PREFIX) => {
             let [.., a, b, c, d] = translated.octets();

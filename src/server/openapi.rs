@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Ser
 use utoipa::{OpenApi, ToSchema};
 
 use super::routes;
-use super::state::State;
+use super::state::AppState;
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Auth, Location};
 
@@ -93,7 +93,7 @@ struct Description;
 
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
-pub(super) async fn openapi(state: web::Data<State>) -> HttpResponse {
+pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
     let json = (CONTENT_TYPE, "application/json");
     HttpResponse::Ok()
         .insert_header(json)

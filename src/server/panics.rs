@@ -60,7 +60,7 @@ mod tests {
     use actix_web::{App, HttpResponse, web};
 
     use super::{catch, said_of};
-    use crate::server::around;
+    use crate::server::middleware;
 
     async fn panics(body: String) -> HttpResponse {
         assert!(body.is_empty(), "the body is {body:?}");
@@ -70,7 +70,7 @@ mod tests {
     #[actix_web::test]
     async fn a_handler_that_panics_is_a_500_and_the_next_request_is_served() {
         let resource = web::resource("/").to(panics).wrap(from_fn(catch));
-        let app = App::new().service(resource).wrap(from_fn(around::all));
+        let app = App::new().service(resource).wrap(from_fn(middleware::all));
         let app = init_service(app).await;
         for _ in 0..2 {
             let request = TestRequest::post().set_payload("hidden");

@@ -10,18 +10,18 @@ use futures_util::Stream;
 
 use super::accounts::Accounts;
 use super::clock_skew::Skew;
-use super::gate::Gate;
-use super::header_defaults::Edge;
-use super::keys::Followed;
+use super::listener::Listener;
 use super::login_limiter::LoginLimiter;
 use super::origins::Origins;
 use super::readiness::Readiness;
+use super::response_headers::HeaderDefaults;
 use super::shared_key::SharedKey;
 use super::start_error::StartError;
-use super::state::State;
+use super::startup_keys::Followed;
+use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{background, clocks, database, keys, listen, openapi, stop, tls};
+use super::{background, clock_watch, database, http_server, openapi, startup_keys, stop, tls};
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
@@ -33,7 +33,7 @@ use tokenpair_store::PurgePolicy;
 /// A server that listens and has not begun to serve.
 pub struct Server {
     http: actix_web::dev::Server,
-    gate: Gate,
+    gate: Listener,
     address: SocketAddr,
     clock: Clock,
     drain: Duration,
@@ -41,7 +41,7 @@ pub struct Server {
     followed: Option<Followed>,
     shared_key: SharedKey,
     certificates: Option<Arc<Certificates>>,
-    state: Arc<State>,
+    state: Arc<AppState>,
 }
 
 impl Server {
@@ -56,12 +56,12 @@ impl Server {
         let certificates = files.map(|files| Certificates::load(files, clock.now()));
         let certificates = certificates.transpose()?;
         let store = database::ready_store(settings).await?;
-        let keys = keys::begin(settings, clock.now())?;
+        let keys = startup_keys::begin(settings, clock.now())?;
         let tokens = Tokens::new(keys.ring, settings.tokens.clone());
         let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
         sessions.sync_revocations(clock.now()).await?;
         let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
-        let seals = keys::seals(settings)?;
+        let seals = startup_keys::seals(settings)?;
         let shared_key = SharedKey::of(&store, &seals, clock.now()).await?;
         let limiter = LoginLimiter::new(settings.throttle, &shared_key, store.clone());
         let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
@@ -70,7 +70,7 @@ impl Server {
             .as_ref()
             .map(|url| url.origin().ascii_serialization());
         let openapi = openapi::describe(&auth, public_origin.as_deref());
-        let state = Arc::new(State {
+        let state = Arc::new(AppState {
             auth,
             openapi: openapi?.into(),
             sessions: sessions.clone(),
@@ -78,11 +78,11 @@ impl Server {
             store,
             registration: settings.registration,
             origins: Origins::of(settings),
-            edge: Edge::of(settings),
+            edge: HeaderDefaults::of(settings),
             readiness: Readiness::default(),
             skew: Skew::default(),
         });
-        let (http, gate, address) = listen::listen(settings, &state, certificates.as_ref())?;
+        let (http, gate, address) = http_server::listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
             gate,
@@ -132,7 +132,7 @@ impl Server {
                 self.clock.clone(),
                 signals.looks(),
             )),
-            actix_web::rt::spawn(clocks::follow(self.clock.clone())),
+            actix_web::rt::spawn(clock_watch::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
                 self.clock.clone(),
@@ -164,7 +164,7 @@ impl Server {
 ///
 /// [`StartError`] if they cannot be read or used.
 pub fn present_keys(settings: &Settings) -> Result<Option<KeyRing>, StartError> {
-    Ok(keys::present(settings)?.map(|keys| keys.ring))
+    Ok(startup_keys::present(settings)?.map(|keys| keys.ring))
 }
 
 impl fmt::Debug for Server {

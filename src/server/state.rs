@@ -1,4 +1,4 @@
-//! Defines [`State`], what handlers and middleware share.
+//! Defines [`AppState`], what handlers and middleware share.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use actix_web::web::Bytes;
 
 use super::accounts::Accounts;
 use super::clock_skew::Skew;
-use super::header_defaults::Edge;
 use super::origins::Origins;
 use super::readiness::Readiness;
+use super::response_headers::HeaderDefaults;
 use crate::settings::Registration;
 use tokenpair::session::Sessions;
 use tokenpair::web::Auth;
 use tokenpair_store::{Applied, DieselStore};
 
 /// What handlers share.
-pub(crate) struct State {
+pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
@@ -23,21 +23,21 @@ pub(crate) struct State {
     pub(crate) registration: Registration,
     pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
-    pub(crate) edge: Edge,
+    pub(crate) edge: HeaderDefaults,
     pub(crate) readiness: Readiness,
     pub(super) skew: Skew,
 }
 
-impl State {
+impl AppState {
     /// Ends at once, on this replica, what a change of a user ended.
-    pub(super) fn note(&self, applied: &Applied) {
+    pub(super) fn record_revocation(&self, applied: &Applied) {
         if let Some(revocation) = &applied.revocation {
-            self.sessions.note(revocation);
+            self.sessions.record_revocation(revocation);
         }
     }
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
             .field("store", &self.store)

@@ -10,9 +10,9 @@ use futures_util::stream::{LocalBoxStream, Stream, StreamExt};
 use tokio::select;
 use tokio::sync::watch;
 
-use super::gate::Gate;
-use super::looks::Looks;
-use super::state::State;
+use super::listener::Listener;
+use super::reload::ReloadSchedule;
+use super::state::AppState;
 use tokenpair_store::DieselStore;
 
 /// How long a stopping server waits for requests that run.
@@ -42,8 +42,8 @@ impl Signals {
     }
 
     /// Returns a handle that tells a background task when to look at its files again.
-    pub(super) fn looks(&self) -> Looks {
-        Looks::new(self.reload.subscribe())
+    pub(super) fn looks(&self) -> ReloadSchedule {
+        ReloadSchedule::new(self.reload.subscribe())
     }
 
     /// Waits for the next signal to stop, and handles requests to reload meanwhile.
@@ -71,9 +71,9 @@ impl Signals {
 ///
 /// If the operating system takes the listener away.
 pub(super) async fn serve(
-    (http, gate): (Server, Gate),
+    (http, gate): (Server, Listener),
     signals: &mut Signals,
-    state: &State,
+    state: &AppState,
     drain: Duration,
 ) -> io::Result<()> {
     let handle = http.handle();
@@ -112,10 +112,10 @@ pub(super) async fn serve(
 }
 
 /// Waits until the drain is over. The gate closes shortly before.
-async fn last(gate: &Gate, drain: Duration) {
-    tokio::time::sleep(drain.saturating_sub(Gate::LAST_CALL)).await;
+async fn last(gate: &Listener, drain: Duration) {
+    tokio::time::sleep(drain.saturating_sub(Listener::LAST_CALL)).await;
     gate.close();
-    tokio::time::sleep(Gate::LAST_CALL).await;
+    tokio::time::sleep(Listener::LAST_CALL).await;
 }
 
 /// Moves everything into the database file, unless another signal comes first: operators who copy a stopped server's SQLite

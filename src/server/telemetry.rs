@@ -15,7 +15,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
 
 use super::admission;
-use super::lines::Lines;
+use super::log_writer::LogWriter;
 use super::panics::log_panics;
 use crate::printable::printable_lines;
 use crate::settings::{AccessLog, Settings};
@@ -44,7 +44,7 @@ const TALKATIVE: [&str; 10] = [
 struct Discreet {
     logger: env_logger::Logger,
     /// The buffer of lines; none if its thread could not be started.
-    lines: Option<Lines>,
+    lines: Option<LogWriter>,
     /// Standard error is a terminal, where no line should wait.
     watched: bool,
 }
@@ -101,7 +101,7 @@ pub fn start_logging(settings: &Settings) {
     if settings.access_log == AccessLog::Off {
         builder.filter_module(TARGET, LevelFilter::Warn);
     }
-    let lines = Lines::start().ok();
+    let lines = LogWriter::start().ok();
     if let Some(lines) = lines.clone() {
         builder.target(Target::Pipe(Box::new(lines)));
         builder.write_style(AutoStream::choice(&io::stderr()).into());

@@ -17,7 +17,7 @@ use thiserror::Error;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::looks::Looks;
+use super::reload::ReloadSchedule;
 use crate::settings::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
 
@@ -130,7 +130,7 @@ impl Certificates {
 pub(super) async fn follow(
     certificates: Option<Arc<Certificates>>,
     clock: Clock,
-    mut looks: Looks,
+    mut looks: ReloadSchedule,
 ) {
     let Some(certificates) = certificates else {
         return;

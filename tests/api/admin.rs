@@ -19,7 +19,7 @@ pub(crate) fn log_in<'a>(app: &'a TestApp, name: &str) -> Bearer<'a> {
 /// Makes an admin as the operator would, beside the server.
 pub(crate) fn promote(app: &TestApp, id: &str) {
     let change = UserChange::Roles(vec!["admin".to_owned()]);
-    let changed = block_on(app.other_store().change_user(id, change, &app.act())).unwrap();
+    let changed = block_on(app.other_store().change_user(id, change, &app.context())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
 }
 

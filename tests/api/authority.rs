@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenpair::session::{Act, EndReason, SessionStore};
+use tokenpair::session::{EndReason, RequestContext, SessionStore};
 use tokenpair_store::{Changed, UserChange};
 
 use crate::admin::{log_in, patch, promote, register, with_root};
@@ -444,9 +444,9 @@ fn nothing_that_arrives_after_a_logout_takes_effect(on: Backend) {
         // On another server.
         let root = log_in(&app, "root");
         let late = held(&root);
-        let act = Act::at(app.now());
+        let context = RequestContext::at(app.now());
         assert_eq!(
-            block_on(store.revoke(&sid(&root), EndReason::Logout, &act)).unwrap(),
+            block_on(store.revoke(&sid(&root), EndReason::Logout, &context)).unwrap(),
             Ok(true)
         );
         let before = state(&app);
@@ -541,10 +541,10 @@ fn an_admin_who_becomes_the_last_one_meanwhile_stays(on: Backend) {
     );
     app.database().execute(back);
     let late = overtaken(&app, disabled, || {
-        let act = Act::of_operator(app.now());
+        let context = RequestContext::of_operator(app.now());
         block_on(
             app.other_store()
-                .change_user(&id, UserChange::Disable, &act),
+                .change_user(&id, UserChange::Disable, &context),
         )
         .unwrap()
     });

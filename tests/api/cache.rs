@@ -38,8 +38,8 @@ fn a_token_that_was_used_a_moment_ago_ends_at_once(on: Backend) {
 
     let ada = used();
     let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
-    let (store, act) = (app.other_store(), app.act());
-    let disabled = block_on(store.change_user(&id, UserChange::Disable, &act));
+    let (store, context) = (app.other_store(), app.context());
+    let disabled = block_on(store.change_user(&id, UserChange::Disable, &context));
     assert!(matches!(disabled.unwrap(), Changed::Done(_)));
     // The command did it; this server reads of it.
     while ada.get("/protected").status == 200 {

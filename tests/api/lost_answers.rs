@@ -33,7 +33,7 @@ fn lost_refresh(tabs: &Tabs, wire: &Wire) -> String {
 }
 
 #[track_caller]
-fn goes_on(tabs: &Tabs, app: &TestApp) {
+fn is_active(tabs: &Tabs, app: &TestApp) {
     let before = tabs.jar();
     let refreshed = tabs.refresh(app.address()).unwrap();
     assert_eq!(refreshed.status, 200, "{refreshed:?}");
@@ -59,9 +59,9 @@ fn a_lost_answer_costs_nobody_a_login_however_late_it_is_noticed(on: Backend) {
         let tabs = Tabs::log_in(app.address());
         let orphan = lost_refresh(&tabs, &wire);
         app.advance(later);
-        goes_on(&tabs, &app);
+        is_active(&tabs, &app);
         app.advance(2 * MINUTE);
-        goes_on(&tabs, &app);
+        is_active(&tabs, &app);
         is_taken_for_theft(&orphan, &tabs, &app);
     }
 }
@@ -72,7 +72,7 @@ fn a_lost_answer_that_is_noticed_at_once_is_given_again_to_the_letter(on: Backen
     let tabs = Tabs::log_in(app.address());
     let lost = lost_refresh(&tabs, &wire);
     app.advance(MINUTE - Duration::from_secs(1));
-    goes_on(&tabs, &app);
+    is_active(&tabs, &app);
     assert_eq!(tabs.jar().value("refresh_token_cookie"), lost);
 }
 
@@ -88,7 +88,7 @@ fn two_answers_lost_one_after_the_other_cost_nobody_a_login(on: Backend) {
                 orphan
             });
             assert_ne!(orphans[0], orphans[1]);
-            goes_on(&tabs, &app);
+            is_active(&tabs, &app);
             is_taken_for_theft(&orphans[shows_up], &tabs, &app);
         }
     }
@@ -112,9 +112,9 @@ fn an_answer_lost_while_a_second_tab_gets_one_costs_nobody_a_login(on: Backend) 
             assert_eq!(second.status, 200);
             tabs.keep(&second);
             app.advance(later);
-            goes_on(&tabs, &app);
+            is_active(&tabs, &app);
             app.advance(later);
-            goes_on(&tabs, &app);
+            is_active(&tabs, &app);
         }
     }
 }
@@ -134,7 +134,7 @@ fn an_answer_lost_while_a_second_tab_waits_for_a_late_one_costs_nobody_a_login(o
     assert_eq!(tabs.jar().value("refresh_token_cookie"), lost);
     for later in LATER {
         app.advance(later);
-        goes_on(&tabs, &app);
+        is_active(&tabs, &app);
     }
 }
 

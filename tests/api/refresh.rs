@@ -374,8 +374,8 @@ fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend)
     let ada = app.bearer();
     let store = app.other_store();
     let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
-    let act = app.act();
-    let disable = store.change_user(&id, UserChange::Disable, &act);
+    let context = app.context();
+    let disable = store.change_user(&id, UserChange::Disable, &context);
     assert!(matches!(block_on(disable).unwrap(), Changed::Done(_)));
     ada.try_refresh()
         .refused(401, "user_disabled", "Token has been revoked");
@@ -385,7 +385,7 @@ fn ended_a_disabled_user_is_told_so_and_can_come_back_by_logging_in(on: Backend)
             .send()
     };
     login().refused(401, "bad_credentials", "Bad username or password");
-    let enabled = block_on(store.change_user(&id, UserChange::Enable, &app.act()));
+    let enabled = block_on(store.change_user(&id, UserChange::Enable, &app.context()));
     assert!(matches!(enabled.unwrap(), Changed::Done(_)));
     assert_eq!(login().status, 200);
     assert_eq!(ada.try_refresh().status, 401, "what was ended stays ended");
@@ -403,7 +403,7 @@ fn ended_a_login_that_was_under_way_while_the_password_changed(on: Backend) {
         .unwrap()
         .password_hash;
     let change = UserChange::Password { hash, keep: None };
-    let changed = block_on(store.change_user(id, change, &app.act())).unwrap();
+    let changed = block_on(store.change_user(id, change, &app.context())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
     // The password was verified before the change, and the session would be kept after it.
     let late = Session {

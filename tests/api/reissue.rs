@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenpair::session::{Act, EndReason, Session, SessionStore};
+use tokenpair::session::{EndReason, RequestContext, Session, SessionStore};
 use tokenpair_store::{EventKind, EventQuery};
 
 use crate::support::jwt::{claims, signed};
@@ -149,7 +149,7 @@ fn a_session_that_was_ended_elsewhere_gets_none(on: Backend) {
     let long_ago = START - Duration::from_secs(86_400);
     let store = app.other_store();
     assert_eq!(
-        block_on(store.revoke(&sid, EndReason::Admin, &Act::at(long_ago))).unwrap(),
+        block_on(store.revoke(&sid, EndReason::Admin, &RequestContext::at(long_ago))).unwrap(),
         Ok(true)
     );
     let response = browser.get("/protected");

@@ -28,7 +28,7 @@ fn a_session_ended_by_a_command_ends_here(on: Backend) {
     let sid = claims(&ended.access)["sid"].as_str().unwrap().to_owned();
     let revoke = app.other_store();
     assert_eq!(
-        block_on(revoke.revoke(&sid, EndReason::Admin, &app.act())).unwrap(),
+        block_on(revoke.revoke(&sid, EndReason::Admin, &app.context())).unwrap(),
         Ok(true)
     );
     ends_within_a_second(&ended);
@@ -40,7 +40,7 @@ fn a_disabled_user_has_no_token_left_anywhere(on: Backend) {
     let (one, other) = (app.bearer(), app.bearer());
     let id = claims(&one.access)["sub"].as_str().unwrap().to_owned();
     let disable = app.other_store();
-    let changed = block_on(disable.change_user(&id, UserChange::Disable, &app.act()));
+    let changed = block_on(disable.change_user(&id, UserChange::Disable, &app.context()));
     assert!(matches!(changed.unwrap(), Changed::Done(_)));
     ends_within_a_second(&one);
     ends_within_a_second(&other);
@@ -52,7 +52,7 @@ fn other_roles_given_elsewhere_end_the_access_tokens_and_no_session(on: Backend)
     let id = claims(&ada.access)["sub"].as_str().unwrap().to_owned();
     let store = app.other_store();
     let change = UserChange::Roles(vec!["author".to_owned()]);
-    let changed = block_on(store.change_user(&id, change, &app.act())).unwrap();
+    let changed = block_on(store.change_user(&id, change, &app.context())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
     ends_within_a_second(&ada);
     let ada = ada.refreshed();
@@ -73,7 +73,7 @@ fn after_a_new_password_a_new_login_works_and_the_old_tokens_do_not(on: Backend)
         hash: same_hash,
         keep: None,
     };
-    let changed = block_on(store.change_user(&id, change, &app.act())).unwrap();
+    let changed = block_on(store.change_user(&id, change, &app.context())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
     ends_within_a_second(&old);
     assert_eq!(old.try_refresh().status, 401);

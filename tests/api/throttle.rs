@@ -100,7 +100,7 @@ fn nobody_can_tell_unknown_wrong_disabled_and_waiting_names_apart(on: Backend) {
     let done = crate::support::block_on(app.other_store().change_user(
         &disabled,
         disable,
-        &app.act(),
+        &app.context(),
     ));
     assert!(matches!(done, Ok(tokenpair_store::Changed::Done(_))));
     let answers = [

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::database::{Backend, Database};
 use crate::exchange::{Request, SECRET};
-use crate::patience::within;
 use crate::support::Program;
+use crate::wait::within;
 
 const PASSWORD: &str = "correct horse battery";
 

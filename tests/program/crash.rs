@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::database::{Backend, Database};
 use crate::exchange::{ADA, Response};
 use crate::jar::Tabs;
-use crate::patience::within;
 use crate::support::{Program, Served, an_address_of_ones_own};
+use crate::wait::within;
 
 const KILLS: usize = 8;
 const BROWSERS: usize = 8;

@@ -8,8 +8,8 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConne
 use serde_json::{Value, json};
 
 use crate::database::{Backend, Database};
-use crate::patience::within;
 use crate::support::{Ended, Program, Served};
+use crate::wait::within;
 
 const HORSE: &str = "correct horse battery";
 const UNICODE: &str = "naïve пароль 🐎";

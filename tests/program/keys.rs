@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::database::{Backend, Database};
-use crate::patience::within;
 use crate::support::{Ended, Program, Served};
+use crate::wait::within;
 
 const PASSWORD: &str = "correct horse battery";
 const JWKS: &str = "/.well-known/jwks.json";

@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::database::{Backend, Database, as_superuser};
 use crate::exchange::{Request, Response};
 use crate::jar::Jar;
-use crate::patience::within;
 use crate::support::{Program, Served, an_address_of_ones_own};
+use crate::wait::within;
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -21,11 +21,11 @@ mod exchange;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/jar.rs"]
 mod jar;
-#[path = "../common/patience.rs"]
-mod patience;
 #[path = "../common/python.rs"]
 mod python;
 mod support;
+#[path = "../common/wait.rs"]
+mod wait;
 #[path = "../common/walk.rs"]
 mod walk;
 
@@ -35,12 +35,12 @@ mod complaints;
 mod containers;
 mod crash;
 mod description;
-mod edge;
 mod import;
 mod key_settings;
 mod keys;
 mod logs;
 mod migrations;
+mod network_settings;
 mod passwords;
 mod readme;
 mod settings;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::exchange::Request;
-use crate::patience::within;
 use crate::support::{Program, Served};
+use crate::wait::within;
 
 const DATABASE: &str = "data/tokenpair.db";
 

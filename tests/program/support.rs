@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::exchange::Request;
-use crate::patience::within;
+use crate::wait::within;
 
 /// An address that the system gives to nobody who asks for any: the server finds it free after each kill, and who
 /// knocks meanwhile does not find itself.

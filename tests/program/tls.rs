@@ -43,12 +43,12 @@ impl Pair {
 
     /// What curl says that believes this certificate alone.
     fn curl(&self, program: &Program, served: &Served, arguments: &[&str]) -> Output {
-        let believed = program.path("believed.pem");
-        fs::write(&believed, &self.certificate).unwrap();
+        let verified_tokens = program.path("believed.pem");
+        fs::write(&verified_tokens, &self.certificate).unwrap();
         let url = format!("https://{}/health/live", served.address);
         Command::new("curl")
             .args(["-sS", "--max-time", "20", "--noproxy", "*", "--cacert"])
-            .arg(believed)
+            .arg(verified_tokens)
             .args(arguments)
             .arg(url)
             .output()

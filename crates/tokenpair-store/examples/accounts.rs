@@ -58,7 +58,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
-use tokenpair::session::{Act, Login, SessionPolicy, Sessions};
+use tokenpair::session::{Login, RequestContext, SessionPolicy, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, device, reissue};
 use tokenpair_store::password::{Password, PasswordError, PasswordPolicy, Passwords};
@@ -92,7 +92,7 @@ fn not_hashed(error: PasswordError) -> Rejection {
 async fn register(
     accounts: Data<Accounts>,
     given: Json<Credentials>,
-    act: Act,
+    context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
     let Credentials { username, password } = given.into_inner();
     let username = Username::parse(&username).map_err(bad_request)?;
@@ -107,7 +107,7 @@ async fn register(
         password_hash: password_hash.map_err(not_hashed)?,
         roles: vec![],
     };
-    match accounts.store.create_user(user, &act).await {
+    match accounts.store.create_user(user, &context).await {
         Ok(user) => Ok(HttpResponse::Created().json(json!({ "username": user.username }))),
         Err(UserError::Store(error)) => Err(error.into()),
         Err(taken) => Err(Rejection::new(
@@ -155,15 +155,23 @@ async fn protected(user: Access) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "logged_in_as": user.claims().username }))
 }
 
-async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-    let pair = auth.refresh(&token, &act).await?;
+async fn refresh(
+    auth: Auth,
+    token: Refresh,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    let pair = auth.refresh(&token, &context).await?;
     Ok(HttpResponse::Ok()
         .set_pair(&auth, &pair)
         .json(json!({ "refresh": true })))
 }
 
-async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-    auth.log_out(&request, &act).await?;
+async fn logout(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &context).await?;
     Ok(HttpResponse::Ok()
         .unset_jwt_cookies(&auth)
         .json(json!({ "logout": true })))

@@ -11,7 +11,7 @@ use super::connection::{Conn, MultiBackend};
 use super::schema::audit_events;
 use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Act, EndReason, StoreError};
+use tokenpair::session::{EndReason, RequestContext, StoreError};
 
 /// What can happen.
 ///
@@ -133,7 +133,7 @@ pub struct Event {
     pub user_id: Option<String>,
     /// To which session.
     pub session_id: Option<String>,
-    /// By whom ([`Act::by`]).
+    /// By whom ([`RequestContext::by`]).
     pub actor_id: Option<String>,
     /// From where.
     pub ip: Option<String>,
@@ -168,17 +168,17 @@ pub struct EventQuery {
 /// An event to be written.
 pub(super) struct NewEvent<'a> {
     kind: EventKind,
-    act: &'a Act,
+    context: &'a RequestContext,
     user_id: Option<String>,
     session_id: Option<String>,
     detail: Option<String>,
 }
 
 impl<'a> NewEvent<'a> {
-    pub(super) const fn new(kind: EventKind, act: &'a Act) -> Self {
+    pub(super) const fn new(kind: EventKind, context: &'a RequestContext) -> Self {
         Self {
             kind,
-            act,
+            context,
             user_id: None,
             session_id: None,
             detail: None,
@@ -186,10 +186,10 @@ impl<'a> NewEvent<'a> {
     }
 
     /// A session's end.
-    pub(super) fn of_end(reason: EndReason, act: &'a Act) -> Self {
+    pub(super) fn of_end(reason: EndReason, context: &'a RequestContext) -> Self {
         match reason {
-            EndReason::Logout => Self::new(EventKind::Logout, act),
-            EndReason::Reuse => Self::new(EventKind::RefreshTokenReused, act),
+            EndReason::Logout => Self::new(EventKind::Logout, context),
+            EndReason::Reuse => Self::new(EventKind::RefreshTokenReused, context),
             EndReason::Revoked
             | EndReason::Limit
             | EndReason::Admin
@@ -197,15 +197,15 @@ impl<'a> NewEvent<'a> {
             | EndReason::Password
             | EndReason::Replaced
             | EndReason::Restored => {
-                Self::new(EventKind::SessionRevoked, act).detail(reason.word())
+                Self::new(EventKind::SessionRevoked, context).detail(reason.word())
             }
         }
     }
 
-    pub(super) fn of_refusal(refusal: Refusal, act: &'a Act) -> Self {
+    pub(super) fn of_refusal(refusal: Refusal, context: &'a RequestContext) -> Self {
         Self {
             user_id: refusal.user_id,
-            ..Self::new(refusal.kind, act).detail(refusal.detail)
+            ..Self::new(refusal.kind, context).detail(refusal.detail)
         }
     }
 
@@ -266,12 +266,12 @@ impl<'a> NewEvent<'a> {
     fn row(self) -> EventRow {
         EventRow {
             id: Uuid::now_v7().to_string(),
-            at: self.act.at.unix(),
+            at: self.context.at.unix(),
             kind: self.kind.word().to_owned(),
             user_id: self.user_id,
             session_id: self.session_id,
-            actor_id: self.act.by.clone(),
-            ip: self.act.ip.clone(),
+            actor_id: self.context.by.clone(),
+            ip: self.context.ip.clone(),
             detail: self.detail,
         }
     }
@@ -311,7 +311,7 @@ impl DieselStore {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair_store::password::PasswordHash;
-    /// # use tokenpair::session::Act;
+    /// # use tokenpair::session::RequestContext;
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
     /// use tokenpair_store::{EventKind, EventQuery, Refusal};
     ///
@@ -321,13 +321,13 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// # store.migrate()?;
-    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
     /// # let username = Username::parse("ada")?;
-    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &context).await?;
     /// let kind = EventKind::LoginFailed;
     /// let refusal = Refusal { kind, user_id: Some(ada.id.clone()), detail: "wrong password" };
-    /// store.record_refusal(refusal, vec![], &act).await?;
+    /// store.record_refusal(refusal, vec![], &context).await?;
     /// let query = EventQuery { kind: None, user_id: Some(ada.id), before: None, limit: 10 };
     /// let events = store.events(query.clone()).await?;
     /// assert_eq!(events[0].kind, "login_failed");

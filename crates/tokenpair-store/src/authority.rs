@@ -11,7 +11,7 @@ use super::models::{SessionRow, UserRow};
 use super::schema::{sessions, users};
 use super::store::DieselStore;
 use super::user::{ADMIN, User};
-use tokenpair::session::{Act, Authorized, Session};
+use tokenpair::session::{Authorized, RequestContext, Session};
 
 /// The rows that a write depends on, besides the user and the session that authorize it.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,8 @@ impl Scope {
         }
     }
 
-    fn lock(&self, conn: &mut Conn, act: &Act) -> QueryResult<Locked> {
-        let authority = act.authority.as_ref();
+    fn lock(&self, conn: &mut Conn, context: &RequestContext) -> QueryResult<Locked> {
+        let authority = context.authority.as_ref();
         let actor = authority.map(|authority| authority.user_id.as_str());
         let users = Vec::from_iter(actor.into_iter().chain(self.user.as_deref()));
         let users = match users.as_slice() {
@@ -118,20 +118,20 @@ fn lock_sessions(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Session>> {
 }
 
 impl DieselStore {
-    /// Runs statements in one transaction if the act is still authorized. Otherwise nothing is written.
+    /// Runs statements in one transaction if the request is still authorized. Otherwise nothing is written.
     pub(super) async fn write_for<T: Send + 'static>(
         &self,
-        act: &Act,
+        context: &RequestContext,
         scope: Scope,
-        work: impl Fn(&mut Conn, &Act, &Locked) -> QueryResult<T> + Send + 'static,
+        work: impl Fn(&mut Conn, &RequestContext, &Locked) -> QueryResult<T> + Send + 'static,
     ) -> Authorized<T> {
-        let act = act.clone();
+        let context = context.clone();
         self.write(move |conn| {
-            let locked = scope.lock(conn, &act)?;
+            let locked = scope.lock(conn, &context)?;
             let user = |id: &str| locked.user(id).map(|user| user.subject.clone());
             let session = |sid: &str| locked.sessions.iter().find(|row| row.id == sid).cloned();
-            match act.check(user, session) {
-                Ok(()) => work(conn, &act, &locked).map(Ok),
+            match context.check(user, session) {
+                Ok(()) => work(conn, &context, &locked).map(Ok),
                 Err(denied) => Ok(Err(denied)),
             }
         })

@@ -12,7 +12,7 @@ use super::schema::throttle;
 use super::store::DieselStore;
 use crate::rate_limit::{Counter, Tally};
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Act, StoreError};
+use tokenpair::session::{RequestContext, StoreError};
 
 impl DieselStore {
     /// The tallies of these counters, by their ids. Those that nothing was counted in have none.
@@ -53,10 +53,10 @@ impl DieselStore {
     pub async fn count_attempt(
         &self,
         counters: Vec<Counter>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<HashMap<String, i64>, StoreError> {
-        let (act, counters) = (act.clone(), in_order(counters));
-        self.write(move |conn| count_all(conn, &counters, None, &act))
+        let (context, counters) = (context.clone(), in_order(counters));
+        self.write(move |conn| count_all(conn, &counters, None, &context))
             .await
     }
 
@@ -70,12 +70,12 @@ impl DieselStore {
         &self,
         refusal: Refusal,
         counters: Vec<Counter>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<HashMap<String, i64>, StoreError> {
-        let (act, counters) = (act.clone(), in_order(counters));
+        let (context, counters) = (context.clone(), in_order(counters));
         self.write(move |conn| {
-            NewEvent::of_refusal(refusal.clone(), &act).record(conn)?;
-            count_all(conn, &counters, refusal.user_id.as_deref(), &act)
+            NewEvent::of_refusal(refusal.clone(), &context).record(conn)?;
+            count_all(conn, &counters, refusal.user_id.as_deref(), &context)
         })
         .await
     }
@@ -105,20 +105,25 @@ fn count_all(
     conn: &mut Conn,
     counters: &[Counter],
     user_id: Option<&str>,
-    act: &Act,
+    context: &RequestContext,
 ) -> QueryResult<HashMap<String, i64>> {
     let counted = counters.iter().map(|counter| {
-        let failures = count(conn, counter, user_id, act)?;
+        let failures = count(conn, counter, user_id, context)?;
         Ok((counter.id.clone(), failures))
     });
     counted.collect()
 }
 
 /// One more; how many that makes.
-fn count(conn: &mut Conn, counter: &Counter, user_id: Option<&str>, act: &Act) -> QueryResult<i64> {
-    let failures = add_one(conn, counter, act.at)?;
+fn count(
+    conn: &mut Conn,
+    counter: &Counter,
+    user_id: Option<&str>,
+    context: &RequestContext,
+) -> QueryResult<i64> {
+    let failures = add_one(conn, counter, context.at)?;
     if counter.rule.locks_at(failures) {
-        let event = NewEvent::new(EventKind::Throttled, act).detail(counter.word.clone());
+        let event = NewEvent::new(EventKind::Throttled, context).detail(counter.word.clone());
         event.maybe_user(user_id).record(conn)?;
     }
     Ok(failures)

@@ -11,7 +11,7 @@ use super::models::UserRow;
 use super::schema::users;
 use super::store::DieselStore;
 use super::user::{NewUser, UserError, Username};
-use tokenpair::session::{Act, StoreError};
+use tokenpair::session::{RequestContext, StoreError};
 
 /// Users in a statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL 65,535.
 const BATCH: usize = 500;
@@ -45,7 +45,7 @@ impl DieselStore {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::Act;
+    /// # use tokenpair::session::RequestContext;
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
     /// use tokenpair_store::password::{ForeignHash, Maker};
     /// use tokenpair_store::{NewUser, Username};
@@ -56,7 +56,7 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// # store.migrate()?;
-    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     /// let names = [Username::parse("ada")?, Username::parse("grace")?];
     /// assert!(store.taken_names(&names)?.is_empty());
     /// # let text = "pbkdf2:sha256:600000$salt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -65,7 +65,7 @@ impl DieselStore {
     ///     let password_hash = ForeignHash::parse(text, Maker::Plain)?.into_hash();
     ///     users.push(NewUser { username, password_hash, roles: vec![] });
     /// }
-    /// store.import_users(users, &act)?;
+    /// store.import_users(users, &context)?;
     /// assert_eq!(store.taken_names(&names)?.len(), 2);
     /// # Ok(())
     /// # }
@@ -74,16 +74,20 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`UserError`]; nobody was made then.
-    pub fn import_users(&self, users: Vec<NewUser>, act: &Act) -> Result<(), UserError> {
+    pub fn import_users(
+        &self,
+        users: Vec<NewUser>,
+        context: &RequestContext,
+    ) -> Result<(), UserError> {
         let rows: Vec<UserRow> = users
             .into_iter()
-            .map(|user| UserRow::new(user, act.at))
+            .map(|user| UserRow::new(user, context.at))
             .collect();
         let imported = self.blocking(|conn| {
             in_transaction(conn, |conn| {
                 for batch in rows.chunks(BATCH) {
                     insert(batch, conn)?;
-                    NewEvent::record_all(batch.iter().map(|row| row.created(act)), conn)?;
+                    NewEvent::record_all(batch.iter().map(|row| row.created(context)), conn)?;
                 }
                 Ok(())
             })

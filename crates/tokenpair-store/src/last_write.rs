@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::queue::Failure;
+use super::queue::JobError;
 
 /// Whether the last write failed by a fault of the database.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct LastWrite {
 }
 
 impl LastWrite {
-    pub(super) fn was<T>(&self, written: &Result<T, Failure>) {
+    pub(super) fn was<T>(&self, written: &Result<T, JobError>) {
         match written {
             Ok(_) => self.failed.store(false, Ordering::Relaxed),
             Err(failure) if is_fault_of_database(failure) => {
@@ -29,14 +29,14 @@ impl LastWrite {
 }
 
 /// A statement that breaks a constraint is none.
-fn is_fault_of_database(failure: &Failure) -> bool {
+fn is_fault_of_database(failure: &JobError) -> bool {
     use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
     match failure {
-        Failure::TooSlow(_) | Failure::Connect(_) | Failure::Commit(_) => true,
-        Failure::Query(DieselError::DatabaseError(kind, _)) => matches!(
+        JobError::TooSlow(_) | JobError::Connect(_) | JobError::Commit(_) => true,
+        JobError::Query(DieselError::DatabaseError(kind, _)) => matches!(
             kind,
             ClosedConnection | ReadOnlyTransaction | UnableToSendCommand | Unknown
         ),
-        Failure::Busy | Failure::Query(_) | Failure::Panicked => false,
+        JobError::Busy | JobError::Query(_) | JobError::Panicked => false,
     }
 }

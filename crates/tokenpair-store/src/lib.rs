@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use tokenpair::clock::Clock;
-//! use tokenpair::session::Act;
+//! use tokenpair::session::RequestContext;
 //! use tokenpair_store::password::{Password, PasswordPolicy, Passwords};
 //! use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 //!
@@ -26,8 +26,8 @@
 //!     password_hash: passwords.hash_new(typed()).await?,
 //!     roles: vec![],
 //! };
-//! let act = Act::at(Clock::system().now());
-//! store.create_user(user, &act).await?;
+//! let context = RequestContext::at(Clock::system().now());
+//! store.create_user(user, &context).await?;
 //!
 //! let found = store.user_by_name(&Username::parse("ADA")?).await?;
 //! let hash = found.map(|user| user.password_hash);

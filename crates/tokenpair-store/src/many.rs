@@ -94,7 +94,7 @@ struct Statements {
 impl Statements {
     /// `hex` writes a number in 4 digits, and `order` is any that stays the same for a whole transaction.
     fn of(many: &ManySessions, hex: &str, order: &str) -> Self {
-        let (at, reason) = (many.act.at.unix(), many.reason.word());
+        let (at, reason) = (many.context.at.unix(), many.reason.word());
         let idle = many.idle_since.unix();
         let live = many
             .newest
@@ -105,7 +105,7 @@ impl Statements {
             None => order,
         };
         let newest = sql_int(many.newest.unwrap_or_default());
-        let event = NewEvent::of_end(many.reason, &many.act);
+        let event = NewEvent::of_end(many.reason, &many.context);
         let (kind, detail) = event.words();
         // The ids of events sort by time, and differ in their last 4 digits. Fewer of the others would not do: what two
         // requests of one millisecond end is told apart by the counter in the 28 first characters.
@@ -170,7 +170,7 @@ impl Statements {
 pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let user_id = many.user_id.as_str();
     let keep = many.keep.as_deref().unwrap_or_default();
-    let (actor, ip) = (many.act.by.as_deref(), many.act.ip.as_deref());
+    let (actor, ip) = (many.context.by.as_deref(), many.context.ip.as_deref());
     match conn {
         Conn::Postgres(conn) => {
             let all = Statements::of(many, "lpad(to_hex({}), 4, '0')", NEWEST_FIRST).at_once();

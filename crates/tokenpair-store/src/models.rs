@@ -9,7 +9,9 @@ use super::schema::{sessions, users};
 use super::user::{NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Act, Delivery, EndReason, Rotation, Seed, Session, Subject};
+use tokenpair::session::{
+    Delivery, EndReason, RequestContext, Rotation, Session, SessionSecret, Subject,
+};
 
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
@@ -49,8 +51,8 @@ impl UserRow {
     }
 
     /// How its making is told.
-    pub(super) fn created<'a>(&self, act: &'a Act) -> NewEvent<'a> {
-        let event = NewEvent::new(EventKind::UserCreated, act).user(&self.subject.id);
+    pub(super) fn created<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
+        let event = NewEvent::new(EventKind::UserCreated, context).user(&self.subject.id);
         event.detail(&self.subject.username)
     }
 }
@@ -164,7 +166,7 @@ impl From<SessionRow> for Session {
             user_id: row.user_id,
             epoch: row.epoch,
             rotation: row.rotation.into(),
-            seed: Seed::from_text(row.seed),
+            seed: SessionSecret::from_text(row.seed),
             remember: row.remember,
             delivery: Delivery::from_word(&row.delivery),
             created_at: Timestamp::from_unix(row.created_at),

@@ -13,7 +13,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::connection::{Conn, begin, finish};
 use super::manager::{Manager, Session};
 use super::policy::StorePolicy;
-use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
+use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
 use super::watch::{Shift, Trust, Watch};
 use tokenpair::session::StoreError;
@@ -84,7 +84,7 @@ impl Pool {
     pub(super) async fn statement<T: Send + 'static>(
         &self,
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         self.ask(move |link, deadline| {
             let ask = |held: &mut Held| held.statement(&statement);
             let (answer, held) = link.first_of_all(deadline, ask)?;
@@ -98,12 +98,12 @@ impl Pool {
     pub(super) async fn transaction<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         self.ask(move |link, deadline| {
             let done = link.transaction(deadline, &work);
             match done {
                 // Nothing was done.
-                Err(Failure::Query(error)) if is_read_only(&error) => {
+                Err(JobError::Query(error)) if is_read_only(&error) => {
                     link.held = None;
                     link.transaction(deadline, &work)
                 }
@@ -115,8 +115,8 @@ impl Pool {
 
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Link, Instant) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        work: impl FnOnce(&mut Link, Instant) -> Result<T, JobError> + Send + 'static,
+    ) -> Result<T, JobError> {
         let job = move |ticket: Ticket<T>| -> Job {
             Box::new(move |link| {
                 if !ticket.is_late() {
@@ -127,7 +127,7 @@ impl Pool {
         };
         let answer = self.queue.ask(job).await;
         answer.map_err(|failure| match failure {
-            Failure::TooSlow(None) => Failure::TooSlow(self.trust.refusal()),
+            JobError::TooSlow(None) => JobError::TooSlow(self.trust.refusal()),
             failure => failure,
         })
     }
@@ -182,7 +182,7 @@ impl Link {
         &mut self,
         deadline: Instant,
         work: impl Fn(&mut Conn) -> QueryResult<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         let ((), mut held) = self.first_of_all(deadline, Held::begin)?;
         let mut done = work(&mut held.conn);
         // Whoever asked has been told that it failed.
@@ -191,7 +191,7 @@ impl Link {
         }
         let done = finish(&mut held.conn, done);
         self.keep(held);
-        done.map_err(Failure::Query)
+        done.map_err(JobError::Query)
     }
 
     /// What a connection is asked first. It is asked once more, of a new connection, if this one turns out to be dead (the
@@ -202,7 +202,7 @@ impl Link {
         &mut self,
         deadline: Instant,
         ask: impl Fn(&mut Held) -> QueryResult<T>,
-    ) -> Result<(T, Held), Failure> {
+    ) -> Result<(T, Held), JobError> {
         let mut held = self.take(deadline)?;
         let mut answer = ask(&mut held);
         if let Err(error) = &answer
@@ -216,7 +216,7 @@ impl Link {
             Ok(answer) => Ok((answer, held)),
             Err(error) => {
                 self.keep(held);
-                Err(Failure::Query(error))
+                Err(JobError::Query(error))
             }
         }
     }
@@ -228,7 +228,7 @@ impl Link {
         }
     }
 
-    fn take(&mut self, deadline: Instant) -> Result<Held, Failure> {
+    fn take(&mut self, deadline: Instant) -> Result<Held, JobError> {
         let good = |held: &Held| held.since.elapsed() < MAX_AGE && self.trust.covers(held.since);
         match self.held.take().filter(good) {
             Some(held) => Ok(held),
@@ -237,7 +237,7 @@ impl Link {
     }
 
     /// Tries until there is no time left to try again. Its last complaint is the answer then.
-    fn connect(&self, deadline: Instant) -> Result<Held, Failure> {
+    fn connect(&self, deadline: Instant) -> Result<Held, JobError> {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.manager.connect() {
@@ -253,7 +253,7 @@ impl Link {
             };
             self.trust.refused(Arc::clone(&error));
             if deadline.saturating_duration_since(Instant::now()) <= pause {
-                return Err(Failure::Connect(error));
+                return Err(JobError::Connect(error));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -51,7 +51,7 @@ impl fmt::Display for Purged {
 /// use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
 /// # use tokenpair_store::password::PasswordHash;
-/// # use tokenpair::session::Act;
+/// # use tokenpair::session::RequestContext;
 /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 /// use tokenpair_store::PurgePolicy;
 ///
@@ -61,12 +61,12 @@ impl fmt::Display for Purged {
 /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
 /// # let store = DieselStore::open(&url, StorePolicy::default())?;
 /// # store.migrate()?;
-/// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+/// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
 /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
 /// # let username = Username::parse("ada")?;
-/// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
+/// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &context).await?;
 /// let policy = PurgePolicy { events: Duration::from_secs(86_400), ..PurgePolicy::default() };
-/// let purged = store.purge(act.at + Duration::from_secs(86_401), policy).await?;
+/// let purged = store.purge(context.at + Duration::from_secs(86_401), policy).await?;
 /// assert_eq!(purged.to_string(), "0 sessions, 0 revocations, 1 audit events and 0 tallies of failures");
 /// # Ok(())
 /// # }

@@ -19,7 +19,7 @@ const LENGTH: usize = 4096;
 
 /// Why there is no answer of the database. Its text holds its causes, since it is logged in many places.
 #[derive(Debug, Error)]
-pub(super) enum Failure {
+pub(super) enum JobError {
     #[error("too many wait for the database")]
     Busy,
     /// With the reason why no connection could be made meanwhile, where that is known.
@@ -57,14 +57,14 @@ impl<J: Send + 'static> Queue<J> {
 
     /// Queues a job that settles the ticket, and waits for that. Past its time the request is answered, whatever may
     /// still become of the job.
-    pub(super) async fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> J) -> Result<T, Failure> {
+    pub(super) async fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> J) -> Result<T, JobError> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.wait;
         let job = job(Ticket { answer, deadline });
-        self.jobs.try_send(job).map_err(|_| Failure::Busy)?;
+        self.jobs.try_send(job).map_err(|_| JobError::Busy)?;
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(Failure::TooSlow(None)),
+            Ok(Err(_)) | Err(_) => Err(JobError::TooSlow(None)),
         }
     }
 }
@@ -80,7 +80,7 @@ impl<J> Clone for Queue<J> {
 
 /// What a job is asked with: whom to answer, and until when. Dropped, it says that it is too late.
 pub(super) struct Ticket<T> {
-    answer: oneshot::Sender<Result<T, Failure>>,
+    answer: oneshot::Sender<Result<T, JobError>>,
     pub(super) deadline: Instant,
 }
 
@@ -90,7 +90,7 @@ impl<T> Ticket<T> {
         Instant::now() >= self.deadline
     }
 
-    pub(super) fn answer(self, answer: Result<T, Failure>) {
+    pub(super) fn answer(self, answer: Result<T, JobError>) {
         let _client_gone = self.answer.send(answer);
     }
 }
@@ -101,6 +101,6 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
 }
 
 /// Does it; a panic is a failure of this work alone.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(JobError::Panicked))
 }

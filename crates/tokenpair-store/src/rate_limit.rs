@@ -25,13 +25,13 @@ impl fmt::Display for Rate {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tokenpair_store::rate_limit::{Rule, ThrottlePolicy};
+/// use tokenpair_store::rate_limit::{LimitRule, ThrottlePolicy};
 ///
 /// let policy = ThrottlePolicy::default();
 /// assert_eq!(policy.account.to_string(), "10/900s");
-/// assert_eq!(policy.peer(), Rule::Window(policy.peer));
+/// assert_eq!(policy.peer(), LimitRule::Window(policy.peer));
 /// // All networks together: 100 failures, then waits of 90 s at most. Each 90 s that pass forgive one of them.
-/// let Rule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
+/// let LimitRule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
 ///     unreachable!("accounts back off")
 /// };
 /// let pace = Duration::from_secs(90);
@@ -65,14 +65,14 @@ impl Default for ThrottlePolicy {
 impl ThrottlePolicy {
     /// Returns the limit for one account and one network. Past it each attempt waits: at first for as long as the rate has
     /// between two failures, and twice as long after each further one, up to the rate's whole time.
-    pub fn account(&self) -> Rule {
+    pub fn account(&self) -> LimitRule {
         self.account_of(1)
     }
 
     /// Returns the limit for one account and a wider network, which may fail `times` as often as one network. Its failures
     /// are remembered for `times` as long, so that in the long run it has no more than about one network's.
-    pub fn account_of(&self, times: u32) -> Rule {
-        Rule::Backoff {
+    pub fn account_of(&self, times: u32) -> LimitRule {
+        LimitRule::Backoff {
             bears: self.account.count.saturating_mul(times),
             first: self.account.pace(),
             longest: self.account.per,
@@ -83,13 +83,13 @@ impl ThrottlePolicy {
 
     /// Returns the limit for one account and all networks together. No wait is longer than what the rate has between two
     /// failures, and each such time forgives one failure, so that a few networks that fail now and then add up to nothing.
-    pub fn account_everywhere(&self) -> Rule {
+    pub fn account_everywhere(&self) -> LimitRule {
         let bears = self.account.count.saturating_mul(EVERYWHERE);
         let everywhere = Rate {
             count: bears,
             ..self.account
         };
-        Rule::Backoff {
+        LimitRule::Backoff {
             bears,
             first: everywhere.pace(),
             longest: self.account.pace(),
@@ -99,8 +99,8 @@ impl ThrottlePolicy {
     }
 
     /// Returns the limit for one network at all accounts: past the rate it waits until the present window is over.
-    pub fn peer(&self) -> Rule {
-        Rule::Window(self.peer_of(1))
+    pub fn peer(&self) -> LimitRule {
+        LimitRule::Window(self.peer_of(1))
     }
 
     /// Returns the rate of a wider network at all accounts.
@@ -123,24 +123,24 @@ impl Rate {
 /// ```
 /// use std::time::Duration;
 /// use tokenpair::clock::Timestamp;
-/// use tokenpair_store::rate_limit::{Decision, Tally, ThrottlePolicy};
+/// use tokenpair_store::rate_limit::{LimitDecision, Tally, ThrottlePolicy};
 ///
 /// let rule = ThrottlePolicy::default().account();
 /// let last = Timestamp::from_unix(1_800_000_000);
 /// let after = |failures| Tally { failures, last, until: rule.forgotten(last) };
 /// let decide = |failures, seconds| rule.decide(Some(after(failures)), 0, last + Duration::from_secs(seconds));
 ///
-/// assert_eq!(decide(9, 0), Decision::Admit);
+/// assert_eq!(decide(9, 0), LimitDecision::Admit);
 /// // The tenth failure is the last that is borne: then a wait of 90 s, and after each further one twice as long.
 /// assert!(rule.locks_at(10));
-/// assert_eq!(decide(10, 0), Decision::Refuse(Duration::from_secs(90)));
-/// assert_eq!(decide(10, 90), Decision::Admit);
-/// assert_eq!(decide(11, 90), Decision::Refuse(Duration::from_secs(90)));
+/// assert_eq!(decide(10, 0), LimitDecision::Refuse(Duration::from_secs(90)));
+/// assert_eq!(decide(10, 90), LimitDecision::Admit);
+/// assert_eq!(decide(11, 90), LimitDecision::Refuse(Duration::from_secs(90)));
 /// // In the end it is as if there had been none.
-/// assert_eq!(decide(11, 1800), Decision::Admit);
+/// assert_eq!(decide(11, 1800), LimitDecision::Admit);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rule {
+pub enum LimitRule {
     /// Past `bears` failures the next attempt has to wait, longer after each.
     Backoff {
         /// How many failures nobody waits for.
@@ -173,28 +173,28 @@ pub struct Tally {
 /// What becomes of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Decision {
+pub enum LimitDecision {
     /// It may be made.
     Admit,
     /// It has to wait for so long; at least a second.
     Refuse(Duration),
 }
 
-impl Rule {
+impl LimitRule {
     /// Whether one more attempt may be made, while `under_way` others are that could all still fail.
-    pub fn decide(self, tally: Option<Tally>, under_way: u32, now: Timestamp) -> Decision {
+    pub fn decide(self, tally: Option<Tally>, under_way: u32, now: Timestamp) -> LimitDecision {
         let failures = self.left(tally, now);
         let tally = tally.filter(|tally| now < tally.until);
         let until = tally.map_or(now, |tally| self.wait_ends(tally));
         if now < until {
-            return Decision::Refuse(until.since(now));
+            return LimitDecision::Refuse(until.since(now));
         }
         // At least one at a time, or no wait would ever be over.
         let room = i64::from(self.bears()).saturating_sub(failures).max(1);
         if i64::from(under_way) >= room {
-            return Decision::Refuse(Duration::from_secs(1));
+            return LimitDecision::Refuse(Duration::from_secs(1));
         }
-        Decision::Admit
+        LimitDecision::Admit
     }
 
     /// Whether a failure was beyond the limit when it was counted: the attempt was admitted with that `tally`, and other servers'
@@ -281,7 +281,7 @@ pub struct Counter {
     /// The key of its tally. It does not reveal whose or what it is.
     pub id: String,
     /// Its limit.
-    pub rule: Rule,
+    pub rule: LimitRule,
     /// What it counts, in a few words for the audit trail.
     pub word: String,
 }
@@ -296,7 +296,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn tally(rule: Rule, failures: i64) -> Tally {
+    fn tally(rule: LimitRule, failures: i64) -> Tally {
         Tally {
             failures,
             last: NOW,
@@ -304,10 +304,10 @@ mod tests {
         }
     }
 
-    fn wait(rule: Rule, failures: i64) -> u64 {
+    fn wait(rule: LimitRule, failures: i64) -> u64 {
         match rule.decide(Some(tally(rule, failures)), 0, NOW) {
-            Decision::Admit => 0,
-            Decision::Refuse(wait) => wait.as_secs(),
+            LimitDecision::Admit => 0,
+            LimitDecision::Refuse(wait) => wait.as_secs(),
         }
     }
 
@@ -330,11 +330,19 @@ mod tests {
         let rule = ThrottlePolicy::default().account_everywhere();
         let hundred = Some(tally(rule, 100));
         let at = |later, under_way| rule.decide(hundred, under_way, NOW + seconds(later));
-        let refused = Decision::Refuse(seconds(1));
-        assert_eq!([at(9, 0), at(9, 1)], [Decision::Admit, refused], "one");
-        assert_eq!([at(179, 0), at(179, 1)], [Decision::Admit, refused], "one");
-        assert_eq!([at(180, 1), at(180, 2)], [Decision::Admit, refused], "two");
-        assert_eq!(at(990, 99), Decision::Admit, "all");
+        let refused = LimitDecision::Refuse(seconds(1));
+        assert_eq!([at(9, 0), at(9, 1)], [LimitDecision::Admit, refused], "one");
+        assert_eq!(
+            [at(179, 0), at(179, 1)],
+            [LimitDecision::Admit, refused],
+            "one"
+        );
+        assert_eq!(
+            [at(180, 1), at(180, 2)],
+            [LimitDecision::Admit, refused],
+            "two"
+        );
+        assert_eq!(at(990, 99), LimitDecision::Admit, "all");
     }
 
     #[test]
@@ -356,22 +364,29 @@ mod tests {
         let rule = ThrottlePolicy::default().account();
         let tally = Some(tally(rule, 10));
         let at = |later| rule.decide(tally, 0, NOW + seconds(later));
-        assert_eq!(at(89), Decision::Refuse(seconds(1)));
-        assert_eq!(at(90), Decision::Admit);
+        assert_eq!(at(89), LimitDecision::Refuse(seconds(1)));
+        assert_eq!(at(90), LimitDecision::Admit);
         let second = |later| rule.decide(tally, 1, NOW + seconds(later));
-        assert_eq!(second(90), Decision::Refuse(seconds(1)), "one at a time");
-        assert_eq!(second(1799), Decision::Refuse(seconds(1)));
-        assert_eq!(second(1800), Decision::Admit);
+        assert_eq!(
+            second(90),
+            LimitDecision::Refuse(seconds(1)),
+            "one at a time"
+        );
+        assert_eq!(second(1799), LimitDecision::Refuse(seconds(1)));
+        assert_eq!(second(1800), LimitDecision::Admit);
     }
 
     #[test]
     fn attempts_that_are_under_way_count_as_if_they_failed() {
         let rule = ThrottlePolicy::default().account();
         let four = Some(tally(rule, 4));
-        assert_eq!(rule.decide(four, 5, NOW), Decision::Admit);
-        assert_eq!(rule.decide(four, 6, NOW), Decision::Refuse(seconds(1)));
-        assert_eq!(rule.decide(None, 9, NOW), Decision::Admit);
-        assert_eq!(rule.decide(None, 10, NOW), Decision::Refuse(seconds(1)));
+        assert_eq!(rule.decide(four, 5, NOW), LimitDecision::Admit);
+        assert_eq!(rule.decide(four, 6, NOW), LimitDecision::Refuse(seconds(1)));
+        assert_eq!(rule.decide(None, 9, NOW), LimitDecision::Admit);
+        assert_eq!(
+            rule.decide(None, 10, NOW),
+            LimitDecision::Refuse(seconds(1))
+        );
     }
 
     #[test]
@@ -384,9 +399,9 @@ mod tests {
         let full = Some(tally(rule, 100));
         let at = |later| rule.decide(full, 0, NOW + seconds(later));
         assert_eq!(wait(rule, 99), 0);
-        assert_eq!(at(0), Decision::Refuse(seconds(900)));
-        assert_eq!(at(899), Decision::Refuse(seconds(1)));
-        assert_eq!(at(900), Decision::Admit);
+        assert_eq!(at(0), LimitDecision::Refuse(seconds(900)));
+        assert_eq!(at(899), LimitDecision::Refuse(seconds(1)));
+        assert_eq!(at(900), LimitDecision::Admit);
         assert_eq!(
             [99, 100, 101].map(|many| rule.locks_at(many)),
             [false, true, false]

@@ -23,7 +23,7 @@ pub(super) fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
         confirmed_or_never: expected.confirmed_at.unwrap_or(NEVER),
         expected,
         next: step.next.into(),
-        now: step.act.at.unix(),
+        now: step.context.at.unix(),
         never: NEVER,
     };
     on_its_own!(conn => swap.execute(conn)).map(|rows| rows == 1)

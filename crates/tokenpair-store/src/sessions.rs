@@ -15,16 +15,20 @@ use super::store::DieselStore;
 use super::user_changes;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Advanced, Authorized, Case, EndReason, ManySessions, Revocation, Revoked, Rule, Session,
-    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
+    Advanced, Authorized, EndReason, ManySessions, RequestContext, Revocation, Revoked,
+    RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord, SessionStore,
+    Step, StoreError, Subject,
 };
 
 /// What there is to tell of a step; nothing of a routine one.
-const fn told(case: Case) -> Option<EventKind> {
+const fn told(case: RotationCase) -> Option<EventKind> {
     match case {
-        Case::Recover => Some(EventKind::RefreshRecovered),
-        Case::Forward => Some(EventKind::RefreshForward),
-        Case::Rotate | Case::Again | Case::Same | Case::Reissue => None,
+        RotationCase::LostResponse => Some(EventKind::RefreshRecovered),
+        RotationCase::LostCommit => Some(EventKind::RefreshForward),
+        RotationCase::Rotate
+        | RotationCase::RepeatCurrent
+        | RotationCase::ReplayPrevious
+        | RotationCase::Reissue => None,
     }
 }
 
@@ -54,32 +58,36 @@ fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
 }
 
 /// Ends a session that has not ended, and records that with it.
-fn revoke(conn: &mut Conn, id: &str, reason: EndReason, act: &Act) -> QueryResult<bool> {
+fn revoke(
+    conn: &mut Conn,
+    id: &str,
+    reason: EndReason,
+    context: &RequestContext,
+) -> QueryResult<bool> {
     let living = sessions::table
         .find(id)
         .filter(sessions::revoked_at.is_null());
     let end = (
-        sessions::revoked_at.eq(act.at.unix()),
+        sessions::revoked_at.eq(context.at.unix()),
         sessions::revoke_reason.eq(reason.word()),
     );
     let ended = diesel::update(living).set(end).execute(conn)? == 1;
     if ended {
         let subject = Revoked::Session(id.to_owned());
-        let at = act.at;
+        let at = context.at;
         revocations::record(conn, &Revocation { subject, at })?;
-        record(conn, NewEvent::of_end(reason, act), id)?;
+        record(conn, NewEvent::of_end(reason, context), id)?;
     }
     Ok(ended)
 }
 
 /// Ends again what had ended and was lost. Returns false if it was not.
-fn restore(conn: &mut Conn, lost: &Revocation, act: &Act) -> QueryResult<bool> {
+fn restore(conn: &mut Conn, lost: &Revocation, context: &RequestContext) -> QueryResult<bool> {
     match &lost.subject {
-        Revoked::Session(id) => Ok(
-            revoke(conn, id, EndReason::Restored, act)? || revocations::record_lost(conn, lost)?
-        ),
+        Revoked::Session(id) => Ok(revoke(conn, id, EndReason::Restored, context)?
+            || revocations::record_lost(conn, lost)?),
         Revoked::User { id, lowest_epoch } => {
-            user_changes::restore(conn, (id, *lowest_epoch), lost, act)
+            user_changes::restore(conn, (id, *lowest_epoch), lost, context)
         }
     }
 }
@@ -88,21 +96,21 @@ fn restore(conn: &mut Conn, lost: &Revocation, act: &Act) -> QueryResult<bool> {
 impl SessionStore for DieselStore {
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let row = SessionRow::from(session);
-        let act = Act {
+        let context = RequestContext {
             ip: session.ip.clone(),
-            ..Act::at(session.created_at)
+            ..RequestContext::at(session.created_at)
         };
         self.write(move |conn| {
             let user = lock_users(conn, &[&row.user_id], false)?.pop();
             let subject = user.map(|user| user.subject);
             if subject.is_none_or(|subject| subject.disabled || subject.epoch != row.epoch) {
-                let event = NewEvent::new(EventKind::LoginFailed, &act).user(&row.user_id);
+                let event = NewEvent::new(EventKind::LoginFailed, &context).user(&row.user_id);
                 return event
                     .detail("changed during login")
                     .record(conn)
                     .map(|()| false);
             }
-            let event = NewEvent::new(EventKind::Login, &act).user(&row.user_id);
+            let event = NewEvent::new(EventKind::Login, &context).user(&row.user_id);
             let event = event.session(&row.id);
             diesel::insert_into(sessions::table)
                 .values(&row)
@@ -130,14 +138,14 @@ impl SessionStore for DieselStore {
         self.write(move |conn| {
             let taken = swap(conn, &step)?;
             if taken {
-                record(conn, NewEvent::new(kind, &step.act), &step.id)?;
+                record(conn, NewEvent::new(kind, &step.context), &step.id)?;
             }
             Ok(taken)
         })
         .await
     }
 
-    async fn advance(&self, id: &str, rule: Rule) -> Result<Option<Advanced>, StoreError> {
+    async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, StoreError> {
         let id = id.to_owned();
         let advance = move |conn: &mut Conn| {
             let Some(record) = load(conn, &id)? else {
@@ -161,14 +169,19 @@ impl SessionStore for DieselStore {
         Ok(Some(advanced))
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
         let id = id.to_owned();
         let scope = Scope {
             session: Some(id.clone()),
             ..Scope::default()
         };
-        self.write_for(act, scope, move |conn, act, _| {
-            revoke(conn, &id, reason, act)
+        self.write_for(context, scope, move |conn, context, _| {
+            revoke(conn, &id, reason, context)
         })
         .await
     }
@@ -184,24 +197,33 @@ impl SessionStore for DieselStore {
         loop {
             let wanted = many.clone();
             let scope = Scope::user(&many.user_id);
-            let some = self.write_for(&many.act, scope, move |conn, _, _| many::end(conn, &wanted));
+            let some = self.write_for(&many.context, scope, move |conn, _, _| {
+                many::end(conn, &wanted)
+            });
             match some.await? {
                 Err(denied) => return Ok(Err(denied)),
                 Ok(some) if some < many::TOGETHER => return Ok(Ok(ended + some)),
                 Ok(some) => ended += some,
             }
-            // The first step is what was authorized, and it may have ended the session of the act itself.
-            many.act.authority = None;
+            // The first step is what was authorized, and it may have ended the session of the request itself.
+            many.context.authority = None;
         }
     }
 
-    async fn restore(&self, lost: &[Revocation], act: &Act) -> Result<Vec<Revocation>, StoreError> {
+    async fn restore(
+        &self,
+        lost: &[Revocation],
+        context: &RequestContext,
+    ) -> Result<Vec<Revocation>, StoreError> {
         let mut restored = Vec::new();
         for Revocation { subject, .. } in lost {
-            let (subject, at) = (subject.clone(), act.at);
+            let (subject, at) = (subject.clone(), context.at);
             let revocation = Revocation { subject, at };
-            let (lost, act) = (revocation.clone(), act.clone());
-            if self.write(move |conn| restore(conn, &lost, &act)).await? {
+            let (lost, context) = (revocation.clone(), context.clone());
+            if self
+                .write(move |conn| restore(conn, &lost, &context))
+                .await?
+            {
                 restored.push(revocation);
             }
         }

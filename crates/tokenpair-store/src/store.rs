@@ -14,7 +14,7 @@ use super::last_write::LastWrite;
 use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::pool::Pool;
-use super::queue::Failure;
+use super::queue::JobError;
 use super::url::DatabaseUrl;
 use super::writer::{Shape, Writer};
 use tokenpair::session::StoreError;
@@ -25,7 +25,7 @@ use tokenpair::session::StoreError;
 /// use tokenpair::clock::Timestamp;
 /// # use tokenpair::keys::{Algorithm, KeyRing};
 /// use tokenpair_store::password::PasswordHash;
-/// use tokenpair::session::{Act, Login, SessionPolicy, Sessions};
+/// use tokenpair::session::{RequestContext, Login, SessionPolicy, Sessions};
 /// use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 ///
@@ -41,7 +41,7 @@ use tokenpair::session::StoreError;
 /// store.migrate()?;
 /// let username = Username::parse("Ada")?;
 /// let ada = NewUser { username, password_hash, roles: vec![] };
-/// let ada = store.create_user(ada, &Act::at(now)).await?;
+/// let ada = store.create_user(ada, &RequestContext::at(now)).await?;
 ///
 /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
 /// sessions.login(&ada, Login::default(), now).await?;
@@ -144,7 +144,7 @@ impl DieselStore {
     pub(super) async fn try_read<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         self.pool.statement(work).await
     }
 
@@ -159,7 +159,7 @@ impl DieselStore {
     pub(super) async fn try_write<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         let written = match &self.writer {
             Some(writer) => writer.ask(Shape::Transaction, work).await,
             None => self.pool.transaction(work).await,
@@ -190,7 +190,7 @@ impl DieselStore {
     pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
         let conn = self.manager.connect();
         let (mut conn, _) =
-            conn.map_err(|error| StoreError::new(Failure::Connect(Arc::new(error))))?;
+            conn.map_err(|error| StoreError::new(JobError::Connect(Arc::new(error))))?;
         Ok(work(&mut conn))
     }
 }

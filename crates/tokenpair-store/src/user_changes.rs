@@ -11,7 +11,7 @@ use super::store::DieselStore;
 use super::user::{ADMIN, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Act, Denied, EndReason, Revocation, Revoked, StoreError};
+use tokenpair::session::{Denied, EndReason, RequestContext, Revocation, Revoked, StoreError};
 
 /// A change of a user. Every change but [`UserChange::Enable`] ends the user's access tokens.
 #[derive(Clone, Debug)]
@@ -40,13 +40,13 @@ impl From<UserChange> for Vec<UserChange> {
 
 impl UserChange {
     /// How it is told.
-    fn event<'a>(&self, act: &'a Act) -> NewEvent<'a> {
+    fn event<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
         match self {
-            Self::Disable => NewEvent::new(EventKind::UserDisabled, act),
-            Self::Enable => NewEvent::new(EventKind::UserEnabled, act),
-            Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, act),
+            Self::Disable => NewEvent::new(EventKind::UserDisabled, context),
+            Self::Enable => NewEvent::new(EventKind::UserEnabled, context),
+            Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, context),
             Self::Roles(roles) => {
-                NewEvent::new(EventKind::RolesChanged, act).detail(roles.join(" "))
+                NewEvent::new(EventKind::RolesChanged, context).detail(roles.join(" "))
             }
         }
     }
@@ -85,7 +85,7 @@ impl UserChange {
 pub struct Applied {
     /// The user after the change. A deleted user is as it was before.
     pub user: User,
-    /// The tokens that ended with it, for [`Sessions::note`](tokenpair::session::Sessions::note). `None` if none did.
+    /// The tokens that ended with it, for [`Sessions::record_revocation`](tokenpair::session::Sessions::note). `None` if none did.
     pub revocation: Option<Revocation>,
 }
 
@@ -99,7 +99,7 @@ pub enum Changed {
     LastAdmin,
     /// Nothing was changed: there is no such user.
     NoSuchUser,
-    /// Nothing was changed: the act is no longer authorized.
+    /// Nothing was changed: the request is no longer authorized.
     Denied(Denied),
 }
 
@@ -112,7 +112,7 @@ impl DieselStore {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair_store::password::PasswordHash;
-    /// # use tokenpair::session::Act;
+    /// # use tokenpair::session::RequestContext;
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
     /// use tokenpair_store::{Changed, UserChange};
     ///
@@ -122,18 +122,18 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// # store.migrate()?;
-    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
     /// # let username = Username::parse("ada")?;
-    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &act).await?;
-    /// let changed = store.change_user(&ada.id, UserChange::Disable, &act).await?;
+    /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &context).await?;
+    /// let changed = store.change_user(&ada.id, UserChange::Disable, &context).await?;
     /// let Changed::Done(applied) = changed else { unreachable!("she is no admin") };
-    /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (Some(act.at), 1));
-    /// // Give it to `Sessions::note`, and her tokens end on this replica at once.
+    /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (Some(context.at), 1));
+    /// // Give it to `Sessions::record_revocation`, and her tokens end on this replica at once.
     /// assert!(applied.revocation.is_some());
     ///
     /// let both = vec![UserChange::Enable, UserChange::Roles(vec!["author".to_owned()])];
-    /// let Changed::Done(applied) = store.change_user(&ada.id, both, &act).await? else { unreachable!() };
+    /// let Changed::Done(applied) = store.change_user(&ada.id, both, &context).await? else { unreachable!() };
     /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (None, 2));
     /// # Ok(())
     /// # }
@@ -146,16 +146,16 @@ impl DieselStore {
         &self,
         id: &str,
         changes: impl Into<Vec<UserChange>>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Changed, StoreError> {
         let changes: Vec<UserChange> = changes.into();
         let scope = Scope {
             admins: changes.iter().any(UserChange::may_take_an_admin),
             ..Scope::user(id)
         };
-        let changed = self.write_for(act, scope, {
+        let changed = self.write_for(context, scope, {
             let id = id.to_owned();
-            move |conn, act, locked| change(conn, locked, (&id, &changes), act)
+            move |conn, context, locked| change(conn, locked, (&id, &changes), context)
         });
         Ok(changed.await?.unwrap_or_else(Changed::Denied))
     }
@@ -165,7 +165,7 @@ impl DieselStore {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair_store::password::PasswordHash;
-    /// # use tokenpair::session::Act;
+    /// # use tokenpair::session::RequestContext;
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
     /// use tokenpair_store::{ADMIN, Changed};
     ///
@@ -175,15 +175,15 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// # store.migrate()?;
-    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
     /// # let user = |name| NewUser { username: name, password_hash: password_hash.clone(), roles: vec![ADMIN.to_owned()] };
     /// # let (ada, grace) = (user(Username::parse("ada")?), user(Username::parse("grace")?));
     /// // Both have the role `admin`.
-    /// let ada = store.create_user(ada, &act).await?;
-    /// assert_eq!(store.delete_user(&ada.id, &act).await?, Changed::LastAdmin);
-    /// store.create_user(grace, &act).await?;
-    /// assert!(matches!(store.delete_user(&ada.id, &act).await?, Changed::Done(_)));
+    /// let ada = store.create_user(ada, &context).await?;
+    /// assert_eq!(store.delete_user(&ada.id, &context).await?, Changed::LastAdmin);
+    /// store.create_user(grace, &context).await?;
+    /// assert!(matches!(store.delete_user(&ada.id, &context).await?, Changed::Done(_)));
     /// assert!(store.user_by_id(&ada.id).await?.is_none());
     /// # Ok(())
     /// # }
@@ -192,14 +192,18 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`StoreError`] if the database failed; nothing is deleted then.
-    pub async fn delete_user(&self, id: &str, act: &Act) -> Result<Changed, StoreError> {
+    pub async fn delete_user(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<Changed, StoreError> {
         let scope = Scope {
             admins: true,
             ..Scope::user(id)
         };
-        let deleted = self.write_for(act, scope, {
+        let deleted = self.write_for(context, scope, {
             let id = id.to_owned();
-            move |conn, act, locked| delete(conn, locked, &id, act)
+            move |conn, context, locked| delete(conn, locked, &id, context)
         });
         Ok(deleted.await?.unwrap_or_else(Changed::Denied))
     }
@@ -209,14 +213,14 @@ fn change(
     conn: &mut Conn,
     locked: &Locked,
     (id, changes): (&str, &[UserChange]),
-    act: &Act,
+    context: &RequestContext,
 ) -> QueryResult<Changed> {
     let Some(before) = locked.user(id) else {
         return Ok(Changed::NoSuchUser);
     };
     let mut user = before.clone();
     for change in changes {
-        change.apply_to(&mut user, act.at);
+        change.apply_to(&mut user, context.at);
     }
     if before.is_enabled_admin() && !user.is_enabled_admin() && !locked.has_admin_beside(id) {
         return Ok(Changed::LastAdmin);
@@ -226,21 +230,26 @@ fn change(
     user.subject.epoch += i64::from(next_epoch);
     write(conn, &user)?;
     for change in changes {
-        change.event(act).user(id).record(conn)?;
+        change.event(context).user(id).record(conn)?;
         if let Some((reason, keep)) = change.ends() {
-            end_all_but(conn, id, keep, (reason, act.at))?;
-            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, sid, act.at))?;
+            end_all_but(conn, id, keep, (reason, context.at))?;
+            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, sid, context.at))?;
         }
     }
     let mut revocation = None;
     if next_epoch {
-        carry_over(conn, before, user.subject.epoch, act.at)?;
-        revocation = Some(record(conn, id, user.subject.epoch, act.at)?);
+        carry_over(conn, before, user.subject.epoch, context.at)?;
+        revocation = Some(record(conn, id, user.subject.epoch, context.at)?);
     }
     Ok(Changed::Done(Box::new(Applied { user, revocation })))
 }
 
-fn delete(conn: &mut Conn, locked: &Locked, id: &str, act: &Act) -> QueryResult<Changed> {
+fn delete(
+    conn: &mut Conn,
+    locked: &Locked,
+    id: &str,
+    context: &RequestContext,
+) -> QueryResult<Changed> {
     let Some(user) = locked.user(id).cloned() else {
         return Ok(Changed::NoSuchUser);
     };
@@ -248,9 +257,9 @@ fn delete(conn: &mut Conn, locked: &Locked, id: &str, act: &Act) -> QueryResult<
         return Ok(Changed::LastAdmin);
     }
     diesel::delete(users::table.find(id)).execute(conn)?;
-    let event = NewEvent::new(EventKind::UserDeleted, act).user(id);
+    let event = NewEvent::new(EventKind::UserDeleted, context).user(id);
     event.detail(&user.subject.username).record(conn)?;
-    let revocation = Some(record(conn, id, DELETED, act.at)?);
+    let revocation = Some(record(conn, id, DELETED, context.at)?);
     Ok(Changed::Done(Box::new(Applied { user, revocation })))
 }
 
@@ -260,7 +269,7 @@ pub(super) fn restore(
     conn: &mut Conn,
     (id, lowest_epoch): (&str, i64),
     revocation: &Revocation,
-    act: &Act,
+    context: &RequestContext,
 ) -> QueryResult<bool> {
     let user = lock_users(conn, &[id], false)?.pop();
     if !revocations::record_lost(conn, revocation)? {
@@ -269,10 +278,10 @@ pub(super) fn restore(
     let Some(mut user) = user.filter(|user| user.subject.epoch < lowest_epoch) else {
         return Ok(true);
     };
-    let mut event = NewEvent::new(EventKind::ChangeLost, act).user(id);
+    let mut event = NewEvent::new(EventKind::ChangeLost, context).user(id);
     if lowest_epoch == DELETED {
-        user.disabled_at.get_or_insert(act.at);
-        end_all_but(conn, id, None, (EndReason::Restored, act.at))?;
+        user.disabled_at.get_or_insert(context.at);
+        end_all_but(conn, id, None, (EndReason::Restored, context.at))?;
         event = event.detail("deleted");
     } else {
         user.subject.epoch = lowest_epoch;

@@ -9,7 +9,7 @@ use super::schema::users;
 use super::store::DieselStore;
 use super::user::{NewUser, User, UserError, Username};
 use crate::password::PasswordHash;
-use tokenpair::session::{Act, StoreError, Subject};
+use tokenpair::session::{RequestContext, StoreError, Subject};
 
 /// Which part of a long list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl DieselStore {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair_store::password::PasswordHash;
-    /// # use tokenpair::session::Act;
+    /// # use tokenpair::session::RequestContext;
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
     /// use tokenpair_store::UserError;
     ///
@@ -51,14 +51,14 @@ impl DieselStore {
     /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
     /// # let store = DieselStore::open(&url, StorePolicy::default())?;
     /// # store.migrate()?;
-    /// # let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    /// # let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     /// let user = |name: &str| {
     ///     let username = Username::parse(name)?;
     ///     let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());
     ///     Ok::<_, tokenpair_store::UsernameError>(NewUser { username, password_hash, roles: vec![] })
     /// };
-    /// store.create_user(user("ada")?, &act).await?;
-    /// assert!(matches!(store.create_user(user("ADA")?, &act).await, Err(UserError::Taken)));
+    /// store.create_user(user("ada")?, &context).await?;
+    /// assert!(matches!(store.create_user(user("ADA")?, &context).await, Err(UserError::Taken)));
     /// let found = store.user_by_name(&Username::parse("Ada")?).await?.unwrap();
     /// assert_eq!(found.subject.username, "ada");
     /// # Ok(())
@@ -68,9 +68,13 @@ impl DieselStore {
     /// # Errors
     ///
     /// [`UserError`].
-    pub async fn create_user(&self, user: NewUser, act: &Act) -> Result<Subject, UserError> {
-        let act = act.clone();
-        let row = UserRow::new(user, act.at);
+    pub async fn create_user(
+        &self,
+        user: NewUser,
+        context: &RequestContext,
+    ) -> Result<Subject, UserError> {
+        let context = context.clone();
+        let row = UserRow::new(user, context.at);
         self.write(
             move |conn| match diesel::insert_into(users::table).values(&row).execute(conn) {
                 Err(diesel::result::Error::DatabaseError(
@@ -79,7 +83,7 @@ impl DieselStore {
                 )) => Ok(None),
                 inserted => {
                     inserted?;
-                    row.created(&act).record(conn)?;
+                    row.created(&context).record(conn)?;
                     Ok(Some(row.subject.clone().into()))
                 }
             },

@@ -9,7 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::connection::Conn;
-use super::queue::Failure;
+use super::queue::JobError;
 use super::schema::throttle;
 use super::store::DieselStore;
 use tokenpair::session::StoreError;
@@ -115,25 +115,25 @@ fn probe(conn: &mut Conn) -> QueryResult<()> {
 
 impl NotWritable {
     /// SQLite and libpq tell most of this in words alone; libpq's are in English here, since it is built without others.
-    fn of(failure: Failure, otherwise: fn(StoreError) -> Self) -> Self {
+    fn of(failure: JobError, otherwise: fn(StoreError) -> Self) -> Self {
         let text = failure.to_string();
         let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
         let reason = match &failure {
             _ if says(&[STANDBY, "server is in hot standby mode"]) => Self::Standby,
-            Failure::Query(DieselError::DatabaseError(
+            JobError::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::ReadOnlyTransaction,
                 _,
             )) => Self::ReadOnly,
             _ if says(&["readonly database", "session is read-only"]) => Self::ReadOnly,
             _ if says(&["database or disk is full", "No space left on device"]) => Self::Full,
-            Failure::Busy | Failure::TooSlow(_) | Failure::Connect(_) | Failure::Panicked => {
+            JobError::Busy | JobError::TooSlow(_) | JobError::Connect(_) | JobError::Panicked => {
                 Self::Away
             }
-            Failure::Query(DieselError::DatabaseError(
+            JobError::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
                 _,
             )) => Self::Away,
-            Failure::Query(_) | Failure::Commit(_) => otherwise,
+            JobError::Query(_) | JobError::Commit(_) => otherwise,
         };
         reason(StoreError::new(failure))
     }

@@ -81,7 +81,7 @@
 //! use actix_web::{HttpRequest, HttpResponse};
 //! use tokenpair::clock::Clock;
 //! use tokenpair::keys::{Algorithm, KeyRing};
-//! use tokenpair::session::{Act, Login, MemoryStore, SessionPolicy, Sessions, Subject};
+//! use tokenpair::session::{RequestContext, Login, MemoryStore, SessionPolicy, Sessions, Subject};
 //! use tokenpair::token::{TokenPolicy, Tokens};
 //! use tokenpair::web::{Auth, Refresh, Rejection, TokenCookies, WebPolicy, device};
 //!
@@ -93,13 +93,13 @@
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-//!     let pair = auth.refresh(&token, &act).await?;
+//! async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     let pair = auth.refresh(&token, &context).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-//!     auth.log_out(&request, &act).await?;
+//! async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     auth.log_out(&request, &context).await?;
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!

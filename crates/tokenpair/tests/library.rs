@@ -21,7 +21,7 @@ use actix_web::{App, HttpRequest, HttpResponse, ResponseError, web};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing};
 use tokenpair::session::{
-    Act, EndReason, Login, Presented, Refreshed, Reissue, SessionStore, Subject,
+    EndReason, Login, Presented, Refreshed, Reissue, RequestContext, SessionStore, Subject,
 };
 use tokenpair::web::{
     Access, AnyToken, Auth, Fresh, Guard, MaybeAccess, Refresh, Rejection, TokenCookies, reissue,
@@ -107,12 +107,14 @@ async fn a_sensitive_route_asks_for_a_fresh_token() {
     let app = test::init_service(app.route("/any", web::get().to(any))).await;
     let pair = fixture.log_in().await;
     let presented = Presented {
-        access: &fixture.believed(pair.access.token.as_str()).unwrap(),
-        refresh: &fixture.believed(pair.refresh.token.as_str()).unwrap(),
+        access: &fixture.verified_tokens(pair.access.token.as_str()).unwrap(),
+        refresh: &fixture
+            .verified_tokens(pair.refresh.token.as_str())
+            .unwrap(),
         arrived: Some(fixture.auth.now()),
     };
-    let act = Act::at(fixture.auth.now());
-    let reissue = fixture.sessions.reissue(presented, &act).await;
+    let context = RequestContext::at(fixture.auth.now());
+    let reissue = fixture.sessions.reissue(presented, &context).await;
     let Ok(Reissue::Granted(reissued)) = reissue else {
         panic!("{reissue:?}")
     };
@@ -212,12 +214,16 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     let fixture = Fixture::new();
     let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
-    let verify = || fixture.believed(pair.access.token.as_str());
+    let verify = || fixture.verified_tokens(pair.access.token.as_str());
     let claims = verify().unwrap();
     let sid = claims.sid.clone().unwrap();
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
     sessions
-        .end(&sid, EndReason::Logout, &Act::at(fixture.auth.now()))
+        .end(
+            &sid,
+            EndReason::Logout,
+            &RequestContext::at(fixture.auth.now()),
+        )
         .await
         .unwrap();
     for _ in 0..59 {
@@ -225,7 +231,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
         sessions.sync_revocations(fixture.auth.now()).await.unwrap();
         assert!(verify().is_ok(), "its text is good");
         assert!(
-            sessions.revocations().concern(&claims),
+            sessions.revocations().is_revoked(&claims),
             "and its session is over"
         );
     }
@@ -233,7 +239,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
     assert!(verify().is_err());
     assert!(
-        !sessions.revocations().concern(&claims),
+        !sessions.revocations().is_revoked(&claims),
         "nothing is kept for ever"
     );
 }
@@ -244,17 +250,17 @@ async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
     let token = pair.access.token.as_str();
-    let claims = fixture.believed(token).unwrap();
+    let claims = fixture.verified_tokens(token).unwrap();
     let recorded_at = fixture.auth.now();
     fixture.clock.advance(Duration::from_secs(30));
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
     // Another replica's commit, half a minute late.
     let sid = claims.sid.as_deref().unwrap();
-    let act = Act::at(recorded_at);
-    let revoked = fixture.store.revoke(sid, EndReason::Logout, &act).await;
+    let context = RequestContext::at(recorded_at);
+    let revoked = fixture.store.revoke(sid, EndReason::Logout, &context).await;
     assert_eq!(revoked.unwrap(), Ok(true));
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
-    assert!(sessions.revocations().concern(&claims));
+    assert!(sessions.revocations().is_revoked(&claims));
 }
 
 /// Else it would be a second less wherever a second began between the two.
@@ -295,12 +301,12 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         StatusCode::OK
     );
     let sessions = &fixture.sessions;
-    let claims = fixture.believed(&token).unwrap();
+    let claims = fixture.verified_tokens(&token).unwrap();
     sessions
         .end(
             claims.sid.as_deref().unwrap(),
             EndReason::Logout,
-            &Act::at(fixture.auth.now()),
+            &RequestContext::at(fixture.auth.now()),
         )
         .await
         .unwrap();
@@ -319,13 +325,21 @@ async fn greet(auth: Auth, login: web::Path<String>) -> Result<HttpResponse, Rej
     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 }
 
-async fn go_on(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-    let pair = auth.refresh(&token, &act).await?;
+async fn go_on(
+    auth: Auth,
+    token: Refresh,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    let pair = auth.refresh(&token, &context).await?;
     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 }
 
-async fn leave(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-    auth.log_out(&request, &act).await?;
+async fn leave(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &context).await?;
     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 }
 
@@ -373,9 +387,9 @@ async fn the_routes_of_an_app_with_sessions_are_a_line_each_and_refuse_in_its_wo
     let mut owner = stolen.refresh.token.as_str().to_owned();
     for _ in 0..2 {
         fixture.clock.advance(Duration::from_secs(3600));
-        let claims = fixture.believed(&owner).unwrap();
-        let act = Act::at(fixture.auth.now());
-        let refreshed = fixture.sessions.refresh(&claims, &act).await.unwrap();
+        let claims = fixture.verified_tokens(&owner).unwrap();
+        let context = RequestContext::at(fixture.auth.now());
+        let refreshed = fixture.sessions.refresh(&claims, &context).await.unwrap();
         let Refreshed::Granted(pair) = refreshed else {
             panic!("{refreshed:?}")
         };

@@ -19,7 +19,7 @@ use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, Login, MemoryStore, Presented, Reissue, SessionError, StoreError, Subject,
+    Login, MemoryStore, Presented, Reissue, RequestContext, SessionError, StoreError, Subject,
 };
 use tokenpair::token::{Decoded, IssueError, Issued, TokenPolicy, Tokens};
 use tokenpair::web::{Access, Auth, AuthBuilder, Location, Rejection};
@@ -184,7 +184,9 @@ async fn the_tokens_of_recorded_sessions_ask_the_loaders_each_time() {
         refresh: &decoded(&auth, &login.refresh).claims,
         arrived: Some(auth.now()),
     };
-    let reissue = sessions.reissue(presented, &Act::at(auth.now())).await;
+    let reissue = sessions
+        .reissue(presented, &RequestContext::at(auth.now()))
+        .await;
     let Ok(Reissue::Granted(reissued)) = reissue else {
         panic!("{reissue:?}")
     };
@@ -226,11 +228,15 @@ async fn an_unused_session_ends_with_its_refresh_token() {
 }
 
 /// Ends the user's other sessions.
-async fn stay_alone(auth: Auth, user: Access, act: Act) -> Result<String, Rejection> {
+async fn stay_alone(
+    auth: Auth,
+    user: Access,
+    context: RequestContext,
+) -> Result<String, Rejection> {
     let own = user.claims().sid.as_deref().unwrap_or_default();
     let sessions = auth.sessions().unwrap();
-    let ended = sessions.end_others(user.identity(), own, &act).await?;
-    Ok(format!("{ended} ended by {}", act.by.unwrap()))
+    let ended = sessions.end_others(user.identity(), own, &context).await?;
+    Ok(format!("{ended} ended by {}", context.by.unwrap()))
 }
 
 /// A guard that waits for a body or a loader is not done when the extractors behind it begin.
@@ -267,6 +273,9 @@ async fn an_act_has_the_authority_of_its_token_also_where_the_guard_has_to_wait(
         store.put_subject(Subject { epoch: 1, ..ada() });
         let (status, body) = answer().await;
         assert!(status == 401 && body.contains("session_revoked"), "{body}");
-        sessions().end_all("7", &Act::at(auth.now())).await.unwrap();
+        sessions()
+            .end_all("7", &RequestContext::at(auth.now()))
+            .await
+            .unwrap();
     }
 }

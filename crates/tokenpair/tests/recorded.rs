@@ -19,8 +19,8 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use tokenpair::session::{
-    Act, Delivery, EndReason, Login, MemoryStore, Pair, Refreshed, SessionPolicy, SessionStore,
-    Sessions, Subject,
+    Delivery, EndReason, Login, MemoryStore, Pair, Refreshed, RequestContext, SessionPolicy,
+    SessionStore, Sessions, Subject,
 };
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Access, AnyToken, Auth, Guard, Refresh, Verified, WebPolicy, reissue};
@@ -94,16 +94,16 @@ fn both_cookies(pair: &Pair) -> String {
 impl Fixture {
     /// Another tab refreshes with this token.
     async fn refreshed(&self, pair: &Pair) -> Pair {
-        let token = self.believed(pair.refresh.token.as_str()).unwrap();
-        let act = Act::at(self.auth.now());
-        match self.sessions.refresh(&token, &act).await.unwrap() {
+        let token = self.verified_tokens(pair.refresh.token.as_str()).unwrap();
+        let context = RequestContext::at(self.auth.now());
+        match self.sessions.refresh(&token, &context).await.unwrap() {
             Refreshed::Granted(pair) => *pair,
             other => panic!("{other:?}"),
         }
     }
 
     async fn is_over(&self, pair: &Pair) -> bool {
-        let token = self.believed(pair.refresh.token.as_str()).unwrap();
+        let token = self.verified_tokens(pair.refresh.token.as_str()).unwrap();
         let record = self.store.load(token.sid.as_deref().unwrap()).await;
         record.unwrap().unwrap().session.revoked.is_some()
     }
@@ -251,12 +251,14 @@ async fn a_refresh_token_is_a_token_of_any_type_only_while_its_session_goes_on()
     let auth = &fixture.auth;
     let pair = fixture.log_in().await;
     assert_eq!(as_any_token(auth, &pair).await, admitted());
-    let token = fixture.believed(pair.refresh.token.as_str()).unwrap();
-    let act = Act::at(auth.now());
+    let token = fixture
+        .verified_tokens(pair.refresh.token.as_str())
+        .unwrap();
+    let context = RequestContext::at(auth.now());
     let sid = token.sid.as_deref().unwrap();
     fixture
         .sessions
-        .end(sid, EndReason::Logout, &act)
+        .end(sid, EndReason::Logout, &context)
         .await
         .unwrap();
     assert_eq!(as_any_token(auth, &pair).await, refused("session_revoked"));
@@ -324,12 +326,14 @@ async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_tok
     let request = || TestRequest::get().insert_header(("Authorization", bearer.clone()));
     let answer = test::call_service(&app, request().to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    let token = fixture.believed(pair.refresh.token.as_str()).unwrap();
-    let act = Act::at(fixture.auth.now());
+    let token = fixture
+        .verified_tokens(pair.refresh.token.as_str())
+        .unwrap();
+    let context = RequestContext::at(fixture.auth.now());
     let sid = token.sid.as_deref().unwrap();
     fixture
         .sessions
-        .end(sid, EndReason::Admin, &act)
+        .end(sid, EndReason::Admin, &context)
         .await
         .unwrap();
     let answer = test::call_service(&app, request().to_request()).await;

@@ -22,7 +22,7 @@ use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{Act, EndReason, SessionStore, Subject};
+use tokenpair::session::{EndReason, RequestContext, SessionStore, Subject};
 use tokenpair::testing::{BEGIN, CookieJar, SECRET, TestError, Testing};
 use tokenpair::token::{Freshness, IssueError};
 use tokenpair::web::{Access, Auth, Fresh, Refresh, Rejection, TokenCookies, WebPolicy, reissue};
@@ -36,9 +36,13 @@ async fn fresh_only(_: Fresh) -> &'static str {
     "fresh"
 }
 
-async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
+async fn refresh(
+    auth: Auth,
+    token: Refresh,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
     if auth.sessions().is_some() {
-        let pair = auth.refresh(&token, &act).await?;
+        let pair = auth.refresh(&token, &context).await?;
         return Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish());
     }
     let access = auth.access_token(token.identity()).sign()?;
@@ -46,8 +50,12 @@ async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, R
     Ok(answer.set_access_cookies(&auth, &access).finish())
 }
 
-async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-    auth.log_out(&request, &act).await?;
+async fn logout(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &context).await?;
     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 }
 

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::file::{Fault, Line, UserLine};
-use super::{Failure, say, settings};
+use super::{CommandError, say, settings};
 use crate::server::open_current_store;
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_store::password::Maker;
 use tokenpair_store::{DatabaseUrl, NewUser, UserError};
 
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn read(&self) -> Result<Vec<u8>, Failure> {
+    fn read(&self) -> Result<Vec<u8>, CommandError> {
         if self.file.as_os_str() == "-" {
             let mut content = Vec::new();
             io::stdin().lock().read_to_end(&mut content)?;
@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let mut lines = file::lines(&wanted.read()?, wanted.maker())?;
     if lines.is_empty() {
@@ -75,10 +75,10 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
         return Ok(writeln!(out, "{told} can be imported{skipped}; none was")?);
     }
     let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
-    let act = Act::of_operator(Clock::system().now());
+    let context = RequestContext::of_operator(Clock::system().now());
     open_current_store(&settings)?
-        .import_users(users, &act)
-        .map_err(|error| -> Failure {
+        .import_users(users, &context)
+        .map_err(|error| -> CommandError {
             match error {
                 UserError::Taken => {
                     "one of these names was taken meanwhile; nobody was imported: run it again"
@@ -91,7 +91,7 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Marks the lines whose names someone in the database has. A dry run needs no database.
-fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), Failure> {
+fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), CommandError> {
     if matches!(&settings.database, DatabaseUrl::Sqlite(path) if !path.exists()) {
         return Ok(());
     }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::session::{Answer, Done, Granted, granted};
 use crate::server::body::{Body, Fields, FromFields};
 use crate::server::openapi::{Message, Problem};
-use crate::server::state::State;
-use tokenpair::session::{Act, End};
+use crate::server::state::AppState;
+use tokenpair::session::{End, RequestContext};
 use tokenpair::token::TokenError;
 use tokenpair::web::{Access, Fresh, KnownClient, Rejection};
 use tokenpair_store::User;
@@ -47,7 +47,7 @@ pub(super) struct Account {
 /// The user, as the database has it now.
 #[utoipa::path(get, path = "/account", responses((status = 200, body = Account)), security(("access" = [])))]
 pub(super) async fn account(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Access,
 ) -> Result<HttpResponse, Rejection> {
     let found = state.store.user_by_id(user.identity()).await;
@@ -107,10 +107,10 @@ impl FromFields for Confirmation {
     security(("access" = []))
 )]
 pub(super) async fn change_password(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Fresh,
     _: KnownClient,
-    act: Act,
+    context: RequestContext,
     Body(wanted): Body<PasswordChange>,
 ) -> Result<HttpResponse, Rejection> {
     let id = user.identity();
@@ -125,10 +125,10 @@ pub(super) async fn change_password(
     let passwords = (wanted.current, wanted.new);
     let changed = state
         .accounts
-        .change_password(id, sid, passwords, &act)
+        .change_password(id, sid, passwords, &context)
         .await?;
-    state.note(&changed);
-    let pair = state.sessions.renew(id, sid, act.at).await?;
+    state.record_revocation(&changed);
+    let pair = state.sessions.renew(id, sid, context.at).await?;
     let pair = pair.ok_or(End::Revoked)?;
     Ok(granted(
         &state.auth,
@@ -147,17 +147,17 @@ pub(super) async fn change_password(
     security(("access" = []))
 )]
 pub(super) async fn delete(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Fresh,
     _: KnownClient,
-    act: Act,
+    context: RequestContext,
     Body(confirmed): Body<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
     let sid = user.claims().sid.as_deref();
     let deleted = state
         .accounts
-        .delete(user.identity(), sid, confirmed.password, &act);
-    state.note(&deleted.await?);
+        .delete(user.identity(), sid, confirmed.password, &context);
+    state.record_revocation(&deleted.await?);
     let mut response = HttpResponse::Ok().json(Message::of("Account deleted"));
     state.auth.cookies().unset_all(response.headers_mut());
     Ok(response)

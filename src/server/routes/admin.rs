@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::server::accounts::{AccountError, applied};
 use crate::server::body::{Body, Fields, FromFields, bad};
 use crate::server::openapi::{Ended, Problem};
-use crate::server::state::State;
-use tokenpair::session::{Act, SessionStore};
+use crate::server::state::AppState;
+use tokenpair::session::{RequestContext, SessionStore};
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{ADMIN, Page, Role, User, UserChange};
 
@@ -62,12 +62,12 @@ impl From<User> for Listed {
     security(("access" = []))
 )]
 pub(super) async fn users(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _: Access,
-    act: Act,
+    context: RequestContext,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&act).await?;
+    state.admit_admin(&context).await?;
     let Query { search, page } = Query::of(&request)?;
     let found = state.store.search_users(&search, page).await;
     let (users, total) = found?;
@@ -205,16 +205,16 @@ fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
     security(("access" = []))
 )]
 pub(super) async fn change(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _: Access,
-    act: Act,
+    context: RequestContext,
     id: web::Path<String>,
     Body(patch): Body<Patch>,
 ) -> Result<HttpResponse, Rejection> {
-    let act = act.needing(ADMIN);
-    let changed = state.store.change_user(&id, patch.changes(), &act);
+    let context = context.needing(ADMIN);
+    let changed = state.store.change_user(&id, patch.changes(), &context);
     let changed = applied(changed.await?)?;
-    state.note(&changed);
+    state.record_revocation(&changed);
     Ok(HttpResponse::Ok().json(Listed::from(changed.user)))
 }
 
@@ -227,22 +227,22 @@ pub(super) async fn change(
     security(("access" = []))
 )]
 pub(super) async fn end_sessions(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _: Access,
-    act: Act,
+    context: RequestContext,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&act).await?;
+    state.admit_admin(&context).await?;
     let found = state.store.user_by_id(&id).await?;
     found.ok_or(AccountError::NoSuchUser)?;
-    let ended = state.sessions.end_all(&id, &act.needing(ADMIN)).await?;
+    let ended = state.sessions.end_all(&id, &context.needing(ADMIN)).await?;
     Ok(HttpResponse::Ok().json(Ended::of("Sessions ended", ended)))
 }
 
-impl State {
+impl AppState {
     /// Admits an act of a user who is an admin now, whatever its token says of roles.
-    pub(super) async fn admit_admin(&self, act: &Act) -> Result<(), Rejection> {
-        let act = act.clone().needing(ADMIN);
-        Ok(self.store.check(&act).await??)
+    pub(super) async fn admit_admin(&self, context: &RequestContext) -> Result<(), Rejection> {
+        let context = context.clone().needing(ADMIN);
+        Ok(self.store.check(&context).await??)
     }
 }

@@ -9,8 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::admin::whole;
 use crate::server::body::bad;
 use crate::server::openapi::Problem;
-use crate::server::state::State;
-use tokenpair::session::Act;
+use crate::server::state::AppState;
+use tokenpair::session::RequestContext;
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{Event, EventKind, EventQuery};
 
@@ -79,12 +79,12 @@ impl ToSchema for Kind {}
     security(("access" = []))
 )]
 pub(super) async fn events(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _: Access,
-    act: Act,
+    context: RequestContext,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&act).await?;
+    state.admit_admin(&context).await?;
     let query = asked_for(&request)?;
     let page = usize::try_from(query.limit).unwrap_or_default();
     // One more than is shown, which tells whether there is a next page.

@@ -12,9 +12,9 @@ use crate::server::accounts::AccountError;
 use crate::server::body::{Body, Fields, FromFields, missing};
 use crate::server::device_cookie::Devices;
 use crate::server::openapi::Problem;
-use crate::server::state::State;
+use crate::server::state::AppState;
 use crate::settings::Registration;
-use tokenpair::session::{Act, Login, Pair};
+use tokenpair::session::{Login, Pair, RequestContext};
 use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};
 use tokenpair_store::password::{Password, PasswordError, UnfitPassword};
 
@@ -119,9 +119,9 @@ fn looks_in(request: &HttpRequest, location: Location) -> bool {
     security(())
 )]
 pub(super) async fn register(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _: KnownClient,
-    act: Act,
+    context: RequestContext,
     Body(wanted): Body<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
     if state.registration == Registration::Closed {
@@ -134,7 +134,7 @@ pub(super) async fn register(
     }
     let user = state
         .accounts
-        .register(&wanted.username, wanted.password, Vec::new(), &act)
+        .register(&wanted.username, wanted.password, Vec::new(), &context)
         .await?;
     Ok(HttpResponse::Created().json(Registered {
         id: user.id,
@@ -151,17 +151,17 @@ pub(super) async fn register(
     security(())
 )]
 pub(super) async fn login(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     request: HttpRequest,
     _: KnownClient,
-    act: Act,
+    context: RequestContext,
     Body(wanted): Body<LoginRequest>,
 ) -> Result<HttpResponse, Rejection> {
     let answer = wanted.answer;
     let devices = Devices::of(&state.auth, &request);
-    let (name, pair) = log_in(&state, &request, wanted, (&devices, &act)).await?;
+    let (name, pair) = log_in(&state, &request, wanted, (&devices, &context)).await?;
     let mut response = granted(&state.auth, &pair, Done::Login, answer);
-    let device_cookie = state.accounts.device_cookie(&name, (&devices, &act));
+    let device_cookie = state.accounts.device_cookie(&name, (&devices, &context));
     if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
         Devices::set(&state.auth, response.headers_mut(), &cookie);
     }
@@ -169,10 +169,10 @@ pub(super) async fn login(
 }
 
 async fn log_in(
-    state: &State,
+    state: &AppState,
     request: &HttpRequest,
     wanted: LoginRequest,
-    from: (&Devices, &Act),
+    from: (&Devices, &RequestContext),
 ) -> Result<(String, Pair), Rejection> {
     let Credentials { username, password } = wanted.credentials;
     let user = state.accounts.authenticate(&username, password, from);

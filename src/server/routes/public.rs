@@ -17,12 +17,12 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::session::is_over;
-use crate::server::keys::KEYS_MAX_AGE;
 use crate::server::page::{self, FORM};
-use crate::server::state::State;
+use crate::server::startup_keys::KEYS_MAX_AGE;
+use crate::server::state::AppState;
 use crate::server::{browser, panics};
 use crate::settings::Registration;
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
 use tokenpair_store::NotWritable;
 
@@ -52,7 +52,7 @@ pub(super) struct Jwks {
     responses((status = 200, body = Jwks)),
     security(())
 )]
-pub(super) async fn keys(state: web::Data<State>) -> HttpResponse {
+pub(super) async fn keys(state: web::Data<AppState>) -> HttpResponse {
     let max_age = CacheDirective::MaxAge(KEYS_MAX_AGE.as_secs().try_into().unwrap_or(u32::MAX));
     HttpResponse::Ok()
         .insert_header(CacheControl(vec![CacheDirective::Public, max_age]))
@@ -65,16 +65,16 @@ struct Stopping;
 
 /// Requests can be served: the server is not stopping, its database answers and takes writes, and what was revoked is known.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
-pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Rejection> {
+pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
     }
     let check = check(&state).await;
-    state.readiness.note(&check);
+    state.readiness.record_revocation(&check);
     check.map(|()| HttpResponse::Ok().json(Health { status: "ready" }))
 }
 
-async fn check(state: &State) -> Result<(), Rejection> {
+async fn check(state: &AppState) -> Result<(), Rejection> {
     state.store.check_writable().await.map_err(not_ready)?;
     let now = state.auth.now();
     Ok(state.sessions.check_revocations_are_current(now)?)
@@ -123,7 +123,7 @@ pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'st
 /// too: the refresh cookie then buys a new pair, as at `POST /refresh`.
 #[utoipa::path(get, path = "/", responses((status = 200, content_type = "text/html", body = String)), security(()))]
 pub(super) async fn greet(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Option<Identity>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
@@ -135,13 +135,13 @@ pub(super) async fn greet(
 
 /// By GET, which scripts of other sites can have sent, but neither prevent nor read: a repeated or lost answer is borne
 /// by the rotation rule, and the cookies go to the browser that sent them.
-async fn restore(state: &State, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
+async fn restore(state: &AppState, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
     let Some(token) = refresh_cookie(request).await else {
         return Ok(login_form(state));
     };
-    let act = Act::extract(request).await?;
+    let context = RequestContext::extract(request).await?;
     let mut response;
-    match state.auth.refresh(&token, &act).await {
+    match state.auth.refresh(&token, &context).await {
         Ok(pair) => {
             let access = state.auth.decode(pair.access.token.as_str()).run();
             let name = access
@@ -171,7 +171,7 @@ async fn refresh_cookie(request: &HttpRequest) -> Option<Refresh> {
     (token.location() == Location::Cookies).then_some(token)
 }
 
-fn login_form(state: &State) -> HttpResponse {
+fn login_form(state: &AppState) -> HttpResponse {
     let how_to_register = match state.registration {
         Registration::Open => {
             "<p>No account yet? Send <code>POST /register</code>, as the README shows.</p>"

@@ -11,8 +11,8 @@ use super::not_found;
 use crate::server::browser;
 use crate::server::openapi::{Message, Problem};
 use crate::server::origins::Trust;
-use crate::server::state::State;
-use tokenpair::session::{Act, Delivery, Pair};
+use crate::server::state::AppState;
+use tokenpair::session::{Delivery, Pair, RequestContext};
 use tokenpair::token::{CsrfValue, Issued};
 use tokenpair::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
@@ -127,12 +127,12 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
 /// A new pair, by the way the refresh token came: cookie in, cookie out; header in, JSON out.
 #[utoipa::path(post, path = "/refresh", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
 pub(super) async fn refresh(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     token: Refresh,
-    act: Act,
+    context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
     let answer = Answer::from(token.location());
-    match state.auth.refresh(&token, &act).await {
+    match state.auth.refresh(&token, &context).await {
         Ok(pair) => Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
         Err(rejection) if is_over(&rejection) => Ok(over(&state.auth, rejection, answer)),
         Err(rejection) => Err(rejection),
@@ -168,7 +168,7 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
     security(("access_cookie" = []), ("refresh_cookie" = []))
 )]
 pub(super) async fn csrf(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     if !state.auth.looks_in(Location::Cookies) {
@@ -207,11 +207,11 @@ fn by_cookie_alone(auth: &Auth) -> Auth {
     security((), ("access" = []), ("refresh" = []))
 )]
 pub(super) async fn logout(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     request: HttpRequest,
-    act: Act,
+    context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
-    state.auth.log_out(&request, &act).await?;
+    state.auth.log_out(&request, &context).await?;
     let mut response = HttpResponse::Ok().json(Message::of("Logout Successful"));
     state.auth.cookies().unset_all(response.headers_mut());
     Ok(response)
@@ -225,14 +225,14 @@ pub(super) async fn logout(
     security((), ("access" = []), ("refresh" = []))
 )]
 pub(super) async fn logout_by_link(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     request: HttpRequest,
-    act: Act,
+    context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, &state.origins, Trust::Own)?;
     browser::refuse_all_but_links(&request)?;
     let html = browser::wants_html(&request);
-    let mut response = logout(state.clone(), request, act).await?;
+    let mut response = logout(state.clone(), request, context).await?;
     if html {
         response = browser::to_page();
         state.auth.cookies().unset_all(response.headers_mut());

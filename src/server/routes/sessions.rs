@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::admin::paged;
 use crate::server::device;
 use crate::server::openapi::{Ended, Message, Problem};
-use crate::server::state::State;
-use tokenpair::session::{Act, Session, SessionPage};
+use crate::server::state::AppState;
+use tokenpair::session::{RequestContext, Session, SessionPage};
 use tokenpair::web::{Access, Rejection};
 
 /// A session, as its user sees it.
@@ -29,7 +29,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    fn new(state: &State, session: Session, current: &str) -> Self {
+    fn new(state: &AppState, session: Session, current: &str) -> Self {
         Self {
             current: session.id == current,
             device: device::in_words(session.user_agent.as_deref()),
@@ -67,7 +67,7 @@ const PER_PAGE: i64 = 100;
     security(("access" = []))
 )]
 pub(super) async fn list(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Access,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
@@ -98,12 +98,16 @@ pub(super) async fn list(
     security(("access" = []))
 )]
 pub(super) async fn end_one(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Access,
-    act: Act,
+    context: RequestContext,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    if !state.sessions.end_own(user.identity(), &id, &act).await? {
+    if !state
+        .sessions
+        .end_own(user.identity(), &id, &context)
+        .await?
+    {
         return Err(Rejection::new(
             StatusCode::NOT_FOUND,
             "session_not_found",
@@ -121,13 +125,13 @@ pub(super) async fn end_one(
 /// Ends all of one's sessions but this one.
 #[utoipa::path(delete, path = "/sessions", responses((status = 200, body = Ended)), security(("access" = [])))]
 pub(super) async fn end_others(
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     user: Access,
-    act: Act,
+    context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
     let ended = state
         .sessions
-        .end_others(user.identity(), sid(&user), &act)
+        .end_others(user.identity(), sid(&user), &context)
         .await?;
     Ok(HttpResponse::Ok().json(Ended::of("All other sessions ended", ended)))
 }

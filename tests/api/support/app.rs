@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokenpair::clock::{Clock, Timestamp};
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_server::server::Server;
 use tokenpair_server::settings::{Patience, Settings, Sources};
 use tokenpair_store::{DieselStore, StorePolicy};
@@ -104,8 +104,8 @@ impl TestApp {
     }
 
     /// What is done now, by nobody in particular.
-    pub(crate) fn act(&self) -> Act {
-        Act::at(self.now())
+    pub(crate) fn context(&self) -> RequestContext {
+        RequestContext::at(self.now())
     }
 
     pub(crate) fn clock(&self) -> Clock {

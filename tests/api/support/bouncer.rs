@@ -8,7 +8,7 @@ use url::Url;
 
 use super::cluster::{as_postgres, give_to_postgres};
 use super::database::Database;
-use super::patience::within;
+use super::wait::within;
 
 pub(crate) struct Bouncer {
     folder: TempDir,

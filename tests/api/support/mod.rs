@@ -19,11 +19,11 @@ pub(crate) mod jwt;
 #[path = "../../common/openssl.rs"]
 mod openssl;
 pub(crate) mod pair;
-#[path = "../../common/patience.rs"]
-mod patience;
 #[path = "../../common/python.rs"]
 pub(crate) mod python;
 pub(crate) mod recorder;
+#[path = "../../common/wait.rs"]
+mod wait;
 mod wire;
 
 pub(crate) use app::{START, TestApp, block_on};
@@ -34,7 +34,7 @@ pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use held::Held;
 pub(crate) use jar::{Jar, Tabs};
-pub(crate) use patience::within;
+pub(crate) use wait::within;
 pub(crate) use wire::Wire;
 
 /// The database did not answer, and nobody is logged out for it.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{Act, Login, SessionPolicy, Sessions};
+use tokenpair::session::{RequestContext, Login, SessionPolicy, Sessions};
 use tokenpair::token::{TokenPolicy, Tokens};
 use tokenpair::web::{
     Access, Auth, CurrentUser, Refresh, Rejection, TokenCookies, WebPolicy, device, reissue,
@@ -47,15 +47,15 @@ async fn login(
     })))
 }
 
-async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-    let pair = auth.refresh(&token, &act).await?;
+async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
+    let pair = auth.refresh(&token, &context).await?;
     Ok(HttpResponse::Ok()
         .set_pair(&auth, &pair)
         .json(json!({ "refreshed": true })))
 }
 
-async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-    auth.log_out(&request, &act).await?;
+async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &context).await?;
     Ok(HttpResponse::Ok()
         .unset_jwt_cookies(&auth)
         .json(json!({ "logged_out": true })))
@@ -77,7 +77,7 @@ async fn ban(
     }
     let revocation = store.ban(&id, auth.now())?;
     if let (Some(sessions), Some(revocation)) = (auth.sessions(), &revocation) {
-        sessions.note(revocation);
+        sessions.record_revocation(revocation);
     }
     Ok(HttpResponse::Ok().json(json!({ "banned": revocation.is_some() })))
 }

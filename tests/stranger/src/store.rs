@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
+    RequestContext, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
     SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
 };
 
@@ -115,9 +115,9 @@ impl Maps {
         (session.revoked.is_none() && now < session.expires_at).then_some(session)
     }
 
-    fn check(&self, act: &Act) -> Result<(), Denied> {
+    fn check(&self, context: &RequestContext) -> Result<(), Denied> {
         let user = |id: &str| self.account(id).map(Account::subject);
-        act.check(user, |sid| self.sessions.get(sid).cloned())
+        context.check(user, |sid| self.sessions.get(sid).cloned())
     }
 
     fn end(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
@@ -160,19 +160,19 @@ impl SessionStore for Store {
 
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
         let mut maps = self.maps()?;
-        match maps.alive(&step.id, step.act.at) {
+        match maps.alive(&step.id, step.context.at) {
             Some(session) if session.rotation == step.expected => {
                 session.rotation = step.next;
-                session.last_used_at = step.act.at;
+                session.last_used_at = step.context.at;
                 Ok(true)
             }
             _ => Ok(false),
         }
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+    async fn revoke(&self, id: &str, reason: EndReason, context: &RequestContext) -> Authorized<bool> {
         let mut maps = self.maps()?;
-        Ok(maps.check(act).map(|()| maps.end(id, reason, act.at)))
+        Ok(maps.check(context).map(|()| maps.end(id, reason, context.at)))
     }
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
@@ -181,13 +181,13 @@ impl SessionStore for Store {
 
     async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut maps = self.maps()?;
-        if let Err(denied) = maps.check(&many.act) {
+        if let Err(denied) = maps.check(&many.context) {
             return Ok(Err(denied));
         }
         let ids = many.ids(maps.records());
         let ended = ids
             .iter()
-            .filter(|id| maps.end(id, many.reason, many.act.at));
+            .filter(|id| maps.end(id, many.reason, many.context.at));
         Ok(Ok(ended.count()))
     }
 

@@ -17,7 +17,7 @@ use diesel::{Connection, QueryResult};
 use super::connection::{Conn, begin};
 use super::manager::{ConnectError, Manager};
 use super::policy::StorePolicy;
-use super::queue::{Cause, Failure, Queue, Ticket, guarded, spawn};
+use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
 
 /// How much is committed together at most, so that the first does not wait long for the last.
@@ -56,7 +56,7 @@ impl Writer {
         &self,
         shape: Shape,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, JobError> {
         let unit = |ticket| -> Box<dyn Unit> {
             Box::new(Asked {
                 shape,
@@ -85,7 +85,7 @@ trait Unit: Send {
 struct Asked<T, W> {
     shape: Shape,
     work: W,
-    outcome: Option<Result<T, Failure>>,
+    outcome: Option<Result<T, JobError>>,
     ticket: Ticket<T>,
 }
 
@@ -99,20 +99,20 @@ impl<T: Send, W: Fn(&mut Conn) -> QueryResult<T> + Send> Unit for Asked<T, W> {
     }
 
     fn run(&mut self, conn: &mut Conn) -> bool {
-        let outcome = guarded(|| (self.work)(conn).map_err(Failure::Query));
+        let outcome = guarded(|| (self.work)(conn).map_err(JobError::Query));
         let good = outcome.is_ok();
         self.outcome = Some(outcome);
         good
     }
 
     fn found_it_locked(&self) -> bool {
-        matches!(&self.outcome, Some(Err(Failure::Query(error))) if is_locked(error))
+        matches!(&self.outcome, Some(Err(JobError::Query(error))) if is_locked(error))
     }
 
     fn found_it_broken(&self) -> bool {
         matches!(
             &self.outcome,
-            Some(Err(Failure::Query(DieselError::DatabaseError(
+            Some(Err(JobError::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::Unknown,
                 _
             ))))
@@ -121,7 +121,7 @@ impl<T: Send, W: Fn(&mut Conn) -> QueryResult<T> + Send> Unit for Asked<T, W> {
 
     fn answer(self: Box<Self>, committed: Result<(), Cause>) {
         match (self.outcome, committed) {
-            (Some(Ok(_)) | None, Err(error)) => self.ticket.answer(Err(Failure::Commit(error))),
+            (Some(Ok(_)) | None, Err(error)) => self.ticket.answer(Err(JobError::Commit(error))),
             (Some(outcome), _) => self.ticket.answer(outcome),
             // It was too late to begin.
             (None, Ok(())) => {}

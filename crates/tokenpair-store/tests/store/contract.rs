@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Authority, Case, Delivery, Denied, End, EndReason, ManySessions, MemoryStore, Revocation,
-    Revoked, Rotation, Rule, Seed, Session, SessionPage, SessionQuery, SessionRecord, SessionStore,
-    Step, Subject,
+    Authority, Delivery, Denied, End, EndReason, ManySessions, MemoryStore, RequestContext,
+    Revocation, Revoked, Rotation, RotationCase, RotationRule, Session, SessionPage, SessionQuery,
+    SessionRecord, SessionSecret, SessionStore, Step, Subject,
 };
 use tokenpair_store::password::PasswordHash;
 use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
@@ -57,7 +57,10 @@ async fn in_database(backend: Backend) -> Fixture {
         password_hash: PasswordHash::from_text("$2b$".to_owned()),
         roles: vec!["admin".to_owned(), "author".to_owned()],
     };
-    let subject = store.create_user(new, &Act::at(NOW)).await.unwrap();
+    let subject = store
+        .create_user(new, &RequestContext::at(NOW))
+        .await
+        .unwrap();
     Fixture {
         store: Arc::new(store),
         subject,
@@ -72,7 +75,7 @@ impl Fixture {
             user_id: self.subject.id.clone(),
             epoch: 0,
             rotation: Rotation::first(NOW),
-            seed: Seed::random(),
+            seed: SessionSecret::random(),
             remember: true,
             delivery: Delivery::Cookies,
             created_at: NOW,
@@ -109,8 +112,8 @@ fn step(session: &Session, next: Rotation, now: Timestamp) -> Step {
         id: session.id.clone(),
         expected: session.rotation,
         next,
-        case: Case::Rotate,
-        act: Act::at(now),
+        case: RotationCase::Rotate,
+        context: RequestContext::at(now),
     }
 }
 
@@ -202,7 +205,7 @@ async fn a_step_from_anything_else_is_not_taken(on: Fixture) {
 }
 
 /// The next generation of whatever is stored.
-fn onward(case: Case) -> Rule {
+fn onward(case: RotationCase) -> RotationRule {
     Box::new(move |record| {
         let was = record.session.rotation;
         let next = Rotation {
@@ -219,7 +222,11 @@ fn onward(case: Case) -> Rule {
 
 async fn a_rule_is_asked_of_what_is_kept_and_its_step_is_taken(on: Fixture) {
     let mut was = on.session("s").await;
-    for case in [Case::Rotate, Case::Recover, Case::Forward] {
+    for case in [
+        RotationCase::Rotate,
+        RotationCase::LostResponse,
+        RotationCase::LostCommit,
+    ] {
         let advanced = on.store.advance("s", onward(case)).await.unwrap().unwrap();
         assert_eq!((advanced.done, &advanced.record.session), (true, &was));
         assert_eq!(advanced.record.subject, on.subject);
@@ -240,7 +247,11 @@ async fn a_rule_is_asked_of_what_is_kept_and_its_step_is_taken(on: Fixture) {
     let overtaken = on.store.advance("s", Box::new(outdated)).await.unwrap();
     assert!(!overtaken.unwrap().done);
     assert_eq!(on.load("s").await, was);
-    let nobody = on.store.advance("t", onward(Case::Rotate)).await.unwrap();
+    let nobody = on
+        .store
+        .advance("t", onward(RotationCase::Rotate))
+        .await
+        .unwrap();
     assert_eq!(nobody, None);
 }
 
@@ -249,7 +260,7 @@ async fn of_many_rules_at_once_each_is_asked_until_its_step_is_taken(on: Fixture
     let each = (0..16).map(|_| {
         let store = Arc::clone(&on.store);
         actix_web::rt::spawn(async move {
-            let advance = || store.advance("s", onward(Case::Rotate));
+            let advance = || store.advance("s", onward(RotationCase::Rotate));
             while !advance().await.unwrap().unwrap().done {}
         })
     });
@@ -270,7 +281,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
     );
     assert!(
         on.store
-            .revoke("s", EndReason::Logout, &Act::at(at(5)))
+            .revoke("s", EndReason::Logout, &RequestContext::at(at(5)))
             .await
             .unwrap()
             .unwrap()
@@ -293,7 +304,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
 async fn a_step_to_what_the_row_holds_moves_the_last_use(on: Fixture) {
     let session = on.session("s").await;
     let step = Step {
-        case: Case::Reissue,
+        case: RotationCase::Reissue,
         ..step(&session, session.rotation, at(50))
     };
     assert!(on.store.rotate(&step).await.unwrap());
@@ -319,21 +330,21 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
     on.session("s").await;
     assert!(
         on.store
-            .revoke("s", EndReason::Reuse, &Act::at(at(5)))
+            .revoke("s", EndReason::Reuse, &RequestContext::at(at(5)))
             .await
             .unwrap()
             .unwrap()
     );
     assert!(
         !on.store
-            .revoke("s", EndReason::Logout, &Act::at(at(6)))
+            .revoke("s", EndReason::Logout, &RequestContext::at(at(6)))
             .await
             .unwrap()
             .unwrap()
     );
     assert!(
         !on.store
-            .revoke("t", EndReason::Logout, &Act::at(at(6)))
+            .revoke("t", EndReason::Logout, &RequestContext::at(at(6)))
             .await
             .unwrap()
             .unwrap()
@@ -379,7 +390,7 @@ async fn a_user_s_live_sessions_are_listed_in_pages_the_latest_first(on: Fixture
         assert!(on.store.create(&ended).await.unwrap());
     }
     on.store
-        .revoke("e", EndReason::Logout, &Act::at(at(5)))
+        .revoke("e", EndReason::Logout, &RequestContext::at(at(5)))
         .await
         .unwrap()
         .unwrap();
@@ -409,7 +420,7 @@ fn many(on: &Fixture) -> ManySessions {
         idle_since: NOW - Duration::from_secs(100),
         tokens_since: NOW - Duration::from_secs(200),
         reason: EndReason::Revoked,
-        act: Act::at(at(5)),
+        context: RequestContext::at(at(5)),
     }
 }
 
@@ -418,7 +429,7 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
         on.session(id).await;
     }
     on.store
-        .revoke("d", EndReason::Logout, &Act::at(at(4)))
+        .revoke("d", EndReason::Logout, &RequestContext::at(at(4)))
         .await
         .unwrap()
         .unwrap();
@@ -469,14 +480,14 @@ async fn the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on(
         ..many(&on)
     };
     assert_eq!(on.store.revoke_many(&oldest).await.unwrap().unwrap(), 2);
-    for (id, goes_on) in [
+    for (id, is_active) in [
         ("a", true),
         ("b", false),
         ("c", false),
         ("d", true),
         ("idle", true),
     ] {
-        assert_eq!(on.load(id).await.revoked.is_none(), goes_on, "{id}");
+        assert_eq!(on.load(id).await.revoked.is_none(), is_active, "{id}");
     }
 }
 
@@ -510,11 +521,11 @@ async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
         epoch: Some(0),
         role: Some("author"),
     };
-    let act = |authority: &Authority, seconds| Act {
+    let context = |authority: &Authority, seconds| RequestContext {
         authority: Some(authority.clone()),
-        ..Act::at(at(seconds))
+        ..RequestContext::at(at(seconds))
     };
-    let first = act(&authority, 5);
+    let first = context(&authority, 5);
     let end = on.store.revoke("ended", EndReason::Logout, &first).await;
     assert_eq!(end.unwrap(), Ok(true));
     let of = |sid: &str| Authority {
@@ -533,24 +544,27 @@ async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
         user_id: "nobody".to_owned(),
         ..authority.clone()
     };
-    for (act, denied) in [
-        (act(&of("ended"), 6), Denied::Ended(End::Revoked)),
-        (act(&of("no session"), 6), Denied::Ended(End::Unknown)),
-        (act(&somebody, 6), Denied::Ended(End::Unknown)),
-        (act(&authority, 1000), Denied::Ended(End::Expired)),
-        (act(&epoch, 6), Denied::TokenRevoked),
-        (act(&role, 6), Denied::RoleMissing("auth")),
+    for (context, denied) in [
+        (context(&of("ended"), 6), Denied::Ended(End::Revoked)),
+        (context(&of("no session"), 6), Denied::Ended(End::Unknown)),
+        (context(&somebody, 6), Denied::Ended(End::Unknown)),
+        (context(&authority, 1000), Denied::Ended(End::Expired)),
+        (context(&epoch, 6), Denied::TokenRevoked),
+        (context(&role, 6), Denied::RoleMissing("auth")),
     ] {
-        let one = on.store.revoke("other", EndReason::Revoked, &act);
+        let one = on.store.revoke("other", EndReason::Revoked, &context);
         assert_eq!(one.await.unwrap(), Err(denied));
-        let all = ManySessions { act, ..many(&on) };
+        let all = ManySessions {
+            context,
+            ..many(&on)
+        };
         assert_eq!(on.store.revoke_many(&all).await.unwrap(), Err(denied));
     }
     assert_eq!(on.load("other").await.revoked, None);
     assert_eq!(on.store.revocations_since(at(6)).await.unwrap(), []);
     let all = ManySessions {
         keep: Some("own".to_owned()),
-        act: act(&authority, 6),
+        context: context(&authority, 6),
         ..many(&on)
     };
     assert_eq!(on.store.revoke_many(&all).await.unwrap(), Ok(1));
@@ -560,7 +574,7 @@ async fn revocations_are_read_from_an_instant_on(on: Fixture) {
     for (id, when) in [("a", 10), ("b", 20)] {
         on.session(id).await;
         on.store
-            .revoke(id, EndReason::Admin, &Act::at(at(when)))
+            .revoke(id, EndReason::Admin, &RequestContext::at(at(when)))
             .await
             .unwrap()
             .unwrap();
@@ -575,7 +589,7 @@ async fn what_was_lost_is_recorded_again_once(on: Fixture) {
     for id in ["alive", "ended"] {
         on.session(id).await;
     }
-    let logout = Act::at(at(5));
+    let logout = RequestContext::at(at(5));
     let ended = on.store.revoke("ended", EndReason::Logout, &logout).await;
     assert_eq!(ended.unwrap(), Ok(true));
     let user = |at| Revocation {
@@ -587,7 +601,7 @@ async fn what_was_lost_is_recorded_again_once(on: Fixture) {
     };
     let sessions = ["alive", "ended", "unknown"].map(|id| revocation(id, at(5)));
     let lost = Vec::from_iter(sessions.into_iter().chain([user(at(5))]));
-    let now = Act::at(at(9));
+    let now = RequestContext::at(at(9));
     let restored = on.store.restore(&lost, &now).await.unwrap();
     let [alive, unknown] = ["alive", "unknown"].map(|id| revocation(id, at(9)));
     assert_eq!(restored, [alive, unknown, user(at(9))]);
@@ -600,7 +614,11 @@ async fn what_was_lost_is_recorded_again_once(on: Fixture) {
     assert_eq!(reason(on.load("ended").await), (at(5), EndReason::Logout));
     let subject = on.store.subject(&on.subject.id).await.unwrap().unwrap();
     assert_eq!((subject.epoch, subject.disabled), (3, false));
-    let again = on.store.restore(&lost, &Act::at(at(10))).await.unwrap();
+    let again = on
+        .store
+        .restore(&lost, &RequestContext::at(at(10)))
+        .await
+        .unwrap();
     assert_eq!(again, []);
     assert_eq!(on.store.revocations_since(at(10)).await.unwrap(), []);
 }
@@ -648,7 +666,7 @@ async fn of_a_step_and_a_revocation_the_revocation_stands(on: Fixture) {
         let revoke_id = id.clone();
         let revoke = actix_web::rt::spawn(async move {
             store
-                .revoke(&revoke_id, EndReason::Logout, &Act::at(at(1)))
+                .revoke(&revoke_id, EndReason::Logout, &RequestContext::at(at(1)))
                 .await
                 .unwrap()
                 .unwrap()

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, Authorized, EndReason, Login, ManySessions, MemoryStore, Refreshed, Revocation, Revoked,
-    Session, SessionPage, SessionPolicy, SessionQuery, SessionRecord, SessionStore, Sessions, Step,
-    StoreError, Subject, async_trait,
+    Authorized, EndReason, Login, ManySessions, MemoryStore, Refreshed, RequestContext, Revocation,
+    Revoked, Session, SessionPage, SessionPolicy, SessionQuery, SessionRecord, SessionStore,
+    Sessions, Step, StoreError, Subject, async_trait,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -62,8 +62,13 @@ impl SessionStore for Replicated {
         self.store()?.rotate(step).await
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
-        self.store()?.revoke(id, reason, act).await
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
+        self.store()?.revoke(id, reason, context).await
     }
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
@@ -117,8 +122,8 @@ impl Fixture {
 
     async fn log_out(&self, token: &Claims, now: Timestamp) {
         let sid = token.sid.as_deref().unwrap();
-        let act = Act::at(now);
-        let ended = self.sessions.end(sid, EndReason::Logout, &act).await;
+        let context = RequestContext::at(now);
+        let ended = self.sessions.end(sid, EndReason::Logout, &context).await;
         ended.unwrap();
     }
 
@@ -127,7 +132,11 @@ impl Fixture {
     }
 
     async fn refreshes(&self, token: &Claims, now: Timestamp) -> bool {
-        let refreshed = self.sessions.refresh(token, &Act::at(now)).await.unwrap();
+        let refreshed = self
+            .sessions
+            .refresh(token, &RequestContext::at(now))
+            .await
+            .unwrap();
         matches!(refreshed, Refreshed::Granted(_))
     }
 }
@@ -166,7 +175,7 @@ async fn a_logout_of_the_last_minute_is_recorded_again_though_no_outage_was_seen
     // It is new to a server that has read everything up to now.
     let replica = sessions(on.store.clone());
     replica.sync_revocations(at(63)).await.unwrap();
-    assert!(replica.revocations().concern(&ended));
+    assert!(replica.revocations().is_revoked(&ended));
 }
 
 #[actix_web::test]
@@ -223,7 +232,7 @@ async fn a_session_that_had_ended_before_is_not_taken_for_lost() {
     again.sync(at(5000)).await;
     again.log_out(&ended, at(5001)).await;
     assert!(
-        again.sessions.revocations().concern(&ended),
+        again.sessions.revocations().is_revoked(&ended),
         "known here all the same"
     );
     // Which would end it, if it were taken for lost.

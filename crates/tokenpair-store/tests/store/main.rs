@@ -13,8 +13,8 @@
 #[path = "../../../../tests/common/database.rs"]
 mod database;
 
-#[path = "../../../../tests/common/patience.rs"]
-mod patience;
+#[path = "../../../../tests/common/wait.rs"]
+mod wait;
 
 mod contract;
 mod lost;

@@ -11,7 +11,7 @@ use tokenpair::session::{Delivery, SessionStore};
 use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
 
 use crate::database::{Backend, Database};
-use crate::patience::within;
+use crate::wait::within;
 
 /// Table and column, and what the column holds.
 type Columns = BTreeMap<(String, String), (String, bool)>;

@@ -9,7 +9,7 @@ use diesel::connection::{
 use diesel::{Connection, SqliteConnection};
 use futures_util::future::{join, join_all};
 use tokenpair::clock::Timestamp;
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_store::password::PasswordHash;
 use tokenpair_store::{
     DatabaseUrl, DieselStore, EventQuery, NewUser, StorePolicy, UserError, Username,
@@ -68,10 +68,10 @@ async fn what_is_queued_together_is_committed_together_and_answered_each_for_its
     other.batch_execute(refuse).unwrap();
     let before = commits();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let act = Act::at(Timestamp::from_unix(1_800_000_000));
+    let context = RequestContext::at(Timestamp::from_unix(1_800_000_000));
     let names = ["ada", "grace", "ADA", "joan", "radia", "Joan", "barbara"];
-    let created = join_all(names.map(|name| store.create_user(new_user(name), &act)));
-    let refused = store.create_user(new_user("nobody"), &act);
+    let created = join_all(names.map(|name| store.create_user(new_user(name), &context)));
+    let refused = store.create_user(new_user("nobody"), &context);
     let release = async { other.batch_execute("COMMIT").unwrap() };
     let ((created, refused), ()) = join(join(created, refused), release).await;
 

@@ -1,7 +1,7 @@
 //! What the store does with users at the moments that no request or command can choose.
 
 use tokenpair::clock::Timestamp;
-use tokenpair::session::Act;
+use tokenpair::session::RequestContext;
 use tokenpair_store::password::PasswordHash;
 use tokenpair_store::{
     Changed, DatabaseUrl, DieselStore, EventQuery, NewUser, StorePolicy, UserChange, UserError,
@@ -10,8 +10,8 @@ use tokenpair_store::{
 
 use crate::database::{Backend, Database};
 
-fn act() -> Act {
-    Act::of_operator(Timestamp::from_unix(1_800_000_000))
+fn context() -> RequestContext {
+    RequestContext::of_operator(Timestamp::from_unix(1_800_000_000))
 }
 
 fn user(name: &str) -> NewUser {
@@ -37,9 +37,12 @@ fn store(database: &Database) -> DieselStore {
 async fn a_name_that_is_taken_after_all_keeps_everybody_out(backend: Backend) {
     let database = Database::create(backend);
     let store = store(&database);
-    store.create_user(user("User-600"), &act()).await.unwrap();
+    store
+        .create_user(user("User-600"), &context())
+        .await
+        .unwrap();
     let many = (0..700).map(|number| user(&format!("user-{number}")));
-    let imported = store.import_users(many.collect(), &act());
+    let imported = store.import_users(many.collect(), &context());
     assert!(matches!(imported, Err(UserError::Taken)), "{imported:?}");
     assert_eq!(store.users().await.unwrap().len(), 1);
     let query = EventQuery {
@@ -54,12 +57,12 @@ async fn a_name_that_is_taken_after_all_keeps_everybody_out(backend: Backend) {
 async fn a_hash_made_anew_does_not_undo_a_change_of_the_password(backend: Backend) {
     let database = Database::create(backend);
     let store = store(&database);
-    let id = store.create_user(user("ada"), &act()).await.unwrap().id;
+    let id = store.create_user(user("ada"), &context()).await.unwrap().id;
     let changed = UserChange::Password {
         hash: hash("changed"),
         keep: None,
     };
-    let changed = store.change_user(&id, changed, &act()).await.unwrap();
+    let changed = store.change_user(&id, changed, &context()).await.unwrap();
     assert!(matches!(changed, Changed::Done(_)));
     let replace = |old, new| {
         let (store, id) = (&store, &id);

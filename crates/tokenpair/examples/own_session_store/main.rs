@@ -34,7 +34,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
-use tokenpair::session::{Act, Login, Pair, SessionPolicy, Sessions};
+use tokenpair::session::{Login, Pair, RequestContext, SessionPolicy, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair::web::{Access, Auth, Refresh, Rejection, device};
 
@@ -65,12 +65,20 @@ async fn protected(user: Access) -> String {
     format!("hello {}", name.unwrap_or("you"))
 }
 
-async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-    Ok(answer(&auth.refresh(&token, &act).await?))
+async fn refresh(
+    auth: Auth,
+    token: Refresh,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    Ok(answer(&auth.refresh(&token, &context).await?))
 }
 
-async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<&'static str, Rejection> {
-    auth.log_out(&request, &act).await?;
+async fn logout(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<&'static str, Rejection> {
+    auth.log_out(&request, &context).await?;
     Ok("bye")
 }
 

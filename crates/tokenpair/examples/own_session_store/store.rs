@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Act, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
-    SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
+    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session,
+    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
 };
 
 #[derive(Default)]
@@ -29,13 +29,13 @@ fn lives(session: &Session, now: Timestamp) -> bool {
 }
 
 /// Whether what is done for a request may still be done: its session may have ended since the request was admitted.
-fn check(rows: &Rows, act: &Act) -> Result<(), Denied> {
-    act.check(user, |sid| rows.get(sid).cloned())
+fn check(rows: &Rows, context: &RequestContext) -> Result<(), Denied> {
+    context.check(user, |sid| rows.get(sid).cloned())
 }
 
-fn end(rows: &mut Rows, id: &str, reason: EndReason, act: &Act) -> bool {
+fn end(rows: &mut Rows, id: &str, reason: EndReason, context: &RequestContext) -> bool {
     let row = rows.get_mut(id).filter(|row| row.revoked.is_none());
-    row.map(|row| row.revoked = Some((act.at, reason)))
+    row.map(|row| row.revoked = Some((context.at, reason)))
         .is_some()
 }
 
@@ -84,18 +84,24 @@ impl SessionStore for Store {
     /// Compare and swap: of two refreshes at once, one finds the row changed.
     async fn rotate(&self, step: &Step) -> Done<bool> {
         let mut rows = self.rows();
-        let same = |row: &&mut Session| row.rotation == step.expected && lives(row, step.act.at);
+        let same =
+            |row: &&mut Session| row.rotation == step.expected && lives(row, step.context.at);
         let Some(row) = rows.get_mut(&step.id).filter(same) else {
             return Ok(false);
         };
         row.rotation = step.next;
-        row.last_used_at = step.act.at;
+        row.last_used_at = step.context.at;
         Ok(true)
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
         let mut rows = self.rows();
-        Ok(check(&rows, act).map(|()| end(&mut rows, id, reason, act)))
+        Ok(check(&rows, context).map(|()| end(&mut rows, id, reason, context)))
     }
 
     async fn list(&self, query: &SessionQuery) -> Done<SessionPage> {
@@ -104,13 +110,13 @@ impl SessionStore for Store {
 
     async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut rows = self.rows();
-        if let Err(denied) = check(&rows, &many.act) {
+        if let Err(denied) = check(&rows, &many.context) {
             return Ok(Err(denied));
         }
         let ids = many.ids(records(&rows));
         let ended = ids
             .iter()
-            .filter(|id| end(&mut rows, id, many.reason, &many.act));
+            .filter(|id| end(&mut rows, id, many.reason, &many.context));
         Ok(Ok(ended.count()))
     }
 

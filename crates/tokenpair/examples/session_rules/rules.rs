@@ -3,7 +3,7 @@
 //! A token is a number; which number means what is the rule's affair. Times are milliseconds.
 
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Decision, ReusePolicy, Rotation, Row, SessionPolicy, decide};
+use tokenpair::session::{ReusePolicy, Rotation, RotationDecision, Row, SessionPolicy, decide};
 
 const SECOND: u64 = 1_000;
 
@@ -255,13 +255,13 @@ impl Rule for Ours {
         let now = Timestamp::from_unix(i64::try_from(now / SECOND).unwrap_or(i64::MAX));
         let presented = i64::try_from(token).unwrap_or(i64::MAX);
         match decide(&self.row, presented, now, &self.policy) {
-            Decision::Grant { next, .. } => {
+            RotationDecision::Grant { next, .. } => {
                 self.row.rotation = next.unwrap_or(self.row.rotation);
                 self.row.last_used_at = now;
                 Answer::Pair(usize::try_from(self.row.rotation.generation).unwrap_or(token))
             }
-            Decision::Reused => Answer::Alarm,
-            Decision::Superseded | Decision::Ended(_) => Answer::Refused,
+            RotationDecision::Reused => Answer::Alarm,
+            RotationDecision::Superseded | RotationDecision::Ended(_) => Answer::Refused,
         }
     }
 }

@@ -179,12 +179,12 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-enum Failure {
+enum SignatureFailure {
     Size,
     Unreadable,
 }
 
-impl Failure {
+impl SignatureFailure {
     fn explain(&self, algorithm: Algorithm, der: &[u8]) -> KeyError {
         if matches!(self, Self::Size) {
             return KeyError::RsaSize;
@@ -196,13 +196,13 @@ impl Failure {
     }
 }
 
-impl From<KeyRejected> for Failure {
+impl From<KeyRejected> for SignatureFailure {
     fn from(_: KeyRejected) -> Self {
         Self::Unreadable
     }
 }
 
-type Parsed = Result<Members, Failure>;
+type Parsed = Result<Members, SignatureFailure>;
 
 /// `id-RSASSA-PSS`: a key for PSS alone, perhaps with a hash and a salt of its own (RFC 4055 section 3.1).
 const PSS_ALONE: [u8; 11] = [
@@ -217,14 +217,14 @@ fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
         .windows(PSS_ALONE.len())
         .any(|here| here == PSS_ALONE)
     {
-        return Err(Failure::Unreadable);
+        return Err(SignatureFailure::Unreadable);
     }
     let public = RsaSubjectPublicKey::from_der(der)?;
     let modulus = public.modulus().big_endian_without_leading_zero();
     let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
     let bits = (modulus.len() * 8).saturating_sub(unused as usize);
     if !(2048..=8192).contains(&bits) {
-        return Err(Failure::Size);
+        return Err(SignatureFailure::Size);
     }
     let exponent = public.exponent().big_endian_without_leading_zero();
     ParsedPublicKey::new(parameters, public.as_ref())?;
@@ -237,7 +237,7 @@ fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
     let point = last(&key, 2 * curve.size)?;
     let (x, y) = point
         .split_at_checked(curve.size)
-        .ok_or(Failure::Unreadable)?;
+        .ok_or(SignatureFailure::Unreadable)?;
     Ok(Members::elliptic(curve.name, x, y))
 }
 
@@ -261,15 +261,17 @@ fn edwards(der: &[u8]) -> Parsed {
         *last &= 0x7f;
     }
     if SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(unsigned).as_str()) {
-        return Err(Failure::Unreadable);
+        return Err(SignatureFailure::Unreadable);
     }
     Ok(Members::edwards(&point))
 }
 
 /// What ends a SubjectPublicKeyInfo: the key itself, a point without compression.
-fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, Failure> {
-    let der = key.as_der().map_err(|_| Failure::Unreadable)?;
+fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, SignatureFailure> {
+    let der = key.as_der().map_err(|_| SignatureFailure::Unreadable)?;
     let der = der.as_ref();
     let point = der.get(der.len().saturating_sub(bytes)..);
-    point.map(<[u8]>::to_vec).ok_or(Failure::Unreadable)
+    point
+        .map(<[u8]>::to_vec)
+        .ok_or(SignatureFailure::Unreadable)
 }

@@ -18,7 +18,7 @@ use crate::token::Claims;
 /// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-/// use tokenpair::session::{Act, Authority, Denied, End, EndReason, SessionError};
+/// use tokenpair::session::{RequestContext, Authority, Denied, End, EndReason, SessionError};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,14 +30,14 @@ use crate::token::Claims;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
 /// # let claims = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
-/// // The extractor of `Act` makes this of a verified token.
-/// let act = Act { authority: Some(Authority::of(&claims)), ..Act::at(now) };
-/// let denied = sessions.end_all("1", &act.clone().needing("admin")).await;
+/// // The extractor of `RequestContext` makes this of a verified token.
+/// let context = RequestContext { authority: Some(Authority::of(&claims)), ..RequestContext::at(now) };
+/// let denied = sessions.end_all("1", &context.clone().needing("admin")).await;
 /// assert!(matches!(denied, Err(SessionError::Denied(Denied::RoleMissing("admin")))));
 ///
 /// let sid = claims.sid.as_deref().unwrap_or_default();
-/// sessions.end(sid, EndReason::Logout, &Act::at(now)).await?;
-/// let denied = sessions.end_others("1", sid, &act).await;
+/// sessions.end(sid, EndReason::Logout, &RequestContext::at(now)).await?;
+/// let denied = sessions.end_others("1", sid, &context).await;
 /// assert!(matches!(denied, Err(SessionError::Denied(Denied::Ended(End::Revoked)))));
 /// # Ok(())
 /// # }

@@ -1,6 +1,6 @@
 //! Defines how a store is asked about many sessions of one user: [`SessionQuery`] lists them, [`ManySessions`] ends them.
 
-use super::act::Act;
+use super::context::RequestContext;
 use super::record::{EndReason, Session, SessionRecord};
 use crate::clock::Timestamp;
 
@@ -96,7 +96,7 @@ pub struct SessionPage {
 /// Sessions of one user that are revoked together.
 ///
 /// ```
-/// use tokenpair::session::{Act, EndReason, ManySessions, SessionStore};
+/// use tokenpair::session::{RequestContext, EndReason, ManySessions, SessionStore};
 ///
 /// # use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
@@ -122,7 +122,7 @@ pub struct SessionPage {
 ///     idle_since: now - Duration::from_secs(30 * 86_400),
 ///     tokens_since: now - Duration::from_secs(3600),
 ///     reason: EndReason::Limit,
-///     act: Act::at(now),
+///     context: RequestContext::at(now),
 /// };
 /// assert_eq!(store.revoke_many(&many).await?, Ok(3));
 /// assert_eq!(store.revocations_since(now).await?.len(), 3);
@@ -145,7 +145,7 @@ pub struct ManySessions {
     /// Why they end.
     pub reason: EndReason,
     /// When, and at whose request.
-    pub act: Act,
+    pub context: RequestContext,
 }
 
 impl ManySessions {
@@ -161,7 +161,7 @@ impl ManySessions {
         };
         let query = SessionQuery {
             user_id: self.user_id.clone(),
-            now: self.act.at,
+            now: self.context.at,
             idle_since: self.idle_since,
             offset: 0,
             limit: 0,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::act::Act;
 use super::authority::Denied;
+use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
@@ -62,8 +62,8 @@ impl Tables {
             .filter(|session| session.revoked.is_none() && session.expires_at > now)
     }
 
-    fn check(&self, act: &Act) -> Result<(), Denied> {
-        act.check(
+    fn check(&self, context: &RequestContext) -> Result<(), Denied> {
+        context.check(
             |id| self.subjects.get(id).cloned(),
             |sid| self.sessions.get(sid).cloned(),
         )
@@ -138,20 +138,25 @@ impl SessionStore for MemoryStore {
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let Some(session) = tables
-            .living(&step.id, step.act.at)
+            .living(&step.id, step.context.at)
             .filter(|session| session.rotation == step.expected)
         else {
             return Ok(false);
         };
         session.rotation = step.next;
-        session.last_used_at = step.act.at;
+        session.last_used_at = step.context.at;
         Ok(true)
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
         let mut tables = self.tables();
-        let checked = tables.check(act);
-        Ok(checked.map(|()| tables.revoke(id, reason, act.at)))
+        let checked = tables.check(context);
+        Ok(checked.map(|()| tables.revoke(id, reason, context.at)))
     }
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
@@ -161,21 +166,25 @@ impl SessionStore for MemoryStore {
 
     async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
         let mut tables = self.tables();
-        if let Err(denied) = tables.check(&many.act) {
+        if let Err(denied) = tables.check(&many.context) {
             return Ok(Err(denied));
         }
         let ids = many.ids(tables.records_of(&many.user_id));
         let ended = ids
             .iter()
-            .filter(|id| tables.revoke(id, many.reason, many.act.at));
+            .filter(|id| tables.revoke(id, many.reason, many.context.at));
         Ok(Ok(ended.count()))
     }
 
-    async fn restore(&self, lost: &[Revocation], act: &Act) -> Result<Vec<Revocation>, StoreError> {
+    async fn restore(
+        &self,
+        lost: &[Revocation],
+        context: &RequestContext,
+    ) -> Result<Vec<Revocation>, StoreError> {
         let mut tables = self.tables();
         let lost = lost.iter().map(|lost| lost.subject.clone());
-        let restored = lost.filter(|subject| tables.restore(subject, act.at));
-        let at = act.at;
+        let restored = lost.filter(|subject| tables.restore(subject, context.at));
+        let at = context.at;
         Ok(restored.map(|subject| Revocation { subject, at }).collect())
     }
 

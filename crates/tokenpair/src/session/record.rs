@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::login::Delivery;
 use super::rotation::{Rotation, Row};
-use super::seed::Seed;
+use super::secret::SessionSecret;
 use crate::clock::Timestamp;
 
 /// One login on one device.
@@ -20,7 +20,7 @@ pub struct Session {
     /// Where the rotation of its refresh token stands.
     pub rotation: Rotation,
     /// What its CSRF values and token ids are derived from.
-    pub seed: Seed,
+    pub seed: SessionSecret,
     /// Cookies outlive the browser.
     pub remember: bool,
     /// How its tokens reached the client at login; decides whether its access tokens are reissued.

@@ -1,12 +1,12 @@
 //! Reissue: a successor of an access token, if the refresh token shown beside it permits that.
 
-use super::act::Act;
+use super::context::RequestContext;
 use super::login::Delivery;
 use super::record::SessionRecord;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
-use super::rotation::Case;
+use super::rotation::RotationCase;
 use super::service::{SessionError, Sessions};
-use super::store::{Rule, Step};
+use super::store::{RotationRule, Step};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 
@@ -57,7 +57,7 @@ impl Sessions {
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use std::time::Duration;
-    /// use tokenpair::session::{Act, EndReason, Presented, Reissue};
+    /// use tokenpair::session::{RequestContext, EndReason, Presented, Reissue};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -69,7 +69,7 @@ impl Sessions {
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let verify = |token: &tokenpair::token::Issued| sessions.tokens().verify(token.token.as_str(), now, Expiry::Enforced);
-    /// let later = Act::at(now + Duration::from_secs(45 * 60));
+    /// let later = RequestContext::at(now + Duration::from_secs(45 * 60));
     /// let (access, refresh) = (&verify(&pair.access)?, &verify(&pair.refresh)?);
     /// let presented = Presented { access, refresh, arrived: Some(later.at) };
     /// let Reissue::Granted(reissued) = sessions.reissue(presented, &later).await? else { unreachable!() };
@@ -87,7 +87,7 @@ impl Sessions {
     pub async fn reissue(
         &self,
         presented: Presented<'_>,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Reissue, SessionError> {
         let Presented {
             access,
@@ -101,7 +101,7 @@ impl Sessions {
             return Ok(Reissue::Refused);
         }
         let decision = {
-            let (policy, now) = (self.inner.policy.clone(), act.at);
+            let (policy, now) = (self.inner.policy.clone(), context.at);
             move |record: &SessionRecord| match record.session.delivery {
                 Delivery::Body => ReissueDecision::Refuse,
                 Delivery::Cookies => {
@@ -109,19 +109,19 @@ impl Sessions {
                 }
             }
         };
-        let rule = || reissue_rule(decision.clone(), access.sub(), act);
+        let rule = || reissue_rule(decision.clone(), access.sub(), context);
         let Some(record) = self.settle(sid, access.sub(), rule).await? else {
             return Ok(Reissue::Refused);
         };
         match decision(&record) {
             ReissueDecision::Permit(_) => {
-                let access = self.mint(&record).access(Freshness::Stale, act.at)?;
+                let access = self.mint(&record).access(Freshness::NotFresh, context.at)?;
                 let remember = record.session.remember;
                 Ok(Reissue::Granted(Box::new(Reissued { access, remember })))
             }
             ReissueDecision::Refuse => Ok(Reissue::Refused),
             ReissueDecision::Reused => {
-                self.end_copied(sid, act).await?;
+                self.end_copied(sid, context).await?;
                 Ok(Reissue::Reused)
             }
         }
@@ -132,9 +132,9 @@ impl Sessions {
 fn reissue_rule(
     decision: impl Fn(&SessionRecord) -> ReissueDecision + Send + 'static,
     user_id: &str,
-    act: &Act,
-) -> Rule {
-    let (user_id, act) = (user_id.to_owned(), act.clone());
+    context: &RequestContext,
+) -> RotationRule {
+    let (user_id, context) = (user_id.to_owned(), context.clone());
     Box::new(move |record| {
         let own = record.subject.id == user_id;
         let ReissueDecision::Permit(next) = decision(record) else {
@@ -144,8 +144,8 @@ fn reissue_rule(
             id: record.session.id.clone(),
             expected: record.session.rotation,
             next,
-            case: Case::Reissue,
-            act: act.clone(),
+            case: RotationCase::Reissue,
+            context: context.clone(),
         })
     })
 }

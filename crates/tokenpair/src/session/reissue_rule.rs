@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rotation::{Case, Decision, Rotation, Row, SessionPolicy, decide};
+use super::rotation::{Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide};
 use crate::clock::Timestamp;
 
 /// What to do when an access token is due for a reissue and the session's refresh token came with it.
@@ -59,24 +59,24 @@ pub fn decide_reissue(
 ) -> ReissueDecision {
     let proved = |arrived| {
         row.rotation.rotated_at <= arrived
-            && decide(row, presented, arrived, policy) == Decision::Reused
+            && decide(row, presented, arrived, policy) == RotationDecision::Reused
     };
     match decide(row, presented, now, policy) {
-        Decision::Grant {
-            case: Case::Forward,
+        RotationDecision::Grant {
+            case: RotationCase::LostCommit,
             ..
         }
-        | Decision::Superseded
-        | Decision::Ended(_) => ReissueDecision::Refuse,
-        Decision::Grant { .. } => {
+        | RotationDecision::Superseded
+        | RotationDecision::Ended(_) => ReissueDecision::Refuse,
+        RotationDecision::Grant { .. } => {
             let confirmed_at = shown_at(row.rotation, presented, now, policy.rotation_window);
             ReissueDecision::Permit(Rotation {
                 confirmed_at,
                 ..row.rotation
             })
         }
-        Decision::Reused if arrived.is_some_and(proved) => ReissueDecision::Reused,
-        Decision::Reused => ReissueDecision::Refuse,
+        RotationDecision::Reused if arrived.is_some_and(proved) => ReissueDecision::Reused,
+        RotationDecision::Reused => ReissueDecision::Refuse,
     }
 }
 

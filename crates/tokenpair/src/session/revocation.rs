@@ -43,7 +43,7 @@ pub enum Revoked {
 /// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-/// use tokenpair::session::{Act, Revocation, Revoked};
+/// use tokenpair::session::{RequestContext, Revocation, Revoked};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,14 +56,14 @@ pub enum Revoked {
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
 /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
 /// let revoked = sessions.revocations();
-/// assert!(!revoked.concern(&token));
+/// assert!(!revoked.is_revoked(&token));
 ///
 /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
-/// sessions.note(&Revocation { subject, at: now });
-/// assert!(revoked.concern(&token));
-/// assert!(!revoked.concern_session(&token)); // which may go on in epoch 1
-/// sessions.end_all("1", &Act::at(now)).await?;
-/// assert!(revoked.concern_session(&token));
+/// sessions.record_revocation(&Revocation { subject, at: now });
+/// assert!(revoked.is_revoked(&token));
+/// assert!(!revoked.is_session_revoked(&token)); // which may go on in epoch 1
+/// sessions.end_all("1", &RequestContext::at(now)).await?;
+/// assert!(revoked.is_session_revoked(&token));
 /// # Ok(())
 /// # }
 /// ```
@@ -95,14 +95,14 @@ impl Revocations {
 
     /// Whether the session or the user of these claims was revoked. Keyed by ids, never by a token's text, since
     /// a text can have a twin.
-    pub fn concern(&self, claims: &Claims) -> bool {
+    pub fn is_revoked(&self, claims: &Claims) -> bool {
         let older = |(lowest, _): &(i64, Timestamp)| claims.epoch.unwrap_or(0) < *lowest;
-        self.concern_session(claims) || self.users.pin().get(claims.sub()).is_some_and(older)
+        self.is_session_revoked(claims) || self.users.pin().get(claims.sub()).is_some_and(older)
     }
 
     /// Whether the session of these claims was revoked. One that goes on in its user's new epoch was not, though its
     /// older access tokens were.
-    pub fn concern_session(&self, claims: &Claims) -> bool {
+    pub fn is_session_revoked(&self, claims: &Claims) -> bool {
         let sid = claims.sid.as_ref();
         sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
     }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// use tokenpair::session::{Case, Decision, ReusePolicy, Rotation, Row, SessionPolicy, decide};
+/// use tokenpair::session::{RotationCase, RotationDecision, ReusePolicy, Rotation, Row, SessionPolicy, decide};
 ///
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let rotation = Rotation { generation: 2, previous: Some(1), handed_at: Some(now), ..Rotation::first(now) };
@@ -20,9 +20,9 @@ use crate::clock::Timestamp;
 /// # let row = Row { rotation, revoked: false, user_disabled: false, last_used_at: now, expires_at };
 /// // The token of generation 1 bought that of 2, and comes again at once.
 /// let recover = decide(&row, 1, now, &SessionPolicy::default());
-/// assert!(matches!(recover, Decision::Grant { case: Case::Same, .. }));
+/// assert!(matches!(recover, RotationDecision::Grant { case: RotationCase::ReplayPrevious, .. }));
 /// let strict = SessionPolicy { reuse: ReusePolicy::Strict, ..SessionPolicy::default() };
-/// assert_eq!(decide(&row, 1, now, &strict), Decision::Reused);
+/// assert_eq!(decide(&row, 1, now, &strict), RotationDecision::Reused);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ReusePolicy {
@@ -170,28 +170,28 @@ pub enum End {
 
 /// Which line of the rule granted a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Case {
+pub enum RotationCase {
     /// A new generation.
     Rotate,
     /// The current token once more, within the window: it stays.
-    Again,
+    RepeatCurrent,
     /// The token before, late: the same successor as the first one got.
-    Same,
+    ReplayPrevious,
     /// The token before, and its successor never seen: the answer was lost.
-    Recover,
+    LostResponse,
     /// A generation that the row has forgotten: the database lost a commit.
-    Forward,
+    LostCommit,
     /// An access token was reissued: the generation stays, and the session was used. [`decide`] never returns it.
     Reissue,
 }
 
 /// What to do with a presented refresh token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Decision {
+pub enum RotationDecision {
     /// Hand out the pair of the row's generation, after writing `next` if there is one.
     Grant {
         /// The line of the rule.
-        case: Case,
+        case: RotationCase,
         /// What the row becomes; none: nothing to write.
         next: Option<Rotation>,
     },
@@ -210,7 +210,7 @@ const FORWARD_LIMIT: i64 = 16;
 ///
 /// ```
 /// use tokenpair::clock::Timestamp;
-/// use tokenpair::session::{Case, Decision, End, Rotation, Row, SessionPolicy, decide};
+/// use tokenpair::session::{RotationCase, RotationDecision, End, Rotation, Row, SessionPolicy, decide};
 ///
 /// // The token of generation 3 was handed out at second 1000, and has not come back yet.
 /// let at = Timestamp::from_unix;
@@ -228,30 +228,35 @@ const FORWARD_LIMIT: i64 = 16;
 /// let disabled = with(|row| row.user_disabled = true);
 ///
 /// let table = [
-///     (unseen, 3, 1060, Ok(Case::Rotate)), // the window, 60 s, is over
-///     (unseen, 3, 1059, Ok(Case::Again)),
-///     (unseen, 2, 1059, Ok(Case::Same)),
-///     (unseen, 2, 1060, Ok(Case::Recover)),
-///     (unseen, 5, 1060, Ok(Case::Forward)),
-///     (seen, 2, 1039, Ok(Case::Same)),
-///     (seen, 2, 1040, Err(Decision::Reused)), // 3 came back half a window ago
-///     (unseen, 1, 1001, Err(Decision::Reused)),
-///     (forgot, 1, 1001, Err(Decision::Superseded)),
-///     (unseen, 3, 9000, Err(Decision::Ended(End::Expired))),
-///     (revoked, 3, 1060, Err(Decision::Ended(End::Revoked))),
-///     (disabled, 3, 1060, Err(Decision::Ended(End::UserDisabled))),
+///     (unseen, 3, 1060, Ok(RotationCase::Rotate)), // the window, 60 s, is over
+///     (unseen, 3, 1059, Ok(RotationCase::RepeatCurrent)),
+///     (unseen, 2, 1059, Ok(RotationCase::ReplayPrevious)),
+///     (unseen, 2, 1060, Ok(RotationCase::LostResponse)),
+///     (unseen, 5, 1060, Ok(RotationCase::LostCommit)),
+///     (seen, 2, 1039, Ok(RotationCase::ReplayPrevious)),
+///     (seen, 2, 1040, Err(RotationDecision::Reused)), // 3 came back half a window ago
+///     (unseen, 1, 1001, Err(RotationDecision::Reused)),
+///     (forgot, 1, 1001, Err(RotationDecision::Superseded)),
+///     (unseen, 3, 9000, Err(RotationDecision::Ended(End::Expired))),
+///     (revoked, 3, 1060, Err(RotationDecision::Ended(End::Revoked))),
+///     (disabled, 3, 1060, Err(RotationDecision::Ended(End::UserDisabled))),
 /// ];
 /// for (row, presented, now, answer) in table {
 ///     let decision = match decide(&row, presented, at(now), &SessionPolicy::default()) {
-///         Decision::Grant { case, .. } => Ok(case),
+///         RotationDecision::Grant { case, .. } => Ok(case),
 ///         other => Err(other),
 ///     };
 ///     assert_eq!(decision, answer);
 /// }
 /// ```
-pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy) -> Decision {
+pub fn decide(
+    row: &Row,
+    presented: i64,
+    now: Timestamp,
+    policy: &SessionPolicy,
+) -> RotationDecision {
     if let Some(end) = ended(row, now, policy) {
-        return Decision::Ended(end);
+        return RotationDecision::Ended(end);
     }
     let rotation = row.rotation;
     if presented == rotation.generation {
@@ -264,9 +269,9 @@ pub fn decide(row: &Row, presented: i64, now: Timestamp, policy: &SessionPolicy)
         return previous(rotation, presented, now, policy);
     }
     if proves_a_copy(rotation) {
-        Decision::Reused
+        RotationDecision::Reused
     } else {
-        Decision::Superseded
+        RotationDecision::Superseded
     }
 }
 
@@ -283,17 +288,17 @@ pub(super) fn ended(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Option
     over.then_some(End::Expired)
 }
 
-fn current(rotation: Rotation, now: Timestamp, window: Duration) -> Decision {
+fn current(rotation: Rotation, now: Timestamp, window: Duration) -> RotationDecision {
     if quiet(rotation, now, window) {
         let next = rotation.successor(rotation.generation + 1, Some(rotation.generation), now);
-        return grant(Case::Rotate, Some(next));
+        return grant(RotationCase::Rotate, Some(next));
     }
     let confirmed = Rotation {
         confirmed_at: Some(now),
         ..rotation
     };
     grant(
-        Case::Again,
+        RotationCase::RepeatCurrent,
         rotation.confirmed_at.is_none().then_some(confirmed),
     )
 }
@@ -303,23 +308,26 @@ fn previous(
     presented: i64,
     now: Timestamp,
     policy: &SessionPolicy,
-) -> Decision {
+) -> RotationDecision {
     if rotation.previous_barred {
-        return Decision::Superseded;
+        return RotationDecision::Superseded;
     }
     if policy.reuse == ReusePolicy::Strict {
-        return Decision::Reused;
+        return RotationDecision::Reused;
     }
     let window = policy.rotation_window;
     match rotation.confirmed_at {
         // `G` was presented so long ago that nobody honest can still have sent `P`.
-        Some(confirmed) if now.since(confirmed) >= window / 2 => Decision::Reused,
+        Some(confirmed) if now.since(confirmed) >= window / 2 => RotationDecision::Reused,
         None if quiet(rotation, now, window) => {
             // The unseen `G` becomes an orphan: whoever holds it will show up as theft.
             let next = rotation.successor(rotation.generation + 1, Some(presented), now);
-            grant(Case::Recover, Some(next))
+            grant(RotationCase::LostResponse, Some(next))
         }
-        _ => grant(Case::Same, handed_again(rotation, now, window)),
+        _ => grant(
+            RotationCase::ReplayPrevious,
+            handed_again(rotation, now, window),
+        ),
     }
 }
 
@@ -334,15 +342,15 @@ fn handed_again(rotation: Rotation, now: Timestamp, window: Duration) -> Option<
     })
 }
 
-fn ahead(rotation: Rotation, presented: i64, now: Timestamp) -> Decision {
+fn ahead(rotation: Rotation, presented: i64, now: Timestamp) -> RotationDecision {
     if presented - rotation.generation > FORWARD_LIMIT {
-        return Decision::Superseded;
+        return RotationDecision::Superseded;
     }
     let next = Rotation {
         confirmed_at: Some(now),
         ..rotation.successor(presented, None, now)
     };
-    grant(Case::Forward, Some(next))
+    grant(RotationCase::LostCommit, Some(next))
 }
 
 /// Whether a token from before `P` can only be a copy. It need not be if a change of password ended every token before
@@ -358,6 +366,6 @@ fn quiet(rotation: Rotation, now: Timestamp, window: Duration) -> bool {
     handed.is_none_or(|handed| now.since(handed) >= window)
 }
 
-const fn grant(case: Case, next: Option<Rotation>) -> Decision {
-    Decision::Grant { case, next }
+const fn grant(case: RotationCase, next: Option<Rotation>) -> RotationDecision {
+    RotationDecision::Grant { case, next }
 }

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::act::Act;
 use super::authority::Denied;
+use super::context::RequestContext;
+use super::issue::{Pair, PairIssuer};
 use super::login::Login;
-use super::mint::{Mint, Pair};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revocations, Revoked};
-use super::rotation::{Case, Decision, End, Rotation, SessionPolicy, decide, ended};
-use super::seed::Seed;
-use super::store::{Advanced, Rule, SessionStore, Step, StoreError};
+use super::rotation::{
+    End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
+};
+use super::secret::SessionSecret;
+use super::store::{Advanced, RotationRule, SessionStore, Step, StoreError};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 
@@ -26,7 +28,7 @@ use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 /// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::clock::Timestamp;
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-/// use tokenpair::session::{Act, End, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions, Subject};
+/// use tokenpair::session::{RequestContext, End, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions, Subject};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,12 +43,12 @@ use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 ///
 /// // The refresh token buys a pair, and another takes its place.
 /// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
-/// let act = Act::at(now + Duration::from_secs(300));
-/// let Refreshed::Granted(next) = sessions.refresh(&token, &act).await? else { unreachable!() };
+/// let context = RequestContext::at(now + Duration::from_secs(300));
+/// let Refreshed::Granted(next) = sessions.refresh(&token, &context).await? else { unreachable!() };
 /// assert_ne!(next.refresh.token, pair.refresh.token);
 ///
-/// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &act).await?;
-/// let refused = sessions.refresh(&token, &act).await?;
+/// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &context).await?;
+/// let refused = sessions.refresh(&token, &context).await?;
 /// assert!(matches!(refused, Refreshed::Ended(End::Revoked)));
 /// # Ok(())
 /// # }
@@ -160,7 +162,7 @@ impl Sessions {
             user_id: subject.id.clone(),
             epoch: subject.epoch,
             rotation: Rotation::first(now),
-            seed: Seed::random(),
+            seed: SessionSecret::random(),
             remember: login.remember,
             delivery: login.delivery,
             created_at: now,
@@ -173,11 +175,11 @@ impl Sessions {
         if !self.inner.store.create(&session).await? {
             return Err(SessionError::SubjectChanged);
         }
-        let act = Act {
+        let context = RequestContext {
             ip: session.ip.clone(),
-            ..Act::at(now)
+            ..RequestContext::at(now)
         };
-        self.keep_to_the_limit(&session, &act).await?;
+        self.keep_to_the_limit(&session, &context).await?;
         let record = SessionRecord {
             session,
             subject: subject.clone(),
@@ -201,13 +203,17 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError`] if the store failed; the client keeps its token and may try again.
-    pub async fn refresh(&self, claims: &Claims, act: &Act) -> Result<Refreshed, SessionError> {
+    pub async fn refresh(
+        &self,
+        claims: &Claims,
+        context: &RequestContext,
+    ) -> Result<Refreshed, SessionError> {
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(Refreshed::Ended(End::Unknown));
         };
-        let rule = || self.rule(claims.sub(), generation, act);
+        let rule = || self.rule(claims.sub(), generation, context);
         match self.settle(sid, claims.sub(), rule).await? {
-            Some(record) => self.answer(record, generation, act).await,
+            Some(record) => self.answer(record, generation, context).await,
             None => Ok(Refreshed::Ended(End::Unknown)),
         }
     }
@@ -220,7 +226,7 @@ impl Sessions {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-    /// use tokenpair::session::{Act, Decision, End, EndReason};
+    /// use tokenpair::session::{RequestContext, RotationDecision, End, EndReason};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -232,10 +238,10 @@ impl Sessions {
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
-    /// assert!(matches!(sessions.standing(&token, now).await?, Decision::Grant { .. }));
+    /// assert!(matches!(sessions.standing(&token, now).await?, RotationDecision::Grant { .. }));
     ///
-    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(now)).await?;
-    /// assert_eq!(sessions.standing(&token, now).await?, Decision::Ended(End::Revoked));
+    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &RequestContext::at(now)).await?;
+    /// assert_eq!(sessions.standing(&token, now).await?, RotationDecision::Ended(End::Revoked));
     /// # Ok(())
     /// # }
     /// ```
@@ -247,8 +253,8 @@ impl Sessions {
         &self,
         claims: &Claims,
         now: Timestamp,
-    ) -> Result<Decision, SessionError> {
-        let unknown = Decision::Ended(End::Unknown);
+    ) -> Result<RotationDecision, SessionError> {
+        let unknown = RotationDecision::Ended(End::Unknown);
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(unknown);
         };
@@ -265,7 +271,7 @@ impl Sessions {
         &self,
         sid: &str,
         user_id: &str,
-        rule: impl Fn() -> Rule,
+        rule: impl Fn() -> RotationRule,
     ) -> Result<Option<SessionRecord>, SessionError> {
         for _ in 0..DECISIONS {
             let advanced = self.inner.store.advance(sid, rule()).await?;
@@ -282,23 +288,25 @@ impl Sessions {
     }
 
     /// What the store is to write when this generation is presented.
-    fn rule(&self, user_id: &str, generation: i64, act: &Act) -> Rule {
+    fn rule(&self, user_id: &str, generation: i64, context: &RequestContext) -> RotationRule {
         // Not the whole of `inner`: a store's own thread must never be who drops the store.
         let policy = self.inner.policy.clone();
-        let (user_id, act) = (user_id.to_owned(), act.clone());
+        let (user_id, context) = (user_id.to_owned(), context.clone());
         Box::new(move |record| {
             if record.subject.id != user_id {
                 return None;
             }
-            match decide(&record.row(), generation, act.at, &policy) {
-                Decision::Grant { case, next } => Some(Step {
+            match decide(&record.row(), generation, context.at, &policy) {
+                RotationDecision::Grant { case, next } => Some(Step {
                     id: record.session.id.clone(),
                     expected: record.session.rotation,
                     next: next?,
                     case,
-                    act: act.clone(),
+                    context: context.clone(),
                 }),
-                Decision::Reused | Decision::Superseded | Decision::Ended(_) => None,
+                RotationDecision::Reused
+                | RotationDecision::Superseded
+                | RotationDecision::Ended(_) => None,
             }
         })
     }
@@ -308,23 +316,23 @@ impl Sessions {
         &self,
         mut record: SessionRecord,
         generation: i64,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<Refreshed, SessionError> {
-        match decide(&record.row(), generation, act.at, &self.inner.policy) {
-            Decision::Grant { case, next } => {
+        match decide(&record.row(), generation, context.at, &self.inner.policy) {
+            RotationDecision::Grant { case, next } => {
                 record.session.rotation = next.unwrap_or(record.session.rotation);
                 let pair = Pair {
-                    refresh_stays: case == Case::Again,
-                    ..self.mint(&record).pair(Freshness::Stale, act.at)?
+                    refresh_stays: case == RotationCase::RepeatCurrent,
+                    ..self.mint(&record).pair(Freshness::NotFresh, context.at)?
                 };
                 Ok(Refreshed::Granted(Box::new(pair)))
             }
-            Decision::Reused => {
-                self.end_copied(&record.session.id, act).await?;
+            RotationDecision::Reused => {
+                self.end_copied(&record.session.id, context).await?;
                 Ok(Refreshed::Reused)
             }
-            Decision::Superseded => Ok(Refreshed::Superseded),
-            Decision::Ended(end) => Ok(Refreshed::Ended(end)),
+            RotationDecision::Superseded => Ok(Refreshed::Superseded),
+            RotationDecision::Ended(end) => Ok(Refreshed::Ended(end)),
         }
     }
 
@@ -333,39 +341,48 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session is another than the act's own
-    /// and the act is no longer authorized: the session is not ended.
-    pub async fn end(&self, sid: &str, reason: EndReason, act: &Act) -> Result<(), SessionError> {
-        let act = act.ending(sid);
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session is another than the request's own
+    /// and the request is no longer authorized: the session is not ended.
+    pub async fn end(
+        &self,
+        sid: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Result<(), SessionError> {
+        let context = context.ending(sid);
         let revocations = &self.inner.revocations;
-        if self.inner.store.revoke(sid, reason, &act).await?? {
+        if self.inner.store.revoke(sid, reason, &context).await?? {
             let subject = Revoked::Session(sid.to_owned());
             revocations.add(&Revocation {
                 subject,
-                at: act.at,
+                at: context.at,
             });
         } else {
-            revocations.add_ended(sid, act.at);
+            revocations.add_ended(sid, context.at);
         }
         Ok(())
     }
 
     /// Ends a session whose refresh token has a copy, whoever sent it and with whatever authority.
-    pub(super) async fn end_copied(&self, sid: &str, act: &Act) -> Result<(), SessionError> {
-        let act = Act {
+    pub(super) async fn end_copied(
+        &self,
+        sid: &str,
+        context: &RequestContext,
+    ) -> Result<(), SessionError> {
+        let context = RequestContext {
             authority: None,
-            ..act.clone()
+            ..context.clone()
         };
-        self.end(sid, EndReason::Reuse, &act).await
+        self.end(sid, EndReason::Reuse, &context).await
     }
 
-    pub(super) fn goes_on(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
+    pub(super) fn is_active(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
         let over = ended(&record.row(), now, &self.inner.policy);
         record.subject.id == user_id && over.is_none()
     }
 
-    pub(super) fn mint<'a>(&'a self, record: &'a SessionRecord) -> Mint<'a> {
-        Mint {
+    pub(super) fn mint<'a>(&'a self, record: &'a SessionRecord) -> PairIssuer<'a> {
+        PairIssuer {
             tokens: &self.tokens,
             record,
         }

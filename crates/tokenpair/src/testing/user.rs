@@ -194,7 +194,7 @@ impl TestUser {
         let auth = &self.testing.auth;
         let Decoded { header, claims } = decoded(auth, access)?;
         let freshness = if self.change.stale {
-            Freshness::Stale
+            Freshness::NotFresh
         } else {
             claims.fresh
         };

@@ -9,7 +9,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::claims::TokenKind;
 use super::error::TokenError;
-use super::members::check_times_again;
+use super::payload::check_times_again;
 use super::policy::TokenPolicy;
 use super::verify::{Decoded, Expiry, Verifier};
 use crate::clock::Timestamp;

@@ -61,7 +61,7 @@ impl fmt::Debug for CsrfValue {
 /// let now = Timestamp::from_unix(1_800_000_000);
 /// let soon = now + Duration::from_secs(300);
 /// assert!(Freshness::Fresh.is_fresh(soon));
-/// assert!(!Freshness::Stale.is_fresh(now));
+/// assert!(!Freshness::NotFresh.is_fresh(now));
 /// assert!(Freshness::Until(soon).is_fresh(soon)); // that second counts too
 /// assert!(!Freshness::Until(soon).is_fresh(soon + Duration::from_secs(1)));
 /// ```
@@ -69,7 +69,7 @@ impl fmt::Debug for CsrfValue {
 pub enum Freshness {
     /// From a refresh or a reissue.
     #[default]
-    Stale,
+    NotFresh,
     /// From a login.
     Fresh,
     /// From a login, and counted as such until then (Flask-JWT-Extended's `fresh=timedelta(...)`).
@@ -80,7 +80,7 @@ impl Freshness {
     /// Whether it counts as fresh now.
     pub fn is_fresh(self, now: Timestamp) -> bool {
         match self {
-            Self::Stale => false,
+            Self::NotFresh => false,
             Self::Fresh => true,
             Self::Until(end) => now <= end,
         }
@@ -90,7 +90,7 @@ impl Freshness {
 impl Serialize for Freshness {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Stale => serializer.serialize_bool(false),
+            Self::NotFresh => serializer.serialize_bool(false),
             Self::Fresh => serializer.serialize_bool(true),
             Self::Until(end) => end.serialize(serializer),
         }

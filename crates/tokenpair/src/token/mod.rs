@@ -5,7 +5,7 @@ mod claims;
 mod error;
 mod issued;
 mod loaders;
-mod members;
+mod payload;
 mod policy;
 mod verify;
 
@@ -42,8 +42,8 @@ use crate::keys::{KeyError, KeyRing};
 /// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
 /// let issued = tokens.sign(&claims)?;
 ///
-/// let believed = tokens.verify(issued.token.as_str(), now, Expiry::Enforced)?;
-/// assert_eq!(believed.sub(), "ada");
+/// let verified_tokens = tokens.verify(issued.token.as_str(), now, Expiry::Enforced)?;
+/// assert_eq!(verified_tokens.sub(), "ada");
 /// let end = now + Duration::from_secs(3600);
 /// assert_eq!(issued.expires_at, Some(end));
 /// let refusal = tokens.verify(issued.token.as_str(), end, Expiry::Enforced);
@@ -166,7 +166,7 @@ impl Tokens {
             TokenKind::Refresh => self.verifier.policy.refresh_expires,
         };
         Claims {
-            fresh: Freshness::Stale,
+            fresh: Freshness::NotFresh,
             iat: Some(issued_at),
             jti: Some(jti),
             kind,
@@ -342,7 +342,7 @@ impl Tokens {
 
     /// Checks the times of a token that was verified a while ago.
     pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
-        members::check_times_again(claims, now, &self.verifier.policy)
+        payload::check_times_again(claims, now, &self.verifier.policy)
     }
 
     /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.

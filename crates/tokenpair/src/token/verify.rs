@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::claims::Claims;
 use super::error::{MAX_TOKEN_LEN, TokenError};
 use super::loaders::TokenLoaders;
-use super::members::Members;
+use super::payload::Payload;
 use super::policy::TokenPolicy;
 use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
@@ -88,7 +88,7 @@ impl Verifier {
         let keys = self.verifying_keys(keys, &header, &parts)?;
         check_header(&header, &keys)?;
         check_signature(&header, &parts, &keys)?;
-        let claims = Members(object("payload", &parts.payload)?);
+        let claims = Payload(object("payload", &parts.payload)?);
         let mut end = Ok(());
         if expiry == Expiry::Enforced {
             claims.check_times(now, policy)?;
@@ -112,7 +112,7 @@ impl Verifier {
         let unverified_claims = object("payload", &parts.payload)?;
         let keys = self.verifying_keys(keys, &unverified_header, &parts)?;
         let signature = check_signature(&unverified_header, &parts, &keys);
-        let claims = Members(unverified_claims.clone());
+        let claims = Payload(unverified_claims.clone());
         let verdicts = vec![
             ("header", check_header(&unverified_header, &keys)),
             ("signature", signature),

@@ -28,14 +28,14 @@ const LIMIT: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of a request's body.
-pub(super) enum Body {
+pub(super) enum RequestBody {
     /// Nothing was looked for in it.
     Unread,
     /// All of it.
     Read(Bytes),
 }
 
-impl Body {
+impl RequestBody {
     /// The member of a JSON object. Flask-JWT-Extended takes what Python calls false for none.
     pub(super) fn member(&self, name: &str) -> Option<Value> {
         let Self::Read(bytes) = self else { return None };
@@ -98,10 +98,13 @@ fn is_form(request: &HttpRequest) -> bool {
 }
 
 /// Reads the body, and puts it back.
-pub(super) async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Rejection> {
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<RequestBody, Rejection> {
     let bytes = bytes(request, payload, LIMIT).await?;
     *payload = stream(Once(Some(bytes.clone())));
-    Ok(Body::Read(bytes))
+    Ok(RequestBody::Read(bytes))
 }
 
 /// Reads a whole body.

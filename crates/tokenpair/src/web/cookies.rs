@@ -215,11 +215,11 @@ impl CookiePolicy {
     ///
     /// let policy = CookiePolicy::default();
     /// let mut headers = HeaderMap::new();
-    /// assert!(!policy.touched_by(&headers));
+    /// assert!(!policy.sets_auth_cookie(&headers));
     /// policy.unset(&mut headers, TokenKind::Refresh);
-    /// assert!(policy.touched_by(&headers));
+    /// assert!(policy.sets_auth_cookie(&headers));
     /// ```
-    pub fn touched_by(&self, headers: &HeaderMap) -> bool {
+    pub fn sets_auth_cookie(&self, headers: &HeaderMap) -> bool {
         sets(headers, &self.access_name) || sets(headers, &self.refresh_name)
     }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use super::body::Body;
+use super::body::RequestBody;
 use super::cookies::CookiePolicy;
 use super::policy::CsrfPolicy;
 use super::rejection::Rejection;
@@ -29,7 +29,7 @@ impl CsrfPolicy {
         request: &'a HttpRequest,
         kind: TokenKind,
         cookies: &'a CookiePolicy,
-        body: &Body,
+        body: &RequestBody,
     ) -> Result<Option<Demand<'a>>, Rejection> {
         if !self.is_asked_of(request.method()) {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Who and what is behind a request: the device for the list of sessions, the act for the audit trail.
+//! Who and what is behind a request: the device for the list of sessions, the request for the audit trail.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::client::client_ip;
 use super::rejection::Rejection;
 use super::under_way::UnderWay;
 use super::verified::Verified;
-use crate::session::{Act, Authority, Device};
+use crate::session::{Authority, Device, RequestContext};
 
 /// What is kept of a `User-Agent`, in characters.
 const ENOUGH: usize = 256;
@@ -58,7 +58,7 @@ fn ip(request: &HttpRequest) -> Option<String> {
 /// # use actix_web::test::TestRequest;
 /// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
-/// use tokenpair::session::Act;
+/// use tokenpair::session::RequestContext;
 /// use tokenpair::web::{Access, Auth};
 ///
 /// # #[actix_web::main]
@@ -67,40 +67,40 @@ fn ip(request: &HttpRequest) -> Option<String> {
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
-/// assert_eq!(Act::extract(&request).await?.by, None);
-/// // What actix does for `async fn handler(user: Access, act: Act)`:
+/// assert_eq!(RequestContext::extract(&request).await?.by, None);
+/// // What actix does for `async fn handler(user: Access, context: RequestContext)`:
 /// Access::extract(&request).await?;
-/// assert_eq!(Act::extract(&request).await?.by.as_deref(), Some("ada"));
+/// assert_eq!(RequestContext::extract(&request).await?.by.as_deref(), Some("ada"));
 /// # Ok(())
 /// # }
 /// ```
-impl FromRequest for Act {
+impl FromRequest for RequestContext {
     type Error = Rejection;
-    type Future = Acting;
+    type Future = ContextFuture;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Acting(request.clone())
+        ContextFuture(request.clone())
     }
 }
 
 /// The extractor's future: done when the guards before it are.
 #[derive(Debug)]
-pub struct Acting(HttpRequest);
+pub struct ContextFuture(HttpRequest);
 
-impl Future for Acting {
-    type Output = Result<Act, Rejection>;
+impl Future for ContextFuture {
+    type Output = Result<RequestContext, Rejection>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let act = || Auth::of(&self.0).map(|auth| act(auth, &self.0));
-        UnderWay::poll_over(&self.0, cx).map(|()| act())
+        let context = || Auth::of(&self.0).map(|auth| context(auth, &self.0));
+        UnderWay::poll_over(&self.0, cx).map(|()| context())
     }
 }
 
-pub(super) fn act(auth: &Auth, request: &HttpRequest) -> Act {
+pub(super) fn context(auth: &Auth, request: &HttpRequest) -> RequestContext {
     let extensions = request.extensions();
     let verified = extensions.get::<Rc<Verified>>();
     let authority = verified.map(|verified| Authority::of(&verified.claims));
-    Act {
+    RequestContext {
         at: auth.now(),
         by: authority
             .as_ref()

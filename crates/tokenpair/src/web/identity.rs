@@ -13,7 +13,7 @@ use actix_web::{Error, HttpResponse};
 use thiserror::Error as ThisError;
 
 use super::auth::Auth;
-use super::device::{act, device};
+use super::device::{context, device};
 use super::location::Location;
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
@@ -139,8 +139,8 @@ async fn log_out<B>(
         .as_ref()
         .and_then(|verified| verified.claims.sid.as_deref());
     if let (Some(sessions), Some(sid)) = (auth.sessions(), sid) {
-        let act = act(auth, response.request());
-        sessions.end(sid, EndReason::Logout, &act).await?;
+        let context = context(auth, response.request());
+        sessions.end(sid, EndReason::Logout, &context).await?;
     }
     auth.cookies().unset_all(response.headers_mut());
     Ok(())

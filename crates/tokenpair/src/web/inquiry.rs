@@ -7,10 +7,10 @@ use std::sync::Arc;
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
-use super::loaders::{Failure, LoadedUser};
+use super::loaders::{LoadedUser, LoaderError};
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
-use crate::session::Decision;
+use crate::session::RotationDecision;
 use crate::token::{Claims, TokenKind};
 
 impl Auth {
@@ -67,9 +67,11 @@ impl Auth {
     /// once it is shown at a refresh or a reissue.
     pub(super) async fn check_standing(&self, claims: &Claims) -> Result<(), Rejection> {
         match self.recorded()?.standing(claims, self.now()).await? {
-            Decision::Grant { .. } => Ok(()),
-            Decision::Ended(end) => Err(end.into()),
-            Decision::Reused | Decision::Superseded => Err(Rejection::refresh_superseded()),
+            RotationDecision::Grant { .. } => Ok(()),
+            RotationDecision::Ended(end) => Err(end.into()),
+            RotationDecision::Reused | RotationDecision::Superseded => {
+                Err(Rejection::refresh_superseded())
+            }
         }
     }
 
@@ -105,7 +107,7 @@ impl Auth {
 }
 
 #[derive(Debug)]
-struct LoaderFailed(Failure);
+struct LoaderFailed(LoaderError);
 
 impl fmt::Display for LoaderFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +117,6 @@ impl fmt::Display for LoaderFailed {
 
 impl std::error::Error for LoaderFailed {}
 
-fn unavailable(failure: Failure) -> Rejection {
+fn unavailable(failure: LoaderError) -> Rejection {
     Rejection::unavailable(LoaderFailed(failure))
 }

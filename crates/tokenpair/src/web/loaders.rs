@@ -12,9 +12,9 @@ use super::verified::Verified;
 use crate::token::TokenLoaders;
 
 /// Why a loader could not tell: logged, and answered with 503.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub type LoaderError = Box<dyn Error + Send + Sync>;
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LoaderError>>>>;
 type Check = Arc<dyn Fn(Rc<Verified>) -> Answer<bool> + Send + Sync>;
 type Lookup = Arc<dyn Fn(Rc<Verified>) -> Answer<Option<Rc<dyn Any>>> + Send + Sync>;
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ impl Loaders {
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
+        E: Into<LoaderError>,
     {
         Arc::new(move |verified| {
             let answer = loader(verified);
@@ -48,7 +48,7 @@ impl Loaders {
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Option<U>, E>> + 'static,
         U: Any,
-        E: Into<Failure>,
+        E: Into<LoaderError>,
     {
         Arc::new(move |verified| {
             let answer = loader(verified);

@@ -3,11 +3,11 @@
 use actix_web::HttpRequest;
 
 use super::auth::Auth;
-use super::body::Body;
+use super::body::RequestBody;
 use super::location::Location;
 use super::rejection::Rejection;
 use super::search::in_header;
-use crate::session::{Act, EndReason, Sessions};
+use crate::session::{EndReason, RequestContext, Sessions};
 use crate::token::{Claims, Expiry, TokenKind};
 
 impl Auth {
@@ -21,7 +21,7 @@ impl Auth {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::session::{Act, Login};
+    /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Guard, WebPolicy};
     ///
     /// # #[actix_web::main]
@@ -36,10 +36,10 @@ impl Auth {
     /// let bearer = format!("Bearer {}", pair.access.token.as_str());
     /// let request = TestRequest::post().insert_header(("Authorization", bearer)).to_http_request();
     /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
-    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// auth.log_out(&request, &RequestContext::at(auth.now())).await?;
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "token_revoked");
-    /// auth.log_out(&request, &Act::at(auth.now())).await?;
+    /// auth.log_out(&request, &RequestContext::at(auth.now())).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -48,11 +48,15 @@ impl Auth {
     ///
     /// A 401 if cookies name a living session and the request does not repeat its CSRF value; a 503 if the store failed; a
     /// 500 if there is no record of sessions.
-    pub async fn log_out(&self, request: &HttpRequest, act: &Act) -> Result<(), Rejection> {
+    pub async fn log_out(
+        &self,
+        request: &HttpRequest,
+        context: &RequestContext,
+    ) -> Result<(), Rejection> {
         let ended = async {
             let sessions = self.recorded()?;
             for sid in self.sessions_to_end(request)? {
-                sessions.end(&sid, EndReason::Logout, act).await?;
+                sessions.end(&sid, EndReason::Logout, context).await?;
             }
             Ok(())
         };
@@ -135,7 +139,7 @@ impl Auth {
             };
             ours = true;
             // What has ended already, anyone may forget.
-            let ended = |sessions: &Sessions| sessions.revocations().concern_session(&claims);
+            let ended = |sessions: &Sessions| sessions.revocations().is_session_revoked(&claims);
             if self.sessions().is_some_and(ended) {
                 continue;
             }
@@ -155,7 +159,7 @@ impl Auth {
         claims: &Claims,
     ) -> Result<(), Rejection> {
         let csrf = &self.policy().csrf;
-        let demand = csrf.demand(request, kind, self.cookies(), &Body::Unread)?;
+        let demand = csrf.demand(request, kind, self.cookies(), &RequestBody::Unread)?;
         demand.map_or(Ok(()), |demand| demand.met_by(claims))
     }
 

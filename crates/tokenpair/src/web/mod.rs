@@ -2,11 +2,11 @@
 //!
 //! [`Auth`] goes into `app_data`; the extractors [`Access`], [`Fresh`], [`Refresh`], [`MaybeAccess`] and [`AnyToken`]
 //! guard handlers; [`reissue`] renews cookies after the response. [`Auth`] is an extractor too, and so is
-//! [`Act`](crate::session::Act), so the routes of an app with sessions are short:
+//! [`RequestContext`](crate::session::Act), so the routes of an app with sessions are short:
 //!
 //! ```
 //! use actix_web::{HttpRequest, HttpResponse, web};
-//! use tokenpair::session::{Act, Login, Subject};
+//! use tokenpair::session::{RequestContext, Login, Subject};
 //! use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, device};
 //!
 //! # async fn whose_password_this_is(_: &str) -> Option<Subject> { None }
@@ -20,13 +20,13 @@
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn refresh(auth: Auth, token: Refresh, act: Act) -> Result<HttpResponse, Rejection> {
-//!     let pair = auth.refresh(&token, &act).await?;
+//! async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     let pair = auth.refresh(&token, &context).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
 //! }
 //!
-//! async fn logout(auth: Auth, request: HttpRequest, act: Act) -> Result<HttpResponse, Rejection> {
-//!     auth.log_out(&request, &act).await?;
+//! async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     auth.log_out(&request, &context).await?;
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!
@@ -44,9 +44,7 @@
 //! #     .route("/admin", web::get().to(admins_only));
 //! ```
 
-mod again;
 mod auth;
-mod believed;
 pub mod body;
 mod builder;
 mod client;
@@ -54,47 +52,51 @@ mod cookie_header;
 mod cookies;
 mod csrf;
 mod device;
-mod extract;
-mod flow;
+mod error_mapping;
+mod extractors;
+mod future;
 #[cfg(feature = "identity")]
 mod identity;
 mod inquiry;
-mod issue;
 mod loaders;
 mod location;
+mod login_flow;
 mod logout;
 mod policy;
 mod proxies;
-mod reasons;
+mod recheck;
 mod reissue;
 mod rejection;
 mod request_loaders;
 mod require;
-mod respond;
+mod response_ext;
 mod search;
 mod server_cookies;
+mod token_builder;
 mod token_loaders;
 mod under_way;
 mod verified;
+mod verified_tokens;
 mod verify;
-mod verifying;
 
 pub use self::auth::Auth;
 pub use self::builder::AuthBuilder;
 pub use self::client::{KnownClient, client_ip};
 pub use self::cookies::{CookiePolicy, SameSite};
-pub use self::device::{Acting, device};
-pub use self::extract::{Access, AnyToken, CurrentUser, Extracting, Fresh, MaybeAccess, Refresh};
+pub use self::device::{ContextFuture, device};
+pub use self::extractors::{
+    Access, AnyToken, CurrentUser, Extracting, Fresh, MaybeAccess, Refresh,
+};
 #[cfg(feature = "identity")]
 pub use self::identity::identity_bridge;
-pub use self::issue::{Decoding, TokenBuilder};
-pub use self::loaders::Failure;
+pub use self::loaders::LoaderError;
 pub use self::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 pub use self::policy::{CsrfPolicy, WebPolicy};
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
 pub use self::reissue::{reissue, reissue_for};
 pub use self::rejection::{Rejection, RejectionKind};
 pub use self::require::{require_access, require_fresh, require_refresh};
-pub use self::respond::TokenCookies;
+pub use self::response_ext::TokenCookies;
 pub use self::server_cookies::Leftovers;
+pub use self::token_builder::{Decoding, TokenBuilder};
 pub use self::verified::{Guard, Verified};

@@ -11,12 +11,12 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use thiserror::Error as ThisError;
 
 use super::auth::Auth;
-use super::device::act;
-use super::flow::warn_of_a_copy;
+use super::device::context;
 use super::location::Location;
+use super::login_flow::warn_of_a_copy;
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
-use crate::session::{Act, Presented, Reissue, SessionError, Sessions};
+use crate::session::{Presented, Reissue, RequestContext, SessionError, Sessions};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
 
 /// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
@@ -96,7 +96,8 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
         return None;
     }
     let auth = request.app_data::<Auth>()?;
-    let due = ends_soon(auth, &verified.claims) && !auth.cookies().touched_by(response.headers());
+    let due =
+        ends_soon(auth, &verified.claims) && !auth.cookies().sets_auth_cookie(response.headers());
     due.then(|| (auth.clone(), Rc::clone(verified)))
 }
 
@@ -168,11 +169,11 @@ async fn recorded(
         arrived: request.method().is_safe().then_some(verified.at),
     };
     // The user asked for a page. That a copy ended the session is nobody's doing, as at a refresh.
-    let act = Act {
+    let context = RequestContext {
         by: None,
-        ..act(auth, request)
+        ..context(auth, request)
     };
-    Ok(sessions.reissue(presented, &act).await?)
+    Ok(sessions.reissue(presented, &context).await?)
 }
 
 /// The refresh token in the request's cookie, if a refresh would believe it and it is of the same session as the access

@@ -250,9 +250,9 @@ impl Rejection {
 }
 
 /// The JSON of an answer.
-struct Body<'a>(&'a Rejection);
+struct ErrorBody<'a>(&'a Rejection);
 
-impl Serialize for Body<'_> {
+impl Serialize for ErrorBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rejection = self.0;
         let dress = rejection.dress.as_ref();
@@ -292,7 +292,7 @@ impl ResponseError for Rejection {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        response.json(Body(self))
+        response.json(ErrorBody(self))
     }
 }
 

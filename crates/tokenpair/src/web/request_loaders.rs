@@ -6,7 +6,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use super::builder::AuthBuilder;
-use super::loaders::{Failure, Loaders};
+use super::loaders::{LoaderError, Loaders};
 use super::verified::Verified;
 
 impl AuthBuilder {
@@ -45,7 +45,7 @@ impl AuthBuilder {
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
+        E: Into<LoaderError>,
     {
         self.0.loaders.blocklist = Some(Loaders::check(loader));
         self
@@ -81,7 +81,7 @@ impl AuthBuilder {
     where
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<bool, E>> + 'static,
-        E: Into<Failure>,
+        E: Into<LoaderError>,
     {
         self.0.loaders.verification = Some(Loaders::check(loader));
         self
@@ -129,7 +129,7 @@ impl AuthBuilder {
         F: Fn(Rc<Verified>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Option<U>, E>> + 'static,
         U: Any,
-        E: Into<Failure>,
+        E: Into<LoaderError>,
     {
         self.0.loaders.user = Some(Loaders::lookup(loader));
         self

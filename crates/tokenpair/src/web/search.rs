@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::body::{Body, is_json, pair};
+use super::body::{RequestBody, is_json, pair};
 use super::csrf::Demand;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 use super::policy::WebPolicy;
@@ -47,7 +47,7 @@ pub(super) fn find<'a>(
     request: &'a HttpRequest,
     policy: &'a WebPolicy,
     kind: TokenKind,
-    body: &Body,
+    body: &RequestBody,
 ) -> Result<Found<'a>, Rejection> {
     let mut absences = Vec::new();
     for location in &policy.locations {
@@ -75,7 +75,7 @@ fn in_cookies<'a>(
     request: &'a HttpRequest,
     policy: &'a WebPolicy,
     kind: TokenKind,
-    body: &Body,
+    body: &RequestBody,
 ) -> Result<Search<'a>, Rejection> {
     let mut tokens = policy.cookies.presented(request, kind);
     let Some(token) = tokens.next() else {
@@ -141,7 +141,7 @@ fn in_json<'a>(
     request: &HttpRequest,
     policy: &JsonPolicy,
     kind: TokenKind,
-    body: &Body,
+    body: &RequestBody,
 ) -> Result<Search<'a>, Rejection> {
     if !is_json(request) {
         let absence = "Invalid content-type. Must be application/json.";

@@ -8,11 +8,11 @@ use actix_web::dev::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
-use super::believed::Believed;
-use super::body::{self, Body};
+use super::body::{self, RequestBody};
 use super::rejection::Rejection;
 use super::search::{Found, find};
 use super::verified::{Guard, Verified};
+use super::verified_tokens::VerifiedTokens;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
@@ -51,7 +51,7 @@ impl Auth {
         request: &HttpRequest,
         guard: Guard,
     ) -> Result<Rc<Verified>, Rejection> {
-        self.verify_in(request, guard, &Body::Unread).await
+        self.verify_in(request, guard, &RequestBody::Unread).await
     }
 
     /// As [`Auth::verify_request`], and looks into a JSON body or a form too where the policy says so. The payload is left
@@ -94,7 +94,7 @@ impl Auth {
             let read = body::read(request, payload).await;
             read.map_err(|rejection| self.format_error(rejection))?
         } else {
-            Body::Unread
+            RequestBody::Unread
         };
         self.verify_in(request, guard, &body).await
     }
@@ -103,23 +103,23 @@ impl Auth {
         &self,
         request: &HttpRequest,
         guard: Guard,
-        body: &Body,
+        body: &RequestBody,
     ) -> Result<Rc<Verified>, Rejection> {
-        let verified = self.believe(request, guard, body)?;
+        let verified = self.verify_token(request, guard, body)?;
         self.inquire(request, verified, guard).await
     }
 
     /// All that needs no waiting.
-    pub(super) fn believe(
+    pub(super) fn verify_token(
         &self,
         request: &HttpRequest,
         guard: Guard,
-        body: &Body,
+        body: &RequestBody,
     ) -> Result<Rc<Verified>, Rejection> {
         find(request, self.policy(), guard.kind(), body)
             .and_then(|found| {
                 let now = self.now();
-                let Believed { first, others } = self.believe_found(&found, guard, now)?;
+                let VerifiedTokens { first, others } = self.verify_found(&found, guard, now)?;
                 Ok(Rc::new(Verified {
                     decoded: first,
                     others,
@@ -132,32 +132,34 @@ impl Auth {
 
     /// Returns the first token that verifies, and the others too if the record of sessions or a loader will decide between
     /// them.
-    fn believe_found(
+    fn verify_found(
         &self,
         found: &Found<'_>,
         guard: Guard,
         now: Timestamp,
-    ) -> Result<Believed, Rejection> {
+    ) -> Result<VerifiedTokens, Rejection> {
         let all = matches!(guard, Guard::Refresh | Guard::AnyToken) || self.0.loaders.ask();
-        let believe = |token| self.believe_token(token, found, (guard, now));
-        let mut believed = believe(&found.token).map(Believed::new);
+        let verify_token = |token| self.verify_one(token, found, (guard, now));
+        let mut verified_tokens = verify_token(&found.token).map(VerifiedTokens::new);
         for token in &found.others {
-            believed = match believed {
-                Ok(believed) if !all => return Ok(believed),
-                Ok(believed) => Ok(believed.and(believe(token))),
-                Err(refusal) => believe(token)
-                    .map(Believed::new)
+            verified_tokens = match verified_tokens {
+                Ok(verified_tokens) if !all => return Ok(verified_tokens),
+                Ok(verified_tokens) => Ok(verified_tokens.and(verify_token(token))),
+                Err(refusal) => verify_token(token)
+                    .map(VerifiedTokens::new)
                     .map_err(|next| refusal.or_closer(next)),
             };
         }
-        let believed = believed?;
+        let verified_tokens = verified_tokens?;
         Ok(match self.sessions() {
-            Some(sessions) if !believed.others.is_empty() => believed.live_first(sessions),
-            _ => believed,
+            Some(sessions) if !verified_tokens.others.is_empty() => {
+                verified_tokens.live_first(sessions)
+            }
+            _ => verified_tokens,
         })
     }
 
-    fn believe_token(
+    fn verify_one(
         &self,
         token: &str,
         found: &Found<'_>,
@@ -234,7 +236,7 @@ impl Auth {
         if end.is_some_and(|end| now >= end) {
             return Err(TokenError::Expired.into());
         }
-        if sessions.revocations().concern(claims) {
+        if sessions.revocations().is_revoked(claims) {
             return Err(Rejection::revoked());
         }
         Ok(sessions.check_revocations_are_current(now)?)

@@ -18,22 +18,22 @@ mod compare;
 #[path = "../../../../tests/common/example.rs"]
 mod example;
 mod http;
+mod intended_differences;
 mod keys;
 mod places;
-mod purposeful;
 #[path = "../../../../tests/common/python.rs"]
 mod python;
 mod run;
+mod servers;
 mod settings;
-mod sides;
 mod tokens;
 
 use std::collections::BTreeSet;
 
+use intended_differences::PURPOSEFUL;
 use keys::Keys;
-use purposeful::PURPOSEFUL;
+use servers::Program;
 use settings::{OPTIONS, Setting};
-use sides::Program;
 
 #[test]
 fn every_setting_is_answered_as_by_flask_jwt_extended() {

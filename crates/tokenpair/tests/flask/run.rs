@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::cases::{Case, Cases};
 use super::compare::{self, differences};
 use super::http::{Request, Response};
+use super::intended_differences;
 use super::keys::Keys;
-use super::purposeful;
+use super::servers::{Program, Side};
 use super::settings::{self, Setting};
-use super::sides::{Program, Side};
 
 /// How many sets are asked at once: each has two programs to start.
 const AT_ONCE: usize = 3;
@@ -138,7 +138,7 @@ impl Pair<'_> {
         if found.is_empty() {
             return (theirs, ours);
         }
-        if let Some(entries) = purposeful::allowing(case, (&theirs, &ours), &found) {
+        if let Some(entries) = intended_differences::allowing(case, (&theirs, &ours), &found) {
             outcome.met.extend(entries);
             return (theirs, ours);
         }

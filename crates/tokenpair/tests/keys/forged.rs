@@ -53,16 +53,16 @@ impl Target {
         json!({ "alg": self.algorithm.name(), "kid": "the key" })
     }
 
-    fn believes(&self, token: &str) -> bool {
+    fn verifies(&self, token: &str) -> bool {
         let verdict = self.tokens.verify(token, now(), Expiry::Enforced);
         verdict.is_ok()
     }
 
     #[track_caller]
     fn refuses(&self, tokens: impl IntoIterator<Item = String>) {
-        assert!(self.believes(&self.whole()), "the true one is good");
+        assert!(self.verifies(&self.whole()), "the true one is good");
         for token in tokens {
-            assert!(!self.believes(&token), "{:?}: {token}", self.algorithm);
+            assert!(!self.verifies(&token), "{:?}: {token}", self.algorithm);
         }
     }
 }
@@ -189,7 +189,7 @@ fn blanks_in_a_header_that_was_signed_are_json() {
             format!("{{\n\t\"kid\":\t\"the key\",\r\n\t\"alg\": \"{alg}\"\n}}"),
         ] {
             let token = target.sealed(&encode(text.as_bytes()), &target.body);
-            assert!(target.believes(&token), "{alg} {text}");
+            assert!(target.verifies(&token), "{alg} {text}");
         }
     }
 }

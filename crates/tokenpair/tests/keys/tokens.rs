@@ -20,7 +20,7 @@ fn sign(tokens: &Tokens) -> String {
     tokens.sign(&claims).unwrap().token.as_str().to_owned()
 }
 
-fn believes(keys: KeyRing, token: &str) -> Result<String, TokenError> {
+fn verifies(keys: KeyRing, token: &str) -> Result<String, TokenError> {
     let claims = tokens(keys).verify(token, now(), Expiry::Enforced)?;
     Ok(claims.sub().to_owned())
 }
@@ -46,14 +46,14 @@ fn the_header_names_the_key_where_it_has_a_name() {
         assert_eq!(header["alg"], algorithm.name());
         assert_eq!(header["typ"], "JWT");
         assert_eq!(header.get("kid").and_then(Value::as_str), keys.kid());
-        assert_eq!(believes(keys, &token).as_deref(), Ok("1"));
+        assert_eq!(verifies(keys, &token).as_deref(), Ok("1"));
     }
     let token = sign(&tokens(ring(Algorithm::Hs256)));
     assert!(token.starts_with(&encode(br#"{"alg":"HS256","typ":"JWT"}"#)));
     let quoted = ring(Algorithm::Hs256).with_kid(r#"a "key""#).unwrap();
     let token = sign(&tokens(quoted.clone()));
     assert_eq!(header(&token)["kid"], r#"a "key""#);
-    assert!(believes(quoted, &token).is_ok());
+    assert!(verifies(quoted, &token).is_ok());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn keys_that_are_replaced_are_replaced_for_all_who_share_the_tokens() {
 fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
     let token = sign(&tokens(ring(Algorithm::Ps256)));
     let keys = KeyRing::verifying_pem(Algorithm::Ps256, &pair(Algorithm::Ps256).public).unwrap();
-    assert!(believes(keys.clone(), &token).is_ok());
+    assert!(verifies(keys.clone(), &token).is_ok());
     let tokens = tokens(keys);
     let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
     let error = tokens.sign(&claims).unwrap_err();
@@ -93,9 +93,9 @@ fn a_token_of_a_key_that_was_removed_is_refused_by_its_key_id() {
         let token = sign(&tokens(old));
         let retired = VerifyingKey::from_pem(algorithm, &other_pair(algorithm).public).unwrap();
         let both = ring(algorithm).with_verifying(retired).unwrap();
-        assert!(believes(both, &token).is_ok());
+        assert!(verifies(both, &token).is_ok());
         assert_eq!(
-            believes(ring(algorithm), &token),
+            verifies(ring(algorithm), &token),
             Err(TokenError::KeyNotFound)
         );
     }
@@ -107,8 +107,8 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
         .with_verifying(public(Algorithm::Es256))
         .unwrap();
     let token = sign(&tokens(keys.clone()));
-    let believed =
-        |change: &dyn Fn(&mut Value)| believes(keys.clone(), &with_header(&token, change));
+    let verified_tokens =
+        |change: &dyn Fn(&mut Value)| verifies(keys.clone(), &with_header(&token, change));
     for (alg, error) in [
         ("none", TokenError::AlgorithmNotAllowed),
         ("None", TokenError::AlgorithmNotAllowed),
@@ -117,14 +117,14 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
         ("rs256", TokenError::AlgorithmNotAllowed),
         ("ES256", TokenError::KeyNotFound),
     ] {
-        let verdict = believed(&|header| header["alg"] = alg.into());
+        let verdict = verified_tokens(&|header| header["alg"] = alg.into());
         assert_eq!(verdict, Err(error), "{alg}");
     }
-    let verdict = believed(&|header| header["kid"] = 1.into());
+    let verdict = verified_tokens(&|header| header["kid"] = 1.into());
     assert_eq!(verdict, Err(TokenError::KeyIdNotAString));
     // No token brings its own key (RFC 8725 section 3.10), and a changed header is not what was signed.
     let own = serde_json::to_value(keys.jwks()).unwrap()["keys"][0].clone();
-    let verdict = believed(&|header| header["jwk"] = own.clone());
+    let verdict = verified_tokens(&|header| header["jwk"] = own.clone());
     assert_eq!(verdict, Err(TokenError::BadSignature));
 }
 
@@ -138,13 +138,13 @@ fn an_hs256_token_signed_with_the_public_key_is_refused() {
     let key = jsonwebtoken::EncodingKey::from_secret(public_pem);
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
     assert_eq!(
-        believes(ring(Algorithm::Rs256), &forged),
+        verifies(ring(Algorithm::Rs256), &forged),
         Err(TokenError::AlgorithmNotAllowed)
     );
     let mixed = ring(Algorithm::Rs256)
         .with_verifying(public(Algorithm::Hs256))
         .unwrap();
-    assert_eq!(believes(mixed, &forged), Err(TokenError::BadSignature));
+    assert_eq!(verifies(mixed, &forged), Err(TokenError::BadSignature));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn flask_jwt_extended_tokens_without_a_key_id_are_believed() {
     let es256 = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
     let token = jsonwebtoken::encode(&es256, &claims, &key.unwrap()).unwrap();
     assert_eq!(header(&token).get("kid"), None);
-    assert_eq!(believes(ring(Algorithm::Es256), &token).as_deref(), Ok("1"));
+    assert_eq!(verifies(ring(Algorithm::Es256), &token).as_deref(), Ok("1"));
 }
 
 #[test]

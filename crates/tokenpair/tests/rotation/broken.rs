@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Case, Decision, ReissueDecision, Rotation, Row, SessionPolicy, decide, decide_reissue,
+    ReissueDecision, Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide,
+    decide_reissue,
 };
 
 use crate::logout::{Flaw, RACE, REISSUE, Race};
@@ -85,9 +86,9 @@ macro_rules! instead {
     };
 }
 
-const fn same(next: Option<Rotation>) -> Decision {
-    Decision::Grant {
-        case: Case::Same,
+const fn same(next: Option<Rotation>) -> RotationDecision {
+    RotationDecision::Grant {
+        case: RotationCase::ReplayPrevious,
         next,
     }
 }
@@ -96,19 +97,19 @@ const fn same(next: Option<Rotation>) -> Decision {
 const BROKEN: [(&str, Rule, By, &str); 21] = [
     (
         "a repeated token is theft",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, .. } => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::ReplayPrevious, .. } => RotationDecision::Reused),
         TABS,
         tabs::NOBODY,
     ),
     (
         "a lost answer is theft",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, .. } => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::LostResponse, .. } => RotationDecision::Reused),
         TABS,
         tabs::NOBODY,
     ),
     (
         "no window: every use rotates",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Again, .. } => {
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::RepeatCurrent, .. } => {
             let rotation = Rotation { handed_at: None, previous: None, ..row.rotation };
             decide(&Row { rotation, ..*row }, token, now, policy)
         }),
@@ -117,28 +118,28 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "handing out again is not written",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, next: Some(_) } => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::ReplayPrevious, next: Some(_) } => same(None)),
         TABS,
         tabs::NOBODY,
     ),
     (
         "handing out again is written every half window only",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, next: Some(_) }
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::ReplayPrevious, next: Some(_) }
             if row.rotation.handed_at.is_some_and(|at| now.since(at) < policy.rotation_window / 2) => same(None)),
         TABS,
         tabs::NOBODY,
     ),
     (
         "theft as soon as the successor was presented",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Same, .. }
-            if row.rotation.confirmed_at.is_some() => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::ReplayPrevious, .. }
+            if row.rotation.confirmed_at.is_some() => RotationDecision::Reused),
         TABS,
         tabs::NOBODY,
     ),
     (
         "recovery forgets whose answer was lost",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, next: Some(next) } => Decision::Grant {
-            case: Case::Recover,
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::LostResponse, next: Some(next) } => RotationDecision::Grant {
+            case: RotationCase::LostResponse,
             next: Some(Rotation { previous: Some(row.rotation.generation), ..next }),
         }),
         TABS,
@@ -146,8 +147,8 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "rotation forgets which token came before",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Rotate, next: Some(next) } => Decision::Grant {
-            case: Case::Rotate,
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::Rotate, next: Some(next) } => RotationDecision::Grant {
+            case: RotationCase::Rotate,
             next: Some(Rotation { previous: row.rotation.previous.or(Some(0)), ..next }),
         }),
         TABS,
@@ -155,25 +156,25 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "a generation that the database lost is theft",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Forward, .. } => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::LostCommit, .. } => RotationDecision::Reused),
         FAILOVER,
         tabs::NOBODY,
     ),
     (
         "an older token is theft though the row went forward",
-        instead!(|row, token, now, policy| Decision::Superseded if row.rotation.previous.is_none() => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Superseded if row.rotation.previous.is_none() => RotationDecision::Reused),
         FAILOVER,
         tabs::NOBODY,
     ),
     (
         "a barred token is theft",
-        instead!(|row, token, now, policy| Decision::Superseded if Some(token) == row.rotation.previous => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Superseded if Some(token) == row.rotation.previous => RotationDecision::Reused),
         PASSWORD,
         tabs::NOBODY,
     ),
     (
         "a token from before the barred one is theft",
-        instead!(|row, token, now, policy| Decision::Superseded if Some(token) != row.rotation.previous => Decision::Reused),
+        instead!(|row, token, now, policy| RotationDecision::Superseded if Some(token) != row.rotation.previous => RotationDecision::Reused),
         PASSWORD,
         tabs::NOBODY,
     ),
@@ -195,26 +196,26 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "a barred token is handed its successor",
-        instead!(|row, token, now, policy| Decision::Superseded => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Superseded => same(None)),
         PASSWORD,
         tabs::BARRED,
     ),
     (
         "older tokens live",
-        instead!(|row, token, now, policy| Decision::Reused if Some(token) != row.rotation.previous => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Reused if Some(token) != row.rotation.previous => same(None)),
         THIEF,
         thief::ONLY,
     ),
     (
         "P lives for ever",
-        instead!(|row, token, now, policy| Decision::Reused if Some(token) == row.rotation.previous => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Reused if Some(token) == row.rotation.previous => same(None)),
         THIEF,
         thief::LATE,
     ),
     (
         "that G was presented is not written",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Again, .. } => Decision::Grant {
-            case: Case::Again,
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::RepeatCurrent, .. } => RotationDecision::Grant {
+            case: RotationCase::RepeatCurrent,
             next: None,
         }),
         THIEF,
@@ -222,14 +223,14 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "recovery hands out G again, so that nobody becomes an orphan",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Recover, .. } => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::LostResponse, .. } => same(None)),
         THIEF,
         thief::FOURTH,
     ),
     (
         "no use rotates",
-        instead!(|row, token, now, policy| Decision::Grant { case: Case::Rotate, .. } => Decision::Grant {
-            case: Case::Again,
+        instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::Rotate, .. } => RotationDecision::Grant {
+            case: RotationCase::RepeatCurrent,
             next: None,
         }),
         THIEF,
@@ -253,7 +254,7 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
     ),
     (
         "older tokens live while requests race",
-        instead!(|row, token, now, policy| Decision::Reused => same(None)),
+        instead!(|row, token, now, policy| RotationDecision::Reused => same(None)),
         LOGOUT,
         logout::ONLY,
     ),
@@ -280,9 +281,9 @@ macro_rules! reissue_instead {
 }
 
 /// The line of the rule for refreshes that a reissue rests on.
-fn line(row: &Row, token: i64, now: Timestamp, policy: &SessionPolicy) -> Option<Case> {
+fn line(row: &Row, token: i64, now: Timestamp, policy: &SessionPolicy) -> Option<RotationCase> {
     match decide(row, token, now, policy) {
-        Decision::Grant { case, .. } => Some(case),
+        RotationDecision::Grant { case, .. } => Some(case),
         _ => None,
     }
 }
@@ -303,21 +304,21 @@ const BROKEN_FOR_REISSUES: [(&str, ReissueRule, By, &str); 15] = [
     (
         "a row that has moved on since the request came proves a copy",
         reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Refuse
-            if arrived.is_some_and(|at| decide(row, token, at, policy) == Decision::Reused) => ReissueDecision::Reused),
+            if arrived.is_some_and(|at| decide(row, token, at, policy) == RotationDecision::Reused) => ReissueDecision::Reused),
         TABS_AND_REISSUES,
         tabs::NOBODY,
     ),
     (
         "a repeated token is theft at a reissue",
         reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(_)
-            if line(row, token, now, policy) == Some(Case::Same) => ReissueDecision::Reused),
+            if line(row, token, now, policy) == Some(RotationCase::ReplayPrevious) => ReissueDecision::Reused),
         TABS_AND_REISSUES,
         tabs::NOBODY,
     ),
     (
         "a lost answer is theft at a reissue",
         reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Permit(_)
-            if line(row, token, now, policy) == Some(Case::Recover) => ReissueDecision::Reused),
+            if line(row, token, now, policy) == Some(RotationCase::LostResponse) => ReissueDecision::Reused),
         TABS_AND_REISSUES,
         tabs::NOBODY,
     ),

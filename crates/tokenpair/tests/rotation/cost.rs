@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Act, Authorized, EndReason, Login, ManySessions, MemoryStore, Pair, Presented, Refreshed,
-    Reissue, Revocation, Session, SessionError, SessionPage, SessionPolicy, SessionQuery,
+    Authorized, EndReason, Login, ManySessions, MemoryStore, Pair, Presented, Refreshed, Reissue,
+    RequestContext, Revocation, Session, SessionError, SessionPage, SessionPolicy, SessionQuery,
     SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
@@ -85,9 +85,14 @@ impl SessionStore for Counting {
         Ok(written)
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, act: &Act) -> Authorized<bool> {
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        self.store.revoke(id, reason, act).await
+        self.store.revoke(id, reason, context).await
     }
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
@@ -145,19 +150,19 @@ impl Fixture {
 
     /// Presents it so many seconds after the login.
     async fn refresh(&self, token: &Claims, after: i64) -> Result<Refreshed, SessionError> {
-        let act = Act::at(time(START + after));
-        self.sessions.refresh(token, &act).await
+        let context = RequestContext::at(time(START + after));
+        self.sessions.refresh(token, &context).await
     }
 
     /// Shows it beside the access token.
     async fn reissue(&self, refresh: &Claims, after: i64) -> Result<Reissue, SessionError> {
-        let act = Act::at(time(START + after));
+        let context = RequestContext::at(time(START + after));
         let presented = Presented {
             access: &self.access,
             refresh,
-            arrived: Some(act.at),
+            arrived: Some(context.at),
         };
-        self.sessions.reissue(presented, &act).await
+        self.sessions.reissue(presented, &context).await
     }
 
     /// The refresh token that it buys, and what that costs.
@@ -222,7 +227,7 @@ async fn a_reissue_costs_one_read_and_one_write_and_one_that_is_refused_writes_n
     assert_eq!(used.last_used_at, time(START + 2));
     let (second, _) = on.bought(&on.first, 3).await;
     on.bought(&second, 1_000).await;
-    let slow = Act::at(time(START + 1_001));
+    let slow = RequestContext::at(time(START + 1_001));
     let presented = Presented {
         access: &on.access,
         refresh: &on.first,

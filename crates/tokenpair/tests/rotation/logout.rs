@@ -3,7 +3,9 @@
 //! is due for a reissue, which is made only after its write.
 
 use stateright::{Model, Property};
-use tokenpair::session::{Decision, End, ReissueDecision, Rotation, Row, decide, decide_reissue};
+use tokenpair::session::{
+    End, ReissueDecision, Rotation, RotationDecision, Row, decide, decide_reissue,
+};
 
 use crate::page::assert_counted;
 use crate::replica::{
@@ -191,7 +193,7 @@ impl Race {
         }
     }
 
-    fn decide(&self, row: Rotation, revoked: bool, token: i64, now: i64) -> Decision {
+    fn decide(&self, row: Rotation, revoked: bool, token: i64, now: i64) -> RotationDecision {
         let row = Row {
             revoked,
             ..living(row)
@@ -214,15 +216,17 @@ impl Race {
         let (row, revoked) = (state.row, state.revoked);
         let decision = self.decide(row, revoked, token, now);
         let ours = token == row.generation || Some(token) == row.previous;
-        let granted = matches!(decision, Decision::Grant { .. });
+        let granted = matches!(decision, RotationDecision::Grant { .. });
         state.wrong.granted |= granted && state.logout == Logout::Answered;
         state.wrong.minted |= granted && !ours;
         match decision {
-            Decision::Grant { next: Some(_), .. } | Decision::Reused => {
+            RotationDecision::Grant { next: Some(_), .. } | RotationDecision::Reused => {
                 state.requests[index].stage = Stage::Read { now, row, revoked };
             }
             // It answers with what it has read: tokens of a generation that is in the row, and will die with it.
-            Decision::Grant { next: None, .. } | Decision::Superseded | Decision::Ended(_) => {
+            RotationDecision::Grant { next: None, .. }
+            | RotationDecision::Superseded
+            | RotationDecision::Ended(_) => {
                 state.requests.remove(index);
             }
         }
@@ -241,12 +245,12 @@ impl Race {
             return;
         };
         match self.decide(row, revoked, token, now) {
-            Decision::Reused => {
+            RotationDecision::Reused => {
                 state.revoked |= self.flaw != Flaw::RolledBack;
                 state.wrong.answered_only |= !state.revoked;
                 state.requests.remove(index);
             }
-            Decision::Grant {
+            RotationDecision::Grant {
                 next: Some(next), ..
             } if self.guards.hold(&state.row, state.revoked, &row) => {
                 self.step(state, next, revoked);
@@ -429,7 +433,7 @@ fn a_logout_is_an_end_to_the_rule_whatever_is_presented_and_whenever() {
                 })
             };
             let said = decide(&row, token, time(NOW), &policy(WINDOW));
-            assert_eq!(said, Decision::Ended(End::Revoked));
+            assert_eq!(said, RotationDecision::Ended(End::Revoked));
         }
     }
 }

@@ -6,11 +6,11 @@
 
 use stateright::{Checker, HasDiscoveries, Model};
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Decision, ReissueDecision, Rotation, Row, SessionPolicy};
+use tokenpair::session::{ReissueDecision, Rotation, RotationDecision, Row, SessionPolicy};
 
 use crate::{GENERATION, NOW, time};
 
-pub(crate) type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> Decision;
+pub(crate) type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> RotationDecision;
 
 pub(crate) type ReissueRule =
     fn(&Row, i64, Option<Timestamp>, Timestamp, &SessionPolicy) -> ReissueDecision;

@@ -1,8 +1,8 @@
 //! The bounds of the rule, to the second: a window of 80 s, its half and its eighth.
 
 use tokenpair::session::{
-    Case, Decision, End, ReissueDecision, ReusePolicy, Rotation, Row, SessionPolicy, decide,
-    decide_reissue,
+    End, ReissueDecision, ReusePolicy, Rotation, RotationCase, RotationDecision, Row,
+    SessionPolicy, decide, decide_reissue,
 };
 
 use crate::{GENERATION, NOW, first_row, living, policy, time};
@@ -14,7 +14,7 @@ struct At {
 }
 
 /// What the rule says of a token `behind` generations back, `handed` and `confirmed` so many seconds ago.
-fn said(behind: i64, at: At) -> Decision {
+fn said(behind: i64, at: At) -> RotationDecision {
     let rotation = Rotation {
         previous: Some(GENERATION - 1),
         handed_at: at.handed.map(|ago| time(NOW - ago)),
@@ -29,9 +29,9 @@ fn said(behind: i64, at: At) -> Decision {
     )
 }
 
-fn case(decision: Decision) -> (Option<Case>, bool) {
+fn case(decision: RotationDecision) -> (Option<RotationCase>, bool) {
     match decision {
-        Decision::Grant { case, next } => (Some(case), next.is_some()),
+        RotationDecision::Grant { case, next } => (Some(case), next.is_some()),
         _ => (None, false),
     }
 }
@@ -43,18 +43,26 @@ fn every_bound_of_the_rule_stands_to_the_second() {
         confirmed,
     };
     for (behind, at, expected) in [
-        (0, at(79, Some(10)), (Some(Case::Again), false)),
-        (0, at(79, None), (Some(Case::Again), true)),
-        (0, at(80, Some(10)), (Some(Case::Rotate), true)),
-        (1, at(9, None), (Some(Case::Same), false)),
-        (1, at(10, None), (Some(Case::Same), true)),
-        (1, at(79, None), (Some(Case::Same), true)),
-        (1, at(80, None), (Some(Case::Recover), true)),
-        (1, at(200, Some(39)), (Some(Case::Same), true)),
+        (
+            0,
+            at(79, Some(10)),
+            (Some(RotationCase::RepeatCurrent), false),
+        ),
+        (0, at(79, None), (Some(RotationCase::RepeatCurrent), true)),
+        (0, at(80, Some(10)), (Some(RotationCase::Rotate), true)),
+        (1, at(9, None), (Some(RotationCase::ReplayPrevious), false)),
+        (1, at(10, None), (Some(RotationCase::ReplayPrevious), true)),
+        (1, at(79, None), (Some(RotationCase::ReplayPrevious), true)),
+        (1, at(80, None), (Some(RotationCase::LostResponse), true)),
+        (
+            1,
+            at(200, Some(39)),
+            (Some(RotationCase::ReplayPrevious), true),
+        ),
         (1, at(5, Some(40)), (None, false)),
         (2, at(5, None), (None, false)),
-        (-1, at(5, None), (Some(Case::Forward), true)),
-        (-16, at(5, None), (Some(Case::Forward), true)),
+        (-1, at(5, None), (Some(RotationCase::LostCommit), true)),
+        (-16, at(5, None), (Some(RotationCase::LostCommit), true)),
         (-17, at(5, None), (None, false)),
     ] {
         let found = case(said(behind, at));
@@ -64,14 +72,14 @@ fn every_bound_of_the_rule_stands_to_the_second() {
             at.handed, at.confirmed
         );
     }
-    assert_eq!(said(-17, at(5, None)), Decision::Superseded);
-    assert_eq!(said(2, at(5, None)), Decision::Reused);
+    assert_eq!(said(-17, at(5, None)), RotationDecision::Superseded);
+    assert_eq!(said(2, at(5, None)), RotationDecision::Reused);
 }
 
 #[test]
 fn what_the_row_becomes_is_written_out_in_full() {
     let next = |decision| match decision {
-        Decision::Grant {
+        RotationDecision::Grant {
             next: Some(next), ..
         } => next,
         other => panic!("{other:?}"),
@@ -170,7 +178,7 @@ fn a_session_ends_at_the_second_it_should() {
         ),
     ] {
         let found = match decide_at(&row) {
-            Decision::Ended(end) => Some(end),
+            RotationDecision::Ended(end) => Some(end),
             _ => None,
         };
         assert_eq!(found, end, "{row:?}");
@@ -190,13 +198,16 @@ fn a_barred_token_is_out_of_date_and_no_theft_and_a_strict_policy_forgives_nothi
     });
     let previous =
         |row: &Row, policy: &SessionPolicy| decide(row, GENERATION - 1, time(NOW), policy);
-    assert_eq!(previous(&barred, &policy(80)), Decision::Superseded);
+    assert_eq!(previous(&barred, &policy(80)), RotationDecision::Superseded);
     let strict = SessionPolicy {
         reuse: ReusePolicy::Strict,
         ..policy(80)
     };
-    assert_eq!(previous(&living(rotation), &strict), Decision::Reused);
-    assert_eq!(previous(&barred, &strict), Decision::Superseded);
+    assert_eq!(
+        previous(&living(rotation), &strict),
+        RotationDecision::Reused
+    );
+    assert_eq!(previous(&barred, &strict), RotationDecision::Superseded);
 }
 
 #[test]
@@ -215,9 +226,9 @@ fn a_token_from_before_the_one_before_proves_a_copy_only_where_nothing_was_skipp
         ..rotation
     };
     for (rotation, expected) in [
-        (rotation, Decision::Reused),
-        (barred, Decision::Superseded),
-        (forwarded, Decision::Superseded),
+        (rotation, RotationDecision::Reused),
+        (barred, RotationDecision::Superseded),
+        (forwarded, RotationDecision::Superseded),
     ] {
         for behind in [2, 3, 50] {
             let found = decide(
@@ -239,12 +250,20 @@ fn a_generation_that_a_change_of_password_began_stays_for_a_window() {
         rotated_at: time(NOW - ago),
         ..first_row()
     };
-    for (ago, expected) in [(0, Case::Again), (79, Case::Again), (80, Case::Rotate)] {
+    for (ago, expected) in [
+        (0, RotationCase::RepeatCurrent),
+        (79, RotationCase::RepeatCurrent),
+        (80, RotationCase::Rotate),
+    ] {
         let found = decide(&living(changed(ago)), GENERATION, time(NOW), &policy(80));
         assert_eq!(case(found), (Some(expected), true), "{ago} s ago");
     }
     let first = decide(&living(first_row()), GENERATION, time(NOW), &policy(80));
-    assert_eq!(case(first), (Some(Case::Rotate), true), "after the login");
+    assert_eq!(
+        case(first),
+        (Some(RotationCase::Rotate), true),
+        "after the login"
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@
 //! than an exchange, and only then the token is judged. The answer leaves the refresh cookie as it is.
 
 use stateright::{Model, Property};
-use tokenpair::session::{Case, Decision, ReissueDecision, Rotation, decide, decide_reissue};
+use tokenpair::session::{
+    ReissueDecision, Rotation, RotationCase, RotationDecision, decide, decide_reissue,
+};
 
 use crate::replica::{
     Guards, Key, Numbers, ReissueRule, Rule, aged, aged_with_start, key, mentioned,
@@ -255,7 +257,7 @@ impl Network {
         state
     }
 
-    fn decide(&self, row: Rotation, token: i64, now: i64) -> Decision {
+    fn decide(&self, row: Rotation, token: i64, now: i64) -> RotationDecision {
         (self.rule)(&living(row), token, time(now), &policy(self.window))
     }
 
@@ -276,26 +278,26 @@ impl Network {
         };
         let row = state.row;
         let decision = self.decide(row, token, now);
-        let granted = matches!(decision, Decision::Grant { .. });
+        let granted = matches!(decision, RotationDecision::Grant { .. });
         state.revived |= granted && token < state.barred_below;
         match decision {
-            Decision::Grant { next: Some(_), .. } => {
+            RotationDecision::Grant { next: Some(_), .. } => {
                 state.requests[index].stage = Stage::Read {
                     now,
                     overtaken,
                     row,
                 };
             }
-            Decision::Grant { case, next: None } => {
+            RotationDecision::Grant { case, next: None } => {
                 state.requests.remove(index);
                 answer(state, case, row.generation, sent);
             }
-            Decision::Superseded => {
+            RotationDecision::Superseded => {
                 state.requests.remove(index);
                 // The cookie stays, and a newer one is on its way: harmless, after a change that explains it.
                 state.wronged |= self.passwords == 0 && self.lost_commits == 0;
             }
-            Decision::Reused | Decision::Ended(_) => state.wronged = true,
+            RotationDecision::Reused | RotationDecision::Ended(_) => state.wronged = true,
         }
     }
 
@@ -372,7 +374,7 @@ impl Network {
             }
             return;
         }
-        let Decision::Grant {
+        let RotationDecision::Grant {
             case,
             next: Some(next),
         } = self.decide(row, token, now)
@@ -386,7 +388,7 @@ impl Network {
             answer(state, case, next.generation, sent);
         }
         // A generation that the row has forgotten needs a database that lost a commit.
-        state.wronged |= case == Case::Forward && self.lost_commits == 0;
+        state.wronged |= case == RotationCase::LostCommit && self.lost_commits == 0;
     }
 
     fn remember(&self, state: &mut Tabs) {
@@ -442,8 +444,8 @@ fn send(state: &mut Tabs, purpose: Purpose) {
 }
 
 /// An answer that leaves the refresh cookie as it is changes nothing by arriving.
-fn answer(state: &mut Tabs, case: Case, cookie: i64, sent: i64) {
-    if case != Case::Again {
+fn answer(state: &mut Tabs, case: RotationCase, cookie: i64, sent: i64) {
+    if case != RotationCase::RepeatCurrent {
         state.answers.push(Answer { cookie, sent });
     }
 }

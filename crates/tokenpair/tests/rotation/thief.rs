@@ -10,7 +10,8 @@
 
 use stateright::{Model, Property};
 use tokenpair::session::{
-    Case, Decision, ReissueDecision, Rotation, SessionPolicy, decide, decide_reissue,
+    ReissueDecision, Rotation, RotationCase, RotationDecision, SessionPolicy, decide,
+    decide_reissue,
 };
 
 use crate::page::assert_counted;
@@ -300,7 +301,7 @@ impl TwoHolders {
     fn refresh(&self, state: &mut Theft, (holder, copy): (Holder, Copy), arrives: bool) {
         let row = state.row;
         let token = generation(&row, copy);
-        let Decision::Grant { case, next } =
+        let RotationDecision::Grant { case, next } =
             (self.rule)(&living(row), token, time(NOW), &self.policy())
         else {
             state.over = true;
@@ -324,10 +325,10 @@ impl TwoHolders {
     }
 
     /// The holder has the answer.
-    fn take(&self, state: &mut Theft, holder: Holder, case: Case) {
+    fn take(&self, state: &mut Theft, holder: Holder, case: RotationCase) {
         match (holder, &mut state.thief) {
             (Holder::Victim, _) => state.victim = state.row.generation,
-            (Holder::Thief, Some(_)) if case == Case::Again => {}
+            (Holder::Thief, Some(_)) if case == RotationCase::RepeatCurrent => {}
             (Holder::Thief, Some(loot)) => {
                 let kept = if self.hoards { *loot } else { Loot::default() };
                 *loot = Loot {

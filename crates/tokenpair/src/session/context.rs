@@ -1,4 +1,4 @@
-//! [`Act`]: when something is done, at whose request and from where, for the audit trail.
+//! [`RequestContext`]: when something is done, at whose request and from where, for the audit trail.
 
 use super::authority::{Authority, Denied};
 use super::record::{Session, Subject};
@@ -8,19 +8,19 @@ use crate::clock::Timestamp;
 ///
 /// ```
 /// use tokenpair::clock::Timestamp;
-/// use tokenpair::session::Act;
+/// use tokenpair::session::RequestContext;
 ///
 /// let now = Timestamp::from_unix(1_800_000_000);
-/// assert_eq!(Act::at(now).by, None);
-/// assert_eq!(Act::of_operator(now).by.as_deref(), Some(Act::OPERATOR));
-/// let by_ada = Act { by: Some("1".to_owned()), ip: Some("192.0.2.1".to_owned()), ..Act::at(now) };
+/// assert_eq!(RequestContext::at(now).by, None);
+/// assert_eq!(RequestContext::of_operator(now).by.as_deref(), Some(RequestContext::OPERATOR));
+/// let by_ada = RequestContext { by: Some("1".to_owned()), ip: Some("192.0.2.1".to_owned()), ..RequestContext::at(now) };
 /// assert_eq!(by_ada.at, now);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Act {
+pub struct RequestContext {
     /// The present instant.
     pub at: Timestamp,
-    /// The id of the user whose access token the request was admitted by, or [`Act::OPERATOR`]; none at a login, a
+    /// The id of the user whose access token the request was admitted by, or [`RequestContext::OPERATOR`]; none at a login, a
     /// refresh and a logout, which need no access token.
     pub by: Option<String>,
     /// The client's address.
@@ -30,7 +30,7 @@ pub struct Act {
     pub authority: Option<Authority>,
 }
 
-impl Act {
+impl RequestContext {
     /// Who does what is done by a command. No user has this id.
     pub const OPERATOR: &'static str = "operator";
 
@@ -52,23 +52,23 @@ impl Act {
         }
     }
 
-    /// Checks that the act is still authorized, by the rows of its user and its session as they are in the step that
-    /// writes. An act without an authority always is. Each lookup is given the id.
+    /// Checks that the request is still authorized, by the rows of its user and its session as they are in the step that
+    /// writes. A request without an authority always is. Each lookup is given the id.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// use tokenpair::session::{Act, Authority, Denied, End, Subject};
+    /// use tokenpair::session::{RequestContext, Authority, Denied, End, Subject};
     ///
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 4, disabled: false };
     /// // A token without a session, as another server makes one.
     /// let authority = Authority { user_id: "1".into(), sid: None, epoch: Some(3), role: None };
-    /// let act = Act { authority: Some(authority), ..Act::at(now) };
+    /// let context = RequestContext { authority: Some(authority), ..RequestContext::at(now) };
     /// let user = |id: &str| (id == ada.id).then(|| ada.clone());
-    /// assert_eq!(act.check(user, |_| None), Err(Denied::TokenRevoked));
+    /// assert_eq!(context.check(user, |_| None), Err(Denied::TokenRevoked));
     /// let disabled = |_: &str| Some(Subject { disabled: true, ..ada.clone() });
-    /// assert_eq!(act.check(disabled, |_| None), Err(Denied::Ended(End::UserDisabled)));
-    /// assert_eq!(Act::of_operator(now).check(disabled, |_| None), Ok(()));
+    /// assert_eq!(context.check(disabled, |_| None), Err(Denied::Ended(End::UserDisabled)));
+    /// assert_eq!(RequestContext::of_operator(now).check(disabled, |_| None), Ok(()));
     /// ```
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Act {
         authority.check(user.as_ref(), session.as_ref(), self.at)
     }
 
-    /// Returns the act as one that its user may only do with this role. Without an authority it is up to [`Act::by`], and
+    /// Returns the request as one that its user may only do with this role. Without an authority it is up to [`RequestContext::by`], and
     /// denied if that is no user.
     #[must_use]
     pub fn needing(mut self, role: &'static str) -> Self {
@@ -102,11 +102,11 @@ impl Act {
         self
     }
 
-    /// Returns the act as it ends this session. A session may always end itself: to repeat a logout does no harm.
+    /// Returns the request as it ends this session. A session may always end itself: to repeat a logout does no harm.
     pub(super) fn ending(&self, sid: &str) -> Self {
         let own = |authority: &Authority| authority.sid.as_deref() == Some(sid);
-        let mut act = self.clone();
-        act.authority = act.authority.filter(|authority| !own(authority));
-        act
+        let mut context = self.clone();
+        context.authority = context.authority.filter(|authority| !own(authority));
+        context
     }
 }

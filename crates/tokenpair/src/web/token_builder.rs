@@ -84,7 +84,7 @@ impl Auth {
             .tokens()
             .claims(TokenKind::Access, Value::Null, jti, now);
         let access = self.tokens().sign(&Claims {
-            fresh: Freshness::Stale,
+            fresh: Freshness::NotFresh,
             jti: fresh.jti,
             iat: fresh.iat,
             nbf: fresh.nbf,

@@ -7,9 +7,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 
-use super::flow::{Flow, Turn};
+use super::connection_state::{ActiveRequest, ConnectionState};
 use super::telemetry::Line;
-use super::{admission, browser, clocks, cors, envelope, slices, unread};
+use super::{
+    admission, browser, chunked_response, clock_watch, cors, error_responses, request_body_guard,
+};
 use tokenpair::web::reissue_for;
 
 /// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
@@ -33,18 +35,21 @@ async fn around(
     mut request: ServiceRequest,
     inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
 ) -> Result<ServiceResponse, Error> {
-    let flow = Flow::of(&request);
-    let _turn = flow.as_ref().map(Turn::begin);
+    let flow = ConnectionState::of(&request);
+    let _turn = flow.as_ref().map(ActiveRequest::begin);
     let line = Line::begin(&request);
-    let body = unread::lend(&mut request, flow.as_ref());
+    let body = request_body_guard::lend(&mut request, flow.as_ref());
     let response = inner(request).await?;
-    let mut response = envelope::seal(response);
+    let mut response = error_responses::seal(response);
     if flow.is_some_and(|flow| flow.place().is_past_limit()) {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
     line.end(&mut response);
-    Ok(unread::keep(slices::cut(response), body))
+    Ok(request_body_guard::keep(
+        chunked_response::cut(response),
+        body,
+    ))
 }
 
 /// The inner middleware: which requests get to a handler, and what follows its answer.
@@ -52,12 +57,12 @@ pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let checked = admission::refuse(&request).and_then(|()| envelope::refuse_nul(&request));
+    let checked = admission::refuse(&request).and_then(|()| error_responses::refuse_nul(&request));
     if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
         return Ok(request.error_response(rejection));
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
-    clocks::report_skew(&response);
+    clock_watch::report_skew(&response);
     reissue_for(&mut response).await;
     browser::remove_twins(&mut response);
     Ok(browser::send_to_login(cors::explain_missing_token(

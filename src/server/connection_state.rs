@@ -6,11 +6,11 @@ use std::task::Waker;
 
 use actix_web::dev::ServiceRequest;
 
-use super::crowd::Place;
+use super::connection_limit::ConnectionSlot;
 
 /// What a connection shares with its requests, as their `conn_data`.
-pub(super) struct Flow {
-    place: Place,
+pub(super) struct ConnectionState {
+    place: ConnectionSlot,
     /// A request is being answered.
     answering: Cell<bool>,
     /// Its handler waits for more of its body.
@@ -21,8 +21,8 @@ pub(super) struct Flow {
     held: Cell<Option<Waker>>,
 }
 
-impl Flow {
-    pub(super) fn new(place: Place) -> Self {
+impl ConnectionState {
+    pub(super) fn new(place: ConnectionSlot) -> Self {
         Self {
             place,
             answering: Cell::new(false),
@@ -38,7 +38,7 @@ impl Flow {
         request.conn_data::<Rc<Self>>().map(Rc::clone)
     }
 
-    pub(super) const fn place(&self) -> &Place {
+    pub(super) const fn place(&self) -> &ConnectionSlot {
         &self.place
     }
 
@@ -82,16 +82,16 @@ impl Flow {
 }
 
 /// A request that is being answered. No other is read from its connection until this is dropped.
-pub(super) struct Turn(Rc<Flow>);
+pub(super) struct ActiveRequest(Rc<ConnectionState>);
 
-impl Turn {
-    pub(super) fn begin(flow: &Rc<Flow>) -> Self {
+impl ActiveRequest {
+    pub(super) fn begin(flow: &Rc<ConnectionState>) -> Self {
         flow.answering.set(true);
         Self(Rc::clone(flow))
     }
 }
 
-impl Drop for Turn {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.answering.set(false);
         self.0.has_answered.set(true);

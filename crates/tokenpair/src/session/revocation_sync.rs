@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::act::Act;
+use super::context::RequestContext;
 use super::revocation::{OVERLAP, Revocation, lost};
 use super::service::{SessionError, Sessions};
 use crate::clock::Timestamp;
@@ -33,12 +33,12 @@ impl Sessions {
     /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
     /// // Ada has another password: her tokens of epoch 0 end.
     /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
-    /// sessions.note(&Revocation { subject, at: now });
-    /// assert!(sessions.revocations().concern(&token));
+    /// sessions.record_revocation(&Revocation { subject, at: now });
+    /// assert!(sessions.revocations().is_revoked(&token));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn note(&self, revocation: &Revocation) {
+    pub fn record_revocation(&self, revocation: &Revocation) {
         self.inner.revocations.add(revocation);
     }
 
@@ -53,7 +53,7 @@ impl Sessions {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-    /// use tokenpair::session::{Act, EndReason};
+    /// use tokenpair::session::{RequestContext, EndReason};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,10 +68,10 @@ impl Sessions {
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
     /// // Two programs share a store; a logout on one of them reaches the other.
-    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &Act::at(now)).await?;
-    /// assert!(!replica.revocations().concern(&token));
+    /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &RequestContext::at(now)).await?;
+    /// assert!(!replica.revocations().is_revoked(&token));
     /// replica.sync_revocations(now).await?;
-    /// assert!(replica.revocations().concern(&token));
+    /// assert!(replica.revocations().is_revoked(&token));
     /// # Ok(())
     /// # }
     /// ```
@@ -110,7 +110,7 @@ impl Sessions {
             return Ok(lost);
         }
         lost.truncate(AT_ONCE);
-        let restored = store.restore(&lost, &Act::at(now)).await?;
+        let restored = store.restore(&lost, &RequestContext::at(now)).await?;
         for revocation in &restored {
             revocations.add(revocation);
         }

@@ -29,14 +29,14 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSub
 
 /// What differs from one server to another.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Edge {
+pub(crate) struct HeaderDefaults {
     /// The public address is https, and not on loopback, where other programs' pages would be bound by it too.
     pub(super) hsts: bool,
     /// Answers differ by where the page that asked came from.
     pub(super) cors: bool,
 }
 
-impl Edge {
+impl HeaderDefaults {
     pub(super) fn of(settings: &Settings) -> Self {
         let url = settings.public_url.as_ref();
         Self {
@@ -46,7 +46,7 @@ impl Edge {
     }
 }
 
-pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<Edge>) {
+pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<HeaderDefaults>) {
     for (name, value) in HEADERS {
         let own = headers.insert(name.clone(), value);
         if !own.is_empty() {

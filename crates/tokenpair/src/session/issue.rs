@@ -21,12 +21,12 @@ pub struct Pair {
 }
 
 /// Makes the tokens of one session.
-pub(super) struct Mint<'a> {
+pub(super) struct PairIssuer<'a> {
     pub(super) tokens: &'a Tokens,
     pub(super) record: &'a SessionRecord,
 }
 
-impl Mint<'_> {
+impl PairIssuer<'_> {
     pub(super) fn pair(&self, freshness: Freshness, now: Timestamp) -> Result<Pair, IssueError> {
         Ok(Pair {
             access: self.access(freshness, now)?,

@@ -18,13 +18,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Connection, Manner, Transport};
-use super::crowd::{Crowd, RESERVE};
-use super::gate::Gate;
+use super::connection_limit::{ConnectionLimit, RESERVE};
+use super::listener::Listener;
 use super::start_error::StartError;
-use super::state::State;
-use super::stream::WriteDeadline;
+use super::state::AppState;
 use super::tls::Certificates;
-use super::{around, cors, routes, stop};
+use super::write_deadline::WriteDeadline;
+use super::{cors, middleware, routes, stop};
 use crate::settings::Settings;
 
 /// How many bytes of answers are collected before they are sent.
@@ -37,14 +37,14 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// the settings, the port it was given.
 pub(super) fn listen(
     settings: &Settings,
-    state: &Arc<State>,
+    state: &Arc<AppState>,
     certificates: Option<&Arc<Certificates>>,
-) -> Result<(Server, Gate, SocketAddr), StartError> {
+) -> Result<(Server, Listener, SocketAddr), StartError> {
     let acceptor = certificates.map(|certificates| certificates.config());
     let acceptor = acceptor.transpose()?;
     let door = Door {
         acceptor: acceptor.map(|config| TlsAcceptor::from(Arc::new(config))),
-        crowd: Crowd::new(settings.max_connections),
+        crowd: ConnectionLimit::new(settings.max_connections),
         manner: Manner {
             patience: settings.patience,
             keep_alive: settings.keep_alive,
@@ -62,15 +62,15 @@ pub(super) fn listen(
     };
     let web = settings.web.clone();
     let served = if origins.is_empty() {
-        let app = move || app().wrap(from_fn(around::all_and_handler));
+        let app = move || app().wrap(from_fn(middleware::all_and_handler));
         serve(settings, door, app)
     } else {
         // The last wrapped is the first to see a request and the last to see its response.
         let app = move || {
             app()
-                .wrap(from_fn(around::handler))
+                .wrap(from_fn(middleware::handler))
                 .wrap(cors::middleware(&origins, &web))
-                .wrap(from_fn(around::all))
+                .wrap(from_fn(middleware::all))
         };
         serve(settings, door, app)
     };
@@ -84,7 +84,7 @@ fn serve<A, S>(
     settings: &Settings,
     door: Door,
     app: impl Fn() -> A + Clone + Send + 'static,
-) -> io::Result<(Server, Gate, SocketAddr)>
+) -> io::Result<(Server, Listener, SocketAddr)>
 where
     A: IntoServiceFactory<S, Request>,
     S: ServiceFactory<
@@ -95,7 +95,7 @@ where
             InitError = (),
         > + 'static,
 {
-    let (listener, gate) = Gate::listen(settings.bind)?;
+    let (listener, gate) = Listener::listen(settings.bind)?;
     let address = listener.local_addr()?;
     let Settings {
         workers,
@@ -141,7 +141,7 @@ where
 #[derive(Clone)]
 struct Door {
     acceptor: Option<TlsAcceptor>,
-    crowd: Arc<Crowd>,
+    crowd: Arc<ConnectionLimit>,
     manner: Manner,
 }
 

@@ -14,17 +14,17 @@ use crate::random::{ID_BYTES, random_text};
 /// The secret of one session, from which its CSRF values and token ids are derived. It signs nothing.
 ///
 /// ```
-/// use tokenpair::session::Seed;
+/// use tokenpair::session::SessionSecret;
 ///
-/// let seed = Seed::random();
-/// assert_eq!(Seed::from_text(seed.expose().to_owned()), seed);
-/// assert_ne!(Seed::random(), seed);
-/// assert_eq!(format!("{seed:?}"), "Seed(..)");
+/// let seed = SessionSecret::random();
+/// assert_eq!(SessionSecret::from_text(seed.expose().to_owned()), seed);
+/// assert_ne!(SessionSecret::random(), seed);
+/// assert_eq!(format!("{seed:?}"), "SessionSecret(..)");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Seed(String);
+pub struct SessionSecret(String);
 
-impl Seed {
+impl SessionSecret {
     /// A new one.
     pub fn random() -> Self {
         Self(random_text(ID_BYTES))
@@ -48,7 +48,7 @@ impl Seed {
     }
 }
 
-impl fmt::Debug for Seed {
+impl fmt::Debug for SessionSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seed(..)")
     }

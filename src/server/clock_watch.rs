@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServiceResponse;
 use actix_web::{HttpMessage, web};
 
-use super::state::State;
+use super::state::AppState;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::web::{Rejection, Verified};
 
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Reports a token that a replica signed in this server's future. Only a verified signature counts, so that nobody else
 /// can cause the warning.
 pub(super) fn report_skew(response: &ServiceResponse) {
-    let Some(state) = response.request().app_data::<web::Data<State>>() else {
+    let Some(state) = response.request().app_data::<web::Data<AppState>>() else {
         return;
     };
     let policy = state.auth.tokens().policy();

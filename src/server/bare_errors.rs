@@ -6,8 +6,8 @@ use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 
-use super::envelope::plain_rejection;
-use super::header_defaults::{Edge, add_defaults};
+use super::error_responses::plain_rejection;
+use super::response_headers::{HeaderDefaults, add_defaults};
 use tokenpair::web::Rejection;
 
 /// The head of an answer that actix-http gave by itself. It is the last on its connection.
@@ -51,7 +51,7 @@ impl<'a> Bare<'a> {
     }
 
     /// Returns the same answer with headers and a body of ours.
-    pub(super) fn in_full(&self, edge: Edge) -> Vec<u8> {
+    pub(super) fn in_full(&self, edge: HeaderDefaults) -> Vec<u8> {
         let mut each = self.lines.split("\r\n");
         let first = each.next().unwrap_or_default();
         let is_date = |line: &&str| {
@@ -63,7 +63,7 @@ impl<'a> Bare<'a> {
 }
 
 /// Returns the answer to a head that came too slowly, where actix-http would give none.
-pub(super) fn head_too_slow(edge: Edge) -> Vec<u8> {
+pub(super) fn head_too_slow(edge: HeaderDefaults) -> Vec<u8> {
     full(
         "HTTP/1.1 408 Request Timeout",
         None,
@@ -72,7 +72,7 @@ pub(super) fn head_too_slow(edge: Edge) -> Vec<u8> {
     )
 }
 
-fn full(first: &str, date: Option<&str>, status: StatusCode, edge: Edge) -> Vec<u8> {
+fn full(first: &str, date: Option<&str>, status: StatusCode, edge: HeaderDefaults) -> Vec<u8> {
     let mut response = rejection(status).error_response();
     add_defaults(response.headers_mut(), Some(edge));
     response
@@ -116,9 +116,9 @@ mod tests {
     use actix_web::http::StatusCode;
 
     use super::{head_too_slow, split};
-    use crate::server::header_defaults::Edge;
+    use crate::server::response_headers::HeaderDefaults;
 
-    const EDGE: Edge = Edge {
+    const EDGE: HeaderDefaults = HeaderDefaults {
         hsts: false,
         cors: false,
     };

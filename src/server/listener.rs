@@ -18,9 +18,9 @@ const BACKLOG: i32 = 2048;
 const UNSENT: usize = 64 * 1024;
 
 /// A second handle of the listening socket. The socket closes once both handles are dropped.
-pub(super) struct Gate(Socket);
+pub(super) struct Listener(Socket);
 
-impl Gate {
+impl Listener {
     /// How long to serve with the gate closed. Handshakes in flight end meanwhile, and their requests are read.
     pub(super) const LAST_CALL: Duration = Duration::from_millis(500);
 

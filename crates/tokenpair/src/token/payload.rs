@@ -8,9 +8,9 @@ use super::policy::TokenPolicy;
 use crate::clock::Timestamp;
 
 /// The members of a verified payload, taken out one by one.
-pub(super) struct Members(pub(super) Map<String, Value>);
+pub(super) struct Payload(pub(super) Map<String, Value>);
 
-impl Members {
+impl Payload {
     /// In PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4 to 4.1.6.
     ///
     /// Whether it has expired is checked by itself: Flask-JWT-Extended tells of it when all else is good.
@@ -211,7 +211,7 @@ impl Members {
     }
 }
 
-/// The times of claims that were good in all else before: the rule of [`Members::check_times`] and [`Members::check_end`].
+/// The times of claims that were good in all else before: the rule of [`Payload::check_times`] and [`Payload::check_end`].
 pub(super) fn check_times_again(
     claims: &Claims,
     now: Timestamp,
@@ -275,10 +275,10 @@ fn roles(value: &Value) -> Option<Vec<String>> {
 fn freshness(value: Option<&Value>) -> Freshness {
     match value {
         Some(Value::Bool(true)) => Freshness::Fresh,
-        Some(Value::Number(end)) => whole(end).map_or(Freshness::Stale, |end| {
+        Some(Value::Number(end)) => whole(end).map_or(Freshness::NotFresh, |end| {
             Freshness::Until(Timestamp::from_unix(end))
         }),
-        _ => Freshness::Stale,
+        _ => Freshness::NotFresh,
     }
 }
 

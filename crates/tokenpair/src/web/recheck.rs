@@ -16,7 +16,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Rejection`], as of the guard.
-    pub fn check_again(&self, request: &HttpRequest) -> Result<(), Rejection> {
+    pub fn recheck(&self, request: &HttpRequest) -> Result<(), Rejection> {
         let verified = request.extensions().get::<Rc<Verified>>().cloned();
         let Some(verified) = verified else {
             return Ok(());

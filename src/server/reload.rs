@@ -1,4 +1,4 @@
-//! Defines [`Looks`], when to look at files that the server follows.
+//! Defines [`ReloadSchedule`], when to look at files that the server follows.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 /// Schedules looks at files that the server follows: at intervals, and at once on the operator's request.
 #[derive(Clone)]
-pub(super) struct Looks(watch::Receiver<()>);
+pub(super) struct ReloadSchedule(watch::Receiver<()>);
 
-impl Looks {
+impl ReloadSchedule {
     pub(super) const fn new(asked: watch::Receiver<()>) -> Self {
         Self(asked)
     }

@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The buffer. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Shared>);
+pub(super) struct LogWriter(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -59,7 +59,7 @@ impl Unwritten {
     }
 }
 
-impl Lines {
+impl LogWriter {
     /// Starts the writing thread.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Lines {
 }
 
 /// Buffers a line. `env_logger` flushes after each line, so `flush` does nothing.
-impl Write for Lines {
+impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut unwritten = self.lock();
         if unwritten.takes(line) {

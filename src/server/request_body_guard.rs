@@ -15,11 +15,14 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_core::Stream;
 
-use super::flow::Flow;
+use super::connection_state::ConnectionState;
 
 /// Tells the connection when more of the body is wanted. Returns the body beside the request that reads it, if it comes in
 /// chunks.
-pub(super) fn lend(request: &mut ServiceRequest, flow: Option<&Rc<Flow>>) -> Option<Held> {
+pub(super) fn lend(
+    request: &mut ServiceRequest,
+    flow: Option<&Rc<ConnectionState>>,
+) -> Option<Held> {
     let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
@@ -47,7 +50,7 @@ pub(super) type Held = Rc<RefCell<Payload>>;
 /// The body of a request, as its handler reads it.
 struct Lent {
     held: Held,
-    flow: Option<Rc<Flow>>,
+    flow: Option<Rc<ConnectionState>>,
 }
 
 impl Lent {

@@ -1,8 +1,8 @@
 //! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
 
-use super::act::Act;
+use super::context::RequestContext;
+use super::issue::Pair;
 use super::many::{ManySessions, SessionPage, SessionQuery};
-use super::mint::Pair;
 use super::record::{EndReason, Session};
 use super::service::{Inner, SessionError, Sessions};
 use crate::clock::Timestamp;
@@ -19,7 +19,7 @@ impl Sessions {
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use std::time::Duration;
-    /// use tokenpair::session::Act;
+    /// use tokenpair::session::RequestContext;
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,10 +34,10 @@ impl Sessions {
     /// let list = sessions.list("1", now).await?;
     /// assert!(list[0].created_at > list[1].created_at);
     ///
-    /// let act = Act::at(now + Duration::from_secs(90));
-    /// assert!(sessions.end_own("1", &list[1].id, &act).await?);
-    /// assert!(!sessions.end_own("2", &list[0].id, &act).await?); // is not theirs
-    /// assert_eq!(sessions.list("1", act.at).await?, list[..1]);
+    /// let context = RequestContext::at(now + Duration::from_secs(90));
+    /// assert!(sessions.end_own("1", &list[1].id, &context).await?);
+    /// assert!(!sessions.end_own("2", &list[0].id, &context).await?); // is not theirs
+    /// assert_eq!(sessions.list("1", context.at).await?, list[..1]);
     /// # Ok(())
     /// # }
     /// ```
@@ -131,9 +131,15 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized.
-    pub async fn end_own(&self, user_id: &str, sid: &str, act: &Act) -> Result<bool, SessionError> {
-        self.end_if_own(user_id, sid, EndReason::Revoked, act).await
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized.
+    pub async fn end_own(
+        &self,
+        user_id: &str,
+        sid: &str,
+        context: &RequestContext,
+    ) -> Result<bool, SessionError> {
+        self.end_if_own(user_id, sid, EndReason::Revoked, context)
+            .await
     }
 
     pub(crate) async fn end_if_own(
@@ -141,13 +147,13 @@ impl Sessions {
         user_id: &str,
         sid: &str,
         reason: EndReason,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
-        let found = record.is_some_and(|record| self.goes_on(&record, user_id, act.at));
+        let found = record.is_some_and(|record| self.is_active(&record, user_id, context.at));
         match found {
-            true => self.end(sid, reason, act).await?,
-            false => self.inner.store.check(&act.ending(sid)).await??,
+            true => self.end(sid, reason, context).await?,
+            false => self.inner.store.check(&context.ending(sid)).await??,
         }
         Ok(found)
     }
@@ -159,7 +165,7 @@ impl Sessions {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
-    /// use tokenpair::session::Act;
+    /// use tokenpair::session::RequestContext;
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -173,25 +179,25 @@ impl Sessions {
     ///     sessions.login(&ada, Login::default(), now).await?;
     /// }
     /// let mine = sessions.list("1", now).await?.remove(0);
-    /// assert_eq!(sessions.end_others("1", &mine.id, &Act::at(now)).await?, 2);
+    /// assert_eq!(sessions.end_others("1", &mine.id, &RequestContext::at(now)).await?, 2);
     /// assert_eq!(sessions.list("1", now).await?, [mine]);
-    /// assert_eq!(sessions.end_all("1", &Act::of_operator(now)).await?, 1);
+    /// assert_eq!(sessions.end_all("1", &RequestContext::of_operator(now)).await?, 1);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized. Call it again
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized. Call it again
     /// after a failure: of thousands some may have ended.
     pub async fn end_others(
         &self,
         user_id: &str,
         keep: &str,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<usize, SessionError> {
         let keep = (!keep.is_empty()).then(|| keep.to_owned());
-        let many = self.many(user_id, EndReason::Revoked, act);
+        let many = self.many(user_id, EndReason::Revoked, context);
         self.end_many(ManySessions { keep, ..many }).await
     }
 
@@ -199,15 +205,19 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the act is no longer authorized. Call it again
+    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized. Call it again
     /// after a failure: of thousands some may have ended.
-    pub async fn end_all(&self, user_id: &str, act: &Act) -> Result<usize, SessionError> {
-        self.end_many(self.many(user_id, EndReason::Admin, act))
+    pub async fn end_all(
+        &self,
+        user_id: &str,
+        context: &RequestContext,
+    ) -> Result<usize, SessionError> {
+        self.end_many(self.many(user_id, EndReason::Admin, context))
             .await
     }
 
     /// All sessions of a user.
-    fn many(&self, user_id: &str, reason: EndReason, act: &Act) -> ManySessions {
+    fn many(&self, user_id: &str, reason: EndReason, context: &RequestContext) -> ManySessions {
         let Inner {
             policy,
             revocations,
@@ -217,18 +227,18 @@ impl Sessions {
             user_id: user_id.to_owned(),
             keep: None,
             newest: None,
-            idle_since: act.at - policy.idle,
+            idle_since: context.at - policy.idle,
             // Within the window a token is handed out again without the row being written.
-            tokens_since: revocations.oldest(act.at) - policy.rotation_window,
+            tokens_since: revocations.oldest(context.at) - policy.rotation_window,
             reason,
-            act: act.clone(),
+            context: context.clone(),
         }
     }
 
     async fn end_many(&self, many: ManySessions) -> Result<usize, SessionError> {
         let ended = self.inner.store.revoke_many(&many).await??;
         if ended > 0 {
-            self.learn_since(many.act.at).await;
+            self.learn_since(many.context.at).await;
         }
         Ok(ended)
     }
@@ -237,7 +247,7 @@ impl Sessions {
     /// the next [`sync_revocations`](Self::sync_revocations) makes up for it.
     async fn learn_since(&self, at: Timestamp) {
         match self.inner.store.revocations_since(at).await {
-            Ok(news) => news.iter().for_each(|news| self.note(news)),
+            Ok(news) => news.iter().for_each(|news| self.record_revocation(news)),
             Err(error) => {
                 log::warn!("ended sessions hold here with the next sync of revocations: {error}");
             }
@@ -284,7 +294,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Option<Pair>, SessionError> {
         let record = self.inner.store.load(sid).await?;
-        let record = record.filter(|record| self.goes_on(record, user_id, now));
+        let record = record.filter(|record| self.is_active(record, user_id, now));
         let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
         Ok(pair.transpose()?)
     }
@@ -293,17 +303,17 @@ impl Sessions {
     pub(super) async fn keep_to_the_limit(
         &self,
         new: &Session,
-        act: &Act,
+        context: &RequestContext,
     ) -> Result<(), SessionError> {
         let Some(limit) = self.inner.policy.limit else {
             return Ok(());
         };
-        let counted = self.page(&new.user_id, 0, 0, act.at).await?;
+        let counted = self.page(&new.user_id, 0, 0, context.at).await?;
         if counted.total > limit {
             let oldest = ManySessions {
                 keep: Some(new.id.clone()),
                 newest: Some(limit.saturating_sub(1)),
-                ..self.many(&new.user_id, EndReason::Limit, act)
+                ..self.many(&new.user_id, EndReason::Limit, context)
             };
             self.end_many(oldest).await?;
         }

@@ -13,14 +13,14 @@ pub(super) const RESERVE: usize = 64;
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// The connections of all workers.
-pub(super) struct Crowd {
+pub(super) struct ConnectionLimit {
     limit: usize,
     /// Without those past the limit, which would keep others out if there were always some.
     open: AtomicUsize,
     warned: Mutex<Option<Instant>>,
 }
 
-impl Crowd {
+impl ConnectionLimit {
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -30,12 +30,12 @@ impl Crowd {
     }
 
     /// Lets a connection in.
-    pub(super) fn enter(self: &Arc<Self>) -> Place {
+    pub(super) fn enter(self: &Arc<Self>) -> ConnectionSlot {
         let past_limit = !self.has_taken();
         if past_limit {
             self.warn();
         }
-        Place {
+        ConnectionSlot {
             crowd: Arc::clone(self),
             past_limit,
             taken: Cell::new(!past_limit),
@@ -67,13 +67,13 @@ impl Crowd {
 }
 
 /// A connection's place in the crowd, which it leaves when dropped.
-pub(super) struct Place {
-    crowd: Arc<Crowd>,
+pub(super) struct ConnectionSlot {
+    crowd: Arc<ConnectionLimit>,
     past_limit: bool,
     taken: Cell<bool>,
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Whether it was let in past the limit, for one request.
     pub(super) const fn is_past_limit(&self) -> bool {
         self.past_limit
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         if self.taken.get() {
             self.crowd.open.fetch_sub(1, Ordering::Relaxed);
@@ -98,11 +98,11 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Crowd;
+    use super::ConnectionLimit;
 
     #[test]
     fn those_past_the_limit_keep_nobody_out_and_stay_when_there_is_room() {
-        let crowd = Crowd::new(1);
+        let crowd = ConnectionLimit::new(1);
         let [first, second, third] = [(); 3].map(|()| crowd.enter());
         assert!(!first.is_past_limit() && !first.is_in_the_way());
         assert!(second.is_past_limit() && second.is_in_the_way());

@@ -1,4 +1,4 @@
-//! Defines [`Believed`]: the tokens of one location that verified, where cookies of one name may bring several.
+//! Defines [`VerifiedTokens`]: the tokens of one location that verified, where cookies of one name may bring several.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use crate::session::Sessions;
 use crate::token::{Decoded, TokenKind};
 
 /// The tokens of a location that verified.
-pub(super) struct Believed {
+pub(super) struct VerifiedTokens {
     pub(super) first: Arc<Decoded>,
     pub(super) others: Vec<Arc<Decoded>>,
 }
 
-impl Believed {
+impl VerifiedTokens {
     pub(super) const fn new(first: Arc<Decoded>) -> Self {
         Self {
             first,
@@ -39,7 +39,8 @@ impl Believed {
 
     /// Moves a token whose session is not known to be revoked to the front, for routes that do not ask the record.
     pub(super) fn live_first(mut self, sessions: &Sessions) -> Self {
-        let revoked = |decoded: &Decoded| sessions.revocations().concern_session(&decoded.claims);
+        let revoked =
+            |decoded: &Decoded| sessions.revocations().is_session_revoked(&decoded.claims);
         if revoked(&self.first)
             && let Some(live) = self.others.iter_mut().find(|other| !revoked(other))
         {

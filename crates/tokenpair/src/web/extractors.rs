@@ -14,11 +14,11 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::auth::Auth;
+use super::future::Verifying;
 use super::loaders::LoadedUser;
 use super::location::Location;
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
-use super::verifying::Verifying;
 use crate::token::{Claims, Decoded};
 
 fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {

@@ -13,13 +13,13 @@ use tokio::time::{Sleep, sleep};
 const LINGER: Duration = Duration::from_secs(1);
 
 /// An answer and the end of its connection.
-pub(super) struct LastWords {
+pub(super) struct LastResponse {
     answer: Vec<u8>,
     sent: usize,
     linger: Option<Pin<Box<Sleep>>>,
 }
 
-impl LastWords {
+impl LastResponse {
     pub(super) const fn new(answer: Vec<u8>) -> Self {
         Self {
             answer,

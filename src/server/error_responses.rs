@@ -7,8 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, web};
 
-use super::header_defaults::add_defaults;
-use super::state::State;
+use super::response_headers::add_defaults;
+use super::state::AppState;
 use super::{cors, page};
 use tokenpair::web::Rejection;
 
@@ -24,7 +24,7 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     if !response.status().is_success() {
         response = page::show_error(response);
     }
-    let state = response.request().app_data::<web::Data<State>>();
+    let state = response.request().app_data::<web::Data<AppState>>();
     let edge = state.map(|state| state.edge);
     if state.is_some_and(|state| state.readiness.is_stopping()) {
         // A proxy or browser that kept the connection would find it gone.

@@ -4,11 +4,11 @@ use actix_web::HttpRequest;
 use thiserror::Error;
 
 use super::auth::Auth;
-use super::device::act;
-use super::extract::Refresh;
+use super::device::context;
+use super::extractors::Refresh;
 use super::location::Location;
 use super::rejection::Rejection;
-use crate::session::{Act, EndReason, Login, Pair, Refreshed, Sessions, Subject};
+use crate::session::{EndReason, Login, Pair, Refreshed, RequestContext, Sessions, Subject};
 use crate::token::{Claims, TokenKind};
 
 #[derive(Debug, Error)]
@@ -108,16 +108,16 @@ impl Auth {
         subject: &Subject,
         login: Login,
     ) -> Result<Pair, Rejection> {
-        let act = Act {
+        let context = RequestContext {
             by: None,
             authority: None,
-            ..act(self, request)
+            ..context(self, request)
         };
         let pair = self.log_in(subject, login).await?;
         let ended = async {
             for sid in self.sessions_in_cookies(request, &subject.id) {
                 self.recorded()?
-                    .end_if_own(&subject.id, &sid, EndReason::Replaced, &act)
+                    .end_if_own(&subject.id, &sid, EndReason::Replaced, &context)
                     .await?;
             }
             Ok(pair)
@@ -150,7 +150,7 @@ impl Auth {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::session::{Act, Login};
+    /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
     /// # #[actix_web::main]
@@ -166,11 +166,11 @@ impl Auth {
     /// let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
     /// let request = request.to_http_request();
     /// // A handler gets these by its signature.
-    /// let (token, act) = (Refresh::extract(&request).await?, Act::extract(&request).await?);
-    /// assert_ne!(auth.refresh(&token, &act).await?.refresh.token, pair.refresh.token);
+    /// let (token, context) = (Refresh::extract(&request).await?, RequestContext::extract(&request).await?);
+    /// assert_ne!(auth.refresh(&token, &context).await?.refresh.token, pair.refresh.token);
     ///
-    /// auth.log_out(&request, &act).await?;
-    /// assert_eq!(auth.refresh(&token, &act).await.unwrap_err().code(), "session_revoked");
+    /// auth.log_out(&request, &context).await?;
+    /// assert_eq!(auth.refresh(&token, &context).await.unwrap_err().code(), "session_revoked");
     /// # Ok(())
     /// # }
     /// ```
@@ -180,24 +180,32 @@ impl Auth {
     /// A 401 that says why there is none: `session_expired`, `session_revoked`, `user_disabled`, `refresh_token_reused`
     /// (the session was ended, since a copy of its token is about) or `refresh_superseded`. A 503 if the store failed; a
     /// 500 if the tokens could not be signed or there is no record of sessions.
-    pub async fn refresh(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
-        let pair = self.rotate_one(token, act).await;
+    pub async fn refresh(
+        &self,
+        token: &Refresh,
+        context: &RequestContext,
+    ) -> Result<Pair, Rejection> {
+        let pair = self.rotate_one(token, context).await;
         pair.map_err(|rejection| self.format_error(rejection))
     }
 
     /// Tries the tokens of all cookies of that name, since only the record knows whose session is live.
-    async fn rotate_one(&self, token: &Refresh, act: &Act) -> Result<Pair, Rejection> {
-        let mut pair = self.rotate(token.claims(), act).await;
+    async fn rotate_one(
+        &self,
+        token: &Refresh,
+        context: &RequestContext,
+    ) -> Result<Pair, Rejection> {
+        let mut pair = self.rotate(token.claims(), context).await;
         for other in token.others() {
             let Err(refusal) = pair else { break };
-            let next = self.rotate(&other.claims, act).await;
+            let next = self.rotate(&other.claims, context).await;
             pair = next.map_err(|next| refusal.or_closer(next));
         }
         pair
     }
 
-    async fn rotate(&self, claims: &Claims, act: &Act) -> Result<Pair, Rejection> {
-        match self.recorded()?.refresh(claims, act).await? {
+    async fn rotate(&self, claims: &Claims, context: &RequestContext) -> Result<Pair, Rejection> {
+        match self.recorded()?.refresh(claims, context).await? {
             Refreshed::Granted(pair) => Ok(*pair),
             Refreshed::Ended(end) => Err(end.into()),
             Refreshed::Superseded => Err(Rejection::refresh_superseded()),
@@ -217,7 +225,7 @@ impl Auth {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::session::{Act, Login};
+    /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
     /// # #[actix_web::main]
@@ -232,8 +240,8 @@ impl Auth {
     /// # let bearer = format!("Bearer {}", pair.refresh.token.as_str());
     /// # let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
     /// # let request = request.to_http_request();
-    /// auth.log_out(&request, &Act::at(auth.now())).await?;
-    /// let token = Refresh::extract(&request).await?; // the guard believes it
+    /// auth.log_out(&request, &RequestContext::at(auth.now())).await?;
+    /// let token = Refresh::extract(&request).await?; // the guard verifies it
     /// let refusal = auth.check_refresh_token(&token).await.unwrap_err();
     /// assert_eq!(refusal.code(), "session_revoked");
     /// # Ok(())

@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 
 use super::auth::Auth;
-use super::body::{self, Body};
+use super::body::{self, RequestBody};
 use super::rejection::Rejection;
 use super::under_way::UnderWay;
 use super::verified::{Guard, Verified};
@@ -55,7 +55,7 @@ impl Auth {
     ) -> Verifying {
         let matters = body::matters(request, self.policy());
         if !matters && !self.0.loaders.ask() {
-            let verified = match self.believe(request, guard, &Body::Unread) {
+            let verified = match self.verify_token(request, guard, &RequestBody::Unread) {
                 Ok(verified) if self.asks_record(&verified.claims, guard) => {
                     let (auth, request) = (self.clone(), request.clone());
                     return Verifying::later(async move {
@@ -71,7 +71,7 @@ impl Auth {
         if !matters {
             return Verifying::later(async move {
                 let _under_way = under_way;
-                auth.verify_in(&request, guard, &Body::Unread).await
+                auth.verify_in(&request, guard, &RequestBody::Unread).await
             });
         }
         let (mut taken, hand_on) = body::borrow(payload);

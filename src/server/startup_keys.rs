@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::secret;
+use super::secret_file;
 use super::shared_key::Seal;
 use super::start_error::StartError;
 use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
@@ -41,7 +41,7 @@ pub(super) struct Followed {
 pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartError> {
     match &settings.keys {
         KeySource::KeptSecret(path) if secret_in(path)?.is_none() => {
-            secret::make(path).map_err(unreadable(path))?;
+            secret_file::make(path).map_err(unreadable(path))?;
         }
         KeySource::KeptFolder(path) => {
             KeyFolder::new(path).begin(settings.algorithm, now)?;
@@ -131,7 +131,7 @@ fn with_previous(ring: KeyRing, previous: &[PreviousSecret]) -> Result<KeyRing, 
 }
 
 fn secret_in(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
-    secret::read(path).map_err(unreadable(path))
+    secret_file::read(path).map_err(unreadable(path))
 }
 
 fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> StartError {

@@ -18,7 +18,7 @@ const EMPTY: &[u8] = b"connection: close\r\ncontent-length: 0\r\n";
 
 /// The first bytes of a connection, on their way to actix-http.
 #[derive(Default)]
-pub(super) struct Opening {
+pub(super) struct FirstHead {
     kept: Vec<u8>,
     stage: Stage,
 }
@@ -34,7 +34,7 @@ enum Stage {
     Last,
 }
 
-impl Opening {
+impl FirstHead {
     /// Whether nothing more is to be read.
     pub(super) fn is_over(&self) -> bool {
         self.stage == Stage::Last
@@ -106,11 +106,11 @@ fn has_no_length(request: &Request<'_, '_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Opening;
+    use super::FirstHead;
 
     /// What actix-http gets to see of bytes that come in pieces of a length, and whether nothing more is read then.
     fn opened(bytes: &str, pieces: usize) -> (String, bool) {
-        let mut opening = Opening::default();
+        let mut opening = FirstHead::default();
         let mut got = Vec::new();
         for piece in bytes.as_bytes().chunks(pieces).chain([&b""[..]]) {
             if opening.is_over() {

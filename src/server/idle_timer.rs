@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// How long a connection has been without a request.
-pub(super) struct Quiet {
+pub(super) struct IdleTimer {
     /// How often the timer goes off.
     every: Duration,
     /// How long there may be no request at all.
@@ -30,7 +30,7 @@ pub(super) enum End {
     HeadTooSlow,
 }
 
-impl Quiet {
+impl IdleTimer {
     /// A head may take from `head` to twice that, and there may be no request for at least `idle`.
     pub(super) const fn new(head: Duration, idle: Duration) -> Self {
         Self {
