@@ -380,7 +380,7 @@ fn server_names(public_url: Option<&Url>) -> Vec<String> {
         .unwrap_or_default()
         .to_owned();
     let parts = host.split('.').map(str::to_owned);
-    let names = [env!("CARGO_PKG_NAME").to_owned(), host.clone()];
+    let names = ["tokenpair".to_owned(), host.clone()];
     names
         .into_iter()
         .chain(parts)
