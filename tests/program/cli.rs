@@ -430,8 +430,8 @@ fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
         )
     );
     let log = served.log_so_far();
-    assert!(log.contains("code=database_not_writable cause="), "{log}");
-    assert!(log.contains("disk I/O error"), "{log}");
+    let cause = "not ready: the database did not commit: disk I/O error";
+    assert!(log.contains(cause), "{log}");
 
     limit("unlimited");
     assert_eq!(check(&format!("{base}/health/ready")).done(), "ready\n");

@@ -395,7 +395,9 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_how_many_lines_it_lack
     let (_, words) = said.split_once("] ").unwrap();
     let dropped: usize = words.split(' ').next().unwrap().parse().unwrap();
     assert!(there > 1024 * 1024 / 300, "{there}");
-    assert_eq!(there + dropped, TOO_MANY, "{said}");
+    // The server has a few lines of its own to write, which may be among those dropped.
+    let lost = TOO_MANY - there;
+    assert!((lost..lost + 10).contains(&dropped), "{there}: {said}");
 
     fill_the_log(served.address, 100);
     let after = lines.take_while(|line| !line.contains("stopping"));
