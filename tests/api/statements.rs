@@ -41,7 +41,7 @@ fn counted(on: Backend) -> Vec<(&'static str, Vec<String>)> {
     }
     let bob = json!({ "username": "bob", "password": ADA.1 });
     counts.extend([
-        ("login that has to wait", sent(&app, fail)),
+        ("rate-limited login", sent(&app, fail)),
         (
             "registration",
             sent(&app, || {
