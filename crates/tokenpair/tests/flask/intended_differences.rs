@@ -30,12 +30,12 @@ enum Excused {
 // The heads of the guide's list. The list itself is written for people.
 const CRASH: &str = "Where FJE fails with a 500";
 const TYPE: &str = "A `type` other than `access` and `refresh`";
-const GOOD_FORM: &str = "Tokens that are no good JSON or base64url";
+const GOOD_FORM: &str = "Tokens that are not valid JSON or base64url";
 const B64: &str = "The extension `b64`";
 const WORDS: &str = "Messages about broken JSON";
 const COOKIES: &str = "Cookies are read as they come";
-const AUDIENCE: &str = "A login that makes tokens for others only";
-const UPLOADS: &str = "A CSRF value in a form";
+const AUDIENCE: &str = "A login that issues tokens for others only";
+const UPLOADS: &str = "A CSRF token in a form";
 const YEAR: &str = "`JWT_SESSION_COOKIE=false`";
 const REISSUE: &str = "The reissue";
 
