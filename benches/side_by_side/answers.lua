@@ -1,5 +1,5 @@
--- For wrk's scripts here: numbers its threads (`part`, from 0), counts the answers that are no 200 (`bad`), and prints
--- how many there were.
+-- Shared by the wrk scripts: numbers the threads (`part`, from 0), counts the responses other than 200 (`bad`), and prints
+-- the count.
 local threads = {}
 
 function setup(thread)

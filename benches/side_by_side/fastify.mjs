@@ -1,4 +1,4 @@
-// The route as @fastify/jwt's own documentation writes it, in as many processes as there are cores.
+// The route as in @fastify/jwt's documentation, in one process per core.
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import cookie from '@fastify/cookie'

@@ -1,4 +1,4 @@
-"""The route as Flask-JWT-Extended's own documentation writes it."""
+"""The route as in Flask-JWT-Extended's documentation."""
 
 import os
 

@@ -1,5 +1,4 @@
--- wrk, a thread for each connection: each has a session of its own and presents the refresh token it was handed last, as
--- clients do.
+-- wrk, a thread per connection: each has its own session and presents its latest refresh token, as clients do.
 dofile(os.getenv("HERE") .. "/answers.lua")
 
 function init()

@@ -1,4 +1,4 @@
-"""Drives servers by wrk, oha and pgbench, and reads what those print."""
+"""Drives servers with wrk, oha and pgbench, and parses their output."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def cookie(token):
 
 
 class Counted:
-    """What wrk counted; any answer but a 2xx spoils the measurement."""
+    """Returns wrk's counts; fails on any response other than a 2xx."""
 
     def __init__(self, text):
         self.requests = int(re.search(r"(\d+) requests in", text)[1])
@@ -43,14 +43,14 @@ def wrk(server, path, seconds, connections, threads, token=None, script=None, en
 
 
 def cpu_per_request(server, token, seconds=3):
-    """Microseconds of the server's processor time for each `GET /protected`."""
+    """Returns the server's processor time per `GET /protected`, in microseconds."""
     before = server.cpu()
     counted = wrk(server, "/protected", seconds, 32, 1, token)
     return (server.cpu() - before) / counted.requests * 1e6
 
 
 def p99_at_500_a_second(server, token, seconds):
-    """Milliseconds, counted from when a request was due."""
+    """Returns milliseconds, counted from the time a request was due."""
     name, value = cookie(token).split(": ")
     command = ["nice", "-n", "-10"] if os.geteuid() == 0 else []
     command += [OHA, "--no-tui", "--output-format", "json", "-q", "500", "-c", "16", "-z", f"{seconds}s"]
@@ -63,6 +63,6 @@ def p99_at_500_a_second(server, token, seconds):
 
 
 def pgbench(database, script, seconds, connections):
-    """Transactions a second."""
+    """Returns transactions per second."""
     command = ["pgbench", "-n", "-M", "prepared", "-T", seconds, "-c", connections, "-j", 2, "-f", script, database]
     return float(re.search(r"tps = ([\d.]+) \(without", run(command))[1])

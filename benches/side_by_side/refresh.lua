@@ -1,4 +1,4 @@
--- wrk: each request presents the next refresh token of a file, and begins anew at its end. Threads share nothing: each
+-- wrk: each request presents the next refresh token of a file, and starts over at its end. Threads share nothing: each
 -- has its part of the lines.
 dofile(os.getenv("HERE") .. "/answers.lua")
 

@@ -1,4 +1,4 @@
-"""The figures as a table and a picture: docs/performance.md and docs/performance.svg."""
+"""Writes the figures as a table and a chart: docs/performance.md and docs/performance.svg."""
 
 import dataclasses
 import datetime
@@ -62,7 +62,7 @@ def machine():
 
 
 def picture(rates):
-    """Bars as long as the rates, the longest first."""
+    """Returns a bar chart of the rates, the longest first."""
     longest, height = max(rates.values()), 34
     bars = []
     for at, (name, rate) in enumerate(sorted(rates.items(), key=lambda pair: -pair[1])):
@@ -75,7 +75,7 @@ def picture(rates):
     total = 50 + len(rates) * height
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {total}" font-family="sans-serif" font-size="13" fill="#57606a">'
-        f'<text x="20" y="22" font-size="15">GET /protected a second, 64 clients on the same machine</text>{"".join(bars)}</svg>\n'
+        f'<text x="20" y="22" font-size="15">GET /protected per second, 64 clients on the same machine</text>{"".join(bars)}</svg>\n'
     )
 
 
@@ -89,13 +89,13 @@ def write(rows, rates, bench, seconds):
 Written by `scripts/bench` on {today}, in {seconds / 60:.0f} minutes, all on one machine: {machine()}.
 {versions(bench)}.
 
-Clients and servers share the cores, so the ratios are what to read; the absolute figures are this machine's. Run it on
-yours: `scripts/bench` installs what it needs, and writes this page anew.
+Clients and servers share the cores, so compare the ratios; the absolute figures are this machine's.
+To measure on yours, run `scripts/bench`: it installs its tools and rewrites this page.
 
-| what | goal | measured | from |
+| metric | goal | measured | figures |
 |---|---|---|---|
 {table}
 
-![GET /protected a second](performance.svg)
+![GET /protected per second](performance.svg)
 
 {(HERE / "notes.md").read_text()}""")

@@ -1,4 +1,4 @@
-"""Measures the server beside what a user would pick instead, and writes docs/performance.md. See scripts/bench."""
+"""Measures the server beside its alternatives, and writes docs/performance.md. See scripts/bench."""
 
 import itertools
 import os
@@ -32,7 +32,7 @@ def median_of(measure, rounds=3):
 
 
 def processor_time(bench):
-    """Rounds of all in turn, so that a machine whose speed drifts is as slow for each. All get the same requests."""
+    """Alternates rounds of all servers, so that drift in the machine's speed affects each alike. All get the same requests."""
     servers, costs = {}, {}
     for algorithm in ["HS256", *ALGORITHMS]:
         more = {} if algorithm == "HS256" else {
@@ -65,7 +65,7 @@ def processor_time(bench):
 
 
 def beside_others(bench, rates):
-    """Requests a second by 64 clients; `rates` is filled for the picture."""
+    """Measures requests per second of 64 clients; fills `rates` for the chart."""
     database = Sqlite(bench, "beside")
     bench.add_user(database.url)
     servers = {
@@ -86,7 +86,7 @@ def beside_others(bench, rates):
         server.stop()
     rates.update({name: statistics.median(all) for name, all in rounds.items()})
     for other, goal in [("Flask-JWT-Extended, gunicorn", 25), ("Fastify, @fastify/jwt", 3.5)]:
-        yield Row(f"`GET /protected` a second over {other}, a worker for each core", f">= {goal}",
+        yield Row(f"`GET /protected` per second over {other}, a worker for each core", f">= {goal}",
                   rates["tokenpair"] / rates[other], f"{rates['tokenpair']:,.0f} over {rates[other]:,.0f}")
 
 
@@ -100,7 +100,7 @@ def logins(bench):
         server.wait()
         token = log_in(server)["access_token"]
         rate = wrk(server, "/login", 12, 16, 1, script="login.lua", env=login).rate
-        yield Row("logins a second over cores divided by the time of one bcrypt, 16 clients, cost 12", ">= 0.95",
+        yield Row("logins per second over cores divided by the time of one bcrypt, 16 clients, cost 12", ">= 0.95",
                   rate / (CORES / one), f"{rate:.2f} over {CORES / one:.2f}")
         calm = median_of(lambda: p99_at_500_a_second(server, token, 5))
         storm = threading.Thread(target=wrk, args=(server, "/login", 22, 16, 1), kwargs={"script": "login.lua", "env": login})
@@ -108,7 +108,7 @@ def logins(bench):
         time.sleep(2)
         stormy = median_of(lambda: p99_at_500_a_second(server, token, 5))
         storm.join()
-        yield Row("99th percentile of `/protected` at 500 a second in such a storm, over without", "<= 2",
+        yield Row("99th percentile of `/protected` at 500 per second in such a storm, over without", "<= 2",
                   stormy / calm, f"{stormy:.2f} ms over {calm:.2f} ms")
 
 
@@ -146,14 +146,14 @@ def refreshes_on(bench, name, cluster, env, where):
     script.write_text(UPDATE.format(100_000))
     theirs = pgbench(database.url, script, 8, 8)
     yield Row(f"`POST /refresh` on PostgreSQL over pgbench with the same UPDATE, 8 connections each{where}", ">= 0.7",
-              ours / theirs, f"{ours:,.0f} over {theirs:,.0f} a second")
+              ours / theirs, f"{ours:,.0f} over {theirs:,.0f} per second")
 
     database = Sqlite(bench, name)
     tokens = fill(bench, database, 300_000)
     single = database.single_commits_a_second(3, env)
     ours = refresh_rate(bench, database, itertools.islice(tokens, 60_000, None), 64, 5, env)
     yield Row(f"durable `POST /refresh` on SQLite, 64 clients, over single commits on that disk{where}", ">= 2",
-              ours / single, f"{ours:,.0f} over {single:,.0f} a second")
+              ours / single, f"{ours:,.0f} over {single:,.0f} per second")
 
 
 def growth(bench):
@@ -181,7 +181,7 @@ def growth(bench):
     before = database.size()
     with bench.tokenpair(database.url, {"SESSION_ROTATION_WINDOW": "10s"}) as server:
         server.wait()
-        # Once: a client that began anew would present tokens that were rotated long ago, as a thief does.
+        # Only once: a second pass would present tokens that were rotated long ago, like a thief.
         counted = wrk(server, "/refresh", 30, 100, 100, script="follow.lua", env={"TOKENS": str(tokens)})
     if counted.requests < 100_000:
         raise SystemExit(f"{counted.requests} refreshes in 30 s are too few to tell")

@@ -1,4 +1,4 @@
-"""Starts what is measured, and asks the system what it took: processor time, memory."""
+"""Starts the measured servers, and reads their processor time and memory from the system."""
 
 import atexit
 import json
@@ -18,8 +18,8 @@ SECRET = "a secret for measurements alone, as long as HS256 asks"
 
 
 class Server:
-    """A server in a process group of its own, and not in a session: Linux would weigh whole sessions against each other then
-    (autogroups), and no thread's priority would count."""
+    """A server in its own process group but not its own session, because Linux would then schedule whole sessions against
+    each other (autogroups) and ignore thread priorities."""
 
     def __init__(self, command, port, env, log, cwd=None):
         self.port = port
@@ -36,7 +36,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def wait(self, path="/protected"):
-        """Until it answers anything; how long that took since the start."""
+        """Waits for the first response; returns the seconds since the start."""
         while True:
             try:
                 urllib.request.urlopen(self.url(path)).read()
@@ -55,7 +55,7 @@ class Server:
             return json.load(answer)
 
     def processes(self):
-        """Its own and those that it started."""
+        """Returns the process and its children."""
         found, parents = [], {}
         for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -72,7 +72,7 @@ class Server:
         return found
 
     def cpu(self):
-        """Seconds of processor time so far."""
+        """Returns the processor time so far, in seconds."""
         total = 0
         for pid in self.processes():
             fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -80,7 +80,7 @@ class Server:
         return total / TICKS
 
     def memory(self):
-        """Resident MiB."""
+        """Returns the resident memory, in MiB."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
@@ -101,7 +101,7 @@ class Server:
 
 
 class Bench:
-    """A scratch folder, ports, and how each server is started."""
+    """The scratch folder, the ports, and the start command of each server."""
 
     def __init__(self, scratch, postgres, slow_postgres=None, slow_flush=None):
         self.scratch = pathlib.Path(scratch)
@@ -162,7 +162,7 @@ class Bench:
 
 
 def answer(server, token):
-    """What `GET /protected` answers with, but for what differs from request to request."""
+    """Returns the response to `GET /protected`, without the parts that vary per request."""
     request = urllib.request.Request(server.url("/protected"), headers={"Cookie": f"access_token_cookie={token}"})
     with urllib.request.urlopen(request) as response:
         changing = ("date", "x-request-id")

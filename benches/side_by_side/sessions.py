@@ -1,4 +1,4 @@
-"""Sessions by the hundred thousand, and refresh tokens for them: copies of the row and the token that one login gave."""
+"""Creates hundreds of thousands of sessions and their refresh tokens, as copies of the row and token of one login."""
 
 import base64
 import hashlib
@@ -42,7 +42,7 @@ class Sqlite:
     numbers = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {}) "
 
     def single_commits_a_second(self, seconds, env):
-        """Commits of the same UPDATE by one connection, durable like the server's: in a process of its own, for `env`."""
+        """Commits the same UPDATE on one connection, durable like the server's; in its own process, for `env`."""
         return float(run([sys.executable, __file__, self.path, seconds], env))
 
 
@@ -87,7 +87,7 @@ class Postgres:
 
 
 def fill(bench, database, count):
-    """`count` sessions of many users, each with its refresh token not yet used. Gives the tokens one by one."""
+    """Creates `count` sessions of many users, each with an unused refresh token. Yields the tokens."""
     bench.add_user(database.url)
     with bench.tokenpair(database.url) as server:
         server.wait()
@@ -121,7 +121,7 @@ def encode(data):
 
 
 def median_refresh(server, tokens):
-    """Milliseconds for each token's first refresh, one after the other on one connection."""
+    """Returns the milliseconds of each token's first refresh, in sequence on one connection."""
     times = []
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-/* Preloaded: every flush to the disk takes a millisecond longer, about what disks need that lose nothing in a power cut. */
+/* Preloaded: delays every flush to the disk by a millisecond, about the cost of disks that lose nothing in a power cut. */
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <time.h>
