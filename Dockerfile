@@ -1,12 +1,12 @@
-# The server, with TLS to PostgreSQL, as a small image that runs without root. Builds with and without BuildKit.
+# A small image of the server, with TLS to PostgreSQL, that runs without root. Builds with and without BuildKit.
 #
 #   docker build -t tokenpair .
 #
-# Others can reach a server in a container, so it needs a secret: set JWT_SECRET_KEY or JWT_SECRET_KEY_FILE.
-# With SQLite, mount a volume at /srv/tokenpair/data; without one, the data goes with the container.
+# Other machines can reach a server in a container, so it needs a secret: set JWT_SECRET_KEY or JWT_SECRET_KEY_FILE.
+# With SQLite, mount a volume at /srv/tokenpair/data; otherwise removing the container deletes the data.
 
-# The manifests, and an empty file for each target they name: all that the dependencies depend on. This stage runs at
-# every change, but its result stays the same, so the dependencies come from the cache.
+# The dependencies depend only on the manifests and on an empty file for each of their targets. This stage runs at every
+# change, but its result stays the same, so the dependencies come from the cache.
 FROM rust:1.95-bookworm AS manifests
 WORKDIR /build
 COPY . .
@@ -23,7 +23,7 @@ RUN set -eu; \
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY --from=manifests /build/stubs ./
-# Without the stubs' own artifacts, which Cargo could take for those of the source.
+# Removes the stubs' own artifacts, which Cargo could mistake for those of the source.
 RUN cargo build --release --locked --features postgres-tls \
     && cargo clean --release --workspace
 COPY crates crates
