@@ -1,111 +1,22 @@
-//! The description of the API (OpenAPI 3.1), made from the handlers and from the settings, and the answers that many of
-//! them give.
+//! Implements `/openapi.json` (OpenAPI 3.1): completes the routes' description with what the
+//! settings decide, and with the answers that all operations of a kind have.
 
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::{HttpResponse, web};
-use serde::Serialize;
+use actix_web::http::header::AUTHORIZATION;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Server};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
 
-use super::routes;
-use super::state::AppState;
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Auth, Location};
 
-/// That it was done.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Message {
-    msg: &'static str,
-}
-
-impl Message {
-    pub(super) const fn of(msg: &'static str) -> Self {
-        Self { msg }
-    }
-}
-
-/// That sessions were ended, and how many.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Ended {
-    msg: &'static str,
-    ended: usize,
-}
-
-impl Ended {
-    pub(super) const fn of(msg: &'static str, ended: usize) -> Self {
-        Self { msg, ended }
-    }
-}
-
-/// An error.
-#[expect(dead_code, reason = "a Rejection writes itself")]
-#[derive(ToSchema)]
-pub(super) struct Problem {
-    /// For people.
-    msg: String,
-    /// For programs; it does not change.
-    code: String,
-    /// What to do.
-    hint: Option<String>,
-    /// After how many seconds to try again.
-    #[schema(minimum = 0)]
-    retry_after: Option<u32>,
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "tokenpair",
-        description = "Logs people in with a pair of JSON Web Tokens: a short-lived access token and a refresh token.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-    ),
-    paths(
-        routes::login::register,
-        routes::login::login,
-        routes::account::protected,
-        routes::session::refresh,
-        routes::session::logout,
-        routes::session::logout_by_link,
-        routes::session::csrf,
-        routes::account::account,
-        routes::account::delete,
-        routes::account::change_password,
-        routes::sessions::list,
-        routes::sessions::end_others,
-        routes::sessions::end_one,
-        routes::admin::users,
-        routes::admin::change,
-        routes::admin::end_sessions,
-        routes::events::events,
-        routes::public::live,
-        routes::public::ready,
-        routes::public::greet,
-        routes::public::keys,
-        openapi,
-    ),
-    components(schemas(Problem))
-)]
-struct Description;
-
-/// This description.
-#[utoipa::path(get, path = "/openapi.json", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
-pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
-    let json = (CONTENT_TYPE, "application/json");
-    HttpResponse::Ok()
-        .insert_header(json)
-        .body(state.openapi.clone())
-}
-
-/// As JSON, with the names that these settings give to cookies and headers.
-pub(super) fn describe(
+/// Returns the description as JSON, with the names that the settings give to cookies and headers.
+pub(super) fn complete(
+    mut description: OpenApi,
     auth: &Auth,
     public_origin: Option<&str>,
 ) -> Result<String, serde_json::Error> {
-    let mut description = Description::openapi();
     description.servers = public_origin.map(|origin| vec![Server::new(origin)]);
     if !auth.looks_in(Location::Cookies) {
         description.paths.paths.remove("/csrf");
@@ -118,19 +29,20 @@ pub(super) fn describe(
         let operations = [
             (&mut item.get, false),
             (&mut item.post, true),
+            (&mut item.put, true),
             (&mut item.patch, true),
             (&mut item.delete, true),
         ];
         for (operation, is_unsafe) in operations {
             if let Some(operation) = operation {
-                complete(operation, is_unsafe, auth);
+                complete_operation(operation, is_unsafe, auth);
             }
         }
     }
     serde_json::to_string(&description)
 }
 
-/// How a token is presented, each way that these settings know.
+/// Returns a security scheme for each place where the settings look for a token.
 fn schemes(auth: &Auth) -> Vec<(&'static str, SecurityScheme)> {
     let policy = auth.policy();
     let api_key = |name: &str| ApiKeyValue::new(name);
@@ -143,7 +55,7 @@ fn schemes(auth: &Auth) -> Vec<(&'static str, SecurityScheme)> {
             }
             _ => SecurityScheme::ApiKey(ApiKey::Header(api_key(header.name.as_str()))),
         };
-        // Both look the same, and the tokens in them differ.
+        // The same header, but another kind of token.
         schemes.push(("access_header", scheme.clone()));
         schemes.push(("refresh_header", scheme));
     }
@@ -168,8 +80,8 @@ fn schemes(auth: &Auth) -> Vec<(&'static str, SecurityScheme)> {
     schemes
 }
 
-/// What every operation of its kind has, so that no handler has to say it.
-fn complete(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
+/// Adds the responses that every operation of its kind has, so that handlers need not list them.
+fn complete_operation(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
     let has_body = operation.request_body.is_some();
     let has_parameters = operation.parameters.is_some();
     let security = operation.security.take().unwrap_or_default();
@@ -186,39 +98,47 @@ fn complete(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
     let may_happen = [
         (
             "400",
-            "Something is missing or malformed.",
+            "A field or parameter is missing or invalid.",
             has_body || has_parameters,
         ),
-        ("401", "No token, or none that is believed.", !is_open),
-        ("403", "A page of another site sent this.", is_unsafe),
-        ("408", "The body did not come.", has_body),
+        ("401", "The token is missing, expired or revoked.", !is_open),
+        (
+            "403",
+            "The request came from a page of another site.",
+            is_unsafe,
+        ),
+        ("408", "The body took too long to arrive.", has_body),
         ("413", "The body is too large.", has_body),
-        ("415", "The body is of another type.", has_body),
+        ("415", "The body has another media type.", has_body),
         (
             invalid.as_str(),
-            "A malformed, forged or misplaced token.",
+            "The token is malformed, forged or of the wrong type.",
             !is_open,
         ),
         (
             "429",
-            "Too many attempts; try again after a while.",
+            "Too many attempts. Try again after the seconds in `Retry-After`.",
             has_body,
         ),
-        ("503", "For the moment it cannot be told; try again.", true),
+        (
+            "503",
+            "The server cannot answer at the moment. Try again.",
+            true,
+        ),
     ];
-    for (status, what, may) in may_happen {
+    for (status, description, may) in may_happen {
         if may && !operation.responses.responses.contains_key(status) {
             operation
                 .responses
                 .responses
-                .insert(status.to_owned(), problem(what));
+                .insert(status.to_owned(), problem(description));
         }
     }
 }
 
-fn problem(what: &str) -> RefOr<Response> {
+fn problem(description: &str) -> RefOr<Response> {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
-    let response = ResponseBuilder::new().description(what);
+    let response = ResponseBuilder::new().description(description);
     RefOr::T(
         response
             .content("application/json", content.build())
@@ -226,7 +146,7 @@ fn problem(what: &str) -> RefOr<Response> {
     )
 }
 
-/// A handler names the kind of token; how that is presented is the settings' to say.
+/// Returns the kind of token that a handler asks for by the bare name `access` or `refresh`.
 fn kind_of(requirement: &SecurityRequirement) -> Option<TokenKind> {
     let is = |name: &str| *requirement == named(&[name]);
     if is("access") {
@@ -243,6 +163,7 @@ fn named(names: &[&str]) -> SecurityRequirement {
         .fold(none, |all, name| all.add(*name, Vec::<String>::new()))
 }
 
+/// Returns the ways in which the settings let a client present a token of this kind.
 fn alternatives(kind: TokenKind, is_unsafe: bool, auth: &Auth) -> Vec<SecurityRequirement> {
     let (header, cookie, csrf) = match kind {
         TokenKind::Access => ("access_header", "access_cookie", "access_csrf"),

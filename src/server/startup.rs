@@ -21,7 +21,9 @@ use super::startup_keys::Followed;
 use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{background, clock_watch, database, http_server, openapi, startup_keys, stop, tls};
+use super::{
+    background, clock_watch, database, http_server, openapi, routes, startup_keys, stop, tls,
+};
 use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
@@ -69,7 +71,7 @@ impl Server {
             .public_url
             .as_ref()
             .map(|url| url.origin().ascii_serialization());
-        let openapi = openapi::describe(&auth, public_origin.as_deref());
+        let openapi = openapi::complete(routes::description(), &auth, public_origin.as_deref());
         let state = Arc::new(AppState {
             auth,
             openapi: openapi?.into(),

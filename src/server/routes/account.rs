@@ -1,13 +1,15 @@
-//! `GET /protected`, and one's own account: `GET /account`, `POST /account/password`, `DELETE /account`.
+//! Implements `GET /protected` and the user's own account: `GET /account`,
+//! `POST /account/password`, `DELETE /account`.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::session::{Answer, Done, Granted, granted};
-use crate::server::body::{Body, Fields, FromFields};
-use crate::server::openapi::{Message, Problem};
+use super::grant::{Answer, Done, Granted, granted};
+use super::responses::{Message, Problem};
+use crate::server::body::JsonBody;
+use crate::server::fields;
 use crate::server::state::AppState;
 use tokenpair::session::{End, RequestContext};
 use tokenpair::token::TokenError;
@@ -15,7 +17,7 @@ use tokenpair::web::{Access, Fresh, KnownClient, Rejection};
 use tokenpair_store::User;
 use tokenpair_store::password::Password;
 
-/// Who an access token says one is.
+/// The user whom the access token names.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LoggedInAs<'a> {
     logged_in_as: &'a str,
@@ -34,7 +36,7 @@ pub(super) async fn protected(user: Access) -> HttpResponse {
         .json(LoggedInAs { logged_in_as })
 }
 
-/// A user, as it sees itself.
+/// The logged-in user.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Account {
     id: String,
@@ -44,7 +46,7 @@ pub(super) struct Account {
     created_at: String,
 }
 
-/// The user, as the database has it now.
+/// Returns the account as the database has it now.
 #[utoipa::path(get, path = "/account", responses((status = 200, body = Account)), security(("access" = [])))]
 pub(super) async fn account(
     state: web::Data<AppState>,
@@ -65,40 +67,29 @@ pub(super) async fn account(
     }))
 }
 
-/// The present password and the one that shall be.
-#[derive(ToSchema)]
+/// A change of password.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct PasswordChange {
-    #[schema(rename = "current_password", value_type = String, format = Password, min_length = 1)]
+    #[serde(rename = "current_password", deserialize_with = "fields::password")]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     current: Password,
-    #[schema(rename = "new_password", value_type = String, format = Password, min_length = 8)]
+    #[serde(rename = "new_password", deserialize_with = "fields::password")]
+    #[schema(value_type = String, format = Password, min_length = 8)]
     new: Password,
 }
 
-impl FromFields for PasswordChange {
-    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
-        Ok(Self {
-            current: fields.password("current_password")?,
-            new: fields.password("new_password")?,
-        })
-    }
-}
-
-/// The password, said again.
-#[derive(ToSchema)]
+/// Password confirmation.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Confirmation {
+    #[serde(deserialize_with = "fields::password")]
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: Password,
 }
 
-impl FromFields for Confirmation {
-    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
-        let password = fields.password("password")?;
-        Ok(Self { password })
-    }
-}
-
-/// Another password. All other sessions end; this one goes on with the new pair in the answer, and its older tokens buy
-/// nothing.
+/// Changes the password.
+///
+/// All other sessions end. This one continues with the new pair in the response, and its earlier
+/// tokens are revoked.
 #[utoipa::path(
     post,
     path = "/account/password",
@@ -111,7 +102,7 @@ pub(super) async fn change_password(
     user: Fresh,
     _: KnownClient,
     context: RequestContext,
-    Body(wanted): Body<PasswordChange>,
+    JsonBody(wanted): JsonBody<PasswordChange>,
 ) -> Result<HttpResponse, Rejection> {
     let id = user.identity();
     // A token of another server's (JWT_ACCEPT_FOREIGN) has no session that could go on.
@@ -151,7 +142,7 @@ pub(super) async fn delete(
     user: Fresh,
     _: KnownClient,
     context: RequestContext,
-    Body(confirmed): Body<Confirmation>,
+    JsonBody(confirmed): JsonBody<Confirmation>,
 ) -> Result<HttpResponse, Rejection> {
     let sid = user.claims().sid.as_deref();
     let deleted = state

@@ -1,20 +1,23 @@
-//! `/admin/users`: what an admin does with other users. Whether one is an admin is the database's to say, at every
-//! request.
+//! Implements `/admin/users`, where admins manage users. The database is authoritative on who is an
+//! admin, at every request.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::responses::{Ended, Problem};
 use crate::server::accounts::{AccountError, applied};
-use crate::server::body::{Body, Fields, FromFields, bad};
-use crate::server::openapi::{Ended, Problem};
+use crate::server::body::JsonBody;
+use crate::server::query::{PageNumber, Whole, query};
 use crate::server::state::AppState;
 use tokenpair::session::{RequestContext, SessionStore};
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{ADMIN, Page, Role, User, UserChange};
 
-/// A user, as an admin sees it.
+/// A user, as admins see it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(super) struct Listed {
@@ -33,7 +36,7 @@ pub(super) struct Users {
     users: Vec<Listed>,
     page: i64,
     per_page: i64,
-    /// How many there are on all pages.
+    /// Number of users on all pages.
     total: i64,
 }
 
@@ -49,15 +52,27 @@ impl From<User> for Listed {
     }
 }
 
-/// The users, by name.
+/// The query of `GET /admin/users`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UserSearch {
+    /// Only names that contain this, in any case.
+    #[param(pattern = r"^[^\u0000]*$")]
+    search: Option<String>,
+    #[param(inline, required = false)]
+    page: PageNumber,
+    /// Default: 50.
+    #[param(inline, required = false)]
+    per_page: UsersPerPage,
+}
+
+type UsersPerPage = Whole<200, 50>;
+
+/// Lists users by name.
 #[utoipa::path(
     get,
     path = "/admin/users",
-    params(
-        ("search" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only names that hold this, in any case."),
-        ("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000),
-        ("per_page" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
-    ),
+    params(UserSearch),
     responses((status = 200, body = Users), (status = 400, body = Problem), (status = 403, body = Problem)),
     security(("access" = []))
 )]
@@ -68,129 +83,78 @@ pub(super) async fn users(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     state.admit_admin(&context).await?;
-    let Query { search, page } = Query::of(&request)?;
-    let found = state.store.search_users(&search, page).await;
-    let (users, total) = found?;
-    let users: Vec<Listed> = users.into_iter().map(Listed::from).collect();
+    let wanted: UserSearch = query(&request)?;
+    let search = wanted.search.unwrap_or_default();
+    let page = Page {
+        number: wanted.page.0,
+        size: wanted.per_page.0,
+    };
+    let (users, total) = state.store.search_users(&search, page).await?;
     Ok(HttpResponse::Ok().json(Users {
-        users,
+        users: users.into_iter().map(Listed::from).collect(),
         page: page.number,
         per_page: page.size,
         total,
     }))
 }
 
-/// What is asked for in the address.
-struct Query {
-    search: String,
-    page: Page,
-}
-
-impl Query {
-    fn of(request: &HttpRequest) -> Result<Self, Rejection> {
-        let search = parameters(request).filter(|(name, _)| name == "search");
-        Ok(Self {
-            search: search
-                .map(|(_, value)| value.into_owned())
-                .last()
-                .unwrap_or_default(),
-            page: paged(request, 50)?,
-        })
-    }
-}
-
-fn parameters(request: &HttpRequest) -> url::form_urlencoded::Parse<'_> {
-    url::form_urlencoded::parse(request.query_string().as_bytes())
-}
-
-/// The page that the address asks for, by `page` and `per_page`.
-pub(super) fn paged(request: &HttpRequest, size: i64) -> Result<Page, Rejection> {
-    let mut page = Page { number: 1, size };
-    for (name, value) in parameters(request) {
-        match name.as_ref() {
-            "page" => page.number = whole(&value, 1_000_000, "page")?,
-            "per_page" => page.size = whole(&value, 200, "per_page")?,
-            _ => {}
-        }
-    }
-    Ok(page)
-}
-
-pub(super) fn whole(text: &str, most: i64, name: &'static str) -> Result<i64, Rejection> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| {
-        bad(
-            "invalid_parameter",
-            format!("The parameter {name} has to be a whole number from 1 to {most}"),
-        )
-    })
-}
-
-/// What shall become of a user. One of the two has to be there.
-#[derive(ToSchema)]
+/// Changes to a user. At least one of the two is required.
+#[derive(Deserialize, ToSchema)]
 #[schema(min_properties = 1)]
 pub(super) struct Patch {
     disabled: Option<bool>,
-    /// Another list in the place of the present one.
+    /// All roles that the user has from now on.
+    #[serde(deserialize_with = "roles")]
     #[schema(max_items = 16)]
     roles: Option<Vec<String>>,
 }
 
 impl Patch {
-    fn changes(self) -> Vec<UserChange> {
-        let state = self.disabled.map(|disabled| match disabled {
-            true => UserChange::Disable,
-            false => UserChange::Enable,
+    fn changes(self) -> Result<Vec<UserChange>, Rejection> {
+        let state = self.disabled.map(|disabled| {
+            if disabled {
+                UserChange::Disable
+            } else {
+                UserChange::Enable
+            }
         });
         let roles = self.roles.map(UserChange::Roles);
-        roles.into_iter().chain(state).collect()
-    }
-}
-
-impl FromFields for Patch {
-    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
-        let patch = Self {
-            disabled: fields.truth("disabled")?,
-            roles: roles(fields)?,
-        };
-        if patch.disabled.is_none() && patch.roles.is_none() {
-            return Err(bad(
+        let changes: Vec<UserChange> = roles.into_iter().chain(state).collect();
+        if changes.is_empty() {
+            return Err(Rejection::new(
+                StatusCode::BAD_REQUEST,
                 "missing_parameter",
                 "Missing disabled or roles parameter",
             ));
         }
-        Ok(patch)
+        Ok(changes)
     }
 }
 
-fn roles(fields: &Fields) -> Result<Option<Vec<String>>, Rejection> {
-    let complaint = |what: String| bad("invalid_parameter", what);
-    let Some(roles) = fields.value("roles") else {
+/// Reads names of roles that can be given.
+fn roles<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::Error> {
+    let Some(value) = Option::<Value>::deserialize(field)? else {
         return Ok(None);
     };
-    let names = roles
-        .as_array()
-        .and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
-    let names = names.filter(|names| names.len() <= Role::MOST);
-    let names = names.ok_or_else(|| {
-        let most = Role::MOST;
-        complaint(format!(
-            "The parameter roles has to be a list of at most {most} texts"
-        ))
-    })?;
+    let names: Option<Vec<String>> = serde_json::from_value(value).ok();
+    let names = names
+        .filter(|names| names.len() <= Role::MOST)
+        .ok_or_else(|| {
+            let expected = format!("a list of at most {} texts", Role::MOST);
+            D::Error::invalid_value(Unexpected::Other("roles"), &expected.as_str())
+        })?;
     let parsed = names
-        .into_iter()
+        .iter()
         .map(|name| Role::parse(name).map(Role::into_string));
     parsed
         .collect::<Result<_, _>>()
         .map(Some)
-        .map_err(|error| complaint(format!("The parameter roles is wrong: {error}")))
+        .map_err(D::Error::custom)
 }
 
-/// Lets a user in or not, gives other roles; at once.
+/// Disables or enables a user, or replaces its roles.
+///
+/// It takes effect at once.
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
@@ -209,16 +173,16 @@ pub(super) async fn change(
     _: Access,
     context: RequestContext,
     id: web::Path<String>,
-    Body(patch): Body<Patch>,
+    JsonBody(patch): JsonBody<Patch>,
 ) -> Result<HttpResponse, Rejection> {
     let context = context.needing(ADMIN);
-    let changed = state.store.change_user(&id, patch.changes(), &context);
+    let changed = state.store.change_user(&id, patch.changes()?, &context);
     let changed = applied(changed.await?)?;
     state.record_revocation(&changed);
     Ok(HttpResponse::Ok().json(Listed::from(changed.user)))
 }
 
-/// Ends all of a user's sessions.
+/// Ends all sessions of a user.
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}/sessions",
@@ -240,7 +204,7 @@ pub(super) async fn end_sessions(
 }
 
 impl AppState {
-    /// Admits an act of a user who is an admin now, whatever its token says of roles.
+    /// Admits a request of a user who is an admin now, whatever its token says of roles.
     pub(super) async fn admit_admin(&self, context: &RequestContext) -> Result<(), Rejection> {
         let context = context.clone().needing(ADMIN);
         Ok(self.store.check(&context).await??)

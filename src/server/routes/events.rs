@@ -1,20 +1,20 @@
-//! `GET /admin/events`: the audit trail, a page at a time, the latest first.
+//! Implements `GET /admin/events`, the audit trail in pages, latest event first.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::admin::whole;
-use crate::server::body::bad;
-use crate::server::openapi::Problem;
+use super::responses::Problem;
+use crate::server::query::{Whole, query};
 use crate::server::state::AppState;
 use tokenpair::session::RequestContext;
 use tokenpair::web::{Access, Rejection};
 use tokenpair_store::{Event, EventKind, EventQuery};
 
-/// An event, as an admin sees it.
+/// An audit event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(super) struct Listed {
@@ -44,15 +44,15 @@ impl From<Event> for Listed {
     }
 }
 
-/// A page of events, the latest first.
+/// A page of events, latest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Events {
     events: Vec<Listed>,
-    /// The `before` of the next page; null where there is none.
+    /// The `before` of the next page, or null on the last one.
     next: Option<String>,
 }
 
-/// The words of [`EventKind`], for the description alone.
+/// Describes the words of [`EventKind`].
 struct Kind;
 
 impl PartialSchema for Kind {
@@ -65,16 +65,31 @@ impl PartialSchema for Kind {
 
 impl ToSchema for Kind {}
 
-/// What happened to users and sessions. Pages stay whole while new events come.
+/// The query of `GET /admin/events`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventSearch {
+    #[param(inline, value_type = Option<Kind>)]
+    kind: Option<String>,
+    #[param(pattern = r"^[^\u0000]*$")]
+    user_id: Option<String>,
+    /// The `next` of the page before.
+    #[param(pattern = r"^[^\u0000]*$")]
+    before: Option<String>,
+    /// Default: 50.
+    #[param(inline, required = false)]
+    limit: EventsPerPage,
+}
+
+type EventsPerPage = Whole<200, 50>;
+
+/// Lists what happened to users and sessions, latest event first.
+///
+/// Pages do not shift while new events arrive.
 #[utoipa::path(
     get,
     path = "/admin/events",
-    params(
-        ("kind" = inline(Option<Kind>), Query),
-        ("user_id" = Option<String>, Query, pattern = r"^[^\u0000]*$"),
-        ("before" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "The `next` of the page before."),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless it is said."),
-    ),
+    params(EventSearch),
     responses((status = 200, body = Events), (status = 400, body = Problem), (status = 403, body = Problem)),
     security(("access" = []))
 )]
@@ -85,44 +100,29 @@ pub(super) async fn events(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     state.admit_admin(&context).await?;
-    let query = asked_for(&request)?;
-    let page = usize::try_from(query.limit).unwrap_or_default();
-    // One more than is shown, which tells whether there is a next page.
-    let more = EventQuery {
-        limit: query.limit + 1,
-        ..query
+    let wanted: EventSearch = query(&request)?;
+    let Whole(limit) = wanted.limit;
+    let query = EventQuery {
+        kind: wanted.kind.as_deref().map(kind).transpose()?,
+        user_id: wanted.user_id,
+        before: wanted.before,
+        // One more than is shown, which tells whether there is a next page.
+        limit: limit + 1,
     };
-    let mut events = state.store.events(more).await?;
-    let is_last = events.len() <= page;
-    events.truncate(page);
+    let mut events = state.store.events(query).await?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let is_last = events.len() <= limit;
+    events.truncate(limit);
     let next = events.last().map(|event| event.id.clone());
     let next = next.filter(|_| !is_last);
     let events = events.into_iter().map(Listed::from).collect();
     Ok(HttpResponse::Ok().json(Events { events, next }))
 }
 
-fn asked_for(request: &HttpRequest) -> Result<EventQuery, Rejection> {
-    let mut query = EventQuery {
-        kind: None,
-        user_id: None,
-        before: None,
-        limit: 50,
-    };
-    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-        match name.as_ref() {
-            "kind" => query.kind = Some(kind(&value)?),
-            "user_id" => query.user_id = Some(value.into_owned()),
-            "before" => query.before = Some(value.into_owned()),
-            "limit" => query.limit = whole(&value, 200, "limit")?,
-            _ => {}
-        }
-    }
-    Ok(query)
-}
-
 fn kind(word: &str) -> Result<EventKind, Rejection> {
     EventKind::from_word(word).ok_or_else(|| {
-        bad(
+        Rejection::new(
+            StatusCode::BAD_REQUEST,
             "invalid_parameter",
             "The parameter kind has to be a kind of event",
         )

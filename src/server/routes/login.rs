@@ -1,57 +1,46 @@
-//! `POST /register` and `POST /login`.
+//! Implements `POST /register` and `POST /login`.
 
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::session::{Answer, Done, Granted, granted};
+use super::grant::{Answer, Done, Granted, granted};
+use super::responses::Problem;
 use crate::server::accounts::AccountError;
-use crate::server::body::{Body, Fields, FromFields, missing};
+use crate::server::body::{JsonBody, JsonOrForm};
 use crate::server::device_cookie::Devices;
-use crate::server::openapi::Problem;
+use crate::server::fields;
 use crate::server::state::AppState;
 use crate::settings::Registration;
-use tokenpair::session::{Login, Pair, RequestContext};
+use tokenpair::session::{Login, RequestContext};
 use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};
 use tokenpair_store::password::{Password, PasswordError, UnfitPassword};
 
-/// A name and a password.
-#[derive(ToSchema)]
+/// A username and a password.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     #[schema(min_length = 1)]
     username: String,
+    #[serde(deserialize_with = "fields::password")]
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: Password,
 }
 
-impl FromFields for Credentials {
-    fn from_fields(fields: &Fields, _: &HttpRequest) -> Result<Self, Rejection> {
-        let username = fields.required("username")?.to_owned();
-        let password = fields.password("password")?;
-        Ok(Self { username, password })
-    }
-}
-
-/// Credentials, and how the answer is wanted.
-pub(super) struct LoginRequest {
-    credentials: Credentials,
-    remember: Option<bool>,
-    answer: Answer,
-}
-
-/// What a login sends, for the description alone.
-#[expect(dead_code, reason = "the body is read member by member")]
-#[derive(ToSchema)]
+/// Credentials, and how to deliver the tokens.
+#[derive(Deserialize, ToSchema)]
 #[schema(as = Login)]
 pub(super) struct LoginBody {
+    #[serde(deserialize_with = "trimmed_username")]
     #[schema(min_length = 1)]
     username: String,
-    #[schema(format = Password, min_length = 1)]
-    password: String,
-    /// Cookies outlive the browser.
+    #[serde(deserialize_with = "fields::password")]
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    password: Password,
+    /// Whether the cookies outlive the browser session.
     remember: Option<bool>,
     /// Where the tokens go.
     #[schema(inline)]
@@ -59,12 +48,22 @@ pub(super) struct LoginBody {
 }
 
 /// Where a login's tokens go.
-#[expect(dead_code, reason = "the body is read member by member")]
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 enum Destination {
     Cookies,
     Body,
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+/// No username has blanks around it, and some keyboards add one.
+fn trimmed_username<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
+    let text = String::deserialize(field)?;
+    match text.trim() {
+        "" => Err(D::Error::missing_field("username")),
+        username => Ok(username.to_owned()),
+    }
 }
 
 /// A new user.
@@ -74,43 +73,7 @@ pub(super) struct Registered {
     username: String,
 }
 
-impl FromFields for LoginRequest {
-    const FORM: bool = true;
-
-    fn from_fields(fields: &Fields, request: &HttpRequest) -> Result<Self, Rejection> {
-        let (cookies, body) = (
-            looks_in(request, Location::Cookies),
-            looks_in(request, Location::Headers),
-        );
-        let answer = match fields.optional("tokens")? {
-            _ if fields.are_a_form() && cookies => Answer::Page,
-            None if cookies => Answer::Cookies,
-            None => Answer::Body,
-            Some("cookies") if cookies => Answer::Cookies,
-            Some("body") if body => Answer::Body,
-            Some(_) => return Err(unknown_answer(cookies, body)),
-        };
-        let mut credentials = Credentials::from_fields(fields, request)?;
-        // No name has blanks around it, and some keyboards add one.
-        credentials.username = credentials.username.trim().to_owned();
-        if credentials.username.is_empty() {
-            return Err(missing("username"));
-        }
-        Ok(Self {
-            credentials,
-            remember: fields.truth("remember")?,
-            answer,
-        })
-    }
-}
-
-/// What the server would not look for is of no use to anyone.
-fn looks_in(request: &HttpRequest, location: Location) -> bool {
-    let auth = request.app_data::<Auth>();
-    auth.is_some_and(|auth| auth.looks_in(location))
-}
-
-/// Makes an account.
+/// Creates an account.
 #[utoipa::path(
     post,
     path = "/register",
@@ -122,7 +85,7 @@ pub(super) async fn register(
     state: web::Data<AppState>,
     _: KnownClient,
     context: RequestContext,
-    Body(wanted): Body<Credentials>,
+    JsonBody(wanted): JsonBody<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
     if state.registration == Registration::Closed {
         return Err(Rejection::new(
@@ -142,7 +105,9 @@ pub(super) async fn register(
     }))
 }
 
-/// A new session: four cookies and the device cookie, or the tokens in the body.
+/// Logs in: starts a session.
+///
+/// Its tokens come in four cookies, beside the device cookie, or in the body.
 #[utoipa::path(
     post,
     path = "/login",
@@ -155,43 +120,48 @@ pub(super) async fn login(
     request: HttpRequest,
     _: KnownClient,
     context: RequestContext,
-    Body(wanted): Body<LoginRequest>,
+    JsonOrForm { body, is_form }: JsonOrForm<LoginBody>,
 ) -> Result<HttpResponse, Rejection> {
-    let answer = wanted.answer;
+    let answer = answer(&state.auth, body.tokens, is_form)?;
     let devices = Devices::of(&state.auth, &request);
-    let (name, pair) = log_in(&state, &request, wanted, (&devices, &context)).await?;
+    let from = (&devices, &context);
+    let user = state
+        .accounts
+        .authenticate(&body.username, body.password, from);
+    let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
+    let login = Login {
+        remember: body.remember.unwrap_or(state.auth.policy().remember),
+        device: device(&request),
+        delivery: answer.into(),
+    };
+    let pair = match answer {
+        Answer::Cookies | Answer::Page => state.auth.log_in_again(&request, &user, login).await,
+        // The cookies stay, and so does their session.
+        Answer::Body => state.auth.log_in(&user, login).await,
+    }?;
     let mut response = granted(&state.auth, &pair, Done::Login, answer);
-    let device_cookie = state.accounts.device_cookie(&name, (&devices, &context));
+    let device_cookie = state.accounts.device_cookie(&body.username, from);
     if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
         Devices::set(&state.auth, response.headers_mut(), &cookie);
     }
     Ok(response)
 }
 
-async fn log_in(
-    state: &AppState,
-    request: &HttpRequest,
-    wanted: LoginRequest,
-    from: (&Devices, &RequestContext),
-) -> Result<(String, Pair), Rejection> {
-    let Credentials { username, password } = wanted.credentials;
-    let user = state.accounts.authenticate(&username, password, from);
-    let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
-    let remember = wanted.remember;
-    let login = Login {
-        remember: remember.unwrap_or(state.auth.policy().remember),
-        device: device(request),
-        delivery: wanted.answer.into(),
-    };
-    let pair = match wanted.answer {
-        Answer::Cookies | Answer::Page => state.auth.log_in_again(request, &user, login).await,
-        // The cookies stay, and so does their session.
-        Answer::Body => state.auth.log_in(&user, login).await,
-    }?;
-    Ok((username, pair))
+/// Chooses where the tokens go. Where the server does not look for tokens, they would be of no use.
+fn answer(auth: &Auth, tokens: Option<Destination>, is_form: bool) -> Result<Answer, Rejection> {
+    let cookies = auth.looks_in(Location::Cookies);
+    let body = auth.looks_in(Location::Headers);
+    Ok(match tokens {
+        _ if is_form && cookies => Answer::Page,
+        None if cookies => Answer::Cookies,
+        None => Answer::Body,
+        Some(Destination::Cookies) if cookies => Answer::Cookies,
+        Some(Destination::Body) if body => Answer::Body,
+        Some(_) => return Err(unknown_destination(cookies, body)),
+    })
 }
 
-fn unknown_answer(cookies: bool, body: bool) -> Rejection {
+fn unknown_destination(cookies: bool, body: bool) -> Rejection {
     let choice = match (cookies, body) {
         (true, false) => "\"cookies\" on this server",
         (false, _) => "\"body\" on this server",

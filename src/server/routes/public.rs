@@ -1,13 +1,14 @@
-//! What needs no token: the page at `/`, the public keys, and health.
+//! Implements what needs no token: the page at `/`, the public keys, health and
+//! `GET /openapi.json`.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_identity::{Identity, IdentityMiddleware};
-use actix_web::dev::HttpServiceFactory;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CacheControl, CacheDirective};
+use actix_web::http::header::{CONTENT_TYPE, CacheControl, CacheDirective};
 use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
 };
@@ -26,26 +27,28 @@ use tokenpair::session::RequestContext;
 use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
 use tokenpair_store::NotWritable;
 
-/// That the server is well.
+/// Health.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     status: &'static str,
 }
 
-/// The process runs.
+/// Tells that the process is running.
 #[utoipa::path(get, path = "/health/live", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "live" })
 }
 
-/// The public keys (RFC 7517 section 5), for the description alone.
-#[expect(dead_code, reason = "the ring writes them itself")]
+/// The public keys (RFC 7517 section 5).
+#[expect(dead_code, reason = "the library's own type serializes itself")]
 #[derive(ToSchema)]
 pub(super) struct Jwks {
     keys: Vec<Object>,
 }
 
-/// The public keys, for others to verify tokens with (RFC 7517 section 5). Anyone may keep them for a while.
+/// Returns the public keys with which others verify tokens (RFC 7517 section 5).
+///
+/// `Cache-Control` says for how long the response may be cached.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
@@ -63,7 +66,10 @@ pub(super) async fn keys(state: web::Data<AppState>) -> HttpResponse {
 #[error("the server is stopping")]
 struct Stopping;
 
-/// Requests can be served: the server is not stopping, its database answers and takes writes, and what was revoked is known.
+/// Tells whether the server can take requests.
+///
+/// It can while it is not stopping, its database answers and takes writes, and revocations are
+/// current.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
@@ -111,16 +117,27 @@ fn not_ready(reason: NotWritable) -> Rejection {
         .caused_by(reason)
 }
 
-/// Gives the page actix-identity on our cookies.
-pub(super) fn with_identity(resource: Resource) -> impl HttpServiceFactory + 'static {
-    resource
-        .wrap(IdentityMiddleware::default())
-        .wrap(from_fn(identity_bridge))
-        .wrap(from_fn(panics::catch))
+/// Returns this description.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
+pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .body(state.openapi.clone())
 }
 
-/// A page for people: a login form, or a greeting. Whoever stays logged in is greeted after the access cookie has gone
-/// too: the refresh cookie then buys a new pair, as at `POST /refresh`.
+/// Mounts the page with actix-identity, which reads our cookies.
+pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
+    let page = resource
+        .wrap(IdentityMiddleware::default())
+        .wrap(from_fn(identity_bridge))
+        .wrap(from_fn(panics::catch));
+    app.service(page);
+}
+
+/// Shows a page: a login form, or a greeting.
+///
+/// A remembered login is greeted after its access cookie has expired too: its refresh cookie is
+/// then exchanged for a new pair, as by `POST /refresh`.
 #[utoipa::path(get, path = "/", responses((status = 200, content_type = "text/html", body = String)), security(()))]
 pub(super) async fn greet(
     state: web::Data<AppState>,

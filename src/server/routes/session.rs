@@ -1,130 +1,22 @@
-//! `POST /refresh`, `/logout` and `GET /csrf`.
+//! Implements `POST /refresh`, `/logout` and `GET /csrf`.
 
 use std::rc::Rc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::not_found;
+use super::fallback::not_found;
+use super::grant::{Answer, CsrfInBody, Done, Granted, granted};
+use super::responses::{Message, Problem};
 use crate::server::browser;
-use crate::server::openapi::{Message, Problem};
 use crate::server::origins::Trust;
 use crate::server::state::AppState;
-use tokenpair::session::{Delivery, Pair, RequestContext};
-use tokenpair::token::{CsrfValue, Issued};
+use tokenpair::session::RequestContext;
 use tokenpair::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
 
-/// How a pair is handed over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Answer {
-    /// Cookies, and no token where a script could read it.
-    Cookies,
-    /// The tokens in the JSON, and no cookie.
-    Body,
-    /// Cookies, and on to the page.
-    Page,
-}
-
-/// By the way the token came: a page that was broken into can then never turn an HttpOnly cookie into text.
-impl From<Location> for Answer {
-    fn from(location: Location) -> Self {
-        match location {
-            Location::Cookies => Self::Cookies,
-            Location::Headers | Location::QueryString | Location::Json => Self::Body,
-        }
-    }
-}
-
-impl From<Answer> for Delivery {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Cookies | Answer::Page => Self::Cookies,
-            Answer::Body => Self::Body,
-        }
-    }
-}
-
-/// What was done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Done {
-    Login,
-    Refresh,
-    Password,
-}
-
-/// The JSON of a login's or a refresh's answer.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Granted<'a> {
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    login: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    refresh: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    msg: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_in: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_expires_in: Option<u64>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    tokens: Option<TokensInBody<'a>>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    csrf: Option<CsrfInBody<'a>>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct TokensInBody<'a> {
-    token_type: &'a str,
-    access_token: &'a str,
-    refresh_token: &'a str,
-}
-
-/// CSRF values by the names of their default cookies. Where `JWT_CSRF_IN_COOKIES` is off, a front end learns them here.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CsrfInBody<'a> {
-    csrf_access_token: Option<&'a str>,
-    csrf_refresh_token: Option<&'a str>,
-}
-
-/// The answer to a login or a refresh.
-pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
-    let in_body = answer == Answer::Body;
-    let left = |issued: &Issued| {
-        issued
-            .expires_at
-            .map(|end| end.since(pair.issued_at).as_secs())
-    };
-    let body = Granted {
-        login: done == Done::Login,
-        refresh: done == Done::Refresh,
-        msg: (done == Done::Password).then_some("Password changed"),
-        expires_in: left(&pair.access),
-        refresh_expires_in: left(&pair.refresh),
-        tokens: in_body.then(|| TokensInBody {
-            token_type: &auth.policy().header.scheme,
-            access_token: pair.access.token.as_str(),
-            refresh_token: pair.refresh.token.as_str(),
-        }),
-        csrf: (!in_body && !auth.cookies().csrf).then_some(CsrfInBody {
-            csrf_access_token: pair.access.csrf.as_ref().map(CsrfValue::as_str),
-            csrf_refresh_token: pair.refresh.csrf.as_ref().map(CsrfValue::as_str),
-        }),
-    };
-    let mut response = match answer {
-        Answer::Page => browser::to_page(),
-        Answer::Cookies | Answer::Body => HttpResponse::Ok().json(body),
-    };
-    if !in_body {
-        auth.cookies().set_pair(response.headers_mut(), pair);
-    }
-    if done == Done::Login {
-        response.extensions_mut().insert(browser::NewSession);
-    }
-    response
-}
-
-/// A new pair, by the way the refresh token came: cookie in, cookie out; header in, JSON out.
+/// Exchanges a refresh token for a new pair of tokens.
+///
+/// The pair is delivered the way the refresh token came: in cookies or in JSON.
 #[utoipa::path(post, path = "/refresh", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
 pub(super) async fn refresh(
     state: web::Data<AppState>,
@@ -154,13 +46,11 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
     response
 }
 
-/// Returns the CSRF values of the tokens in the request's cookies, for a page that has lost them. One good token is enough,
-/// so a page whose access token has expired can still refresh or log out.
+/// Returns the CSRF values of the tokens in the request's cookies, for a page that has lost them.
 ///
-/// Only a page that CORS lets read the answer learns them, and any such page could read the CSRF cookies or a login's answer
-/// as well. Nothing is told for a token in a header, whose holder needs no CSRF value.
-///
-/// The session's row is not asked: a value is worth nothing without its cookie, and the refresh it is for asks the row.
+/// One valid token is enough, so a page whose access token has expired can still refresh or log
+/// out. Only pages that CORS allows can read the response; they could read the CSRF cookies or the
+/// response to a login too. A token in a header needs no CSRF value, so it gets none.
 #[utoipa::path(
     get,
     path = "/csrf",
@@ -171,6 +61,8 @@ pub(super) async fn csrf(
     state: web::Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
+    // The session's row is not looked up: a value is of no use without its cookie, and the refresh
+    // that it is for looks it up.
     if !state.auth.looks_in(Location::Cookies) {
         return not_found(request).await;
     }
@@ -185,10 +77,7 @@ pub(super) async fn csrf(
     }
     let [access, refresh] =
         [access, refresh].map(|verified| verified.ok().as_ref().and_then(value));
-    Ok(HttpResponse::Ok().json(CsrfInBody {
-        csrf_access_token: access.as_ref().map(CsrfValue::as_str),
-        csrf_refresh_token: refresh.as_ref().map(CsrfValue::as_str),
-    }))
+    Ok(HttpResponse::Ok().json(CsrfInBody::of(access.as_ref(), refresh.as_ref())))
 }
 
 /// Looks for tokens in cookies alone, and asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
@@ -199,7 +88,9 @@ fn by_cookie_alone(auth: &Auth) -> Auth {
     auth.to_builder().policy(policy).build()
 }
 
-/// Ends the session and removes the cookies; to repeat it does no harm.
+/// Logs out: ends the session and removes the cookies.
+///
+/// Repeating it does no harm.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -217,7 +108,10 @@ pub(super) async fn logout(
     Ok(response)
 }
 
-/// A link on our own page does the same. Another site's link or picture would send the cookies too, so where it comes from decides.
+/// Logs out by a link on the server's own page.
+///
+/// A link or picture of another site would send the cookies too, so the request is refused unless
+/// it comes from that page.
 #[utoipa::path(
     get,
     path = "/logout",

@@ -1,18 +1,20 @@
-//! `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`: where one is logged in, and to end that.
+//! Implements `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`: users see where they
+//! are logged in and log out there.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::admin::paged;
+use super::responses::{Ended, Message, Problem};
 use crate::server::device;
-use crate::server::openapi::{Ended, Message, Problem};
+use crate::server::query::{PageNumber, Whole, query};
 use crate::server::state::AppState;
 use tokenpair::session::{RequestContext, Session, SessionPage};
 use tokenpair::web::{Access, Rejection};
+use tokenpair_store::Page;
 
-/// A session, as its user sees it.
+/// A live session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct Listed {
@@ -48,21 +50,29 @@ pub(super) struct Sessions {
     sessions: Vec<Listed>,
     page: i64,
     per_page: i64,
-    /// How many there are on all pages.
+    /// Number of sessions on all pages.
     total: usize,
 }
 
-/// As many as the default of `SESSION_LIMIT`.
-const PER_PAGE: i64 = 100;
+/// The query of `GET /sessions`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SessionSearch {
+    #[param(inline, required = false)]
+    page: PageNumber,
+    /// Default: 100.
+    #[param(inline, required = false)]
+    per_page: SessionsPerPage,
+}
 
-/// Where one is logged in.
+/// The default is that of `SESSION_LIMIT`, so one page usually has all.
+type SessionsPerPage = Whole<200, 100>;
+
+/// Lists the user's live sessions.
 #[utoipa::path(
     get,
     path = "/sessions",
-    params(
-        ("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000),
-        ("per_page" = Option<i64>, Query, minimum = 1, maximum = 200, description = "Default: 100."),
-    ),
+    params(SessionSearch),
     responses((status = 200, body = Sessions), (status = 400, body = Problem)),
     security(("access" = []))
 )]
@@ -71,7 +81,11 @@ pub(super) async fn list(
     user: Access,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    let page = paged(&request, PER_PAGE)?;
+    let wanted: SessionSearch = query(&request)?;
+    let page = Page {
+        number: wanted.page.0,
+        size: wanted.per_page.0,
+    };
     let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     let (skipped, most) = (count(page.offset()), count(page.size));
     let found = state
@@ -89,7 +103,7 @@ pub(super) async fn list(
     }))
 }
 
-/// Ends one of one's own sessions.
+/// Ends one of the user's sessions.
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
@@ -122,7 +136,7 @@ pub(super) async fn end_one(
     Ok(response)
 }
 
-/// Ends all of one's sessions but this one.
+/// Ends all other sessions of the user.
 #[utoipa::path(delete, path = "/sessions", responses((status = 200, body = Ended)), security(("access" = [])))]
 pub(super) async fn end_others(
     state: web::Data<AppState>,

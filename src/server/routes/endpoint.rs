@@ -1,0 +1,129 @@
+//! Defines [`Endpoint`], a handler together with its part of the OpenAPI description, and how
+//! endpoints become resources.
+
+use actix_web::guard;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
+use utoipa::openapi::{OpenApi, PathItem};
+
+use super::fallback;
+use crate::server::panics;
+
+/// A handler with its path, its methods and its description, which all come from its
+/// `#[utoipa::path]` attribute.
+pub(super) struct Endpoint {
+    pub(super) description: OpenApi,
+    path: String,
+    methods: &'static [Method],
+    route: Route,
+    mount: Mount,
+}
+
+/// Adds the resource of a path to the app.
+type Mount = fn(Resource, &mut ServiceConfig);
+
+/// Makes an [`Endpoint`] of a handler. The derive is what knows the name of the type that the
+/// attribute made.
+macro_rules! endpoint {
+    ($module:ident :: $handler:ident) => {{
+        #[derive(::utoipa::OpenApi)]
+        #[openapi(paths($module::$handler))]
+        struct Described;
+        $crate::server::routes::endpoint::Endpoint::new(
+            <Described as ::utoipa::OpenApi>::openapi(),
+            $module::$handler,
+        )
+    }};
+}
+pub(super) use endpoint;
+
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const GET_ALONE: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const PUT: &[Method] = &[Method::PUT];
+const PATCH: &[Method] = &[Method::PATCH];
+const DELETE: &[Method] = &[Method::DELETE];
+
+impl Endpoint {
+    pub(super) fn new<F, Args>(description: OpenApi, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let described = description.paths.paths.first_key_value();
+        let (path, methods) = described
+            .map(|(path, item)| (path.clone(), methods(item)))
+            .unwrap_or_default();
+        Self {
+            description,
+            path,
+            methods,
+            route: web::route().to(handler),
+            mount: |resource, app| {
+                app.service(resource.wrap(from_fn(panics::catch)));
+            },
+        }
+    }
+
+    /// Leaves HEAD out, for a GET that changes something.
+    pub(super) fn without_head(mut self) -> Self {
+        self.methods = GET_ALONE;
+        self
+    }
+
+    /// Mounts the path's resource in another way, with middleware of its own.
+    pub(super) fn mounted_by(mut self, mount: Mount) -> Self {
+        self.mount = mount;
+        self
+    }
+}
+
+fn methods(item: &PathItem) -> &'static [Method] {
+    let methods = [
+        (&item.get, GET),
+        (&item.post, POST),
+        (&item.put, PUT),
+        (&item.patch, PATCH),
+        (&item.delete, DELETE),
+    ];
+    methods
+        .into_iter()
+        .find(|(operation, _)| operation.is_some())
+        .map(|(_, methods)| methods)
+        .unwrap_or_default()
+}
+
+/// Adds a resource for each path, which answers other methods too: actix would answer 404.
+pub(super) fn mount(endpoints: Vec<Endpoint>, app: &mut ServiceConfig) {
+    let mut paths: Vec<(String, Vec<Endpoint>)> = Vec::new();
+    for endpoint in endpoints {
+        match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
+            Some((_, of_path)) => of_path.push(endpoint),
+            None => paths.push((endpoint.path.clone(), vec![endpoint])),
+        }
+    }
+    for (path, of_path) in paths {
+        let mut resource = web::resource(path);
+        let mut allow = Vec::new();
+        let mut mount = None;
+        for endpoint in of_path {
+            let methods = endpoint.methods;
+            let guard = guard::fn_guard(|request| methods.contains(&request.head().method));
+            resource = resource.route(endpoint.route.guard(guard));
+            allow.extend(methods.iter().map(Method::as_str));
+            mount = Some(endpoint.mount);
+        }
+        allow.push(Method::OPTIONS.as_str());
+        let allow = allow.join(", ");
+        let resource = resource.default_service(web::to(move |method: Method| {
+            let allow = allow.clone();
+            async move { fallback::other_method(&method, &allow) }
+        }));
+        if let Some(mount) = mount {
+            mount(resource, app);
+        }
+    }
+}

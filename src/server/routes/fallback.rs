@@ -1,0 +1,45 @@
+//! Implements the answers to requests that no handler takes: 404 for an unknown path, 405 for a
+//! method that the path does not have.
+
+use actix_web::http::header::ALLOW;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+
+use tokenpair::web::Rejection;
+
+/// Answers a method that the path does not have (RFC 9110 sections 9.3.7 and 15.5.6).
+pub(super) fn other_method(method: &Method, allow: &str) -> HttpResponse {
+    let mut response = match *method {
+        Method::OPTIONS => HttpResponse::Ok().finish(),
+        _ => {
+            let rejection = Rejection::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed",
+            );
+            HttpResponse::from_error(rejection.hint(format!("This path takes {allow}.")))
+        }
+    };
+    if let Ok(allow) = allow.parse() {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+/// Answers a path that does not exist.
+pub(in crate::server) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Rejection> {
+    let rejection = Rejection::new(StatusCode::NOT_FOUND, "not_found", "Not found");
+    Err(match without_slash(&request) {
+        Some(route) => rejection.hint(format!("Leave out the / at the end: {route}.")),
+        None => rejection,
+    })
+}
+
+/// Returns the route that matches the path without its slashes at the end.
+fn without_slash(request: &HttpRequest) -> Option<String> {
+    let path = request.path();
+    let without = path.trim_end_matches('/');
+    let slashes = without.len() < path.len() && !without.is_empty();
+    let routes = request.resource_map();
+    slashes.then(|| routes.match_pattern(without)).flatten()
+}
