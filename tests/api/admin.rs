@@ -86,13 +86,16 @@ fn users_are_listed_by_name_searched_and_paged(on: Backend) {
     assert_eq!(names("?search=%25"), (String::new(), 0));
     assert_eq!(names("?per_page=2&page=2"), ("b_b bob".to_owned(), 6));
     assert_eq!(names("?per_page=2&page=9"), (String::new(), 6));
-    for wrong in ["?page=0", "?page=x", "?per_page=201"] {
-        let response = root.get(&format!("/admin/users{wrong}"));
-        assert_eq!(
-            (response.status, &response.json()["code"]),
-            (400, &json!("invalid_parameter")),
-            "{wrong}"
-        );
+    for (wrong, name, most) in [
+        ("?page=0", "page", 1_000_000),
+        ("?page=x", "page", 1_000_000),
+        ("?page=", "page", 1_000_000),
+        ("?per_page=201&page=0", "page", 1_000_000),
+        ("?per_page=201", "per_page", 200),
+    ] {
+        let msg = format!("The parameter {name} has to be a whole number from 1 to {most}");
+        root.get(&format!("/admin/users{wrong}"))
+            .refused(400, "invalid_parameter", &msg);
     }
     let user = root.get("/admin/users?search=root").json()["users"][0].clone();
     assert_eq!(user["roles"], json!(["admin"]));
@@ -137,20 +140,23 @@ fn other_roles_take_hold_at_once_and_a_refresh_carries_them(on: Backend) {
     let ada = ada.refreshed();
     assert_eq!(claims(&ada.access)["roles"], json!(["author", "admin"]));
     assert_eq!(ada.get("/admin/users").status, 200);
-    for wrong in [
-        json!("admin"),
-        json!([1]),
-        json!(["Two Words"]),
-        json!([""]),
-        json!(vec!["x"; 17]),
+    let no_list = "has to be a list of at most 16 texts";
+    let no_role = "is wrong: a role has 1 to 32 small letters, digits, - and _";
+    for (wrong, told) in [
+        (json!("admin"), no_list),
+        (json!([1]), no_list),
+        (json!(vec!["x"; 17]), no_list),
+        (json!(["Two Words"]), no_role),
+        (json!([""]), no_role),
     ] {
-        let response = patch(&app, &root, &id, json!({ "roles": wrong }));
-        assert_eq!(
-            (response.status, &response.json()["code"]),
-            (400, &json!("invalid_parameter")),
-            "{wrong}"
-        );
+        let msg = format!("The parameter roles {told}");
+        patch(&app, &root, &id, json!({ "roles": wrong })).refused(400, "invalid_parameter", &msg);
     }
+    patch(&app, &root, &id, json!({ "disabled": "on" })).refused(
+        400,
+        "invalid_parameter",
+        "The parameter disabled has to be true or false",
+    );
     patch(&app, &root, &id, json!({})).refused(
         400,
         "missing_parameter",

@@ -234,18 +234,18 @@ fn events_are_paged_and_pages_stay_whole_while_new_events_come(on: Backend) {
         ("ed".to_owned(), "cb".to_owned(), "aroot".to_owned())
     );
     assert_eq!(third["next"], Value::Null, "a full page may be the last");
-    for (wrong, code) in [
-        ("?limit=0", "invalid_parameter"),
-        ("?limit=201", "invalid_parameter"),
-        ("?kind=nonsense", "invalid_parameter"),
-        ("?user_id=%00", "bad_request"),
+    let no_limit = "The parameter limit has to be a whole number from 1 to 200";
+    let no_kind = "The parameter kind has to be a kind of event";
+    let nul = "The address holds a NUL character";
+    for (wrong, code, msg) in [
+        ("?limit=0", "invalid_parameter", no_limit),
+        ("?limit=201", "invalid_parameter", no_limit),
+        ("?kind=nonsense", "invalid_parameter", no_kind),
+        ("?kind=", "invalid_parameter", no_kind),
+        ("?user_id=%00", "bad_request", nul),
     ] {
-        let response = root.get(&format!("/admin/events{wrong}"));
-        assert_eq!(
-            (response.status, &response.json()["code"]),
-            (400, &json!(code)),
-            "{wrong}"
-        );
+        root.get(&format!("/admin/events{wrong}"))
+            .refused(400, code, msg);
     }
 }
 

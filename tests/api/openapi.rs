@@ -87,8 +87,30 @@ fn tokens_are_presented_as_the_settings_say(on: Backend) {
     assert_eq!(paths["/sessions"]["delete"]["security"], proved);
 }
 
+/// A query's default and bounds are described as the route has them.
+fn a_list_has_as_many_entries_a_page_as_described(on: Backend) {
+    let app = on.app().with_ada();
+    let ada = app.bearer();
+    let description = app.get("/openapi.json").send().json();
+    let parameters = &description["paths"]["/sessions"]["get"]["parameters"];
+    let described = |name: &str| {
+        let mut all = parameters.as_array().unwrap().iter();
+        all.find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+    };
+    let page = ada.get("/sessions").json();
+    for name in ["page", "per_page"] {
+        let schema = described(name);
+        assert_eq!(page[name], schema["default"], "{name}");
+        let most = schema["maximum"].as_i64().unwrap();
+        let at = |number: i64| ada.get(&format!("/sessions?{name}={number}")).status;
+        assert_eq!((at(most), at(most + 1)), (200, 400), "{name}");
+        assert_eq!((at(1), at(0)), (200, 400), "{name}");
+    }
+}
+
 on_both_databases! {
     the_description_has_the_routes_of_the_readme_and_no_others,
     a_route_that_needs_a_token_refuses_who_has_none,
     tokens_are_presented_as_the_settings_say,
+    a_list_has_as_many_entries_a_page_as_described,
 }
