@@ -1,4 +1,4 @@
-//! Roles in claims: every token of a user says what the user may do, and an extractor of one's own asks for it.
+//! Roles in claims: every token of a user says what the user may do, and a guard in the handler's signature requires it.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example roles_by_claims
 //!
@@ -12,46 +12,29 @@
 //! curl -sw '\n' -H "Authorization: Bearer $ada" $server/admin
 //! #> hello admin ada
 //! curl -sw '\n' -H "Authorization: Bearer $grace" $server/admin
-//! #> {"msg":"Admins only!","code":"admins_only"}
+//! #> {"msg":"Only admins may do this","code":"admin_required"}
 //! curl -sw '\n' $server/admin
 //! #> {"msg":"Missing Authorization Header","code":"missing_token","hint":"…"}
 //! ```
 //!
-//! A claim holds until its token ends: whoever loses a role keeps it for that long. With a record of sessions the roles are
-//! read anew at each refresh and reissue, and a moved epoch ends the tokens of before at once.
+//! A claim holds until its token ends, so a user who loses a role keeps it for that long. With a record of sessions the roles are
+//! read anew at each refresh and reissue, and a moved epoch ends the older tokens at once. A role with
+//! `SOURCE = RoleSource::Record` is looked up in the record at each request.
 
 use std::env;
 use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
 
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::web::{self, Json, Path};
-use actix_web::{App, FromRequest, HttpRequest, HttpServer};
+use actix_web::{App, HttpServer};
 use serde_json::{Map, Value, json};
 use tokenpair::config::JwtSettings;
-use tokenpair::web::{Access, Auth, Rejection};
+use tokenpair::web::{Access, Auth, Rejection, Role, WithRole};
 
-/// An access token of an admin.
-struct Admin(Access);
+/// The role that `/admin` requires.
+struct Admin;
 
-impl FromRequest for Admin {
-    type Error = Rejection;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let access = Access::from_request(request, payload);
-        Box::pin(async move {
-            let access = access.await?;
-            if access.claims().roles.iter().any(|role| role == "admin") {
-                Ok(Self(access))
-            } else {
-                let status = StatusCode::FORBIDDEN;
-                Err(Rejection::new(status, "admins_only", "Admins only!"))
-            }
-        })
-    }
+impl Role for Admin {
+    const NAME: &'static str = "admin";
 }
 
 /// What your app's table of users says.
@@ -75,8 +58,8 @@ async fn roles(user: Access) -> Json<Vec<String>> {
 }
 
 /// For admins only.
-async fn admin(Admin(user): Admin) -> String {
-    format!("hello admin {}", user.identity())
+async fn admin(admin: WithRole<Admin>) -> String {
+    format!("hello admin {}", admin.identity())
 }
 
 #[actix_web::main]

@@ -154,6 +154,7 @@
 //!   and [`keys::KeyRing`] to [`web::Auth::builder`].
 //! - [`web::AuthBuilder`] sets callbacks that load users, add claims, deny tokens and format error
 //!   responses.
+//! - [`web::WithRole`] guards routes that require a role.
 //! - [`web::require_access`] guards a whole scope as middleware. [`web::Auth::verify_request`]
 //!   verifies a request anywhere else.
 //! - The guide *Coming from Flask-JWT-Extended* in the repository lists the counterpart of each

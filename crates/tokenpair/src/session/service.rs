@@ -376,6 +376,15 @@ impl Sessions {
         self.end(sid, EndReason::Reuse, &context).await
     }
 
+    /// Checks that the request is authorized just now ([`SessionStore::check`]), for an answer that writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Denied`] if it is not, [`SessionError::Store`] if the store failed.
+    pub async fn check(&self, context: &RequestContext) -> Result<(), SessionError> {
+        Ok(self.inner.store.check(context).await??)
+    }
+
     pub(super) fn is_active(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
         let over = ended(&record.row(), now, &self.inner.policy);
         record.subject.id == user_id && over.is_none()

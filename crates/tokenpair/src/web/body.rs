@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, rt, web};
 use futures_core::Stream;
 use serde_json::Value;
 
+use super::error_code::ErrorCode;
 use super::location::Location;
 use super::policy::WebPolicy;
 use super::rejection::Rejection;
@@ -138,24 +138,17 @@ fn declared(request: &HttpRequest) -> Option<usize> {
 }
 
 fn broken() -> Rejection {
-    Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "incomplete_body",
-        "The body ended before its time",
-    )
+    ErrorCode::IncompleteBody.into()
 }
 
 fn too_large(limit: usize) -> Rejection {
-    Rejection::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        format!("The body has more than {limit} bytes"),
-    )
+    let msg = format!("The body has more than {limit} bytes");
+    Rejection::from(ErrorCode::BodyTooLarge).msg(msg)
 }
 
 fn too_slow() -> Rejection {
     let msg = format!("The body took more than {} seconds", PATIENCE.as_secs());
-    Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", msg)
+    Rejection::from(ErrorCode::BodyTooSlow).msg(msg)
 }
 
 /// A payload taken from a handler's extractors, and the way to give it back. They may have begun to wait for it.

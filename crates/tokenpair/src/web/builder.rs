@@ -6,9 +6,10 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 
 use super::auth::{Auth, Inner};
+use super::error_code::RejectionKind;
 use super::loaders::Loaders;
 use super::policy::WebPolicy;
-use super::rejection::{Rejection, RejectionKind};
+use super::rejection::Rejection;
 use crate::clock::Clock;
 use crate::session::Sessions;
 use crate::token::Tokens;

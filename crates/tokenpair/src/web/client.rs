@@ -4,10 +4,10 @@ use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::auth::Auth;
+use super::error_code::ErrorCode;
 use super::proxies::Disputed;
 use super::rejection::Rejection;
 
@@ -44,12 +44,7 @@ impl FromRequest for KnownClient {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(client(request).map(|_| Self).map_err(|Disputed| {
-            Rejection::new(
-                StatusCode::BAD_REQUEST,
-                "conflicting_forwarded_headers",
-                "Forwarded and X-Forwarded-For disagree",
-            )
-            .hint(
+            Rejection::from(ErrorCode::ConflictingForwardedHeaders).hint(
                 "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
                  let the proxy remove the other.",
             )

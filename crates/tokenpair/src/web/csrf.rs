@@ -10,6 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 
 use super::body::RequestBody;
 use super::cookies::CookiePolicy;
+use super::error_code::ErrorCode;
 use super::policy::CsrfPolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
@@ -51,7 +52,7 @@ impl CsrfPolicy {
             cookies,
         };
         if demand.sent.iter().all(|value| value.is_empty()) {
-            return Err(Rejection::missing_csrf(demand.hint()));
+            return Err(Rejection::from(ErrorCode::CsrfMissing).hint(demand.hint()));
         }
         Ok(Some(demand))
     }
@@ -65,7 +66,7 @@ impl Demand<'_> {
         if claims.has_csrf(first)? && once {
             return Ok(());
         }
-        Err(Rejection::csrf_mismatch(self.hint()))
+        Err(Rejection::from(ErrorCode::CsrfMismatch).hint(self.hint()))
     }
 
     /// A cookie came and counts, whatever the Authorization header says: where both are sent that has to be said.

@@ -51,7 +51,8 @@ fn ip(request: &HttpRequest) -> Option<String> {
 }
 
 /// What is done by this request: now, from the client's address ([`client_ip`]), by the user and with the [`Authority`] of its
-/// access token if a guard has verified one. So in a handler's signature it stands behind the guard.
+/// access token if a guard has verified one. So in a handler's signature it stands behind the guard. Behind a
+/// [`WithRole`](super::WithRole) guard, the authority needs the role too, so the store checks it again as it writes.
 ///
 /// ```
 /// use actix_web::FromRequest;
@@ -83,6 +84,11 @@ impl FromRequest for RequestContext {
     }
 }
 
+/// The role that the route's guard requires. It is in the request's extensions before any extractor is polled, so a
+/// [`RequestContext`] never lacks it.
+#[derive(Clone, Copy)]
+pub(super) struct RequiredRole(pub(super) &'static str);
+
 /// The extractor's future: done when the guards before it are.
 #[derive(Debug)]
 pub struct ContextFuture(HttpRequest);
@@ -91,9 +97,17 @@ impl Future for ContextFuture {
     type Output = Result<RequestContext, Rejection>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let context = || Auth::of(&self.0).map(|auth| context(auth, &self.0));
-        UnderWay::poll_over(&self.0, cx).map(|()| context())
+        UnderWay::poll_over(&self.0, cx).map(|()| context_of_handler(&self.0))
     }
+}
+
+fn context_of_handler(request: &HttpRequest) -> Result<RequestContext, Rejection> {
+    let context = context(Auth::of(request)?, request);
+    let required = request.extensions().get::<RequiredRole>().copied();
+    Ok(match required {
+        Some(RequiredRole(role)) => context.needing(role),
+        None => context,
+    })
 }
 
 pub(super) fn context(auth: &Auth, request: &HttpRequest) -> RequestContext {

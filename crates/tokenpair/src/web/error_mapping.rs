@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use actix_web::ResponseError;
-use actix_web::http::StatusCode;
 use serde_json::Value;
 
+use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 use crate::session::{Denied, End, SessionError, StoreError};
 use crate::token::{IssueError, TokenError};
@@ -14,25 +14,9 @@ use crate::token::{IssueError, TokenError};
 impl Rejection {
     /// No token came at all.
     pub(super) fn missing_token(msg: String) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "missing_token", msg)
+        Self::from(ErrorCode::MissingToken)
+            .msg(msg)
             .hint("Log in to get a token, and send it where this message looks for it.")
-    }
-
-    pub(super) fn bad_header(msg: String) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "bad_authorization_header",
-            msg,
-        )
-    }
-
-    pub(super) fn bad_token(msg: String) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_token", msg)
-    }
-
-    pub(super) fn verification_failed() -> Self {
-        let msg = "User claims verification failed";
-        Self::new(StatusCode::BAD_REQUEST, "claims_refused", msg)
     }
 
     pub(super) fn no_user(identity: &Value) -> Self {
@@ -40,54 +24,22 @@ impl Rejection {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let msg = format!("Error loading the user {identity}");
-        Self::new(StatusCode::UNAUTHORIZED, "user_not_loaded", msg)
-    }
-
-    pub(super) fn missing_csrf(hint: String) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "csrf_missing",
-            "Missing CSRF token",
-        )
-        .hint(hint)
-    }
-
-    pub(super) fn csrf_mismatch(hint: String) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "csrf_mismatch",
-            "CSRF double submit tokens do not match",
-        )
-        .hint(hint)
+        Self::from(ErrorCode::UserNotLoaded).msg(format!("Error loading the user {identity}"))
     }
 
     pub(super) fn revoked() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "token_revoked",
-            "Token has been revoked",
-        )
-        .hint("Refresh; if the session is over, log in again.")
+        Self::from(ErrorCode::TokenRevoked).hint("Refresh; if the session is over, log in again.")
     }
 
     /// Returns the answer to a wrong password, and to everything that a login must not tell apart from it: 401
     /// `bad_credentials`.
     pub fn bad_credentials() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "bad_credentials",
-            "Bad username or password",
-        )
+        ErrorCode::BadCredentials.into()
     }
 
     pub(super) fn not_fresh() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "fresh_token_required",
-            "Fresh token required",
-        )
-        .hint("This needs a token from a password login; log in again.")
+        Self::from(ErrorCode::FreshTokenRequired)
+            .hint("This needs a token from a password login; log in again.")
     }
 
     /// The refresh token came from a copy; its session was revoked.
@@ -108,23 +60,18 @@ impl Rejection {
     /// assert_eq!(answer(Refreshed::Reused).unwrap_err().code(), "refresh_token_reused");
     /// ```
     pub fn refresh_token_reused() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "refresh_token_reused", "Token has been revoked")
+        Self::from(ErrorCode::RefreshTokenReused)
             .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
     }
 
     pub(super) fn refresh_token_expired() -> Self {
-        let code = "refresh_token_expired";
-        Self::new(StatusCode::UNAUTHORIZED, code, "Token has expired").hint("Log in again.")
+        Self::from(ErrorCode::RefreshTokenExpired).hint("Log in again.")
     }
 
     /// The refresh token is out of date; nothing was revoked.
     pub fn refresh_superseded() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "refresh_superseded",
-            "Token has been revoked",
-        )
-        .hint("A newer refresh token exists. Use that one, or log in again.")
+        Self::from(ErrorCode::RefreshSuperseded)
+            .hint("A newer refresh token exists. Use that one, or log in again.")
     }
 
     /// Returns, of two rejections of one request, that of the token which came closer to being accepted: it tells the client
@@ -139,30 +86,37 @@ impl Rejection {
     }
 
     fn closeness(&self) -> u8 {
-        match self.code() {
-            "token_expired" | "refresh_token_expired" | "session_expired" => 1,
-            "token_revoked" | "session_revoked" | "user_disabled" => 2,
-            "refresh_token_reused" => 3,
+        match self.error_code() {
+            Some(
+                ErrorCode::TokenExpired
+                | ErrorCode::RefreshTokenExpired
+                | ErrorCode::SessionExpired,
+            ) => 1,
+            Some(ErrorCode::TokenRevoked | ErrorCode::SessionRevoked | ErrorCode::UserDisabled) => {
+                2
+            }
+            Some(ErrorCode::RefreshTokenReused) => 3,
             // The browser may hold the newer token already, so its cookies must stay.
-            "refresh_superseded" | "fresh_token_required" | "csrf_mismatch" => 4,
+            Some(
+                ErrorCode::RefreshSuperseded
+                | ErrorCode::FreshTokenRequired
+                | ErrorCode::CsrfMismatch,
+            ) => 4,
             _ if self.status_code().is_server_error() => 5,
             _ => 0,
         }
     }
+}
 
-    fn of_error(error: &TokenError) -> Self {
-        let (status, code) = match error {
-            TokenError::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
-            TokenError::BadSignature => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature"),
-            TokenError::NotYetValid { .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "token_not_yet_valid")
-            }
-            TokenError::NotAnAccessToken | TokenError::NotARefreshToken => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "wrong_token_type")
-            }
-            _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_token"),
-        };
-        Self::new(status, code, error.to_string())
+impl ErrorCode {
+    const fn of_error(error: &TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::TokenExpired,
+            TokenError::BadSignature => Self::InvalidSignature,
+            TokenError::NotYetValid { .. } => Self::TokenNotYetValid,
+            TokenError::NotAnAccessToken | TokenError::NotARefreshToken => Self::WrongTokenType,
+            _ => Self::InvalidToken,
+        }
     }
 }
 
@@ -172,7 +126,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl From<TokenError> for Rejection {
     fn from(error: TokenError) -> Self {
-        let rejection = Self::of_error(&error);
+        let rejection = Self::from(ErrorCode::of_error(&error)).msg(error.to_string());
         match error {
             TokenError::Expired => {
                 rejection.hint("POST /refresh gives a new access token; else log in again.")
@@ -220,16 +174,16 @@ impl From<Denied> for Rejection {
         match denied {
             Denied::Ended(end) => end.into(),
             Denied::TokenRevoked => Self::revoked(),
-            Denied::RoleMissing("admin") => Self::new(
-                StatusCode::FORBIDDEN,
-                "admin_required",
-                "Only admins may do this",
-            ),
-            Denied::RoleMissing(role) => Self::new(
-                StatusCode::FORBIDDEN,
-                "role_required",
-                format!("Only users with the role {role} may do this"),
-            ),
+            Denied::RoleMissing(role) => {
+                let code = ErrorCode::of_missing_role(role);
+                let rejection = Self::from(code);
+                match code {
+                    ErrorCode::RoleRequired => {
+                        rejection.msg(format!("Only users with the role {role} may do this"))
+                    }
+                    _ => rejection,
+                }
+            }
         }
     }
 }
@@ -242,12 +196,11 @@ impl From<StoreError> for Rejection {
 
 impl From<End> for Rejection {
     fn from(end: End) -> Self {
-        let (code, msg) = match end {
-            End::Unknown | End::Revoked => ("session_revoked", "Token has been revoked"),
-            End::Expired => ("session_expired", "Token has expired"),
-            End::UserDisabled => ("user_disabled", "Token has been revoked"),
-        };
-        let rejection = Self::new(StatusCode::UNAUTHORIZED, code, msg);
+        let rejection = Self::from(match end {
+            End::Unknown | End::Revoked => ErrorCode::SessionRevoked,
+            End::Expired => ErrorCode::SessionExpired,
+            End::UserDisabled => ErrorCode::UserDisabled,
+        });
         match end {
             End::UserDisabled => rejection.hint("This account is disabled; ask an administrator."),
             _ => rejection.hint("Log in again."),

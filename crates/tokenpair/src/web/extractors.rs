@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::auth::Auth;
+use super::error_code::ErrorCode;
 use super::future::Verifying;
 use super::loaders::LoadedUser;
 use super::location::Location;
@@ -21,7 +22,7 @@ use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
 use crate::token::{Claims, Decoded};
 
-fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
+pub(super) fn start(request: &HttpRequest, payload: &mut Payload, guard: Guard) -> Verifying {
     match Auth::of(request) {
         Ok(auth) => auth.start(request, payload, guard),
         Err(rejection) => Verifying::done(Err(rejection)),
@@ -70,6 +71,12 @@ macro_rules! extractor {
             /// Where the token came.
             pub fn location(&self) -> Location {
                 self.0.location
+            }
+        }
+
+        impl From<Rc<Verified>> for $name {
+            fn from(verified: Rc<Verified>) -> Self {
+                Self(verified)
             }
         }
 
@@ -269,7 +276,9 @@ impl FromRequest for MaybeAccess {
             verifying: start(request, payload, Guard::Access),
             finish: |verified| match verified {
                 Ok(verified) => Ok(Self(Some(Access(verified)))),
-                Err(rejection) if rejection.code() == "missing_token" => Ok(Self(None)),
+                Err(rejection) if rejection.error_code() == Some(ErrorCode::MissingToken) => {
+                    Ok(Self(None))
+                }
                 Err(rejection) => Err(rejection),
             },
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
+use super::error_code::ErrorCode;
 use super::loaders::{LoadedUser, LoaderError};
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
@@ -94,7 +95,7 @@ impl Auth {
         if let Some(is_good) = &loaders.verification {
             let good = is_good(Rc::clone(verified)).await;
             if !good.map_err(unavailable)? {
-                return Err(Rejection::verification_failed());
+                return Err(ErrorCode::ClaimsRefused.into());
             }
         }
         if let Some(find) = &loaders.user {

@@ -1,20 +1,17 @@
 //! Actix: where tokens are found in a request, what guards a route, and how cookies leave with a response.
 //!
-//! [`Auth`] goes into `app_data`; the extractors [`Access`], [`Fresh`], [`Refresh`], [`MaybeAccess`] and [`AnyToken`]
-//! guard handlers; [`reissue`] renews cookies after the response. [`Auth`] is an extractor too, and so is
-//! [`RequestContext`](crate::session::Act), so the routes of an app with sessions are short:
+//! [`Auth`] goes into `app_data`; the extractors [`Access`], [`Fresh`], [`Refresh`], [`MaybeAccess`], [`AnyToken`]
+//! and [`WithRole`] guard handlers; [`reissue`] renews cookies after the response. [`Auth`] is an extractor too, and so is
+//! [`RequestContext`](crate::session::RequestContext), so the routes of an app with sessions are short:
 //!
 //! ```
 //! use actix_web::{HttpRequest, HttpResponse, web};
-//! use tokenpair::session::{RequestContext, Login, Subject};
-//! use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, device};
+//! use tokenpair::session::{Login, RequestContext, Subject};
+//! use tokenpair::web::{Auth, Refresh, Rejection, Role, TokenCookies, WithRole, device};
 //!
 //! # async fn whose_password_this_is(_: &str) -> Option<Subject> { None }
-//! # fn wrong_password() -> Rejection {
-//! #     Rejection::new(actix_web::http::StatusCode::UNAUTHORIZED, "bad_credentials", "Bad username or password")
-//! # }
 //! async fn login(auth: Auth, request: HttpRequest, body: String) -> Result<HttpResponse, Rejection> {
-//!     let user = whose_password_this_is(&body).await.ok_or_else(wrong_password)?;
+//!     let user = whose_password_this_is(&body).await.ok_or_else(Rejection::bad_credentials)?;
 //!     let login = Login { device: device(&request), remember: true, ..Login::default() };
 //!     let pair = auth.log_in(&user, login).await?;
 //!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
@@ -30,18 +27,54 @@
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!
-//! async fn admins_only(user: Access) -> HttpResponse {
-//!     if user.claims().roles.iter().any(|role| role == "admin") {
-//!         HttpResponse::Ok().finish()
-//!     } else {
-//!         HttpResponse::Forbidden().finish()
-//!     }
+//! struct Admin;
+//!
+//! impl Role for Admin {
+//!     const NAME: &'static str = "admin";
+//! }
+//!
+//! async fn admins_only(admin: WithRole<Admin>) -> String {
+//!     format!("hello {}", admin.identity())
 //! }
 //! # let _ = actix_web::App::new()
 //! #     .route("/login", web::post().to(login))
 //! #     .route("/refresh", web::post().to(refresh))
 //! #     .route("/logout", web::post().to(logout))
 //! #     .route("/admin", web::get().to(admins_only));
+//! ```
+//!
+//! # Errors
+//!
+//! | error | of what | in an answer |
+//! |---|---|---|
+//! | [`Rejection`] | all extractors, guards and methods of [`Auth`] | is the answer: JSON with `msg`, `code` and mostly `hint` |
+//! | [`ErrorCode`] | the `code` of a [`Rejection`] of this library; decide by it, never by a text | owns status, text and documentation |
+//! | [`TokenError`](crate::token::TokenError) | a token that is not accepted | 401 or 422 |
+//! | [`IssueError`](crate::token::IssueError) | a token that cannot be made | 500 `internal_error` |
+//! | [`SessionError`](crate::session::SessionError) | a call of [`Sessions`](crate::session::Sessions) | as its cause |
+//! | [`End`](crate::session::End), [`Denied`](crate::session::Denied) | a session that is over, a write that is not authorized | 401; 403 for a missing role |
+//! | [`StoreError`](crate::session::StoreError) | the database behind a [`SessionStore`](crate::session::SessionStore) | 503 `unavailable` |
+//! | [`KeyError`](crate::keys::KeyError), [`Problems`](crate::config::Problems) | keys and settings, at the start | none |
+//!
+//! Each of them but the last two converts into a [`Rejection`] by `?`. So does an application's own error that implements the
+//! conversion; its codes are texts of its own:
+//!
+//! ```
+//! use actix_web::http::StatusCode;
+//! use tokenpair::web::Rejection;
+//!
+//! enum ShopError {
+//!     SoldOut,
+//! }
+//!
+//! impl From<ShopError> for Rejection {
+//!     fn from(error: ShopError) -> Self {
+//!         match error {
+//!             ShopError::SoldOut => Self::new(StatusCode::CONFLICT, "sold_out", "Sold out"),
+//!         }
+//!     }
+//! }
+//! # assert_eq!(Rejection::from(ShopError::SoldOut).error_code(), None);
 //! ```
 
 mod auth;
@@ -52,6 +85,7 @@ mod cookie_header;
 mod cookies;
 mod csrf;
 mod device;
+mod error_code;
 mod error_mapping;
 mod extractors;
 mod future;
@@ -70,6 +104,7 @@ mod rejection;
 mod request_loaders;
 mod require;
 mod response_ext;
+mod role;
 mod search;
 mod server_cookies;
 mod token_builder;
@@ -84,6 +119,7 @@ pub use self::builder::AuthBuilder;
 pub use self::client::{KnownClient, client_ip};
 pub use self::cookies::{CookiePolicy, SameSite};
 pub use self::device::{ContextFuture, device};
+pub use self::error_code::{ErrorCode, RejectionKind};
 pub use self::extractors::{
     Access, AnyToken, CurrentUser, Extracting, Fresh, MaybeAccess, Refresh,
 };
@@ -94,9 +130,11 @@ pub use self::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 pub use self::policy::{CsrfPolicy, WebPolicy};
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
 pub use self::reissue::{reissue, reissue_for};
-pub use self::rejection::{Rejection, RejectionKind};
+pub use self::rejection::Rejection;
 pub use self::require::{require_access, require_fresh, require_refresh};
 pub use self::response_ext::TokenCookies;
+pub use self::role::{AccessGuard, Role, RoleSource, WithRole};
 pub use self::server_cookies::Leftovers;
 pub use self::token_builder::{Decoding, TokenBuilder};
+pub use self::under_way::guards_done;
 pub use self::verified::{Guard, Verified};

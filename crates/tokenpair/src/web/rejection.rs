@@ -14,6 +14,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::error_code::{ErrorCode, RejectionKind};
 use crate::token::Decoded;
 
 pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Send + Sync>;
@@ -39,7 +40,7 @@ pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Sen
 #[derive(Clone)]
 pub struct Rejection {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     msg: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     retry_after: Option<u32>,
@@ -47,35 +48,11 @@ pub struct Rejection {
     dress: Option<Arc<Dress>>,
 }
 
-/// Flask-JWT-Extended's error loaders, by the answers that they are for.
-///
-/// ```
-/// use tokenpair::token::TokenError;
-/// use tokenpair::web::{Rejection, RejectionKind};
-///
-/// assert_eq!(Rejection::from(TokenError::Expired).kind(), RejectionKind::ExpiredToken);
-/// assert_eq!(Rejection::from(TokenError::BadSignature).kind(), RejectionKind::InvalidToken);
-/// assert_eq!(Rejection::refresh_superseded().kind(), RejectionKind::Other);
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum RejectionKind {
-    /// No token, or no CSRF value beside it (`unauthorized_loader`).
-    Unauthorized,
-    /// A token that is not believed, or not of the right kind (`invalid_token_loader`).
-    InvalidToken,
-    /// `expired_token_loader`
-    ExpiredToken,
-    /// `revoked_token_loader`
-    RevokedToken,
-    /// `needs_fresh_token_loader`
-    NeedsFreshToken,
-    /// `token_verification_failed_loader`
-    VerificationFailed,
-    /// `user_lookup_error_loader`
-    UserLookup,
-    /// Nothing of Flask-JWT-Extended's.
-    Other,
+/// Where a code comes from.
+#[derive(Clone, Copy)]
+enum Code {
+    Library(ErrorCode),
+    Application(&'static str),
 }
 
 /// How an application's rejections look, and the token that one is about.
@@ -90,17 +67,37 @@ struct Dress {
 const MSG: &str = "msg";
 
 impl Rejection {
-    /// An answer with that status, stable code, and text.
+    /// Creates a rejection with a code of an application's own. Its [`kind`](Self::kind) is [`RejectionKind::Other`], even if
+    /// the text is that of an [`ErrorCode`]: make those with `Rejection::from(ErrorCode::…)`.
     pub fn new(status: StatusCode, code: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_code(status, Code::Application(code), msg.into())
+    }
+
+    const fn with_code(status: StatusCode, code: Code, msg: Cow<'static, str>) -> Self {
         Self {
             status,
             code,
-            msg: msg.into(),
+            msg,
             hint: None,
             retry_after: None,
             cause: None,
             dress: None,
         }
+    }
+
+    /// Replaces the text.
+    #[must_use]
+    pub fn msg(self, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            msg: msg.into(),
+            ..self
+        }
+    }
+
+    /// Replaces the status.
+    #[must_use]
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// Tells the client what to do.
@@ -142,12 +139,7 @@ impl Rejection {
     /// assert_eq!(response.headers().get("Retry-After").unwrap(), "1"); // seconds
     /// ```
     pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "Temporarily unavailable",
-        )
-        .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
+        Self::from(ErrorCode::Unavailable).hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
         .retry_after(Duration::from_secs(1))
         .caused_by(cause)
     }
@@ -163,17 +155,23 @@ impl Rejection {
     /// assert_eq!(rejection.cause().as_deref(), Some("the disk is full")); // for the log
     /// ```
     pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "Internal server error",
-        )
-        .caused_by(cause)
+        Self::from(ErrorCode::InternalError).caused_by(cause)
     }
 
-    /// The stable code.
+    /// Returns the text of the stable code. To decide by the code, use [`Rejection::error_code`].
     pub const fn code(&self) -> &'static str {
-        self.code
+        match self.code {
+            Code::Library(code) => code.as_str(),
+            Code::Application(text) => text,
+        }
+    }
+
+    /// Returns the code, unless it is an application's own.
+    pub const fn error_code(&self) -> Option<ErrorCode> {
+        match self.code {
+            Code::Library(code) => Some(code),
+            Code::Application(_) => None,
+        }
     }
 
     /// Returns the hint: what the client can do.
@@ -186,22 +184,10 @@ impl Rejection {
         self.retry_after
     }
 
-    /// Which of Flask-JWT-Extended's error loaders it is for.
+    /// Returns which of Flask-JWT-Extended's error loaders it is for.
     pub fn kind(&self) -> RejectionKind {
-        match self.code {
-            "missing_token" | "csrf_missing" | "csrf_mismatch" => RejectionKind::Unauthorized,
-            "token_expired" | "refresh_token_expired" => RejectionKind::ExpiredToken,
-            "token_revoked" => RejectionKind::RevokedToken,
-            "fresh_token_required" => RejectionKind::NeedsFreshToken,
-            "claims_refused" => RejectionKind::VerificationFailed,
-            "user_not_loaded" => RejectionKind::UserLookup,
-            "bad_authorization_header"
-            | "invalid_signature"
-            | "token_not_yet_valid"
-            | "wrong_token_type"
-            | "invalid_token" => RejectionKind::InvalidToken,
-            _ => RejectionKind::Other,
-        }
+        self.error_code()
+            .map_or(RejectionKind::Other, ErrorCode::kind)
     }
 
     /// The token that it is about, where one was believed.
@@ -221,7 +207,7 @@ impl Rejection {
     /// Replaces the status if the rejection is [`RejectionKind::InvalidToken`].
     pub(super) fn with_invalid_token_status(self, status: StatusCode) -> Self {
         match self.kind() {
-            RejectionKind::InvalidToken => Self { status, ..self },
+            RejectionKind::InvalidToken => self.status(status),
             _ => self,
         }
     }
@@ -249,6 +235,14 @@ impl Rejection {
     }
 }
 
+/// A rejection with the code's usual status and text.
+impl From<ErrorCode> for Rejection {
+    fn from(code: ErrorCode) -> Self {
+        let msg = Cow::Borrowed(code.message());
+        Self::with_code(code.status(), Code::Library(code), msg)
+    }
+}
+
 /// The JSON of an answer.
 struct ErrorBody<'a>(&'a Rejection);
 
@@ -259,7 +253,7 @@ impl Serialize for ErrorBody<'_> {
         let key = dress.and_then(|dress| dress.message_key.as_deref());
         let mut body = serializer.serialize_map(None)?;
         body.serialize_entry(key.unwrap_or(MSG), &rejection.msg)?;
-        body.serialize_entry("code", rejection.code)?;
+        body.serialize_entry("code", rejection.code())?;
         if let Some(hint) = &rejection.hint {
             body.serialize_entry("hint", hint)?;
         }
@@ -311,6 +305,6 @@ impl Error for Rejection {
 
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rejection({} {})", self.status.as_u16(), self.code)
+        write!(f, "Rejection({} {})", self.status.as_u16(), self.code())
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::body::{RequestBody, is_json, pair};
 use super::csrf::Demand;
+use super::error_code::ErrorCode;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 use super::policy::WebPolicy;
 use super::rejection::Rejection;
@@ -116,10 +117,8 @@ fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search
     };
     match words.as_slice() {
         [token] => Ok(Ok(Found::plain((*token).to_owned(), Location::Headers))),
-        _ => Err(Rejection::bad_header(format!(
-            "Bad {title} header. {}",
-            expected()
-        ))),
+        _ => Err(Rejection::from(ErrorCode::BadAuthorizationHeader)
+            .msg(format!("Bad {title} header. {}", expected()))),
     }
 }
 
@@ -131,7 +130,7 @@ fn in_query<'a>(request: &HttpRequest, policy: &QueryPolicy) -> Result<Search<'a
     };
     match value.strip_prefix(prefix.as_str()) {
         Some(token) => Ok(Ok(Found::plain(token.to_owned(), Location::QueryString))),
-        None => Err(Rejection::bad_token(format!(
+        None => Err(Rejection::from(ErrorCode::InvalidToken).msg(format!(
             "Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
         ))),
     }
@@ -154,9 +153,8 @@ fn in_json<'a>(
     match body.member(key) {
         None => Ok(Err(format!("Missing \"{key}\" key in json data."))),
         Some(Value::String(token)) => Ok(Ok(Found::plain(token, Location::Json))),
-        Some(_) => Err(Rejection::bad_token(
-            "Invalid token type. Token must be a <class 'bytes'>".to_owned(),
-        )),
+        Some(_) => Err(Rejection::from(ErrorCode::InvalidToken)
+            .msg("Invalid token type. Token must be a <class 'bytes'>")),
     }
 }
 

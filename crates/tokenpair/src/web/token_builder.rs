@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::auth::Auth;
+use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 use crate::random::{ID_BYTES, random_text};
 use crate::session::Reissued;
@@ -248,6 +249,6 @@ impl<'a> Decoding<'a> {
             return Ok(decoded);
         }
         let hint = "The value is not this token's.".to_owned();
-        Err(Rejection::csrf_mismatch(hint))
+        Err(Rejection::from(ErrorCode::CsrfMismatch).hint(hint))
     }
 }

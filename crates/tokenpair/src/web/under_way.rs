@@ -4,6 +4,7 @@
 //! an extractor that needs its verdict has to wait for it.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -32,6 +33,12 @@ impl UnderWay {
             Poll::Pending
         })
     }
+}
+
+/// Waits until the guards of the request's handler are done. For extractors of an application's own that must not answer
+/// before a guard which stands in front of them, and that have nothing to do if it refuses the request.
+pub async fn guards_done(request: &HttpRequest) {
+    poll_fn(|cx| UnderWay::poll_over(request, cx)).await;
 }
 
 impl Drop for UnderWay {

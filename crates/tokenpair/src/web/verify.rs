@@ -9,6 +9,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
 use super::body::{self, RequestBody};
+use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 use super::search::{Found, find};
 use super::verified::{Guard, Verified};
@@ -167,7 +168,7 @@ impl Auth {
     ) -> Result<Arc<Decoded>, Rejection> {
         let decoded = self.decode_found(token, found, guard, now);
         let decoded = decoded.map_err(|rejection| match guard {
-            Guard::Refresh if rejection.code() == "token_expired" => {
+            Guard::Refresh if rejection.error_code() == Some(ErrorCode::TokenExpired) => {
                 Rejection::refresh_token_expired()
             }
             _ => rejection,
