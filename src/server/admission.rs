@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 
 use super::connection_state::ConnectionState;
+use super::error_code::ServerErrorCode;
 use tokenpair::web::Rejection;
-
-const CODE: &str = "too_many_connections";
 
 /// Refuses a request that there is no room for, unless it asks for the server's health.
 pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
@@ -16,11 +14,7 @@ pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
     if !in_the_way || request.path().starts_with("/health/") {
         return Ok(());
     }
-    Err(Rejection::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        CODE,
-        "Too many connections",
-    )
+    Err(Rejection::from(ServerErrorCode::TooManyConnections)
     .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
     .retry_after(Duration::from_secs(1)))
 }
@@ -29,5 +23,5 @@ pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
 pub(super) fn has_refused(response: &ServiceResponse) -> bool {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
-    rejection.is_some_and(|rejection| rejection.code() == CODE)
+    rejection.and_then(ServerErrorCode::of) == Some(ServerErrorCode::TooManyConnections)
 }

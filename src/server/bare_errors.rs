@@ -6,6 +6,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 
+use super::error_code::ServerErrorCode;
 use super::error_responses::plain_rejection;
 use super::response_headers::{HeaderDefaults, add_defaults};
 use tokenpair::web::Rejection;
@@ -94,15 +95,15 @@ fn full(first: &str, date: Option<&str>, status: StatusCode, edge: HeaderDefault
 fn rejection(status: StatusCode) -> Rejection {
     match status {
         StatusCode::REQUEST_TIMEOUT => {
-            Rejection::new(status, "head_too_slow", "The head of the request took too long")
+            Rejection::from(ServerErrorCode::HeadTooSlow)
                 .hint("Send the request line and all headers at once.")
         }
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            Rejection::new(status, "head_too_large", "The head of the request is too large")
+            Rejection::from(ServerErrorCode::HeadTooLarge)
                 .hint("Send at most 96 headers of 128 KiB together. Delete this site's cookies if there are many.")
         }
         StatusCode::BAD_REQUEST => {
-            Rejection::new(status, "bad_request", "The request is not valid HTTP/1.1").hint(
+            Rejection::from(ServerErrorCode::BadRequest).msg("The request is not valid HTTP/1.1").hint(
                 "Send one Host header and no conflicting lengths. A POST by HTTP/1.0 needs a Content-Length: behind nginx, set \
                  proxy_http_version 1.1.",
             )

@@ -2,15 +2,15 @@
 //! then turned into structs.
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use futures_core::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
+use super::error_code::ServerErrorCode;
 use super::fields::Fields;
 use tokenpair::json::{self, JsonError};
 use tokenpair::web::body::{FORM, bytes, content_type};
-use tokenpair::web::{Auth, Rejection};
+use tokenpair::web::{Auth, Rejection, guards_done};
 
 /// More than any request to these routes needs.
 const LIMIT: usize = 16 * 1024;
@@ -59,6 +59,8 @@ async fn read(
     payload: &mut Payload,
     accepted: &[&str],
 ) -> Result<Fields, Rejection> {
+    // A guard in front that asks the database answers first.
+    guards_done(request).await;
     let kind = content_type(request);
     if !kind.is_empty() && !accepted.contains(&kind.as_str()) {
         return Err(unsupported());
@@ -77,29 +79,18 @@ async fn read(
 }
 
 fn not_an_object(error: JsonError) -> Rejection {
-    let (code, msg) = match error {
-        JsonError::NotAnObject => ("not_a_json_object", "The body has to be a JSON object"),
-        JsonError::Malformed => ("malformed_json", "The body is not valid JSON"),
-    };
-    Rejection::new(StatusCode::BAD_REQUEST, code, msg)
+    match error {
+        JsonError::NotAnObject => ServerErrorCode::NotAJsonObject.into(),
+        JsonError::Malformed => ServerErrorCode::MalformedJson.into(),
+    }
 }
 
 const CURE: &str = "Send a JSON object with the header Content-Type: application/json.";
 
 fn missing_json() -> Rejection {
-    Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "missing_json",
-        "Missing JSON in request",
-    )
-    .hint(CURE)
+    Rejection::from(ServerErrorCode::MissingJson).hint(CURE)
 }
 
 fn unsupported() -> Rejection {
-    Rejection::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "The body is not JSON by its Content-Type",
-    )
-    .hint(CURE)
+    Rejection::from(ServerErrorCode::UnsupportedMediaType).hint(CURE)
 }

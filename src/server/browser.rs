@@ -9,12 +9,13 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::{Host, Url};
 
+use super::error_code::ServerErrorCode;
 use super::origins::{Origins, Trust};
 use super::sender::{SEC_FETCH_SITE, Sender};
 use super::state::AppState;
 use crate::settings::{is_loopback, is_loopback_host, serialized_origin};
 use tokenpair::web::body::{FORM, content_type};
-use tokenpair::web::{Leftovers, Rejection, RejectionKind};
+use tokenpair::web::{ErrorCode, Leftovers, Rejection, RejectionKind};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -97,10 +98,10 @@ fn is_login_opened(response: &ServiceResponse) -> bool {
 fn needs_login(response: &ServiceResponse) -> bool {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
-    let code = rejection.map(Rejection::code);
+    let code = rejection.and_then(Rejection::error_code);
     let invalid = rejection.is_some_and(|found| found.kind() == RejectionKind::InvalidToken);
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-    (unauthorized || invalid) && code != Some("token_not_yet_valid")
+    (unauthorized || invalid) && code != Some(ErrorCode::TokenNotYetValid)
 }
 
 /// Response extension that marks the answer to a login.
@@ -210,11 +211,7 @@ fn refuse_wrong_host(
 
 fn wrong_host(origins: &Origins) -> Rejection {
     let public = origins.public.as_deref().unwrap_or_default();
-    Rejection::new(
-        StatusCode::FORBIDDEN,
-        "wrong_host",
-        "This server has another name",
-    )
+    Rejection::from(ServerErrorCode::WrongHost)
     .hint(format!(
         "Use {public}, which is PUBLIC_URL, or set PUBLIC_URL to the address that browsers use. A proxy that changes Host \
          belongs in SERVER_TRUSTED_PROXIES."
@@ -249,10 +246,7 @@ pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejectio
     let in_advance = |name| text(headers, &name).is_some_and(is_in_advance);
     if PURPOSES.into_iter().any(in_advance) || ROUTERS.iter().any(|name| headers.contains_key(name))
     {
-        return Err(link_required(
-            "prefetch_refused",
-            "This is not fetched in advance",
-        ));
+        return Err(link_required(ServerErrorCode::PrefetchRefused));
     }
     let [site, mode, dest] =
         [SEC_FETCH_SITE, SEC_FETCH_MODE, SEC_FETCH_DEST].map(|name| text(headers, &name));
@@ -264,10 +258,7 @@ pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejectio
     if is_a_visit {
         return Ok(());
     }
-    Err(link_required(
-        "link_required",
-        "By GET only a link logs out",
-    ))
+    Err(link_required(ServerErrorCode::LinkRequired))
 }
 
 fn is_in_advance(purpose: &str) -> bool {
@@ -276,8 +267,8 @@ fn is_in_advance(purpose: &str) -> bool {
         .any(|word| purpose.to_ascii_lowercase().contains(word))
 }
 
-fn link_required(code: &'static str, msg: &'static str) -> Rejection {
-    Rejection::new(StatusCode::FORBIDDEN, code, msg)
+fn link_required(code: ServerErrorCode) -> Rejection {
+    Rejection::from(code)
         .hint("Scripts log out by POST /logout, with the CSRF value in the header.")
 }
 
@@ -319,11 +310,7 @@ pub(super) fn host(request: &HttpRequest) -> Option<&str> {
 }
 
 fn cross_site() -> Rejection {
-    Rejection::new(
-        StatusCode::FORBIDDEN,
-        "cross_site_request",
-        "Cross-site request refused",
-    )
+    Rejection::from(ServerErrorCode::CrossSiteRequest)
     .hint("Send this from a page of the server's own origin, which PUBLIC_URL names, or of one in SERVER_CORS_ORIGINS.")
 }
 

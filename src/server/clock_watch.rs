@@ -8,7 +8,7 @@ use actix_web::{HttpMessage, web};
 
 use super::state::AppState;
 use tokenpair::clock::{Clock, Timestamp};
-use tokenpair::web::{Rejection, Verified};
+use tokenpair::web::{ErrorCode, Rejection, Verified};
 
 /// The greatest difference that clocks in whole seconds can show while they agree.
 const ROUNDING: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub(super) fn report_skew(response: &ServiceResponse) {
 
 /// How long a client was told to wait for its token to become valid.
 fn wait(rejection: &Rejection) -> Option<Duration> {
-    let early = rejection.code() == "token_not_yet_valid";
+    let early = rejection.error_code() == Some(ErrorCode::TokenNotYetValid);
     let seconds = early.then(|| rejection.seconds_to_wait()).flatten()?;
     Some(Duration::from_secs(seconds.into()))
 }

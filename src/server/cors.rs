@@ -16,12 +16,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use url::{Host, Url};
 
 use super::browser::{foreign_origin, host, text};
+use super::error_code::ServerErrorCode;
 use super::sender::Sender;
 use super::state::AppState;
 use super::telemetry;
 use super::telemetry::X_REQUEST_ID;
 use crate::settings::is_loopback;
-use tokenpair::web::{Location, Rejection, WebPolicy};
+use tokenpair::web::{ErrorCode, Location, Rejection, WebPolicy};
 
 /// How long a browser remembers a preflight, in seconds; an origin taken from the list is refused by then.
 const MAX_AGE: usize = 3600;
@@ -87,7 +88,7 @@ pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpRespon
             "Origins that may use this server are listed in SERVER_CORS_ORIGINS.".to_owned(),
         ),
     };
-    let rejection = Rejection::new(StatusCode::FORBIDDEN, "cors_refused", msg.clone());
+    let rejection = Rejection::from(ServerErrorCode::CorsRefused).msg(msg.clone());
     let cause = Refused {
         sender: Sender::of(request),
         what: msg,
@@ -186,7 +187,8 @@ fn hint_for(response: &ServiceResponse) -> Option<&'static str> {
     }
     let error = response.response().error()?.as_error::<Rejection>()?;
     let request = response.request();
-    if error.code() != "missing_token" || request.headers().contains_key(COOKIE) {
+    if error.error_code() != Some(ErrorCode::MissingToken) || request.headers().contains_key(COOKIE)
+    {
         return None;
     }
     let state = request.app_data::<web::Data<AppState>>()?;

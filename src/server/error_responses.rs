@@ -7,10 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, web};
 
+use super::error_code::ServerErrorCode;
 use super::response_headers::add_defaults;
 use super::state::AppState;
 use super::{cors, page};
-use tokenpair::web::Rejection;
+use tokenpair::web::{ErrorCode, Rejection};
 
 /// Makes the answer one of ours.
 pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
@@ -56,13 +57,19 @@ fn in_json(response: ServiceResponse) -> ServiceResponse {
 fn challenge(response: &ServiceResponse) -> &'static str {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
-    match rejection.map(Rejection::code) {
-        None | Some("missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials") => {
-            "Bearer"
-        }
+    let Some(rejection) = rejection else {
+        return "Bearer";
+    };
+    match rejection.error_code() {
+        Some(
+            ErrorCode::MissingToken
+            | ErrorCode::CsrfMissing
+            | ErrorCode::CsrfMismatch
+            | ErrorCode::BadCredentials,
+        ) => "Bearer",
         // RFC 9470 section 3: a good token from a login too long ago.
-        Some("fresh_token_required") => "Bearer error=\"insufficient_user_authentication\"",
-        Some(_) => "Bearer error=\"invalid_token\"",
+        Some(ErrorCode::FreshTokenRequired) => "Bearer error=\"insufficient_user_authentication\"",
+        _ => "Bearer error=\"invalid_token\"",
     }
 }
 
@@ -73,11 +80,7 @@ pub(super) fn refuse_nul(request: &ServiceRequest) -> Result<(), Rejection> {
     if !address.is_some_and(|address| holds(address.as_str())) {
         return Ok(());
     }
-    Err(Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "bad_request",
-        "The address holds a NUL character",
-    ))
+    Err(Rejection::from(ServerErrorCode::BadRequest).msg("The address holds a NUL character"))
 }
 
 fn is_bare_error(response: &ServiceResponse) -> bool {
@@ -95,12 +98,13 @@ fn is_bare_error(response: &ServiceResponse) -> bool {
 
 /// What the framework's own errors become; their text stays inside.
 pub(super) fn plain_rejection(status: StatusCode) -> Rejection {
-    let code = match status {
-        StatusCode::UNAUTHORIZED => "missing_token",
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
-        status if status.is_server_error() => "internal_error",
-        _ => "bad_request",
+    let rejection: Rejection = match status {
+        StatusCode::UNAUTHORIZED => ErrorCode::MissingToken.into(),
+        StatusCode::NOT_FOUND => ServerErrorCode::NotFound.into(),
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::BodyTooLarge.into(),
+        status if status.is_server_error() => ErrorCode::InternalError.into(),
+        _ => ServerErrorCode::BadRequest.into(),
     };
-    Rejection::new(status, code, status.canonical_reason().unwrap_or("Error"))
+    let msg = status.canonical_reason().unwrap_or("Error");
+    rejection.status(status).msg(msg)
 }

@@ -7,7 +7,6 @@
 use std::fmt::Display;
 use std::slice;
 
-use actix_web::http::StatusCode;
 use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer,
@@ -17,6 +16,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::error_code::ServerErrorCode;
 use tokenpair::web::Rejection;
 use tokenpair_store::password::Password;
 
@@ -133,12 +133,12 @@ impl serde::de::Error for FieldError {
 impl From<FieldError> for Rejection {
     fn from(error: FieldError) -> Self {
         let code = match error {
-            FieldError::Missing("username") => "missing_username",
-            FieldError::Missing("password") => "missing_password",
-            FieldError::Missing(_) => "missing_parameter",
-            FieldError::Invalid { .. } => "invalid_parameter",
+            FieldError::Missing("username") => ServerErrorCode::MissingUsername,
+            FieldError::Missing("password") => ServerErrorCode::MissingPassword,
+            FieldError::Missing(_) => ServerErrorCode::MissingParameter,
+            FieldError::Invalid { .. } => ServerErrorCode::InvalidParameter,
         };
-        Self::new(StatusCode::BAD_REQUEST, code, error.to_string())
+        Self::from(code).msg(error.to_string())
     }
 }
 

@@ -65,6 +65,23 @@ fn only_admins_are_let_in_and_the_database_says_who_is_one(on: Backend) {
     }
 }
 
+fn a_user_who_is_no_admin_learns_nothing_of_what_a_route_takes(on: Backend) {
+    let (app, root_id) = with_root(on);
+    register(&app, "ada");
+    let ada = log_in(&app, "ada");
+    for path in ["/admin/users?page=x", "/admin/events?limit=x"] {
+        ada.get(path)
+            .refused(403, "admin_required", "Only admins may do this");
+    }
+    for wrong in [json!({}), json!({ "disabled": "x" }), json!([])] {
+        patch(&app, &ada, &root_id, wrong).refused(
+            403,
+            "admin_required",
+            "Only admins may do this",
+        );
+    }
+}
+
 fn users_are_listed_by_name_searched_and_paged(on: Backend) {
     let (app, _) = with_root(on);
     for name in ["Zoe", "anna", "ANNABEL", "b_b", "bob"] {
@@ -253,6 +270,7 @@ fn an_admin_ends_a_users_sessions(on: Backend) {
 
 on_both_databases!(
     only_admins_are_let_in_and_the_database_says_who_is_one,
+    a_user_who_is_no_admin_learns_nothing_of_what_a_route_takes,
     users_are_listed_by_name_searched_and_paged,
     a_disabled_user_is_out_at_once_and_back_when_enabled,
     other_roles_take_hold_at_once_and_a_refresh_carries_them,

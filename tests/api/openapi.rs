@@ -108,9 +108,35 @@ fn a_list_has_as_many_entries_a_page_as_described(on: Backend) {
     }
 }
 
+/// Both come from the codes' own documentation.
+fn the_readme_has_the_table_of_all_codes_that_the_description_has(on: Backend) {
+    let description = on.app().get("/openapi.json").send().json();
+    let code = &description["components"]["schemas"]["Problem"]["properties"]["code"];
+    let told = code["description"].as_str().unwrap();
+    let (_, table) = told.split_once("\n\n").unwrap();
+    let readme = include_str!("../../README.md");
+    assert!(
+        readme.contains(&format!("\n\n{table}\n")),
+        "the table in README.md should be\n{table}"
+    );
+    let rows = table.lines().skip(2);
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let listed = cells.flat_map(|cell| cell.split(','));
+    let listed: Vec<&str> = listed.map(|code| code.trim().trim_matches('`')).collect();
+    let known: BTreeSet<&str> = code["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    assert_eq!(listed.len(), known.len(), "each has one row");
+    assert_eq!(BTreeSet::from_iter(listed), known);
+}
+
 on_both_databases! {
     the_description_has_the_routes_of_the_readme_and_no_others,
     a_route_that_needs_a_token_refuses_who_has_none,
     tokens_are_presented_as_the_settings_say,
     a_list_has_as_many_entries_a_page_as_described,
+    the_readme_has_the_table_of_all_codes_that_the_description_has,
 }

@@ -74,6 +74,49 @@ fn no_files_import_each_other_in_a_cycle() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
+/// The codes in the README's table, which is compared with the description of the API.
+fn codes() -> Vec<String> {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme
+        .split_once("| code | status | what to do |\n")
+        .unwrap();
+    let rows = table.lines().skip(1);
+    let rows = rows.map_while(|line| line.strip_prefix("| "));
+    let cells = rows.filter_map(|row| row.split('|').next());
+    cells
+        .flat_map(|cell| cell.split(','))
+        .map(|code| code.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+#[test]
+fn the_codes_of_errors_stand_in_their_enums_alone() {
+    let codes = codes();
+    assert!(codes.len() > 40);
+    let folders = ["src/server", "crates/tokenpair/src"];
+    for path in folders
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)))
+    {
+        if path.ends_with("error_code.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let program = text.split("#[cfg(test)]").next().unwrap();
+        for line in program.lines() {
+            let line = line.trim_start();
+            let found = codes
+                .iter()
+                .find(|code| line.contains(&format!("\"{code}\"")));
+            assert!(
+                found.is_none() || line.starts_with("//"),
+                "{}: {line}",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_none_is_too_long() {
     for (folder, limit) in [("src", 400), ("examples", 400), ("tests", 700)] {

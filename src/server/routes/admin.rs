@@ -1,7 +1,6 @@
 //! Implements `/admin/users`, where admins manage users. The database is authoritative on who is an
 //! admin, at every request.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,11 +10,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::responses::{Ended, Problem};
 use crate::server::accounts::{AccountError, applied};
 use crate::server::body::JsonBody;
+use crate::server::error_code::ServerErrorCode;
+use crate::server::guards::Admin;
 use crate::server::query::{PageNumber, Whole, query};
 use crate::server::state::AppState;
-use tokenpair::session::{RequestContext, SessionStore};
-use tokenpair::web::{Access, Rejection};
-use tokenpair_store::{ADMIN, Page, Role, User, UserChange};
+use tokenpair::session::RequestContext;
+use tokenpair::web::Rejection;
+use tokenpair_store::{Page, Role, User, UserChange};
 
 /// A user, as admins see it.
 #[derive(Serialize, ToSchema)]
@@ -78,11 +79,9 @@ type UsersPerPage = Whole<200, 50>;
 )]
 pub(super) async fn users(
     state: web::Data<AppState>,
-    _: Access,
-    context: RequestContext,
+    _: Admin,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&context).await?;
     let wanted: UserSearch = query(&request)?;
     let search = wanted.search.unwrap_or_default();
     let page = Page {
@@ -121,11 +120,8 @@ impl Patch {
         let roles = self.roles.map(UserChange::Roles);
         let changes: Vec<UserChange> = roles.into_iter().chain(state).collect();
         if changes.is_empty() {
-            return Err(Rejection::new(
-                StatusCode::BAD_REQUEST,
-                "missing_parameter",
-                "Missing disabled or roles parameter",
-            ));
+            return Err(Rejection::from(ServerErrorCode::MissingParameter)
+                .msg("Missing disabled or roles parameter"));
         }
         Ok(changes)
     }
@@ -170,12 +166,11 @@ fn roles<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::
 )]
 pub(super) async fn change(
     state: web::Data<AppState>,
-    _: Access,
+    _: Admin,
     context: RequestContext,
     id: web::Path<String>,
     JsonBody(patch): JsonBody<Patch>,
 ) -> Result<HttpResponse, Rejection> {
-    let context = context.needing(ADMIN);
     let changed = state.store.change_user(&id, patch.changes()?, &context);
     let changed = applied(changed.await?)?;
     state.record_revocation(&changed);
@@ -192,21 +187,12 @@ pub(super) async fn change(
 )]
 pub(super) async fn end_sessions(
     state: web::Data<AppState>,
-    _: Access,
+    _: Admin,
     context: RequestContext,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&context).await?;
     let found = state.store.user_by_id(&id).await?;
     found.ok_or(AccountError::NoSuchUser)?;
-    let ended = state.sessions.end_all(&id, &context.needing(ADMIN)).await?;
+    let ended = state.sessions.end_all(&id, &context).await?;
     Ok(HttpResponse::Ok().json(Ended::of("Sessions ended", ended)))
-}
-
-impl AppState {
-    /// Admits a request of a user who is an admin now, whatever its token says of roles.
-    pub(super) async fn admit_admin(&self, context: &RequestContext) -> Result<(), Rejection> {
-        let context = context.clone().needing(ADMIN);
-        Ok(self.store.check(&context).await??)
-    }
 }

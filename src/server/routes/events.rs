@@ -1,6 +1,5 @@
 //! Implements `GET /admin/events`, the audit trail in pages, latest event first.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
@@ -8,10 +7,11 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::responses::Problem;
+use crate::server::error_code::ServerErrorCode;
+use crate::server::guards::Admin;
 use crate::server::query::{Whole, query};
 use crate::server::state::AppState;
-use tokenpair::session::RequestContext;
-use tokenpair::web::{Access, Rejection};
+use tokenpair::web::Rejection;
 use tokenpair_store::{Event, EventKind, EventQuery};
 
 /// An audit event.
@@ -95,11 +95,9 @@ type EventsPerPage = Whole<200, 50>;
 )]
 pub(super) async fn events(
     state: web::Data<AppState>,
-    _: Access,
-    context: RequestContext,
+    _: Admin,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    state.admit_admin(&context).await?;
     let wanted: EventSearch = query(&request)?;
     let Whole(limit) = wanted.limit;
     let query = EventQuery {
@@ -121,11 +119,8 @@ pub(super) async fn events(
 
 fn kind(word: &str) -> Result<EventKind, Rejection> {
     EventKind::from_word(word).ok_or_else(|| {
-        Rejection::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_parameter",
-            "The parameter kind has to be a kind of event",
-        )
-        .hint(format!("One of {}.", EventKind::words()))
+        Rejection::from(ServerErrorCode::InvalidParameter)
+            .msg("The parameter kind has to be a kind of event")
+            .hint(format!("One of {}.", EventKind::words()))
     })
 }

@@ -1,10 +1,11 @@
 //! Implements the answers to requests that no handler takes: 404 for an unknown path, 405 for a
 //! method that the path does not have.
 
+use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::server::error_code::ServerErrorCode;
 use tokenpair::web::Rejection;
 
 /// Answers a method that the path does not have (RFC 9110 sections 9.3.7 and 15.5.6).
@@ -12,11 +13,7 @@ pub(super) fn other_method(method: &Method, allow: &str) -> HttpResponse {
     let mut response = match *method {
         Method::OPTIONS => HttpResponse::Ok().finish(),
         _ => {
-            let rejection = Rejection::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "Method not allowed",
-            );
+            let rejection = Rejection::from(ServerErrorCode::MethodNotAllowed);
             HttpResponse::from_error(rejection.hint(format!("This path takes {allow}.")))
         }
     };
@@ -28,7 +25,7 @@ pub(super) fn other_method(method: &Method, allow: &str) -> HttpResponse {
 
 /// Answers a path that does not exist.
 pub(in crate::server) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Rejection> {
-    let rejection = Rejection::new(StatusCode::NOT_FOUND, "not_found", "Not found");
+    let rejection = Rejection::from(ServerErrorCode::NotFound);
     Err(match without_slash(&request) {
         Some(route) => rejection.hint(format!("Leave out the / at the end: {route}.")),
         None => rejection,

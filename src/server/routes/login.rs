@@ -1,8 +1,5 @@
 //! Implements `POST /register` and `POST /login`.
 
-use std::borrow::Cow;
-
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,6 +10,7 @@ use super::responses::Problem;
 use crate::server::accounts::AccountError;
 use crate::server::body::{JsonBody, JsonOrForm};
 use crate::server::device_cookie::Devices;
+use crate::server::error_code::ServerErrorCode;
 use crate::server::fields;
 use crate::server::state::AppState;
 use crate::settings::Registration;
@@ -88,12 +86,8 @@ pub(super) async fn register(
     JsonBody(wanted): JsonBody<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
     if state.registration == Registration::Closed {
-        return Err(Rejection::new(
-            StatusCode::FORBIDDEN,
-            "registration_closed",
-            "Registration is closed",
-        )
-        .hint("Ask the operator for an account."));
+        return Err(Rejection::from(ServerErrorCode::RegistrationClosed)
+            .hint("Ask the operator for an account."));
     }
     let user = state
         .accounts
@@ -168,42 +162,34 @@ fn unknown_destination(cookies: bool, body: bool) -> Rejection {
         (true, true) => "\"cookies\" or \"body\"",
     };
     let msg = format!("The parameter tokens has to be {choice}");
-    Rejection::new(StatusCode::BAD_REQUEST, "invalid_parameter", msg)
+    Rejection::from(ServerErrorCode::InvalidParameter).msg(msg)
 }
 
 impl From<AccountError> for Rejection {
     fn from(error: AccountError) -> Self {
-        let refuse =
-            |status, code| Self::new(status, code, Cow::Owned(sentence(&error.to_string())));
+        let refuse = |code: ServerErrorCode| Self::from(code).msg(sentence(&error.to_string()));
         match &error {
-            AccountError::Username(_) => refuse(StatusCode::BAD_REQUEST, "invalid_username"),
+            AccountError::Username(_) => refuse(ServerErrorCode::InvalidUsername),
             AccountError::Unfit(UnfitPassword::TooShort(_)) => {
-                refuse(StatusCode::BAD_REQUEST, "password_too_short")
+                refuse(ServerErrorCode::PasswordTooShort)
             }
-            AccountError::Unfit(UnfitPassword::TooLong) => {
-                refuse(StatusCode::BAD_REQUEST, "password_too_long")
-            }
+            AccountError::Unfit(UnfitPassword::TooLong) => refuse(ServerErrorCode::PasswordTooLong),
             AccountError::Unfit(UnfitPassword::TooCommon) => {
-                refuse(StatusCode::BAD_REQUEST, "password_too_common").hint(TOO_COMMON)
+                refuse(ServerErrorCode::PasswordTooCommon).hint(TOO_COMMON)
             }
             AccountError::Taken => {
-                refuse(StatusCode::CONFLICT, "username_taken").hint("Choose another name.")
+                refuse(ServerErrorCode::UsernameTaken).hint("Choose another name.")
             }
-            AccountError::TooManyAttempts(wait) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_attempts",
-                "Too many attempts",
-            )
-            .hint(TOO_MANY)
-            .retry_after(*wait),
+            AccountError::TooManyAttempts(wait) => Self::from(ServerErrorCode::TooManyAttempts)
+                .hint(TOO_MANY)
+                .retry_after(*wait),
             // Not 401, which would say that the login is over.
-            AccountError::WrongPassword => refuse(StatusCode::FORBIDDEN, "wrong_password"),
+            AccountError::WrongPassword => refuse(ServerErrorCode::WrongPassword),
             AccountError::LastAdmin => {
-                refuse(StatusCode::CONFLICT, "last_admin").hint("Make another user an admin first.")
+                refuse(ServerErrorCode::LastAdmin).hint("Make another user an admin first.")
             }
             AccountError::NoSuchUser => {
-                Self::new(StatusCode::NOT_FOUND, "user_not_found", "No such user")
-                    .hint("GET /admin/users lists all.")
+                Self::from(ServerErrorCode::UserNotFound).hint("GET /admin/users lists all.")
             }
             AccountError::Denied(denied) => (*denied).into(),
             AccountError::Password(PasswordError::Bcrypt(_) | PasswordError::Foreign(_)) => {

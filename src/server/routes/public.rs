@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::session::is_over;
+use crate::server::error_code::ServerErrorCode;
 use crate::server::page::{self, FORM};
 use crate::server::startup_keys::KEYS_MAX_AGE;
 use crate::server::state::AppState;
@@ -88,30 +89,26 @@ async fn check(state: &AppState) -> Result<(), Rejection> {
 
 /// Names the reason for the operator, without the database's own words.
 fn not_ready(reason: NotWritable) -> Rejection {
-    let (code, msg, hint) = match reason {
+    let (code, hint) = match reason {
         NotWritable::Away(error) => return error.into(),
         NotWritable::Standby(_) => (
-            "database_read_only",
-            "The database is read-only",
+            ServerErrorCode::DatabaseReadOnly,
             "PostgreSQL is a standby. Promote it, or name the primary in DATABASE_URL.",
         ),
         NotWritable::ReadOnly(_) => (
-            "database_read_only",
-            "The database is read-only",
+            ServerErrorCode::DatabaseReadOnly,
             "Every host of DATABASE_URL is a standby, default_transaction_read_only is on, or SQLite's file cannot be written.",
         ),
         NotWritable::Full(_) => (
-            "database_full",
-            "The database's disk is full",
+            ServerErrorCode::DatabaseFull,
             "Free space on the disk of the database.",
         ),
         NotWritable::Refused(_) => (
-            "database_not_writable",
-            "The database refuses writes",
+            ServerErrorCode::DatabaseNotWritable,
             "The server's log names the cause.",
         ),
     };
-    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, code, msg)
+    Rejection::from(code)
         .hint(hint)
         .retry_after(Duration::from_secs(1))
         .caused_by(reason)

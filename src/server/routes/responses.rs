@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::server::error_code::Code;
+
 /// Confirms what was done.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Message {
@@ -34,7 +36,7 @@ impl Ended {
 pub(super) struct Problem {
     /// For people.
     msg: String,
-    /// For programs. It never changes.
+    #[schema(value_type = Code, inline)]
     code: String,
     /// What to do next.
     hint: Option<String>,

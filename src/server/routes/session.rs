@@ -12,7 +12,7 @@ use crate::server::browser;
 use crate::server::origins::Trust;
 use crate::server::state::AppState;
 use tokenpair::session::RequestContext;
-use tokenpair::web::{Auth, Guard, Location, Refresh, Rejection, Verified};
+use tokenpair::web::{Auth, ErrorCode, Guard, Location, Refresh, Rejection, Verified};
 
 /// Exchanges a refresh token for a new pair of tokens.
 ///
@@ -33,7 +33,7 @@ pub(super) async fn refresh(
 
 /// Trouble of ours ends nothing, and where a newer refresh token exists the browser may hold it already.
 pub(super) fn is_over(rejection: &Rejection) -> bool {
-    let superseded = rejection.code() == "refresh_superseded";
+    let superseded = rejection.error_code() == Some(ErrorCode::RefreshSuperseded);
     rejection.status_code() == StatusCode::UNAUTHORIZED && !superseded
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn csrf(
     let access = auth.verify_request(&request, Guard::Access).await;
     let value = |verified: &Rc<Verified>| verified.claims.csrf.clone();
     if let (Err(refresh), Err(access)) = (&refresh, &access) {
-        let is_missing = refresh.code() == "missing_token";
+        let is_missing = refresh.error_code() == Some(ErrorCode::MissingToken);
         return Err(if is_missing { access } else { refresh }.clone());
     }
     let [access, refresh] =

@@ -1,13 +1,13 @@
 //! Implements `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`: users see where they
 //! are logged in and log out there.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::responses::{Ended, Message, Problem};
 use crate::server::device;
+use crate::server::error_code::ServerErrorCode;
 use crate::server::query::{PageNumber, Whole, query};
 use crate::server::state::AppState;
 use tokenpair::session::{RequestContext, Session, SessionPage};
@@ -122,12 +122,9 @@ pub(super) async fn end_one(
         .end_own(user.identity(), &id, &context)
         .await?
     {
-        return Err(Rejection::new(
-            StatusCode::NOT_FOUND,
-            "session_not_found",
-            "No such session",
-        )
-        .hint("GET /sessions lists yours."));
+        return Err(
+            Rejection::from(ServerErrorCode::SessionNotFound).hint("GET /sessions lists yours.")
+        );
     }
     let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {
