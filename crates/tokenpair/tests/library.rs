@@ -107,9 +107,9 @@ async fn a_sensitive_route_asks_for_a_fresh_token() {
     let app = test::init_service(app.route("/any", web::get().to(any))).await;
     let pair = fixture.log_in().await;
     let presented = Presented {
-        access: &fixture.verified_tokens(pair.access.token.as_str()).unwrap(),
+        access: &fixture.verify(pair.access.token.as_str()).unwrap(),
         refresh: &fixture
-            .verified_tokens(pair.refresh.token.as_str())
+            .verify(pair.refresh.token.as_str())
             .unwrap(),
         arrived: Some(fixture.auth.now()),
     };
@@ -214,7 +214,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
     let fixture = Fixture::new();
     let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
-    let verify = || fixture.verified_tokens(pair.access.token.as_str());
+    let verify = || fixture.verify(pair.access.token.as_str());
     let claims = verify().unwrap();
     let sid = claims.sid.clone().unwrap();
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
@@ -250,7 +250,7 @@ async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     let sessions = &fixture.sessions;
     let pair = fixture.log_in().await;
     let token = pair.access.token.as_str();
-    let claims = fixture.verified_tokens(token).unwrap();
+    let claims = fixture.verify(token).unwrap();
     let recorded_at = fixture.auth.now();
     fixture.clock.advance(Duration::from_secs(30));
     sessions.sync_revocations(fixture.auth.now()).await.unwrap();
@@ -301,7 +301,7 @@ async fn a_revoked_access_token_is_no_token_of_any_type() {
         StatusCode::OK
     );
     let sessions = &fixture.sessions;
-    let claims = fixture.verified_tokens(&token).unwrap();
+    let claims = fixture.verify(&token).unwrap();
     sessions
         .end(
             claims.sid.as_deref().unwrap(),
@@ -387,7 +387,7 @@ async fn the_routes_of_an_app_with_sessions_are_a_line_each_and_refuse_in_its_wo
     let mut owner = stolen.refresh.token.as_str().to_owned();
     for _ in 0..2 {
         fixture.clock.advance(Duration::from_secs(3600));
-        let claims = fixture.verified_tokens(&owner).unwrap();
+        let claims = fixture.verify(&owner).unwrap();
         let context = RequestContext::at(fixture.auth.now());
         let refreshed = fixture.sessions.refresh(&claims, &context).await.unwrap();
         let Refreshed::Granted(pair) = refreshed else {

@@ -94,7 +94,7 @@ fn both_cookies(pair: &Pair) -> String {
 impl Fixture {
     /// Another tab refreshes with this token.
     async fn refreshed(&self, pair: &Pair) -> Pair {
-        let token = self.verified_tokens(pair.refresh.token.as_str()).unwrap();
+        let token = self.verify(pair.refresh.token.as_str()).unwrap();
         let context = RequestContext::at(self.auth.now());
         match self.sessions.refresh(&token, &context).await.unwrap() {
             Refreshed::Granted(pair) => *pair,
@@ -103,7 +103,7 @@ impl Fixture {
     }
 
     async fn is_over(&self, pair: &Pair) -> bool {
-        let token = self.verified_tokens(pair.refresh.token.as_str()).unwrap();
+        let token = self.verify(pair.refresh.token.as_str()).unwrap();
         let record = self.store.load(token.sid.as_deref().unwrap()).await;
         record.unwrap().unwrap().session.revoked.is_some()
     }
@@ -252,7 +252,7 @@ async fn a_refresh_token_is_a_token_of_any_type_only_while_its_session_goes_on()
     let pair = fixture.log_in().await;
     assert_eq!(as_any_token(auth, &pair).await, admitted());
     let token = fixture
-        .verified_tokens(pair.refresh.token.as_str())
+        .verify(pair.refresh.token.as_str())
         .unwrap();
     let context = RequestContext::at(auth.now());
     let sid = token.sid.as_deref().unwrap();
@@ -327,7 +327,7 @@ async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_tok
     let answer = test::call_service(&app, request().to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let token = fixture
-        .verified_tokens(pair.refresh.token.as_str())
+        .verify(pair.refresh.token.as_str())
         .unwrap();
     let context = RequestContext::at(fixture.auth.now());
     let sid = token.sid.as_deref().unwrap();

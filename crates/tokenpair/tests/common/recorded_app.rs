@@ -59,7 +59,7 @@ impl Fixture {
         }
     }
 
-    pub(crate) fn verified_tokens(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         let tokens = self.sessions.tokens();
         tokens.verify(token, self.auth.now(), Expiry::Enforced)
     }
