@@ -1,7 +1,8 @@
-//! The clock: whole seconds since 1970 (JWT's NumericDate, RFC 7519 section 2) and where "now" comes from.
+//! Defines [`Timestamp`], whole seconds since 1970 (JWT's NumericDate, RFC 7519 section 2), and
+//! [`Clock`], the source of the current time.
 //!
-//! Time is an argument everywhere below the edge. Only the edge ([`crate::web`], the server, the commands) holds a
-//! [`Clock`] and asks it.
+//! Everything below the edge takes the time as an argument. Only the edge ([`crate::web`], the
+//! server, the commands) holds a [`Clock`] and reads it.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -11,8 +12,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// An instant in whole seconds since 1970-01-01T00:00:00Z. Arithmetic drops fractions of a second and saturates, so no
-/// untrusted time can overflow.
+/// A time in whole seconds since 1970-01-01T00:00:00Z. Arithmetic drops fractions of a second and
+/// saturates, so no untrusted time can overflow.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,17 +31,17 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `seconds` after 1970.
+    /// Returns the time `seconds` after 1970-01-01T00:00:00Z.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970-01-01T00:00:00Z.
     pub const fn unix(self) -> i64 {
         self.0
     }
 
-    /// How long ago `earlier` was, zero if it is not in the past.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -67,7 +68,7 @@ fn whole_seconds(duration: Duration) -> i64 {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, for people: `2026-11-20T18:00:00Z`.
+    /// Writes RFC 3339 in UTC: `2026-11-20T18:00:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match chrono::DateTime::from_timestamp(self.0, 0) {
             Some(date) => write!(f, "{}", date.format("%Y-%m-%dT%H:%M:%SZ")),
@@ -76,7 +77,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where "now" comes from: the system, or a hand that a test moves.
+/// The source of the current time: the system clock, or a clock that a test advances.
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,17 +99,18 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the system clock.
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands at `now` until [`Clock::advance`] moves it; clones share the hand.
+    /// Returns a clock that stands at `now` until [`Clock::advance`] moves it. Clones share the
+    /// time.
     pub fn fixed(now: Timestamp) -> Self {
         Self(Source::Fixed(Arc::new(AtomicI64::new(now.unix()))))
     }
 
-    /// The present instant.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
@@ -116,7 +118,7 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock forward; the system's clock is left alone.
+    /// Moves a fixed clock forward. Does nothing to the system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Fixed(hand) = &self.0 {
             hand.fetch_add(whole_seconds(by), Ordering::SeqCst);

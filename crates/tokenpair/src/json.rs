@@ -1,6 +1,6 @@
-//! Strict parsing of JSON from clients (a token's header and claims, a request's body): one object, in UTF-8, without a
-//! duplicate member at any depth (RFC 7519 section 4, RFC 8725 section 3.7). `serde_json::Value` would silently keep the
-//! last of two.
+//! Implements strict parsing of JSON from clients (a token's header and claims, a request's body):
+//! one object, in UTF-8, without a duplicate member at any depth (RFC 7519 section 4, RFC 8725
+//! section 3.7). `serde_json::Value` would silently keep the last duplicate.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Why a text is not a JSON object.
+/// The reason a text is not a JSON object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum JsonError {
-    /// The text is not JSON, or an object in it has a member twice.
+    /// The text is not JSON, or an object in it has a duplicate member.
     #[error("the text is not JSON, or has a member twice")]
     Malformed,
     /// The text is JSON, but an array, a string, a number, `true`, `false` or `null`.
@@ -31,7 +31,7 @@ pub enum JsonError {
 ///
 /// # Errors
 ///
-/// [`JsonError`].
+/// Returns a [`JsonError`] if the text is not a JSON object without duplicates.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match serde_json::from_slice::<Strict>(text) {
         Ok(Strict(Value::Object(members))) => Ok(members),

@@ -2,9 +2,8 @@
 //! refresh token.
 //!
 //! The names, settings and responses are those of
-//! [Flask-JWT-Extended](https://flask-jwt-extended.readthedocs.io). On top of its flow, sessions
-//! can be recorded, so that a logout is final and refresh tokens are rotated. This is a complete
-//! app:
+//! [Flask-JWT-Extended](https://flask-jwt-extended.readthedocs.io). Sessions can also be recorded,
+//! which makes a logout final and rotates refresh tokens. This is a complete app:
 //!
 //! ```no_run
 //! use actix_web::middleware::from_fn;
@@ -48,17 +47,17 @@
 //! }
 //! ```
 //!
-//! [`web::Auth`] verifies requests and issues tokens. Register it in `app_data`; a scope may have
-//! an `Auth` of its own. A handler states what it requires in its signature: a request without a
+//! [`web::Auth`] verifies requests and issues tokens. Register it in `app_data`; a scope may
+//! register its own `Auth`. A handler states its requirements in its signature: a request without a
 //! valid access token never reaches `protected`.
 //!
 //! # Glossary
 //!
-//! - **Access token.** A JWT that lives for minutes and authorizes requests. Verified without a
-//!   database. See [`web::Access`].
+//! - **Access token.** A JWT that lives for minutes and authorizes requests. It is verified without
+//!   a database. See [`web::Access`].
 //! - **Refresh token.** A JWT that lives for weeks and is accepted only to issue the next access
 //!   token. See [`web::Refresh`].
-//! - **Fresh.** An access token from an authentication with a password, not from a refresh. Require
+//! - **Fresh.** Describes an access token from a login with a password, not from a refresh. Require
 //!   it for sensitive operations. See [`web::Fresh`].
 //! - **Reissue.** Middleware that replaces an access cookie shortly before it expires, so that
 //!   active users stay logged in. See [`web::reissue`].

@@ -1,4 +1,4 @@
-//! Randomness from the operating system, for ids and secrets.
+//! Implements ids and secrets from the operating system's random number generator.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// 11.5.1).
 pub const ID_BYTES: usize = 16;
 
-/// Returns that many random bytes as base64url without padding (RFC 4648 section 5).
+/// Returns `bytes` random bytes as base64url without padding (RFC 4648 section 5).
 ///
 /// ```
 /// let id = tokenpair::random::random_text(tokenpair::random::ID_BYTES);
@@ -27,7 +27,7 @@ pub fn random_text(bytes: usize) -> String {
 ///
 /// # Panics
 ///
-/// If the operating system has no randomness to give, which no program should survive.
+/// Panics if the operating system has no randomness, which no program should survive.
 #[expect(
     clippy::expect_used,
     reason = "without randomness every token could be guessed"

@@ -1,4 +1,5 @@
-//! The four cookies, from texts to [`CookiePolicy`], and what browsers ask of names that begin with a prefix.
+//! Reads the settings of the four cookies into a [`CookiePolicy`], and checks the rules of name
+//! prefixes.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,8 @@ use crate::web::{CookiePolicy, SameSite};
 
 const PREFIX: &str = "JWT_COOKIE_PREFIX";
 
-/// A cookie as it is set: the setting that names it, its name without [`PREFIX`], its path, and whether scripts see it.
+/// A cookie as it will be set: the setting that names it, its name without [`PREFIX`], its path,
+/// and whether scripts can read it.
 struct Named<'a> {
     setting: &'static str,
     name: &'a str,
@@ -15,7 +17,7 @@ struct Named<'a> {
     http_only: bool,
 }
 
-/// What they say, over `default`.
+/// Reads the settings; `default` has the value of every setting that is not set.
 pub(super) fn cookies(reader: &mut Reader<'_>, default: CookiePolicy, csrf: bool) -> CookiePolicy {
     let prefix = prefix(reader);
     let plain = without_prefix(reader, default, csrf);
@@ -82,7 +84,7 @@ fn cookie_name(reader: &mut Reader<'_>, name: &str, default: String) -> String {
     )
 }
 
-/// RFC 6265 section 5.1.3: an address has no domain to share with.
+/// RFC 6265 section 5.1.3: an IP address has no domain to share cookies with.
 fn domain(reader: &mut Reader<'_>) -> Option<String> {
     let host = |text: &str| {
         let name = text.trim_start_matches('.').to_ascii_lowercase();
@@ -134,7 +136,7 @@ fn prefix(reader: &mut Reader<'_>) -> &'static str {
     })
 }
 
-/// RFC 6265bis section 4.1.3: browsers drop a cookie that does not keep what its name promises.
+/// RFC 6265bis section 4.1.3: browsers drop a cookie that breaks the promise of its name's prefix.
 fn check_prefixes(reader: &mut Reader<'_>, prefix: &str, cookies: &CookiePolicy) {
     for cookie in named(cookies) {
         let own = !prefix.is_empty();
@@ -157,7 +159,8 @@ fn check_prefixes(reader: &mut Reader<'_>, prefix: &str, cookies: &CookiePolicy)
     }
 }
 
-/// What the name promises and the cookie does not keep. Browsers compare prefixes in any case (section 5.7).
+/// Returns the promise of the name that the cookie breaks. Browsers compare prefixes
+/// case-insensitively (section 5.7).
 fn unkept(name: &str, cookie: &Named<'_>, cookies: &CookiePolicy) -> Option<&'static str> {
     let begins = |prefix: &str| {
         let start = name.get(..prefix.len());

@@ -1,5 +1,5 @@
-//! Flask-JWT-Extended's settings: all its `JWT_*` names, from texts to the policies of the floors below. What cannot work
-//! is refused with all the other problems in one message.
+//! Implements Flask-JWT-Extended's settings: all its `JWT_*` names, from texts to the policies of
+//! the library. One error message reports all invalid settings.
 //!
 //! ```
 //! use tokenpair::config::JwtSettings;
@@ -28,7 +28,7 @@ use crate::session::{SessionPolicy, SessionStore, Sessions};
 use crate::token::{TokenPolicy, Tokens};
 use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPolicy};
 
-/// Everything that Flask-JWT-Extended reads from an app's configuration, with its defaults.
+/// All settings that Flask-JWT-Extended reads from an app's configuration, with its defaults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,26 +49,27 @@ use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPol
 /// ```
 #[derive(Clone, Debug)]
 pub struct JwtSettings {
-    /// `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS` and the keys.
+    /// The keys, from `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS` and the key settings.
     pub keys: KeyRing,
-    /// What tokens say and for how long.
+    /// The claims and lifetimes of tokens.
     pub tokens: TokenPolicy,
-    /// How they travel.
+    /// The transport of tokens.
     pub web: WebPolicy,
 }
 
 impl JwtSettings {
-    /// From the environment.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
     ///
-    /// [`Problems`]: all that cannot work.
+    /// Returns [`Problems`]: every invalid setting.
     pub fn from_env() -> Result<Self, Problems> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// From whatever gives texts by name: lists with commas, `true` and `false`, times in seconds or as `15m` and `30d`,
-    /// `false` for never; keys in PEM. `NAME_FILE` is looked for too, the path of a file that holds a key.
+    /// Reads the settings from a function that returns texts by name: comma-separated lists, `true`
+    /// and `false`, times in seconds or as `15m` and `30d`, `false` for never, and keys in PEM.
+    /// `NAME_FILE` may hold the path of a file with a key.
     ///
     /// ```
     /// use std::time::Duration;
@@ -89,7 +90,7 @@ impl JwtSettings {
     ///
     /// # Errors
     ///
-    /// [`Problems`]: all that cannot work.
+    /// Returns [`Problems`]: every invalid setting.
     pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
         let tokens = read_token_policy(&mut reader, flask_tokens(), Never::Allowed);
@@ -104,8 +105,9 @@ impl JwtSettings {
         }
     }
 
-    /// A record of sessions in `store` under these settings: one that is not used ends with its refresh token
-    /// (`JWT_REFRESH_TOKEN_EXPIRES`), or with `false` when [`SessionPolicy::max_age`] is over.
+    /// Returns the record of sessions in `store` under these settings. A session that is not used
+    /// expires with its refresh token (`JWT_REFRESH_TOKEN_EXPIRES`), or with `false` after
+    /// [`SessionPolicy::max_age`].
     ///
     /// ```
     /// use tokenpair::config::JwtSettings;
@@ -130,7 +132,7 @@ impl JwtSettings {
         Sessions::new(store, tokens, policy)
     }
 
-    /// An [`Auth`] under these settings, to which loaders can be added.
+    /// Returns a builder of an [`Auth`] under these settings, to which loaders can be added.
     ///
     /// ```
     /// use tokenpair::config::JwtSettings;
@@ -150,11 +152,13 @@ impl JwtSettings {
     }
 }
 
-/// The window of the reissue is no setting of Flask-JWT-Extended's. Its recipe has 30 minutes, which with its lifetime of 15
-/// would put a new token into every response: here it is half a lifetime at most.
+/// Flask-JWT-Extended has no setting for the reissue window. Its recipe uses 30 minutes, which with
+/// its lifetime of 15 would put a new token into every response. Here the window is at most half a
+/// lifetime.
 ///
-/// Cookies and schemes follow Flask-JWT-Extended: of several cookies of one name only the first counts
-/// ([`CookiePolicy::first_that_verifies`]), and `bearer` is not `Bearer` ([`HeaderPolicy::any_case`]).
+/// Cookies and schemes follow Flask-JWT-Extended: only the first of several cookies with one name
+/// counts ([`CookiePolicy::first_that_verifies`]), and `bearer` does not match `Bearer`
+/// ([`HeaderPolicy::any_case`]).
 fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
     let default = WebPolicy::default();
     WebPolicy {
@@ -174,8 +178,8 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
     }
 }
 
-/// Returns the default of `JWT_REISSUE_WITHIN`: at most half an access token's lifetime, or a short one would be reissued by every
-/// response.
+/// Returns the default of `JWT_REISSUE_WITHIN`: at most half an access token's lifetime, or every
+/// response would reissue a short-lived token.
 pub fn reissue_within(recipe: Duration, tokens: &TokenPolicy) -> Duration {
     let half = tokens.access_expires.map(|lifetime| lifetime / 2);
     half.map_or(recipe, |half| half.min(recipe))
@@ -189,7 +193,7 @@ fn flask_tokens() -> TokenPolicy {
     }
 }
 
-/// The key that signs, and the same material for every other algorithm that is taken.
+/// Returns the signing key, and the same key for every other algorithm accepted.
 fn keys(reader: &mut Reader<'_>) -> Option<KeyRing> {
     let names = Algorithm::ALL.map(Algorithm::name).join(", ");
     let wanted = &format!("write one of {names}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A setting that cannot work, and the cure: one of [`Problems`].
+/// An invalid setting and its cure: one of [`Problems`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     name: String,
@@ -28,7 +28,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All the settings that cannot work.
+/// All invalid settings.
 ///
 /// ```
 /// use tokenpair::config::JwtSettings;
@@ -67,8 +67,8 @@ type Source<'a> = dyn Fn(&str) -> Result<Option<String>, Problem> + 'a;
 
 /// A reader of settings that collects every problem, so that an app reports all of them at once.
 ///
-/// An empty text counts as unset, except for [`Reader::raw`]. A text that cannot be used adds a problem and gives the
-/// default, so that reading goes on.
+/// An empty text counts as unset, except for [`Reader::raw`]. An invalid text adds a problem and
+/// returns the default, so that reading continues.
 ///
 /// ```
 /// use std::time::Duration;
@@ -87,7 +87,7 @@ pub struct Reader<'a> {
 }
 
 impl fmt::Debug for Reader<'_> {
-    /// Without the source, which knows secrets.
+    /// Omits the source, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("problems", &self.problems)
@@ -96,7 +96,7 @@ impl fmt::Debug for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
-    /// Creates a reader that looks texts up in `source` by name, with the problems that are known already.
+    /// Creates a reader that looks up texts in `source` by name, with the problems already known.
     pub fn new(
         source: impl Fn(&str) -> Result<Option<String>, Problem> + 'a,
         problems: Vec<Problem>,
@@ -148,7 +148,8 @@ impl<'a> Reader<'a> {
         self.text(name).unwrap_or_else(|| default.to_owned())
     }
 
-    /// Returns the value that `parse` makes of the text. If it makes none, the problem says what is `wanted`.
+    /// Returns the value that `parse` makes of the text. If `parse` fails, the problem names the
+    /// `wanted` form.
     pub fn parsed<T>(
         &mut self,
         name: &str,
@@ -203,7 +204,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// Returns the items of a list with commas, without blanks around them and without empty items.
+    /// Returns the items of a comma-separated list, trimmed and without empty items.
     pub fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',')
@@ -213,7 +214,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Returns a list of which `parse` has to accept every item, or `default` if it is empty.
+    /// Returns a list whose every item `parse` accepts, or `default` if the list is empty.
     pub fn parsed_list<T>(
         &mut self,
         name: &str,

@@ -8,9 +8,9 @@ use crate::token::TokenPolicy;
 /// Whether tokens may be configured to never expire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Never {
-    /// `false` and `0` stand for it, as in Flask-JWT-Extended.
+    /// `false` and `0` mean never, as in Flask-JWT-Extended.
     Allowed,
-    /// A zero lifetime is a problem: revocations could not be forgotten if tokens never expired.
+    /// Never is a problem: revocations could not be forgotten if tokens never expired.
     Refused,
 }
 

@@ -71,7 +71,7 @@ fn locations(
 fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
     let name = header_name(reader, "JWT_HEADER_NAME", default.name);
     let title = reader.text_or("JWT_HEADER_NAME", &default.title);
-    // Empty is a value here.
+    // An empty text is a valid value here.
     let scheme = reader.raw("JWT_HEADER_TYPE").unwrap_or(default.scheme);
     let scheme = if scheme == "none" {
         String::new()

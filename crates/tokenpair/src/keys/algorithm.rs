@@ -1,4 +1,4 @@
-//! The algorithms: their names, and what the library below calls them.
+//! Defines the algorithms, their names and their counterparts in `jsonwebtoken`.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
 };
 
-/// The JWS algorithms a key can have (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
+/// A JWS algorithm for a key (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
 ///
 /// ```
 /// use tokenpair::keys::Algorithm;
@@ -44,12 +44,12 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// Ed25519. Its name is `EdDSA`, which RFC 8037 gives to Ed448 too; that one is not supported.
+    /// Ed25519. Its name is `EdDSA`, which RFC 8037 also gives to Ed448; Ed448 is not supported.
     EdDsa,
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 12] = [
         Self::Hs256,
         Self::Hs384,
@@ -65,10 +65,10 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
-    /// Those whose key is one shared secret.
+    /// The algorithms whose key is a shared secret.
     pub const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
-    /// The name in a token's `alg`; compared exactly, case included (RFC 7515 section 4.1.1).
+    /// Returns the name in a token's `alg`. Names are case-sensitive (RFC 7515 section 4.1.1).
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
@@ -86,15 +86,15 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that exact name.
+    /// Returns the algorithm with exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
     }
 
-    /// The shortest secret allowed, in bytes: that of the hash's output (RFC 7518 section 3.2). None where the key is no
-    /// secret.
+    /// Returns the shortest secret allowed, in bytes: the length of the hash's output (RFC 7518
+    /// section 3.2). `None` if the key is not a secret.
     pub const fn min_secret_len(self) -> Option<usize> {
         match self {
             Self::Hs256 => Some(32),
@@ -104,7 +104,7 @@ impl Algorithm {
         }
     }
 
-    /// What kind of key it takes, in words.
+    /// Returns the kind of key it takes, for error messages.
     pub(super) const fn wants(self) -> &'static str {
         match self {
             Self::Hs256 | Self::Hs384 | Self::Hs512 => "a secret",
@@ -115,7 +115,7 @@ impl Algorithm {
         }
     }
 
-    /// The one that signs and verifies with it.
+    /// Returns the counterpart in `jsonwebtoken`.
     pub(super) const fn jws(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
@@ -142,7 +142,7 @@ impl Algorithm {
             Self::Ps256 => Family::Rsa(&RSA_PSS_2048_8192_SHA256),
             Self::Ps384 => Family::Rsa(&RSA_PSS_2048_8192_SHA384),
             Self::Ps512 => Family::Rsa(&RSA_PSS_2048_8192_SHA512),
-            // FIXED is r and s side by side (RFC 7518 section 3.4); the library's other form is ASN.1.
+            // FIXED is r and s side by side (RFC 7518 section 3.4); the alternative is ASN.1.
             Self::Es256 => Family::Ecdsa(&P256),
             Self::Es384 => Family::Ecdsa(&P384),
             Self::EdDsa => Family::Ed25519,
@@ -150,7 +150,7 @@ impl Algorithm {
     }
 }
 
-/// The kind of key an algorithm takes, with what the library needs to know beside the key.
+/// The kind of key an algorithm takes, with the parameters that the library needs beside the key.
 #[derive(Clone, Copy)]
 pub(super) enum Family {
     Hmac,
@@ -160,9 +160,9 @@ pub(super) enum Family {
 }
 
 pub(super) struct Curve {
-    /// As a JWK names it (RFC 7518 section 6.2.1.1).
+    /// The curve's name in a JWK (RFC 7518 section 6.2.1.1).
     pub(super) name: &'static str,
-    /// Bytes in a coordinate.
+    /// The size of a coordinate, in bytes.
     pub(super) size: usize,
     pub(super) signing: &'static EcdsaSigningAlgorithm,
     pub(super) verifying: &'static EcdsaVerificationAlgorithm,

@@ -1,4 +1,4 @@
-//! New key pairs.
+//! Implements generating key pairs.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
@@ -13,7 +13,7 @@ use super::error::KeyError;
 /// As strong as the other algorithms' keys: 128 bits (NIST SP 800-57 part 1, table 2).
 const RSA: KeySize = KeySize::Rsa3072;
 
-/// A new private key in PEM form (`PRIVATE KEY`, PKCS#8). RSA keys have 3072 bits.
+/// Generates a private key in PEM form (`PRIVATE KEY`, PKCS#8). RSA keys have 3072 bits.
 ///
 /// ```
 /// use secrecy::ExposeSecret;
@@ -27,8 +27,8 @@ const RSA: KeySize = KeySize::Rsa3072;
 ///
 /// # Errors
 ///
-/// [`KeyError::PemForSecret`] if the algorithm takes a secret, [`KeyError::Generation`] if the cryptographic library
-/// refuses.
+/// Returns [`KeyError::PemForSecret`] if the algorithm takes a secret, [`KeyError::Generation`] if
+/// the cryptographic library fails.
 pub fn generate_pem(algorithm: Algorithm) -> Result<SecretString, KeyError> {
     if let Family::Hmac = algorithm.family() {
         return Err(KeyError::PemForSecret(algorithm));

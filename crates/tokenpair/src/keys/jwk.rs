@@ -1,4 +1,4 @@
-//! Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
+//! Defines public keys as JSON (RFC 7517) and their thumbprints (RFC 7638).
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Algorithm;
 
-/// The public keys of a ring, as `/.well-known/jwks.json` serves them (RFC 7517 section 5). Secrets and private members
-/// have no place in it.
+/// The public keys of a ring, as `/.well-known/jwks.json` serves them (RFC 7517 section 5). The
+/// type cannot hold secrets or private members.
 ///
 /// ```
 /// use tokenpair::keys::{Algorithm, KeyRing};
@@ -37,13 +37,14 @@ impl Jwks {
         Self { keys }
     }
 
-    /// The keys, the one that signs first.
+    /// Returns the keys, starting with the signing key.
     pub fn keys(&self) -> &[Jwk] {
         &self.keys
     }
 }
 
-/// One public key (RFC 7517 section 4), of [`Jwks::keys`]: `kty` and what belongs to it, `alg`, `use` and `kid`.
+/// One public key (RFC 7517 section 4) of [`Jwks::keys`]: `kty` and its members, `alg`, `use` and
+/// `kid`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Jwk {
     #[serde(flatten)]
@@ -64,13 +65,14 @@ impl Jwk {
         }
     }
 
-    /// The key ID that tokens of this key carry.
+    /// Returns the key ID that this key's tokens carry.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 }
 
-/// What makes the key, in the order of the thumbprint (RFC 7638 section 3.2): by name.
+/// The members that identify the key, in the order of the thumbprint (RFC 7638 section 3.2): by
+/// name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Members {
@@ -80,7 +82,7 @@ pub(super) enum Members {
         kty: &'static str,
         n: String,
     },
-    /// RFC 7518 section 6.2.1, without `y` RFC 8037 section 2.
+    /// RFC 7518 section 6.2.1; without `y`, RFC 8037 section 2.
     Curve {
         crv: &'static str,
         kty: &'static str,
@@ -117,7 +119,7 @@ impl Members {
         }
     }
 
-    /// As jsonwebtoken wants it.
+    /// Converts the key for `jsonwebtoken`.
     pub(super) fn decoding_key(&self) -> Result<DecodingKey, jsonwebtoken::errors::Error> {
         match self {
             Self::Rsa { e, n, .. } => DecodingKey::from_rsa_components(n, e),
@@ -126,7 +128,7 @@ impl Members {
         }
     }
 
-    /// The SHA-256 of the members as JSON without space, in base64url.
+    /// Returns the SHA-256 of the members as JSON without whitespace, in base64url.
     pub(super) fn thumbprint(&self) -> String {
         let json = match self {
             Self::Rsa { e, kty, n } => format!(r#"{{"e":"{e}","kty":"{kty}","n":"{n}"}}"#),

@@ -1,4 +1,4 @@
-//! Tells what kind of key DER bytes hold.
+//! Detects the kind of key that DER bytes hold.
 
 use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::signature::{
@@ -13,7 +13,7 @@ pub(super) fn of_public(der: &[u8]) -> Option<&'static str> {
     if RsaSubjectPublicKey::from_der(der).is_ok() {
         return Some("an RSA key");
     }
-    // 32 bytes the library would take for a bare key, whatever they are.
+    // The library would accept any 32 bytes as a bare key.
     if der.len() > 32 && ParsedPublicKey::new(&ED25519, der).is_ok() {
         return Some("an Ed25519 key");
     }
@@ -55,7 +55,7 @@ pub(super) fn of_private(der: &[u8]) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// Returns whether an RSA key was rejected for its size, which `aws_lc_rs` tells by these words alone.
+/// Returns whether an RSA key was rejected for its size. `aws_lc_rs` reports that only as text.
 pub(super) fn is_size(rejected: KeyRejected) -> bool {
     matches!(rejected.description_(), "TooSmall" | "TooLarge")
 }

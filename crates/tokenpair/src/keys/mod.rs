@@ -1,8 +1,8 @@
-//! Keys: which algorithm signs, with what, and which signatures are taken.
+//! Defines keys: the algorithms, the key ring that signs and verifies, and public keys as JSON.
 //!
-//! A [`KeyRing`] is made once at start and refuses what cannot be safe, so nothing above it has to ask again. Each key
-//! serves one algorithm (RFC 8725 section 3.1): a token that names an algorithm which no key has is refused before its
-//! signature is looked at, and a public key never verifies as a secret.
+//! A [`KeyRing`] is built once at start and rejects unsafe keys, so no later check is needed. Each
+//! key serves one algorithm (RFC 8725 section 3.1): a token whose algorithm has no key is rejected
+//! before its signature is computed, and a public key never verifies as a secret.
 //!
 //! | algorithm | key | signature |
 //! |---|---|---|

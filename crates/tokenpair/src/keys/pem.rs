@@ -1,11 +1,11 @@
-//! PEM: the one key in a text (RFC 7468), and which half of a pair its label says it is.
+//! Reads the one key in a PEM text (RFC 7468), and whether its label says private or public.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::KeyError;
 
-/// What the label says is inside.
+/// The form of key that the label announces.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// `PRIVATE KEY` (RFC 5208) or `EC PRIVATE KEY` (RFC 5915).
@@ -16,7 +16,8 @@ pub(super) enum Form {
     Public,
 }
 
-/// The only key in the text, in DER, and its form. Text around it is passed over (RFC 7468 section 2).
+/// Returns the only key in the text, in DER, and its form. Text around it is ignored (RFC 7468
+/// section 2).
 pub(super) fn key(text: &str) -> Result<(Form, Vec<u8>), KeyError> {
     let mut keys = Vec::new();
     let mut rest = text;
@@ -38,7 +39,7 @@ struct Block<'a> {
     body: &'a str,
 }
 
-/// The next block, and the text after it.
+/// Returns the next block, and the text after it.
 fn next_block(text: &str) -> Result<Option<(Block<'_>, &str)>, KeyError> {
     let Some((_, text)) = text.split_once("-----BEGIN ") else {
         return Ok(None);
@@ -64,7 +65,7 @@ impl Block<'_> {
             }
             _ => return Err(KeyError::NotPem),
         };
-        // OpenSSL's older encryption: headers within the block (RFC 1421 section 4.6).
+        // OpenSSL's older encryption puts headers within the block (RFC 1421 section 4.6).
         if self.body.contains("ENCRYPTED") {
             return Err(KeyError::Encrypted);
         }

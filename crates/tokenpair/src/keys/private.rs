@@ -1,4 +1,4 @@
-//! What signs: the private half of a key pair.
+//! Defines the private half of a key pair, which signs.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
@@ -11,7 +11,7 @@ use super::error::KeyError;
 use super::kind;
 use super::pem::{self, Form};
 
-/// The private half of a key pair, parsed and found good.
+/// The private half of a key pair, parsed and checked.
 pub(super) enum PrivateKey {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),

@@ -1,4 +1,4 @@
-//! What verifies: a secret, or the public half of a key pair.
+//! Defines the key that verifies: a secret, or the public half of a key pair.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use super::jwk::{Jwk, Members};
 use super::pem::{self, Form};
 use super::{kind, private, secret};
 
-/// A key whose signatures are taken, for one algorithm (RFC 8725 section 3.1).
+/// A key that verifies signatures of one algorithm (RFC 8725 section 3.1).
 ///
-/// Where several algorithms have to be taken for one key, as Flask-JWT-Extended's `JWT_DECODE_ALGORITHMS` allows, make
-/// one of these for each of them.
+/// To accept several algorithms with one key, as Flask-JWT-Extended's `JWT_DECODE_ALGORITHMS`
+/// allows, make one key for each algorithm.
 ///
 /// ```
 /// use tokenpair::keys::{Algorithm, KeyError, VerifyingKey};
@@ -44,18 +44,19 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     kid: Option<String>,
     key: DecodingKey,
-    /// What others may know of it; nothing of a secret.
+    /// The public members. `None` for a secret.
     public: Option<Members>,
 }
 
 impl VerifyingKey {
-    /// A shared secret. It has no key ID, so that tokens without one find it.
+    /// Returns a shared secret as a key. It has no key ID, so tokens without one match it.
     ///
     /// # Errors
     ///
-    /// [`KeyError::KeyAsSecret`] for a key in PEM, DER, JWK or OpenSSH form, [`KeyError::Placeholder`] for a published
-    /// example or one repeated character, [`KeyError::Repeated`] for a short text that is repeated,
-    /// [`KeyError::TooShort`] for less than [`Algorithm::min_secret_len`] bytes, and [`KeyError::SecretForKeyPair`] if the
+    /// Returns [`KeyError::KeyAsSecret`] for a key in PEM, DER, JWK or OpenSSH form,
+    /// [`KeyError::Placeholder`] for a published example or one repeated character,
+    /// [`KeyError::Repeated`] for a short text that is repeated, [`KeyError::TooShort`] for less
+    /// than [`Algorithm::min_secret_len`] bytes, and [`KeyError::SecretForKeyPair`] if the
     /// algorithm takes no secret.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(algorithm, secret)?;
@@ -68,15 +69,16 @@ impl VerifyingKey {
         })
     }
 
-    /// A public key in PEM form: `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1). Its key ID is the
-    /// thumbprint of its JWK (RFC 7638, with SHA-256).
+    /// Reads a public key in PEM form: `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY`
+    /// (PKCS#1). Its key ID is the thumbprint of its JWK (RFC 7638, with SHA-256).
     ///
     /// # Errors
     ///
-    /// [`KeyError::PrivateKeyForVerifying`] for a private key, [`KeyError::Certificate`] for a certificate,
-    /// [`KeyError::WrongKind`] for another kind of key or another curve than the algorithm's, [`KeyError::RsaSize`] for
-    /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
-    /// that is no PEM.
+    /// Returns [`KeyError::PrivateKeyForVerifying`] for a private key, [`KeyError::Certificate`]
+    /// for a certificate, [`KeyError::WrongKind`] for another kind of key or another curve than the
+    /// algorithm's, [`KeyError::RsaSize`] for an RSA key that is too short,
+    /// [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text that is
+    /// not PEM.
     pub fn from_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
         if let Family::Hmac = algorithm.family() {
             return Err(KeyError::PemForSecret(algorithm));
@@ -88,7 +90,7 @@ impl VerifyingKey {
         Self::from_der(algorithm, &der)
     }
 
-    /// The public half of a private key in PEM form; nothing is signed with it.
+    /// Reads the public half of a private key in PEM form. The result cannot sign.
     ///
     /// ```
     /// use secrecy::ExposeSecret;
@@ -103,7 +105,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Those of [`KeyRing::from_pem`](super::KeyRing::from_pem).
+    /// Returns the errors of [`KeyRing::from_pem`](super::KeyRing::from_pem).
     pub fn from_private_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
         let (_, public) = private::from_pem(algorithm, private_pem)?;
         Self::from_der(algorithm, public.as_ref())
@@ -127,7 +129,7 @@ impl VerifyingKey {
         })
     }
 
-    /// Another key ID, such as the one that somebody else's tokens carry.
+    /// Returns the key with another key ID, such as the `kid` in tokens of another issuer.
     #[must_use]
     pub fn with_kid(self, kid: impl Into<String>) -> Self {
         Self {
@@ -136,36 +138,38 @@ impl VerifyingKey {
         }
     }
 
-    /// The only algorithm it is good for.
+    /// Returns the only algorithm that the key serves.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The key ID, which a token's `kid` names (RFC 7515 section 4.1.4).
+    /// Returns the key ID, which a token's `kid` names (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Without a key ID, as Flask-JWT-Extended's keys are: tokens signed with it carry no `kid`.
+    /// Returns the key without a key ID, as Flask-JWT-Extended's keys are: tokens signed with it
+    /// carry no `kid`.
     #[must_use]
     pub fn without_kid(self) -> Self {
         Self { kid: None, ..self }
     }
 
-    /// Whether the key made this signature (base64url). MACs are compared in constant time.
+    /// Returns whether the key made this signature (base64url). MACs are compared in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
         crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
     }
 
-    /// None of a secret: nobody else may know it. None of a key that has no name.
+    /// Returns the JWK. `None` for a secret, which must stay private, and for a key without a key
+    /// ID.
     pub(super) fn jwk(&self) -> Option<Jwk> {
         let (members, kid) = (self.public.clone()?, self.kid.clone()?);
         Some(Jwk::new(members, self.algorithm, kid))
     }
 }
 
-/// An application that also enables jsonwebtoken's other backend would make its automatic choice panic; the first
-/// choice stands, so an error only says that the application has made its own.
+/// An application that also enables jsonwebtoken's other backend would make its automatic choice
+/// panic. The first choice stands, so an error only means that the application has chosen already.
 pub(super) fn choose_provider() {
     let _already_chosen = CryptoProvider::install_default(&crypto::aws_lc::DEFAULT_PROVIDER);
 }
@@ -204,13 +208,13 @@ impl From<KeyRejected> for SignatureFailure {
 
 type Parsed = Result<Members, SignatureFailure>;
 
-/// `id-RSASSA-PSS`: a key for PSS alone, perhaps with a hash and a salt of its own (RFC 4055 section 3.1).
+/// `id-RSASSA-PSS`: a key for PSS alone, perhaps with its own hash and salt (RFC 4055 section 3.1).
 const PSS_ALONE: [u8; 11] = [
     0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
 ];
 
-/// RFC 7518 section 3.3 wants 2048 bits; more than 8192 the library does not verify. A key for PSS alone it would take
-/// for any use, and its private half for none.
+/// RFC 7518 section 3.3 requires 2048 bits; the library does not verify with more than 8192. It
+/// would accept the public half of a key for PSS alone for any use, but never the private half.
 fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
     let before_key = der.get(..32).unwrap_or(der);
     if before_key
@@ -231,7 +235,7 @@ fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
     Ok(Members::rsa(modulus, exponent))
 }
 
-/// The library refuses points that are not on the curve.
+/// The library rejects points that are not on the curve.
 fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
     let key = ParsedPublicKey::new(curve.verifying, der)?;
     let point = last(&key, 2 * curve.size)?;
@@ -241,8 +245,8 @@ fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
     Ok(Members::elliptic(curve.name, x, y))
 }
 
-/// The points of order 8 or less, without the sign, in base64url. Such a public key belongs to no
-/// private key, and anyone can sign for it.
+/// The points of order 8 or less, without the sign, in base64url. No private key belongs to such a
+/// public key, and anyone can sign for it.
 const SMALL_ORDER: [&str; 7] = [
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -266,7 +270,7 @@ fn edwards(der: &[u8]) -> Parsed {
     Ok(Members::edwards(&point))
 }
 
-/// What ends a SubjectPublicKeyInfo: the key itself, a point without compression.
+/// Returns the end of a SubjectPublicKeyInfo: the key itself, as an uncompressed point.
 fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, SignatureFailure> {
     let der = key.as_der().map_err(|_| SignatureFailure::Unreadable)?;
     let der = der.as_ref();

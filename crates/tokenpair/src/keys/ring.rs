@@ -1,4 +1,4 @@
-//! The key ring: the key that signs, and the keys whose signatures are taken.
+//! Defines the key ring: the key that signs, and the keys that verify.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use super::jwk::Jwks;
 use super::private;
 use super::public::VerifyingKey;
 
-/// The key that signs, or none, and the keys whose signatures are taken, the signing key's among them.
+/// A signing key, if any, and the keys that verify. The signing key also verifies.
 ///
-/// To rotate, put the new key in and keep the old one to verify until its last token is over:
+/// To rotate, add the new key and keep the old key for verifying until its last token has expired:
 ///
 /// ```
 /// use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
@@ -27,17 +27,17 @@ use super::public::VerifyingKey;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A secret and a public key may be in one ring, as when one moves from HS256 to RS256: each key serves its own
-/// algorithm alone, and no public key is taken as a secret.
+/// A ring may hold a secret and a public key, as in a migration from HS256 to RS256: each key
+/// serves only its own algorithm, and a public key is never used as a secret.
 #[derive(Clone)]
 pub struct KeyRing {
     signing: Option<EncodingKey>,
-    /// The signing key's half first, if there is one.
+    /// Begins with the public half of the signing key, if there is a signing key.
     verifying: Vec<VerifyingKey>,
 }
 
 impl KeyRing {
-    /// A ring with one shared secret. Its tokens carry no `kid`, as Flask-JWT-Extended's.
+    /// Returns a ring with one shared secret. Its tokens carry no `kid`, as in Flask-JWT-Extended.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
@@ -55,7 +55,8 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// Those of [`VerifyingKey::from_secret`]: a secret that is too short, published, or really a key.
+    /// Returns the errors of [`VerifyingKey::from_secret`]: the secret is too short, published, or
+    /// really a key.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
         let verifying = VerifyingKey::from_secret(algorithm, secret)?;
         Ok(Self {
@@ -64,8 +65,9 @@ impl KeyRing {
         })
     }
 
-    /// A ring with one key pair, from its private key in PEM form: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or
-    /// `EC PRIVATE KEY` (SEC 1). The public half comes from it. Tokens carry its thumbprint as `kid` (RFC 7638).
+    /// Returns a ring with one key pair, from its private key in PEM form: `PRIVATE KEY` (PKCS#8),
+    /// `RSA PRIVATE KEY` (PKCS#1) or `EC PRIVATE KEY` (SEC 1). The public half is derived. Tokens
+    /// carry its thumbprint as `kid` (RFC 7638).
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
@@ -83,10 +85,11 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`KeyError::PublicKeyForSigning`] for a public key, [`KeyError::Encrypted`] for an encrypted key,
-    /// [`KeyError::WrongKind`] for another kind of key or another curve than the algorithm's, [`KeyError::RsaSize`] for
-    /// an RSA key that is too short, [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text
-    /// that is no PEM.
+    /// Returns [`KeyError::PublicKeyForSigning`] for a public key, [`KeyError::Encrypted`] for an
+    /// encrypted key, [`KeyError::WrongKind`] for another kind of key or another curve than the
+    /// algorithm's, [`KeyError::RsaSize`] for an RSA key that is too short,
+    /// [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text that is
+    /// not PEM.
     pub fn from_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
         let (signing, public) = private::from_pem(algorithm, private_pem)?;
         let verifying = VerifyingKey::from_der(algorithm, public.as_ref())?;
@@ -96,7 +99,7 @@ impl KeyRing {
         })
     }
 
-    /// A ring that verifies and cannot sign, with that key.
+    /// Returns a ring that verifies with `key` and cannot sign.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
@@ -114,27 +117,27 @@ impl KeyRing {
         }
     }
 
-    /// A ring that verifies and cannot sign, with a public key in PEM form.
+    /// Returns a ring that verifies with a public key in PEM form and cannot sign.
     ///
     /// # Errors
     ///
-    /// Those of [`VerifyingKey::from_pem`].
+    /// Returns the errors of [`VerifyingKey::from_pem`].
     pub fn verifying_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
         VerifyingKey::from_pem(algorithm, public_pem).map(Self::verifying)
     }
 
-    /// The ring with one more key whose signatures are taken: an older one, or the same under another algorithm.
+    /// Adds a key that verifies: an older key, or the same key under another algorithm.
     ///
     /// # Errors
     ///
-    /// [`KeyError::SameKeyId`] if a key of that algorithm has its key ID.
+    /// Returns [`KeyError::SameKeyId`] if a key of that algorithm has its key ID.
     pub fn with_verifying(mut self, key: VerifyingKey) -> Result<Self, KeyError> {
         self.verifying.push(key);
         self.checked()
     }
 
-    /// The ring with another key ID for the key that signs, in its tokens and in the JWKS. Without such a key nothing
-    /// happens.
+    /// Sets the key ID of the signing key, in its tokens and in the JWKS. Does nothing if the ring
+    /// cannot sign.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
@@ -150,7 +153,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`KeyError::SameKeyId`] if another key of its algorithm has that key ID.
+    /// Returns [`KeyError::SameKeyId`] if another key of its algorithm has that key ID.
     pub fn with_kid(mut self, kid: impl Into<String>) -> Result<Self, KeyError> {
         if let (Some(_), Some(own)) = (&self.signing, self.verifying.first_mut()) {
             *own = own.clone().with_kid(kid);
@@ -158,7 +161,7 @@ impl KeyRing {
         self.checked()
     }
 
-    /// The ring without any key IDs, as Flask-JWT-Extended has it: its tokens carry no `kid`.
+    /// Removes all key IDs, as in Flask-JWT-Extended: tokens carry no `kid`.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
@@ -178,7 +181,8 @@ impl KeyRing {
         self
     }
 
-    /// One material under two algorithms has one thumbprint, so a key ID names a key only together with its algorithm.
+    /// One key under two algorithms has one thumbprint, so a key ID identifies a key only together
+    /// with its algorithm.
     fn checked(self) -> Result<Self, KeyError> {
         let mut seen = Vec::with_capacity(self.verifying.len());
         for key in &self.verifying {
@@ -197,17 +201,19 @@ impl KeyRing {
         self.signing.as_ref().and(self.verifying.first())
     }
 
-    /// The algorithm that signs, if there is a key to sign with.
+    /// Returns the algorithm of the signing key, if there is one.
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.own().map(VerifyingKey::algorithm)
     }
 
-    /// The `kid` of what is signed (RFC 7515 section 4.1.4); none for a secret without one.
+    /// Returns the `kid` of signed tokens (RFC 7515 section 4.1.4). `None` for a secret without
+    /// one.
     pub fn kid(&self) -> Option<&str> {
         self.own().and_then(VerifyingKey::kid)
     }
 
-    /// Whether a key of the ring has the algorithm of that exact name. None has `none`.
+    /// Returns whether a key of the ring has the algorithm with exactly this name. No key has
+    /// `none`.
     pub fn allows(&self, algorithm: &str) -> bool {
         self.of(algorithm).next().is_some()
     }
@@ -219,21 +225,25 @@ impl KeyRing {
             .filter(move |key| Some(key.algorithm()) == algorithm)
     }
 
-    /// The signature of `message` in base64url. ECDSA's and PSS' hold randomness, so they differ from call to call.
+    /// Returns the signature of `message` in base64url. Signatures of ECDSA and PSS contain
+    /// randomness, so they differ from call to call.
     ///
     /// # Errors
     ///
-    /// [`KeyError::NoSigningKey`] if the ring only verifies, [`KeyError::Signing`] if the cryptographic library refuses.
+    /// Returns [`KeyError::NoSigningKey`] if the ring only verifies, [`KeyError::Signing`] if the
+    /// cryptographic library fails.
     pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
         let key = self.signing.as_ref().ok_or(KeyError::NoSigningKey)?;
         let algorithm = self.algorithm().ok_or(KeyError::NoSigningKey)?;
         crypto::sign(message, key, algorithm.jws()).map_err(|_| KeyError::Signing)
     }
 
-    /// Whether `signature` (base64url) is one of ours for `message`, under the `alg` and the `kid` of the token's header.
+    /// Verifies `signature` (base64url) of `message` under the `alg` and the `kid` of the token's
+    /// header.
     ///
-    /// Only keys of that algorithm are tried: with a `kid` that one of them has, that one; with a `kid` that none of them
-    /// has, those that have none; without a `kid`, as in Flask-JWT-Extended's tokens, all of them.
+    /// Only keys of that algorithm are tried. If a key has the `kid`, only that key is tried; if no
+    /// key has it, the keys without a key ID are. For a token without a `kid`, as in
+    /// Flask-JWT-Extended, all are tried.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyRing, VerifyError};
@@ -251,8 +261,9 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::AlgorithmNotAllowed`] if there is no key of the algorithm, [`VerifyError::KeyNotFound`] if all of
-    /// them have other key IDs, [`VerifyError::BadSignature`] if no key that was tried made the signature.
+    /// Returns [`VerifyError::AlgorithmNotAllowed`] if no key has the algorithm,
+    /// [`VerifyError::KeyNotFound`] if all of them have other key IDs,
+    /// [`VerifyError::BadSignature`] if no key that was tried made the signature.
     pub fn verify(
         &self,
         algorithm: &str,
@@ -280,8 +291,8 @@ impl KeyRing {
         }
     }
 
-    /// The public keys, for others to verify our tokens with (RFC 7517). Empty where all keys are secrets. A key that
-    /// serves two algorithms is there once for each, with one `kid`.
+    /// Returns the public keys, for others to verify our tokens with (RFC 7517). Empty if all keys
+    /// are secrets. A key that serves two algorithms appears once for each, with one `kid`.
     pub fn jwks(&self) -> Jwks {
         Jwks::new(
             self.verifying

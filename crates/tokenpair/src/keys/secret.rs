@@ -1,4 +1,4 @@
-//! Secrets that must not sign: too short, published, or no secrets at all.
+//! Rejects secrets that must not sign: too short, published, or really keys.
 
 use aws_lc_rs::signature::RsaSubjectPublicKey;
 
@@ -6,7 +6,7 @@ use super::algorithm::{Algorithm, Family};
 use super::error::KeyError;
 use super::kind;
 
-/// Whether that secret may be a key.
+/// Checks whether the secret may be a key.
 pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
     let Family::Hmac = algorithm.family() else {
         return Err(KeyError::SecretForKeyPair(algorithm));
@@ -32,8 +32,8 @@ pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError>
     Ok(())
 }
 
-/// A key pair's public half is known to everyone, so as a secret it lets everyone sign (RFC 8725 section 2.1). It comes
-/// as PEM, a line of OpenSSH, a JWK, or DER.
+/// A public key is known to everyone, so as a secret it would let everyone sign (RFC 8725 section
+/// 2.1). It comes as PEM, a line of OpenSSH, a JWK, or DER.
 fn is_key(secret: &[u8]) -> bool {
     const OPENSSH: [&[u8]; 3] = [b"ssh-", b"ecdsa-sha2-", b"sk-"];
     let text = secret.trim_ascii();
@@ -50,14 +50,15 @@ fn is_der(secret: &[u8]) -> bool {
             || kind::of_private(secret).is_some())
 }
 
-/// The shortest text of which this one is a repetition, whole or cut off at the end; the text itself if it is none.
+/// Returns the shortest text of which `text` is a repetition, whole or cut off at the end, or
+/// `text` itself.
 fn unit(text: &[u8]) -> &[u8] {
     let repeats = |period: &usize| {
         text.get(*period..)
             .is_some_and(|rest| text.starts_with(rest))
     };
     let period = (1..text.len()).find(repeats).unwrap_or(text.len());
-    // An end that happens to equal the beginning is no repetition.
+    // An end that happens to equal the beginning is not a repetition.
     let period = if 2 * period > text.len() {
         text.len()
     } else {
@@ -105,7 +106,8 @@ fn is_placeholder(secret: &[u8]) -> bool {
     unit(secret).len() <= 1 || published || says_it_is_one(&plain)
 }
 
-/// `CHANGE_ME_IN_PRODUCTION_0000...`, `my-super-secret-...` and their kin, whatever pads them to length.
+/// Detects `CHANGE_ME_IN_PRODUCTION_0000...`, `my-super-secret-...` and similar, whatever pads them
+/// to length.
 fn says_it_is_one(plain: &[u8]) -> bool {
     const MARKS: [&[u8]; 7] = [
         b"changeme",

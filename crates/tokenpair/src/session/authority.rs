@@ -1,8 +1,9 @@
-//! [`Authority`]: the grounds on which a request was admitted. A store checks them again in the step that writes.
+//! Defines [`Authority`]: the grounds on which a request was admitted. A store checks them again in
+//! the step that writes.
 //!
-//! A guard verifies a token before the rest of the request has come, and a handler may work for a while before it
-//! writes. By then the session may have ended, or the user may have been changed. A write that does not look again
-//! would undo what another request did in between.
+//! A guard verifies a token before the rest of the request arrives, and a handler may work for a
+//! while before it writes. Meanwhile the session may end or the user may change. A write without a
+//! second check would undo the work of another request.
 
 use thiserror::Error;
 
@@ -46,30 +47,31 @@ use crate::token::Claims;
 pub struct Authority {
     /// The user whose access token was verified.
     pub user_id: String,
-    /// The session of the token. `None` for a token of another server, which has no session.
+    /// The session of the token. `None` for a token of another issuer, which has no session.
     pub sid: Option<String>,
-    /// The user's epoch at which the token was made. `None` if the token does not say.
+    /// The user's epoch when the token was issued. `None` if the token has no epoch.
     pub epoch: Option<i64>,
-    /// The role that the user has to hold. `None` if the request needs no role.
+    /// The role that the user must have. `None` if the request needs no role.
     pub role: Option<&'static str>,
 }
 
-/// Why a write on behalf of a request was not made. Nothing was written.
+/// The reason a write for a request was denied. Nothing was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Denied {
-    /// The session is over, or its user is disabled or gone.
-    #[error("the session is over")]
+    /// The session has ended, or its user is disabled or deleted.
+    #[error("the session has ended")]
     Ended(End),
-    /// The token is older than a change of its user's password, roles or state. Its session goes on.
-    #[error("the token is from before a change of its user")]
+    /// The token is older than a change of its user's password, roles or state. Its session
+    /// continues.
+    #[error("the token is older than a change of its user")]
     TokenRevoked,
-    /// The user does not hold this role.
+    /// The user lacks this role.
     #[error("the user lacks the role {0}")]
     RoleMissing(&'static str),
 }
 
 impl Authority {
-    /// Returns the authority of a verified access token. It needs no role.
+    /// Returns the authority of a verified access token, requiring no role.
     pub fn of(claims: &Claims) -> Self {
         Self {
             user_id: claims.sub().to_owned(),
@@ -79,7 +81,8 @@ impl Authority {
         }
     }
 
-    /// The rule. A user of another server that is unknown here has nothing here that it could write to.
+    /// Checks the authority. A user of another issuer that is unknown here owns nothing here to
+    /// write to.
     pub(super) fn check(
         &self,
         user: Option<&Subject>,
@@ -106,8 +109,8 @@ impl Authority {
                 return Err(Denied::Ended(End::Expired));
             }
         }
-        // A verified password is covered too: it never changes without the epoch. Its hash does, when the server makes it
-        // anew, so the hash itself is not compared.
+        // This covers a verified password too, which never changes without the epoch. Its hash does
+        // change when the server rehashes it, so hashes are not compared.
         if self.epoch.is_some_and(|epoch| epoch < user.epoch) {
             return Err(Denied::TokenRevoked);
         }

@@ -1,10 +1,11 @@
-//! [`RequestContext`]: when something is done, at whose request and from where, for the audit trail.
+//! Defines [`RequestContext`]: the time, the user and the client of a request, for authorization
+//! and the audit trail.
 
 use super::authority::{Authority, Denied};
 use super::record::{Session, Subject};
 use crate::clock::Timestamp;
 
-/// Something that is done: when, by whom, from where.
+/// The time, the user and the client of a request.
 ///
 /// ```
 /// use tokenpair::clock::Timestamp;
@@ -18,23 +19,23 @@ use crate::clock::Timestamp;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestContext {
-    /// The present instant.
+    /// The current time.
     pub at: Timestamp,
-    /// The id of the user whose access token the request was admitted by, or [`RequestContext::OPERATOR`]; none at a login, a
-    /// refresh and a logout, which need no access token.
+    /// The id of the user whose access token admitted the request, or [`RequestContext::OPERATOR`].
+    /// `None` at a login, a refresh and a logout, which need no access token.
     pub by: Option<String>,
     /// The client's address.
     pub ip: Option<String>,
-    /// The grounds on which the request was admitted, which a store checks again as it writes. `None` for a command, and
-    /// for a login, a refresh and a logout, which need no access token.
+    /// The grounds on which the request was admitted, which a store checks again as it writes.
+    /// `None` for a command, and for a login, a refresh and a logout, which need no access token.
     pub authority: Option<Authority>,
 }
 
 impl RequestContext {
-    /// Who does what is done by a command. No user has this id.
+    /// The value of [`RequestContext::by`] for commands. No user has this id.
     pub const OPERATOR: &'static str = "operator";
 
-    /// At this instant, by nobody in particular.
+    /// Returns a context at this time, without a user.
     pub const fn at(at: Timestamp) -> Self {
         Self {
             at,
@@ -44,7 +45,7 @@ impl RequestContext {
         }
     }
 
-    /// At this instant, by a command.
+    /// Returns a context at this time, for a command.
     pub fn of_operator(at: Timestamp) -> Self {
         Self {
             by: Some(Self::OPERATOR.to_owned()),
@@ -52,8 +53,9 @@ impl RequestContext {
         }
     }
 
-    /// Checks that the request is still authorized, by the rows of its user and its session as they are in the step that
-    /// writes. A request without an authority always is. Each lookup is given the id.
+    /// Checks that the request is still authorized, by the rows of its user and its session as they
+    /// are in the step that writes. A request without an authority always is. Each lookup takes the
+    /// id.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -73,7 +75,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`Denied`]: the store writes nothing.
+    /// Returns [`Denied`] if it is not. The store then writes nothing.
     pub fn check(
         &self,
         user: impl FnOnce(&str) -> Option<Subject>,
@@ -87,8 +89,8 @@ impl RequestContext {
         authority.check(user.as_ref(), session.as_ref(), self.at)
     }
 
-    /// Returns the request as one that its user may only do with this role. Without an authority it is up to [`RequestContext::by`], and
-    /// denied if that is no user.
+    /// Returns the context with a required role for its user. Without an authority,
+    /// [`RequestContext::by`] must have the role, and the request is denied if that is not a user.
     #[must_use]
     pub fn needing(mut self, role: &'static str) -> Self {
         let user_id = self.by.clone().unwrap_or_default();
@@ -102,7 +104,8 @@ impl RequestContext {
         self
     }
 
-    /// Returns the request as it ends this session. A session may always end itself: to repeat a logout does no harm.
+    /// Returns the context for ending this session. A session may always end itself, because
+    /// repeating a logout does no harm.
     pub(super) fn ending(&self, sid: &str) -> Self {
         let own = |authority: &Authority| authority.sid.as_deref() == Some(sid);
         let mut context = self.clone();

@@ -1,26 +1,26 @@
-//! Minting: the tokens of a session, from its row, its user and the present instant.
+//! Implements issuing a session's tokens from its row, its user and the current time.
 
 use super::record::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
 use crate::token::{Claims, CsrfValue, Freshness, IssueError, Issued, TokenKind, Tokens};
 
-/// What a login and a refresh give.
+/// The tokens from a login or a refresh.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// Opens routes.
+    /// Authorizes requests.
     pub access: Issued,
     /// Buys the next pair.
     pub refresh: Issued,
-    /// When it was given: what is left of the tokens' lives is counted from then.
+    /// The time of issue, from which the tokens' remaining lifetimes are counted.
     pub issued_at: Timestamp,
-    /// The refresh token is the one that was presented; its cookie can stay.
+    /// Whether the refresh token is the one presented, so that its cookie can stay.
     pub refresh_stays: bool,
-    /// Cookies outlive the browser.
+    /// Whether cookies outlive the browser.
     pub remember: bool,
 }
 
-/// Makes the tokens of one session.
+/// Issues the tokens of one session.
 pub(super) struct PairIssuer<'a> {
     pub(super) tokens: &'a Tokens,
     pub(super) record: &'a SessionRecord,
@@ -56,7 +56,8 @@ impl PairIssuer<'_> {
         })
     }
 
-    /// A function of the row: made twice, it is the same token, so the same successor can be handed out again.
+    /// Depends on the row alone: issued twice, the token is the same, so the same successor can be
+    /// returned again.
     fn refresh(&self) -> Result<Issued, IssueError> {
         let session = &self.record.session;
         let generation = session.rotation.generation;
@@ -74,13 +75,14 @@ impl PairIssuer<'_> {
         })
     }
 
-    /// One value per session and kind, so that a request built just before a reissue does not fail just after it.
+    /// Returns one value per session and kind, so that a request built just before a reissue does
+    /// not fail just after it.
     fn csrf(&self, label: &str) -> Option<CsrfValue> {
         let wanted = self.tokens.policy().encode_csrf;
         wanted.then(|| CsrfValue::new(self.record.session.seed.derive(label)))
     }
 
-    /// No token outlives its session.
+    /// Signs the claims. No token outlives its session.
     fn issue(&self, claims: Claims) -> Result<Issued, IssueError> {
         let session = &self.record.session;
         let end = session.expires_at;

@@ -1,6 +1,6 @@
-//! [`Login`]: what is recorded of a login.
+//! Defines [`Login`]: the details of a login that its session records.
 
-/// Where a login came from.
+/// The device and address of a login.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
     /// The `User-Agent`.
@@ -37,7 +37,7 @@ pub struct Device {
 pub struct Login {
     /// Whether cookies outlive the browser.
     pub remember: bool,
-    /// Where it came from.
+    /// The device of the login.
     pub device: Device,
     /// How the tokens reach the client. Default: in cookies.
     pub delivery: Delivery,
@@ -45,8 +45,9 @@ pub struct Login {
 
 /// How a login's tokens reach the client.
 ///
-/// Only a session whose tokens are in cookies is [reissued](super::Sessions::reissue): a client that keeps its tokens
-/// itself refreshes them. The login decides; a later refresh by another way does not change it.
+/// Only a session whose tokens are in cookies is [reissued](super::Sessions::reissue). A client
+/// that keeps its tokens itself refreshes them. The login decides; refreshing in another way later
+/// does not change it.
 ///
 /// ```
 /// use tokenpair::session::Delivery;
@@ -57,15 +58,15 @@ pub struct Login {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Delivery {
-    /// In cookies, which the browser keeps and scripts cannot read.
+    /// In cookies, which browsers keep and scripts cannot read.
     #[default]
     Cookies,
-    /// In the body of the response. The client stores them and sends them in a header.
+    /// In the response body. The client stores them and sends them in a header.
     Body,
 }
 
 impl Delivery {
-    /// Returns the word that a store keeps.
+    /// Returns the word that stores keep.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Cookies => "cookies",
@@ -73,7 +74,8 @@ impl Delivery {
         }
     }
 
-    /// Returns the delivery with that word. An unknown word counts as [`Body`](Self::Body), which is never reissued.
+    /// Returns the delivery for a word. An unknown word counts as [`Body`](Self::Body), which is
+    /// never reissued.
     pub fn from_word(word: &str) -> Self {
         match word {
             "cookies" => Self::Cookies,

@@ -1,13 +1,14 @@
-//! Defines how a store is asked about many sessions of one user: [`SessionQuery`] lists them, [`ManySessions`] ends them.
+//! Defines the operations on many sessions of one user: [`SessionQuery`] lists them,
+//! [`ManySessions`] revokes them.
 
 use super::context::RequestContext;
 use super::record::{EndReason, Session, SessionRecord};
 use crate::clock::Timestamp;
 
-/// Asks for a page of a user's live sessions, newest login first.
+/// A query for a page of a user's live sessions, newest login first.
 ///
-/// A session is live while it is not revoked, not expired, not idle for too long, and of its user's current epoch, and
-/// while its user may log in.
+/// A session is live if it is not revoked, not expired, not past its idle timeout, and of its
+/// user's current epoch, and its user is not disabled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,18 +45,18 @@ use crate::clock::Timestamp;
 pub struct SessionQuery {
     /// The user's id.
     pub user_id: String,
-    /// The current time. A session whose `expires_at` is not later has ended.
+    /// The current time. A session with an `expires_at` that is not later has expired.
     pub now: Timestamp,
-    /// A session whose `last_used_at` is not later has been idle for too long.
+    /// The start of the idle timeout. A session with a `last_used_at` that is not later is past it.
     pub idle_since: Timestamp,
-    /// How many sessions to skip.
+    /// The number of sessions to skip.
     pub offset: usize,
-    /// The most sessions to return; 0 only counts them.
+    /// The maximum number of sessions to return; 0 only counts them.
     pub limit: usize,
 }
 
 impl SessionQuery {
-    /// Returns the page out of all sessions that a store in memory has.
+    /// Returns the page out of all sessions of a store in memory.
     pub fn page(&self, all: impl IntoIterator<Item = SessionRecord>) -> SessionPage {
         let live = self.live(all);
         SessionPage {
@@ -89,11 +90,11 @@ impl SessionQuery {
 pub struct SessionPage {
     /// The sessions on this page, newest login first.
     pub sessions: Vec<Session>,
-    /// How many there are on all pages.
+    /// The number of sessions on all pages.
     pub total: usize,
 }
 
-/// Sessions of one user that are revoked together.
+/// Sessions of one user to revoke together.
 ///
 /// ```
 /// use tokenpair::session::{RequestContext, EndReason, ManySessions, SessionStore};
@@ -133,23 +134,24 @@ pub struct SessionPage {
 pub struct ManySessions {
     /// The user's id.
     pub user_id: String,
-    /// The id of a session that goes on, if any.
+    /// The id of a session to keep, if any.
     pub keep: Option<String>,
-    /// Ends only live sessions ([`SessionQuery`]), and of these, `keep` apart, not the newest so many. Without it all
-    /// sessions end that are not revoked yet, expired or not.
+    /// Revokes only live sessions ([`SessionQuery`]) and keeps this many of the newest, not
+    /// counting `keep`. `None`: revokes all sessions not revoked yet, expired or not.
     pub newest: Option<usize>,
-    /// A session whose `last_used_at` is not later has been idle for too long.
+    /// The start of the idle timeout. A session with a `last_used_at` that is not later is past it.
     pub idle_since: Timestamp,
-    /// A session that was not used since then has no living access token, so its revocation need not be recorded.
+    /// The oldest use that can have left a valid access token. A session not used since then needs
+    /// no recorded revocation.
     pub tokens_since: Timestamp,
-    /// Why they end.
+    /// The reason for revoking them.
     pub reason: EndReason,
-    /// When, and at whose request.
+    /// The time and the request.
     pub context: RequestContext,
 }
 
 impl ManySessions {
-    /// Returns the ids of the sessions to revoke out of all that a store in memory has.
+    /// Returns the ids of the sessions to revoke out of all in a store in memory.
     pub fn ids(&self, all: impl IntoIterator<Item = SessionRecord>) -> Vec<String> {
         let kept = |session: &Session| self.keep.as_ref() == Some(&session.id);
         let Some(newest) = self.newest else {

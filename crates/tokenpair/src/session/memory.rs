@@ -1,4 +1,5 @@
-//! A store in memory: the reference for [`SessionStore`], for tests and for programs that may forget at a restart.
+//! Implements a store in memory: the reference for [`SessionStore`], for tests and for programs
+//! that may forget sessions at a restart.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use super::revocation::{Revocation, Revoked};
 use super::store::{Authorized, SessionStore, Step, StoreError};
 use crate::clock::Timestamp;
 
-/// Sessions and users in memory. Clones share it.
+/// Sessions and users in memory. Clones share them.
 ///
 /// ```
 /// use tokenpair::session::{MemoryStore, SessionStore, Subject};
@@ -44,7 +45,7 @@ struct Tables {
 }
 
 impl MemoryStore {
-    /// Adds a user, or replaces the one of that id.
+    /// Adds a user, or replaces the user with that id.
     pub fn put_subject(&self, subject: Subject) {
         self.tables().subjects.insert(subject.id.clone(), subject);
     }
@@ -55,7 +56,7 @@ impl MemoryStore {
 }
 
 impl Tables {
-    /// The session, if nothing has ended it by `now`.
+    /// Returns the session, if it has not ended by `now`.
     fn living(&mut self, id: &str, now: Timestamp) -> Option<&mut Session> {
         self.sessions
             .get_mut(id)
@@ -93,7 +94,7 @@ impl Tables {
         true
     }
 
-    /// Records a lost revocation again. True if it was lost.
+    /// Records a lost revocation again. Returns whether it was lost.
     fn restore(&mut self, lost: &Revoked, now: Timestamp) -> bool {
         if self.revocations.iter().any(|known| known.subject == *lost) {
             return false;

@@ -1,7 +1,7 @@
-//! Sessions: one login on one device, its row, and the rule by which its refresh token is rotated.
+//! Defines sessions: one login on one device, its row, and the rule that rotates its refresh token.
 //!
-//! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is what a store must do. A
-//! store only executes what the rule decided.
+//! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is the
+//! interface of stores. A store only executes the rule's decision.
 
 mod authority;
 mod context;
@@ -20,7 +20,7 @@ mod service;
 mod store;
 mod user_sessions;
 
-/// What stands before `impl SessionStore for`: the trait is made with this version of it.
+/// Precedes `impl SessionStore for`: the trait uses this version of it.
 pub use async_trait::async_trait;
 
 pub use self::authority::{Authority, Denied};

@@ -1,4 +1,5 @@
-//! Defines what a store keeps: a [`Session`], its user as a [`Subject`], and both as a [`SessionRecord`].
+//! Defines the records of a store: a [`Session`], its user as a [`Subject`], and both as a
+//! [`SessionRecord`].
 
 use std::fmt;
 
@@ -12,34 +13,34 @@ use crate::clock::Timestamp;
 pub struct Session {
     /// UUIDv7; the `sid` of its tokens.
     pub id: String,
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
-    /// The user's epoch at the login, and since then for as long as the session has gone on. A session that is behind its
-    /// user counts as revoked.
+    /// The user's epoch at the login, moved on with the user's while the session continues. A
+    /// session with an older epoch than its user counts as revoked.
     pub epoch: i64,
-    /// Where the rotation of its refresh token stands.
+    /// The state of its refresh token's rotation.
     pub rotation: Rotation,
-    /// What its CSRF values and token ids are derived from.
+    /// The secret from which its CSRF values and token ids are derived.
     pub seed: SessionSecret,
-    /// Cookies outlive the browser.
+    /// Whether its cookies outlive the browser.
     pub remember: bool,
-    /// How its tokens reached the client at login; decides whether its access tokens are reissued.
+    /// How its tokens reached the client at login. Decides whether its access tokens are reissued.
     pub delivery: Delivery,
-    /// The login.
+    /// The time of the login.
     pub created_at: Timestamp,
-    /// The last refresh or reissue.
+    /// The time of the last refresh or reissue.
     pub last_used_at: Timestamp,
-    /// The absolute end.
+    /// The absolute timeout.
     pub expires_at: Timestamp,
-    /// The browser's own words at login.
+    /// The `User-Agent` at login.
     pub user_agent: Option<String>,
     /// The peer's address at login.
     pub ip: Option<String>,
-    /// Ended before its time: when, and why.
+    /// The time and the reason, if it was revoked.
     pub revoked: Option<(Timestamp, EndReason)>,
 }
 
-/// Why a session was ended before its time.
+/// The reason a session was revoked.
 ///
 /// ```
 /// use tokenpair::session::EndReason;
@@ -50,15 +51,15 @@ pub struct Session {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EndReason {
-    /// Its own logout.
+    /// It logged out.
     Logout,
-    /// A refresh token came back that only a copy can explain.
+    /// A refresh token was reused in a way that only a copy explains.
     Reuse,
     /// The user ended it from another session.
     Revoked,
-    /// The user logged in once more than is allowed.
+    /// The user logged in past the session limit.
     Limit,
-    /// An operator's command.
+    /// An operator ran a command.
     Admin,
     /// The user was disabled.
     Disabled,
@@ -66,7 +67,7 @@ pub enum EndReason {
     Password,
     /// The user logged in again in the same browser.
     Replaced,
-    /// It had ended before, and the store had lost that.
+    /// It had been revoked before, and the store had lost the revocation.
     Restored,
 }
 
@@ -83,7 +84,7 @@ impl EndReason {
         Self::Restored,
     ];
 
-    /// The word a store keeps.
+    /// Returns the word that stores keep.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Logout => "logout",
@@ -98,7 +99,7 @@ impl EndReason {
         }
     }
 
-    /// The reason of that word; an unknown one was some operator's doing.
+    /// Returns the reason for a word. An unknown word counts as an operator's command.
     pub fn from_word(word: &str) -> Self {
         Self::ALL
             .into_iter()
@@ -113,18 +114,18 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// What tokens say of a user, as the store knows it now.
+/// A user as tokens describe it and the store knows it now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subject {
     /// The `sub` of tokens.
     pub id: String,
-    /// As typed at registration.
+    /// The username as typed at registration.
     pub username: String,
-    /// What the user may do.
+    /// The user's roles.
     pub roles: Vec<String>,
-    /// Moved on by a change of password, roles or state: older access tokens end.
+    /// Increased by a change of password, roles or state, which revokes older access tokens.
     pub epoch: i64,
-    /// May not log in.
+    /// Whether the user is disabled and cannot log in.
     pub disabled: bool,
 }
 
@@ -138,7 +139,7 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    /// What the rotation rule looks at.
+    /// Returns the part of the session that the rotation rule needs.
     pub const fn row(&self) -> Row {
         Row {
             rotation: self.session.rotation,

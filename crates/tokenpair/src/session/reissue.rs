@@ -1,4 +1,4 @@
-//! Reissue: a successor of an access token, if the refresh token shown beside it permits that.
+//! Implements the reissue: replaces an access token if the refresh token beside it permits that.
 
 use super::context::RequestContext;
 use super::login::Delivery;
@@ -15,41 +15,42 @@ use crate::token::{Claims, Freshness, Issued};
 pub struct Presented<'a> {
     /// The access token that admitted the request.
     pub access: &'a Claims,
-    /// The refresh token that came with it, verified like one at a refresh.
+    /// The refresh token that came with it, verified as at a refresh.
     pub refresh: &'a Claims,
-    /// When the request arrived. `None` if it may have been sent long before, as an upload may: such a request never
-    /// proves that a token was copied.
+    /// The time the request arrived. `None` if it may have been sent long before, as an upload may:
+    /// such a request never proves that a token was copied.
     pub arrived: Option<Timestamp>,
 }
 
 /// The outcome of a reissue.
 #[derive(Debug)]
 pub enum Reissue {
-    /// The successor.
+    /// The new access token.
     Granted(Box<Reissued>),
-    /// No successor, and nothing was written.
+    /// No new token, and nothing was written.
     Refused,
     /// A copy of the refresh token is in use; the session was revoked.
     Reused,
 }
 
-/// A successor to an access token.
+/// A reissued access token.
 #[derive(Debug)]
 pub struct Reissued {
     /// The new access token.
     pub access: Issued,
-    /// Its cookie outlives the browser.
+    /// Whether its cookie outlives the browser.
     pub remember: bool,
 }
 
 impl Sessions {
-    /// Replaces an access token near its end: the successor is not fresh, never outlives the session, and has the user's
-    /// present roles.
+    /// Replaces an access token near its expiry. The new token is not fresh, never outlives the
+    /// session, and has the user's current roles.
     ///
-    /// It needs the session's refresh token too, which is judged by the rotation rule and stays as it is
-    /// ([`decide_reissue`](super::decide_reissue)): a copy that a refresh would find out is found out here. Otherwise a
-    /// copied access token would go on for as long as the session does. A session whose tokens were delivered in a body
-    /// ([`Delivery::Body`]) is never reissued. One read and one write, as for a refresh.
+    /// The session's refresh token must come too. The rotation rule judges it without rotating it
+    /// ([`decide_reissue`](super::decide_reissue)), so a reissue detects every copy that a refresh
+    /// would. Otherwise a copied access token would last as long as the session. A session whose
+    /// tokens were delivered in a body ([`Delivery::Body`]) is never reissued. A reissue costs one
+    /// read and one write, as a refresh does.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -83,7 +84,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if the store failed; the client keeps its token.
+    /// Returns a [`SessionError`] if the store failed. The client keeps its token.
     pub async fn reissue(
         &self,
         presented: Presented<'_>,
@@ -128,7 +129,8 @@ impl Sessions {
     }
 }
 
-/// What the store is to write for a reissue: that the session was used, if its rotation still is what was decided on.
+/// Returns the write for a reissue: it marks the session as used, if its rotation has not changed
+/// since the decision.
 fn reissue_rule(
     decision: impl Fn(&SessionRecord) -> ReissueDecision + Send + 'static,
     user_id: &str,

@@ -1,30 +1,35 @@
-//! The rule for a reissue: whether the refresh token shown beside an access token permits a successor of that.
+//! Defines the rule for a reissue: whether the refresh token beside an access token permits
+//! replacing it.
 
 use std::time::Duration;
 
 use super::rotation::{Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide};
 use crate::clock::Timestamp;
 
-/// What to do when an access token is due for a reissue and the session's refresh token came with it.
+/// The decision when an access token is due for a reissue and the session's refresh token came with
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ReissueDecision {
-    /// Make a successor, after writing this rotation. It differs from the row's only in that `G` was presented.
+    /// Reissue, after writing this rotation. It differs from the row's only in that `G` was
+    /// presented.
     Permit(Rotation),
-    /// Make none, and write nothing.
+    /// Do not reissue, and write nothing.
     Refuse,
-    /// Someone holds a copy: revoke this session, and only this one.
+    /// A copy is in use: revoke this session, and only this one.
     Reused,
 }
 
-/// The rule for a reissue: [`decide`], without rotating.
+/// Decides about a reissue as [`decide`] does, without rotating.
 ///
-/// A refresh token that would buy a pair permits the reissue, and one that proves a copy ends the session. A token from a
-/// commit that the database lost permits nothing: only a refresh moves the row forward.
+/// A refresh token that would buy a pair permits the reissue, and a token that proves a copy ends
+/// the session. A token from a commit that the database lost permits nothing: only a refresh moves
+/// the row forward.
 ///
-/// A reissue comes after the handler, which takes as long as it likes, so the row may have moved on while the request was
-/// at work. That proves nothing. A copy is proved only as of `arrived`, when the request came: the row's generation must
-/// have begun by then, and the rule must have refused the token then. `arrived` is `None` for a request that may have been
-/// sent long before it came, such as an upload through a buffering proxy; it never proves a copy.
+/// A reissue follows the handler, which may take long, so the row may have moved on in the
+/// meantime. That proves nothing. A copy is proved only as of `arrived`, when the request came: the
+/// row's generation must have begun by then, and the rule must have rejected the token then.
+/// `arrived` is `None` for a request that may have been sent long before it came, such as an upload
+/// through a buffering proxy; it never proves a copy.
 ///
 /// ```
 /// use tokenpair::clock::Timestamp;
@@ -80,12 +85,14 @@ pub fn decide_reissue(
     }
 }
 
-/// Since when `G` counts as presented, after a reissue showed a token of the generation `presented`.
+/// Returns the time since which `G` counts as presented, after a reissue showed a token of the
+/// generation `presented`.
 ///
-/// That `G` came back is worth knowing: without it a copy of `P` would pass for the victim of a lost answer until the next
-/// refresh. A reissue may be the first to show it, long after the hand-out. All answers with `G` had arrived by then, and
-/// whatever was sent before them, so the half window in which `P` is still honest does not begin at the reissue: it ends
-/// with the window. Otherwise each first reissue would open another half window, in which a thief with `P` is handed `G`.
+/// The return of `G` must be recorded: otherwise a copy of `P` would pass for a lost response until
+/// the next refresh. A reissue may be the first to show `G`, long after it was handed out. All
+/// responses with `G` had arrived by then, and every request before them, so the half window in
+/// which `P` is still honest does not begin at the reissue but ends with the window. Otherwise each
+/// first reissue would open another half window, in which a thief with `P` is handed `G`.
 fn shown_at(
     rotation: Rotation,
     presented: i64,

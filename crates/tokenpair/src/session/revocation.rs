@@ -1,9 +1,9 @@
-//! Revocation without asking the database: the set of what was ended before its time, held in memory.
+//! Implements revocation without the database: a set in memory of all that was revoked.
 //!
-//! An access token is verified without the database, so what has ended must be known here: the sessions revoked, and
-//! the users whose epoch moved, within one access token's lifetime. The set grows at once on the replica that revokes,
-//! and on every other by reading the recorded revocations again and again. What a server knows to have been recorded, it
-//! also notices when the store has lost it.
+//! An access token is verified without the database, so the set must hold every session revoked and
+//! every user whose epoch increased within one access token's lifetime. The set grows at once on
+//! the replica that revokes, and on every other replica as it syncs the recorded revocations. A
+//! server that knows a recorded revocation also notices when the store loses it.
 
 use std::collections::{HashMap as Map, HashSet};
 use std::time::Duration;
@@ -13,30 +13,30 @@ use papaya::HashMap;
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
 
-/// A recorded revocation. How long it matters is the reader's to say, who knows how long it believes a token.
+/// A recorded revocation. The reader decides how long to keep it, by its token lifetime.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Revocation {
-    /// What was ended.
+    /// The revoked session or tokens.
     pub subject: Revoked,
-    /// When.
+    /// The time of the revocation.
     pub at: Timestamp,
 }
 
-/// What a revocation ends.
+/// The session or the tokens that a revocation ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Revoked {
     /// The tokens of one session.
     Session(String),
-    /// The tokens of a user from before an epoch.
+    /// The tokens of a user with an older epoch.
     User {
         /// The user's id.
         id: String,
-        /// The lowest epoch still valid.
+        /// The lowest epoch that is still valid.
         lowest_epoch: i64,
     },
 }
 
-/// The set: what was ended, and when. Look-ups take no lock.
+/// The set of revocations and their times. Lookups take no lock.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -74,17 +74,18 @@ pub struct Revocations {
     keep: Duration,
 }
 
-/// When a session ended, as far as this server knows.
+/// The end of a session, as this server knows it.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     at: Timestamp,
-    /// The instant under which the store has its revocation. `None` if it may have none: many sessions end without one.
+    /// The time under which the store has recorded its revocation. `None` if the store may have
+    /// none, since many sessions end without one.
     recorded_at: Option<Timestamp>,
 }
 
 impl Revocations {
-    /// An empty set for tokens under this policy. A token is believed for an access token's lifetime at most, so by
-    /// then every token that a revocation concerns is past its end.
+    /// Returns an empty set for tokens under this policy. A token is valid for an access token's
+    /// lifetime at most, so a revocation can be forgotten after that.
     pub(super) fn new(tokens: &TokenPolicy) -> Self {
         Self {
             sessions: HashMap::new(),
@@ -93,21 +94,21 @@ impl Revocations {
         }
     }
 
-    /// Whether the session or the user of these claims was revoked. Keyed by ids, never by a token's text, since
-    /// a text can have a twin.
+    /// Returns whether the session or the user of these claims was revoked. Keyed by ids, never by
+    /// a token's text, since two texts may be one token.
     pub fn is_revoked(&self, claims: &Claims) -> bool {
         let older = |(lowest, _): &(i64, Timestamp)| claims.epoch.unwrap_or(0) < *lowest;
         self.is_session_revoked(claims) || self.users.pin().get(claims.sub()).is_some_and(older)
     }
 
-    /// Whether the session of these claims was revoked. One that goes on in its user's new epoch was not, though its
-    /// older access tokens were.
+    /// Returns whether the session of these claims was revoked. A session that continues in its
+    /// user's new epoch was not, although its older access tokens were.
     pub fn is_session_revoked(&self, claims: &Claims) -> bool {
         let sid = claims.sid.as_ref();
         sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
     }
 
-    /// Takes note of a revocation that the store has recorded.
+    /// Adds a revocation that the store has recorded.
     pub(super) fn add(&self, revocation: &Revocation) {
         let at = revocation.at;
         match &revocation.subject {
@@ -122,7 +123,7 @@ impl Revocations {
         }
     }
 
-    /// Takes note of a session that another request had ended before.
+    /// Adds a session that another request had ended before.
     pub(super) fn add_ended(&self, sid: &str, at: Timestamp) {
         self.add_session(sid, at, None);
     }
@@ -137,7 +138,8 @@ impl Revocations {
         sessions.update_or_insert(sid.to_owned(), later, new);
     }
 
-    /// Returns what the store has recorded at or after `since`, as far as this server knows.
+    /// Returns the revocations that the store recorded at or after `since`, as far as this server
+    /// knows.
     pub(super) fn recorded_since(&self, since: Timestamp) -> Vec<Revocation> {
         let (sessions, users) = (self.sessions.pin(), self.users.pin());
         let sessions = sessions.iter().filter_map(|(id, ended)| {
@@ -154,20 +156,20 @@ impl Revocations {
         sessions.chain(users).collect()
     }
 
-    /// Forgets those whose tokens have all ended.
+    /// Forgets revocations whose tokens have all expired.
     pub(super) fn forget(&self, now: Timestamp) {
         let oldest = self.oldest(now);
         self.sessions.pin().retain(|_, ended| ended.at > oldest);
         self.users.pin().retain(|_, (_, at)| *at > oldest);
     }
 
-    /// Since when revocations matter.
+    /// Returns the oldest time whose revocations still matter.
     pub(super) fn oldest(&self, now: Timestamp) -> Timestamp {
         now - self.keep
     }
 }
 
-/// Returns those of the known revocations that are not among the recorded ones.
+/// Returns the known revocations that are not among the recorded ones.
 pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revocation> {
     if known.is_empty() {
         return known;
@@ -193,8 +195,9 @@ pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revoc
     known.into_iter().filter(is_lost).collect()
 }
 
-/// A hundred years: what a token that never ends needs.
+/// A hundred years, for tokens that never expire.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// A replica's commit may become visible, and its clock may run, later than ours by this much: so far back is read again.
+/// Each sync reads this much of the past again, because a replica's commit may become visible late,
+/// and its clock may differ from ours.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! What was revoked elsewhere: read from the store again and again, so that it holds here too. What the store has lost is
-//! recorded again.
+//! Implements the sync of revocations: reads those of other replicas from the store, and records
+//! again those that the store has lost.
 
 use std::sync::atomic::Ordering;
 
@@ -8,11 +8,12 @@ use super::revocation::{OVERLAP, Revocation, lost};
 use super::service::{SessionError, Sessions};
 use crate::clock::Timestamp;
 
-/// How many lost revocations one sync restores at most, so that the next is not late.
+/// The maximum number of lost revocations that one sync restores, so that the next sync is not
+/// late.
 const AT_ONCE: usize = 100;
 
 impl Sessions {
-    /// Takes note of what the store has recorded by another way, so that it holds here at once.
+    /// Adds a revocation that the store has recorded in another way, so that it holds here at once.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -42,11 +43,13 @@ impl Sessions {
         self.inner.revocations.add(revocation);
     }
 
-    /// Reads what was revoked elsewhere. Called again and again by whoever runs the service.
+    /// Syncs the revocations of other replicas. Call it periodically.
     ///
-    /// Returns the revocations that the store had lost and now has again ([`SessionStore::restore`](super::SessionStore::restore)):
-    /// usually none. Of what was recorded in the minute before the last sync, a loss is always noticed. A sync that follows a failed
-    /// one compares everything that is known here, because a failover looks like an outage first.
+    /// Returns the revocations that the store had lost and now has again
+    /// ([`SessionStore::restore`](super::SessionStore::restore)): usually none. A loss of a
+    /// revocation recorded in the minute before the last sync is always noticed. A sync that
+    /// follows a failed one compares every known revocation, because a failover looks like an
+    /// outage first.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -78,8 +81,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed. The set stays as it was if it could not be read, and is current if only
-    /// the lost revocations could not be recorded.
+    /// Returns [`SessionError::Store`] if the store failed. The set is unchanged if reading failed,
+    /// and current if only restoring failed.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
         let synced = self.read_and_restore(now).await;
         if synced.is_err() {
@@ -95,7 +98,7 @@ impl Sessions {
             true => oldest,
             false => oldest.max(self.synced_at() - OVERLAP),
         };
-        // Before the read, which need not see what is recorded during it.
+        // Taken before the read, which may miss revocations recorded during it.
         let known = revocations.recorded_since(since);
         let recorded = store.revocations_since(since).await?;
         for revocation in &recorded {
@@ -117,7 +120,8 @@ impl Sessions {
         Ok(restored)
     }
 
-    /// Whether what was revoked elsewhere was read lately enough ([`SessionPolicy::stale_limit`](super::SessionPolicy::stale_limit)).
+    /// Checks that revocations have synced within the
+    /// [`SessionPolicy::stale_limit`](super::SessionPolicy::stale_limit).
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -146,7 +150,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Stale`] if not.
+    /// Returns [`SessionError::Stale`] if they have not.
     pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
         let age = now.since(self.synced_at());
         let stale = self

@@ -1,14 +1,16 @@
-//! The rotation rule: what a presented refresh token is answered with, and what the session's row becomes.
+//! Defines the rotation rule: the response to a presented refresh token, and the session's next
+//! row.
 //!
-//! A pure function of the row, the presented generation, the present instant and the policy. `G` is the row's
-//! generation, `P` the one before, `W` the window. The rule bears several tabs, repeated requests and lost answers,
-//! and still ends a session whose token has two holders (RFC 9700 section 4.14.2).
+//! The rule is a pure function of the row, the presented generation, the current time and the
+//! policy. `G` is the row's generation, `P` the one before, `W` the window. It tolerates several
+//! tabs, repeated requests and lost responses, and still ends a session whose token has two holders
+//! (RFC 9700 section 4.14.2).
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// What a refresh token is taken for that was replaced by its successor.
+/// The interpretation of a refresh token that was already replaced.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -26,14 +28,14 @@ use crate::clock::Timestamp;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ReusePolicy {
-    /// A tab, a retry or a lost answer, as long as that can be; else theft.
+    /// A tab, a retry or a lost response, as long as that is possible; after that, theft.
     #[default]
     Recover,
-    /// Theft, always. Tabs that refresh at once, and lost answers, then log people out.
+    /// Always theft. Tabs that refresh at once, and lost responses, then log users out.
     Strict,
 }
 
-/// How sessions live and end.
+/// The lifetimes and limits of sessions.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -66,21 +68,24 @@ pub enum ReusePolicy {
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionPolicy {
-    /// `W`: for how long the same successor is handed to whoever repeats the token before
-    /// (`SESSION_ROTATION_WINDOW`, 60 s). Seven sixteenths of it (26 s) must exceed the longest exchange that still
-    /// completes and the difference between the clocks of replicas, taken together.
+    /// `W`: for this long, repeating the previous token returns the same successor
+    /// (`SESSION_ROTATION_WINDOW`). Default: 60 s. Seven sixteenths of it (26 s) must exceed the
+    /// longest exchange that still completes and the difference between the clocks of replicas,
+    /// taken together.
     pub rotation_window: Duration,
-    /// What a token before the current one is taken for (`SESSION_REUSE_POLICY`, recover).
+    /// The interpretation of a token older than the current one (`SESSION_REUSE_POLICY`). Default:
+    /// recover.
     pub reuse: ReusePolicy,
-    /// The most live sessions a user may have; past it the oldest ends. Default: none, any number. (The server's
-    /// `SESSION_LIMIT` has 100 instead.)
+    /// The maximum number of a user's live sessions. Past it the oldest ends. Default: `None`,
+    /// unlimited. (The server's `SESSION_LIMIT` has 100 instead.)
     pub limit: Option<usize>,
-    /// The end of a session that is not used (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d).
+    /// The idle timeout: a session not used for this long expires (`JWT_REFRESH_TOKEN_EXPIRES`).
+    /// Default: 30 d.
     pub idle: Duration,
-    /// The end that nothing moves (`SESSION_MAX_AGE`, 90 d).
+    /// The absolute timeout of a session (`SESSION_MAX_AGE`). Default: 90 d.
     pub max_age: Duration,
-    /// Access tokens are refused, and nobody logged out, once for this long it could not be read what was revoked
-    /// elsewhere (`REVOCATION_STALE_LIMIT`, never).
+    /// Rejects access tokens, without logging out users, once revocations have not synced for this
+    /// long (`REVOCATION_STALE_LIMIT`). Default: never.
     pub stale_limit: Option<Duration>,
 }
 
@@ -97,26 +102,29 @@ impl Default for SessionPolicy {
     }
 }
 
-/// The part of a session's row that rotation moves.
+/// The part of a session's row that rotation changes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rotation {
-    /// `G`: how often the refresh token was rotated.
+    /// `G`: the number of rotations of the refresh token.
     pub generation: i64,
-    /// `P`: the generation before, whose late holders are still served; none before the first rotation, and none that
-    /// is known after going forward.
+    /// `P`: the previous generation, whose late holders are still served. `None` before the first
+    /// rotation, and after going forward, when it is unknown.
     pub previous: Option<i64>,
-    /// `P`, and what came before it, was ended by a change of password: it buys nothing, and raises no alarm.
+    /// Whether a change of password ended `P` and everything before it: such a token buys nothing,
+    /// and raises no alarm.
     pub previous_barred: bool,
-    /// When `G` began; the `iat` of its token.
+    /// The start of `G`; the `iat` of its token.
     pub rotated_at: Timestamp,
-    /// When a token of `G` was last handed to someone who presented an older one.
+    /// The time a token of `G` was last handed out for an older one.
     pub handed_at: Option<Timestamp>,
-    /// When `G` was first presented. If a reissue was the first to show it, half a window after `handed_at` at the latest.
+    /// The time `G` was first presented. If a reissue was the first to show it, half a window after
+    /// `handed_at` at the latest.
     pub confirmed_at: Option<Timestamp>,
 }
 
 impl Rotation {
-    /// A session's first generation. Nobody holds an older token, so the first refresh rotates at once.
+    /// Returns a session's first generation. No older token exists, so the first refresh rotates at
+    /// once.
     pub const fn first(now: Timestamp) -> Self {
         Self {
             generation: 1,
@@ -140,73 +148,74 @@ impl Rotation {
     }
 }
 
-/// What the rule looks at.
+/// The input of the rule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Row {
-    /// Where rotation stands.
+    /// The state of the rotation.
     pub rotation: Rotation,
-    /// Ended before its time, by itself or with all that its user had.
+    /// Whether the session was revoked, by itself or with all sessions of its user.
     pub revoked: bool,
-    /// The user may not log in.
+    /// Whether the user is disabled.
     pub user_disabled: bool,
-    /// The last refresh or reissue.
+    /// The time of the last refresh or reissue.
     pub last_used_at: Timestamp,
-    /// The absolute end.
+    /// The absolute timeout.
     pub expires_at: Timestamp,
 }
 
-/// Why a session is over.
+/// The reason a session has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum End {
-    /// No row: purged, or never ours.
+    /// The session has no row: it was purged, or never existed.
     Unknown,
     /// Logged out or revoked.
     Revoked,
-    /// Past its idle or its absolute end.
+    /// Past its idle or its absolute timeout.
     Expired,
     /// The user is disabled.
     UserDisabled,
 }
 
-/// Which line of the rule granted a pair.
+/// The case of the rule that granted a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RotationCase {
     /// A new generation.
     Rotate,
-    /// The current token once more, within the window: it stays.
+    /// The current token repeated within the window: it stays.
     RepeatCurrent,
-    /// The token before, late: the same successor as the first one got.
+    /// The previous token, late: the same successor as was handed out first.
     ReplayPrevious,
-    /// The token before, and its successor never seen: the answer was lost.
+    /// The previous token, and its successor was never presented: the response was lost.
     LostResponse,
-    /// A generation that the row has forgotten: the database lost a commit.
+    /// A generation that the row no longer has: the database lost a commit.
     LostCommit,
-    /// An access token was reissued: the generation stays, and the session was used. [`decide`] never returns it.
+    /// An access token was reissued: the generation stays, and the session was used. [`decide`]
+    /// never returns it.
     Reissue,
 }
 
-/// What to do with a presented refresh token.
+/// The decision about a presented refresh token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RotationDecision {
     /// Hand out the pair of the row's generation, after writing `next` if there is one.
     Grant {
-        /// The line of the rule.
+        /// The case of the rule.
         case: RotationCase,
-        /// What the row becomes; none: nothing to write.
+        /// The row's next rotation. `None`: nothing to write.
         next: Option<Rotation>,
     },
-    /// Someone holds a copy: revoke this session, and only this one.
+    /// A copy is in use: revoke this session, and only this one.
     Reused,
-    /// Out of date, and no sign of theft: log in, or take the newer cookie.
+    /// Out of date, without a sign of theft: the client must log in, or use the newer cookie.
     Superseded,
-    /// The session is over.
+    /// The session has ended.
     Ended(End),
 }
 
-/// A row that fell back further than this was not healed by a failover; it is another history.
+/// A row that fell back further than this did not do so by a failover; it has another history.
 const FORWARD_LIMIT: i64 = 16;
 
-/// The rule: what a token of the generation `presented` is answered with at `now`. The token has been verified by then.
+/// Decides about a verified token of the generation `presented` at `now`.
 ///
 /// ```
 /// use tokenpair::clock::Timestamp;
@@ -275,9 +284,9 @@ pub fn decide(
     }
 }
 
-/// Whether, and why, the session is over, whatever is presented.
+/// Returns the reason if the session has ended, whatever token is presented.
 pub(super) fn ended(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Option<End> {
-    // A disabled user's sessions are revoked too, and this says more.
+    // A disabled user's sessions are revoked too, and this reason is more precise.
     if row.user_disabled {
         return Some(End::UserDisabled);
     }
@@ -317,10 +326,10 @@ fn previous(
     }
     let window = policy.rotation_window;
     match rotation.confirmed_at {
-        // `G` was presented so long ago that nobody honest can still have sent `P`.
+        // `G` was presented so long ago that an honest client can no longer have sent `P`.
         Some(confirmed) if now.since(confirmed) >= window / 2 => RotationDecision::Reused,
         None if quiet(rotation, now, window) => {
-            // The unseen `G` becomes an orphan: whoever holds it will show up as theft.
+            // The unseen `G` becomes an orphan: presenting it later shows a theft.
             let next = rotation.successor(rotation.generation + 1, Some(presented), now);
             grant(RotationCase::LostResponse, Some(next))
         }
@@ -331,7 +340,7 @@ fn previous(
     }
 }
 
-/// Not written more often than every eighth of a window, so that a crowd of tabs costs one write.
+/// Written at most once in an eighth of a window, so that many tabs cost one write.
 fn handed_again(rotation: Rotation, now: Timestamp, window: Duration) -> Option<Rotation> {
     let due = rotation
         .handed_at
@@ -353,14 +362,16 @@ fn ahead(rotation: Rotation, presented: i64, now: Timestamp) -> RotationDecision
     grant(RotationCase::LostCommit, Some(next))
 }
 
-/// Whether a token from before `P` can only be a copy. It need not be if a change of password ended every token before
-/// `G` at once, or if the row went forward and nobody knows which token came before.
+/// Returns whether a token from before `P` can only be a copy. It need not be if a change of
+/// password ended every token before `G` at once, or if the row went forward and the previous token
+/// is unknown.
 const fn proves_a_copy(rotation: Rotation) -> bool {
     rotation.previous.is_some() && !rotation.previous_barred
 }
 
 fn quiet(rotation: Rotation, now: Timestamp, window: Duration) -> bool {
-    // A change of password hands nothing to an older token, yet a request from before it may still be under way.
+    // A change of password hands nothing to an older token, but an earlier request may still be in
+    // flight.
     let began = rotation.previous.map(|_| rotation.rotated_at);
     let handed = rotation.handed_at.or(began);
     handed.is_none_or(|handed| now.since(handed) >= window)

@@ -1,7 +1,7 @@
-//! Randomness of sessions: a seed per session, and what is derived from it.
+//! Defines the secret of a session, and the values derived from it.
 //!
-//! The refresh token of a generation must be the same text whenever it is made, so its `jti` is derived; the CSRF
-//! values must stay the same over reissue and refresh, so they are derived too.
+//! The refresh token of a generation must be the same text each time it is issued, so its `jti` is
+//! derived. The CSRF values must stay the same over reissue and refresh, so they are derived too.
 
 use std::fmt;
 
@@ -25,22 +25,22 @@ use crate::random::{ID_BYTES, random_text};
 pub struct SessionSecret(String);
 
 impl SessionSecret {
-    /// A new one.
+    /// Returns a new random secret.
     pub fn random() -> Self {
         Self(random_text(ID_BYTES))
     }
 
-    /// As a store kept it.
+    /// Returns a secret as a store kept it.
     pub const fn from_text(text: String) -> Self {
         Self(text)
     }
 
-    /// For a store to keep.
+    /// Returns the text for a store to keep.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// 128 bits that only this seed and this label give.
+    /// Derives 128 bits from this secret and this label.
     pub(super) fn derive(&self, label: &str) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         let tag = hmac::sign(&key, label.as_bytes());

@@ -1,4 +1,5 @@
-//! The session service: log in, refresh, reissue, end. It lets the rule decide, the store execute, and then signs.
+//! Implements the session service: log in, refresh, reissue, end. The rule decides, the store
+//! executes, and the service signs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -64,12 +65,13 @@ pub(super) struct Inner {
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
     pub(super) synced_at: AtomicI64,
-    /// The next sync compares all that is known with the store: the last one failed, so another database may answer, or more
-    /// was lost than it restored.
+    /// Whether the next sync compares all known revocations with the store: the last sync failed,
+    /// so another database may answer, or more was lost than it restored.
     pub(super) compare_all: AtomicBool,
 }
 
-/// Why nothing came of it. A failure of the store is no answer: the client may try again and nobody is logged out.
+/// The reason an operation failed. The client may retry, and a failure of the store never logs a
+/// user out.
 #[derive(Debug, Error)]
 pub enum SessionError {
     /// The store failed.
@@ -78,39 +80,41 @@ pub enum SessionError {
     /// The token could not be signed.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The row changed under every decision.
+    /// Other requests changed the row during every decision.
     #[error("the session is busy")]
     Busy,
-    /// The grounds on which the request was admitted no longer hold. Nothing was written.
+    /// The request is no longer authorized. Nothing was written.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The user is gone, disabled, or changed since it was read for this login. No session was made.
+    /// The user is deleted, disabled, or changed since it was read for this login. No session was
+    /// created.
     #[error("the user was changed during the login")]
     SubjectChanged,
-    /// Since `SessionPolicy::stale_limit` nobody could tell what was revoked elsewhere.
-    #[error("for longer than REVOCATION_STALE_LIMIT it could not be read what was revoked")]
+    /// Revocations have not synced for longer than `SessionPolicy::stale_limit`.
+    #[error("revocations have not synced for longer than REVOCATION_STALE_LIMIT")]
     Stale,
 }
 
-/// What became of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug)]
 pub enum Refreshed {
     /// The new pair.
     Granted(Box<Pair>),
-    /// The session is over.
+    /// The session has ended.
     Ended(End),
-    /// A copy of the token is about; the session was revoked.
+    /// A copy of the token is in use; the session was revoked.
     Reused,
-    /// Out of date; nothing was revoked.
+    /// The token is out of date; nothing was revoked.
     Superseded,
 }
 
-/// How often a request may decide before its client is asked to come back. It decides again when another request has
-/// written meanwhile; the searches in `tests/rotation` never need more than five decisions.
+/// The maximum number of decisions for one request, before its client must retry. A request decides
+/// again if another request has written in the meantime; the searches in `tests/rotation` never
+/// need more than five decisions.
 const DECISIONS: usize = 8;
 
 impl Sessions {
-    /// The service over `store`, signing with `tokens`, under `policy`.
+    /// Returns the service over `store`, signing with `tokens`, under `policy`.
     pub fn new(store: impl SessionStore + 'static, tokens: Tokens, policy: SessionPolicy) -> Self {
         let inner = Inner {
             store: Box::new(store),
@@ -125,7 +129,7 @@ impl Sessions {
         }
     }
 
-    /// The same record, whose tokens ask these loaders.
+    /// Returns the same service with these loaders for its tokens.
     pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
         let tokens = self.tokens.as_ref().clone();
         Self {
@@ -134,23 +138,24 @@ impl Sessions {
         }
     }
 
-    /// What signs and verifies.
+    /// Returns the token signer and verifier.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
 
-    /// What has been ended before its time.
+    /// Returns the known revocations.
     pub fn revocations(&self) -> &Revocations {
         &self.inner.revocations
     }
 
-    /// Records a login and gives its first pair; the access token is fresh. Nothing that came with the request is
-    /// carried over, so no session can be fixed in advance.
+    /// Records a login and returns its first pair, with a fresh access token. Nothing that came
+    /// with the request is carried over, which prevents session fixation.
     ///
     /// # Errors
     ///
-    /// [`SessionError::SubjectChanged`] if the user is not in the store as `subject` says: its password, roles or state were
-    /// changed since it was read. [`SessionError`] if the session could not be kept or the tokens not signed.
+    /// Returns [`SessionError::SubjectChanged`] if the store's user differs from `subject`: its
+    /// password, roles or state were changed since it was read. Returns another [`SessionError`] if
+    /// the store or signing failed.
     pub async fn login(
         &self,
         subject: &Subject,
@@ -187,22 +192,25 @@ impl Sessions {
         Ok(self.mint(&record).pair(Freshness::Fresh, now)?)
     }
 
-    /// The user of that id, as the store knows it now; none if there is none or it is disabled.
+    /// Returns the user with that id, as the store knows it now. `None` if it does not exist or is
+    /// disabled.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed.
+    /// Returns [`SessionError::Store`] if the store failed.
     pub async fn subject(&self, user_id: &str) -> Result<Option<Subject>, SessionError> {
         let subject = self.inner.store.subject(user_id).await?;
         Ok(subject.filter(|subject| !subject.disabled))
     }
 
-    /// Answers a verified refresh token by the rule: one read, at most one conditional write, then signing. A write
-    /// that finds the row changed is no failure: the row is read again and the same rule decides again.
+    /// Answers a verified refresh token by the rule: one read, at most one conditional write, then
+    /// signing. If the row has changed before the write, it is read again, and the same rule
+    /// decides again.
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if the store failed; the client keeps its token and may try again.
+    /// Returns a [`SessionError`] if the store or signing failed. The client keeps its token and
+    /// may retry.
     pub async fn refresh(
         &self,
         claims: &Claims,
@@ -218,8 +226,9 @@ impl Sessions {
         }
     }
 
-    /// Returns what [`refresh`](Self::refresh) would decide about a verified refresh token, and writes nothing: for a
-    /// route that admits refresh tokens and does not refresh. One read.
+    /// Returns the decision that [`refresh`](Self::refresh) would make about a verified refresh
+    /// token, and writes nothing: for a route that admits refresh tokens and does not refresh. One
+    /// read.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -248,7 +257,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed.
+    /// Returns [`SessionError::Store`] if the store failed.
     pub async fn standing(
         &self,
         claims: &Claims,
@@ -265,8 +274,9 @@ impl Sessions {
         }))
     }
 
-    /// Has the store do what the rule says of a user's session, deciding again for as long as other requests write first.
-    /// Returns the session as the last decision saw it; `None` if the user has no such session.
+    /// Executes the rule's decision about a user's session, and decides again as long as other
+    /// requests write first. Returns the session as the last decision saw it; `None` if the user
+    /// has no such session.
     pub(super) async fn settle(
         &self,
         sid: &str,
@@ -287,9 +297,9 @@ impl Sessions {
         Err(SessionError::Busy)
     }
 
-    /// What the store is to write when this generation is presented.
+    /// Returns the store's write when this generation is presented.
     fn rule(&self, user_id: &str, generation: i64, context: &RequestContext) -> RotationRule {
-        // Not the whole of `inner`: a store's own thread must never be who drops the store.
+        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
         let policy = self.inner.policy.clone();
         let (user_id, context) = (user_id.to_owned(), context.clone());
         Box::new(move |record| {
@@ -311,7 +321,7 @@ impl Sessions {
         })
     }
 
-    /// What is answered once the store has written what it had to: the same decision of the same row.
+    /// Returns the response once the store has written: the same decision about the same row.
     async fn answer(
         &self,
         mut record: SessionRecord,
@@ -336,13 +346,14 @@ impl Sessions {
         }
     }
 
-    /// Ends a session: its refresh token at the next look at the row, its access tokens at once here and within a
-    /// second on every other replica. Repeating it does no harm.
+    /// Ends a session. Its refresh token ends at the next read of the row, its access tokens at
+    /// once here and within a second on every other replica. Repeating it does no harm.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session is another than the request's own
-    /// and the request is no longer authorized: the session is not ended.
+    /// Returns [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session
+    /// is another than the request's and the request is no longer authorized: the session is not
+    /// ended.
     pub async fn end(
         &self,
         sid: &str,
@@ -363,7 +374,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends a session whose refresh token has a copy, whoever sent it and with whatever authority.
+    /// Ends a session whose refresh token has a copy, regardless of the request's authority.
     pub(super) async fn end_copied(
         &self,
         sid: &str,

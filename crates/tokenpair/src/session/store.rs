@@ -1,5 +1,5 @@
-//! What a store of sessions must do. Every method is one atomic step; outcomes are data, errors are failures. A store that
-//! keeps an audit trail records each event in the step that it tells of.
+//! Defines the interface of session stores. Every method is one atomic step; outcomes are data,
+//! errors are failures. A store with an audit trail records each event in the step that causes it.
 
 use std::error::Error;
 
@@ -17,22 +17,24 @@ use crate::clock::Timestamp;
 /// A compare-and-swap of a session's rotation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// Which session.
+    /// The session's id.
     pub id: String,
-    /// What the decision rested on.
+    /// The rotation that the decision was based on.
     pub expected: Rotation,
-    /// What the row becomes.
+    /// The row's next rotation.
     pub next: Rotation,
-    /// Which line of the rule this is; a store that keeps an audit trail records those that are not routine.
+    /// The case of the rule. A store with an audit trail records those that are not routine.
     pub case: RotationCase,
-    /// When it was decided (`last_used_at`, and the session must not have expired by then), and from where.
+    /// The time of the decision (`last_used_at`, and the session must not have expired by then),
+    /// and the request.
     pub context: RequestContext,
 }
 
-/// What to make of a session that was just read: the step to take, or none where there is nothing to write.
+/// Decides about a session that was just read: the step to take, or `None` if there is nothing to
+/// write.
 pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 
-/// A session that a [`RotationRule`] was asked about.
+/// A session and the outcome of its [`RotationRule`].
 ///
 /// ```
 /// use tokenpair::session::{RequestContext, RotationCase, Rotation, SessionRecord, SessionStore, Step};
@@ -65,14 +67,14 @@ pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advanced {
-    /// As it was read, before the step.
+    /// The session as it was read, before the step.
     pub record: SessionRecord,
-    /// The step was taken, or there was none to take. False if another request had written meanwhile: nothing was done, and the rule
-    /// has to be asked again.
+    /// Whether the step was taken, or there was none to take. False if another request had written
+    /// in the meantime: nothing was done, and the rule must decide again.
     pub done: bool,
 }
 
-/// The store failed. Not an answer: nobody is logged out for it.
+/// The store failed. A failure never logs a user out.
 ///
 /// ```
 /// use std::io;
@@ -88,41 +90,50 @@ pub struct Advanced {
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
-    /// A failure and its cause, which is logged and never shown to a client.
+    /// Creates an error from its cause, which is logged and never shown to a client.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
 }
 
-/// The outcome of a write on behalf of a request: what it did, or why it was denied.
+/// The outcome of a write for a request: its result, or the reason it was denied.
 pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 
-/// A store of sessions, and what it knows of their users. (actix-session has a trait of the same name; this one keeps
-/// logins, not key-value state.)
+/// A store of sessions and of their users' state. (actix-session has a trait of the same name; this
+/// one keeps logins, not key-value state.)
 ///
-/// An implementation begins with [`#[async_trait]`](super::async_trait). [`MemoryStore`](super::MemoryStore) is the
-/// reference: a hundred lines. What holds for every method:
+/// An implementation begins with [`#[async_trait]`](super::async_trait).
+/// [`MemoryStore`](super::MemoryStore) is the reference: a hundred lines. Every method obeys these
+/// rules:
 ///
-/// - It is one atomic step: of two requests that want to write one session at once, the second sees what the first wrote.
-/// - It never looks at a clock. `now`, `step.context.at` and `context.at` are the present instant, in whole seconds.
-/// - A session has **expired** from `expires_at` on. That it was not used for too long is the rule's to say.
-/// - No such session, or no such user, is no error: the answer is none, false, or empty.
-/// - A method that answers with [`Authorized`] calls [`RequestContext::check`] first, in the same step, with the rows as they are then.
-///   If that is denied, it writes nothing. In a database the rows of the user and the session stay locked until the commit.
-/// - All fields of a [`Session`] are kept as they are: [`SessionSecret::expose`](super::Seed::expose) and [`SessionSecret::from_text`](super::Seed::from_text), [`EndReason::word`] and
+/// - It is one atomic step: of two requests that write one session at once, the second sees the
+///   first one's write.
+/// - It never reads a clock. `now`, `step.context.at` and `context.at` are the current time, in
+///   whole seconds.
+/// - A session has **expired** from `expires_at` on. The rule decides about the idle timeout.
+/// - A missing session or user is not an error: the method returns `None`, false, or an empty list.
+/// - A method that returns [`Authorized`] calls [`RequestContext::check`] first, in the same step,
+///   with the rows as they are then. If that is denied, it writes nothing. In a database the rows
+///   of the user and the session stay locked until the commit.
+/// - All fields of a [`Session`] are stored unchanged. For text columns, use
+///   [`SessionSecret::expose`](super::SessionSecret::expose) and
+///   [`SessionSecret::from_text`](super::SessionSecret::from_text), [`EndReason::word`] and
 ///   [`EndReason::from_word`], [`Delivery::word`](super::Delivery::word) and
-///   [`Delivery::from_word`](super::Delivery::from_word) are there for columns of text.
+///   [`Delivery::from_word`](super::Delivery::from_word).
 ///
-/// A **revocation** is recorded in the same step as what it tells of, and kept for as long as an access token lives, with the
-/// leeway and a minute more ([`TokenPolicy`](crate::token::TokenPolicy)). A store whose users can change adds one for them
-/// too: when a password, the roles or the state change, move [`Subject::epoch`] on and record
-/// [`Revoked::User`](super::Revoked::User), and give it to [`Sessions::record_revocation`](super::Sessions::note); then tokens from before
-/// end at once.
+/// A **revocation** is recorded in the step that revokes, and kept for the lifetime of an access
+/// token, plus the leeway and a minute ([`TokenPolicy`](crate::token::TokenPolicy)). A store whose
+/// users can change records revocations for them too. When a password, the roles or the state
+/// change, it increases [`Subject::epoch`] and records [`Revoked::User`](super::Revoked::User).
+/// Pass that to [`Sessions::record_revocation`](super::Sessions::record_revocation), so that older
+/// tokens end at once.
 ///
-/// Where sessions outlive the program, or several programs share them, call
-/// [`Sessions::sync_revocations`](super::Sessions::sync_revocations) at start and every second or so.
+/// If sessions outlive the program, or several programs share them, call
+/// [`Sessions::sync_revocations`](super::Sessions::sync_revocations) at start and every second or
+/// so.
 ///
-/// A store of your own is shown whole in `examples/own_session_store`. What [`rotate`](Self::rotate) has to be:
+/// The example `examples/own_session_store` is a complete store. [`rotate`](Self::rotate) must work
+/// like this:
 ///
 /// ```
 /// use tokenpair::session::{RequestContext, RotationCase, Rotation, SessionStore, Step};
@@ -153,27 +164,30 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 ///
 /// # Errors
 ///
-/// Every method gives a [`StoreError`] if the store failed. It is answered with 503, and nobody is logged out.
+/// Every method returns a [`StoreError`] if the store failed. The response is 503, and no user is
+/// logged out.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session, whose id is new too, if its user is enabled and still at the session's epoch. True if it did.
-    /// Otherwise the user was changed while the password was verified, and the login fails.
+    /// Stores a new session with a new id, if its user is enabled and still at the session's epoch.
+    /// Returns whether it did. If not, the user was changed while the password was verified, and
+    /// the login fails.
     async fn create(&self, session: &Session) -> Result<bool, StoreError>;
 
-    /// The session and its user as they are now, whether or not it goes on; none if there is no such session, or its user
-    /// is gone.
+    /// Returns the session and its user as they are now, even if the session has ended. `None` if
+    /// either does not exist.
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// The user as it is now, disabled or not; none if there is none of that id.
+    /// Returns the user as it is now, disabled or not. `None` if there is no user with that id.
     async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError>;
 
-    /// Replaces `expected` by `next`, and `last_used_at` by `context.at`, if the row still holds `expected` (all its fields), is
-    /// not revoked and not expired. True if it did; a false one is read and decided again. For a reissue the two may be
-    /// equal: then only `last_used_at` moves.
+    /// Replaces `expected` by `next`, and `last_used_at` by `context.at`, if the row still holds
+    /// `expected` (all its fields), is not revoked and not expired. Returns whether it did; if not,
+    /// the row is read and decided again. For a reissue the two may be equal: then only
+    /// `last_used_at` changes.
     async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
 
-    /// Checks that the request is authorized just now: for an answer that takes no write, and to refuse before work that takes long.
-    /// A write checks that in its own step.
+    /// Checks that the request is authorized now: for a response without a write, and to reject a
+    /// request before long work. A write checks that in its own step.
     async fn check(&self, context: &RequestContext) -> Authorized<()> {
         let Some(authority) = &context.authority else {
             return Ok(Ok(()));
@@ -186,8 +200,8 @@ pub trait SessionStore: Send + Sync {
         Ok(context.check(|_| user, |_| record.map(|record| record.session)))
     }
 
-    /// Loads the session, asks the rule, and rotates if it says so; none if there is no such session, or its user is gone. A
-    /// store that can do all that in one trip should.
+    /// Loads the session, asks the rule, and rotates if the rule decides so. `None` if the session
+    /// or its user does not exist. Override it in a store that can do that in one round trip.
     async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, StoreError> {
         let Some(record) = self.load(id).await? else {
             return Ok(None);
@@ -199,8 +213,9 @@ pub trait SessionStore: Send + Sync {
         Ok(Some(Advanced { record, done }))
     }
 
-    /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `context.at` and `reason`, and records
-    /// [`Revoked::Session`](super::Revoked::Session) with it. True if it was this call that did.
+    /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `context.at`
+    /// and `reason`, and records [`Revoked::Session`](super::Revoked::Session) with it. Returns
+    /// whether this call revoked it.
     async fn revoke(
         &self,
         id: &str,
@@ -208,26 +223,29 @@ pub trait SessionStore: Send + Sync {
         context: &RequestContext,
     ) -> Authorized<bool>;
 
-    /// Returns a page of a user's live sessions, newest login first. A database filters and counts them itself, so that
-    /// sessions that have ended cost no memory here.
+    /// Returns a page of a user's live sessions, newest login first. A database filters and counts
+    /// them itself, so that ended sessions cost no memory here.
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
-    /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, and returns how many this call revoked. A
-    /// database needs one statement for thousands and no list of their ids. Very many may be revoked in several steps;
-    /// each of them checks the request, and if one fails, the same call revokes the others. The revocations are read afterwards through
+    /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, and returns how many
+    /// this call revoked. A database needs one statement for thousands and no list of their ids.
+    /// Very many may be revoked in several steps; each of them checks the request, and if one
+    /// fails, the same call revokes the others. The revocations are read afterwards through
     /// [`revocations_since`](Self::revocations_since).
     async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize>;
 
-    /// The revocations recorded at or after `at`, in any order. One that is given twice does no harm.
+    /// Returns the revocations recorded at or after `at`, in any order. Duplicates do no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;
 
-    /// Records revocations again that the store has lost, as a database does that fails over to a standby without its last
-    /// commits. Each is recorded at `context.at`, so that other programs read it, and ends what it tells of: the session with
-    /// [`EndReason::Restored`]; of a user everything of an older epoch. One that is recorded after all is left alone. Returns
-    /// those that this call recorded.
+    /// Records again revocations that the store has lost, as a database does at a failover to a
+    /// standby without its last commits. Each is recorded at `context.at`, so that other programs
+    /// read it, and takes effect: the session is revoked with [`EndReason::Restored`], a user's
+    /// older epochs end. A revocation that is already recorded is left alone. Returns the
+    /// revocations that this call recorded.
     ///
-    /// By default sessions are ended by [`revoke`](Self::revoke), and nothing is done for users, since this trait changes none. A store
-    /// whose users can change moves [`Subject::epoch`] on too.
+    /// The default revokes sessions with [`revoke`](Self::revoke), and does nothing for users,
+    /// since this trait changes none. A store whose users can change increases [`Subject::epoch`]
+    /// too.
     async fn restore(
         &self,
         lost: &[Revocation],

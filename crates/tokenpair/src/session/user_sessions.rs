@@ -1,4 +1,5 @@
-//! What a user does with its own sessions: look at them, end them, and get a new pair after giving the password again.
+//! Implements a user's operations on its own sessions: list them, end them, and renew them after a
+//! password check.
 
 use super::context::RequestContext;
 use super::issue::Pair;
@@ -9,9 +10,9 @@ use crate::clock::Timestamp;
 use crate::token::Freshness;
 
 impl Sessions {
-    /// Returns a user's live sessions, newest login first, [`Sessions::LISTED`] of them at most; [`Sessions::page`] has
-    /// the others. Sessions that are of no use are left out: all of a disabled user, and those from before a change of
-    /// the password.
+    /// Returns a user's live sessions, newest login first, [`Sessions::LISTED`] of them at most;
+    /// [`Sessions::page`] returns the others. Sessions of a disabled user, and those from before a
+    /// change of the password, are left out.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -44,16 +45,17 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed.
+    /// Returns [`SessionError::Store`] if the store failed.
     pub async fn list(&self, user_id: &str, now: Timestamp) -> Result<Vec<Session>, SessionError> {
         let page = self.page(user_id, 0, Self::LISTED, now).await?;
         Ok(page.sessions)
     }
 
-    /// The most sessions that [`Sessions::list`] returns.
+    /// The maximum number of sessions that [`Sessions::list`] returns.
     pub const LISTED: usize = 200;
 
-    /// Returns a page of a user's live sessions, newest login first: `limit` at most, after the first `offset`.
+    /// Returns a page of a user's live sessions, newest login first: at most `limit`, after the
+    /// first `offset`.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -79,7 +81,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed.
+    /// Returns [`SessionError::Store`] if the store failed.
     pub async fn page(
         &self,
         user_id: &str,
@@ -97,7 +99,7 @@ impl Sessions {
         Ok(self.inner.store.list(&query).await?)
     }
 
-    /// When a session ends if it is not used any more.
+    /// Returns the time the session expires if it is not used any more.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -127,11 +129,13 @@ impl Sessions {
             .min(session.last_used_at + self.inner.policy.idle)
     }
 
-    /// Ends one of a user's sessions. False if the user has no such session that goes on; other people's are none.
+    /// Ends one of a user's sessions. Returns false if the user has no such live session; sessions
+    /// of other users do not count.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized.
+    /// Returns [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request
+    /// is no longer authorized.
     pub async fn end_own(
         &self,
         user_id: &str,
@@ -158,7 +162,7 @@ impl Sessions {
         Ok(found)
     }
 
-    /// Ends a user's sessions but one. How many that were.
+    /// Ends all of a user's sessions except one, and returns how many.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -188,8 +192,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized. Call it again
-    /// after a failure: of thousands some may have ended.
+    /// Returns [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request
+    /// is no longer authorized. Call it again after a failure: of thousands some may have ended.
     pub async fn end_others(
         &self,
         user_id: &str,
@@ -201,12 +205,12 @@ impl Sessions {
         self.end_many(ManySessions { keep, ..many }).await
     }
 
-    /// Ends all of a user's sessions, by an admin. How many that were.
+    /// Ends all of a user's sessions, for an admin, and returns how many.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request is no longer authorized. Call it again
-    /// after a failure: of thousands some may have ended.
+    /// Returns [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the request
+    /// is no longer authorized. Call it again after a failure: of thousands some may have ended.
     pub async fn end_all(
         &self,
         user_id: &str,
@@ -216,7 +220,7 @@ impl Sessions {
             .await
     }
 
-    /// All sessions of a user.
+    /// Selects all sessions of a user.
     fn many(&self, user_id: &str, reason: EndReason, context: &RequestContext) -> ManySessions {
         let Inner {
             policy,
@@ -228,7 +232,7 @@ impl Sessions {
             keep: None,
             newest: None,
             idle_since: context.at - policy.idle,
-            // Within the window a token is handed out again without the row being written.
+            // Within the window, a token is handed out again without a write to the row.
             tokens_since: revocations.oldest(context.at) - policy.rotation_window,
             reason,
             context: context.clone(),
@@ -243,8 +247,8 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Learns what has just been recorded. The sessions have ended whatever comes of this, so its failure is no answer:
-    /// the next [`sync_revocations`](Self::sync_revocations) makes up for it.
+    /// Adds the revocations just recorded. The sessions have ended in any case, so a failure is
+    /// ignored: the next [`sync_revocations`](Self::sync_revocations) catches up.
     async fn learn_since(&self, at: Timestamp) {
         match self.inner.store.revocations_since(at).await {
             Ok(news) => news.iter().for_each(|news| self.record_revocation(news)),
@@ -254,8 +258,8 @@ impl Sessions {
         }
     }
 
-    /// A new pair for a session that goes on, its access token fresh; none if it does not. For who has just given the
-    /// password again.
+    /// Issues a new pair with a fresh access token for a live session; `None` if the session has
+    /// ended. Call it only after the user has entered the password again.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -286,7 +290,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if the store failed or the tokens could not be signed.
+    /// Returns a [`SessionError`] if the store failed or the tokens could not be signed.
     pub async fn renew(
         &self,
         user_id: &str,
@@ -299,7 +303,7 @@ impl Sessions {
         Ok(pair.transpose()?)
     }
 
-    /// Ends the oldest sessions of a user who has just logged in once more than the policy allows.
+    /// Ends the oldest sessions of a user whose login exceeded the policy's limit.
     pub(super) async fn keep_to_the_limit(
         &self,
         new: &Session,

@@ -1,4 +1,4 @@
-//! A browser's cookies, between the responses and the requests of a test.
+//! Implements a browser's cookies for tests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +13,11 @@ use crate::clock::Timestamp;
 use crate::token::TokenKind;
 use crate::web::Auth;
 
-/// Keeps what `Set-Cookie` sets, and repeats the CSRF value in the header, as the page's script would.
+/// Keeps the cookies of `Set-Cookie`, and repeats the CSRF value in the header, as the page's
+/// script would.
 ///
-/// It forgets what is removed or at its end by the test's clock. It is no whole browser: it has one host, and sends every
-/// cookie whatever its path and `Secure`.
+/// Cookies are dropped when removed or expired by the test's clock. The jar is not a complete
+/// browser: it has one host, and sends every cookie regardless of its path and `Secure`.
 ///
 /// ```
 /// use actix_web::test::{TestRequest, call_service, init_service};
@@ -56,7 +57,7 @@ pub struct CookieJar {
 #[derive(Clone)]
 struct Kept {
     value: String,
-    /// None: with the browser's own end.
+    /// `None`: when the browser closes.
     ends: Option<Timestamp>,
 }
 
@@ -68,7 +69,7 @@ impl CookieJar {
         }
     }
 
-    /// Keeps the cookies that a response sets, and forgets those that it removes.
+    /// Keeps the cookies that a response sets, and drops those that it removes.
     pub fn keep<B>(&mut self, response: &ServiceResponse<B>) {
         self.keep_all(response.response());
     }
@@ -89,7 +90,7 @@ impl CookieJar {
         }
     }
 
-    /// RFC 6265 section 5.3: Max-Age goes before Expires.
+    /// RFC 6265 section 5.3: Max-Age takes precedence over Expires.
     fn end_of(&self, cookie: &Cookie<'_>) -> Option<Timestamp> {
         let seconds = cookie.max_age().map(|age| age.whole_seconds());
         let by_age = seconds.map(|age| self.auth.now().unix().saturating_add(age));
@@ -97,23 +98,24 @@ impl CookieJar {
         by_age.or_else(by_date).map(Timestamp::from_unix)
     }
 
-    /// The value of a cookie that the browser still has.
+    /// Returns the value of a cookie in the jar.
     pub fn value(&self, name: &str) -> Option<&str> {
         let kept = self.cookies.get(name).filter(|kept| self.lives(kept));
         kept.map(|kept| kept.value.as_str())
     }
 
-    /// The names of the cookies that the browser still has, sorted.
+    /// Returns the names of the cookies in the jar, sorted.
     pub fn names(&self) -> Vec<&str> {
         self.living().map(|(name, _)| name).collect()
     }
 
-    /// The request with all cookies, and with the access token's CSRF value in its header.
+    /// Adds all cookies to the request, and the access token's CSRF value in its header.
     pub fn fill(&self, request: TestRequest) -> TestRequest {
         self.filled(request, TokenKind::Access)
     }
 
-    /// The request with all cookies, and with the refresh token's CSRF value in its header: for the route that refreshes.
+    /// Adds all cookies to the request, and the refresh token's CSRF value in its header: for the
+    /// route that refreshes.
     pub fn fill_to_refresh(&self, request: TestRequest) -> TestRequest {
         self.filled(request, TokenKind::Refresh)
     }

@@ -1,5 +1,5 @@
-//! Help for the tests of an app of one's own (feature `testing`): an [`Auth`] whose clock a test moves, users who are
-//! logged in, and a jar that keeps cookies. No server, no database and no sleep.
+//! Implements helpers for the tests of an app (feature `testing`): an [`Auth`] whose clock a test
+//! moves, logged-in users, and a cookie jar. They need no server, database or sleep.
 //!
 //! ```
 //! use std::time::Duration;
@@ -78,7 +78,8 @@ use crate::session::{MemoryStore, SessionPolicy, Sessions};
 use crate::token::{TokenPolicy, Tokens};
 use crate::web::{Auth, AuthBuilder};
 
-/// What [`Testing::new`] signs with: 64 bytes, enough for HS512. Everybody can read it here, so it is for tests alone.
+/// The signing secret of [`Testing::new`]: 64 bytes, enough for HS512. It is public, so use it only
+/// in tests.
 ///
 /// ```
 /// use tokenpair::keys::{Algorithm, KeyRing};
@@ -94,7 +95,7 @@ use crate::web::{Auth, AuthBuilder};
 /// ```
 pub const SECRET: &str = "tokenpair::testing::SECRET, which the whole world can read here.";
 
-/// Where the clock of [`Testing::new`] stands: 2027-01-15T08:00:00Z.
+/// The initial time of the clock of [`Testing::new`]: 2027-01-15T08:00:00Z.
 ///
 /// ```
 /// use tokenpair::testing::{BEGIN, Testing};
@@ -104,7 +105,7 @@ pub const SECRET: &str = "tokenpair::testing::SECRET, which the whole world can 
 /// ```
 pub const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-/// An [`Auth`] for tests, and the clock that it goes by. A cheap clone; clones share the clock and the sessions.
+/// An [`Auth`] for tests, and its clock. Cheap to clone; clones share the clock and the sessions.
 ///
 /// ```
 /// use std::time::Duration;
@@ -128,13 +129,13 @@ pub struct Testing {
 }
 
 impl Testing {
-    /// Tokens alone, as [`Auth::builder`] has them, signed with [`SECRET`] by HS256 under the default policies, at
-    /// [`BEGIN`].
+    /// Returns an [`Auth`] with tokens alone, as from [`Auth::builder`], signed with [`SECRET`] by
+    /// HS256 under the default policies, at [`BEGIN`].
     pub fn new() -> Self {
         Self::of(&Auth::builder(tokens()).clock(Clock::fixed(BEGIN)).build())
     }
 
-    /// As [`Testing::new`], and sessions are recorded in memory.
+    /// Returns an [`Auth`] as [`Testing::new`] does, with sessions recorded in memory.
     ///
     /// ```
     /// use tokenpair::session::{SessionStore, Subject};
@@ -164,8 +165,8 @@ impl Testing {
         }
     }
 
-    /// The [`Auth`] that an app has in earnest: its keys, policies, loaders and store of sessions. Only its clock is
-    /// replaced by one that stands at its present instant.
+    /// Returns the app's own [`Auth`] for a test: its keys, policies, loaders and session store.
+    /// Only its clock is replaced by a fixed one at its current time.
     ///
     /// ```
     /// use tokenpair::config::JwtSettings;
@@ -189,7 +190,7 @@ impl Testing {
         }
     }
 
-    /// With other policies or loaders. The clock stays this one, whatever is said of it.
+    /// Changes policies or loaders. The clock stays this one, even if the builder sets another.
     ///
     /// ```
     /// use tokenpair::testing::Testing;
@@ -211,29 +212,30 @@ impl Testing {
         }
     }
 
-    /// For the app's `app_data`.
+    /// Returns the [`Auth`] for the app's `app_data`.
     pub fn auth(&self) -> Auth {
         self.auth.clone()
     }
 
-    /// What tells the time to the app.
+    /// Returns the app's clock.
     pub const fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The record of [`Testing::with_sessions`]; none otherwise. A user that is put into it can be disabled.
+    /// Returns the store of [`Testing::with_sessions`], and `None` otherwise. A user put into it
+    /// can be disabled.
     pub const fn store(&self) -> Option<&MemoryStore> {
         self.store.as_ref()
     }
 
-    /// Lets time pass, in whole seconds.
+    /// Advances the clock, in whole seconds.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
 
-    /// Lets time pass until an access token that is made now is about to be followed by another
-    /// ([`WebPolicy::reissue_within`](crate::web::WebPolicy::reissue_within)): 30 minutes by default. No time passes if
-    /// access tokens never end.
+    /// Advances the clock until an access token issued now is due for a reissue
+    /// ([`WebPolicy::reissue_within`](crate::web::WebPolicy::reissue_within)): 30 minutes by
+    /// default. Does nothing if access tokens never expire.
     ///
     /// ```
     /// use std::time::Duration;
@@ -250,8 +252,8 @@ impl Testing {
         self.advance(self.lifetime().saturating_sub(within));
     }
 
-    /// Lets time pass until an access token that is made now has ended: an hour by default. No time passes if access tokens
-    /// never end.
+    /// Advances the clock until an access token issued now has expired: an hour by default. Does
+    /// nothing if access tokens never expire.
     pub fn advance_past_access(&self) {
         let lifetime = self.lifetime();
         if !lifetime.is_zero() {
@@ -264,12 +266,12 @@ impl Testing {
         policy.access_expires.unwrap_or_default()
     }
 
-    /// A user of that id, who will have logged in with a password; see [`TestUser`].
+    /// Returns a user with that id, ready to log in with a password; see [`TestUser`].
     pub fn user(&self, id: impl Into<String>) -> TestUser {
         TestUser::new(self.clone(), id.into())
     }
 
-    /// A browser without cookies.
+    /// Returns a browser without cookies.
     pub fn cookie_jar(&self) -> CookieJar {
         CookieJar::new(self.auth.clone())
     }

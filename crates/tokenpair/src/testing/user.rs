@@ -1,4 +1,4 @@
-//! Users who are logged in, without a route that does it.
+//! Implements logged-in users without a login route.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::token::{
 };
 use crate::web::Auth;
 
-/// A user who is about to log in: [`Testing::user`]. Unless it is said otherwise the access token is fresh, lives as long as
-/// the policy says, and has no roles.
+/// A user about to log in, from [`Testing::user`]. By default the access token is fresh, has the
+/// policy's lifetime, and has no roles.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct TestUser {
     change: Change,
 }
 
-/// What is to be different about the access token.
+/// The changes to the access token.
 #[derive(Clone, Debug, Default)]
 struct Change {
     stale: bool,
@@ -63,17 +63,19 @@ enum End {
     In(Duration),
 }
 
-/// Why a user could not log in.
+/// The reason a user could not log in.
 #[derive(Debug, Error)]
 pub enum TestError {
     /// The store of sessions failed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The token could not be signed: the `Auth` only verifies, or a claim was given that is the library's own.
+    /// The token could not be signed: the `Auth` only verifies, or a claim was given that is
+    /// reserved for the library.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The `Auth` does not believe its own tokens, as when it asks for another `iss` than it writes.
-    #[error("the Auth does not believe its own token: {0}")]
+    /// The `Auth` rejects its own tokens, for example because it requires another `iss` than it
+    /// writes.
+    #[error("the Auth rejects its own token: {0}")]
     Token(#[from] TokenError),
 }
 
@@ -93,45 +95,45 @@ impl TestUser {
         }
     }
 
-    /// One more role, in the claim `roles`.
+    /// Adds a role, in the claim `roles`.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
         self
     }
 
-    /// One more claim of the access token. [`Issued::expires_at`] follows an `exp`.
+    /// Adds a claim to the access token. [`Issued::expires_at`] follows an `exp`.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.change.claims.insert(name.into(), value.into());
         self
     }
 
-    /// The access token is not fresh, as after a refresh or a reissue.
+    /// Makes the access token not fresh, as after a refresh or a reissue.
     pub fn stale(mut self) -> Self {
         self.change.stale = true;
         self
     }
 
-    /// The access token has just ended; the refresh token has not.
+    /// Makes the access token expire just before now. The refresh token stays valid.
     pub fn expired(mut self) -> Self {
         self.change.end = Some(End::Past);
         self
     }
 
-    /// The access token ends so much later, in whole seconds.
+    /// Sets the access token's lifetime, in whole seconds.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.change.end = Some(End::In(lifetime));
         self
     }
 
-    /// Logs in: a new session where they are recorded, else only tokens.
+    /// Logs in: with a new session if sessions are recorded, otherwise with tokens only.
     ///
-    /// Where they are recorded, tokens say what the store knows of the user, with these roles if any were given. A user whom
-    /// the store does not know is taken to be called like its id; [`Testing::with_sessions`] makes its store know it, and a
-    /// store of your own must, or the login fails.
+    /// With recorded sessions, tokens have the store's data of the user, with these roles if any
+    /// were given. For an unknown user, the username is its id. [`Testing::with_sessions`] adds
+    /// such a user to its store; your own store must know the user, or the login fails.
     ///
     /// # Errors
     ///
-    /// [`TestError`] if the store failed or the tokens could not be made.
+    /// Returns a [`TestError`] if the store failed or the tokens could not be issued.
     pub async fn log_in(self) -> Result<LoggedIn, TestError> {
         let auth = &self.testing.auth;
         let pair = match auth.sessions() {
@@ -149,7 +151,7 @@ impl TestUser {
         })
     }
 
-    /// The user as the record has it from now on.
+    /// Returns the user as the store has it from now on.
     async fn subject(&self) -> Result<Subject, TestError> {
         let known = match (&self.testing.store, self.testing.auth.sessions()) {
             (Some(store), _) => store.subject(&self.id).await?,
@@ -189,7 +191,7 @@ impl TestUser {
         })
     }
 
-    /// The same access token with what is to be different about it.
+    /// Returns the access token with the requested changes.
     fn changed(&self, access: &Issued) -> Result<Issued, TestError> {
         let auth = &self.testing.auth;
         let Decoded { header, claims } = decoded(auth, access)?;
@@ -223,7 +225,7 @@ fn decoded(auth: &Auth, issued: &Issued) -> Result<Decoded, TokenError> {
     auth.tokens().decode(token, auth.now(), Expiry::Ignored)
 }
 
-/// A user with a pair of tokens, and the requests that are theirs.
+/// A user with a pair of tokens, who sends requests.
 ///
 /// ```
 /// use actix_web::test::TestRequest;
@@ -253,27 +255,30 @@ pub struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// The request as a browser sends it: the four cookies, and the access token's CSRF value in its header.
+    /// Makes the request a browser's: with the four cookies, and the access token's CSRF value in
+    /// its header.
     pub fn as_cookies(&self, request: TestRequest) -> TestRequest {
         self.with_cookies(request, TokenKind::Access)
     }
 
-    /// As [`LoggedIn::as_cookies`], but with the refresh token's CSRF value: for the route that refreshes.
+    /// Makes the request as [`LoggedIn::as_cookies`] does, but with the refresh token's CSRF value:
+    /// for the route that refreshes.
     pub fn as_cookies_to_refresh(&self, request: TestRequest) -> TestRequest {
         self.with_cookies(request, TokenKind::Refresh)
     }
 
-    /// The request as a program sends it: the access token in the header (`Authorization: Bearer`).
+    /// Makes the request a program's: with the access token in the header (`Authorization:
+    /// Bearer`).
     pub fn as_bearer(&self, request: TestRequest) -> TestRequest {
         self.with_header(request, &self.pair.access)
     }
 
-    /// The refresh token in the header: for the route that refreshes.
+    /// Puts the refresh token in the header: for the route that refreshes.
     pub fn as_bearer_to_refresh(&self, request: TestRequest) -> TestRequest {
         self.with_header(request, &self.pair.refresh)
     }
 
-    /// A browser that has the four cookies.
+    /// Returns a browser with the four cookies.
     pub fn cookie_jar(&self) -> CookieJar {
         let mut headers = HeaderMap::new();
         let (cookies, now) = (self.auth.cookies(), self.auth.now());
@@ -281,7 +286,7 @@ impl LoggedIn {
             (TokenKind::Access, &self.pair.access),
             (TokenKind::Refresh, &self.pair.refresh),
         ] {
-            // Until the browser is closed: what has ended is sent too.
+            // As session cookies, so that expired tokens are sent too.
             cookies.set(&mut headers, kind, (issued, false), now);
         }
         let mut jar = CookieJar::new(self.auth.clone());
@@ -289,12 +294,12 @@ impl LoggedIn {
         jar
     }
 
-    /// The tokens.
+    /// Returns the tokens.
     pub const fn pair(&self) -> &Pair {
         &self.pair
     }
 
-    /// The session's id; none where sessions are not recorded.
+    /// Returns the session's id. `None` if sessions are not recorded.
     pub fn session(&self) -> Option<String> {
         let decoded = decoded(&self.auth, &self.pair.access).ok()?;
         decoded.claims.sid

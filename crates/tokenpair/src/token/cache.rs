@@ -1,5 +1,6 @@
-//! The cache: access tokens that were verified, so that none is verified twice. It saves the signature and the parsing,
-//! and decides nothing: times are looked at here at every hit, and revocation by whoever asks, as if nothing was known.
+//! Implements the cache of verified access tokens. It saves computing the signature and parsing,
+//! and decides nothing: every hit checks the times here, and the caller checks revocation as for an
+//! unknown token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use super::verify::{Decoded, Expiry, Verifier};
 use crate::clock::Timestamp;
 use crate::keys::KeyRing;
 
-/// A key ring, and what it has verified. They are replaced as one: what a retired key signed is not found under the next
-/// ring, not even if its verification began before the replacement and ended after it. (A policy never changes: under
-/// another one there is another [`Verifier`].)
+/// A key ring and the tokens it has verified. Both are replaced together, so a token of a retired
+/// key is never found under the next ring, even if its verification spans the replacement. (A
+/// policy never changes: another policy has another [`Verifier`].)
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) keys: Arc<KeyRing>,
@@ -32,8 +33,8 @@ impl Generation {
         }
     }
 
-    /// Only what was verified in all respects goes in, and no refresh token does. Where a loader chooses the keys, its word is
-    /// asked for each token, so the cache is left alone.
+    /// Caches only fully verified access tokens, never a refresh token. If a loader chooses the
+    /// keys, it is asked for each token, and the cache is not used.
     pub(super) fn decode(
         &self,
         verifier: &Verifier,
@@ -55,10 +56,12 @@ impl Generation {
     }
 }
 
-/// Found by the whole text, compared to its last byte: a hash alone could have a twin. `Debug` shows none of it.
+/// Keyed by the whole text, compared to its last byte, because two texts may share a hash. `Debug`
+/// shows no token.
 struct Cache(Entries<Box<str>, Arc<Decoded>, InKib>);
 
-/// A token's share of the cache: itself, or as many as it has KiB, so that long ones take no more memory.
+/// A token's weight in the cache: 1, or its size in KiB if that is more, so that long tokens take
+/// no more memory.
 #[derive(Clone)]
 struct InKib;
 
@@ -68,14 +71,14 @@ impl Weighter<Box<str>, Arc<Decoded>> for InKib {
     }
 }
 
-/// The fewest tokens that are worth a lock of their own.
+/// The fewest tokens per lock. Below that, another lock does not pay off.
 const PER_SHARD: usize = 64;
 
-/// As many locks are enough for any machine.
+/// More locks than this do not help on any machine.
 const MAX_SHARDS: usize = 64;
 
 impl Cache {
-    /// For that many tokens; none for 0.
+    /// Returns a cache for this many tokens. `None` for 0.
     fn new(tokens: usize) -> Option<Self> {
         if tokens == 0 {
             return None;

@@ -1,4 +1,5 @@
-//! Claims: Flask-JWT-Extended's, in its order and with its names, and ours beside them.
+//! Defines the claims: those of Flask-JWT-Extended, in its order and by its names, and those of
+//! tokenpair.
 
 use std::fmt;
 
@@ -14,9 +15,9 @@ use crate::clock::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
-    /// Short-lived; opens protected routes.
+    /// Short-lived; authorizes requests to protected routes.
     Access,
-    /// Long-lived; only buys new access tokens, and the database has the last word.
+    /// Long-lived; only accepted to issue new access tokens. The database is authoritative.
     Refresh,
 }
 
@@ -34,12 +35,12 @@ pub enum TokenKind {
 pub struct CsrfValue(String);
 
 impl CsrfValue {
-    /// A value that a session derived, or that a token said.
+    /// Wraps a value that a session derived or a token carried.
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text, for a cookie that scripts may read, and to compare a header with.
+    /// Returns the text, for a cookie that scripts may read, and for comparison with a header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,7 +52,7 @@ impl fmt::Debug for CsrfValue {
     }
 }
 
-/// Whether a token comes from a login with a password.
+/// Whether a token counts as coming from a login with a password.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,12 +73,12 @@ pub enum Freshness {
     NotFresh,
     /// From a login.
     Fresh,
-    /// From a login, and counted as such until then (Flask-JWT-Extended's `fresh=timedelta(...)`).
+    /// From a login, and fresh until this time (Flask-JWT-Extended's `fresh=timedelta(...)`).
     Until(Timestamp),
 }
 
 impl Freshness {
-    /// Whether it counts as fresh now.
+    /// Returns whether the token is fresh at `now`.
     pub fn is_fresh(self, now: Timestamp) -> bool {
         match self {
             Self::NotFresh => false,
@@ -97,7 +98,7 @@ impl Serialize for Freshness {
     }
 }
 
-/// What a token says.
+/// The claims of a token.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -121,60 +122,61 @@ impl Serialize for Freshness {
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claims {
-    /// From a password login, not from a refresh or a reissue.
+    /// Whether the token is from a password login, not from a refresh or a reissue.
     pub fresh: Freshness,
     /// Issued at (RFC 7519 section 4.1.6).
     pub iat: Option<Timestamp>,
-    /// The token's own id (section 4.1.7).
+    /// The token's id (section 4.1.7).
     pub jti: Option<String>,
     /// Access or refresh.
     pub kind: TokenKind,
-    /// Whose: the user's id, in the claim `sub` (section 4.1.2) or the one that `JWT_IDENTITY_CLAIM` names. A string, unless
-    /// the policy allows other JSON.
+    /// The user's id, in the claim `sub` (section 4.1.2) or the one that `JWT_IDENTITY_CLAIM`
+    /// names. A string, unless the policy allows other JSON.
     pub identity: Value,
     /// Not before (section 4.1.5).
     pub nbf: Option<Timestamp>,
-    /// What the header `X-CSRF-TOKEN` must repeat when the token came by cookie.
+    /// The value that the header `X-CSRF-TOKEN` must repeat if the token came in a cookie.
     pub csrf: Option<CsrfValue>,
-    /// For whom (section 4.1.3): a string if one, a list if several.
+    /// The audience (section 4.1.3): a string for one, a list for several.
     pub aud: Vec<String>,
-    /// By whom (section 4.1.1).
+    /// The issuer (section 4.1.1).
     pub iss: Option<String>,
-    /// The end (section 4.1.4); none for a token that never ends.
+    /// The expiry (section 4.1.4). `None` for a token that never expires.
     pub exp: Option<Timestamp>,
-    /// The session.
+    /// The session's id.
     pub sid: Option<String>,
-    /// The generation of a refresh token, counted by the session's row.
+    /// The generation of a refresh token, which the session's row counts.
     pub generation: Option<i64>,
-    /// The name to greet with, so that `/protected` asks no database.
+    /// The user's name, so that `/protected` needs no database to greet.
     pub username: Option<String>,
-    /// The roles the user had when the token was made.
+    /// The user's roles when the token was issued.
     pub roles: Vec<String>,
-    /// The user's epoch when the token was made; a change of password, roles or state moves it on.
+    /// The user's epoch when the token was issued. A change of password, roles or state increases
+    /// it.
     pub epoch: Option<i64>,
-    /// Everything else.
+    /// All other claims.
     pub extra: Map<String, Value>,
 }
 
 impl Claims {
-    /// The user's id as text; empty if the identity is other JSON than a string.
+    /// Returns the user's id as text. Empty if the identity is JSON other than a string.
     pub fn sub(&self) -> &str {
         self.identity.as_str().unwrap_or_default()
     }
 
-    /// Whether this is the CSRF value, compared in constant time, byte by byte.
+    /// Returns whether `value` is the CSRF value, compared in constant time, byte by byte.
     ///
     /// # Errors
     ///
-    /// [`TokenError::Missing`] if the token has none.
+    /// Returns [`TokenError::Missing`] if the token has no CSRF value.
     pub fn has_csrf(&self, value: &[u8]) -> Result<bool, TokenError> {
         let own = self.csrf.as_ref();
         let own = own.ok_or(TokenError::Missing("csrf".into()))?.as_str();
         Ok(constant_time::verify_slices_are_equal(value, own.as_bytes()).is_ok())
     }
 
-    /// Under the names that travel; the identity under `identity_claim`. Always in the same order, so that equal claims
-    /// give equal text.
+    /// Returns the claims under their names in a token, the identity under `identity_claim`. The
+    /// order is fixed, so that equal claims give equal text.
     pub(super) const fn named<'a>(&'a self, identity_claim: &'a str) -> Named<'a> {
         Named {
             claims: self,
@@ -183,7 +185,7 @@ impl Claims {
     }
 }
 
-/// Claims as they travel.
+/// Claims under their names in a token.
 pub(super) struct Named<'a> {
     claims: &'a Claims,
     identity_claim: &'a str,

@@ -1,4 +1,4 @@
-//! Why a token is not believed, and why one could not be made.
+//! Defines the errors of verifying and of signing tokens.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::keys::KeyError;
 
-/// The longest token looked at, in bytes. Checked before anything is decoded.
+/// The longest token accepted, in bytes. Checked before anything is decoded.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -25,7 +25,7 @@ use crate::keys::KeyError;
 /// ```
 pub const MAX_TOKEN_LEN: usize = 8192;
 
-/// Why a token is not believed. The text is what Flask-JWT-Extended answers.
+/// The reason a token is invalid. The text is the one in Flask-JWT-Extended's responses.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -38,34 +38,34 @@ pub enum TokenError {
     /// A segment that is not canonical base64url without padding (RFC 7515 section 2).
     #[error("Invalid {0} padding")]
     InvalidSegment(&'static str),
-    /// The header or the payload is not JSON, or has a member twice.
+    /// The header or the payload is not JSON, or has a duplicate member.
     #[error("Invalid {0} string: not valid JSON")]
     NotJson(&'static str),
-    /// The header or the payload is JSON but no object.
+    /// The header or the payload is JSON, but not an object.
     #[error("Invalid {0} string: must be a json object")]
     NotAnObject(&'static str),
-    /// `kid` is there and no string.
+    /// `kid` is not a string.
     #[error("Key ID header parameter must be a string")]
     KeyIdNotAString,
-    /// `crit` is there and no list of names (RFC 7515 section 4.1.11).
+    /// `crit` is not a list of names (RFC 7515 section 4.1.11).
     #[error("Invalid 'crit' header: must be a non-empty list")]
     CritNotAList,
-    /// `crit` names an extension; we have none.
+    /// `crit` names an extension. None is supported.
     #[error("Unsupported critical extension: {0}")]
     UnsupportedCritical(String),
-    /// `b64` other than true (RFC 7797): the payload would not be what we decoded.
+    /// `b64` other than true (RFC 7797): the payload would not be the one decoded.
     #[error("Unsupported critical extension: b64")]
     UnencodedPayload,
-    /// No `alg`.
+    /// The header has no `alg`.
     #[error("Algorithm not specified")]
     NoAlgorithm,
-    /// An `alg` that no key has, `none` included.
+    /// No key has the `alg`, which may be `none`.
     #[error("The specified alg value is not allowed")]
     AlgorithmNotAllowed,
-    /// A `kid` that no key has, where all keys have one.
+    /// All keys have a key ID, and none has this `kid`.
     #[error("Unable to find a signing key that matches the key ID")]
     KeyNotFound,
-    /// The signature is not ours.
+    /// No key of ours made the signature.
     #[error("Signature verification failed")]
     BadSignature,
     /// Past `exp`.
@@ -76,45 +76,45 @@ pub enum TokenError {
     NotYetValid {
         /// The claim: `iat` or `nbf`.
         claim: &'static str,
-        /// Time until the token is valid, leeway included. In whole seconds.
+        /// Time until the token is valid, leeway included, in whole seconds.
         wait: Duration,
     },
-    /// A time that is no number.
+    /// A time that is not a number.
     #[error("{0} must be an integer.")]
     NotAnInteger(&'static str),
-    /// A claim that has to be there is not.
+    /// A required registered claim is missing.
     #[error("Token is missing the \"{0}\" claim")]
     MissingRegistered(&'static str),
-    /// A claim that Flask-JWT-Extended or tokenpair asks for is not there.
+    /// A claim that Flask-JWT-Extended or tokenpair requires is missing.
     #[error("Missing claim: {0}")]
     Missing(Cow<'static, str>),
     /// A claim of the wrong type or form.
     #[error("{0}")]
     BadClaim(&'static str),
-    /// Signed for someone else.
+    /// The token is for another audience.
     #[error("Audience doesn't match")]
     WrongAudience,
-    /// Signed by someone else.
+    /// The token is from another issuer.
     #[error("Invalid issuer")]
     WrongIssuer,
-    /// A refresh token where an access token is due.
+    /// A refresh token where an access token is required.
     #[error("Only non-refresh tokens are allowed")]
     NotAnAccessToken,
-    /// An access token where a refresh token is due.
+    /// An access token where a refresh token is required.
     #[error("Only refresh tokens are allowed")]
     NotARefreshToken,
 }
 
-/// Why a token could not be made.
+/// The reason a token could not be issued.
 #[derive(Debug, Error)]
 pub enum IssueError {
-    /// The claims have no JSON form.
+    /// The claims cannot be written as JSON.
     #[error("the claims could not be written as JSON")]
     Claims(#[from] serde_json::Error),
-    /// A claim that the library has to be sure of.
-    #[error("the claim {0:?} is the library's, and cannot be given")]
+    /// The claim is reserved for the library.
+    #[error("the claim {0:?} is reserved for the library")]
     Reserved(String),
-    /// The key refused.
+    /// The key cannot sign.
     #[error(transparent)]
     Key(#[from] KeyError),
 }

@@ -1,11 +1,11 @@
-//! [`Issued`]: a signed token, and what its bearer must know of it.
+//! Defines [`Issued`]: a signed token and the details its bearer needs.
 
 use std::fmt;
 
 use super::claims::CsrfValue;
 use crate::clock::Timestamp;
 
-/// A signed token's text. `Debug` does not show it.
+/// The text of a signed token. `Debug` does not show it.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 pub struct Token(pub(super) String);
 
 impl Token {
-    /// The text, to be put into a cookie, a header or a body and nowhere else.
+    /// Returns the text. Put it only into a cookie, a header or a body.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -36,13 +36,13 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A signed token and what its bearer must know of it.
+/// A signed token and the details its bearer needs.
 #[derive(Clone, Debug)]
 pub struct Issued {
-    /// The text.
+    /// The token's text.
     pub token: Token,
-    /// Its CSRF value, if tokens carry one.
+    /// The token's CSRF value, if tokens carry one.
     pub csrf: Option<CsrfValue>,
-    /// Its `exp`; none if it never ends.
+    /// The token's `exp`. `None` if it never expires.
     pub expires_at: Option<Timestamp>,
 }

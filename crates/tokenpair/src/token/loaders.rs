@@ -1,5 +1,5 @@
-//! Loaders: the keys of a token and the claims that every token gets, by whom it is for. They wait for nothing, so what
-//! they tell has to be in memory.
+//! Defines the loaders that choose keys and add claims by a token's identity. They are synchronous,
+//! so their data must be in memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ type Additions = Arc<dyn Fn(&Value) -> Map<String, Value> + Send + Sync>;
 /// The ring that signs for an identity.
 type EncodeKey = Arc<dyn Fn(&Value) -> Option<Arc<KeyRing>> + Send + Sync>;
 
-/// The ring that verifies a token, by its header and claims, of which nothing is believed yet.
+/// The ring that verifies a token, chosen by its unverified header and claims.
 type DecodeKey =
     Arc<dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<Arc<KeyRing>> + Send + Sync>;
 
-/// All of them; each may be missing.
+/// All loaders; each is optional.
 #[derive(Clone, Default)]
 pub(crate) struct TokenLoaders {
     pub(crate) claims: Option<Additions>,
@@ -28,13 +28,13 @@ pub(crate) struct TokenLoaders {
     pub(crate) decode_key: Option<DecodeKey>,
 }
 
-/// What the record of sessions says of a token, and no loader says otherwise.
+/// The claims that the record of sessions sets, which loaders cannot override.
 const RECORDED: [&str; 8] = [
     "exp", "iat", "jti", "nbf", "fresh", "username", "roles", "epoch",
 ];
 
 impl TokenLoaders {
-    /// Claims of every token of an identity.
+    /// Returns the claims for every token of an identity.
     pub(super) fn claims(
         &self,
         identity: &Value,
@@ -48,7 +48,7 @@ impl TokenLoaders {
         }
     }
 
-    /// Header parameters of every token of an identity.
+    /// Returns the header parameters for every token of an identity.
     pub(super) fn headers(&self, identity: &Value) -> Map<String, Value> {
         load(self.headers.as_ref(), identity)
     }

@@ -1,4 +1,5 @@
-//! Tokens: what they say, how one is signed, and when one is believed. Pure: `(input, now) -> Result`.
+//! Defines tokens: their claims, signing and verification. Functions are pure: `(input, now) ->
+//! Result`.
 
 mod cache;
 mod claims;
@@ -28,7 +29,8 @@ pub use self::verify::{Decoded, Expiry, Inspection};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
 
-/// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and its replacement.
+/// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and see its
+/// replacement.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +54,7 @@ use crate::keys::{KeyError, KeyRing};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Read without a lock; each token is signed or verified by one ring throughout.
+    /// Read without a lock. Signing or verifying a token uses one ring throughout.
     generation: Arc<ArcSwap<Generation>>,
     verifier: Verifier,
 }
@@ -66,7 +68,8 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Which key signs, for those who verify: `alg`, and `kid` where the key has one (RFC 7515 section 4.1).
+    /// Returns the header parameters that identify the signing key: `alg`, and `kid` if the key has
+    /// one (RFC 7515 section 4.1).
     fn of(keys: &'a KeyRing) -> Result<Self, KeyError> {
         let algorithm = keys.algorithm().ok_or(KeyError::NoSigningKey)?;
         Ok(Self {
@@ -78,7 +81,7 @@ impl<'a> Header<'a> {
 }
 
 impl Tokens {
-    /// Tokens signed by `keys` under `policy`.
+    /// Returns tokens signed by `keys` under `policy`.
     pub fn new(keys: KeyRing, policy: TokenPolicy) -> Self {
         Self {
             generation: Arc::new(ArcSwap::from_pointee(Generation::new(keys, &policy))),
@@ -89,7 +92,7 @@ impl Tokens {
         }
     }
 
-    /// The same, asking these for keys and more claims.
+    /// Returns the same tokens with `loaders` for keys and additional claims.
     pub(crate) fn with_loaders(self, loaders: TokenLoaders) -> Self {
         let policy = self.verifier.policy;
         Self {
@@ -98,13 +101,13 @@ impl Tokens {
         }
     }
 
-    /// The present key ring. [`Arc::ptr_eq`] tells whether it has been replaced since.
+    /// Returns the current key ring. Compare rings with [`Arc::ptr_eq`] to detect a replacement.
     pub fn keys(&self) -> Arc<KeyRing> {
         Arc::clone(&self.generation.load().keys)
     }
 
-    /// From now on these keys sign and verify, here and in every clone. What is being signed or verified at this moment
-    /// is finished with the ring it began with. What the old ring has verified is forgotten.
+    /// Replaces the key ring, here and in every clone. Signing or verifying that has begun finishes
+    /// with the old ring. The cache forgets the old ring's tokens.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -129,12 +132,12 @@ impl Tokens {
         self.generation.store(Arc::new(generation));
     }
 
-    /// The policy obeyed.
+    /// Returns the policy.
     pub const fn policy(&self) -> &TokenPolicy {
         &self.verifier.policy
     }
 
-    /// The claims every token of ours begins with, under this policy; the caller adds what is its own.
+    /// Returns the claims that every token begins with under this policy. The caller adds its own.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -185,8 +188,8 @@ impl Tokens {
         }
     }
 
-    /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal text, but for ES256,
-    /// ES384 and the PS algorithms, whose signatures hold randomness.
+    /// Signs the claims: a JWS in compact form (RFC 7515 section 7.1). Equal claims give equal
+    /// text, except for ES256, ES384 and the PS algorithms, whose signatures contain randomness.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -203,12 +206,14 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`IssueError`] if the claims have no JSON form, there is no key to sign with, or it refuses.
+    /// Returns an [`IssueError`] if the claims have no JSON form, there is no signing key, or
+    /// signing fails.
     pub fn sign(&self, claims: &Claims) -> Result<Issued, IssueError> {
         self.sign_with(claims, &Map::new(), &Map::new())
     }
 
-    /// Signs the claims with some more, which win over them, and with some more header parameters.
+    /// Signs the claims with additional claims, which override them, and additional header
+    /// parameters.
     ///
     /// ```
     /// use serde_json::{Map, json};
@@ -234,7 +239,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`IssueError::Reserved`] if one more is a claim that the library has to be sure of; else as [`Tokens::sign`].
+    /// Returns [`IssueError::Reserved`] if an additional claim is reserved for the library, and
+    /// otherwise the errors of [`Tokens::sign`].
     pub fn sign_with(
         &self,
         claims: &Claims,
@@ -280,7 +286,7 @@ impl Tokens {
         Ok(serde_json::to_vec(&members)?)
     }
 
-    /// The ring of an identity: the loader's if there is one, and no other in its place.
+    /// Returns the signing ring of an identity. If there is a loader, it alone decides.
     fn signing_keys(&self, identity: &Value) -> Result<Arc<KeyRing>, KeyError> {
         match &self.verifier.loaders.encode_key {
             None => Ok(self.keys()),
@@ -288,11 +294,11 @@ impl Tokens {
         }
     }
 
-    /// Believes a token, or says why not. Signature before claims; nothing of the claims is used before.
+    /// Verifies a token. The signature is checked before any claim is used.
     ///
     /// # Errors
     ///
-    /// [`TokenError`], whose text is the one PyJWT and Flask-JWT-Extended give.
+    /// Returns a [`TokenError`] with the text of PyJWT and Flask-JWT-Extended.
     pub fn verify(
         &self,
         token: &str,
@@ -302,7 +308,7 @@ impl Tokens {
         Ok(self.decode(token, now, expiry)?.claims)
     }
 
-    /// As [`Tokens::verify`], with the token's header.
+    /// Verifies a token as [`Tokens::verify`] does, and returns its header too.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -320,7 +326,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Returns the errors of [`Tokens::verify`].
     pub fn decode(
         &self,
         token: &str,
@@ -330,8 +336,8 @@ impl Tokens {
         self.verifier.verify(&self.keys(), token, now, expiry)
     }
 
-    /// As [`Tokens::decode`] with [`Expiry::Enforced`], for access tokens, which come again and again: one that was verified
-    /// before is not verified again, but its times are looked at.
+    /// Decodes an access token as [`Tokens::decode`] with [`Expiry::Enforced`] does. A token in the
+    /// cache is not verified again, except for its times.
     pub(crate) fn decode_access(
         &self,
         token: &str,
@@ -340,12 +346,12 @@ impl Tokens {
         self.generation.load().decode(&self.verifier, token, now)
     }
 
-    /// Checks the times of a token that was verified a while ago.
+    /// Checks the times of a token verified earlier.
     pub(crate) fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
         payload::check_times_again(claims, now, &self.verifier.policy)
     }
 
-    /// Takes a token apart for a person who debugs: its header and claims as they stand, and each verdict on them.
+    /// Takes a token apart for debugging: its header, its claims, and the verdict of each check.
     ///
     /// ```
     /// use std::time::Duration;
@@ -369,13 +375,13 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError`] if the text is no token at all.
+    /// Returns a [`TokenError`] if the text does not have the form of a token.
     pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Inspection, TokenError> {
         self.verifier.inspect(&self.keys(), token, now)
     }
 }
 
-/// `own` with the parameters that it does not have itself.
+/// Returns `own` with the parameters in `more` that it does not have.
 fn with(own: &Header<'_>, more: Map<String, Value>) -> Result<Vec<u8>, IssueError> {
     if more.is_empty() {
         return Ok(serde_json::to_vec(own)?);

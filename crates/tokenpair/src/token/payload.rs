@@ -1,4 +1,4 @@
-//! The members of a payload: checked in PyJWT's order, and taken out one by one as [`Claims`].
+//! Implements the checks of a payload in PyJWT's order, and converts it to [`Claims`].
 
 use serde_json::{Map, Value};
 
@@ -7,13 +7,14 @@ use super::error::TokenError;
 use super::policy::TokenPolicy;
 use crate::clock::Timestamp;
 
-/// The members of a verified payload, taken out one by one.
+/// The members of a verified payload, removed as they are converted.
 pub(super) struct Payload(pub(super) Map<String, Value>);
 
 impl Payload {
-    /// In PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4 to 4.1.6.
+    /// Checks in PyJWT's order, since a token may be wrong in several ways. RFC 7519 sections 4.1.4
+    /// to 4.1.6.
     ///
-    /// Whether it has expired is checked by itself: Flask-JWT-Extended tells of it when all else is good.
+    /// Expiry is checked separately: Flask-JWT-Extended reports it only if all else is valid.
     pub(super) fn check_times(
         &self,
         now: Timestamp,
@@ -36,7 +37,7 @@ impl Payload {
         check_not_over(self.end()?, policy.latest_expired(now))
     }
 
-    /// A NumericDate; fractions are cut off and what no clock will reach is brought into range.
+    /// Reads a NumericDate. Fractions are dropped, and times beyond any clock are clamped.
     fn time(
         &self,
         name: &'static str,
@@ -68,7 +69,7 @@ impl Payload {
         if policy.decode_audience.is_empty() {
             return Ok(());
         }
-        // An empty one is none.
+        // An empty audience counts as missing.
         let audience = self.0.get("aud").filter(|aud| !aud.is_null() && *aud != "");
         let audience =
             strings(audience).ok_or(TokenError::BadClaim("Invalid claim format in token"))?;
@@ -85,8 +86,9 @@ impl Payload {
         }
     }
 
-    /// What the policy does not ask for may be missing; what is there has to be in good form. Claims of ours that have
-    /// another form in a token that is not ours are the application's own.
+    /// Converts the members. Claims that the policy does not require may be missing, but must have
+    /// the right form. In a token of another issuer, a claim by one of our names in another form is
+    /// the application's.
     pub(super) fn into_claims(mut self, policy: &TokenPolicy) -> Result<Claims, TokenError> {
         let identity = self.identity(policy)?;
         let jti = self.text("jti", "JWT ID must be a string")?;
@@ -140,7 +142,7 @@ impl Payload {
         })
     }
 
-    /// RFC 7519 section 4.1.2: a `sub` is a string, whichever claim the identity is in.
+    /// RFC 7519 section 4.1.2: `sub` is a string, whichever claim holds the identity.
     fn identity(&mut self, policy: &TokenPolicy) -> Result<Value, TokenError> {
         let sub = self.0.get("sub");
         if policy.verify_sub && sub.is_some_and(|sub| !sub.is_string()) {
@@ -151,8 +153,8 @@ impl Payload {
         identity.ok_or_else(|| TokenError::Missing(name.to_owned().into()))
     }
 
-    /// Flask-JWT-Extended takes a token without a type for an access token, so that tokens of other makers work. An
-    /// unknown type is one to nobody.
+    /// Flask-JWT-Extended treats a token without a type as an access token, so that tokens of other
+    /// issuers work. An unknown type is rejected.
     fn kind(&mut self, strict: bool) -> Result<TokenKind, TokenError> {
         match self.0.remove("type") {
             None if strict => Err(TokenError::Missing("type".into())),
@@ -162,7 +164,7 @@ impl Payload {
         }
     }
 
-    /// Where it was asked for it has been checked; any other is nobody's business.
+    /// Returns the audience. It has been checked if the policy requires one.
     fn audience(&mut self) -> Vec<String> {
         let audience = strings(self.0.get("aud"));
         if audience.is_some() {
@@ -171,7 +173,7 @@ impl Payload {
         audience.unwrap_or_default()
     }
 
-    /// A claim that tokenpair gives a meaning to.
+    /// Returns a claim that tokenpair defines.
     fn own<T>(
         &mut self,
         policy: &TokenPolicy,
@@ -211,7 +213,8 @@ impl Payload {
     }
 }
 
-/// The times of claims that were good in all else before: the rule of [`Payload::check_times`] and [`Payload::check_end`].
+/// Checks the times of claims that were valid before, by the rule of [`Payload::check_times`] and
+/// [`Payload::check_end`].
 pub(super) fn check_times_again(
     claims: &Claims,
     now: Timestamp,
@@ -244,7 +247,7 @@ fn check_not_over(end: Option<Timestamp>, latest_expired: Timestamp) -> Result<(
     Ok(())
 }
 
-/// `None` for NaN and infinity, which JSON cannot say anyway.
+/// `None` for NaN and infinity, which JSON cannot express anyway.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a float cast to an integer saturates, which is what is wanted"
@@ -282,7 +285,7 @@ fn freshness(value: Option<&Value>) -> Freshness {
     }
 }
 
-/// One string or a list of strings; none is an empty list.
+/// Reads one string or a list of strings. A missing value is an empty list.
 fn strings(value: Option<&Value>) -> Option<Vec<String>> {
     match value {
         None => Some(Vec::new()),

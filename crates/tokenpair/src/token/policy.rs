@@ -1,10 +1,12 @@
-//! [`TokenPolicy`]: what tokens say, for how long, and what is asked of them.
+//! Defines [`TokenPolicy`]: the claims and lifetimes of tokens, and the requirements on tokens
+//! received.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// What is asked of tokens and put into them. The defaults are the server's.
+/// The claims and lifetimes of tokens, and the requirements on tokens received. The defaults are
+/// the server's.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,50 +32,56 @@ use crate::clock::Timestamp;
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {
-    /// How long an access token lives (`JWT_ACCESS_TOKEN_EXPIRES`, 1 h); none: for ever, so it cannot be ended. Without a
-    /// session such a token is only believed where the policy is not `strict`.
+    /// Lifetime of an access token (`JWT_ACCESS_TOKEN_EXPIRES`). Default: 1 h. `None`: never
+    /// expires. Without a session such a token is accepted only if the policy is not `strict`.
     pub access_expires: Option<Duration>,
-    /// How long an unused refresh token lives (`JWT_REFRESH_TOKEN_EXPIRES`, 30 d); none: for ever, likewise.
+    /// Lifetime of an unused refresh token (`JWT_REFRESH_TOKEN_EXPIRES`). Default: 30 d. `None`:
+    /// never expires, as for access tokens.
     pub refresh_expires: Option<Duration>,
-    /// The claim that holds the identity (`JWT_IDENTITY_CLAIM`, `sub`).
+    /// The claim that holds the identity (`JWT_IDENTITY_CLAIM`). Default: `sub`.
     pub identity_claim: String,
-    /// Whether a `sub` has to be a string, as RFC 7519 asks (`JWT_VERIFY_SUB`, yes).
+    /// Whether `sub` must be a string, as RFC 7519 requires (`JWT_VERIFY_SUB`). Default: true.
     pub verify_sub: bool,
-    /// Whether a token has to have `type`, `jti`, `iat` and `exp`, and ours in good form: yes for tokens that only we make.
-    /// Flask-JWT-Extended asks for none of them.
+    /// Whether a token must have `type`, `jti`, `iat` and `exp`, and our claims in the right form.
+    /// Default: true, for tokens that only this app issues. Flask-JWT-Extended requires none of
+    /// them.
     pub strict: bool,
-    /// The `iss` written (`JWT_ENCODE_ISSUER`, none).
+    /// The `iss` of issued tokens (`JWT_ENCODE_ISSUER`). Default: none.
     pub encode_issuer: Option<String>,
-    /// The `aud` written (`JWT_ENCODE_AUDIENCE`, none).
+    /// The `aud` of issued tokens (`JWT_ENCODE_AUDIENCE`). Default: none.
     pub encode_audience: Vec<String>,
-    /// The `iss` asked for (`JWT_DECODE_ISSUER`, none: not looked at).
+    /// The required `iss` (`JWT_DECODE_ISSUER`). Default: none, not checked.
     pub decode_issuer: Option<String>,
-    /// The `aud` asked for, one of these (`JWT_DECODE_AUDIENCE`, none: not looked at, as in Flask-JWT-Extended).
+    /// The accepted values of `aud` (`JWT_DECODE_AUDIENCE`). Default: none, not checked, as in
+    /// Flask-JWT-Extended.
     pub decode_audience: Vec<String>,
-    /// Whether `nbf` is written (`JWT_ENCODE_NBF`, yes).
+    /// Whether issued tokens have `nbf` (`JWT_ENCODE_NBF`). Default: true.
     pub encode_nbf: bool,
-    /// Whether the `csrf` claim is written: yes where tokens may travel in cookies and CSRF protection is on.
+    /// Whether issued tokens have `csrf`. Set it if tokens may travel in cookies and CSRF
+    /// protection is on. Default: true.
     pub encode_csrf: bool,
-    /// How far apart the clocks of signer and verifier may be (`JWT_DECODE_LEEWAY`, 0 s).
+    /// Allowed difference between the clocks of signer and verifier (`JWT_DECODE_LEEWAY`). Default:
+    /// 0 s.
     pub leeway: Duration,
-    /// How far in the future `iat` and `nbf` may be where [`leeway`](Self::leeway) allows less. Never extends `exp`. Default:
-    /// 0 s, as in Flask-JWT-Extended; 5 s in the server, whose replicas sign for each other by clocks that always differ a
-    /// little.
+    /// Allowed time of `iat` and `nbf` in the future, if [`leeway`](Self::leeway) allows less.
+    /// Never extends `exp`. Default: 0 s, as in Flask-JWT-Extended; 5 s in the server, whose
+    /// replicas verify each other's tokens and have slightly different clocks.
     pub early_leeway: Duration,
-    /// How many access tokens are remembered once they were verified, so that their signature is not computed again at each
-    /// request (`JWT_CACHE`, 10,000; 0: none). One longer than 1 KiB counts as several. Times, revocation and loaders are
-    /// asked at each request nonetheless, other keys forget them all, and where
-    /// [`AuthBuilder::decode_key`](crate::web::AuthBuilder::decode_key) chooses the keys none is remembered.
+    /// Capacity of the cache of verified access tokens, which saves computing their signature again
+    /// at each request (`JWT_CACHE`). Default: 10,000; 0 disables it. A token longer than 1 KiB
+    /// counts as several. Every request still checks times, revocation and loaders. Replacing the
+    /// keys empties the cache, and with
+    /// [`AuthBuilder::decode_key`](crate::web::AuthBuilder::decode_key) it is not used.
     pub cache: usize,
 }
 
 impl TokenPolicy {
-    /// The latest time that `iat` and `nbf` may name. RFC 7519 section 4.1.5 allows for clock skew.
+    /// Returns the latest valid `iat` and `nbf`. RFC 7519 section 4.1.5 allows for clock skew.
     pub(super) fn latest_begin(&self, now: Timestamp) -> Timestamp {
         now + self.leeway.max(self.early_leeway)
     }
 
-    /// The time by which a token whose `exp` is not past it has expired. RFC 7519 section 4.1.4.
+    /// Returns the latest `exp` that has expired. RFC 7519 section 4.1.4.
     pub(super) fn latest_expired(&self, now: Timestamp) -> Timestamp {
         now - self.leeway
     }

@@ -1,7 +1,7 @@
-//! Verifying: from text to [`Claims`], in the order of the checks that keeps an attacker ignorant.
+//! Implements verification, from text to [`Claims`], in an order that tells an attacker nothing.
 //!
-//! Length, form, header, algorithm, signature, and only then the claims. The messages are PyJWT's and
-//! Flask-JWT-Extended's, so that a front end written for those finds what it looks for.
+//! The order is length, form, header, algorithm, signature, and only then the claims. The messages
+//! are those of PyJWT and Flask-JWT-Extended, so that front ends written for them keep working.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::json::{self, JsonError};
 use crate::keys::{KeyRing, VerifyError};
 
-/// Whether a token past its `exp` is refused.
+/// Whether a token past its `exp` is rejected.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,34 +39,34 @@ use crate::keys::{KeyRing, VerifyError};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
-    /// As everywhere.
+    /// Checks all times.
     Enforced,
-    /// No time is looked at: to end a session, its expired token is good enough, and so is one whose signer's clock
-    /// runs ahead of ours.
+    /// Checks no time. Suffices to end a session, where an expired token is accepted, and one whose
+    /// signer's clock is ahead.
     Ignored,
 }
 
-/// A token that is believed.
+/// A verified token.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decoded {
     /// The JOSE header.
     pub header: Map<String, Value>,
-    /// What it says.
+    /// The claims.
     pub claims: Claims,
 }
 
-/// A token taken apart without believing any of it.
+/// A token taken apart without verifying it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The JOSE header, unverified.
     pub unverified_header: Map<String, Value>,
     /// The claims, unverified.
     pub unverified_claims: Map<String, Value>,
-    /// What was looked at, and what is wrong with it.
+    /// The checks and their outcomes.
     pub verdicts: Vec<(&'static str, Result<(), TokenError>)>,
 }
 
-/// What tokens are verified by, apart from the keys.
+/// The parts of [`Tokens`](super::Tokens) that verify, apart from the keys.
 #[derive(Clone, Debug)]
 pub(super) struct Verifier {
     pub(super) policy: TokenPolicy,
@@ -74,7 +74,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Verifies a token with these keys, or those that the application's loader names.
+    /// Verifies a token with these keys, or with those that the application's loader returns.
     pub(super) fn verify(
         &self,
         keys: &Arc<KeyRing>,
@@ -99,7 +99,7 @@ impl Verifier {
         end.map(|()| Decoded { header, claims })
     }
 
-    /// Takes a token apart, with every verdict on it.
+    /// Takes a token apart, with the outcome of every check.
     pub(super) fn inspect(
         &self,
         keys: &Arc<KeyRing>,
@@ -132,8 +132,8 @@ impl Verifier {
         })
     }
 
-    /// Returns the ring that this token is verified with. Only an application's own loader sees claims before their
-    /// signature was checked, and only if there is one.
+    /// Returns the ring that verifies this token. Only an application's own loader sees unverified
+    /// claims.
     fn verifying_keys(
         &self,
         present: &Arc<KeyRing>,
@@ -148,7 +148,7 @@ impl Verifier {
     }
 }
 
-/// A token's three segments, decoded where something has to be read.
+/// A token's three segments, decoded on demand.
 struct Parts<'a> {
     signed: &'a [u8],
     header: Vec<u8>,
@@ -164,7 +164,7 @@ impl<'a> Parts<'a> {
         let (signed, signature) = token
             .rsplit_once('.')
             .ok_or(TokenError::NotEnoughSegments)?;
-        // Five segments (a JWE) leave dots in the payload, and those are no base64url.
+        // Five segments (a JWE) leave dots in the payload, which are not base64url.
         let (header, payload) = signed
             .split_once('.')
             .ok_or(TokenError::NotEnoughSegments)?;
@@ -179,7 +179,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The engine refuses padding and non-canonical last characters, so a token has one spelling only.
+/// The engine rejects padding and non-canonical last characters, so a token has only one spelling.
 fn decode(name: &'static str, segment: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD
         .decode(segment)
@@ -193,7 +193,8 @@ fn object(name: &'static str, text: &[u8]) -> Result<Map<String, Value>, TokenEr
     })
 }
 
-/// Header parameters we do not know are ignored (RFC 7515 section 4), `jku` and `jwk` with them: no token chooses its key.
+/// Unknown header parameters are ignored (RFC 7515 section 4), including `jku` and `jwk`: no token
+/// chooses its key.
 fn check_header(header: &Map<String, Value>, keys: &KeyRing) -> Result<(), TokenError> {
     if header.get("kid").is_some_and(|kid| !kid.is_string()) {
         return Err(TokenError::KeyIdNotAString);
@@ -214,7 +215,7 @@ fn check_header(header: &Map<String, Value>, keys: &KeyRing) -> Result<(), Token
     }
 }
 
-/// By the header's `alg` and `kid`, and by nothing else of the token.
+/// Uses only `alg` and `kid` of the header, nothing else of the token.
 fn check_signature(
     header: &Map<String, Value>,
     parts: &Parts<'_>,
@@ -230,7 +231,8 @@ fn check_signature(
         })
 }
 
-/// RFC 7515 section 4.1.11: what is critical and not understood makes the token invalid, and we understand none.
+/// RFC 7515 section 4.1.11: a critical extension that is not understood makes the token invalid,
+/// and none is understood.
 fn refuse_critical(critical: &Value) -> TokenError {
     match critical.as_array().and_then(|names| names.first()) {
         Some(Value::String(name)) => TokenError::UnsupportedCritical(name.clone()),

@@ -1,4 +1,4 @@
-//! [`Auth`]: the handle in `app_data` through which every request is verified and every token is made.
+//! Defines [`Auth`]: the handle in `app_data` that verifies every request and issues every token.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -17,8 +17,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::session::Sessions;
 use crate::token::Tokens;
 
-/// Verifies requests, makes tokens, and knows the sessions if there is a record of them. A cheap clone; put one into
-/// `app_data`, or one for each scope.
+/// Verifies requests, issues tokens, and holds the record of sessions, if any. Cheap to clone.
+/// Register it in `app_data`; a scope may register its own.
 ///
 /// ```
 /// use actix_web::test::{TestRequest, call_and_read_body, init_service};
@@ -61,7 +61,8 @@ pub(super) struct Inner {
 struct NoAuth;
 
 impl Auth {
-    /// The same, looking only there: `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
+    /// Returns a copy that looks for tokens only in the given locations:
+    /// `@jwt_required(locations=[...])`. For the `app_data` of a scope or a resource.
     ///
     /// ```
     /// use actix_web::web;
@@ -84,8 +85,8 @@ impl Auth {
         Self(Arc::new(inner))
     }
 
-    /// The same, not asking whether a token was revoked: `@jwt_required(skip_revocation_check=True)`. For the `app_data`
-    /// of a scope or a resource.
+    /// Returns a copy that does not check whether a token was revoked:
+    /// `@jwt_required(skip_revocation_check=True)`. For the `app_data` of a scope or a resource.
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
@@ -115,7 +116,7 @@ impl Auth {
         Self(Arc::new(inner))
     }
 
-    /// The one in the request's `app_data`; the innermost scope's, if several have one.
+    /// Returns the `Auth` registered in `app_data`, preferring the innermost scope.
     ///
     /// ```
     /// use actix_web::test::TestRequest;
@@ -134,44 +135,44 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// A 500 if there is none.
+    /// Returns a 500 if none is registered.
     pub fn of(request: &HttpRequest) -> Result<&Self, Rejection> {
         let found = request.app_data::<Self>();
         found.ok_or_else(|| Rejection::internal(NoAuth))
     }
 
-    /// What signs and verifies.
+    /// Returns the token signer and verifier.
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
     }
 
-    /// The record of sessions, if there is one.
+    /// Returns the record of sessions, if there is one.
     pub fn sessions(&self) -> Option<&Sessions> {
         self.0.sessions.as_ref()
     }
 
-    /// How tokens travel.
+    /// Returns the policy for tokens in HTTP.
     pub fn policy(&self) -> &WebPolicy {
         &self.0.policy
     }
 
-    /// The cookies' shape.
+    /// Returns the policy for cookies.
     pub fn cookies(&self) -> &CookiePolicy {
         &self.0.policy.cookies
     }
 
-    /// The present instant.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// Whether tokens are looked for there.
+    /// Returns whether requests may carry tokens in this location.
     pub fn looks_in(&self, location: Location) -> bool {
         self.policy().locations.contains(&location)
     }
 }
 
-/// The handle itself, for handlers that make tokens or set cookies: the innermost scope's, as [`Auth::of`].
+/// Extracts the handle, for handlers that issue tokens or set cookies, as [`Auth::of`] does.
 impl FromRequest for Auth {
     type Error = Rejection;
     type Future = Ready<Result<Self, Rejection>>;

@@ -1,5 +1,5 @@
-//! Request bodies: read within limits of size and time, for a token in JSON or a CSRF value in a form, and left whole for
-//! the handler.
+//! Reads request bodies within limits of size and time, for a token in JSON or a CSRF value in a
+//! form, and leaves them whole for the handler.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -21,22 +21,23 @@ use super::policy::WebPolicy;
 use super::rejection::Rejection;
 use crate::json;
 
-/// More than a body has that carries a token.
+/// Larger than any body that carries a token.
 const LIMIT: usize = 256 * 1024;
 
-/// actix itself would wait for a slow body for ever.
+/// actix itself has no timeout for a slow body.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is known of a request's body.
+/// A request's body, as far as it was read.
 pub(super) enum RequestBody {
-    /// Nothing was looked for in it.
+    /// Nothing was looked up in it.
     Unread,
-    /// All of it.
+    /// The whole body.
     Read(Bytes),
 }
 
 impl RequestBody {
-    /// The member of a JSON object. Flask-JWT-Extended takes what Python calls false for none.
+    /// Returns a member of the JSON object. As in Flask-JWT-Extended, a value that is falsy in
+    /// Python counts as missing.
     pub(super) fn member(&self, name: &str) -> Option<Value> {
         let Self::Read(bytes) = self else { return None };
         let value = json::object(bytes).ok()?.remove(name)?;
@@ -51,21 +52,22 @@ impl RequestBody {
         (!nothing).then_some(value)
     }
 
-    /// The field of a form.
+    /// Returns a field of the form.
     pub(super) fn field(&self, name: &str) -> Option<String> {
         let Self::Read(bytes) = self else { return None };
         pair(std::str::from_utf8(bytes).ok()?, name)
     }
 }
 
-/// The first value of that name in `application/x-www-form-urlencoded` text, as a query is too.
+/// Returns the first value with that name in `application/x-www-form-urlencoded` text, also used
+/// for queries.
 pub(super) fn pair(text: &str, name: &str) -> Option<String> {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(text).ok()?;
     let mut pairs = pairs.into_inner().into_iter();
     pairs.find_map(|(found, value)| (found == name).then_some(value))
 }
 
-/// Whether anything that is looked for may stand in the body.
+/// Returns whether the body may contain a token or a CSRF value.
 pub(super) fn matters(request: &HttpRequest, policy: &WebPolicy) -> bool {
     let looks_in = |location| policy.locations.contains(&location);
     let form = policy.csrf.check_form && policy.csrf.is_asked_of(request.method());
@@ -84,7 +86,7 @@ pub fn content_type(request: &HttpRequest) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-/// JSON by RFC 6839's suffix too, as Flask has it.
+/// Includes JSON by RFC 6839's suffix, as Flask does.
 pub(super) fn is_json(request: &HttpRequest) -> bool {
     let kind = content_type(request);
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
@@ -111,13 +113,14 @@ pub(super) async fn read(
 ///
 /// # Errors
 ///
-/// [`Rejection`] with 413 past `limit` bytes, with 408 if the body takes longer than 10 s, and with 400 if it is cut off.
+/// Returns a [`Rejection`] with 413 past `limit` bytes, with 408 if the body takes longer than 10
+/// s, and with 400 if it is cut off.
 pub async fn bytes(
     request: &HttpRequest,
     payload: &mut Payload,
     limit: usize,
 ) -> Result<Bytes, Rejection> {
-    // Said at once, instead of waiting for what would not be kept.
+    // Rejects at once, instead of reading a body that would be dropped.
     if declared(request).is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
@@ -151,7 +154,8 @@ fn too_slow() -> Rejection {
     Rejection::from(ErrorCode::BodyTooSlow).msg(msg)
 }
 
-/// A payload taken from a handler's extractors, and the way to give it back. They may have begun to wait for it.
+/// Takes a payload from a handler's extractors, which may have begun to poll it, and returns a
+/// means to give it back.
 pub(super) fn borrow(payload: &mut Payload) -> (Payload, HandOn) {
     let slot = Rc::new(RefCell::new(Slot::default()));
     let handed = Handed(Rc::clone(&slot));
@@ -171,7 +175,7 @@ struct Slot {
     waiting: Option<Waker>,
 }
 
-/// Gives a borrowed payload back.
+/// The means to give a borrowed payload back.
 pub(super) struct HandOn(Rc<RefCell<Slot>>);
 
 impl HandOn {
@@ -184,7 +188,7 @@ impl HandOn {
     }
 }
 
-/// A payload that is somewhere else and will come back.
+/// A payload that is borrowed and will be given back.
 struct Handed(Rc<RefCell<Slot>>);
 
 impl Stream for Handed {
@@ -202,7 +206,7 @@ impl Stream for Handed {
     }
 }
 
-/// A body that is there already.
+/// A body that was already read.
 struct Once(Option<Bytes>);
 
 impl Stream for Once {

@@ -1,4 +1,4 @@
-//! [`AuthBuilder`]: what an [`Auth`] is made of, before it is one.
+//! Defines [`AuthBuilder`], which configures an [`Auth`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::session::Sessions;
 use crate::token::Tokens;
 
-/// What an [`Auth`] is made of. Each method is one of Flask-JWT-Extended's loaders, or a policy.
+/// Configures an [`Auth`]. Each method is one of Flask-JWT-Extended's loaders, or a policy.
 ///
 /// ```
 /// use actix_web::HttpResponse;
@@ -45,8 +45,9 @@ use crate::token::Tokens;
 pub struct AuthBuilder(pub(super) Inner);
 
 impl AuthBuilder {
-    /// Sessions are recorded: a token without one is refused (but for [`WebPolicy::accept_foreign`]), a logout ends access
-    /// tokens too, and a reissue asks the record. The tokens are those of `sessions`.
+    /// Records sessions: a token without a session is rejected (except with
+    /// [`WebPolicy::accept_foreign`]), a logout revokes access tokens too, and a reissue asks the
+    /// record. Replaces the tokens by those of `sessions`.
     ///
     /// ```
     /// # use tokenpair::clock::Clock;
@@ -87,12 +88,12 @@ impl AuthBuilder {
         })
     }
 
-    /// How tokens travel.
+    /// Sets the policy for tokens in HTTP.
     pub fn policy(self, policy: WebPolicy) -> Self {
         Self(Inner { policy, ..self.0 })
     }
 
-    /// Where "now" comes from (the machine's clock).
+    /// Sets the source of the current time. Default: the system clock.
     ///
     /// ```
     /// # use tokenpair::keys::{Algorithm, KeyRing};
@@ -111,8 +112,9 @@ impl AuthBuilder {
         Self(Inner { clock, ..self.0 })
     }
 
-    /// Answers rejections in an application's own way; none leaves one as it is. All the error loaders in one:
-    /// [`Rejection::kind`] says which.
+    /// Sets a function that formats rejections for the application. If it returns `None`, the
+    /// rejection stays as it is. It replaces all error loaders of Flask-JWT-Extended;
+    /// [`Rejection::kind`] distinguishes them.
     ///
     /// ```
     /// use actix_web::{HttpResponse, ResponseError};
@@ -145,9 +147,9 @@ impl AuthBuilder {
         self
     }
 
-    /// Answers rejections of one kind in an application's own way: `expired_token_loader`, `invalid_token_loader`,
-    /// `needs_fresh_token_loader`, `revoked_token_loader`, `unauthorized_loader`, `user_lookup_error_loader` and
-    /// `token_verification_failed_loader`.
+    /// Sets a function that formats rejections of one kind: `expired_token_loader`,
+    /// `invalid_token_loader`, `needs_fresh_token_loader`, `revoked_token_loader`,
+    /// `unauthorized_loader`, `user_lookup_error_loader` and `token_verification_failed_loader`.
     ///
     /// ```
     /// use actix_web::{HttpResponse, ResponseError};
@@ -187,7 +189,7 @@ impl AuthBuilder {
         })
     }
 
-    /// The handle.
+    /// Builds the handle.
     pub fn build(self) -> Auth {
         let loaders = self.0.loaders.tokens.clone();
         let inner = Inner {
@@ -203,7 +205,7 @@ impl AuthBuilder {
 }
 
 impl Auth {
-    /// With a record of sessions, under `policy`, at the time of `clock`.
+    /// Returns a handle with a record of sessions, under `policy`, with the time of `clock`.
     ///
     /// ```
     /// # use tokenpair::clock::Clock;
@@ -230,7 +232,7 @@ impl Auth {
             .build()
     }
 
-    /// With tokens alone, as Flask-JWT-Extended has them, and whatever else is added to it.
+    /// Returns a builder with tokens alone, as in Flask-JWT-Extended, and no record of sessions.
     ///
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyRing};
@@ -258,7 +260,7 @@ impl Auth {
         })
     }
 
-    /// What this one is made of, to make another of it.
+    /// Returns a builder with the parts of this handle.
     ///
     /// ```
     /// # use tokenpair::keys::{Algorithm, KeyRing};

@@ -1,4 +1,4 @@
-//! Tells where a request came from, by its peer and by what trusted proxies say.
+//! Finds the address of a request's client, from its peer and the headers of trusted proxies.
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -11,14 +11,15 @@ use super::error_code::ErrorCode;
 use super::proxies::Disputed;
 use super::rejection::Rejection;
 
-/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree ([`TrustedProxies`](super::TrustedProxies)): 400
-/// `conflicting_forwarded_headers`. For routes that count attempts by address: whichever header was believed, a client could claim
-/// a stranger's address, or a new one for each attempt.
+/// Rejects requests whose client is unknown because `Forwarded` and `X-Forwarded-For` disagree
+/// ([`TrustedProxies`](super::TrustedProxies)): 400 `conflicting_forwarded_headers`. For routes
+/// that count attempts by address: with either header, a client could otherwise claim another
+/// client's address, or a new address for each attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownClient;
 
-/// Where a request came from: the peer's address, or what a proxy says that [`WebPolicy`](super::WebPolicy) trusts. None if
-/// the peer has no address, as on a Unix socket.
+/// Returns the address of the request's client: the peer's, or the address that a proxy trusted by
+/// [`WebPolicy`](super::WebPolicy) reports. `None` if the peer has no address, as on a Unix socket.
 pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
     client(request).unwrap_or_else(|Disputed| peer(request))
 }

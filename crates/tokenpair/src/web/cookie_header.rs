@@ -13,8 +13,8 @@ use memchr::memchr;
 use super::cookies::CookiePolicy;
 use crate::token::TokenKind;
 
-/// Maximum number of cookies of one name that are tried. Bounds the signatures that a request can cost, since other hosts of
-/// the domain can set cookies too.
+/// Maximum number of cookies of one name that are tried. Limits the signatures that a request can
+/// cost, since other hosts of the domain can set cookies too.
 const CANDIDATES: usize = 4;
 
 impl CookiePolicy {
@@ -69,7 +69,7 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
 }
 
-/// Blanks and tabs only: RFC 9110's optional white space, not Unicode's.
+/// Removes blanks and tabs only: RFC 9110's optional white space, not Unicode's.
 fn trim(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = bytes

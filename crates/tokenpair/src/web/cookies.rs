@@ -1,4 +1,5 @@
-//! Cookies: made in one place, so that a removal has every attribute of what it removes.
+//! Implements the token cookies in one place, so that a removal has every attribute of the cookie
+//! it removes.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::session::Pair;
 use crate::token::{Issued, TokenKind};
 
-/// How the four cookies are named and sent. The fields are Flask-JWT-Extended's settings.
+/// The names and attributes of the four cookies. The fields are Flask-JWT-Extended's settings.
 ///
 /// ```
 /// use actix_web::HttpResponse;
@@ -39,34 +40,44 @@ use crate::token::{Issued, TokenKind};
 /// ```
 #[derive(Clone, Debug)]
 pub struct CookiePolicy {
-    /// The access token's cookie (`JWT_ACCESS_COOKIE_NAME`, access_token_cookie).
+    /// Name of the access token's cookie (`JWT_ACCESS_COOKIE_NAME`). Default: access_token_cookie.
     pub access_name: String,
-    /// The refresh token's cookie (`JWT_REFRESH_COOKIE_NAME`, refresh_token_cookie).
+    /// Name of the refresh token's cookie (`JWT_REFRESH_COOKIE_NAME`). Default:
+    /// refresh_token_cookie.
     pub refresh_name: String,
-    /// The cookie that shows the access token's CSRF value (`JWT_ACCESS_CSRF_COOKIE_NAME`, csrf_access_token).
+    /// Name of the cookie with the access token's CSRF value (`JWT_ACCESS_CSRF_COOKIE_NAME`).
+    /// Default: csrf_access_token.
     pub access_csrf_name: String,
-    /// The cookie that shows the refresh token's CSRF value (`JWT_REFRESH_CSRF_COOKIE_NAME`, csrf_refresh_token).
+    /// Name of the cookie with the refresh token's CSRF value (`JWT_REFRESH_CSRF_COOKIE_NAME`).
+    /// Default: csrf_refresh_token.
     pub refresh_csrf_name: String,
-    /// The path below which browsers send it (`JWT_ACCESS_COOKIE_PATH`, /).
+    /// Path of the access token's cookie (`JWT_ACCESS_COOKIE_PATH`). Default: /.
     pub access_path: String,
-    /// The path below which browsers send it (`JWT_REFRESH_COOKIE_PATH`, /). A logout wants it too, and with a record of
-    /// sessions so does every request whose access cookie is to be reissued.
+    /// Path of the refresh token's cookie (`JWT_REFRESH_COOKIE_PATH`). Default: /. A logout needs
+    /// the cookie too, and with recorded sessions so does every request whose access cookie is to
+    /// be reissued.
     pub refresh_path: String,
-    /// The path of the pages whose scripts can read it (`JWT_ACCESS_CSRF_COOKIE_PATH`, /).
+    /// Path of the pages whose scripts can read the access token's CSRF value
+    /// (`JWT_ACCESS_CSRF_COOKIE_PATH`). Default: /.
     pub access_csrf_path: String,
-    /// The path of the pages whose scripts can read it (`JWT_REFRESH_CSRF_COOKIE_PATH`, /).
+    /// Path of the pages whose scripts can read the refresh token's CSRF value
+    /// (`JWT_REFRESH_CSRF_COOKIE_PATH`). Default: /.
     pub refresh_csrf_path: String,
-    /// The domain whose hosts all get the cookies (`JWT_COOKIE_DOMAIN`, none: the host that set them alone, which is safest).
+    /// The domain whose hosts all receive the cookies (`JWT_COOKIE_DOMAIN`). Default: none, only
+    /// the host that set them, which is safest.
     pub domain: Option<String>,
-    /// Only over HTTPS (`JWT_COOKIE_SECURE`, yes). Off, whoever listens on the way reads the tokens.
+    /// Whether cookies are sent only over HTTPS (`JWT_COOKIE_SECURE`). Default: true. If false, an
+    /// eavesdropper can read the tokens.
     pub secure: bool,
-    /// What other sites' requests carry (`JWT_COOKIE_SAMESITE`, `Lax`: not their posts). None: each browser's own default.
+    /// Which cookies requests from other sites carry (`JWT_COOKIE_SAMESITE`). Default: `Lax`, none
+    /// on their POST requests. `None`: each browser's default.
     pub same_site: Option<SameSite>,
-    /// The CSRF values travel in cookies that scripts can read (`JWT_CSRF_IN_COOKIES`, yes). If not, the app has to hand out
-    /// [`Issued::csrf`] itself.
+    /// Whether CSRF values travel in cookies that scripts can read (`JWT_CSRF_IN_COOKIES`).
+    /// Default: true. If false, the app must deliver [`Issued::csrf`] itself.
     pub csrf: bool,
-    /// Whether, of several cookies of one name, the first that verifies counts; where a CSRF value is needed, it must be
-    /// that token's. At most four are tried. If false, only the first cookie counts, even if it is stale.
+    /// Whether, of several cookies with one name, the first that verifies counts; if a CSRF value
+    /// is needed, it must be that token's. At most four are tried. If false, only the first cookie
+    /// counts, even if it is stale.
     ///
     /// Browsers send several after the domain or a path was changed. Default: true. Under
     /// [`JwtSettings`](crate::config::JwtSettings): false, as in Flask-JWT-Extended.
@@ -98,27 +109,28 @@ impl Default for CookiePolicy {
 pub(super) struct Shape<'a> {
     pub(super) name: &'a str,
     pub(super) path: &'a str,
-    /// None for a cookie of the host alone.
+    /// `None` for a cookie of the host alone.
     pub(super) domain: Option<&'a str>,
-    /// Tokens are hidden from scripts; CSRF values are there to be read.
+    /// Whether scripts cannot read it: true for tokens, false for CSRF values.
     pub(super) http_only: bool,
 }
 
-/// What a cookie for a token without an end is kept for: the most that browsers allow (RFC 6265bis section 5.5).
+/// Lifetime of a cookie for a token that never expires: the most that browsers allow (RFC 6265bis
+/// section 5.5).
 const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
 
 /// How long the browser keeps a cookie.
 pub(super) enum Keep {
     /// Until the browser is closed.
     Session,
-    /// As long as the token lives, whatever the browser does.
+    /// As long as the token lives, even if the browser is closed.
     For(Duration),
-    /// Not at all.
+    /// Not at all: removes it.
     Remove,
 }
 
 impl CookiePolicy {
-    /// The cookie that carries tokens of that kind.
+    /// Returns the name of the cookie that carries tokens of this kind.
     ///
     /// ```
     /// use tokenpair::token::TokenKind;
@@ -132,12 +144,12 @@ impl CookiePolicy {
         self.token_shape(kind).name
     }
 
-    /// The cookie that shows the CSRF value of tokens of that kind.
+    /// Returns the name of the cookie with the CSRF value of tokens of this kind.
     pub fn csrf_name(&self, kind: TokenKind) -> &str {
         self.csrf_shape(kind).name
     }
 
-    /// Adds what a login or a refresh gave.
+    /// Adds the cookies of a login or a refresh.
     pub fn set_pair(&self, headers: &mut HeaderMap, pair: &Pair) {
         let mut set = |kind, issued| {
             self.set(headers, kind, (issued, pair.remember), pair.issued_at);
@@ -191,7 +203,7 @@ impl CookiePolicy {
         }
     }
 
-    /// Removes all four.
+    /// Removes all four cookies.
     pub fn unset_all(&self, headers: &mut HeaderMap) {
         self.unset(headers, TokenKind::Access);
         self.unset(headers, TokenKind::Refresh);
@@ -206,7 +218,8 @@ impl CookiePolicy {
         }
     }
 
-    /// Whether a response sets or removes a token already; then nothing later may touch it.
+    /// Returns whether a response already sets or removes a token cookie. Nothing later may then
+    /// change it.
     ///
     /// ```
     /// use actix_web::http::header::HeaderMap;
@@ -249,7 +262,7 @@ impl CookiePolicy {
         }
     }
 
-    /// The only place that makes a cookie: a removal is the same cookie emptied.
+    /// Builds every cookie; a removal is the same cookie with an empty value.
     pub(super) fn cookie<'a>(
         &'a self,
         shape: &Shape<'a>,
@@ -287,7 +300,7 @@ pub(super) fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
     headers.append(SET_COOKIE, value);
 }
 
-/// Whether a response sets or removes a cookie of that name.
+/// Returns whether a response sets or removes a cookie with that name.
 pub(super) fn sets(headers: &HeaderMap, name: &str) -> bool {
     let name_of = |value: &HeaderValue| {
         let end = memchr(b'=', value.as_bytes())?;

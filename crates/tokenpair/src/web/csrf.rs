@@ -1,7 +1,8 @@
-//! CSRF: a token that came by cookie proves nothing about who wrote the request, so the `csrf` claim must be repeated in
-//! a header, which another site's page cannot set.
+//! Implements CSRF protection: a cookie does not prove that its owner sent the request, so the
+//! `csrf` claim must be repeated in a header, which another site's page cannot set.
 //!
-//! Compared is the claim of the presented token, never another cookie: what an attacker could toss in proves nothing.
+//! The header is compared with the claim of the presented token, never with another cookie, which
+//! an attacker could plant.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use super::policy::CsrfPolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
 
-/// What a request must prove beside its cookie.
+/// The proof that a request needs beside its cookie.
 pub(super) struct Demand<'a> {
     sent: Vec<Cow<'a, [u8]>>,
     header: &'a HeaderName,
@@ -24,7 +25,7 @@ pub(super) struct Demand<'a> {
 }
 
 impl CsrfPolicy {
-    /// The proof that a request with a cookie of that kind has to bring; none for safe methods.
+    /// Returns the proof that a request with a cookie of this kind needs. `None` for safe methods.
     pub(super) fn demand<'a>(
         &'a self,
         request: &'a HttpRequest,
@@ -59,7 +60,7 @@ impl CsrfPolicy {
 }
 
 impl Demand<'_> {
-    /// Whether the value, sent once, is the claim.
+    /// Checks that the value is sent once and matches the claim.
     pub(super) fn met_by(&self, claims: &Claims) -> Result<(), Rejection> {
         let first = self.sent.first().map(Cow::as_ref).unwrap_or_default();
         let once = self.sent.len() == 1;
@@ -69,7 +70,8 @@ impl Demand<'_> {
         Err(Rejection::from(ErrorCode::CsrfMismatch).hint(self.hint()))
     }
 
-    /// A cookie came and counts, whatever the Authorization header says: where both are sent that has to be said.
+    /// The cookie counts, whatever the `Authorization` header says, so the hint must mention it if
+    /// both are sent.
     fn hint(&self) -> String {
         let header = self.header.as_str().to_ascii_uppercase();
         let name = self.cookies.csrf_name(self.kind);

@@ -1,4 +1,4 @@
-//! Who and what is behind a request: the device for the list of sessions, the request for the audit trail.
+//! Extracts the device of a request for the list of sessions, and its context for the audit trail.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,10 +15,10 @@ use super::under_way::UnderWay;
 use super::verified::Verified;
 use crate::session::{Authority, Device, RequestContext};
 
-/// What is kept of a `User-Agent`, in characters.
+/// Maximum length kept of a `User-Agent`, in characters.
 const ENOUGH: usize = 256;
 
-/// The browser's own words, of which 256 characters are kept, and where it is ([`client_ip`]).
+/// The request's `User-Agent`, of which 256 characters are kept, and its address ([`client_ip`]).
 ///
 /// ```
 /// use actix_web::test::TestRequest;
@@ -50,9 +50,10 @@ fn ip(request: &HttpRequest) -> Option<String> {
     client_ip(request).map(|address| address.to_string())
 }
 
-/// What is done by this request: now, from the client's address ([`client_ip`]), by the user and with the [`Authority`] of its
-/// access token if a guard has verified one. So in a handler's signature it stands behind the guard. Behind a
-/// [`WithRole`](super::WithRole) guard, the authority needs the role too, so the store checks it again as it writes.
+/// The request's context: the current time, the client's address ([`client_ip`]), and the user and
+/// [`Authority`] of the access token, if a guard has verified one. Put it after the guard in a
+/// handler's signature. Behind a [`WithRole`](super::WithRole) guard, the authority requires the
+/// role too, so the store checks it again as it writes.
 ///
 /// ```
 /// use actix_web::FromRequest;
@@ -84,12 +85,12 @@ impl FromRequest for RequestContext {
     }
 }
 
-/// The role that the route's guard requires. It is in the request's extensions before any extractor is polled, so a
-/// [`RequestContext`] never lacks it.
+/// The role that the route's guard requires. It is in the request's extensions before any
+/// extractor is polled, so a [`RequestContext`] never lacks it.
 #[derive(Clone, Copy)]
 pub(super) struct RequiredRole(pub(super) &'static str);
 
-/// The extractor's future: done when the guards before it are.
+/// The extractor's future, which completes after the guards before it.
 #[derive(Debug)]
 pub struct ContextFuture(HttpRequest);
 

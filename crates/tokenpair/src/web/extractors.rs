@@ -1,4 +1,5 @@
-//! Extractors: a guard in a handler's signature. The type says what the route asks for.
+//! Defines the extractors: guards in a handler's signature, whose types state the route's
+//! requirements.
 
 use std::any::Any;
 use std::future::Future;
@@ -52,23 +53,23 @@ macro_rules! extractor {
         pub struct $name(Rc<Verified>);
 
         impl $name {
-            /// The user's id: the `sub` claim, or the one that `JWT_IDENTITY_CLAIM` names; empty if it is no string, and
-            /// then [`Claims::identity`] has it.
+            /// Returns the user's id: the claim `sub`, or the claim that `JWT_IDENTITY_CLAIM`
+            /// names. Empty if it is not a string; [`Claims::identity`] then has it.
             pub fn identity(&self) -> &str {
                 self.0.claims.sub()
             }
 
-            /// The token's header.
+            /// Returns the token's header.
             pub fn header(&self) -> &Map<String, Value> {
                 &self.0.header
             }
 
-            /// All that the token says.
+            /// Returns the token's claims.
             pub fn claims(&self) -> &Claims {
                 &self.0.claims
             }
 
-            /// Where the token came.
+            /// Returns the location that the token came in.
             pub fn location(&self) -> Location {
                 self.0.location
             }
@@ -153,8 +154,9 @@ extractor! {
     Fresh
 }
 extractor! {
-    /// A refresh token: `@jwt_required(refresh=True)`. Its session is not looked up, since [`Auth::refresh`] does that; a
-    /// handler that does something else with it has to call [`Auth::check_refresh_token`].
+    /// A refresh token: `@jwt_required(refresh=True)`. Its session is not looked up, since
+    /// [`Auth::refresh`] does that; a handler that uses it otherwise must call
+    /// [`Auth::check_refresh_token`].
     ///
     /// ```
     /// use actix_web::FromRequest;
@@ -193,9 +195,10 @@ impl Refresh {
 }
 
 extractor! {
-    /// A token of either kind: `@jwt_required(verify_type=False)`. In cookies and JSON bodies only an access token is looked
-    /// for. With a record of sessions, a refresh token is admitted only if [`Auth::refresh`] would take it now: of a session
-    /// that goes on, and not of an outdated generation (401, and nothing is written).
+    /// A token of either kind: `@jwt_required(verify_type=False)`. In cookies and JSON bodies only
+    /// an access token is accepted. With recorded sessions, a refresh token is admitted only if
+    /// [`Auth::refresh`] would accept it now: its session is live and its generation is not
+    /// outdated (otherwise 401, and nothing is written).
     ///
     /// ```
     /// use actix_web::FromRequest;
@@ -222,10 +225,10 @@ extractor! {
     AnyToken
 }
 
-/// An access token or none: `@jwt_required(optional=True)`.
+/// An optional access token: `@jwt_required(optional=True)`.
 ///
-/// None only if no token came. Actix's own `Option<Access>` turns every failure into `None`, so a forged or an expired
-/// token would pass as a visitor: do not use it.
+/// `None` only if the request has no token. Do not use Actix's own `Option<Access>`: it turns every
+/// failure into `None`, so a forged or an expired token would pass as a visitor.
 ///
 /// ```
 /// use actix_web::FromRequest;
@@ -261,7 +264,7 @@ extractor! {
 pub struct MaybeAccess(Option<Access>);
 
 impl MaybeAccess {
-    /// The token, if one came.
+    /// Returns the token, if the request has one.
     pub const fn get(&self) -> Option<&Access> {
         self.0.as_ref()
     }
@@ -312,7 +315,7 @@ impl<U> Deref for CurrentUser<U> {
 }
 
 #[derive(Debug, Error)]
-#[error("AuthBuilder::user_lookup is missing, or loads another type than CurrentUser is asked for")]
+#[error("AuthBuilder::user_lookup is missing, or loads another type than CurrentUser requests")]
 struct NoUser;
 
 impl<U: Any> FromRequest for CurrentUser<U> {
@@ -320,7 +323,7 @@ impl<U: Any> FromRequest for CurrentUser<U> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        // A guard around the scope may have found the user already.
+        // A guard around the scope may have loaded the user already.
         let verifying = match loaded_user(request) {
             Some(_) => None,
             None => Some(start(request, payload, Guard::Access)),

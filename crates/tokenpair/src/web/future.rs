@@ -1,4 +1,4 @@
-//! An extractor's future: ready at once where nothing has to be waited for.
+//! Implements the extractors' future, which is ready at once unless it must wait for I/O.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,7 +46,8 @@ impl Future for Verifying {
 }
 
 impl Auth {
-    /// Verifies for an extractor: at once where nothing has to be waited for. A body that has to be read is handed on.
+    /// Starts verifying for an extractor, and completes at once if no I/O is needed. Gives back a
+    /// body that it reads.
     pub(super) fn start(
         &self,
         request: &HttpRequest,

@@ -1,7 +1,8 @@
-//! The bridge to actix-identity: a handler written for [`actix_identity::Identity`] works on our cookies.
+//! Implements the bridge to actix-identity: a handler written for [`actix_identity::Identity`]
+//! works with our cookies.
 //!
-//! It stands where `SessionMiddleware` would, and uses actix-session's in-memory handle of the request to tell
-//! actix-identity who is there and to learn what a handler did.
+//! The bridge takes the place of `SessionMiddleware`. It passes the user to actix-identity, and
+//! learns the handler's changes, through actix-session's in-memory handle of the request.
 
 use std::rc::Rc;
 
@@ -19,10 +20,11 @@ use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
 use crate::session::{Delivery, EndReason, Login};
 
-/// Where actix-identity looks for the user's id, unless told otherwise.
+/// The key under which actix-identity looks up the user's id by default.
 const USER_ID: &str = "actix_identity.user_id";
 
-/// The middleware. It goes outside actix-identity's, so it is wrapped after it:
+/// Middleware that bridges to actix-identity. It runs outside actix-identity's own, so wrap it
+/// after that:
 ///
 /// ```
 /// use actix_identity::{Identity, IdentityMiddleware};
@@ -43,15 +45,16 @@ const USER_ID: &str = "actix_identity.user_id";
 /// # let _ = app;
 /// ```
 ///
-/// `Identity` and `Option<Identity>` are the user of a verified access token (of a token that does not verify, nobody's).
-/// `Identity::login` records a session of that user id and sets the cookies, unless the handler answers with an error
-/// ([`Auth::log_in_again`]: the session that the same user had in this browser ends);
-/// `Identity::logout` ends the session and removes them. Do not set `IdentityMiddleware`'s deadlines (tokens have an
-/// end), and do not use it together with `SessionMiddleware`, which would keep the user beyond the token's end.
+/// `Identity` and `Option<Identity>` are the user of a verified access token, and absent if the
+/// token does not verify. `Identity::login` records a session of that user id and sets the cookies,
+/// unless the handler responds with an error ([`Auth::log_in_again`]: the session that the same
+/// user had in this browser ends). `Identity::logout` ends the session and removes the cookies. Do
+/// not set `IdentityMiddleware`'s deadlines, since tokens expire, and do not combine it with
+/// `SessionMiddleware`, which would keep the user after the token has expired.
 ///
 /// # Errors
 ///
-/// Those of the service inside; it adds none.
+/// Returns the errors of the inner service, and no others.
 pub async fn identity_bridge<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -75,7 +78,7 @@ pub async fn identity_bridge<B: MessageBody + 'static>(
     }
 }
 
-/// Does what the handler did to the identity.
+/// Applies the handler's changes to the identity.
 async fn follow<B>(
     auth: &Auth,
     session: &Session,

@@ -1,4 +1,4 @@
-//! Inquiries: what a guard has to wait for, the record of sessions and the loaders.
+//! Implements the asynchronous checks of a guard: the record of sessions and the loaders.
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,14 +15,15 @@ use crate::session::RotationDecision;
 use crate::token::{Claims, TokenKind};
 
 impl Auth {
-    /// Whether only the session's row can say if the token is good. What ended is kept in memory for access tokens; a
-    /// refresh token outlives that.
+    /// Returns whether only the session's row can tell if the token is valid. Revocations are kept
+    /// in memory for the lifetime of access tokens, which a refresh token outlives.
     pub(super) fn asks_record(&self, claims: &Claims, guard: Guard) -> bool {
         let any = guard == Guard::AnyToken && claims.kind == TokenKind::Refresh;
         any && self.sessions().is_some() && claims.sid.is_some() && !self.0.skip_revocation
     }
 
-    /// Asks the record of sessions and the loaders, where they have a say. Returns the first token that they accept.
+    /// Asks the record of sessions and the loaders, if needed. Returns the first token that they
+    /// accept.
     pub(super) async fn inquire(
         &self,
         request: &HttpRequest,
@@ -32,7 +33,7 @@ impl Auth {
         if !self.0.loaders.ask() && !self.asks_record(&verified.claims, guard) {
             return Ok(self.remember(request, verified));
         }
-        // Decided between here, so that nobody takes one later that was not asked about.
+        // Decided here, so that no later code uses a token that was not checked.
         let others = std::mem::take(&mut Rc::make_mut(&mut verified).others);
         let mut asked = self.inquire_about(request, &verified, guard).await;
         for other in others {
@@ -64,8 +65,8 @@ impl Auth {
         asked.map_err(|rejection| rejection.of_token(Arc::clone(&verified.decoded)))
     }
 
-    /// Refuses a refresh token that a refresh would not take. It writes nothing: a copy is refused, and ends its session
-    /// once it is shown at a refresh or a reissue.
+    /// Rejects a refresh token that a refresh would reject. Writes nothing: a copy is rejected
+    /// here, and ends its session when it is presented at a refresh or a reissue.
     pub(super) async fn check_standing(&self, claims: &Claims) -> Result<(), Rejection> {
         match self.recorded()?.standing(claims, self.now()).await? {
             RotationDecision::Grant { .. } => Ok(()),

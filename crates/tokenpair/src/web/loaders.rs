@@ -1,4 +1,5 @@
-//! Loaders: what an application tells of its tokens, users and answers. Flask-JWT-Extended's, without globals.
+//! Defines loaders: the application's callbacks about tokens, users and responses. They are
+//! Flask-JWT-Extended's, without globals.
 
 use std::any::Any;
 use std::error::Error;
@@ -11,7 +12,7 @@ use super::rejection::Responder;
 use super::verified::Verified;
 use crate::token::TokenLoaders;
 
-/// Why a loader could not tell: logged, and answered with 503.
+/// The failure of a loader, which is logged and answered with 503.
 pub type LoaderError = Box<dyn Error + Send + Sync>;
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LoaderError>>>>;
@@ -26,7 +27,7 @@ pub(super) struct Loaders {
     pub(super) responder: Option<Responder>,
 }
 
-/// A user that a loader found for this request.
+/// The user that a loader found for this request.
 #[derive(Clone)]
 pub(super) struct LoadedUser(pub(super) Rc<dyn Any>);
 
@@ -59,7 +60,7 @@ impl Loaders {
         })
     }
 
-    /// Whether a token has to be asked about, so that a request has to wait.
+    /// Returns whether a loader must be asked about a token, so that the request waits.
     pub(super) const fn ask(&self) -> bool {
         self.blocklist.is_some() || self.verification.is_some() || self.user.is_some()
     }

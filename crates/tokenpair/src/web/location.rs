@@ -1,10 +1,10 @@
-//! Defines where a request may carry its token, and under which names.
+//! Defines the locations in a request that may carry its token, and their names.
 
 use std::fmt;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
 
-/// A place for a token (`JWT_TOKEN_LOCATION`).
+/// A location of a token (`JWT_TOKEN_LOCATION`).
 ///
 /// ```
 /// # use actix_web::cookie::Cookie;
@@ -37,17 +37,18 @@ pub enum Location {
     Cookies,
     /// `Authorization: Bearer`.
     Headers,
-    /// A parameter of the address. Addresses end up in logs, histories and referrers: only where nothing else will do.
+    /// A query parameter. URLs end up in logs, histories and referrers, so use it only if nothing
+    /// else works.
     QueryString,
-    /// A member of a JSON body, which the handler still gets whole.
+    /// A member of a JSON body, which the handler still receives whole.
     Json,
 }
 
 impl Location {
-    /// All of them.
+    /// All locations.
     pub const ALL: [Self; 4] = [Self::Cookies, Self::Headers, Self::QueryString, Self::Json];
 
-    /// Flask-JWT-Extended's word.
+    /// Returns Flask-JWT-Extended's word for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Cookies => "cookies",
@@ -92,11 +93,11 @@ impl fmt::Display for Location {
 /// ```
 #[derive(Clone, Debug)]
 pub struct HeaderPolicy {
-    /// Its name (`JWT_HEADER_NAME`, Authorization).
+    /// Name of the header (`JWT_HEADER_NAME`). Default: Authorization.
     pub name: HeaderName,
-    /// The name as messages print it (Authorization).
+    /// Name of the header as messages print it. Default: Authorization.
     pub title: String,
-    /// The word before the token (`JWT_HEADER_TYPE`, Bearer); empty for a bare token.
+    /// The scheme before the token (`JWT_HEADER_TYPE`); empty for a bare token. Default: Bearer.
     pub scheme: String,
     /// Whether the scheme is case-insensitive (RFC 9110 section 11.1). Default: true. Under
     /// [`JwtSettings`](crate::config::JwtSettings): false, as in Flask-JWT-Extended.
@@ -114,7 +115,7 @@ impl Default for HeaderPolicy {
     }
 }
 
-/// The parameter that carries a token.
+/// The query parameter that carries a token.
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
@@ -137,9 +138,9 @@ impl Default for HeaderPolicy {
 /// ```
 #[derive(Clone, Debug)]
 pub struct QueryPolicy {
-    /// Its name (`JWT_QUERY_STRING_NAME`, jwt).
+    /// Name of the parameter (`JWT_QUERY_STRING_NAME`). Default: jwt.
     pub name: String,
-    /// What stands before the token (`JWT_QUERY_STRING_VALUE_PREFIX`, nothing).
+    /// Prefix of the token (`JWT_QUERY_STRING_VALUE_PREFIX`). Default: empty.
     pub prefix: String,
 }
 
@@ -176,9 +177,9 @@ impl Default for QueryPolicy {
 /// ```
 #[derive(Clone, Debug)]
 pub struct JsonPolicy {
-    /// The member with an access token (`JWT_JSON_KEY`, access_token).
+    /// The member with an access token (`JWT_JSON_KEY`). Default: access_token.
     pub access_key: String,
-    /// The member with a refresh token (`JWT_REFRESH_JSON_KEY`, refresh_token).
+    /// The member with a refresh token (`JWT_REFRESH_JSON_KEY`). Default: refresh_token.
     pub refresh_key: String,
 }
 

@@ -1,4 +1,4 @@
-//! Two of the three routes of every app with sessions: log in and refresh.
+//! Implements the login and the refresh, for the routes of apps with sessions.
 
 use actix_web::HttpRequest;
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::token::{Claims, TokenKind};
 #[error("this Auth has no record of sessions: make it with Auth::new or AuthBuilder::sessions")]
 struct NoSessions;
 
-/// The line in the log about a session that was ended because its refresh token has two holders.
+/// Logs that a session was ended because its refresh token has two holders.
 pub(super) fn warn_of_a_copy(claims: &Claims) {
     let sid = claims.sid.as_deref().unwrap_or_default();
     let user = claims.sub();
@@ -28,7 +28,8 @@ impl Auth {
             .ok_or_else(|| Rejection::internal(NoSessions))
     }
 
-    /// Records a login of a user whose password was right, and gives the first pair: [`Sessions::login`], now.
+    /// Records the login of a user whose password was verified, and returns the first pair:
+    /// [`Sessions::login`], now.
     ///
     /// ```
     /// # use tokenpair::clock::Clock;
@@ -60,7 +61,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// A 503 if the store failed; a 500 if the tokens could not be signed or there is no record of sessions.
+    /// Returns a 503 if the store failed; a 500 if the tokens could not be signed or there is no
+    /// record of sessions.
     pub async fn log_in(&self, subject: &Subject, login: Login) -> Result<Pair, Rejection> {
         let recorded = async { Ok(self.recorded()?.login(subject, login, self.now()).await?) };
         recorded
@@ -68,9 +70,9 @@ impl Auth {
             .map_err(|rejection| self.format_error(rejection))
     }
 
-    /// Records a login as [`Auth::log_in`] does, and then ends the session that the request's cookies name, if it is live
-    /// and the same user's (OWASP ASVS 5.0, V7.2.4): the new cookies take the place of the old ones. For an answer that
-    /// sets cookies. Another user's session goes on.
+    /// Records a login as [`Auth::log_in`] does, and then ends the session that the request's
+    /// cookies name, if it is live and the same user's (OWASP ASVS 5.0, V7.2.4): the new cookies
+    /// replace the old ones. For a response that sets cookies. Another user's session continues.
     ///
     /// ```
     /// # use actix_web::cookie::Cookie;
@@ -101,7 +103,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Those of [`Auth::log_in`].
+    /// Returns the errors of [`Auth::log_in`].
     pub async fn log_in_again(
         &self,
         request: &HttpRequest,
@@ -127,7 +129,7 @@ impl Auth {
             .map_err(|rejection| self.format_error(rejection))
     }
 
-    /// The sessions of the user's tokens in the cookies, expired or not.
+    /// Returns the sessions of the user's tokens in the cookies, expired or not.
     fn sessions_in_cookies(&self, request: &HttpRequest, user_id: &str) -> Vec<String> {
         let kinds = [TokenKind::Access, TokenKind::Refresh].into_iter();
         let presented = kinds
@@ -141,8 +143,9 @@ impl Auth {
         sessions
     }
 
-    /// A new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. If several came in cookies of one
-    /// name, the first whose session is live counts. A rejection leaves the browser's cookies as they are.
+    /// Issues a new pair for a refresh token that a guard has admitted: [`Sessions::refresh`]. If
+    /// several came in cookies of one name, the first whose session is live counts. A rejection
+    /// leaves the browser's cookies unchanged.
     ///
     /// ```
     /// # use actix_web::{FromRequest, test::TestRequest};
@@ -177,9 +180,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// A 401 that says why there is none: `session_expired`, `session_revoked`, `user_disabled`, `refresh_token_reused`
-    /// (the session was ended, since a copy of its token is about) or `refresh_superseded`. A 503 if the store failed; a
-    /// 500 if the tokens could not be signed or there is no record of sessions.
+    /// Returns a 401 with the reason: `session_expired`, `session_revoked`, `user_disabled`,
+    /// `refresh_token_reused` (the session was ended, since a copy of its token is in use) or
+    /// `refresh_superseded`. Returns a 503 if the store failed; a 500 if the tokens could not be
+    /// signed or there is no record of sessions.
     pub async fn refresh(
         &self,
         token: &Refresh,
@@ -189,7 +193,8 @@ impl Auth {
         pair.map_err(|rejection| self.format_error(rejection))
     }
 
-    /// Tries the tokens of all cookies of that name, since only the record knows whose session is live.
+    /// Tries the tokens of all cookies with that name, since only the record knows whose session is
+    /// live.
     async fn rotate_one(
         &self,
         token: &Refresh,
@@ -216,8 +221,10 @@ impl Auth {
         }
     }
 
-    /// Asks the record of sessions whether [`Auth::refresh`] would take this token, and writes nothing. For a route that is
-    /// guarded by [`Refresh`] or [`require_refresh`](super::require_refresh) and does something else than refresh; without a record it does nothing.
+    /// Checks with the record of sessions whether [`Auth::refresh`] would accept this token, and
+    /// writes nothing. For a route that is guarded by [`Refresh`] or
+    /// [`require_refresh`](super::require_refresh) and does not refresh. Without a record it does
+    /// nothing.
     ///
     /// ```
     /// # use actix_web::{FromRequest, test::TestRequest};
@@ -250,8 +257,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// The 401 that a refresh would be answered with, and `refresh_superseded` for a token that proves a copy; a 503 if the
-    /// store failed.
+    /// Returns the 401 of a refresh, and `refresh_superseded` for a token that proves a copy; a 503
+    /// if the store failed.
     pub async fn check_refresh_token(&self, token: &Refresh) -> Result<(), Rejection> {
         if self.sessions().is_none() || token.claims().sid.is_none() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Implements the logout: which sessions a request may end, by the tokens that came with it.
+//! Implements the logout, and decides by a request's tokens which sessions it may end.
 
 use actix_web::HttpRequest;
 
@@ -11,8 +11,8 @@ use crate::session::{EndReason, RequestContext, Sessions};
 use crate::token::{Claims, Expiry, TokenKind};
 
 impl Auth {
-    /// Ends the sessions whose tokens came with the request ([`Auth::sessions_to_end`]). To repeat it does no harm, nor
-    /// does a request without a token. The cookies are the answer's to remove:
+    /// Ends the sessions whose tokens came with the request ([`Auth::sessions_to_end`]). Repeating
+    /// it does no harm, nor does a request without a token. The response must remove the cookies:
     /// [`TokenCookies::unset_jwt_cookies`](super::TokenCookies::unset_jwt_cookies).
     ///
     /// ```
@@ -46,8 +46,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// A 401 if cookies name a living session and the request does not repeat its CSRF value; a 503 if the store failed; a
-    /// 500 if there is no record of sessions.
+    /// Returns a 401 if cookies name a live session and the request does not repeat its CSRF value;
+    /// a 503 if the store failed; a 500 if there is no record of sessions.
     pub async fn log_out(
         &self,
         request: &HttpRequest,
@@ -65,8 +65,9 @@ impl Auth {
             .map_err(|rejection| self.format_error(rejection))
     }
 
-    /// The sessions that a logout request has the right to end: those of every token of ours that came with it, dead or
-    /// alive, since an expired token still names the session that its owner wants ended. Empty if none came.
+    /// Returns the sessions that a logout request may end: those of all our tokens that came with
+    /// it, valid or not, since an expired token still names the session that its owner wants to
+    /// end. Empty if none came.
     ///
     /// ```
     /// # use actix_web::cookie::Cookie;
@@ -99,7 +100,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] if cookies name a session and the request does not prove that it is its owner's.
+    /// Returns a [`Rejection`] if cookies name a session and the request does not prove that it
+    /// comes from the owner.
     pub fn sessions_to_end(&self, request: &HttpRequest) -> Result<Vec<String>, Rejection> {
         let mut by_cookie = CookieSessions::default();
         let mut by_header = false;
@@ -121,8 +123,8 @@ impl Auth {
         }
     }
 
-    /// Collects the sessions that cookies of that kind name. Returns false if none of the cookies is a token of ours. Other
-    /// cookies end nothing and hinder nothing; they are removed all the same.
+    /// Collects the sessions that cookies of this kind name. Returns false if none of the cookies
+    /// is a token of ours. Other cookies have no effect; they are removed all the same.
     fn note_cookies(
         &self,
         request: &HttpRequest,
@@ -138,7 +140,7 @@ impl Auth {
                 continue;
             };
             ours = true;
-            // What has ended already, anyone may forget.
+            // Ending a session that has already ended needs no proof.
             let ended = |sessions: &Sessions| sessions.revocations().is_session_revoked(&claims);
             if self.sessions().is_some_and(ended) {
                 continue;
@@ -179,8 +181,8 @@ impl Auth {
 #[derive(Default)]
 struct CookieSessions {
     sessions: Vec<String>,
-    /// Whether the request has the CSRF value of one of them, or needs none. It then comes from a page that reads this
-    /// browser's cookies, and may end all sessions that this browser has here.
+    /// Whether the request has the CSRF value of one of them, or needs none. It then comes from a
+    /// page that reads this browser's cookies, and may end all sessions that this browser has here.
     proven: bool,
     refusal: Option<Rejection>,
 }

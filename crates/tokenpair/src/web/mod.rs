@@ -1,8 +1,10 @@
-//! Actix: where tokens are found in a request, what guards a route, and how cookies leave with a response.
+//! Implements the Actix integration: finding tokens in a request, guarding routes, and setting
+//! cookies.
 //!
-//! [`Auth`] goes into `app_data`; the extractors [`Access`], [`Fresh`], [`Refresh`], [`MaybeAccess`], [`AnyToken`]
-//! and [`WithRole`] guard handlers; [`reissue`] renews cookies after the response. [`Auth`] is an extractor too, and so is
-//! [`RequestContext`](crate::session::RequestContext), so the routes of an app with sessions are short:
+//! Register [`Auth`] in `app_data`. The extractors [`Access`], [`Fresh`], [`Refresh`],
+//! [`MaybeAccess`], [`AnyToken`] and [`WithRole`] guard handlers; [`reissue`] renews cookies after the response.
+//! [`Auth`] is an extractor too, and so is [`RequestContext`](crate::session::RequestContext), so
+//! the routes of an app with sessions are short:
 //!
 //! ```
 //! use actix_web::{HttpRequest, HttpResponse, web};

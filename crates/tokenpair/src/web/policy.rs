@@ -1,4 +1,4 @@
-//! Defines [`WebPolicy`], how tokens travel over HTTP, and the [`CsrfPolicy`] in it.
+//! Defines [`WebPolicy`], the transport of tokens over HTTP, and the [`CsrfPolicy`] in it.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::cookies::CookiePolicy;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 use super::proxies::TrustedProxies;
 
-/// How tokens travel over HTTP. The defaults are the server's; [`JwtSettings`](crate::config::JwtSettings) has
-/// Flask-JWT-Extended's.
+/// The transport of tokens over HTTP. The defaults are the server's;
+/// [`JwtSettings`](crate::config::JwtSettings) has Flask-JWT-Extended's.
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
@@ -32,34 +32,38 @@ use super::proxies::TrustedProxies;
 /// ```
 #[derive(Clone, Debug)]
 pub struct WebPolicy {
-    /// Where tokens are looked for, in this order (`JWT_TOKEN_LOCATION`: cookies, headers).
+    /// The locations of tokens, in the order of the search (`JWT_TOKEN_LOCATION`). Default:
+    /// cookies, headers.
     pub locations: Vec<Location>,
-    /// The header.
+    /// The header that carries a token.
     pub header: HeaderPolicy,
-    /// The cookies.
+    /// The names and attributes of the cookies.
     pub cookies: CookiePolicy,
-    /// The parameter in the address.
+    /// The query parameter that carries a token.
     pub query: QueryPolicy,
-    /// The members of a JSON body.
+    /// The members of a JSON body that carry tokens.
     pub json: JsonPolicy,
-    /// The proof asked for beside a cookie.
+    /// The proof that a request needs beside a cookie.
     pub csrf: CsrfPolicy,
-    /// The member of an error's JSON that holds its text (`JWT_ERROR_MESSAGE_KEY`, msg).
+    /// The member of an error's JSON that holds its text (`JWT_ERROR_MESSAGE_KEY`). Default: msg.
     pub message_key: String,
-    /// Cookies outlive the browser unless a login says otherwise (`JWT_SESSION_COOKIE=false`; no).
+    /// Whether cookies outlive the browser, unless a login decides otherwise (the opposite of
+    /// `JWT_SESSION_COOKIE`). Default: false.
     pub remember: bool,
-    /// An access cookie with less than this to live gets a successor (`JWT_REISSUE_WITHIN`, 30 min), with a record of
-    /// sessions only if the refresh cookie comes with it. Where it is not less than an access token's lifetime, every
-    /// response carries a new one.
+    /// An access cookie with less than this to live is reissued (`JWT_REISSUE_WITHIN`), with a
+    /// record of sessions only if the refresh cookie comes with it. Default: 30 min. If it is not
+    /// less than an access token's lifetime, every response reissues.
     pub reissue_within: Duration,
-    /// Whether tokens without a session (`sid`) are taken beside a record of sessions (`JWT_ACCEPT_FOREIGN`, no): those of a
-    /// Flask app under the same secret. They cannot be ended before their time.
+    /// Whether tokens without a session (`sid`) are accepted despite a record of sessions
+    /// (`JWT_ACCEPT_FOREIGN`): those of a Flask app with the same secret. They cannot be revoked.
+    /// Default: false.
     pub accept_foreign: bool,
-    /// The proxies whose word is taken for where a request came from (none).
+    /// The proxies whose headers are trusted for the client's address. Default: none.
     pub trusted_proxies: TrustedProxies,
     /// Status for malformed, forged and misplaced tokens, which are
-    /// [`RejectionKind::InvalidToken`](super::RejectionKind::InvalidToken). Default: 422, as in Flask-JWT-Extended
-    /// (`JWT_INVALID_TOKEN_STATUS`). With 401, clients need only one rule for refused tokens.
+    /// [`RejectionKind::InvalidToken`](super::RejectionKind::InvalidToken). Default: 422, as in
+    /// Flask-JWT-Extended (`JWT_INVALID_TOKEN_STATUS`). With 401, clients need only one rule for
+    /// rejected tokens.
     pub invalid_token_status: StatusCode,
 }
 
@@ -82,7 +86,7 @@ impl Default for WebPolicy {
     }
 }
 
-/// When and where the CSRF value is asked for.
+/// The requests that need a CSRF value, and where they carry it.
 ///
 /// ```
 /// # use actix_web::cookie::Cookie;
@@ -112,23 +116,29 @@ impl Default for WebPolicy {
 /// ```
 #[derive(Clone, Debug)]
 pub struct CsrfPolicy {
-    /// Whether it is asked for beside a cookie (`JWT_COOKIE_CSRF_PROTECT`, yes). Off, any site can act for a logged-in user on unsafe methods.
+    /// Whether a cookie needs a CSRF value (`JWT_COOKIE_CSRF_PROTECT`). Default: true. If false,
+    /// any site can act for a logged-in user on unsafe methods.
     pub protect: bool,
-    /// The methods that need it (`JWT_CSRF_METHODS`: POST, PUT, PATCH, DELETE).
+    /// The methods that need a CSRF value (`JWT_CSRF_METHODS`). Default: POST, PUT, PATCH, DELETE.
     pub methods: Vec<Method>,
-    /// The header that repeats the access token's (`JWT_ACCESS_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
+    /// The header for the access token's CSRF value (`JWT_ACCESS_CSRF_HEADER_NAME`). Default:
+    /// X-CSRF-TOKEN.
     pub access_header: HeaderName,
-    /// The header that repeats the refresh token's (`JWT_REFRESH_CSRF_HEADER_NAME`, X-CSRF-TOKEN).
+    /// The header for the refresh token's CSRF value (`JWT_REFRESH_CSRF_HEADER_NAME`). Default:
+    /// X-CSRF-TOKEN.
     pub refresh_header: HeaderName,
-    /// Whether a field of an HTML form will do where the header is missing (`JWT_CSRF_CHECK_FORM`, no).
+    /// Whether a field of an HTML form may replace a missing header (`JWT_CSRF_CHECK_FORM`).
+    /// Default: false.
     pub check_form: bool,
-    /// That field for the access token's (`JWT_ACCESS_CSRF_FIELD_NAME`, csrf_token).
+    /// The field for the access token's CSRF value (`JWT_ACCESS_CSRF_FIELD_NAME`). Default:
+    /// csrf_token.
     pub access_field: String,
-    /// That field for the refresh token's (`JWT_REFRESH_CSRF_FIELD_NAME`, csrf_token).
+    /// The field for the refresh token's CSRF value (`JWT_REFRESH_CSRF_FIELD_NAME`). Default:
+    /// csrf_token.
     pub refresh_field: String,
 }
 
-/// Flask-JWT-Extended's default name, in lower case as HTTP/2 has it.
+/// Flask-JWT-Extended's default name, in lower case as in HTTP/2.
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 
 impl Default for CsrfPolicy {
@@ -146,7 +156,7 @@ impl Default for CsrfPolicy {
 }
 
 impl CsrfPolicy {
-    /// Whether requests of that method have to prove that they are their sender's.
+    /// Returns whether requests with this method need a CSRF value.
     pub(super) fn is_asked_of(&self, method: &Method) -> bool {
         self.protect && self.methods.contains(method)
     }

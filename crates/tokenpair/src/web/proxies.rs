@@ -1,4 +1,4 @@
-//! Defines trusted proxies, and reads the client's address from the headers they write.
+//! Defines trusted proxies, and reads the client's address from their headers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,15 +6,17 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// The proxies that stand before the app. Of nobody else a header is believed that says where a request came from.
+/// The proxies in front of the app. Only their headers are trusted for the client's address.
 ///
-/// Each proxy adds, on the right, the address it was asked from: to `Forwarded` (RFC 7239) or to `X-Forwarded-For`. The
-/// first address from the right that is not a proxy's is the client's; the client may have written all on its left. If that
-/// cannot be read, or names no address, the peer's own counts.
+/// Each proxy adds, on the right, the address of the peer that sent it the request: to `Forwarded`
+/// (RFC 7239) or to `X-Forwarded-For`. The first address from the right that is not a proxy's is
+/// the client's; the client may have written everything on its left. If that entry is unreadable or
+/// not an address, the peer's address is used.
 ///
-/// Most proxies write one of the two headers and pass on the other as the client wrote it. [`ForwardedHeader`] names the proxies'
-/// own; by default, both headers have to agree if both came. If they disagree, the client is unknown: [`client_ip`](super::client_ip) gives the
-/// peer's address, and [`KnownClient`](super::KnownClient) rejects the request.
+/// Most proxies write one of the two headers and pass the other on as the client wrote it.
+/// [`ForwardedHeader`] names the proxies' own; by default, both headers must agree if both came. If
+/// they disagree, the client is unknown: [`client_ip`](super::client_ip) returns the peer's
+/// address, and [`KnownClient`](super::KnownClient) rejects the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -22,10 +24,10 @@ pub struct TrustedProxies {
     header: ForwardedHeader,
 }
 
-/// The header in which trusted proxies say where a request came from.
+/// The header in which trusted proxies report the client's address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ForwardedHeader {
-    /// Either, and if both came they have to agree. Default.
+    /// Either header; if both came, they must agree. Default.
     #[default]
     Auto,
     /// `Forwarded` (RFC 7239) alone.
@@ -34,14 +36,14 @@ pub enum ForwardedHeader {
     XForwardedFor,
 }
 
-/// Two headers that disagree, one of which the client may have written.
+/// The headers disagree, and the client may have written one of them.
 pub(super) struct Disputed;
 
-/// A header that says nothing to go by.
+/// The header has no usable address.
 struct Unreadable;
 
 impl TrustedProxies {
-    /// Those with an address in one of these networks.
+    /// Trusts the proxies with an address in one of these networks.
     ///
     /// ```
     /// use tokenpair::web::{TrustedProxies, WebPolicy};
@@ -58,7 +60,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Returns the same, reading that header.
+    /// Returns the same proxies, reading only that header.
     ///
     /// ```
     /// use tokenpair::web::{ForwardedHeader, TrustedProxies};
@@ -72,7 +74,7 @@ impl TrustedProxies {
         Self { header, ..self }
     }
 
-    /// Also whoever comes by a Unix socket, and so has no address.
+    /// Trusts peers on Unix sockets too, which have no address.
     #[must_use]
     pub fn and_unix_sockets(self) -> Self {
         Self {
@@ -81,12 +83,12 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether no proxy is trusted.
     pub const fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix_sockets
     }
 
-    /// Whether the request's peer is one of them.
+    /// Returns whether the request's peer is a trusted proxy.
     pub fn handed_on(&self, request: &HttpRequest) -> bool {
         self.trusts(request.peer_addr().map(|peer| peer.ip().to_canonical()))
     }
@@ -123,7 +125,8 @@ impl TrustedProxies {
         Ok(client.unwrap_or_default().or(peer))
     }
 
-    /// The client's address by one header; none if the header did not come. Where all are proxies, the first of them.
+    /// Returns the client's address by one header; `None` if the header did not come. If all
+    /// addresses are proxies', the first of them.
     fn claim(
         &self,
         headers: &HeaderMap,
@@ -148,7 +151,7 @@ impl TrustedProxies {
     }
 }
 
-/// Each hop's `for`; none where it is hidden, unknown or unreadable (RFC 7239 section 6).
+/// Returns each hop's `for`; `None` where it is hidden, unknown or unreadable (RFC 7239 section 6).
 fn by_rfc_7239(line: &str) -> Vec<Option<IpAddr>> {
     let Some(hops) = split(line, ',') else {
         return vec![None];
@@ -169,8 +172,8 @@ fn hop(text: &str) -> Option<IpAddr> {
     address(quoted.unwrap_or(node))
 }
 
-/// Splits outside quoted strings (RFC 9110 section 5.6.4), in which a proxy may repeat what a client wrote, as its `host`. None
-/// if one does not end.
+/// Splits outside quoted strings (RFC 9110 section 5.6.4), in which a proxy may repeat the client's
+/// text, such as its `host`. `None` if a quoted string does not end.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(|letter| {
@@ -196,7 +199,7 @@ fn by_custom(line: &str) -> Vec<Option<IpAddr>> {
     line.split(',').map(str::trim).map(address).collect()
 }
 
-/// An address; IPv6 in brackets or bare, and with a port or without.
+/// Parses an address; IPv6 in brackets or bare, and with a port or without.
 fn address(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());

@@ -1,4 +1,4 @@
-//! The second check of a token: once the body of its request has come.
+//! Implements the second check of a token, after the body of its request has arrived.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use super::rejection::Rejection;
 use super::verified::Verified;
 
 impl Auth {
-    /// Checks once more the access token that a guard admitted, for a request whose body took its time: meanwhile the token
-    /// may have expired, or its session may have ended. Without a guard there is nothing to check.
+    /// Checks the access token of the request's guard again, after a slow body: meanwhile the token
+    /// may have expired, or its session may have ended. Does nothing without a guard.
     ///
     /// # Errors
     ///
-    /// [`Rejection`], as of the guard.
+    /// Returns the [`Rejection`] that the guard would return.
     pub fn recheck(&self, request: &HttpRequest) -> Result<(), Rejection> {
         let verified = request.extensions().get::<Rc<Verified>>().cloned();
         let Some(verified) = verified else {

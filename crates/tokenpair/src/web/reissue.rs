@@ -1,5 +1,5 @@
-//! Reissue: after the response, an access cookie that nears its end gets a successor, so that whoever is at work is not
-//! logged out in the middle of it.
+//! Implements the reissue: after the response, an access cookie near its expiry is replaced, so
+//! that active users are not logged out.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,22 +19,25 @@ use super::verified::{Guard, Verified};
 use crate::session::{Presented, Reissue, RequestContext, SessionError, Sessions};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
 
-/// The middleware: `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
+/// Middleware that reissues access cookies:
+/// `App::new().wrap(actix_web::middleware::from_fn(tokenpair::web::reissue))`.
 ///
-/// A successor is made only if all of this holds: the token came by cookie; it ends within
-/// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor removes the auth
-/// cookies (so a logout stays one); and it is no server error. The successor is never fresh, and keeps the CSRF value. If
-/// the store does not answer, the response goes out as it is.
+/// It reissues a token only if all of this holds: the token came in a cookie; it expires within
+/// [`WebPolicy::reissue_within`](super::WebPolicy::reissue_within); the response neither sets nor
+/// removes the auth cookies (so a logout stays a logout); and the response is not a 5xx. The new
+/// token is never fresh, and keeps the CSRF value. If the store fails, the response is sent
+/// unchanged.
 ///
-/// With a record of sessions, the session's refresh cookie must come with the same request. The record judges it by the
-/// rotation rule, without rotating ([`Sessions::reissue`](crate::session::Sessions::reissue)). If it proves that the token
-/// was copied, the session ends and the response removes the cookies, as a refresh would. So there is no reissue where
-/// [`CookiePolicy::refresh_path`](super::CookiePolicy::refresh_path) keeps the refresh cookie from the application's
-/// routes, nor for a session whose tokens were delivered in a body. The successor never outlives the session and has the
-/// user's present roles.
+/// With a record of sessions, the session's refresh cookie must come with the same request. The
+/// record judges it by the rotation rule, without rotating
+/// ([`Sessions::reissue`](crate::session::Sessions::reissue)). If it proves that the token was
+/// copied, the session ends and the response removes the cookies, as a refresh would. So nothing is
+/// reissued if [`CookiePolicy::refresh_path`](super::CookiePolicy::refresh_path) keeps the refresh
+/// cookie from the application's routes, nor for a session whose tokens were delivered in a body.
+/// The new token never outlives the session and has the user's current roles.
 ///
-/// Without a record, this is Flask-JWT-Extended's recipe: the successor has the token's own claims, and a client that goes
-/// on asking stays logged in. Only a record can end that.
+/// Without a record, this is Flask-JWT-Extended's recipe: the new token has the old token's claims,
+/// and an active client stays logged in. Only a record can end that.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -70,7 +73,7 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 ///
 /// # Errors
 ///
-/// Those of the service inside; it adds none.
+/// Returns the errors of the inner service, and no others.
 pub async fn reissue<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -80,10 +83,12 @@ pub async fn reissue<B: MessageBody>(
     Ok(response)
 }
 
-/// Reissues the access cookie of one response if it is due, as [`reissue`] does: for a middleware that does more.
+/// Reissues the access cookie of one response if it is due, as [`reissue`] does: for other
+/// middleware.
 pub async fn reissue_for<B>(response: &mut ServiceResponse<B>) {
     if let Some((auth, verified)) = due(response) {
-        // Apart, since nearly no response comes here: its future would make room for this in each.
+        // Boxed, since hardly any response needs it, and otherwise every future would reserve room
+        // for it.
         Box::pin(renew(&auth, &verified, response)).await;
     }
 }
@@ -101,7 +106,8 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
     due.then(|| (auth.clone(), Rc::clone(verified)))
 }
 
-/// Near its end, and not because its session ends there: a successor would end at the same instant.
+/// Returns whether the token expires soon, and not because its session does: a new token would
+/// expire at the same time.
 fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
     let within = auth.policy().reissue_within;
     let lifetime = auth.tokens().policy().access_expires;
@@ -113,7 +119,7 @@ fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
     !within.is_zero() && whole && exp <= auth.now() + within
 }
 
-/// Why there is no reissue although one is due. The response goes out as it is.
+/// The reason that no token is reissued although it is due. The response is sent unchanged.
 #[derive(Debug, ThisError)]
 enum Trouble {
     #[error(transparent)]
@@ -151,7 +157,7 @@ async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceRespon
     }
 }
 
-/// Nothing is read from the record unless the session's refresh cookie came too.
+/// Reads nothing from the record unless the session's refresh cookie came too.
 async fn recorded(
     auth: &Auth,
     sessions: &Sessions,
@@ -165,10 +171,12 @@ async fn recorded(
     let presented = Presented {
         access: &verified.claims,
         refresh: &refresh.claims,
-        // A body takes as long as its upload, and proxies keep it until it is whole; by then the cookies may be old.
+        // A body takes as long as its upload, and proxies buffer it until it is complete; by then
+        // the cookies may be old.
         arrived: request.method().is_safe().then_some(verified.at),
     };
-    // The user asked for a page. That a copy ended the session is nobody's doing, as at a refresh.
+    // The user requested a page and did not end the session, so the context names no user, as at a
+    // refresh.
     let context = RequestContext {
         by: None,
         ..context(auth, request)
@@ -176,12 +184,13 @@ async fn recorded(
     Ok(sessions.reissue(presented, &context).await?)
 }
 
-/// The refresh token in the request's cookie, if a refresh would believe it and it is of the same session as the access
-/// token.
+/// Returns the refresh token in the request's cookie, if a refresh would verify it and it is of the
+/// access token's session.
 ///
-/// No CSRF value is asked for. The access token's was, where the method wants one, and nothing that a script could read
-/// comes of this cookie: it only shows that the browser has both halves of the pair. A request that another site forges
-/// carries the browser's own current cookie and, at worst, renews the browser's own access cookie.
+/// No CSRF value is required. The access token's was, if the method needs one, and a script cannot
+/// read anything from this cookie: it only shows that the browser has both tokens of the pair. A
+/// request that another site forges carries the browser's own current cookie and, at worst, renews
+/// the browser's own access cookie.
 async fn companion(
     auth: &Auth,
     request: &HttpRequest,
@@ -194,7 +203,7 @@ async fn companion(
         let own = decoded.claims.sid == access.claims.sid;
         (own && auth.admit(&decoded.claims, Guard::Refresh, now).is_ok()).then_some(decoded)
     });
-    // An older cookie of the same name is no copy: a client that sends both holds the latest.
+    // An older cookie with the same name is not a copy: a client that sends both has the latest.
     let Some(decoded) = own.max_by_key(|decoded| decoded.claims.generation) else {
         return Ok(None);
     };

@@ -1,5 +1,5 @@
-//! The loaders that are asked about a verified token: whether it was revoked, whether its claims are good enough, and whose
-//! it is.
+//! Defines the loaders for verified tokens: whether a token was revoked, whether its claims are
+//! valid, and its user.
 
 use std::any::Any;
 use std::future::Future;
@@ -10,7 +10,8 @@ use super::loaders::{LoaderError, Loaders};
 use super::verified::Verified;
 
 impl AuthBuilder {
-    /// Tells of a verified token whether it was revoked; `token_in_blocklist_loader`. A failure is answered with 503.
+    /// Sets a function that returns whether a verified token was revoked:
+    /// `token_in_blocklist_loader`. A failure is answered with 503.
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
@@ -51,8 +52,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Tells whether a verified token's claims are good enough; `token_verification_loader`. If not, the answer is 400. A
-    /// failure is answered with 503.
+    /// Sets a function that returns whether a verified token's claims are valid:
+    /// `token_verification_loader`. If not, the response is 400. A failure is answered with 503.
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
@@ -87,9 +88,10 @@ impl AuthBuilder {
         self
     }
 
-    /// Loads the user of a verified token for [`CurrentUser`](super::CurrentUser); `user_lookup_loader`. Each guard that a
-    /// request meets loads it, so a handler that takes the user needs no other guard beside it. None is answered with 401,
-    /// a failure with 503.
+    /// Sets a function that loads the user of a verified token for
+    /// [`CurrentUser`](super::CurrentUser): `user_lookup_loader`. Each guard of a request calls it,
+    /// so a handler that takes the user needs no other guard. `None` is answered with 401, a
+    /// failure with 503.
     ///
     /// ```
     /// # use actix_web::FromRequest;

@@ -1,4 +1,4 @@
-//! Guards as middleware, for a scope whose handlers need not know of tokens.
+//! Implements guards as middleware, for a scope whose handlers do not handle tokens.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,12 +14,12 @@ macro_rules! require {
     ($(#[$doc:meta])* $name:ident, $guard:expr) => {
         $(#[$doc])*
         ///
-        /// OPTIONS is never asked for a token. A refusal is a response, so that middleware outside (CORS) can add its
-        /// headers.
+        /// OPTIONS never needs a token. A rejection becomes a response, so that middleware outside
+        /// (CORS) can add its headers.
         ///
         /// # Errors
         ///
-        /// Those of the service inside; it adds none.
+        /// Returns the errors of the inner service, and no others.
         pub async fn $name<B: MessageBody + 'static>(
             request: ServiceRequest,
             next: Next<B>,
@@ -30,7 +30,7 @@ macro_rules! require {
 }
 
 require! {
-    /// The middleware that lets requests with an access token pass:
+    /// Middleware that admits requests with an access token:
     /// `web::scope("/api").wrap(from_fn(require_access))`.
     ///
     /// ```
@@ -59,7 +59,7 @@ require! {
     require_access, Guard::Access
 }
 require! {
-    /// The middleware that lets requests with a fresh access token pass.
+    /// Middleware that admits requests with a fresh access token.
     ///
     /// ```
     /// use actix_web::middleware::from_fn;
@@ -88,7 +88,7 @@ require! {
     require_fresh, Guard::Fresh
 }
 require! {
-    /// The middleware that lets requests with a refresh token pass.
+    /// Middleware that admits requests with a refresh token.
     ///
     /// ```
     /// use actix_web::middleware::from_fn;

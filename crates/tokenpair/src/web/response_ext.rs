@@ -1,4 +1,5 @@
-//! Cookies on responses: Flask-JWT-Extended's `set_access_cookies` and its kin, for responses and their builders.
+//! Defines [`TokenCookies`]: Flask-JWT-Extended's `set_access_cookies` and the like, for responses
+//! and their builders.
 
 use actix_web::http::header::{HeaderMap, SET_COOKIE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -37,7 +38,7 @@ pub trait TokenCookies {
         self.change(|cookies| set(auth, cookies, TokenKind::Refresh, issued))
     }
 
-    /// Sets what a login or a refresh of a recorded session gave.
+    /// Sets the cookies of a recorded session's login or refresh.
     fn set_pair(&mut self, auth: &Auth, pair: &Pair) -> &mut Self {
         self.change(|cookies| auth.cookies().set_pair(cookies, pair))
     }
@@ -52,7 +53,7 @@ pub trait TokenCookies {
         self.change(|cookies| auth.cookies().unset(cookies, TokenKind::Refresh))
     }
 
-    /// Removes all four.
+    /// Removes all four cookies.
     ///
     /// ```
     /// use actix_web::HttpResponse;
@@ -71,7 +72,7 @@ pub trait TokenCookies {
         self.change(|cookies| auth.cookies().unset_all(cookies))
     }
 
-    /// Makes cookies and adds them.
+    /// Builds cookies and adds them.
     #[doc(hidden)]
     fn change(&mut self, make: impl FnOnce(&mut HeaderMap)) -> &mut Self {
         let mut cookies = HeaderMap::new();

@@ -1,7 +1,7 @@
 //! Searches a request for its token, in the order of the policy's locations.
 //!
-//! As in Flask-JWT-Extended, the first location that has a token decides; the next is only tried where there is none. Only
-//! cookies can hold several tokens, which are then tried in turn.
+//! As in Flask-JWT-Extended, the first location with a token decides; the next is tried only if it
+//! has none. Only cookies can hold several tokens, which are then tried in turn.
 
 use std::borrow::Cow;
 
@@ -17,10 +17,10 @@ use super::policy::WebPolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
 
-/// A token, where it was, and what has to be proved beside it.
+/// A token, its location, and the proof needed beside it.
 pub(super) struct Found<'a> {
     pub(super) token: Cow<'a, str>,
-    /// Tokens to try if that one does not verify, from other cookies of the same name.
+    /// Tokens from other cookies of the same name, to try if that token does not verify.
     pub(super) others: Vec<Cow<'a, str>>,
     pub(super) location: Location,
     csrf: Option<Demand<'a>>,
@@ -36,14 +36,14 @@ impl Found<'_> {
         }
     }
 
-    /// Whether what had to be proved beside the token was.
+    /// Checks the proof needed beside the token, if any.
     pub(super) fn check_csrf(&self, claims: &Claims) -> Result<(), Rejection> {
         let demand = self.csrf.as_ref();
         demand.map_or(Ok(()), |demand| demand.met_by(claims))
     }
 }
 
-/// The first token of that kind.
+/// Finds the first token of this kind.
 pub(super) fn find<'a>(
     request: &'a HttpRequest,
     policy: &'a WebPolicy,
@@ -69,7 +69,7 @@ pub(super) fn find<'a>(
     )))
 }
 
-/// A token, or the words for its absence.
+/// A token, or the message about its absence.
 type Search<'a> = Result<Found<'a>, String>;
 
 fn in_cookies<'a>(
@@ -92,7 +92,7 @@ fn in_cookies<'a>(
     }))
 }
 
-/// A header may hold several comma-separated credentials; exactly one of them has to be of our scheme.
+/// A header may hold several comma-separated credentials; exactly one of them must have our scheme.
 fn in_headers<'a>(request: &HttpRequest, policy: &HeaderPolicy) -> Result<Search<'a>, Rejection> {
     let title = &policy.title;
     let joined = joined(request, &policy.name);
@@ -158,13 +158,13 @@ fn in_json<'a>(
     }
 }
 
-/// The token in the header, if there is one in good form.
+/// Returns the token in the header, if the header is well-formed.
 pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<String> {
     let found = in_headers(request, policy).ok()?.ok()?;
     Some(found.token.into_owned())
 }
 
-/// The words behind the scheme, for each credential of that scheme.
+/// Returns the words after the scheme, for each credential of that scheme.
 fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
     let is_scheme = |word: &str| match policy.any_case {
         true => word.eq_ignore_ascii_case(&policy.scheme),
@@ -177,7 +177,8 @@ fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
     value.split(',').filter_map(behind_scheme).collect()
 }
 
-/// Repeated headers count as one, joined by commas (RFC 9110 section 5.3). What is no text is no token.
+/// Repeated headers count as one, joined by commas (RFC 9110 section 5.3). A header that is not
+/// text has no token.
 fn joined(request: &HttpRequest, name: &HeaderName) -> String {
     let values = request.headers().get_all(name).map(HeaderValue::as_bytes);
     values

@@ -1,4 +1,5 @@
-//! Defines cookies beside the four of tokens: cookies of the app itself, and what an earlier setting left in browsers.
+//! Implements cookies beside the four of tokens: the app's own, and removals of those that earlier
+//! settings left in browsers.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use super::cookies::{CookiePolicy, Keep, Shape, append, sets};
 use crate::token::TokenKind;
 
 impl CookiePolicy {
-    /// Adds a cookie of the app's own beside the four, hidden from scripts: with their attributes, for the whole host, and with
-    /// the prefix that the access token's cookie has.
+    /// Adds a cookie of the app, hidden from scripts: with the attributes of the token cookies, for
+    /// the whole host, and with the prefix of the access token's cookie.
     pub fn set_own(&self, headers: &mut HeaderMap, name: &str, value: &str, lifetime: Duration) {
         let name = self.own_name(name);
         let shape = Shape {
@@ -41,26 +42,27 @@ impl CookiePolicy {
     }
 }
 
-/// Where cookies of earlier settings may be left in a browser.
+/// The places where cookies of earlier settings may remain in a browser.
 #[derive(Clone, Copy, Debug)]
 pub struct Leftovers<'a> {
     /// The server's host name, whose parent domains may hold cookies. Never taken from the request, because it appears in
     /// the response.
     pub host: Option<&'a str>,
-    /// Whether the response is the answer to a login. The cookie that came with the request may then belong to another
-    /// user, in a place where the new one does not replace it.
+    /// Whether the response answers a login. The request's cookie may then belong to another user,
+    /// in a place where the new cookie does not replace it.
     pub new_session: bool,
 }
 
 impl CookiePolicy {
-    /// Expires the twins of the cookies that a response sets or removes: cookies of the same name with another domain or
-    /// path.
+    /// Expires the twins of the cookies that a response sets or removes: cookies of the same name
+    /// with another domain or path.
     ///
-    /// A request does not say which domain and path its cookies have. So twins are expired only
+    /// A request does not reveal the domain and path of its cookies. So twins are expired only
     ///
-    /// - if the request has several cookies of one name, or one that our path does not account for;
+    /// - if the request has several cookies of one name, or a cookie that our path does not account
+    ///   for;
     /// - at a login, in the domains of the host;
-    /// - where a domain is configured, for the host alone.
+    /// - if a domain is configured, for the host alone.
     ///
     /// There is one removal for each place where a change of a single setting can have left a twin.
     pub fn remove_twins(
@@ -101,7 +103,7 @@ fn twins<'a>(
     if presented == 0 || prefix.is_some_and(|start| start.eq_ignore_ascii_case("__Host-")) {
         return Vec::new();
     }
-    // If our path does not cover the request, the cookie that came has another path.
+    // If our path does not cover the request, the cookie came from another path.
     let comes = paths(request.uri().path()).any(|path| path == shape.path);
     let several = presented > 1 || !comes;
     let parents = host.filter(|_| several || new_session).map(domains);
@@ -119,10 +121,11 @@ fn twins<'a>(
     of_domains.chain(of_paths).collect()
 }
 
-/// Maximum number of domains, and of paths, to expire twins in. Keeps the response headers below the limits of proxies.
+/// Maximum number of domains, and of paths, to expire twins in. Keeps the response headers below
+/// the limits of proxies.
 const PLACES: usize = 4;
 
-/// Returns the domains that a host belongs to, beginning with its own name. An IP address belongs to none.
+/// Returns the domains that a host belongs to, beginning with its own name. An IP address has none.
 fn domains(host: &str) -> impl Iterator<Item = &str> {
     let name = Some(host).filter(|host| {
         let last = host.rsplit('.').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Making tokens without a session: Flask-JWT-Extended's `create_access_token`, `create_refresh_token` and
-//! `decode_token`.
+//! Implements tokens without a session: Flask-JWT-Extended's `create_access_token`,
+//! `create_refresh_token` and `decode_token`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::session::Reissued;
 use crate::token::{Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenKind};
 
 impl Auth {
-    /// An access token for an identity, not fresh unless it is said.
+    /// Starts an access token for an identity, not fresh by default.
     ///
     /// ```
     /// # use tokenpair::keys::{Algorithm, KeyRing};
@@ -32,8 +32,8 @@ impl Auth {
         self.new_token(TokenKind::Access, identity.into())
     }
 
-    /// A refresh token for an identity. Nobody has a record of it; [`Sessions::login`](crate::session::Sessions::login)
-    /// makes a pair that has one.
+    /// Starts a refresh token for an identity. It has no record;
+    /// [`Sessions::login`](crate::session::Sessions::login) issues a pair with a record.
     ///
     /// ```
     /// use std::time::Duration;
@@ -67,7 +67,7 @@ impl Auth {
         }
     }
 
-    /// Believes a token outside a request, or says why not.
+    /// Starts verifying a token outside a request.
     pub const fn decode<'a>(&'a self, token: &'a str) -> Decoding<'a> {
         Decoding {
             auth: self,
@@ -77,7 +77,7 @@ impl Auth {
         }
     }
 
-    /// The successor of an access token that nobody has a record of.
+    /// Issues the successor of an access token without a record.
     pub(super) fn successor(&self, claims: &Claims) -> Result<Reissued, IssueError> {
         let jti = random_text(ID_BYTES);
         let now = self.now();
@@ -101,7 +101,7 @@ impl Auth {
     }
 }
 
-/// A token that is being made.
+/// A token under construction.
 ///
 /// ```
 /// use std::time::Duration;
@@ -133,20 +133,21 @@ pub struct TokenBuilder<'a> {
 }
 
 impl TokenBuilder<'_> {
-    /// Whether it counts as fresh.
+    /// Sets whether the token is fresh.
     pub fn fresh(mut self, fresh: Freshness) -> Self {
         self.claims.fresh = fresh;
         self
     }
 
-    /// It ends so much later, whatever the policy says.
+    /// Sets the token's lifetime, overriding the policy.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.claims.exp = self.claims.iat.map(|iat| iat + lifetime);
         self
     }
 
-    /// It never ends. Nothing but a blocklist can then end it. Under a policy that is
-    /// [strict](crate::token::TokenPolicy::strict), as the default is, it is made and not believed: there every token has an end.
+    /// Makes the token never expire; only a blocklist can end it. Under a policy that is
+    /// [strict](crate::token::TokenPolicy::strict), as by default, it can be issued, but not
+    /// verified: there every token must expire.
     ///
     /// ```
     /// # use tokenpair::keys::{Algorithm, KeyRing};
@@ -166,31 +167,31 @@ impl TokenBuilder<'_> {
         self
     }
 
-    /// One more claim. It wins over what is there, but for `type`, `csrf`, `sid`, `gen` and the identity, which the library
-    /// has to be sure of.
+    /// Adds a claim. It overrides others, except `type`, `csrf`, `sid`, `gen` and the identity,
+    /// which are reserved for the library.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
     }
 
-    /// One more header parameter; `alg` stays the key's.
+    /// Adds a header parameter; `alg` stays the key's.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.header.insert(name.into(), value.into());
         self
     }
 
-    /// The token, signed.
+    /// Signs the token.
     ///
     /// # Errors
     ///
-    /// [`IssueError`] if the key refuses, or a claim is one that the library has to be sure of.
+    /// Returns an [`IssueError`] if the key cannot sign, or a claim is reserved for the library.
     pub fn sign(self) -> Result<Issued, IssueError> {
         let tokens = self.auth.tokens();
         tokens.sign_with(&self.claims, &self.extra, &self.header)
     }
 }
 
-/// A token that is being decoded: Flask-JWT-Extended's `decode_token`.
+/// A token to be verified: Flask-JWT-Extended's `decode_token`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -222,23 +223,23 @@ pub struct Decoding<'a> {
 }
 
 impl<'a> Decoding<'a> {
-    /// Its CSRF value has to be this.
+    /// Requires this CSRF value.
     pub const fn csrf(mut self, value: &'a str) -> Self {
         self.csrf = Some(value);
         self
     }
 
-    /// No time is looked at.
+    /// Accepts the token regardless of its times.
     pub const fn allow_expired(mut self) -> Self {
         self.expiry = Expiry::Ignored;
         self
     }
 
-    /// What it says.
+    /// Verifies the token, and returns its header and claims.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] that says why it is not believed.
+    /// Returns a [`Rejection`] with the reason that the token is invalid.
     pub fn run(self) -> Result<Decoded, Rejection> {
         let tokens = self.auth.tokens();
         let decoded = tokens.decode(self.token, self.auth.now(), self.expiry)?;

@@ -1,4 +1,5 @@
-//! The loaders that wait for nothing: the claims, the header parameters and the keys of tokens, by whom they are for.
+//! Defines the synchronous loaders: the claims, the header parameters and the keys of tokens, by
+//! identity.
 
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use super::builder::AuthBuilder;
 use crate::keys::KeyRing;
 
 impl AuthBuilder {
-    /// Claims that every token of an identity gets, those of recorded sessions too; `additional_claims_loader`. Those given
-    /// to one token win. What the record says of a token (`exp`, `roles` and the like) they cannot change: such a token is
-    /// not signed.
+    /// Sets the claims that every token of an identity gets, including those of recorded sessions:
+    /// `additional_claims_loader`. Claims given to one token override them. They cannot change the
+    /// claims of the record (`exp`, `roles` and the like): such a token is not signed.
     ///
     /// ```
     /// use serde_json::{Map, json};
@@ -40,8 +41,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Header parameters that every token of an identity gets; `additional_headers_loader`. `alg`, `kid` and `typ` stay the
-    /// key's.
+    /// Sets the header parameters that every token of an identity gets:
+    /// `additional_headers_loader`. `alg`, `kid` and `typ` stay the key's.
     ///
     /// ```
     /// use serde_json::{Map, json};
@@ -68,7 +69,8 @@ impl AuthBuilder {
         self
     }
 
-    /// The keys that sign for an identity; `encode_key_loader`. Where it has none, no token is made.
+    /// Sets the function that returns the signing keys for an identity: `encode_key_loader`. If it
+    /// returns `None`, no token is issued.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -105,8 +107,9 @@ impl AuthBuilder {
         self
     }
 
-    /// The keys that may have signed a token, by its header and claims; `decode_key_loader`. Nobody has verified those yet:
-    /// use them to choose among keys you have, and for nothing else. Where it has none, the token is refused (422).
+    /// Sets the function that returns the keys that may have signed a token, by its header and
+    /// claims: `decode_key_loader`. Those are unverified: use them only to choose among known keys.
+    /// If it returns `None`, the token is rejected (422).
     ///
     /// ```
     /// use std::sync::Arc;

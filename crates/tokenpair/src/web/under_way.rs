@@ -1,7 +1,7 @@
-//! A guard that is still at work, for the extractors that stand behind it in a handler's signature.
+//! Tracks a guard that is still at work, for the extractors after it in a handler's signature.
 //!
-//! Actix begins all extractors of a handler at once. A guard that reads the body or asks a loader is not done by then, so
-//! an extractor that needs its verdict has to wait for it.
+//! Actix starts all extractors of a handler at once. A guard that reads the body or asks a loader
+//! has not finished by then, so an extractor that needs its verdict must wait for it.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use actix_web::{HttpMessage, HttpRequest};
 
-/// Lives for as long as the guard works.
+/// A marker that lives as long as the guard works.
 #[derive(Default)]
 pub(super) struct UnderWay(Rc<Cell<Option<Waker>>>);
 
@@ -24,7 +24,7 @@ impl UnderWay {
         begun
     }
 
-    /// Ready once no guard is at work on the request.
+    /// Completes once no guard is at work on the request.
     pub(super) fn poll_over(request: &HttpRequest, cx: &Context<'_>) -> Poll<()> {
         let extensions = request.extensions();
         let at_work = extensions.get::<Mark>().and_then(|mark| mark.0.upgrade());

@@ -1,4 +1,5 @@
-//! Defines [`Guard`], what a route asks of a token, and [`Verified`], the token that a guard admitted.
+//! Defines [`Guard`], the token that a route requires, and [`Verified`], the token that a guard
+//! admitted.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use super::location::Location;
 use crate::clock::Timestamp;
 use crate::token::{Decoded, TokenError, TokenKind};
 
-/// What a route asks of a token.
+/// The token that a route requires.
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
@@ -39,11 +40,13 @@ pub enum Guard {
     Access,
     /// An access token from a password login.
     Fresh,
-    /// A refresh token. The guard does not ask the record of sessions, since [`Auth::refresh`](super::Auth::refresh) does: a route that does
-    /// anything else with the token has to call [`Auth::check_refresh_token`](super::Auth::check_refresh_token).
+    /// A refresh token. The guard does not ask the record of sessions, since
+    /// [`Auth::refresh`](super::Auth::refresh) does: a route that does anything else with the token
+    /// must call [`Auth::check_refresh_token`](super::Auth::check_refresh_token).
     Refresh,
-    /// Either. Where there is a record of sessions, a refresh token is admitted only if [`Auth::refresh`](super::Auth::refresh) would take it,
-    /// which costs one read; an access token costs none.
+    /// Either. With a record of sessions, a refresh token is admitted only if
+    /// [`Auth::refresh`](super::Auth::refresh) would accept it, which costs one read; an access
+    /// token costs none.
     AnyToken,
 }
 
@@ -90,15 +93,16 @@ impl Guard {
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(super) decoded: Arc<Decoded>,
-    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose session is live.
+    /// Refresh tokens of other sessions from cookies of the same name. The record decides whose
+    /// session is live.
     pub(super) others: Vec<Arc<Decoded>>,
-    /// Where it came.
+    /// The location that the token came in.
     pub location: Location,
-    /// When the request's first guard verified it.
+    /// The time at which the request's first guard verified it.
     pub(super) at: Timestamp,
 }
 
-/// Its header and what it says.
+/// Gives access to its header and claims.
 impl Deref for Verified {
     type Target = Decoded;
 

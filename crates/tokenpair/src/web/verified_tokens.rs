@@ -1,4 +1,5 @@
-//! Defines [`VerifiedTokens`]: the tokens of one location that verified, where cookies of one name may bring several.
+//! Defines [`VerifiedTokens`]: the verified tokens of one location, where cookies of one name may
+//! bring several.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use super::rejection::Rejection;
 use crate::session::Sessions;
 use crate::token::{Decoded, TokenKind};
 
-/// The tokens of a location that verified.
+/// The verified tokens of a location.
 pub(super) struct VerifiedTokens {
     pub(super) first: Arc<Decoded>,
     pub(super) others: Vec<Arc<Decoded>>,
@@ -20,8 +21,8 @@ impl VerifiedTokens {
         }
     }
 
-    /// Adds one more. Of a session's refresh tokens only the latest counts: alone, an older one would look stolen, but a
-    /// client that sends both holds the latest.
+    /// Adds a token. Of a session's refresh tokens only the latest counts: alone, an older one
+    /// would look stolen, but a client that sends both has the latest.
     pub(super) fn and(mut self, next: Result<Arc<Decoded>, Rejection>) -> Self {
         let Ok(next) = next else { return self };
         let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
@@ -37,7 +38,8 @@ impl VerifiedTokens {
         self
     }
 
-    /// Moves a token whose session is not known to be revoked to the front, for routes that do not ask the record.
+    /// Moves a token whose session is not known to be revoked to the front, for routes that do not
+    /// ask the record.
     pub(super) fn live_first(mut self, sessions: &Sessions) -> Self {
         let revoked =
             |decoded: &Decoded| sessions.revocations().is_session_revoked(&decoded.claims);

@@ -1,5 +1,5 @@
-//! Verifying a request: where its token is, whether it is believed, and whether the route admits it. In
-//! Flask-JWT-Extended's order, since a request may be wrong in several ways.
+//! Verifies requests: finds the token, verifies it, and checks the route's requirements. The order
+//! is Flask-JWT-Extended's, since a request may be wrong in several ways.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,9 +18,10 @@ use crate::clock::Timestamp;
 use crate::token::{Claims, Decoded, Expiry, TokenError, TokenKind};
 
 impl Auth {
-    /// Finds and verifies the request's token, as an extractor does: for guards, middleware and WebSocket upgrades of one's
-    /// own. Asks no database, unless a loader does or [`Guard::AnyToken`] meets a refresh token. Does not look into the
-    /// body; for that, use [`Auth::verify_with_body`].
+    /// Finds and verifies the request's token, as an extractor does: for your own guards,
+    /// middleware and WebSocket upgrades. Asks no database, unless a loader does or
+    /// [`Guard::AnyToken`] meets a refresh token. Does not read the body; for that, use
+    /// [`Auth::verify_with_body`].
     ///
     /// ```
     /// use actix_web::{HttpRequest, HttpResponse};
@@ -46,7 +47,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] to answer with.
+    /// Returns the [`Rejection`] to respond with.
     pub async fn verify_request(
         &self,
         request: &HttpRequest,
@@ -55,8 +56,8 @@ impl Auth {
         self.verify_in(request, guard, &RequestBody::Unread).await
     }
 
-    /// As [`Auth::verify_request`], and looks into a JSON body or a form too where the policy says so. The payload is left
-    /// whole for the handler.
+    /// Verifies the request as [`Auth::verify_request`] does, and reads a JSON body or a form too
+    /// if the policy allows tokens or CSRF values there. The payload is left whole for the handler.
     ///
     /// ```
     /// use actix_web::FromRequest;
@@ -84,7 +85,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] to answer with.
+    /// Returns the [`Rejection`] to respond with.
     pub async fn verify_with_body(
         &self,
         request: &HttpRequest,
@@ -110,7 +111,7 @@ impl Auth {
         self.inquire(request, verified, guard).await
     }
 
-    /// All that needs no waiting.
+    /// Runs all checks that need no I/O.
     pub(super) fn verify_token(
         &self,
         request: &HttpRequest,
@@ -131,8 +132,8 @@ impl Auth {
             .map_err(|rejection| self.format_error(rejection))
     }
 
-    /// Returns the first token that verifies, and the others too if the record of sessions or a loader will decide between
-    /// them.
+    /// Returns the first token that verifies, and the others too if the record of sessions or a
+    /// loader will decide between them.
     fn verify_found(
         &self,
         found: &Found<'_>,
@@ -178,7 +179,7 @@ impl Auth {
         Ok(decoded)
     }
 
-    /// A CSRF value that is not the token's is told before that the token has expired, as in Flask-JWT-Extended.
+    /// A wrong CSRF value is reported before expiry, as in Flask-JWT-Extended.
     fn decode_found(
         &self,
         token: &str,
@@ -188,7 +189,7 @@ impl Auth {
     ) -> Result<Arc<Decoded>, Rejection> {
         let tokens = self.tokens();
         let decoded = match guard {
-            // The session's row decides on it anyway, so it is verified anew each time.
+            // The session's row decides anyway, so the token is verified again each time.
             Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
             Guard::Access | Guard::Fresh | Guard::AnyToken => tokens.decode_access(token, now),
         };
@@ -212,7 +213,7 @@ impl Auth {
     ) -> Result<(), Rejection> {
         guard.admits(claims.kind)?;
         let recorded = self.sessions().is_some();
-        // A token without a session could not be ended.
+        // A token without a session cannot be revoked.
         if recorded && claims.sid.is_none() && !self.policy().accept_foreign {
             return Err(TokenError::Missing("sid".into()).into());
         }
@@ -225,8 +226,8 @@ impl Auth {
         Ok(())
     }
 
-    /// An access token is believed for a lifetime at most, even if it was made when lifetimes were longer: what was
-    /// revoked is only remembered for so long.
+    /// An access token is accepted for one lifetime at most, even if it was issued under a longer
+    /// lifetime, since revocations are kept only that long.
     pub(super) fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
         let Some(sessions) = self.sessions() else {
             return Ok(());
@@ -243,8 +244,8 @@ impl Auth {
         Ok(sessions.check_revocations_are_current(now)?)
     }
 
-    /// For the middleware that runs after the handler. Where several guards verify one request, the first knows best when
-    /// it came.
+    /// Remembers the token for middleware that runs after the handler. If several guards verify one
+    /// request, the first knows best when it came.
     pub(super) fn remember(
         &self,
         request: &HttpRequest,
@@ -261,8 +262,8 @@ impl Auth {
         verified
     }
 
-    /// Formats a rejection as the app's others are: the name of its message member, the status of invalid tokens, and the
-    /// error loader.
+    /// Formats a rejection by the app's policy: the name of its message member, the status of
+    /// invalid tokens, and the error loader.
     pub fn format_error(&self, rejection: Rejection) -> Rejection {
         let policy = self.policy();
         rejection
