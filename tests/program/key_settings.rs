@@ -62,14 +62,14 @@ fn a_secret_that_others_could_know_or_guess_is_refused() {
             published.repeat(4),
             published.repeat(12),
         ] {
-            let complaint = "JWT_SECRET_KEY cannot be used: the secret is a placeholder that anyone can look up";
+            let complaint = "JWT_SECRET_KEY cannot be used: the secret is a published placeholder";
             refused(&[("JWT_SECRET_KEY", &secret)], complaint);
         }
     }
-    refused(&[("JWT_SECRET_KEY", &"x".repeat(64))], "is a placeholder");
+    refused(&[("JWT_SECRET_KEY", &"x".repeat(64))], "is a published placeholder");
     refused(
         &[("JWT_SECRET_KEY", &"0123456789".repeat(7))],
-        "is a short text that is repeated",
+        "is a short text repeated",
     );
     for (algorithm, bytes) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
         let complaint = format!(
@@ -102,7 +102,7 @@ fn a_secret_that_others_could_know_or_guess_is_refused() {
             ("JWT_SECRET_KEY", SECRET),
             ("JWT_PREVIOUS_SECRET_KEYS", &second),
         ],
-        "JWT_PREVIOUS_SECRET_KEYS cannot be used: number 2 of 2: the secret is a placeholder",
+        "JWT_PREVIOUS_SECRET_KEYS cannot be used: number 2 of 2: the secret is a published placeholder",
     );
 }
 
@@ -127,7 +127,7 @@ fn a_key_is_no_secret_and_a_secret_is_no_key() {
     refused(&moving, complaint);
     refused(
         &[("JWT_ALGORITHM", "ES256"), ("JWT_PRIVATE_KEY", SECRET)],
-        "JWT_PRIVATE_KEY cannot be used: this is no key in PEM form",
+        "JWT_PRIVATE_KEY cannot be used: this is not a key in PEM form",
     );
 }
 
@@ -146,37 +146,37 @@ fn a_key_pair_that_is_weak_or_of_another_algorithm_is_refused() {
         (
             "RS256",
             &weak,
-            "the RSA key has to have from 2048 to 8192 bits",
+            "the RSA key must have 2048 to 8192 bits",
         ),
         (
             "PS512",
             &weak,
-            "the RSA key has to have from 2048 to 8192 bits",
+            "the RSA key must have 2048 to 8192 bits",
         ),
         (
             "RS256",
             &p256,
-            "RS256 takes an RSA key, and this is a key on the curve P-256",
+            "RS256 takes an RSA key, but this is a key on the curve P-256",
         ),
         (
             "ES256",
             &good,
-            "ES256 takes a key on the curve P-256, and this is an RSA key",
+            "ES256 takes a key on the curve P-256, but this is an RSA key",
         ),
         (
             "ES384",
             &p256,
-            "ES384 takes a key on the curve P-384, and this is a key on the curve P-256",
+            "ES384 takes a key on the curve P-384, but this is a key on the curve P-256",
         ),
         (
             "ES256",
             &p521,
-            "ES256 takes a key on the curve P-256, and this is a key on the curve P-521",
+            "ES256 takes a key on the curve P-256, but this is a key on the curve P-521",
         ),
         (
             "EdDSA",
             &p256,
-            "EdDSA takes an Ed25519 key, and this is a key on the curve P-256",
+            "EdDSA takes an Ed25519 key, but this is a key on the curve P-256",
         ),
         (
             "ES256",
@@ -305,15 +305,15 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
         ),
         (
             &[("RS256-a.pem", &one)],
-            "RS256 takes an RSA key, and this is a key on the curve P-256",
+            "RS256 takes an RSA key, but this is a key on the curve P-256",
         ),
         (
             &[("RS256-a.pem", &weak)],
-            "keys/RS256-a.pem cannot be used: the RSA key has to have from 2048",
+            "keys/RS256-a.pem cannot be used: the RSA key must have 2048",
         ),
         (
             &[("ES256-a.pem", cut)],
-            "keys/ES256-a.pem cannot be used: this is no key in PEM form",
+            "keys/ES256-a.pem cannot be used: this is not a key in PEM form",
         ),
         (
             &[("ES256-a.pem", &one), ("ES256-b.pem", &other)],

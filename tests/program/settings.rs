@@ -143,7 +143,7 @@ fn a_public_address_needs_a_secret_that_is_one() {
     );
     refused(
         &[("JWT_SECRET_KEY", "super-secret")],
-        "JWT_SECRET_KEY cannot be used: the secret is a placeholder",
+        "JWT_SECRET_KEY cannot be used: the secret is a published placeholder",
     );
     refused(
         &[("JWT_SECRET_KEY", "only 19 bytes long.")],

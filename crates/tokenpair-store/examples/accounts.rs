@@ -81,7 +81,7 @@ fn bad_request(error: impl Error) -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string())
 }
 
-/// The threads that hash passwords may be busy, which is not the client's fault.
+/// The hashing threads may be busy, which is not the client's fault.
 fn not_hashed(error: PasswordError) -> Rejection {
     match error {
         PasswordError::Unfit(reason) => bad_request(reason),
@@ -130,7 +130,7 @@ async fn login(
         Err(_) => None,
     };
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    // Without a user too, so that the time does not tell which usernames exist.
+    // Without a user too, so that the duration does not reveal which usernames exist.
     let verdict = accounts.passwords.verify(Password::new(password), hash);
     let is_right = verdict.await.map_err(not_hashed)?.is_right();
     let Some(user) = user.filter(|user| is_right && !user.subject.disabled) else {
@@ -177,7 +177,7 @@ async fn logout(
         .json(json!({ "logout": true })))
 }
 
-/// Learns what other replicas have revoked.
+/// Syncs the revocations of other replicas.
 async fn follow_revocations(sessions: Sessions, clock: Clock) {
     loop {
         actix_web::rt::time::sleep(Duration::from_millis(500)).await;

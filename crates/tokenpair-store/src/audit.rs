@@ -1,6 +1,7 @@
-//! The audit trail: what happened to accounts and sessions, one row each, written in the transaction that it tells of.
-//! A routine refresh is no event, and nothing secret is in any: no password, no token, and no name that nobody has,
-//! since people type passwords into the wrong field.
+//! Implements the audit trail: one row for each event of an account or a session, written in the
+//! transaction that causes it. A routine refresh is not an event. No event contains a secret: no
+//! password, no token, and no name without an account, since people type passwords into the wrong
+//! field.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{EndReason, RequestContext, StoreError};
 
-/// What can happen.
+/// The kind of an event.
 ///
 /// ```
 /// use tokenpair_store::EventKind;
@@ -27,41 +28,42 @@ use tokenpair::session::{EndReason, RequestContext, StoreError};
 pub enum EventKind {
     /// A new session.
     Login,
-    /// A login refused; the detail says why, which the client is not told.
+    /// A login was rejected; the detail has the reason, which the client does not learn.
     LoginFailed,
     /// The password given to confirm a change was wrong.
     ConfirmationFailed,
-    /// Too many passwords were refused, and whoever gave them has to wait; the detail says what was counted.
+    /// Too many passwords were wrong, and a rate limit applies; the detail names the limit.
     Throttled,
-    /// A session ended by its own logout.
+    /// A session was ended by its own logout.
     Logout,
-    /// A refresh token came back whose answer had been lost; the session goes on.
+    /// A refresh token came back because its response was lost; the session continues.
     RefreshRecovered,
-    /// A refresh token was ahead of its row: the database had lost a commit. The session goes on.
+    /// A refresh token was ahead of its row: the database had lost a commit. The session continues.
     RefreshForward,
-    /// A refresh token came back that only a copy can explain; the session was ended.
+    /// A refresh token was reused in a way that only a copy explains; the session was revoked.
     RefreshTokenReused,
-    /// A session was ended by its user, an admin, a command, the limit or a new login in its browser, as the detail
-    /// says.
+    /// A session was revoked by its user, an admin, a command, the limit or a new login in its
+    /// browser, as the detail says.
     SessionRevoked,
-    /// An account was made; the detail is its name.
+    /// An account was created; the detail is its name.
     UserCreated,
     /// An account was deleted; the detail was its name.
     UserDeleted,
-    /// A user may not log in any more; all its sessions ended.
+    /// A user was disabled; all its sessions ended.
     UserDisabled,
-    /// A user may log in again.
+    /// A user was enabled.
     UserEnabled,
-    /// Another password; all other sessions ended.
+    /// A password was changed; all other sessions ended.
     PasswordChanged,
-    /// Other roles; the detail lists them.
+    /// A user's roles were changed; the detail lists them.
     RolesChanged,
-    /// The database had lost a change of the user, or its deletion. What that had ended was ended again.
+    /// The database had lost a change of the user, or its deletion. The sessions and tokens that it
+    /// had revoked were revoked again.
     ChangeLost,
 }
 
 impl EventKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 16] = [
         Self::Login,
         Self::LoginFailed,
@@ -81,7 +83,7 @@ impl EventKind {
         Self::ChangeLost,
     ];
 
-    /// The word that is kept and shown.
+    /// Returns the word that is kept and shown.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -103,12 +105,12 @@ impl EventKind {
         }
     }
 
-    /// All the words, for a person.
+    /// Returns all the words, for messages.
     pub fn words() -> String {
         Self::ALL.map(Self::word).join(", ")
     }
 
-    /// The kind of that word.
+    /// Returns the kind for a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
@@ -120,52 +122,52 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// Something that happened.
+/// An event in the audit trail.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
-    /// UUIDv7, so that they sort by time.
+    /// UUIDv7, so that ids sort by time.
     pub id: String,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// What; a word of [`EventKind`], or of a later version's.
+    /// A word of [`EventKind`], or of a later version's.
     pub kind: String,
-    /// To whom; none where a login named nobody.
+    /// The user it happened to. `None` if a login named no existing user.
     pub user_id: Option<String>,
-    /// To which session.
+    /// The session it happened to.
     pub session_id: Option<String>,
-    /// By whom ([`RequestContext::by`]).
+    /// The user who did it ([`RequestContext::by`]).
     pub actor_id: Option<String>,
-    /// From where.
+    /// The client's address.
     pub ip: Option<String>,
-    /// What else there is to say.
+    /// Further details.
     pub detail: Option<String>,
 }
 
-/// A password that was refused: at a login, or where one had to be given again.
+/// A wrong password, at a login or at the confirmation of a change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// Which of the two.
+    /// Whether it was a login or a confirmation.
     pub kind: EventKind,
-    /// Whose it was taken for, if anyone's.
+    /// The user it was meant for, if the user exists.
     pub user_id: Option<String>,
-    /// Why.
+    /// The reason.
     pub detail: &'static str,
 }
 
-/// Which events.
+/// A query for events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventQuery {
-    /// Only of this kind.
+    /// Only events of this kind.
     pub kind: Option<EventKind>,
-    /// Only of this user.
+    /// Only events of this user.
     pub user_id: Option<String>,
-    /// Only those before the event of this id.
+    /// Only events before the one with this id.
     pub before: Option<String>,
-    /// How many at most.
+    /// The maximum number of events.
     pub limit: i64,
 }
 
-/// An event to be written.
+/// An event to write.
 pub(super) struct NewEvent<'a> {
     kind: EventKind,
     context: &'a RequestContext,
@@ -185,7 +187,7 @@ impl<'a> NewEvent<'a> {
         }
     }
 
-    /// A session's end.
+    /// Returns the event of a session's end.
     pub(super) fn of_end(reason: EndReason, context: &'a RequestContext) -> Self {
         match reason {
             EndReason::Logout => Self::new(EventKind::Logout, context),
@@ -209,7 +211,7 @@ impl<'a> NewEvent<'a> {
         }
     }
 
-    /// Its kind, and what else it says, for a statement that writes many.
+    /// Returns its kind and its detail, for a statement that writes many events.
     pub(super) fn words(&self) -> (&'static str, &str) {
         (self.kind.word(), self.detail.as_deref().unwrap_or_default())
     }
@@ -249,7 +251,7 @@ impl<'a> NewEvent<'a> {
             .map(|_| ())
     }
 
-    /// In one statement, so there must not be too many.
+    /// Writes one statement, so there must not be too many.
     pub(super) fn record_all(
         events: impl Iterator<Item = Self>,
         conn: &mut Conn,
@@ -306,7 +308,7 @@ impl From<EventRow> for Event {
 }
 
 impl DieselStore {
-    /// Events, the latest first.
+    /// Returns events, latest first.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -342,7 +344,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
         let select = move |conn: &mut Conn| {
             let mut rows = audit_events::table

@@ -1,4 +1,5 @@
-//! Implements writes on behalf of requests: the one place where a transaction checks the authority of its request.
+//! Implements writes for requests: the only place where a transaction checks the authority of its
+//! request.
 //!
 //! PostgreSQL runs at READ COMMITTED, so the rows that a write depends on are locked until the commit. Every transaction
 //! takes its locks in the same order (users by id, then sessions by id), so two of them never deadlock. SQLite has one
@@ -24,7 +25,7 @@ pub(super) struct Scope {
     pub(super) session: Option<String>,
 }
 
-/// The locked rows, which nobody else changes before the commit.
+/// The locked rows, which no other transaction changes before the commit.
 #[derive(Debug)]
 pub(super) struct Locked {
     users: Vec<User>,
@@ -64,7 +65,7 @@ impl Locked {
         self.users.iter().find(|user| user.subject.id == id)
     }
 
-    /// Whether another admin is enabled. Only a scope with [`Scope::admins`] knows.
+    /// Returns whether another admin is enabled. Only a scope with [`Scope::admins`] knows.
     pub(super) fn has_admin_beside(&self, id: &str) -> bool {
         let mut others = self.users.iter().filter(|user| user.subject.id != id);
         others.any(User::is_enabled_admin)

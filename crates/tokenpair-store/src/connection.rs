@@ -4,15 +4,17 @@ use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::result::Error as DieselError;
 use diesel::{Connection, PgConnection, QueryResult, SqliteConnection};
 
-/// A connection to either database. Anything unlike on the two sides is a `match` on this, in this folder only.
+/// A connection to either database. Every difference between them is a `match` on this, in this
+/// folder only.
 #[derive(diesel::MultiConnection)]
 pub(super) enum Conn {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
 
-/// The same work on either side's own connection, where a statement is found prepared by its type. Through a [`Conn`] Diesel
-/// writes a statement's text anew each time, which costs more than a look-up by primary key.
+/// The same work on either database's own connection, where Diesel finds a prepared statement by
+/// its type. Through a [`Conn`] Diesel writes a statement's text each time, which costs more than a
+/// lookup by primary key.
 macro_rules! on_its_own {
     ($conn:ident => $work:expr) => {
         match $conn {
@@ -33,7 +35,7 @@ pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// Commits what was done, or takes it back.
+/// Commits the transaction, or rolls it back.
 pub(super) fn finish<T, E: From<DieselError>>(conn: &mut Conn, done: Result<T, E>) -> Result<T, E> {
     match done {
         Ok(value) => {
@@ -41,7 +43,7 @@ pub(super) fn finish<T, E: From<DieselError>>(conn: &mut Conn, done: Result<T, E
             Ok(value)
         }
         Err(error) => {
-            // If this fails too, the connection is closed, which takes it back as well.
+            // If this fails too, the connection is closed, which rolls back as well.
             let _closed = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
             Err(error)
         }

@@ -1,4 +1,5 @@
-//! Tallies of failures: counted by one statement, so that of many at once none is lost, on whichever server they are.
+//! Implements the counters of failures. One statement counts, so that no concurrent failure is
+//! lost, on any server.
 
 use std::collections::HashMap;
 
@@ -15,11 +16,12 @@ use tokenpair::clock::Timestamp;
 use tokenpair::session::{RequestContext, StoreError};
 
 impl DieselStore {
-    /// The tallies of these counters, by their ids. Those that nothing was counted in have none.
+    /// Returns the tallies of these counters, by their ids. A counter without failures has no
+    /// tally.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn tallies(&self, ids: Vec<String>) -> Result<HashMap<String, Tally>, StoreError> {
         let select = move |conn: &mut Conn| {
             throttle::table
@@ -44,12 +46,12 @@ impl DieselStore {
         Ok(tallies.collect())
     }
 
-    /// Counts an attempt before it is made, and returns what each counter has with it, by the counters' ids. Records an
-    /// event for each limit that it reaches.
+    /// Counts an attempt before it is made, and returns each counter's new number, by the counters'
+    /// ids. Records an event for each limit that it reaches.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is counted then.
+    /// Returns a [`StoreError`] if the database failed; nothing is counted then.
     pub async fn count_attempt(
         &self,
         counters: Vec<Counter>,
@@ -60,12 +62,12 @@ impl DieselStore {
             .await
     }
 
-    /// Records that a password was refused, counts it, and returns what each counter has with it, by the counters' ids.
-    /// Records an event for each wait that begins with it.
+    /// Records and counts a wrong password, and returns each counter's new number, by the counters'
+    /// ids. Records an event for each back-off that it starts.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is counted then.
+    /// Returns a [`StoreError`] if the database failed; nothing is counted then.
     pub async fn record_refusal(
         &self,
         refusal: Refusal,
@@ -80,11 +82,11 @@ impl DieselStore {
         .await
     }
 
-    /// Forgets what was counted.
+    /// Deletes the tallies of these counters.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn forget_failures(&self, ids: Vec<String>) -> Result<(), StoreError> {
         self.write_one(move |conn| {
             diesel::delete(throttle::table.filter(throttle::id.eq_any(&ids)))
@@ -95,7 +97,7 @@ impl DieselStore {
     }
 }
 
-/// The same order everywhere, so that no two transactions wait for each other.
+/// Sorts the counters, so that no two transactions deadlock.
 fn in_order(mut counters: Vec<Counter>) -> Vec<Counter> {
     counters.sort_by(|one, other| one.id.cmp(&other.id));
     counters
@@ -114,7 +116,7 @@ fn count_all(
     counted.collect()
 }
 
-/// One more; how many that makes.
+/// Counts one more failure, and returns the new number.
 fn count(
     conn: &mut Conn,
     counter: &Counter,
@@ -129,12 +131,12 @@ fn count(
     Ok(failures)
 }
 
-/// Adds one to what is left of a tally. An attempt that took long may be counted after a later one: it never takes the tally
-/// back in time.
+/// Adds one to the rest of a tally. An attempt that took long may be counted after a later one: it
+/// never moves the tally back in time.
 fn add_one(conn: &mut Conn, counter: &Counter, now: Timestamp) -> QueryResult<i64> {
     let until = counter.rule.forgotten(now).unix();
     let now = now.unix();
-    // Where time forgives nothing, all of time does not.
+    // A rule without easing never forgives a failure.
     let eases = counter.rule.eases().unwrap_or(i64::MAX);
     macro_rules! upsert {
         ($conn:expr) => {{

@@ -1,4 +1,4 @@
-//! Many users at once, from another system.
+//! Implements importing many users from another system.
 
 use std::collections::HashSet;
 
@@ -13,15 +13,16 @@ use super::store::DieselStore;
 use super::user::{NewUser, UserError, Username};
 use tokenpair::session::{RequestContext, StoreError};
 
-/// Users in a statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL 65,535.
+/// Users per statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL
+/// 65,535.
 const BATCH: usize = 500;
 
 impl DieselStore {
-    /// Which of these names someone has, by their keys. For a command: it waits as long as it takes.
+    /// Returns which of these names are taken, by their keys. For a command: it has no time limit.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub fn taken_names<'a>(
         &self,
         names: impl IntoIterator<Item = &'a Username>,
@@ -41,7 +42,7 @@ impl DieselStore {
         taken.map_err(StoreError::new)
     }
 
-    /// Makes all of these users in one transaction, or none. For a command: it waits as long as it takes.
+    /// Creates all of these users in one transaction, or none. For a command: it has no time limit.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -73,7 +74,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`UserError`]; nobody was made then.
+    /// Returns a [`UserError`]; no user was created then.
     pub fn import_users(
         &self,
         users: Vec<NewUser>,

@@ -1,4 +1,4 @@
-//! Defines [`LastWrite`], which remembers whether the last write failed by a fault of the database.
+//! Defines [`LastWrite`], which remembers whether the last write failed because of the database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::queue::JobError;
 
-/// Whether the last write failed by a fault of the database.
+/// Whether the last write failed because of the database.
 #[derive(Debug, Default)]
 pub(super) struct LastWrite {
     failed: AtomicBool,
@@ -28,7 +28,8 @@ impl LastWrite {
     }
 }
 
-/// A statement that breaks a constraint is none.
+/// Returns whether the database caused the failure, which it does not if a statement breaks a
+/// constraint.
 fn is_fault_of_database(failure: &JobError) -> bool {
     use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
     match failure {

@@ -41,16 +41,16 @@
 //!
 //! # Passwords
 //!
-//! [`password::Passwords`] hashes with bcrypt on threads of its own, behind a bounded queue that is
-//! fair between clients. A request never hashes on a thread that serves others. It also verifies
-//! the scrypt and PBKDF2 hashes of Werkzeug, so that users of a Flask app can be imported with
-//! their passwords.
+//! [`password::Passwords`] hashes with bcrypt on its own threads, behind a bounded queue that is
+//! fair between clients. Hashing never blocks a thread that serves requests. It also verifies the
+//! scrypt and PBKDF2 hashes of Werkzeug, so that users of a Flask app can be imported with their
+//! passwords.
 //!
 //! # Authorized writes
 //!
-//! A write on behalf of a request checks again, in its own transaction, what authorized the
-//! request: the session is alive, the user is enabled, and the token's epoch is current. A request
-//! whose session has ended meanwhile changes nothing.
+//! A write for a request checks again, in its own transaction, what authorized the request: the
+//! session is live, the user is enabled, and the token's epoch is current. If the session has ended
+//! in the meantime, the request changes nothing.
 //!
 //! # Requirements
 //!

@@ -1,4 +1,4 @@
-//! Implements the making of connections, and what each is told first.
+//! Implements opening and preparing connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use super::policy::{Pooler, StorePolicy};
 use super::url::{DatabaseUrl, hosts_that_hung};
 use tokenpair::session::StoreError;
 
-/// Makes connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try one after the other
-/// and hide the cause. Clones share what was found out of a pooler.
+/// Opens connections by the URL's scheme. Diesel's own `establish` of a multi-connection would try
+/// both databases and hide the cause. Clones share the findings about a pooler.
 #[derive(Clone)]
 pub(super) struct Manager {
     pub(super) url: DatabaseUrl,
@@ -30,7 +30,7 @@ pub(super) struct Manager {
     found: Arc<Found>,
 }
 
-/// What earlier connections found out.
+/// The findings of earlier connections.
 #[derive(Default)]
 struct Found {
     pooler: AtomicBool,
@@ -38,15 +38,15 @@ struct Found {
     first_host: AtomicU64,
 }
 
-/// Whose session of the database a connection leads to.
+/// The owner of the database session behind a connection.
 #[derive(Debug)]
 pub(super) enum Session {
-    /// Its own: statements stay prepared, and the timeout was set at the start.
+    /// The connection: statements stay prepared, and the timeout was set at the start.
     Own,
-    /// A pooler's, which gives it to another client after each transaction. Nothing may be left in it, and no statement is
-    /// prepared for longer.
+    /// A pooler, which gives the session to another client after each transaction. Nothing may be
+    /// left in it, and no statement stays prepared.
     Shared {
-        /// Begins a transaction, with the timeout that another client's must not have.
+        /// Begins a transaction, with the timeout that other clients' transactions must not have.
         begin: String,
     },
 }
@@ -86,7 +86,7 @@ impl Manager {
         match self.pooler {
             Pooler::Off => {
                 let mut conn = plain()?;
-                // No request waits longer than this, so no statement has to go on for it.
+                // No request waits longer than this, so no statement needs to run longer.
                 let limit = format!("SET statement_timeout = {}", self.wait.as_millis());
                 conn.batch_execute(&limit)?;
                 Ok((conn, Session::Own))
@@ -104,7 +104,7 @@ impl Manager {
                 }
                 if !self.found.pooler.swap(true, Ordering::Relaxed) {
                     log::info!(
-                        "a connection pooler stands before PostgreSQL: nothing is kept in a session for longer than a \
+                        "a connection pooler stands before PostgreSQL: sessions keep no state for longer than a \
                          transaction (DATABASE_POOLER)"
                     );
                 }
@@ -129,14 +129,14 @@ impl Manager {
     }
 
     fn shared(&self, mut conn: PgConnection) -> (PgConnection, Session) {
-        // What is not cached has no name, and is prepared and executed in one message.
+        // A statement that is not cached has no name, and is prepared and executed in one message.
         conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         let millis = self.wait.as_millis();
         let begin = format!("BEGIN; SET LOCAL statement_timeout = {millis}");
         (conn, Session::Shared { begin })
     }
 
-    /// Makes SQLite's file and its folder if there is none.
+    /// Creates SQLite's file and folder if they do not exist.
     pub(super) fn make_file(&self) -> Result<(), StoreError> {
         let DatabaseUrl::Sqlite(path) = &self.url else {
             return Ok(());
@@ -150,8 +150,8 @@ impl Manager {
     }
 }
 
-/// A setting of our own among the options of a new session. A pooler refuses options that it does not know, or leaves them
-/// out, since its sessions were begun before.
+/// Checks for a setting of ours among the options of a new session. A pooler rejects or drops
+/// options that it does not know, since its sessions exist already.
 const IS_MARKED: &str =
     "SELECT coalesce(current_setting('tokenpair.session', true) = 'own', false) AS marked";
 
@@ -160,11 +160,12 @@ fn is_of_options(error: &ConnectionError) -> bool {
     error.to_string().contains("parameter")
 }
 
-/// FULL: what was answered survives a power cut. In WAL mode readers and the writer do not wait for each other.
+/// FULL: a commit survives a power cut. In WAL mode readers and the writer do not wait for each
+/// other.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
                             PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
-/// Why there is no connection.
+/// The reason a connection could not be opened.
 #[derive(Debug, Error)]
 pub(super) enum ConnectError {
     #[error(transparent)]
@@ -174,14 +175,14 @@ pub(super) enum ConnectError {
 }
 
 #[derive(Debug, Error)]
-#[error("{} cannot be made or written", .path.display())]
+#[error("{} cannot be created or written", .path.display())]
 struct Unwritable {
     path: PathBuf,
     #[source]
     error: std::io::Error,
 }
 
-/// The database holds password hashes: its file and a new folder are the owner's only.
+/// The database holds password hashes, so only the owner may access its file and a new folder.
 fn make_private_file(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path

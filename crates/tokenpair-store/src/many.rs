@@ -1,4 +1,5 @@
-//! Lists and ends many sessions of one user without their ids passing through here: a user may have very many.
+//! Lists and revokes many sessions of one user in the database, since a user may have too many to
+//! load their ids.
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -11,22 +12,24 @@ use super::models::SessionRow;
 use super::schema::{sessions, users};
 use tokenpair::session::{ManySessions, Session, SessionPage, SessionQuery};
 
-/// A user's newest ended sessions that are kept as tombstones. A login deletes older ones, or logins and logouts in turn
-/// would grow the table for as long as a session may last.
+/// Maximum number of a user's ended sessions that are kept as tombstones. A login deletes older
+/// ones; otherwise repeated logins and logouts would grow the table for as long as a session may
+/// last.
 const TOMBSTONES: i64 = 1000;
 
-/// How many sessions end in one transaction. More than a person has, so that nearly always one is enough; and few enough
-/// that neither the request nor the writes behind it wait for long.
+/// Maximum number of sessions revoked in one transaction. More than a person has, so that one
+/// transaction nearly always suffices, and few enough that neither the request nor the writes
+/// behind it wait for long.
 pub(super) const TOGETHER: usize = 5000;
 
-/// How many tombstones a login deletes at most, so that it does not wait for very many.
+/// Maximum number of tombstones that a login deletes, so that it does not wait for very many.
 const AT_ONCE: i64 = 1000;
 
 fn sql_int(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Returns a page of a user's live sessions, and how many there are in all.
+/// Returns a page of a user's live sessions, and their total number.
 pub(super) fn list(conn: &mut Conn, query: &SessionQuery) -> QueryResult<SessionPage> {
     let live = || {
         sessions::table
@@ -55,7 +58,7 @@ pub(super) fn list(conn: &mut Conn, query: &SessionQuery) -> QueryResult<Session
     Ok(page)
 }
 
-/// Deletes a user's oldest ended sessions. Whoever still has a token of one is told that it was revoked, as before.
+/// Deletes a user's oldest ended sessions. A token of such a session is still rejected as revoked.
 pub(super) fn delete_old_tombstones(conn: &mut Conn, user_id: &str) -> QueryResult<usize> {
     let old = format!(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL \
@@ -82,8 +85,9 @@ struct Ended {
 
 const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
-/// The parts of the statements that end sessions. Numbers and words of our own stand in the text; what came from outside
-/// is bound: `$1` is the user's id, `$2` the id of the session to keep, `$3` the actor and `$4` the address.
+/// The parts of the statements that revoke sessions. Our own numbers and words are in the text; all
+/// input is bound: `$1` is the user's id, `$2` the id of the session to keep, `$3` the actor and
+/// `$4` the address.
 struct Statements {
     chosen: String,
     revocations: String,
@@ -92,7 +96,8 @@ struct Statements {
 }
 
 impl Statements {
-    /// `hex` writes a number in 4 digits, and `order` is any that stays the same for a whole transaction.
+    /// `hex` writes a number in 4 digits, and `order` is any order that is stable within a
+    /// transaction.
     fn of(many: &ManySessions, hex: &str, order: &str) -> Self {
         let (at, reason) = (many.context.at.unix(), many.reason.word());
         let idle = many.idle_since.unix();
@@ -107,8 +112,8 @@ impl Statements {
         let newest = sql_int(many.newest.unwrap_or_default());
         let event = NewEvent::of_end(many.reason, &many.context);
         let (kind, detail) = event.words();
-        // The ids of events sort by time, and differ in their last 4 digits. Fewer of the others would not do: what two
-        // requests of one millisecond end is told apart by the counter in the 28 first characters.
+        // The ids of events sort by time, and differ in their last 4 digits. The other 28
+        // characters must all stay: their counter distinguishes requests in the same millisecond.
         let id: String = Uuid::now_v7().to_string().chars().take(32).collect();
         let number = "row_number() OVER (ORDER BY created_at, id)";
         Self {
@@ -134,8 +139,9 @@ impl Statements {
         }
     }
 
-    /// PostgreSQL does all in one statement, which sees each row as it is when it is locked: of a session that was
-    /// refreshed meanwhile the revocation is recorded. Always locked in the same order, rows are no deadlock.
+    /// PostgreSQL does all in one statement, which sees each row as it is when it is locked: it
+    /// also records the revocation of a session that was refreshed in the meantime. Rows are always
+    /// locked in the same order, which prevents deadlocks.
     fn at_once(&self) -> String {
         let Self {
             chosen,
@@ -151,8 +157,8 @@ impl Statements {
         )
     }
 
-    /// SQLite has one writer, so between the statements of a transaction nothing changes. Its order of rows costs no sort:
-    /// it is that of the index on the user's id.
+    /// SQLite has one writer, so nothing changes between the statements of a transaction. Its order
+    /// of rows needs no sort: it is the order of the index on the user's id.
     fn in_turn(&self) -> [String; 3] {
         let Self { chosen, .. } = self;
         let ended = "ended AS (SELECT * FROM sessions WHERE id IN (SELECT id FROM chosen))";
@@ -165,8 +171,8 @@ impl Statements {
     }
 }
 
-/// Ends [`TOGETHER`] of these sessions at most, each with its event and, where it may have a living access token, its
-/// revocation. Runs in a transaction; returns how many ended.
+/// Revokes at most [`TOGETHER`] of these sessions, each with its event and, if it may have a valid
+/// access token, its revocation. Runs in a transaction; returns how many were revoked.
 pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let user_id = many.user_id.as_str();
     let keep = many.keep.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Migrations: one folder, embedded in the program, for both databases.
+//! Implements the migrations: one folder, embedded in the program, for both databases.
 
 use std::collections::BTreeSet;
 
@@ -16,27 +16,28 @@ use tokenpair::session::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Any number will do, as long as all replicas use the same. Held until the migrations are committed, by their transaction and
-/// not by the session: a pooler in transaction mode may give each transaction another session.
+/// Any number works, as long as all replicas use the same. The transaction of the migrations holds
+/// the lock until the commit, not the session: a pooler in transaction mode may give each
+/// transaction another session.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7305816620172804)";
 
-/// A migration may take its time, and so may the replica that is before us.
+/// A migration may take long, and so may that of another replica, which holds the lock.
 const NO_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 
-/// Why the migrations did not run.
+/// The reason the migrations did not run.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrationError {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The database refused.
-    #[error("the database refused the migrations")]
+    /// The database rejected a statement.
+    #[error("the database rejected the migrations")]
     Query(#[from] DieselError),
-    /// A migration failed; none of this run was kept.
+    /// A migration failed; this run was rolled back.
     #[error("a migration failed, and nothing was changed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Migrations have run that this version does not know, so it cannot know what its statements would do.
+    /// The database has migrations that this version does not know, so its statements may be wrong.
     #[error(
         "a newer version has migrated it, and this version does not know {}; run the newer version, or restore a backup from \
          before the upgrade",
@@ -58,8 +59,8 @@ struct Version {
 }
 
 impl DieselStore {
-    /// Runs the migrations that have not run yet, in one transaction, and returns their names. Replicas that start together wait
-    /// for the first of them. If nothing is pending it only reads.
+    /// Runs the pending migrations in one transaction, and returns their names. Replicas that start
+    /// together wait for the first. If nothing is pending, it only reads.
     ///
     /// ```
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
@@ -78,10 +79,10 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`MigrationError`]; the database is then as it was.
+    /// Returns a [`MigrationError`]; the database is then unchanged.
     pub fn migrate(&self) -> Result<Vec<String>, MigrationError> {
         self.blocking(|conn| {
-            // The usual case takes no lock, and no right to create tables.
+            // The usual case takes no lock, and needs no right to create tables.
             if look(conn)?.is_empty() {
                 return Ok(Vec::new());
             }
@@ -89,20 +90,21 @@ impl DieselStore {
         })?
     }
 
-    /// Returns the names of the migrations that have not run yet, the oldest first. Only reads.
+    /// Returns the names of the pending migrations, oldest first. Only reads.
     ///
     /// # Errors
     ///
-    /// [`MigrationError::Unknown`] if the schema is newer than this program; [`MigrationError`] if the database does not answer.
+    /// Returns [`MigrationError::Unknown`] if the schema is newer than this program, or another
+    /// [`MigrationError`] if the database does not answer.
     pub fn pending_migrations(&self) -> Result<Vec<String>, MigrationError> {
         self.blocking(look)?
     }
 
-    /// Takes back every migration, and every row with them. For tests.
+    /// Reverts every migration, and deletes every row with them. For tests.
     ///
     /// # Errors
     ///
-    /// [`MigrationError`]; the database is then as it was.
+    /// Returns a [`MigrationError`]; the database is then unchanged.
     pub fn revert_all_migrations(&self) -> Result<(), MigrationError> {
         self.blocking(|conn| {
             in_transaction(conn, |conn| {
@@ -114,13 +116,13 @@ impl DieselStore {
     }
 }
 
-/// Runs what is pending once no other replica migrates.
+/// Runs the pending migrations once no other replica migrates.
 fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     if let Conn::Postgres(postgres) = conn {
         sql_query(NO_LIMIT).execute(postgres)?;
         sql_query(LOCK).execute(postgres)?;
     }
-    // Another replica may have migrated since we looked, and may be newer.
+    // Another replica may have migrated in the meantime, and may be newer.
     pending(conn)?;
     let migrations = conn.pending_migrations(MIGRATIONS);
     let migrations = migrations.map_err(MigrationError::Migration)?;
@@ -135,9 +137,10 @@ fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
 
 fn look(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     match conn {
-        // A pooler in transaction mode may give each transaction another session, also between Parse and Bind of one statement.
+        // A pooler in transaction mode may give each transaction another session, even between
+        // Parse and Bind of one statement.
         Conn::Postgres(_) => in_transaction(conn, pending),
-        // A transaction would take the lock for writing.
+        // A transaction would take the write lock.
         Conn::Sqlite(_) => pending(conn),
     }
 }
@@ -161,10 +164,12 @@ fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     }
 }
 
-/// Returns the versions of the migrations that have run. Diesel's own look would first create its table, which takes the right to.
+/// Returns the versions of the migrations that have run. Diesel's own query would first create its
+/// table, which needs the right to.
 fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
     let table = match conn {
-        // Not `to_regclass`: a session that has found no table goes on to find none until its transaction ends.
+        // Not `to_regclass`: a session that has not found a table does not find it until its
+        // transaction ends.
         Conn::Postgres(_) => {
             "SELECT count(*) AS n FROM pg_class WHERE relname = '__diesel_schema_migrations' AND pg_table_is_visible(oid)"
         }

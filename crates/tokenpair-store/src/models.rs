@@ -1,4 +1,4 @@
-//! The rows of the tables, to and from what the rest of the program knows.
+//! Defines the rows of the tables, and converts them to and from the types of the API.
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub(super) struct UserRow {
     created_at: i64,
 }
 
-/// What a session has to know of its user.
+/// The data of a user that its sessions need.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
 pub(super) struct SubjectRow {
@@ -50,7 +50,7 @@ impl UserRow {
         }
     }
 
-    /// How its making is told.
+    /// Returns the event of its creation.
     pub(super) fn created<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
         let event = NewEvent::new(EventKind::UserCreated, context).user(&self.subject.id);
         event.detail(&self.subject.username)

@@ -1,8 +1,8 @@
-//! Defines [`StorePolicy`], how the database is used.
+//! Defines [`StorePolicy`], the settings of the database connections.
 
 use std::time::Duration;
 
-/// How the database is used.
+/// The settings of the database connections.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,23 +20,23 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StorePolicy {
-    /// Connections held at most (`DATABASE_POOL`, 8).
+    /// Maximum number of connections (`DATABASE_POOL`). Default: 8.
     pub pool: u32,
-    /// How long a request waits for its turn, a connection and the answer together, before it is answered with 503
-    /// (`DATABASE_WAIT`, 4 s).
+    /// How long a request may take for its turn, a connection and the result together, before it is
+    /// answered with 503 (`DATABASE_WAIT`). Default: 4 s.
     pub wait: Duration,
-    /// Whether a transaction pooler stands before PostgreSQL (`DATABASE_POOLER`, auto).
+    /// Whether a transaction pooler stands before PostgreSQL (`DATABASE_POOLER`). Default: auto.
     pub pooler: Pooler,
 }
 
-/// Whether connections to PostgreSQL lead to a pooler that gives each transaction to any session of its own, such as
-/// PgBouncer with `pool_mode=transaction`.
+/// Whether connections to PostgreSQL lead to a pooler that gives each transaction to any of its
+/// sessions, such as PgBouncer with `pool_mode=transaction`.
 ///
-/// Behind one no statement stays prepared, and a timeout is set in each transaction. A statement that would be one
-/// round trip then takes three.
+/// Behind such a pooler no statement stays prepared, and each transaction sets the timeout. A
+/// statement of one round trip then takes three.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Pooler {
-    /// Found out when a connection is made: a pooler does not take the options of a session.
+    /// Detected at each new connection: a pooler does not accept the options of a session.
     #[default]
     Auto,
     /// No pooler, or one that keeps a session for each connection.

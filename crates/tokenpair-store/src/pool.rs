@@ -38,8 +38,8 @@ pub(super) struct Pool {
 type Job = Box<dyn FnOnce(&mut Link) + Send>;
 
 impl Pool {
-    /// Starts the threads. The store waits for those that are returned: SQLite's. PostgreSQL's are watched instead, since
-    /// a server that hangs would keep them, and whoever waits for them.
+    /// Starts the threads. The store joins the returned threads: SQLite's. PostgreSQL's are watched
+    /// instead, since a server that hangs would block them, and the join.
     pub(super) fn open(
         manager: Manager,
         policy: StorePolicy,
@@ -80,7 +80,7 @@ impl Pool {
         Ok((pool, threads))
     }
 
-    /// Runs what may be done twice without harm.
+    /// Runs a statement that does no harm if it is executed twice.
     pub(super) async fn statement<T: Send + 'static>(
         &self,
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
@@ -102,7 +102,7 @@ impl Pool {
         self.ask(move |link, deadline| {
             let done = link.transaction(deadline, &work);
             match done {
-                // Nothing was done.
+                // No statement was executed.
                 Err(JobError::Query(error)) if is_read_only(&error) => {
                     link.held = None;
                     link.transaction(deadline, &work)
@@ -143,7 +143,7 @@ fn serve(jobs: &Receiver<Job>, shift: &Shift, link: &mut Link) {
     }
 }
 
-/// A thread's own connection, made when it is first needed.
+/// A thread's own connection, opened when it is first needed.
 struct Link {
     manager: Manager,
     trust: Arc<Trust>,
@@ -166,7 +166,7 @@ impl Held {
         }
     }
 
-    /// In a session of its own without a transaction: one round trip.
+    /// Executes one statement in its own session without a transaction: one round trip.
     fn statement<T>(&mut self, statement: impl Fn(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {
         if matches!(self.session, Session::Own) {
             return statement(&mut self.conn);
@@ -185,7 +185,7 @@ impl Link {
     ) -> Result<T, JobError> {
         let ((), mut held) = self.first_of_all(deadline, Held::begin)?;
         let mut done = work(&mut held.conn);
-        // Whoever asked has been told that it failed.
+        // The caller has already been answered with a failure.
         if Instant::now() >= deadline {
             done = Err(DieselError::RollbackTransaction);
         }
@@ -194,10 +194,10 @@ impl Link {
         done.map_err(JobError::Query)
     }
 
-    /// What a connection is asked first. It is asked once more, of a new connection, if this one turns out to be dead (the
-    /// database may have been restarted since, or the network has forgotten it) or read-only (it may have been the
-    /// primary). What was asked may have been done all the same, so it has to be `BEGIN`, or a statement that may be done
-    /// twice; nothing else is ever repeated.
+    /// Executes the first statement on a connection. It is repeated once, on a new connection, if
+    /// this one turns out to be dead (the database was restarted, or the network dropped it) or
+    /// read-only (it was the primary). The first execution may have taken effect, so the statement
+    /// must be `BEGIN`, or do no harm if executed twice; nothing else is ever repeated.
     fn first_of_all<T>(
         &mut self,
         deadline: Instant,
@@ -222,7 +222,7 @@ impl Link {
     }
 
     fn keep(&mut self, mut held: Held) {
-        // One with an open transaction takes that back as it closes.
+        // Closing a connection rolls back its open transaction.
         if !held.conn.is_broken() {
             self.held = Some(held);
         }
@@ -236,7 +236,7 @@ impl Link {
         }
     }
 
-    /// Tries until there is no time left to try again. Its last complaint is the answer then.
+    /// Retries until no time is left, and then returns the last error.
     fn connect(&self, deadline: Instant) -> Result<Held, JobError> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -268,7 +268,8 @@ fn is_read_only(error: &DieselError) -> bool {
     )
 }
 
-/// By the simple protocol: a pooler in transaction mode may lead two messages of the extended one to two servers.
+/// Uses the simple protocol: a pooler in transaction mode may send two messages of the extended
+/// protocol to two servers.
 fn is_alive(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_ok()
 }

@@ -1,4 +1,5 @@
-//! Purging: rows that are long over go, a few at a time, so that nothing waits for it.
+//! Implements purging: deletes rows that are no longer needed, a few at a time, so that no request
+//! waits.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,22 +12,23 @@ use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::StoreError;
 
-/// How many rows one transaction deletes.
+/// Rows that one transaction deletes.
 const BATCH: i64 = 500;
 
-/// For how long a session is kept after its absolute end: by then no token of it can be mistaken for anything.
+/// How long a session is kept after its absolute timeout: by then none of its tokens can be
+/// mistaken for another's.
 const TOMBSTONE: Duration = Duration::from_secs(7 * 86_400);
 
-/// What was deleted.
+/// The numbers of deleted rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Purged {
-    /// Sessions whose absolute end is a week ago.
+    /// Sessions whose absolute timeout is a week ago.
     pub sessions: usize,
-    /// Revocations that concern no token any more.
+    /// Revocations that no longer affect any token.
     pub revocations: usize,
-    /// Audit events past their time.
+    /// Audit events past their retention.
     pub events: usize,
-    /// Tallies of failures that mean nothing any more.
+    /// Tallies of failures that have expired.
     pub tallies: usize,
 }
 
@@ -45,7 +47,7 @@ impl fmt::Display for Purged {
     }
 }
 
-/// For how long is kept what is not needed any more.
+/// How long rows are kept that are no longer needed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,9 +75,10 @@ impl fmt::Display for Purged {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PurgePolicy {
-    /// Revocations: has to be longer than any replica believes an access token (30 d).
+    /// Retention of revocations. It must be longer than any replica accepts an access token.
+    /// Default: 30 d.
     pub revocations: Duration,
-    /// Audit events (`AUDIT_KEEP`, 90 d).
+    /// Retention of audit events (`AUDIT_KEEP`). Default: 90 d.
     pub events: Duration,
 }
 
@@ -89,11 +92,11 @@ impl Default for PurgePolicy {
 }
 
 impl DieselStore {
-    /// Deletes what is long over.
+    /// Deletes the rows that are no longer needed.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; what was deleted by then stays deleted.
+    /// Returns a [`StoreError`] if the database failed; rows deleted by then stay deleted.
     pub async fn purge(&self, now: Timestamp, policy: PurgePolicy) -> Result<Purged, StoreError> {
         Ok(Purged {
             sessions: self.in_batches(old_sessions, now - TOMBSTONE).await?,
@@ -117,14 +120,14 @@ impl DieselStore {
     }
 }
 
-/// Deletes a batch of what is older.
+/// Deletes a batch of older rows.
 type Delete = fn(&mut Conn, Timestamp) -> QueryResult<usize>;
 
 fn is_full(batch: usize) -> bool {
     i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)
 }
 
-/// A batch of what is older by that column, the oldest first.
+/// Selects a batch of rows that are older by this column, oldest first.
 macro_rules! old {
     ($name:ident, $table:ident, $column:ident) => {
         fn $name(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
@@ -134,7 +137,7 @@ macro_rules! old {
                 .limit(BATCH)
                 .select($table::id)
                 .load(conn)?;
-            // Once more what is old: one of them may have been counted anew meanwhile.
+            // Checked again, because a tally may have been counted anew in the meantime.
             let still_old = $table::table
                 .filter($table::id.eq_any(ids))
                 .filter($table::$column.lt(before.unix()));

@@ -1,4 +1,5 @@
-//! Work for threads that may wait for a database: a bounded queue, the first first, and an answer in time.
+//! Implements a bounded FIFO queue of work for threads that may block on a database, with a
+//! deadline for each answer.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,49 +15,50 @@ use tokio::sync::oneshot;
 /// A cause that several requests share.
 pub(super) type Cause = Arc<dyn Error + Send + Sync>;
 
-/// How much may wait. Past it a request is told so at once.
+/// The maximum number of queued jobs. Past it a request is rejected at once.
 const LENGTH: usize = 4096;
 
-/// Why there is no answer of the database. Its text holds its causes, since it is logged in many places.
+/// The reason a job failed. Its text includes its causes, since it is logged in many places.
 #[derive(Debug, Error)]
 pub(super) enum JobError {
-    #[error("too many wait for the database")]
+    #[error("too many requests are queued for the database")]
     Busy,
-    /// With the reason why no connection could be made meanwhile, where that is known.
+    /// With the reason that no connection could be opened in the meantime, if it is known.
     #[error("the database did not answer in time{}", .0.as_ref().map(|cause| format!(": {}", in_a_line(cause))).unwrap_or_default())]
     TooSlow(Option<Cause>),
     #[error("no connection: {}", in_a_line(.0))]
     Connect(Cause),
-    #[error("the database refused a statement: {0}")]
+    #[error("the database rejected a statement: {0}")]
     Query(DieselError),
-    /// The same for all that was to be committed together.
-    #[error("the database did not commit: {0}")]
+    /// The same for all jobs that were to be committed together.
+    #[error("the database failed to commit: {0}")]
     Commit(Cause),
     #[error("the work on the database panicked")]
     Panicked,
 }
 
-/// libpq's complaints have several lines.
+/// libpq's messages have several lines.
 fn in_a_line(cause: &Cause) -> String {
     let text = cause.to_string();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Where work waits for its turn. Clones share it.
+/// A queue of jobs. Clones share it.
 pub(super) struct Queue<J> {
     jobs: Sender<J>,
     wait: Duration,
 }
 
 impl<J: Send + 'static> Queue<J> {
-    /// A queue, and where threads take from it until its last clone is dropped and nothing is left.
+    /// Creates a queue, and the receiver from which threads take jobs until its last clone is
+    /// dropped and no job is left.
     pub(super) fn new(wait: Duration) -> (Self, Receiver<J>) {
         let (jobs, queue) = bounded(LENGTH);
         (Self { jobs, wait }, queue)
     }
 
-    /// Queues a job that settles the ticket, and waits for that. Past its time the request is answered, whatever may
-    /// still become of the job.
+    /// Queues a job that settles the ticket, and waits for it. After the deadline the caller gets
+    /// an error, whatever becomes of the job.
     pub(super) async fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> J) -> Result<T, JobError> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.wait;
@@ -78,14 +80,14 @@ impl<J> Clone for Queue<J> {
     }
 }
 
-/// What a job is asked with: whom to answer, and until when. Dropped, it says that it is too late.
+/// A job's reply channel and deadline. Dropping it reports that it is too late.
 pub(super) struct Ticket<T> {
     answer: oneshot::Sender<Result<T, JobError>>,
     pub(super) deadline: Instant,
 }
 
 impl<T> Ticket<T> {
-    /// What nobody waits for any more is not begun.
+    /// Returns whether the caller no longer waits, so that the job is not started.
     pub(super) fn is_late(&self) -> bool {
         Instant::now() >= self.deadline
     }
@@ -95,12 +97,12 @@ impl<T> Ticket<T> {
     }
 }
 
-/// Starts a thread that may wait for the database.
+/// Starts a thread that may block on the database.
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     Builder::new().name("database".to_owned()).spawn(work)
 }
 
-/// Does it; a panic is a failure of this work alone.
+/// Runs the work; a panic fails only this work.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(JobError::Panicked))
 }

@@ -1,17 +1,17 @@
-//! Defines the rate limits: how many failures are allowed, and how long to back off after that. Pure: a tally and an instant
-//! in, a decision out.
+//! Defines the rate limits: how many failures are allowed, and how long to back off after that.
+//! They are pure functions of a tally and a time.
 
 use std::fmt;
 use std::time::Duration;
 
 use tokenpair::clock::Timestamp;
 
-/// So many in so much time.
+/// A number of failures per duration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// How many; at least 1.
+    /// The number of failures; at least 1.
     pub count: u32,
-    /// In what time; at least a second.
+    /// The duration; at least a second.
     pub per: Duration,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// How failures are throttled.
+/// The rate limits of failed logins.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,14 +41,14 @@ impl fmt::Display for Rate {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThrottlePolicy {
-    /// Wrong passwords for one account from one network (`THROTTLE_ACCOUNT`, 10 in 15 min). From all networks together
-    /// ten times as many.
+    /// Wrong passwords for one account from one network (`THROTTLE_ACCOUNT`). Ten times as many are
+    /// allowed from all networks together. Default: 10 in 15 min.
     pub account: Rate,
-    /// Failures of one network, at whatever accounts (`THROTTLE_PEER`, 100 in 15 min).
+    /// Failures of one network at all accounts together (`THROTTLE_PEER`). Default: 100 in 15 min.
     pub peer: Rate,
 }
 
-/// How many times what one network may fail at an account all networks together may.
+/// Multiple of one network's limit for an account that all networks together have.
 const EVERYWHERE: u32 = 10;
 
 impl Default for ThrottlePolicy {
@@ -63,14 +63,16 @@ impl Default for ThrottlePolicy {
 }
 
 impl ThrottlePolicy {
-    /// Returns the limit for one account and one network. Past it each attempt waits: at first for as long as the rate has
-    /// between two failures, and twice as long after each further one, up to the rate's whole time.
+    /// Returns the limit for one account and one network. Past it each attempt must back off: at
+    /// first for the rate's average interval between failures, doubled after each further failure,
+    /// up to the rate's whole duration.
     pub fn account(&self) -> LimitRule {
         self.account_of(1)
     }
 
-    /// Returns the limit for one account and a wider network, which may fail `times` as often as one network. Its failures
-    /// are remembered for `times` as long, so that in the long run it has no more than about one network's.
+    /// Returns the limit for one account and a wider network, which allows `times` as many failures
+    /// as one network. Its failures are remembered for `times` as long, so that in the long run it
+    /// allows about as many as one network.
     pub fn account_of(&self, times: u32) -> LimitRule {
         LimitRule::Backoff {
             bears: self.account.count.saturating_mul(times),
@@ -81,8 +83,9 @@ impl ThrottlePolicy {
         }
     }
 
-    /// Returns the limit for one account and all networks together. No wait is longer than what the rate has between two
-    /// failures, and each such time forgives one failure, so that a few networks that fail now and then add up to nothing.
+    /// Returns the limit for one account and all networks together. Back-off never exceeds the
+    /// rate's average interval between failures, and each such interval forgives one failure, so
+    /// that occasional failures from a few networks do not add up.
     pub fn account_everywhere(&self) -> LimitRule {
         let bears = self.account.count.saturating_mul(EVERYWHERE);
         let everywhere = Rate {
@@ -98,7 +101,8 @@ impl ThrottlePolicy {
         }
     }
 
-    /// Returns the limit for one network at all accounts: past the rate it waits until the present window is over.
+    /// Returns the limit for one network at all accounts: past the rate it must wait until the
+    /// current window ends.
     pub fn peer(&self) -> LimitRule {
         LimitRule::Window(self.peer_of(1))
     }
@@ -111,14 +115,14 @@ impl ThrottlePolicy {
 }
 
 impl Rate {
-    /// The time between two.
+    /// Returns the average interval between two failures.
     fn pace(self) -> Duration {
         let seconds = self.per.as_secs() / u64::from(self.count.max(1));
         Duration::from_secs(seconds.max(1))
     }
 }
 
-/// What one counter bears.
+/// The rule of one counter.
 ///
 /// ```
 /// use std::time::Duration;
@@ -141,47 +145,48 @@ impl Rate {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LimitRule {
-    /// Past `bears` failures the next attempt has to wait, longer after each.
+    /// Past `bears` failures, each attempt must back off, longer after each failure.
     Backoff {
-        /// How many failures nobody waits for.
+        /// The number of failures without a back-off.
         bears: u32,
-        /// The first wait; each further failure doubles it.
+        /// The first back-off; each further failure doubles it.
         first: Duration,
-        /// The longest wait.
+        /// The longest back-off.
         longest: Duration,
-        /// How long after the last wait all is forgotten.
+        /// How long after the last back-off all failures are forgotten.
         remembered: Duration,
-        /// The time that forgives one failure, if any does; at least a second.
+        /// The interval that forgives one failure, if any does; at least a second.
         eases: Option<Duration>,
     },
-    /// Past the rate all attempts wait for the next window. Windows begin at multiples of their length, the same on every
-    /// server.
+    /// Past the rate, all attempts must wait for the next window. Windows begin at multiples of
+    /// their length, the same on every server.
     Window(Rate),
 }
 
-/// What was counted so far.
+/// The failures counted so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tally {
-    /// How many failures.
+    /// The number of failures.
     pub failures: i64,
-    /// The last of them.
+    /// The time of the last failure.
     pub last: Timestamp,
-    /// From then on it is as if there had been none.
+    /// The time at which the failures expire.
     pub until: Timestamp,
 }
 
-/// What becomes of an attempt.
+/// The decision about an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum LimitDecision {
-    /// It may be made.
+    /// The attempt may be made.
     Admit,
-    /// It has to wait for so long; at least a second.
+    /// The client must back off for this long; at least a second.
     Refuse(Duration),
 }
 
 impl LimitRule {
-    /// Whether one more attempt may be made, while `under_way` others are that could all still fail.
+    /// Decides whether another attempt may be made, while `under_way` others are in progress and
+    /// could all fail.
     pub fn decide(self, tally: Option<Tally>, under_way: u32, now: Timestamp) -> LimitDecision {
         let failures = self.left(tally, now);
         let tally = tally.filter(|tally| now < tally.until);
@@ -189,7 +194,7 @@ impl LimitRule {
         if now < until {
             return LimitDecision::Refuse(until.since(now));
         }
-        // At least one at a time, or no wait would ever be over.
+        // At least one at a time, or no back-off would ever end.
         let room = i64::from(self.bears()).saturating_sub(failures).max(1);
         if i64::from(under_way) >= room {
             return LimitDecision::Refuse(Duration::from_secs(1));
@@ -197,14 +202,15 @@ impl LimitRule {
         LimitDecision::Admit
     }
 
-    /// Whether a failure was beyond the limit when it was counted: the attempt was admitted with that `tally`, and other servers'
-    /// attempts have raised the count to so many `failures` meanwhile.
+    /// Returns whether a failure exceeded the limit when it was counted: the attempt was admitted
+    /// with that `tally`, and attempts on other servers have raised the count to `failures` in the
+    /// meantime.
     pub fn is_exceeded(self, tally: Option<Tally>, failures: i64, now: Timestamp) -> bool {
         let in_turn = self.left(tally, now).saturating_add(1);
         failures > in_turn.max(i64::from(self.bears()))
     }
 
-    /// How many failures are not forgotten or forgiven yet.
+    /// Returns how many failures are not forgotten or forgiven yet.
     fn left(self, tally: Option<Tally>, now: Timestamp) -> i64 {
         let Some(tally) = tally.filter(|tally| now < tally.until) else {
             return 0;
@@ -214,7 +220,7 @@ impl LimitRule {
         tally.failures.saturating_sub(eased).max(0)
     }
 
-    /// The seconds that forgive one failure; none if time alone forgives nothing.
+    /// Returns the seconds that forgive one failure; `None` if no failure is forgiven.
     pub(crate) fn eases(self) -> Option<i64> {
         match self {
             Self::Backoff { eases, .. } => eases
@@ -237,7 +243,7 @@ impl LimitRule {
         }
     }
 
-    /// How many failures there were after the last one that is borne, if that was reached.
+    /// Returns the number of failures after the last one without a back-off, if that was reached.
     fn further(self, failures: i64) -> Option<u32> {
         let further = failures.checked_sub(i64::from(self.bears()))?;
         (further >= 0).then(|| u32::try_from(further).unwrap_or(u32::MAX))
@@ -250,7 +256,7 @@ impl LimitRule {
         }
     }
 
-    /// When a failure that is counted `now` is forgotten, with all before it.
+    /// Returns when a failure counted `now` is forgotten, with all earlier ones.
     pub fn forgotten(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Backoff {
@@ -266,7 +272,7 @@ impl LimitRule {
         }
     }
 
-    /// Whether a wait begins with the failure that makes it so many.
+    /// Returns whether the failure with this number starts a back-off.
     pub fn locks_at(self, failures: i64) -> bool {
         match self {
             Self::Backoff { .. } => self.further(failures).is_some(),
@@ -278,11 +284,11 @@ impl LimitRule {
 /// A counter of failures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counter {
-    /// The key of its tally. It does not reveal whose or what it is.
+    /// The key of its tally. It does not reveal what is counted.
     pub id: String,
-    /// Its limit.
+    /// The rule of the counter.
     pub rule: LimitRule,
-    /// What it counts, in a few words for the audit trail.
+    /// A short description of the counter for the audit trail.
     pub word: String,
 }
 

@@ -1,4 +1,4 @@
-//! The rows of recorded revocations.
+//! Implements the rows of recorded revocations.
 
 use diesel::prelude::*;
 
@@ -23,7 +23,8 @@ impl RevocationRow {
             Revoked::Session(id) => (Some(id.clone()), None, None),
             Revoked::User { id, lowest_epoch } => (None, Some(id.clone()), Some(*lowest_epoch)),
         };
-        // What is ended names the row, so that of two servers that know it to be lost one records it.
+        // The subject is the row's key, so that only one of two servers that notice its loss
+        // records it.
         let id = match &revocation.subject {
             Revoked::Session(id) => id.clone(),
             Revoked::User { id, lowest_epoch } => format!("{id}/{lowest_epoch}"),
@@ -50,7 +51,8 @@ impl RevocationRow {
     }
 }
 
-/// Records that something ends. What had ended before, and was lost meanwhile, ends anew.
+/// Records a revocation. A subject that was revoked before, and whose revocation was lost, is
+/// revoked anew.
 pub(super) fn record(conn: &mut Conn, revocation: &Revocation) -> QueryResult<()> {
     let row = RevocationRow::new(revocation);
     on_its_own!(conn => {
@@ -64,7 +66,7 @@ pub(super) fn record(conn: &mut Conn, revocation: &Revocation) -> QueryResult<()
     .map(|_| ())
 }
 
-/// Records a revocation that the database has lost. Returns false if it has it after all.
+/// Records a revocation that the database has lost. Returns false if the database has it after all.
 pub(super) fn record_lost(conn: &mut Conn, revocation: &Revocation) -> QueryResult<bool> {
     let row = RevocationRow::new(revocation);
     let inserted = on_its_own!(conn => {

@@ -1,5 +1,6 @@
-//! The one UPDATE of a refresh. It is written out because Diesel has each UPDATE of its own parsed and planned anew, which
-//! takes the database longer than to carry it out; this one is prepared once for each connection.
+//! Implements the one UPDATE of a refresh. It is written by hand because Diesel has each UPDATE
+//! parsed and planned anew, which takes the database longer than executing it; this one is prepared
+//! once for each connection.
 
 use diesel::backend::Backend;
 use diesel::prelude::*;
@@ -11,10 +12,11 @@ use super::connection::{Conn, on_its_own};
 use super::models::RotationColumns;
 use tokenpair::session::Step;
 
-/// No instant that a row could hold: NULL would equal nothing, not even NULL.
+/// A time that no row holds: NULL would not equal NULL.
 const NEVER: i64 = i64::MIN;
 
-/// Replaces the rotation of a row that still is what the decision rested on, and that nothing has ended. True if it did.
+/// Replaces a row's rotation if it is unchanged since the decision and the session has not ended.
+/// Returns whether it did.
 pub(super) fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
     let expected = RotationColumns::from(step.expected);
     let swap = Swap {
@@ -39,7 +41,7 @@ struct Swap<'s> {
     never: i64,
 }
 
-/// The text is the same for all, so it may be prepared once.
+/// The text is always the same, so it may be prepared once.
 impl QueryId for Swap<'_> {
     type QueryId = Swap<'static>;
 

@@ -1,4 +1,4 @@
-//! The tables, as Diesel sees them. A test compares this with what the migrations make on both databases.
+//! Defines the tables for Diesel. A test compares them with the migrations on both databases.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,5 @@
-//! The key that all servers on one database share, encrypted, once under each key that may open it.
+//! Implements the key that all servers on one database share: encrypted, once under each key that
+//! may open it.
 
 use diesel::prelude::*;
 
@@ -11,7 +12,7 @@ use tokenpair::session::StoreError;
 /// A key, encrypted under another.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealedKey {
-    /// Names the key that can open it, and tells nothing of it.
+    /// The id of the key that can open it, which reveals nothing about that key.
     pub id: String,
     /// The encrypted key.
     pub sealed: String,
@@ -20,11 +21,11 @@ pub struct SealedKey {
 }
 
 impl DieselStore {
-    /// Returns the keys of these ids that there are.
+    /// Returns the existing keys with these ids.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn sealed_keys(&self, ids: Vec<String>) -> Result<Vec<SealedKey>, StoreError> {
         let select = move |conn: &mut Conn| {
             server_keys::table
@@ -45,14 +46,14 @@ impl DieselStore {
         Ok(keys.collect())
     }
 
-    /// Keeps these keys, in one transaction. One that is there already stays as it is, so of several servers that begin
-    /// together the first one's is kept.
+    /// Stores these keys in one transaction. An existing key stays unchanged, so of several servers
+    /// that start together the first one's is kept.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is kept then.
+    /// Returns a [`StoreError`] if the database failed; nothing is stored then.
     pub async fn keep_sealed_keys(&self, mut keys: Vec<SealedKey>) -> Result<(), StoreError> {
-        // In one order everywhere, so that no two transactions wait for each other.
+        // Always in the same order, so that no two transactions deadlock.
         keys.sort_by(|one, other| one.id.cmp(&other.id));
         self.write(move |conn| keys.iter().try_for_each(|key| keep(conn, key)))
             .await

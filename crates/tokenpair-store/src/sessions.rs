@@ -1,4 +1,5 @@
-//! The rows of sessions: what [`SessionStore`] asks for, each a single conditional statement.
+//! Implements [`SessionStore`] on the rows of sessions, each operation as a single conditional
+//! statement.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -20,7 +21,7 @@ use tokenpair::session::{
     Step, StoreError, Subject,
 };
 
-/// What there is to tell of a step; nothing of a routine one.
+/// Returns the event of a step; `None` for a routine one.
 const fn told(case: RotationCase) -> Option<EventKind> {
     match case {
         RotationCase::LostResponse => Some(EventKind::RefreshRecovered),
@@ -32,7 +33,7 @@ const fn told(case: RotationCase) -> Option<EventKind> {
     }
 }
 
-/// Records what happened to a session.
+/// Records an event of a session.
 fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
     let user_id: String = sessions::table
         .find(id)
@@ -41,7 +42,8 @@ fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
     event.user(user_id).session(id).record(conn)
 }
 
-/// Not by Diesel's `first`: its LIMIT is a parameter, and where one is SQLite plans the statement anew at each execution.
+/// Not Diesel's `first`: its LIMIT is a parameter, which makes SQLite plan the statement anew at
+/// each execution.
 fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
     let found = on_its_own!(conn => {
         let joined = sessions::table.inner_join(users::table);
@@ -57,7 +59,7 @@ fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
     }))
 }
 
-/// Ends a session that has not ended, and records that with it.
+/// Revokes a session that has not ended, and records the revocation with it.
 fn revoke(
     conn: &mut Conn,
     id: &str,
@@ -81,7 +83,7 @@ fn revoke(
     Ok(ended)
 }
 
-/// Ends again what had ended and was lost. Returns false if it was not.
+/// Revokes again a session whose revocation was lost. Returns false if it was not lost.
 fn restore(conn: &mut Conn, lost: &Revocation, context: &RequestContext) -> QueryResult<bool> {
     match &lost.subject {
         Revoked::Session(id) => Ok(revoke(conn, id, EndReason::Restored, context)?
@@ -155,7 +157,7 @@ impl SessionStore for DieselStore {
             let (done, left) = match step {
                 None => (true, None),
                 Some(step) if told(step.case).is_none() => (swap(conn, &step)?, None),
-                // It goes with an event, and so into a transaction.
+                // It records an event, so it needs a transaction.
                 Some(step) => (false, Some(step)),
             };
             Ok(Some((Advanced { record, done }, left)))
@@ -205,7 +207,8 @@ impl SessionStore for DieselStore {
                 Ok(some) if some < many::TOGETHER => return Ok(Ok(ended + some)),
                 Ok(some) => ended += some,
             }
-            // The first step is what was authorized, and it may have ended the session of the request itself.
+            // Only the first step is authorized, since it may have ended the session of the request
+            // itself.
             many.context.authority = None;
         }
     }
@@ -236,11 +239,12 @@ impl SessionStore for DieselStore {
 }
 
 impl DieselStore {
-    /// Returns a user's newest sessions, live or ended, `most` of them at most: for a command that shows how each ended.
+    /// Returns a user's newest sessions, live or ended, at most `most`: for a command that shows
+    /// how each ended.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn sessions_of(&self, user_id: &str, most: i64) -> Result<Vec<Session>, StoreError> {
         let user_id = user_id.to_owned();
         let list = move |conn: &mut Conn| {

@@ -1,4 +1,4 @@
-//! Implements [`DieselStore`]: which database it is, and who is asked to read and to write.
+//! Implements [`DieselStore`], which selects the database and routes reads and writes.
 //!
 //! PostgreSQL has one pool for both. SQLite has a pool of readers and one writer.
 
@@ -53,14 +53,15 @@ use tokenpair::session::StoreError;
 pub struct DieselStore {
     manager: Manager,
     pool: Pool,
-    /// SQLite's.
+    /// Only SQLite has one.
     writer: Option<Writer>,
     last_write: Arc<LastWrite>,
-    // Last, so that the queues have ended by the time the threads are waited for.
+    // Last, so that the queues have closed before the threads are joined.
     _threads: Arc<Threads>,
 }
 
-/// Waited for when the last clone of the store is dropped: what was queued is written by then, and the file is closed.
+/// Joined when the last clone of the store is dropped: by then all queued work is written, and the
+/// file is closed.
 struct Threads(Vec<JoinHandle<()>>);
 
 impl Drop for Threads {
@@ -72,15 +73,15 @@ impl Drop for Threads {
 }
 
 impl DieselStore {
-    /// Opens the database, making SQLite's file and its folder if there is none.
+    /// Opens the database, creating SQLite's file and folder if they do not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], with the cause, if it cannot be reached.
+    /// Returns a [`StoreError`], with the cause, if it cannot be reached.
     pub fn open(url: &DatabaseUrl, policy: StorePolicy) -> Result<Self, StoreError> {
         let manager = Manager::new(url.clone(), policy);
         manager.make_file()?;
-        // One plain connection first: a pool would only say that it timed out.
+        // One plain connection first: a pool would only report a timeout.
         drop(manager.connect().map_err(StoreError::new)?);
         let (pool, mut threads) = Pool::open(manager.clone(), policy)?;
         let writer = match url {
@@ -100,33 +101,35 @@ impl DieselStore {
         })
     }
 
-    /// Which database this is.
+    /// Returns the URL of the database.
     pub const fn url(&self) -> &DatabaseUrl {
         &self.manager.url
     }
 
-    /// Whether the database answers now.
+    /// Checks that the database answers now.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if it does not.
+    /// Returns a [`StoreError`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(|conn| conn.batch_execute("SELECT 1")).await
     }
 
-    /// Moves everything committed from SQLite's write-ahead log into the database file, and empties the log, so that a copy
-    /// of this one file is complete. Returns false if another process kept the log in use for 2 s; it must then be kept too.
-    /// Does nothing on PostgreSQL.
+    /// Moves every commit from SQLite's write-ahead log into the database file, and empties the
+    /// log, so that a copy of this one file is complete. Returns false if another process used the
+    /// log for 2 s; the log must then be kept too. Does nothing on PostgreSQL.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the file cannot be written. The data stays in the log, where the next start finds it.
+    /// Returns a [`StoreError`] if the file cannot be written. The data stays in the log, where the
+    /// next start finds it.
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
         if self.writer.is_none() {
             return Ok(true);
         }
         let store = self.clone();
-        // On a connection of its own: no request waits any more, and the writer's patience for locks is too short.
+        // On its own connection: no request waits at this point, and the writer's timeout for locks
+        // is too short.
         let done = tokio::task::spawn_blocking(move || store.blocking(checkpoint));
         done.await
             .map_err(StoreError::new)??
@@ -168,8 +171,8 @@ impl DieselStore {
         written
     }
 
-    /// Runs at most one statement that writes, outside of any transaction, and that does no harm if it is done twice: a
-    /// compare-and-swap, or one that leaves things as they are the second time.
+    /// Runs at most one statement that writes, outside of any transaction, and that does no harm if
+    /// it is executed twice: a compare-and-swap, or an idempotent statement.
     pub(super) async fn write_one<T: Send + 'static>(
         &self,
         statement: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
@@ -186,7 +189,7 @@ impl DieselStore {
         &self.last_write
     }
 
-    /// For commands, and for work at start, before anything serves: on a connection of its own.
+    /// Runs work on its own connection, for commands and before the server starts.
     pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
         let conn = self.manager.connect();
         let (mut conn, _) =

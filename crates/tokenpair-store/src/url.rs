@@ -1,7 +1,7 @@
-//! Database URLs: the scheme chooses the database, and a password in one is never shown.
+//! Defines database URLs. The scheme selects the database, and a password is never shown.
 //!
-//! What libpq would stumble over is refused here, since its complaints quote what it stumbled over. Hosts are left to
-//! it: it takes several with commas, and sockets.
+//! Input that libpq would reject is rejected here, since libpq's messages quote it. Hosts are left
+//! to libpq, which accepts several with commas, and sockets.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-/// Where the database is. `Display` and `Debug` do not show a password.
+/// The location of the database. `Display` and `Debug` do not show a password.
 ///
 /// ```
 /// use tokenpair_store::{DatabaseUrl, UrlError};
@@ -33,30 +33,30 @@ pub enum DatabaseUrl {
     Postgres(SecretString),
 }
 
-/// Why a `DATABASE_URL` cannot be used. Never quotes it.
+/// The reason a `DATABASE_URL` cannot be used. Never quotes it.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// Another scheme, or none.
     #[error("write sqlite://path/to/file.db or postgres://user:password@host/database")]
     Scheme,
-    /// `sqlite://` and nothing behind it, or a database that lives in memory only.
+    /// `sqlite://` without a path, or a database in memory only.
     #[error(
         "SQLite needs a file, as in sqlite://data/tokenpair.db; a database in memory would lose every login"
     )]
     NoFile,
-    /// Characters that have to be written otherwise.
+    /// Characters that must be percent-encoded.
     #[error(
         "write odd characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
     )]
     OddCharacters,
-    /// TLS asked for, and not built in.
+    /// The URL requires TLS, and this build has none.
     #[error(
         "sslmode={0} asks for TLS, and this build has none; build with `--features postgres-tls`, or use the Docker image"
     )]
     NoTls(String),
 }
 
-/// What stands between the scheme and the end of a PostgreSQL URL.
+/// The parts of a PostgreSQL URL after the scheme.
 struct Parts<'a> {
     user: Option<&'a str>,
     password: Option<&'a str>,
@@ -95,7 +95,7 @@ impl<'a> Parts<'a> {
             (Some(user), None) => format!("{user}@"),
             (None, _) => String::new(),
         };
-        // libpq takes passwords in the query as well, under several names.
+        // libpq accepts passwords in the query as well, under several names.
         let query = if self.query.is_empty() {
             ""
         } else {
@@ -118,11 +118,11 @@ impl<'a> Parts<'a> {
 }
 
 impl DatabaseUrl {
-    /// Reads a URL; its scheme chooses the database.
+    /// Parses a URL; its scheme selects the database.
     ///
     /// # Errors
     ///
-    /// [`UrlError`], which says what works.
+    /// Returns a [`UrlError`] that tells how to write it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         match text.split_once("://") {
             Some(("sqlite", path)) => Self::sqlite(path),
@@ -132,7 +132,7 @@ impl DatabaseUrl {
     }
 
     fn sqlite(path: &str) -> Result<Self, UrlError> {
-        // SQLite itself would read `file:` as a URL of its own.
+        // SQLite itself would treat `file:` as a URL.
         if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
             return Err(UrlError::NoFile);
         }
@@ -149,7 +149,7 @@ impl DatabaseUrl {
         if odd {
             return Err(UrlError::OddCharacters);
         }
-        // libpq reads the variable where the URL says nothing.
+        // libpq reads the variable if the URL has no mode.
         let mode = parts.parameter("sslmode").map(str::to_owned);
         let mode = mode.or_else(|| std::env::var("PGSSLMODE").ok());
         match mode.filter(|mode| asks_for_tls(mode)) {
@@ -158,7 +158,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The URL, with everything that may be a password masked.
+    /// Returns the URL, with everything that may be a password masked.
     pub fn masked(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -166,12 +166,13 @@ impl DatabaseUrl {
         }
     }
 
-    /// For libpq: with limits to how long it tries to connect and to be heard, and of several hosts the one that can be
-    /// written, where neither the URL nor libpq's own variables say otherwise. It tries the hosts from that one on.
+    /// Returns the URL for libpq: with timeouts for connecting and for the network, and of several
+    /// hosts the writable one, unless the URL or libpq's own variables set them. libpq tries the
+    /// hosts starting with `first_host`.
     pub(super) fn for_libpq(url: &SecretString, wait: Duration, first_host: u64) -> String {
         let hosts = Parts::of(url.expose_secret()).count_hosts();
         let mut text = beginning_with(first_host % hosts, hosts, url.expose_secret());
-        // libpq gives each host so long, and a request waits for them all.
+        // libpq gives each host this long, and a request waits for all of them.
         let seconds = wait.as_secs().saturating_sub(1).max(1).div_ceil(hosts);
         let mut defaults = vec![
             ("connect_timeout", "PGCONNECT_TIMEOUT", seconds.to_string()),
@@ -194,8 +195,9 @@ impl DatabaseUrl {
         text
     }
 
-    /// As [`for_libpq`](Self::for_libpq), for a session of one's own: with a timeout for statements, since no request waits
-    /// longer, and a mark to know the session by. Options of the URL, or of libpq's variable, follow and so prevail.
+    /// Returns the URL as [`for_libpq`](Self::for_libpq) does, for a session without a pooler: with
+    /// a timeout for statements, since no request waits longer, and a mark to recognize the
+    /// session. Options of the URL, or of libpq's variable, follow and so take precedence.
     pub(super) fn for_libpq_with_options(
         url: &SecretString,
         wait: Duration,
@@ -207,14 +209,15 @@ impl DatabaseUrl {
             None => percent_encoded(&std::env::var("PGOPTIONS").unwrap_or_default()),
         };
         let millis = wait.as_millis();
-        // Of a parameter that comes twice libpq takes the second.
+        // libpq takes the second of two equal parameters.
         format!(
             "{text}&options=-c%20statement_timeout%3D{millis}%20-c%20tokenpair.session%3Down%20{theirs}"
         )
     }
 }
 
-/// How many hosts let an attempt to connect wait in vain that took so long, by this URL for libpq.
+/// Returns how many hosts an attempt to connect of this duration timed out on, by this URL for
+/// libpq.
 pub(super) fn hosts_that_hung(for_libpq: &str, took: Duration) -> u64 {
     let timeout = Parts::of(for_libpq)
         .parameter("connect_timeout")
@@ -223,7 +226,7 @@ pub(super) fn hosts_that_hung(for_libpq: &str, took: Duration) -> u64 {
     timeout.map_or(0, |timeout: u64| took.as_secs() / timeout)
 }
 
-/// The URL with its lists of hosts and ports turned.
+/// Returns the URL with its lists of hosts and ports rotated.
 fn beginning_with(first: u64, hosts: u64, url: &str) -> String {
     if first == 0 {
         return url.to_owned();
@@ -262,7 +265,7 @@ fn with_commas(list: &str) -> String {
     list.replace("%2C", ",").replace("%2c", ",")
 }
 
-/// Any bytes, for a value in a URL.
+/// Encodes any bytes for a value in a URL.
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -10,10 +10,10 @@ use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{StoreError, Subject};
 
-/// The role that may manage others.
+/// The role of administrators, who may manage other users.
 pub const ADMIN: &str = "admin";
 
-/// A username in good form: as typed, and the key under which it is unique and found.
+/// A valid username: as typed, and the key under which it is unique and found.
 ///
 /// ```
 /// use tokenpair_store::{Username, UsernameError};
@@ -31,7 +31,7 @@ pub struct Username {
     pub(super) key: String,
 }
 
-/// Why a text is no username.
+/// The reason a text is not a username.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UsernameError {
     /// More characters than [`Username::MAX_CHARS`], or bytes than [`Username::MAX_BYTES`].
@@ -49,20 +49,22 @@ pub enum UsernameError {
 }
 
 impl Username {
-    /// The longest name, in characters: as long as the longest e-mail address (RFC 3696, erratum 1690).
+    /// The longest name, in characters: as long as the longest e-mail address (RFC 3696, erratum
+    /// 1690).
     pub const MAX_CHARS: usize = 254;
 
-    /// The longest name, in bytes of UTF-8: two for each character. A token with it, with all roles, and signed by an RSA
-    /// key of 4096 bits then fits into a cookie, which has at most 4096 bytes (RFC 6265bis section 5.6).
+    /// The longest name, in bytes of UTF-8: two for each character. A token with it, with all
+    /// roles, and signed by an RSA key of 4096 bits then fits into a cookie, which has at most 4096
+    /// bytes (RFC 6265bis section 5.6).
     pub const MAX_BYTES: usize = 2 * Self::MAX_CHARS;
 
-    /// Reads a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case are folded in the
-    /// key, normalised by NFC, and spaces, control and invisible characters are refused. Letters of other scripts that
-    /// look alike are not told apart.
+    /// Parses a name by PRECIS's UsernameCaseMapped profile (RFC 8265 section 3.3): width and case
+    /// are folded in the key, which is normalised by NFC. Spaces, control and invisible characters
+    /// are rejected. Letters of other scripts that look alike are not distinguished.
     ///
     /// # Errors
     ///
-    /// [`UsernameError`].
+    /// Returns a [`UsernameError`] if it is not valid.
     pub fn parse(typed: &str) -> Result<Self, UsernameError> {
         let too_long =
             |name: &str| name.len() > Self::MAX_BYTES || name.chars().count() > Self::MAX_CHARS;
@@ -79,12 +81,12 @@ impl Username {
         })
     }
 
-    /// As typed.
+    /// Returns the name as typed.
     pub fn as_str(&self) -> &str {
         &self.typed
     }
 
-    /// The one form under which it is unique and found.
+    /// Returns the form under which it is unique and found.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -96,34 +98,34 @@ impl fmt::Display for Username {
     }
 }
 
-/// A user as kept.
+/// A stored user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct User {
-    /// What tokens say of it.
+    /// The data of the user in tokens.
     pub subject: Subject,
-    /// What its password is verified against.
+    /// The hash that passwords are verified against.
     pub password_hash: PasswordHash,
-    /// The registration.
+    /// The time of registration.
     pub created_at: Timestamp,
-    /// Since when it may not log in.
+    /// The time it was disabled, if it is.
     pub disabled_at: Option<Timestamp>,
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     /// The name.
     pub username: Username,
     /// The hash of its password.
     pub password_hash: PasswordHash,
-    /// What it may do.
+    /// The user's roles.
     pub roles: Vec<String>,
 }
 
-/// Why a user was not made.
+/// The reason a user was not created.
 #[derive(Debug, Error)]
 pub enum UserError {
-    /// Someone has that name.
+    /// The name is taken.
     #[error("the username is taken")]
     Taken,
     /// The database failed.
@@ -142,20 +144,20 @@ pub enum UserError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Role(String);
 
-/// Why a text is no role.
+/// The reason a text is not a role.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a role has 1 to 32 small letters, digits, - and _")]
 pub struct RoleError;
 
 impl Role {
-    /// How many a user may have.
+    /// The maximum number of roles of a user.
     pub const MOST: usize = 16;
 
-    /// Reads a role's name.
+    /// Parses a role's name.
     ///
     /// # Errors
     ///
-    /// [`RoleError`].
+    /// Returns a [`RoleError`] if it is not valid.
     pub fn parse(text: &str) -> Result<Self, RoleError> {
         let plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
@@ -163,7 +165,7 @@ impl Role {
         good.then(|| Self(text.to_owned())).ok_or(RoleError)
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn into_string(self) -> String {
         self.0
     }

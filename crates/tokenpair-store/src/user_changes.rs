@@ -1,4 +1,4 @@
-//! Changes of users that end what they hold: their sessions, and by a new epoch their access tokens.
+//! Implements changes of users, which end their sessions and, by a new epoch, their access tokens.
 
 use diesel::prelude::*;
 
@@ -16,18 +16,18 @@ use tokenpair::session::{Denied, EndReason, RequestContext, Revocation, Revoked,
 /// A change of a user. Every change but [`UserChange::Enable`] ends the user's access tokens.
 #[derive(Clone, Debug)]
 pub enum UserChange {
-    /// Keeps the user from logging in, and ends its sessions.
+    /// Disables the user, and ends its sessions.
     Disable,
-    /// Lets the user log in again. Sessions that have ended stay ended.
+    /// Enables the user. Ended sessions stay ended.
     Enable,
-    /// Another password.
+    /// Sets a new password.
     Password {
-        /// The hash of it.
+        /// The hash of the new password.
         hash: PasswordHash,
-        /// The session in which it was changed goes on, with new tokens.
+        /// The session in which it was changed, which continues with new tokens.
         keep: Option<String>,
     },
-    /// Other roles. Sessions go on; access tokens end, and a refresh gives new ones.
+    /// Sets new roles. Sessions continue; access tokens end, and a refresh issues new ones.
     Roles(Vec<String>),
 }
 
@@ -39,7 +39,7 @@ impl From<UserChange> for Vec<UserChange> {
 }
 
 impl UserChange {
-    /// How it is told.
+    /// Returns the event of the change.
     fn event<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
         match self {
             Self::Disable => NewEvent::new(EventKind::UserDisabled, context),
@@ -51,7 +51,7 @@ impl UserChange {
         }
     }
 
-    /// The user after it.
+    /// Applies the change to the user.
     fn apply_to(&self, user: &mut User, now: Timestamp) {
         match self {
             Self::Disable => user.disabled_at = Some(now),
@@ -70,7 +70,7 @@ impl UserChange {
         }
     }
 
-    /// Why sessions end with it, and which one does not.
+    /// Returns the reason for ending sessions, and the session to keep.
     fn ends(&self) -> Option<(EndReason, Option<&str>)> {
         match self {
             Self::Disable => Some((EndReason::Disabled, None)),
@@ -80,12 +80,14 @@ impl UserChange {
     }
 }
 
-/// A change that was committed.
+/// A committed change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Applied {
-    /// The user after the change. A deleted user is as it was before.
+    /// The user after the change. For a deletion, the user before it.
     pub user: User,
-    /// The tokens that ended with it, for [`Sessions::record_revocation`](tokenpair::session::Sessions::note). `None` if none did.
+    /// The revocation of its tokens, for
+    /// [`Sessions::record_revocation`](tokenpair::session::Sessions::record_revocation). `None` if
+    /// none were revoked.
     pub revocation: Option<Revocation>,
 }
 
@@ -93,9 +95,9 @@ pub struct Applied {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Changed {
-    /// Committed.
+    /// The change is committed.
     Done(Box<Applied>),
-    /// Nothing was changed: without this user nobody could manage the others.
+    /// Nothing was changed: this user is the last admin.
     LastAdmin,
     /// Nothing was changed: there is no such user.
     NoSuchUser,
@@ -103,11 +105,12 @@ pub enum Changed {
     Denied(Denied),
 }
 
-/// The lowest epoch still valid of a user who is deleted: no token has it.
+/// The lowest valid epoch of a deleted user: no token has it.
 const DELETED: i64 = i64::MAX;
 
 impl DieselStore {
-    /// Applies one change to a user, or several in one transaction, all or nothing, and ends what the user holds.
+    /// Applies one change to a user, or several in one transaction, all or nothing, and ends the
+    /// sessions and tokens that the changes revoke.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -141,7 +144,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is changed then.
+    /// Returns a [`StoreError`] if the database failed; nothing is changed then.
     pub async fn change_user(
         &self,
         id: &str,
@@ -160,7 +163,7 @@ impl DieselStore {
         Ok(changed.await?.unwrap_or_else(Changed::Denied))
     }
 
-    /// Deletes a user and all its sessions, unless it is the last who may manage others.
+    /// Deletes a user and all its sessions, unless it is the last admin.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -191,7 +194,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed; nothing is deleted then.
+    /// Returns a [`StoreError`] if the database failed; nothing is deleted then.
     pub async fn delete_user(
         &self,
         id: &str,
@@ -263,8 +266,9 @@ fn delete(
     Ok(Changed::Done(Box::new(Applied { user, revocation })))
 }
 
-/// Ends again what a change of a user had ended, where the change was lost: nobody can tell which password, roles or status
-/// it set, so only its end of tokens and sessions comes back. A deleted user, which may be back, cannot log in.
+/// Revokes again the tokens and sessions that a lost change of a user had revoked. The password,
+/// roles or status that it set are unknown, so only the revocation is restored. A deleted user that
+/// reappears cannot log in.
 pub(super) fn restore(
     conn: &mut Conn,
     (id, lowest_epoch): (&str, i64),
@@ -310,8 +314,8 @@ fn record(conn: &mut Conn, id: &str, lowest_epoch: i64, at: Timestamp) -> QueryR
     revocations::record(conn, &revocation).map(|()| revocation)
 }
 
-/// Carries the sessions that are valid until now over to the user's new epoch. A session of an older epoch stays behind: it
-/// ended with an earlier change, and this one must not revive it.
+/// Moves the sessions that are still valid to the user's new epoch. A session of an older epoch
+/// stays behind: an earlier change ended it, and this one must not revive it.
 fn carry_over(conn: &mut Conn, before: &User, epoch: i64, now: Timestamp) -> QueryResult<()> {
     let good = sessions::table
         .filter(sessions::user_id.eq(&before.subject.id))
@@ -324,7 +328,8 @@ fn carry_over(conn: &mut Conn, before: &User, epoch: i64, now: Timestamp) -> Que
         .map(|_| ())
 }
 
-/// A new generation, and the token before it barred: it buys nothing and raises no alarm, since a tab may still send it.
+/// Starts a new generation and bars the previous token: it buys nothing and raises no alarm, since
+/// a tab may still send it.
 fn bar_older_tokens(conn: &mut Conn, sid: &str, now: Timestamp) -> QueryResult<()> {
     let living = sessions::table
         .find(sid)
@@ -343,7 +348,8 @@ fn bar_older_tokens(conn: &mut Conn, sid: &str, now: Timestamp) -> QueryResult<(
         .map(|_| ())
 }
 
-/// Sessions past their end are left to the purge, which could otherwise lock the same rows in another order.
+/// Expired sessions are left to the purge, which could otherwise lock the same rows in another
+/// order.
 fn end_all_but(
     conn: &mut Conn,
     user_id: &str,

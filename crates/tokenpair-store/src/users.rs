@@ -11,23 +11,23 @@ use super::user::{NewUser, User, UserError, Username};
 use crate::password::PasswordHash;
 use tokenpair::session::{RequestContext, StoreError, Subject};
 
-/// Which part of a long list.
+/// A page of a long list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Page {
-    /// From 1.
+    /// The page number, from 1.
     pub number: i64,
-    /// Entries on it.
+    /// The number of entries per page.
     pub size: i64,
 }
 
 impl Page {
-    /// Returns how many entries come before it.
+    /// Returns the number of entries before the page.
     pub const fn offset(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
     }
 }
 
-/// So that `%` and `_` in a search mean themselves.
+/// Escapes `%` and `_`, so that a search treats them as text.
 fn escaped(search: &str) -> String {
     search
         .replace('\\', "\\\\")
@@ -36,7 +36,8 @@ fn escaped(search: &str) -> String {
 }
 
 impl DieselStore {
-    /// Makes a user. Whether the name is taken is the database's to say, so of many at once one wins.
+    /// Creates a user. The database decides whether the name is taken, so only one of several
+    /// concurrent requests succeeds.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -67,7 +68,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`UserError`].
+    /// Returns a [`UserError`] if the name is taken or the database failed.
     pub async fn create_user(
         &self,
         user: NewUser,
@@ -92,11 +93,11 @@ impl DieselStore {
         .ok_or(UserError::Taken)
     }
 
-    /// The user of that name.
+    /// Returns the user with this name.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn user_by_name(&self, username: &Username) -> Result<Option<User>, StoreError> {
         let key = username.key.clone();
         let find = move |conn: &mut Conn| {
@@ -109,11 +110,11 @@ impl DieselStore {
         Ok(self.read(find).await?.map(User::from))
     }
 
-    /// The user of that id.
+    /// Returns the user with this id.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn user_by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
         let id = id.to_owned();
         let find = move |conn: &mut Conn| {
@@ -126,12 +127,12 @@ impl DieselStore {
         Ok(self.read(find).await?.map(User::from))
     }
 
-    /// Puts another hash of the same password in place of `old`, unless that is no longer there: it must not undo a change
-    /// of the password. What the user holds goes on.
+    /// Replaces `old` by another hash of the same password, unless `old` has been replaced already:
+    /// it must not undo a change of the password. The user's sessions and tokens are not affected.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn replace_hash(
         &self,
         id: &str,
@@ -151,11 +152,12 @@ impl DieselStore {
         self.write_one(replace).await
     }
 
-    /// A page of the users whose name contains `search` in any case, by name, and how many there are in all.
+    /// Returns a page of the users whose name contains `search` in any case, by name, and their
+    /// total number.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn search_users(
         &self,
         search: &str,
@@ -180,11 +182,11 @@ impl DieselStore {
         Ok((found.0.into_iter().map(User::from).collect(), found.1))
     }
 
-    /// All users, by name.
+    /// Returns all users, by name.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the database failed.
+    /// Returns a [`StoreError`] if the database failed.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let list = |conn: &mut Conn| {
             users::table

@@ -1,9 +1,10 @@
 //! Implements the watch over the threads that talk to PostgreSQL.
 //!
-//! A server that hangs keeps its connections open and says nothing, while its operating system acknowledges all that it
-//! is sent. No timeout of TCP ends that, and libpq has none of its own for an answer. So a thread that has been in one
-//! job for [`patience`] is given up with its connection, and another takes its place. If its answer comes after all, the
-//! job is finished as usual, so that a slow transaction loses nothing by it.
+//! A server that hangs keeps its connections open without answering, while its operating system
+//! acknowledges all input. No TCP timeout ends that, and libpq has no timeout for an answer. So a
+//! thread that has been in one job for [`patience`] is given up with its connection, and another
+//! takes its place. If its answer still comes, the job is finished as usual, so a slow transaction
+//! loses nothing.
 
 use std::io;
 use std::mem;
@@ -16,17 +17,18 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use super::policy::StorePolicy;
 use super::queue::{Cause, spawn};
 
-/// How many threads may be given up and still hang, for each connection of the pool. It bounds what servers that hang one
-/// after the other can cost: a thread and a socket each time.
+/// Maximum number of given-up threads that still hang, for each connection of the pool. Limits the
+/// cost of servers that hang one after the other: a thread and a socket each time.
 const GIVEN_UP_PER_CONNECTION: usize = 4;
 
-/// A server that is well ends each statement after [`StorePolicy::wait`]. A request that meets the hang just before it is
-/// noticed waits for as long again, and shall still be the last to fail within three times that.
+/// A healthy server ends each statement after [`StorePolicy::wait`]. A request that meets the hang
+/// just before it is noticed waits for as long again, and must still be the last to fail within
+/// three times that.
 fn patience(policy: StorePolicy) -> Duration {
     policy.wait * 3 / 2
 }
 
-/// What the threads know together of their connections.
+/// The shared knowledge of the threads about their connections.
 #[derive(Default)]
 pub(super) struct Trust(Mutex<Known>);
 
@@ -37,7 +39,7 @@ struct Known {
 }
 
 impl Trust {
-    /// Whether a connection of that time may be used: not if one as old has hung since.
+    /// Returns whether a connection of that time may be used: not if one as old has hung since.
     pub(super) fn covers(&self, since: Instant) -> bool {
         lock(&self.0).hung_at.is_none_or(|hung_at| since > hung_at)
     }
@@ -54,13 +56,13 @@ impl Trust {
         lock(&self.0).refusal = Some(error);
     }
 
-    /// Why the last attempt to connect failed; none if it did not.
+    /// Returns the reason that the last attempt to connect failed; `None` if it succeeded.
     pub(super) fn refusal(&self) -> Option<Cause> {
         lock(&self.0).refusal.clone()
     }
 }
 
-/// What one thread is doing.
+/// The current job of one thread.
 #[derive(Default)]
 pub(super) struct Shift(Mutex<Doing>);
 
@@ -80,7 +82,7 @@ impl Shift {
         }
     }
 
-    /// Returns false if another thread has taken the place meanwhile.
+    /// Returns false if another thread has taken its place.
     pub(super) fn end(&self) -> bool {
         let mut doing = lock(&self.0);
         if matches!(*doing, Doing::GivenUp) {
@@ -138,7 +140,7 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// What the log has been told of this outage.
+/// The messages logged about this outage.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Nothing,
@@ -179,7 +181,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Crew<W> {
                 self.tell(Told::TooManyHang);
                 return;
             }
-            // No thread to be had: the next look tries again.
+            // No thread is available: the next look retries.
             let Ok(fresh) = Worker::hire(&self.work) else {
                 return;
             };
@@ -202,12 +204,12 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Crew<W> {
         match news {
             Told::Nothing => {}
             Told::OneHangs => log::warn!(
-                "PostgreSQL keeps a connection open and has not answered on it for {} s: all connections are replaced \
-                 (at most {most} that hang are given up)",
+                "PostgreSQL has not answered on an open connection for {} s: replacing all connections \
+                 (giving up at most {most} that hang)",
                 self.patience.as_secs()
             ),
             Told::TooManyHang => log::error!(
-                "{most} connections to PostgreSQL hang and were given up: no other is replaced until one of them ends"
+                "{most} connections to PostgreSQL hang and were given up: replacing no other until one of them ends"
             ),
         }
     }

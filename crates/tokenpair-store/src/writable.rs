@@ -1,4 +1,4 @@
-//! Implements the check whether the database takes writes, on which readiness depends.
+//! Implements the check that the database accepts writes, on which readiness depends.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -14,10 +14,10 @@ use super::schema::throttle;
 use super::store::DieselStore;
 use tokenpair::session::StoreError;
 
-/// Why the database takes no writes.
+/// The reason the database accepts no writes.
 #[derive(Debug, Error)]
 pub enum NotWritable {
-    /// It does not answer.
+    /// The database does not answer.
     #[error(transparent)]
     Away(StoreError),
     /// PostgreSQL is a standby.
@@ -29,14 +29,15 @@ pub enum NotWritable {
     /// The disk is full.
     #[error(transparent)]
     Full(StoreError),
-    /// It refuses a write for another reason.
+    /// The database rejects a write for another reason.
     #[error(transparent)]
     Refused(StoreError),
 }
 
 impl DieselStore {
-    /// Checks that the database answers and takes writes. PostgreSQL is asked whether it is a standby or read-only. If the
-    /// last write failed, by a fault of the database, a row is written and deleted.
+    /// Checks that the database answers and accepts writes. PostgreSQL is asked whether it is a
+    /// standby or read-only. If the last write failed because of the database, a row is written and
+    /// deleted.
     ///
     /// ```
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
@@ -53,7 +54,7 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`NotWritable`], with the reason.
+    /// Returns [`NotWritable`] with the reason.
     pub async fn check_writable(&self) -> Result<(), NotWritable> {
         if self.last_write().failed() {
             let written = self.try_write(probe).await;
@@ -89,7 +90,7 @@ fn look(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// What PostgreSQL says if it is written all the same, so that another connection is tried.
+/// Imitates PostgreSQL's rejection of such a write, so that another connection is tried.
 fn read_only(why: &str) -> DieselError {
     DieselError::DatabaseError(
         DatabaseErrorKind::ReadOnlyTransaction,
@@ -97,7 +98,7 @@ fn read_only(why: &str) -> DieselError {
     )
 }
 
-/// Changes pages and commits, and leaves nothing.
+/// Changes pages and commits, and leaves nothing behind.
 fn probe(conn: &mut Conn) -> QueryResult<()> {
     look(conn)?;
     let id = format!("probe {}", Uuid::now_v7());
@@ -114,7 +115,8 @@ fn probe(conn: &mut Conn) -> QueryResult<()> {
 }
 
 impl NotWritable {
-    /// SQLite and libpq tell most of this in words alone; libpq's are in English here, since it is built without others.
+    /// SQLite and libpq report most of this only as text; libpq's is in English here, since it is
+    /// built without others.
     fn of(failure: JobError, otherwise: fn(StoreError) -> Self) -> Self {
         let text = failure.to_string();
         let says = |words: &[&str]| words.iter().any(|words| text.contains(words));

@@ -1,4 +1,4 @@
-//! The examples do what their heads say: each is started, and its walk with curl taken as it stands there.
+//! Tests the examples: starts each, and runs the curl commands in its head comment.
 
 #![allow(
     missing_docs,

@@ -1,11 +1,12 @@
-//! What tokens cost, by the algorithm that signs them. Prints figures and judges none:
+//! Measures the cost of tokens by algorithm. Prints figures and judges none:
 //!
 //!     cargo bench --bench tokens --no-default-features
 //!
-//! - `issue`: claims signed.
-//! - `verify, cold`: a request with a token that was not seen before; `verify, warm`: with one that was (`JWT_CACHE`).
-//! - `cookies`: the same warm token among ever more cookies, so the difference is the scan.
-//! - `decide`: what becomes of a refresh token, for each case of the rule.
+//! - `issue`: signs claims.
+//! - `verify, cold`: a request with an unknown token; `verify, warm`: with a token in the cache
+//!   (`JWT_CACHE`).
+//! - `cookies`: the same warm token among more and more cookies, so the difference is the scan.
+//! - `decide`: the decision about a refresh token, for each case of the rule.
 
 #![allow(
     missing_docs,
@@ -50,7 +51,7 @@ fn tokens(algorithm: Algorithm, cache: usize) -> Tokens {
     Tokens::new(ring(algorithm), policy)
 }
 
-/// As the server's: with a session, a name and a CSRF value.
+/// Like the server's: with a session, a name and a CSRF value.
 fn claims(tokens: &Tokens) -> Claims {
     let id = "019a4e52-7c3e-7d60-9f7b-2f6d6a1c8e11";
     Claims {
@@ -67,7 +68,7 @@ fn auth(tokens: Tokens) -> Auth {
     Auth::builder(tokens).clock(Clock::fixed(NOW)).build()
 }
 
-/// A request with this token, the last of so many cookies.
+/// Returns a request with this token, as the last of this many cookies.
 fn request(auth: &Auth, cookies: usize) -> HttpRequest {
     let issued = auth.tokens().sign(&claims(auth.tokens())).unwrap();
     let others = (1..cookies).map(|number| format!("preference_{number}=a_value_of_some_length; "));
@@ -77,7 +78,7 @@ fn request(auth: &Auth, cookies: usize) -> HttpRequest {
     request.to_http_request()
 }
 
-/// It has nothing to wait for.
+/// The future is ready at once.
 fn verify(auth: &Auth, request: &HttpRequest) -> Rc<Verified> {
     let verifying = pin!(auth.verify_request(request, Guard::Access));
     match verifying.poll(&mut Context::from_waker(Waker::noop())) {

@@ -1,4 +1,4 @@
-//! A blocklist: tokens without a record are ended before their time by their ids.
+//! A blocklist: revokes tokens without a record by their ids.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example blocklist
 //!
@@ -13,8 +13,9 @@
 //! #> {"msg":"Token has been revoked","code":"token_revoked","hint":"…"}
 //! ```
 //!
-//! A client that has a refresh token too sends `DELETE /logout` once with each. This list is gone at a restart, so a real one
-//! is a table. With a record of sessions (`own_session_store`) one logout ends both tokens, and no list is needed.
+//! A client that has a refresh token too sends `DELETE /logout` once with each. This list is lost
+//! at a restart, so a real one is a table. With a record of sessions (`own_session_store`) one
+//! logout ends both tokens, and no list is needed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -29,7 +30,8 @@ use tokenpair::config::JwtSettings;
 use tokenpair::token::{Claims, TokenKind};
 use tokenpair::web::{Access, AnyToken, Auth, Rejection};
 
-/// The ids of revoked tokens, each kept until its token ends by itself; none for one that never does.
+/// The ids of revoked tokens, each kept until its token expires; `None` for a token that never
+/// does.
 #[derive(Clone, Default)]
 struct Blocklist(Arc<Mutex<HashMap<String, Option<Timestamp>>>>);
 
@@ -46,7 +48,7 @@ impl Blocklist {
         }
     }
 
-    /// A token without an id could not be put here, so it is refused.
+    /// A token without an id could not be listed, so it is denied.
     fn holds(&self, claims: &Claims) -> bool {
         let entries = self.entries();
         let id = claims.jti.as_ref();
@@ -54,18 +56,18 @@ impl Blocklist {
     }
 }
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, name: Path<String>) -> Result<String, Rejection> {
     let access = auth.access_token(name.as_str()).sign()?;
     Ok(access.token.as_str().to_owned())
 }
 
-/// Opened by an access token.
+/// Requires an access token.
 async fn protected(user: Access) -> String {
     format!("hello {}", user.identity())
 }
 
-/// Ends the token that it is sent.
+/// Revokes the token it receives.
 async fn logout(auth: Auth, token: AnyToken, blocklist: Data<Blocklist>) -> &'static str {
     blocklist.add(token.claims(), auth.now());
     match token.claims().kind {
@@ -80,7 +82,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let asked = blocklist.clone();
     let auth = JwtSettings::from_env()?
         .builder()
-        // Where the list is in a database, ask it inside the `async` block: an error is answered with 503.
+        // If the list is in a database, query it inside the `async` block: an error is answered
+        // with 503.
         .token_in_blocklist(move |token| {
             let blocked = asked.holds(&token.claims);
             async move { Ok::<_, Infallible>(blocked) }

@@ -50,7 +50,7 @@ use tokenpair::config::JwtSettings;
 use tokenpair::token::Freshness;
 use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, reissue};
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, name: Path<String>) -> Result<HttpResponse, Rejection> {
     let access = auth.access_token(name.as_str());
     let access = access.fresh(Freshness::Fresh).sign()?;
@@ -65,7 +65,7 @@ async fn protected(user: Access) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "logged_in_as": user.identity() }))
 }
 
-/// Buys an access token.
+/// Issues an access token.
 async fn refresh(auth: Auth, token: Refresh) -> Result<HttpResponse, Rejection> {
     let access = auth.access_token(token.identity()).sign()?;
     Ok(HttpResponse::Ok()
@@ -73,8 +73,8 @@ async fn refresh(auth: Auth, token: Refresh) -> Result<HttpResponse, Rejection> 
         .json(json!({ "refresh": true })))
 }
 
-/// Needs no token, so that nobody is caught with an old one. A copy of the tokens works until they end: to stop it, see
-/// `blocklist` and `own_session_store`.
+/// Needs no token, so that a client with an expired one can log out. A copy of the tokens works
+/// until they expire: to stop it, see `blocklist` and `own_session_store`.
 async fn logout(auth: Auth) -> HttpResponse {
     HttpResponse::Ok()
         .unset_jwt_cookies(&auth)

@@ -1,9 +1,10 @@
-//! The flow of a Flask app with Flask-JWT-Extended, by the library alone: the same settings, routes, answers and cookies.
+//! The flow of a Flask app with Flask-JWT-Extended, on the library alone: the same settings,
+//! routes, responses and cookies.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) PORT=8080 cargo run --example flask_flow
 //!
-//! Every `JWT_*` setting of Flask-JWT-Extended is read from the environment. A test compares it with the real one,
-//! request by request.
+//! Reads every `JWT_*` setting of Flask-JWT-Extended from the environment. A test compares it with
+//! the original, request by request.
 
 #![allow(
     clippy::print_stderr,
@@ -25,7 +26,8 @@ use tokenpair::web::{
     Access, AnyToken, Auth, Fresh, Location, MaybeAccess, Refresh, Rejection, TokenCookies, reissue,
 };
 
-/// Locations as a web app wants them, and the window of Flask-JWT-Extended's recipe; everything else is its default.
+/// Sets the locations of a typical web app, and the window of Flask-JWT-Extended's recipe;
+/// everything else has its default.
 fn setting(name: &str) -> Option<String> {
     let given = env::var(name).ok();
     let default = match name {
@@ -106,7 +108,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The object in a JSON body, if it is one.
+/// Returns the object in a JSON body, if it is one.
 fn object(request: &HttpRequest, body: &[u8]) -> Option<Map<String, Value>> {
     let kind = request.headers().get("content-type")?.to_str().ok()?;
     let kind = kind.split(';').next()?.trim().to_ascii_lowercase();

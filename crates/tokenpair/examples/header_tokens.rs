@@ -39,10 +39,10 @@ struct Credentials {
     password: String,
 }
 
-/// Gives a pair to who has the password.
+/// Issues a pair for the right password.
 async fn login(auth: Auth, given: Json<Credentials>) -> Result<HttpResponse, Rejection> {
     let Credentials { username, password } = given.into_inner();
-    // Your app asks its users' table, and has passwords hashed there.
+    // Your app looks up its users' table, and hashes passwords there.
     if (username.as_str(), password.as_str()) != ("ada", "correct horse") {
         let msg = json!({ "msg": "Bad username or password" });
         return Ok(HttpResponse::Unauthorized().json(msg));
@@ -56,12 +56,12 @@ async fn login(auth: Auth, given: Json<Credentials>) -> Result<HttpResponse, Rej
     })))
 }
 
-/// Opened by an access token.
+/// Requires an access token.
 async fn protected(user: Access) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "logged_in_as": user.identity() }))
 }
 
-/// Buys an access token.
+/// Issues an access token.
 async fn refresh(auth: Auth, token: Refresh) -> Result<HttpResponse, Rejection> {
     let access = auth.access_token(token.identity()).sign()?;
     Ok(HttpResponse::Ok().json(json!({ "access_token": access.token.as_str() })))

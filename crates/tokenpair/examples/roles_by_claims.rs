@@ -1,4 +1,4 @@
-//! Roles in claims: every token of a user says what the user may do, and a guard in the handler's signature requires it.
+//! Roles in claims: every token has its user's roles, and a guard in the handler's signature requires one.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example roles_by_claims
 //!
@@ -17,9 +17,10 @@
 //! #> {"msg":"Missing Authorization Header","code":"missing_token","hint":"…"}
 //! ```
 //!
-//! A claim holds until its token ends, so a user who loses a role keeps it for that long. With a record of sessions the roles are
-//! read anew at each refresh and reissue, and a moved epoch ends the older tokens at once. A role with
-//! `SOURCE = RoleSource::Record` is looked up in the record at each request.
+//! A claim holds until its token expires: a user who loses a role keeps it for that long. With a
+//! record of sessions the roles are read anew at each refresh and reissue, and a new epoch revokes
+//! older tokens at once. A role with `SOURCE = RoleSource::Record` is looked up in the record at
+//! each request.
 
 use std::env;
 use std::error::Error;
@@ -37,7 +38,7 @@ impl Role for Admin {
     const NAME: &'static str = "admin";
 }
 
-/// What your app's table of users says.
+/// The claims from your app's table of users.
 fn claims_of(identity: &Value) -> Map<String, Value> {
     let all = match identity.as_str() {
         Some("ada") => json!(["admin", "editor"]),
@@ -46,13 +47,13 @@ fn claims_of(identity: &Value) -> Map<String, Value> {
     Map::from_iter([("roles".to_owned(), all)])
 }
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, name: Path<String>) -> Result<String, Rejection> {
     let access = auth.access_token(name.as_str()).sign()?;
     Ok(access.token.as_str().to_owned())
 }
 
-/// `roles` has a field of its own; a claim of another name is in `claims().extra`.
+/// `roles` has its own field; a claim with another name is in `claims().extra`.
 async fn roles(user: Access) -> Json<Vec<String>> {
     Json(user.claims().roles.clone())
 }

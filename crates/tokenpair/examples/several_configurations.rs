@@ -1,4 +1,5 @@
-//! Several configurations in one app: each scope has its own `Auth`, with other keys and other places for tokens.
+//! Several configurations in one app: each scope has its own `Auth`, with other keys and other
+//! locations of tokens.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) STAFF_JWT_SECRET_KEY=$(openssl rand -base64 48) \
 //!         STAFF_JWT_TOKEN_LOCATION=cookies cargo run --example several_configurations

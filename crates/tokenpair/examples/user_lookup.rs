@@ -1,4 +1,4 @@
-//! The user behind a token: loaded once per request, and handed to whoever asks for `CurrentUser`.
+//! The user of a token: loaded once per request, for every handler that takes `CurrentUser`.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example user_lookup
 //!
@@ -32,13 +32,13 @@ struct User {
     full_name: &'static str,
 }
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, id: Path<String>) -> Result<String, Rejection> {
     let access = auth.access_token(id.as_str()).sign()?;
     Ok(access.token.as_str().to_owned())
 }
 
-/// `CurrentUser` asks for an access token, as `Access` does.
+/// `CurrentUser` requires an access token, as `Access` does.
 async fn who_am_i(user: CurrentUser<User>) -> HttpResponse {
     HttpResponse::Ok().json(&*user)
 }
@@ -52,7 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let users = HashMap::from([(ada.id, ada)]);
     let auth = JwtSettings::from_env()?
         .builder()
-        // Where users are in a database, ask it inside the `async` block: an error is answered with 503.
+        // If users are in a database, query it inside the `async` block: an error is answered with
+        // 503.
         .user_lookup(move |token| {
             let user = users.get(token.claims.sub()).cloned();
             async move { Ok::<_, Infallible>(user) }

@@ -1,4 +1,5 @@
-//! A WebSocket for who is logged in: the upgrade is verified, and the connection ends when its token does.
+//! A WebSocket for logged-in users: the upgrade is verified, and the connection closes when its
+//! token expires.
 //!
 //!     JWT_TOKEN_LOCATION=cookies JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example websocket
 //!
@@ -20,8 +21,9 @@
 //! #> 401
 //! ```
 //!
-//! To talk, log in on a page of this origin and open `new WebSocket('ws://127.0.0.1:8080/echo')` there. A logout does not
-//! reach an open connection; keep lifetimes short, or look into `Sessions::revocations` now and then.
+//! To talk, log in on a page of this origin and open `new WebSocket('ws://127.0.0.1:8080/echo')`
+//! there. A logout does not close an open connection; keep lifetimes short, or check
+//! `Sessions::revocations` now and then.
 
 use std::env;
 use std::error::Error;
@@ -36,15 +38,15 @@ use actix_ws::{CloseCode, Closed, Message, MessageStream, Session};
 use tokenpair::config::JwtSettings;
 use tokenpair::web::{Auth, Guard, Rejection, TokenCookies};
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, name: Path<String>) -> Result<HttpResponse, Rejection> {
     let access = auth.access_token(name.as_str()).sign()?;
     let mut answer = HttpResponse::Ok();
     Ok(answer.set_access_cookies(&auth, &access).body("welcome"))
 }
 
-/// An upgrade is a GET, which needs no CSRF value, and no browser asks before it sends one to another site. So it counts
-/// which page asks.
+/// An upgrade is a GET, which needs no CSRF value, and browsers send one to another site without a
+/// preflight. So the page's origin must be checked.
 fn check_origin(request: &HttpRequest, own: &str) -> Result<(), Rejection> {
     let origin = request.headers().get(ORIGIN);
     if origin.is_some_and(|origin| origin.as_bytes() == own.as_bytes()) {
@@ -71,7 +73,7 @@ async fn echo(
             Ok(_) => CloseCode::Normal,
             Err(_) => CloseCode::Policy,
         };
-        // A client that is gone needs no farewell.
+        // A disconnected client needs no reason.
         session.close(Some(reason.into())).await.ok();
     });
     Ok(answer)

@@ -1,4 +1,4 @@
-//! The examples do what their heads say: each is started, and its walk with curl taken as it stands there.
+//! Tests the examples: starts each, and runs the curl commands in its head comment.
 
 #![allow(
     missing_docs,
@@ -25,7 +25,8 @@ use example_walk::Example;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
-/// The flow of Flask has tests of its own, the simulation is no server, and the bare handler is there to be measured.
+/// The Flask flow has its own tests, the simulation is not a server, and the bare handler is for
+/// measuring.
 const WITHOUT_A_WALK: [&str; 3] = ["bare", "flask_flow", "session_rules"];
 
 #[test]
@@ -33,7 +34,7 @@ fn every_example_does_what_its_head_says() {
     example_walk::follow_all(Path::new(EXAMPLES), &WITHOUT_A_WALK);
 }
 
-/// A WebSocket of RFC 6455, as small as can be: short texts, under a mask of zeros.
+/// A minimal WebSocket of RFC 6455: short texts, under a mask of zeros.
 struct Socket(TcpStream);
 
 impl Socket {
@@ -64,7 +65,7 @@ impl Socket {
         self.0.write_all(text.as_bytes()).unwrap();
     }
 
-    /// The next frame's opcode and payload.
+    /// Returns the next frame's opcode and payload.
     fn hear(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).unwrap();

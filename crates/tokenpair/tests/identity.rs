@@ -1,4 +1,4 @@
-//! `actix_identity::Identity` on the cookies of an app (feature `identity`).
+//! Tests `actix_identity::Identity` on the cookies of an app (feature `identity`).
 
 #![allow(
     missing_docs,
@@ -76,7 +76,7 @@ async fn identity_app(
     .await
 }
 
-/// The names and values that a response sets, as a `Cookie` header would send them back.
+/// Returns the names and values that a response sets, as a `Cookie` header would send them back.
 fn cookies<B>(response: &ServiceResponse<B>) -> String {
     let pairs = response
         .headers()
@@ -161,7 +161,7 @@ async fn identity_login_issues_the_pair_and_logout_ends_it() {
         assert_eq!(
             text(app.call(get("/", &jar)).await.unwrap()).await,
             "nobody",
-            "the session is over"
+            "the session has ended"
         );
     }
 }

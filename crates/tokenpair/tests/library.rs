@@ -1,4 +1,4 @@
-//! The library as a stranger uses it: an Actix app of one's own, with the store in memory and without our server.
+//! Tests the library from outside: in an Actix app with the store in memory and without our server.
 
 #![allow(
     missing_docs,
@@ -91,7 +91,7 @@ async fn an_optional_token_is_none_only_if_none_came() {
             .status(),
         StatusCode::UNPROCESSABLE_ENTITY
     );
-    // Actix's own Option lets the forged token pass as a visitor: that is why MaybeAccess is there.
+    // Actix's own Option lets the forged token pass as a visitor, hence MaybeAccess.
     assert_eq!(
         text(test::call_service(&app, get("/trap", &forged)).await).await,
         "nobody"
@@ -232,7 +232,7 @@ async fn a_revocation_is_known_for_as_long_as_a_token_is_believed() {
         assert!(verify().is_ok(), "its text is good");
         assert!(
             sessions.revocations().is_revoked(&claims),
-            "and its session is over"
+            "and its session has ended"
         );
     }
     fixture.clock.advance(Duration::from_secs(180));
@@ -263,7 +263,7 @@ async fn a_revocation_that_becomes_visible_late_is_still_seen() {
     assert!(sessions.revocations().is_revoked(&claims));
 }
 
-/// Else it would be a second less wherever a second began between the two.
+/// Otherwise it would be a second less if a second began between the two.
 #[actix_web::test]
 async fn a_cookie_is_kept_for_as_long_as_its_token_was_given_however_long_the_answer_took() {
     let fixture = Fixture::new();
@@ -343,7 +343,7 @@ async fn leave(
     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 }
 
-/// The status, the code in the words of [`own_words`], and how many cookies are set.
+/// Returns the status, the code in the words of [`own_words`], and the number of cookies set.
 async fn outcome(auth: &Auth, request: TestRequest) -> (u16, String, usize) {
     let app = App::new()
         .app_data(auth.clone())

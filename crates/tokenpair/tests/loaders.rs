@@ -1,4 +1,4 @@
-//! Loaders of keys and claims, over HTTP in an app of one's own, with and without a record of sessions.
+//! Tests loaders of keys and claims over HTTP, with and without a record of sessions.
 
 #![allow(
     missing_docs,
@@ -36,7 +36,7 @@ fn signing_as(secret: &[u8]) -> AuthBuilder {
     Auth::builder(Tokens::new(ring(secret), TokenPolicy::default()))
 }
 
-/// Identities are `tenant/name`; each tenant has a ring of its own.
+/// Identities are `tenant/name`; each tenant has its own ring.
 fn of_tenant(identity: Option<&Value>) -> Option<Arc<KeyRing>> {
     match identity?.as_str()?.split_once('/')?.0 {
         "acme" => Some(Arc::new(ring(ACME))),
@@ -56,7 +56,7 @@ async fn whoami(user: Access) -> String {
     user.identity().to_owned()
 }
 
-/// Status and body of a request with that token.
+/// Returns the status and body of a request with that token.
 async fn opened(auth: &Auth, issued: &Issued) -> (u16, String) {
     let app = App::new()
         .app_data(auth.clone())
@@ -162,7 +162,7 @@ fn member(name: &str, value: impl Into<Value>) -> Map<String, Value> {
 async fn the_tokens_of_recorded_sessions_ask_the_loaders_each_time() {
     let plan = Arc::new(AtomicI64::new(1));
     let told = Arc::clone(&plan);
-    // Whichever comes first, the loader or the record.
+    // In either order of the loader and the record.
     let auth = settings()
         .builder()
         .additional_claims(move |_| member("plan", told.load(Ordering::SeqCst)))
@@ -239,7 +239,7 @@ async fn stay_alone(
     Ok(format!("{ended} ended by {}", context.by.unwrap()))
 }
 
-/// A guard that waits for a body or a loader is not done when the extractors behind it begin.
+/// A guard that waits for a body or a loader has not finished when the extractors after it start.
 #[actix_web::test]
 async fn an_act_has_the_authority_of_its_token_also_where_the_guard_has_to_wait() {
     let store = store();
@@ -269,7 +269,7 @@ async fn an_act_has_the_authority_of_its_token_also_where_the_guard_has_to_wait(
             (status, String::from_utf8(body.to_vec()).unwrap())
         };
         assert_eq!(answer().await, (200, "1 ended by 7".to_owned()));
-        // The guard does not hear of it, but the store refuses.
+        // The guard does not notice, but the store denies it.
         store.put_subject(Subject { epoch: 1, ..ada() });
         let (status, body) = answer().await;
         assert!(status == 401 && body.contains("session_revoked"), "{body}");

@@ -1,4 +1,5 @@
-//! An app of one's own with a record of sessions: what is reissued, and which refresh tokens a guard admits.
+//! Tests an app with a record of sessions: which tokens are reissued, and which refresh tokens a
+//! guard admits.
 
 #![allow(
     missing_docs,
@@ -30,7 +31,7 @@ mod recorded_app;
 
 use recorded_app::Fixture;
 
-/// The names and values that a response sets, as a `Cookie` header would send them back.
+/// Returns the names and values that a response sets, as a `Cookie` header would send them back.
 fn cookies<B>(response: &ServiceResponse<B>) -> String {
     let pairs = response
         .headers()
@@ -85,14 +86,14 @@ async fn reissue_touches_no_answer_that_sets_auth_cookies_or_failed() {
     }
 }
 
-/// What a browser sends after a login.
+/// Returns a browser's cookies after a login.
 fn both_cookies(pair: &Pair) -> String {
     let (access, refresh) = (pair.access.token.as_str(), pair.refresh.token.as_str());
     format!("access_token_cookie={access}; refresh_token_cookie={refresh}")
 }
 
 impl Fixture {
-    /// Another tab refreshes with this token.
+    /// Refreshes with this token in another tab.
     async fn refreshed(&self, pair: &Pair) -> Pair {
         let token = self.verify(pair.refresh.token.as_str()).unwrap();
         let context = RequestContext::at(self.auth.now());
@@ -145,7 +146,7 @@ async fn a_request_that_was_at_work_while_tabs_refreshed_is_no_copy() {
     let slow = send(TestRequest::get().uri("/slow")).await;
     assert_eq!(cookies(&slow), "", "an outdated token gets no successor");
     assert!(!fixture.is_over(&pair).await);
-    // An upload may have been on its way for as long.
+    // An upload may have been in flight for as long.
     let upload = TestRequest::post().insert_header(("X-CSRF-TOKEN", csrf));
     let upload = send(upload.uri("/quick")).await;
     assert_eq!(
@@ -193,7 +194,8 @@ async fn the_first_guard_of_a_request_tells_when_it_came() {
     assert!(!fixture.is_over(&pair).await);
 }
 
-/// A session whose tokens were delivered in a body, and one whose refresh token the app has blocked.
+/// A session whose tokens were delivered in a body, and a session whose refresh token the app has
+/// blocked.
 #[actix_web::test]
 async fn neither_a_client_that_keeps_its_tokens_nor_a_blocked_refresh_token_is_reissued() {
     let fixture = Fixture::new();
@@ -227,7 +229,8 @@ async fn neither_a_client_that_keeps_its_tokens_nor_a_blocked_refresh_token_is_r
     }
 }
 
-/// How `/any` and the guard itself answer a refresh token: the status, and the code of the refusal.
+/// Returns the response of `/any`, and of the guard itself, to a refresh token: the status, and the
+/// code of the rejection.
 async fn as_any_token(auth: &Auth, pair: &Pair) -> (u16, String) {
     let bearer = format!("Bearer {}", pair.refresh.token.as_str());
     let request = || TestRequest::get().insert_header(("Authorization", bearer.clone()));
@@ -308,7 +311,8 @@ async fn an_outdated_refresh_token_is_no_token_of_any_type_where_a_refresh_would
     assert!(!fixture.is_over(&first).await, "a guard writes nothing");
 }
 
-/// The guard of a refresh asks nobody, so that a refresh reads the row once; another route has to ask.
+/// The guard of a refresh does not ask the record, so that a refresh reads the row once; another
+/// route must ask.
 #[actix_web::test]
 async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_token() {
     async fn checked(

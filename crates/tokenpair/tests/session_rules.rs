@@ -1,4 +1,4 @@
-//! The page about the rules, and its picture, are what the simulation gives.
+//! Tests that the page about the rules, and its picture, match the simulation.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test helpers")]
 

@@ -1,4 +1,4 @@
-//! The feature `testing`, as the tests of an app use it.
+//! Tests the feature `testing`, as the tests of an app use it.
 
 #![allow(
     missing_docs,
@@ -76,7 +76,7 @@ async fn app(
     .await
 }
 
-/// The status, and what the answer says.
+/// Returns the status and the text of the response.
 async fn said(
     app: &impl Service<actix_http::Request, Response = ServiceResponse<impl MessageBody>, Error = Error>,
     request: TestRequest,

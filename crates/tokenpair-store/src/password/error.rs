@@ -6,19 +6,19 @@ use thiserror::Error;
 use super::imported_hash::ForeignHashError;
 use super::strength::UnfitPassword;
 
-/// Why a password was not hashed or verified.
+/// The reason a password was not hashed or verified.
 #[derive(Debug, Error)]
 pub enum PasswordError {
-    /// Too many wait, or this one waited too long; the same request may be sent again.
-    #[error("too many passwords wait to be hashed")]
+    /// Too many passwords are queued, or this one waited too long. The client may retry.
+    #[error("too many passwords are queued for hashing")]
     Busy,
-    /// bcrypt refused.
+    /// bcrypt failed.
     #[error("bcrypt failed")]
     Bcrypt(#[from] BcryptError),
-    /// It is no password to have.
+    /// The password does not meet the policy.
     #[error(transparent)]
     Unfit(#[from] UnfitPassword),
-    /// What the store kept is none of the hashes known here.
+    /// The stored hash is of an unknown kind.
     #[error("a stored hash cannot be verified")]
     Foreign(#[from] ForeignHashError),
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What a password is verified against: a bcrypt hash of ours, `$2b$...`, or until the next login what an import brought
-/// ([`ForeignHash`]). `Debug` does not show it.
+/// The hash of a password: our bcrypt, `$2b$...`, or an imported hash ([`ForeignHash`]) until the
+/// user's next login. `Debug` does not show it.
 ///
 /// ```
 /// use tokenpair_store::password::PasswordHash;
@@ -16,12 +16,12 @@ use std::fmt;
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// As a store kept it.
+    /// Wraps a hash as a store kept it.
     pub const fn from_text(text: String) -> Self {
         Self(text)
     }
 
-    /// For a store to keep.
+    /// Returns the text for a store to keep.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,8 +1,9 @@
-//! Hashes that other programs made: Werkzeug's scrypt and PBKDF2, Flask-Bcrypt's, and bcrypt of any other origin.
+//! Implements hashes made by other programs: Werkzeug's scrypt and PBKDF2, Flask-Bcrypt's, and
+//! bcrypt of any other origin.
 //!
-//! They come in by an import, are verified as their makers did, and go when their users log in: a bcrypt of ours takes
-//! their place. A store keeps them as they came, but for bcrypt, which gets a word before it: ours is stored bare, and
-//! is made of passwords that are never cut.
+//! They are imported, verified as their makers did, and replaced by our bcrypt when their users log
+//! in. A store keeps them unchanged, except for a prefix before bcrypt: our own bcrypt has no
+//! prefix, and is made of passwords that are never truncated.
 
 use std::num::NonZero;
 
@@ -15,7 +16,8 @@ use thiserror::Error;
 use super::hash::PasswordHash;
 use super::policy::PasswordPolicy;
 
-/// A hash that another program made, in good form, and no dearer to verify than a login may be. `Debug` shows its kind.
+/// A hash made by another program, well-formed, and not too expensive to verify at a login. `Debug`
+/// shows its kind.
 ///
 /// ```
 /// use tokenpair_store::password::{ForeignHash, ForeignHashError, Maker, Password, PasswordPolicy, Passwords, Verdict};
@@ -49,7 +51,7 @@ enum Scheme {
     Bcrypt(Maker),
 }
 
-/// What bcrypt was given.
+/// The input that bcrypt was given.
 ///
 /// ```
 /// use tokenpair_store::password::{ForeignHash, Maker};
@@ -62,41 +64,43 @@ enum Scheme {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Maker {
-    /// The password, of which it reads 72 bytes: bcrypt everywhere.
+    /// The password, of which bcrypt reads 72 bytes, as everywhere.
     Plain,
     /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with `BCRYPT_HANDLE_LONG_PASSWORDS`.
     Sha256First,
 }
 
-/// Why a text is no hash that could be verified. None of these says anything of the text itself.
+/// The reason a text is not a hash that can be verified. The messages do not quote the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ForeignHashError {
-    /// Of no kind known here.
+    /// The kind is unknown.
     #[error(
-        "the hash is none of Werkzeug's (scrypt:… or pbkdf2:…) and no bcrypt ($2a$…, $2b$… or $2y$…)"
+        "the hash is not Werkzeug's (scrypt:… or pbkdf2:…) or bcrypt's ($2a$…, $2b$… or $2y$…)"
     )]
     Unknown,
-    /// Cut, or changed.
-    #[error("the hash is damaged: its {0} cannot be read")]
+    /// Truncated or altered.
+    #[error("the hash is damaged: cannot read its {0}")]
     Damaged(&'static str),
-    /// Which default its maker had in mind cannot be told: it went from 1,000 to 1,000,000.
-    #[error("the hash does not say its iterations, as Werkzeug's do (pbkdf2:sha256:600000$…)")]
+    /// The number of iterations is missing, and Werkzeug's default cannot be guessed: it went from
+    /// 1,000 to 1,000,000.
+    #[error("the hash has no number of iterations, as in Werkzeug's (pbkdf2:sha256:600000$…)")]
     NoIterations,
-    /// Whoever could write such a hash could stop the server with a login.
+    /// An imported hash that is this expensive could stop the server with a login.
     #[error("the hash would cost too much: {0}")]
     TooDear(&'static str),
 }
 
-/// The words before a foreign bcrypt, as it is kept.
+/// The prefix of an imported bcrypt in the database.
 const BCRYPT: &str = "bcrypt";
 const BCRYPT_SHA256: &str = "bcrypt_sha256";
 
 impl ForeignHash {
-    /// Reads a hash as its maker wrote it. What bcrypt was given cannot be told from its hash, so `bcrypt` says it.
+    /// Parses a hash as its maker wrote it. The hash does not reveal bcrypt's input, so `bcrypt`
+    /// states it.
     ///
     /// # Errors
     ///
-    /// [`ForeignHashError`].
+    /// Returns a [`ForeignHashError`] if the hash cannot be verified.
     pub fn parse(text: &str, bcrypt: Maker) -> Result<Self, ForeignHashError> {
         let word = match bcrypt {
             Maker::Plain => BCRYPT,
@@ -110,7 +114,7 @@ impl ForeignHash {
         Self::stored(&stored).unwrap_or(Err(ForeignHashError::Unknown))
     }
 
-    /// Reads what a store kept; none if the hash is one of ours.
+    /// Parses a stored hash; `None` if it is our own.
     pub(super) fn stored(text: &str) -> Option<Result<Self, ForeignHashError>> {
         let (word, rest) = text.split_once(':')?;
         let scheme = match word {
@@ -124,12 +128,12 @@ impl ForeignHash {
         Some(scheme.map(|scheme| Self { text, scheme }))
     }
 
-    /// For a store to keep.
+    /// Returns the hash for a store to keep.
     pub fn into_hash(self) -> PasswordHash {
         PasswordHash::from_text(self.text)
     }
 
-    /// Which kind, for people to read.
+    /// Returns the kind, for messages.
     pub const fn kind(&self) -> &'static str {
         match self.scheme {
             Scheme::Scrypt(_) => "scrypt",
@@ -139,12 +143,13 @@ impl ForeignHash {
         }
     }
 
-    /// Whether it was made of this password.
+    /// Returns whether the hash was made of this password.
     pub(super) fn verify(&self, password: &str) -> Result<bool, bcrypt::BcryptError> {
         match &self.scheme {
             Scheme::Scrypt(scrypt) => Ok(scrypt.verify(password)),
             Scheme::Pbkdf2(pbkdf2) => Ok(pbkdf2.verify(password)),
-            // Cut at 72 bytes, as its maker did, and with a NUL where one was typed, as Python's bcrypt takes it.
+            // Cut at 72 bytes, as its maker did, and with any NUL that was typed, as Python's
+            // bcrypt accepts it.
             Scheme::Bcrypt(Maker::Plain) => bcrypt::verify(password, self.bare_bcrypt()),
             Scheme::Bcrypt(Maker::Sha256First) => {
                 let digits = hexadecimal(&digest(&SHA256, password.as_bytes()));
@@ -172,16 +177,16 @@ impl std::fmt::Debug for ForeignHash {
     }
 }
 
-/// Returns the cost that a bcrypt names: `$2b$12$...`.
+/// Returns the cost in the text of a bcrypt: `$2b$12$...`.
 pub(super) fn bcrypt_cost(bare: &str) -> Option<u32> {
     bare.split('$').nth(2)?.parse().ok()
 }
 
-/// The dearest bcrypt taken is the dearest that the server could be set to make.
+/// The highest bcrypt cost accepted is the highest that the server can be set to use.
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=*PasswordPolicy::COSTS.end();
 
 fn checked_bcrypt(bare: &str, maker: Maker) -> Result<Scheme, ForeignHashError> {
-    // 2x marks the hashes of a program that read letters outside ASCII wrongly.
+    // 2x marks hashes of a program that misread characters outside ASCII.
     if !["$2a$", "$2b$", "$2y$"]
         .iter()
         .any(|version| bare.starts_with(version))
@@ -207,7 +212,8 @@ struct Scrypt {
 
 impl Scrypt {
     const KEY_BYTES: usize = 64;
-    /// Werkzeug's default (N 32768, r 8, p 1) takes 32 MiB. Each hashing thread may need as much at once.
+    /// Werkzeug's default (N 32768, r 8, p 1) takes 32 MiB. Each hashing thread may need this much
+    /// at once.
     const MAX_MEMORY: u64 = 256 << 20;
     /// Sixteen times the work of Werkzeug's default.
     const MAX_WORK: u64 = 1 << 22;
@@ -307,7 +313,7 @@ impl Pbkdf2 {
     }
 }
 
-/// `method$salt$digits`, as Werkzeug takes it apart.
+/// Splits `method$salt$digits`, as Werkzeug does.
 fn parts(text: &str) -> Result<(&str, &str, &str), ForeignHashError> {
     let mut parts = text.splitn(3, '$');
     match (parts.next(), parts.next(), parts.next()) {
@@ -321,13 +327,13 @@ fn parts(text: &str) -> Result<(&str, &str, &str), ForeignHashError> {
 /// In bytes. Werkzeug's have 16.
 const MAX_SALT: usize = 256;
 
-/// Digits and nothing else; larger than 32 bits is as dear as the largest.
+/// Parses digits only; a number larger than 32 bits becomes the largest.
 fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
-/// So many bytes, in hexadecimal digits.
+/// Parses this many bytes in hexadecimal digits.
 fn bytes(digits: &str, length: usize) -> Result<Vec<u8>, ForeignHashError> {
     let halves: Option<Vec<u8>> = digits
         .chars()

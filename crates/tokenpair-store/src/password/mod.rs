@@ -1,8 +1,8 @@
-//! Defines passwords and their hashes: bcrypt on a pool of threads of its own, never on one that serves
+//! Defines passwords and their hashes: bcrypt on its own threads, never on one that serves
 //! requests.
 //!
-//! One bcrypt costs a quarter of a second on purpose. On a worker it would stall everyone, so it runs on
-//! threads of the lowest priority, behind a bounded queue that is fair between clients.
+//! One bcrypt takes a quarter of a second on purpose. On a worker it would stall all requests, so
+//! it runs on threads of the lowest priority, behind a bounded queue that is fair between clients.
 
 mod error;
 mod hash;

@@ -10,13 +10,15 @@ use unicode_normalization::char::is_public_assigned;
 
 /// A password as a person types it. `Debug` does not show it.
 ///
-/// Keyboards and systems differ in how they encode one and the same text: `é` is one code point or two, and
-/// a space may be a no-break space. So the mapping of spaces and the normalization of the OpaqueString
-/// profile (RFC 8265, section 4.2.2) are applied before a password is hashed, and all its spellings are one
-/// password. Case and width count. The characters that the profile excludes, such as tabs, are allowed.
+/// Keyboards and systems encode the same text differently: `é` is one code point or two, and a
+/// space may be a no-break space. So the mapping of spaces and the normalization of the
+/// OpaqueString profile (RFC 8265, section 4.2.2) are applied before a password is hashed, and all
+/// its spellings are one password. Case and width count. The characters that the profile excludes,
+/// such as tabs, are allowed.
 ///
-/// A password with code points that Unicode has not assigned yet, or leaves to private use, is hashed as it
-/// was typed: how such text is normalized may change with the next version of Unicode.
+/// A password with code points that Unicode has not assigned yet, or leaves to private use, is
+/// hashed as it was typed: the normalization of such text may change with the next version of
+/// Unicode.
 ///
 /// ```
 /// use tokenpair_store::password::Password;
@@ -29,11 +31,11 @@ use unicode_normalization::char::is_public_assigned;
 pub struct Password(SecretString);
 
 impl Password {
-    /// The longest password: four times what NIST SP 800-63B-4 asks for and more, and short enough that its JSON fits a
-    /// request's body however it is escaped.
+    /// The longest password: more than four times the length that NIST SP 800-63B-4 requires, and
+    /// short enough that its JSON fits a request's body however it is escaped.
     pub const MAX_CHARS: usize = 1024;
 
-    /// Takes a password as it was typed. Nothing is trimmed, folded or cut.
+    /// Wraps a password as it was typed. Nothing is trimmed, folded or cut.
     pub fn new(text: String) -> Self {
         Self(text.into())
     }
@@ -43,8 +45,8 @@ impl Password {
         self.0.expose_secret().chars().count()
     }
 
-    /// Returns whether it has more than [`Password::MAX_CHARS`]: nobody has such a password, and nothing is
-    /// hashed for it.
+    /// Returns whether it has more than [`Password::MAX_CHARS`]: no account has such a password,
+    /// and it is never hashed.
     pub fn is_too_long(&self) -> bool {
         self.chars() > Self::MAX_CHARS
     }
@@ -68,9 +70,10 @@ impl Password {
     }
 }
 
-/// Returns what bcrypt gets for a spelling. It reads 72 bytes and ends nothing at NUL, so a longer text or
-/// one with a NUL goes through HMAC-SHA-384 first: 48 bytes, as 64 characters of base64. The key only
-/// separates these digests from any other service's, so that a leaked plain SHA-384 is not a password here.
+/// Returns the input of bcrypt for a spelling. bcrypt reads 72 bytes and does not stop at NUL, so a
+/// longer text, or one with a NUL, goes through HMAC-SHA-384 first: 48 bytes, as 64 characters of
+/// base64. The key only separates these digests from those of any other service, so that a leaked
+/// plain SHA-384 is not a password here.
 pub(super) fn for_bcrypt(spelling: &SecretString) -> SecretString {
     let text = spelling.expose_secret();
     if text.len() <= BCRYPT_MAX && !text.contains('\0') {
@@ -80,5 +83,5 @@ pub(super) fn for_bcrypt(spelling: &SecretString) -> SecretString {
     STANDARD.encode(hmac::sign(&key, text.as_bytes())).into()
 }
 
-/// bcrypt reads 72 bytes, the NUL at the end among them.
+/// bcrypt reads 72 bytes, including the NUL at the end.
 pub(super) const BCRYPT_MAX: usize = 71;

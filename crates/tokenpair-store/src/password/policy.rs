@@ -1,6 +1,6 @@
-//! Defines [`PasswordPolicy`], which the settings `PASSWORD_*` fill.
+//! Defines [`PasswordPolicy`], the settings `PASSWORD_*`.
 
-/// How passwords are hashed.
+/// The policy for passwords and hashing.
 ///
 /// ```
 /// use tokenpair_store::password::{Password, PasswordPolicy, Passwords};
@@ -16,20 +16,22 @@
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
-    /// bcrypt's cost (`PASSWORD_BCRYPT_COST`, 12): each step doubles the time.
+    /// bcrypt's cost (`PASSWORD_BCRYPT_COST`): each step doubles the time. Default: 12.
     pub cost: u32,
-    /// The number of passwords that may wait for a thread (`PASSWORD_QUEUE`). Past it the [`Client`] with
-    /// the most loses its newest, which is [`PasswordError::Busy`]. Default: 64.
+    /// The maximum number of passwords that wait for a thread (`PASSWORD_QUEUE`). Past it, the
+    /// [`Client`] with the most jobs loses its newest, with [`PasswordError::Busy`]. Default: 64.
     pub queue: usize,
-    /// The shortest password that one may choose, in characters (`PASSWORD_MIN_LENGTH`, 8; OWASP ASVS 5.0, 6.2.1).
+    /// The minimum length of a new password, in characters (`PASSWORD_MIN_LENGTH`; OWASP ASVS 5.0,
+    /// 6.2.1). Default: 8.
     pub min_chars: usize,
 }
 
 impl PasswordPolicy {
-    /// The shortest lengths accepted: 8 is the least, and 64 characters must be allowed (OWASP ASVS 5.0, 6.2.9).
+    /// The accepted minimum lengths: at least 8, and passwords of 64 characters must be allowed
+    /// (OWASP ASVS 5.0, 6.2.9).
     pub const MIN_CHARS: std::ops::RangeInclusive<usize> = 8..=64;
 
-    /// The costs accepted: less than 10 is too cheap to steal (OWASP), more than 16 takes seconds.
+    /// The accepted costs: less than 10 is too cheap to crack (OWASP), more than 16 takes seconds.
     pub const COSTS: std::ops::RangeInclusive<u32> = 10..=16;
 }
 

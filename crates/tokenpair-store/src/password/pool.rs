@@ -1,4 +1,4 @@
-//! Implements [`Passwords`]: bcrypt on threads of their own, behind a bounded queue.
+//! Implements [`Passwords`]: bcrypt on its own threads, behind a bounded queue.
 
 #[cfg(test)]
 mod tests;
@@ -21,19 +21,19 @@ use super::queue::{Client, Queue};
 use super::strength::{UnfitPassword, is_common};
 use super::verify::{Verdict, verify};
 
-/// How long a password may wait for a thread. Past it its client is asked to come back, and nothing is hashed for it.
+/// How long a password may wait for a thread. Past it the client must retry, and the password is
+/// not hashed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The time after which a refused request is answered, at the earliest. If it were answered at once, clients
-/// that retry at once would keep the cores busy with refusals, which come before hashing since that has the
-/// lowest priority.
+/// The minimum delay of a rejection. Without it, clients that retry at once would keep the cores
+/// busy with rejections, which run before hashing because that has the lowest priority.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// The pool of hashing threads. Clones share it.
 ///
 /// As many passwords are hashed at once as there are cores, and up to twice as many if they are for
-/// different [`Client`]s: one that has nothing under way starts at once while another fills the cores. The
-/// queue before the threads is fair between clients; see [`Passwords::on_behalf_of`].
+/// different [`Client`]s: a client without running jobs starts at once while another fills the
+/// cores. The queue before the threads is fair between clients; see [`Passwords::on_behalf_of`].
 ///
 /// ```
 /// use tokenpair_store::password::{Password, PasswordPolicy, Passwords, Verdict};
@@ -78,7 +78,7 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread.
+    /// Returns an error if the operating system cannot start a thread.
     pub fn start(policy: PasswordPolicy) -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let queue = Arc::new(Queue::new(policy.queue, cores));
@@ -96,9 +96,9 @@ impl Passwords {
         })
     }
 
-    /// Returns the same pool, which counts what it is given as the client's. However much one client asks
-    /// for, another's password is hashed in its turn, and is refused only if as many clients as the queue
-    /// has places ask at once.
+    /// Returns the same pool, with its jobs counted for this client. However many jobs one client
+    /// sends, another's password is hashed in its turn, and is rejected only if as many clients as
+    /// the queue has places send jobs at once.
     #[must_use]
     pub fn on_behalf_of(&self, client: Client) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Passwords {
         }
     }
 
-    /// The policy obeyed.
+    /// Returns the policy.
     pub const fn policy(&self) -> &PasswordPolicy {
         &self.policy
     }
@@ -116,14 +116,14 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// [`PasswordError`].
+    /// Returns a [`PasswordError`] if the queue is full or bcrypt fails.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         let cost = self.policy.cost;
         self.run(move || hash_at_cost(&password, cost)).await?
     }
 
-    /// Hashes a password that someone wants to have, unless it is one of the 100,000 that most people have. Ask
-    /// [`PasswordPolicy::check`] before.
+    /// Hashes a new password, unless it is one of the 100,000 most common. Call
+    /// [`PasswordPolicy::check`] first.
     ///
     /// ```
     /// use tokenpair_store::password::{Password, PasswordError, PasswordPolicy, Passwords, UnfitPassword};
@@ -142,7 +142,7 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// [`PasswordError`].
+    /// Returns a [`PasswordError`] if the password is common, the queue is full or bcrypt fails.
     pub async fn hash_new(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         let cost = self.policy.cost;
         let hash = move || match is_common(&password) {
@@ -152,15 +152,16 @@ impl Passwords {
         self.run(hash).await?
     }
 
-    /// Verifies a password against a hash. Without a hash (there is no such user) the verdict is
+    /// Verifies a password against a hash. Without a hash (there is no such user), the verdict is
     /// [`Verdict::Wrong`], after the same work.
     ///
-    /// The work is that of the policy's cost, once, or twice for a password that was typed in another
-    /// spelling than the usual one. A hash that is dearer than the policy takes its own time.
+    /// The work is that of the policy's cost, once, or twice for a password that was typed in
+    /// another spelling than the usual one. A hash that is more expensive than the policy takes its
+    /// own time.
     ///
     /// # Errors
     ///
-    /// [`PasswordError`].
+    /// Returns a [`PasswordError`] if the queue is full or the hash cannot be verified.
     pub async fn verify(
         &self,
         password: Password,
@@ -171,11 +172,11 @@ impl Passwords {
             .await?
     }
 
-    /// Hashes what can wait. It gives way to everyone who waits for a thread.
+    /// Hashes a password that can wait. It yields to every other job that waits for a thread.
     ///
     /// # Errors
     ///
-    /// [`PasswordError`].
+    /// Returns a [`PasswordError`] if the queue is full or bcrypt fails.
     pub async fn hash_at_leisure(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         if self.threads.0.is_empty() {
             self.hash(password).await
@@ -184,7 +185,7 @@ impl Passwords {
         }
     }
 
-    /// Runs on the pool. A request whose client has gone by then, or that waited too long, is not worked on.
+    /// Runs on the pool. A job whose client has disconnected, or that waited too long, is dropped.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -1,16 +1,16 @@
 //! Implements the queue in front of the hashing threads, which shares them fairly between clients.
 //!
-//! Fairness has two levels: sites take turns, and within a site its networks do. An attacker who holds
+//! Fairness has two levels: sites take turns, and within a site its networks do. An attacker with
 //! many networks of one site therefore has one site's share.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The party that a password is hashed for. The queue shares the threads fairly between clients.
+/// The client that a password is hashed for. The queue shares the threads fairly between clients.
 ///
-/// A client is a network within a site, such as an IPv6 /64 within a /48. The names mean nothing to the
-/// queue beyond being equal or not. The default is a client of its own: the program itself.
+/// A client is a network within a site, such as an IPv6 /64 within a /48. The queue only compares
+/// the names for equality. The default is a client of its own: the program itself.
 ///
 /// ```
 /// use tokenpair_store::password::{Client, Password, PasswordPolicy, Passwords};
@@ -33,7 +33,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Names a network and the site it belongs to.
+    /// Creates a client from the names of a network and its site.
     pub fn new(site: impl Into<String>, network: impl Into<String>) -> Self {
         Self {
             site: site.into(),
@@ -50,17 +50,17 @@ pub(super) struct Queue {
     changed: Condvar,
 }
 
-/// The jobs that wait or run. A site or network without either is forgotten, so memory is bounded by the
-/// queue's length and the number of threads.
+/// The jobs that wait or run. A site or network without jobs is dropped, so memory is bounded by
+/// the queue's length and the number of threads.
 struct Line {
     sites: HashMap<String, Site>,
     waiting: usize,
     running: usize,
-    /// The number of jobs that may wait.
+    /// The maximum number of jobs that wait.
     length: usize,
-    /// The number of jobs that may run whoever they are for.
+    /// The number of jobs that may run for any clients.
     cores: usize,
-    /// Counts turns, so that the least recent can be told.
+    /// Counts turns, to find the least recent.
     clock: u64,
     closed: bool,
 }
@@ -73,7 +73,7 @@ struct Site {
 }
 
 struct Network {
-    /// When it last had a job taken, or joined.
+    /// The turn in which its last job was taken, or it joined.
     turn: u64,
     running: usize,
     jobs: VecDeque<Job>,
@@ -87,14 +87,14 @@ impl Queue {
         }
     }
 
-    /// The number of threads to call [`Queue::work`] on: as many again as may be busy for one site alone,
-    /// so that a newcomer need not wait until a job of someone else has ended.
+    /// Returns the number of threads to call [`Queue::work`] on: twice as many as one site may keep
+    /// busy, so that a newcomer does not wait for another client's job to end.
     pub(super) const fn threads(cores: usize) -> usize {
         2 * cores
     }
 
-    /// Adds a job. If the queue is full, the client with the most jobs loses its newest. A job that is lost
-    /// or refused is dropped without having run.
+    /// Adds a job. If the queue is full, the client with the most jobs loses its newest. A lost or
+    /// rejected job is dropped without having run.
     pub(super) fn push(&self, client: &Client, job: Job) {
         if self.lock().push(client, job) {
             self.changed.notify_one();
@@ -121,12 +121,12 @@ impl Queue {
                     .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            // What has just been taken or finished may allow another job to run.
+            // Taking or finishing a job may allow another to run.
             if line.waiting > 0 {
                 self.changed.notify_one();
             }
             drop(line);
-            // The panic hook has logged it, and the client is answered by the job having been dropped.
+            // The panic hook has logged it, and dropping the job answers the client.
             let _panicked = catch_unwind(AssertUnwindSafe(job));
             line = self.lock();
             line.finish(&client);
@@ -176,9 +176,9 @@ impl Line {
         true
     }
 
-    /// Takes the oldest job of the network, in the site, whose turn is longest ago. Past one job for each
-    /// core only sites with no other job running get a thread: one site fills the cores, and a newcomer
-    /// starts at once and shares them.
+    /// Takes the oldest job of the network, in the site, whose turn is longest ago. Past one job
+    /// per core, only sites without a running job get a thread: one site fills the cores, and a
+    /// newcomer starts at once and shares them.
     fn take(&mut self) -> Option<(Client, Job)> {
         let any = self.running < self.cores;
         let sites = self.sites.iter_mut();
@@ -210,8 +210,8 @@ impl Line {
         self.forget(client);
     }
 
-    /// Returns whether a job of `client` may wait. A newcomer's may also if it only waits for an idle thread
-    /// to wake up.
+    /// Returns whether a job of `client` may wait. A newcomer's may also if it only waits for an
+    /// idle thread to wake up.
     fn has_room(&self, client: &Client) -> bool {
         let idle = Queue::threads(self.cores) - self.running;
         let newcomer = !self.sites.contains_key(&client.site);
@@ -223,8 +223,9 @@ impl Line {
         self.waiting < places
     }
 
-    /// Makes room for a job of `client`: the site with the most jobs, and in it the network with the most,
-    /// loses its newest, if it would still have no fewer than the client. Returns whether there is room.
+    /// Makes room for a job of `client`: the site with the most jobs, and in it the network with
+    /// the most, loses its newest, if it would still have no fewer than the client. Returns whether
+    /// there is room.
     fn make_room(&mut self, client: &Client) -> bool {
         let own = self.sites.get(&client.site);
         let own_network = own.and_then(|site| site.networks.get(&client.network));
@@ -237,7 +238,7 @@ impl Line {
         let Some((largest, site)) = sites.max_by_key(|(_, site)| site.jobs()) else {
             return false;
         };
-        // Where no other site has more, the client's own has to make room.
+        // If no other site has more, the client's own site must make room.
         let elsewhere = site.jobs() > own + 1;
         let name = if elsewhere { largest } else { &client.site }.clone();
         let Some(site) = self.sites.get_mut(&name) else {
@@ -258,7 +259,7 @@ impl Line {
         true
     }
 
-    /// Drops what is known of a client that has no job left.
+    /// Drops the state of a client without jobs.
     fn forget(&mut self, client: &Client) {
         let Some(site) = self.sites.get_mut(&client.site) else {
             return;

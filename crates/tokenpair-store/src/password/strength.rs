@@ -1,5 +1,5 @@
-//! Whether a password that someone wants to have is fit: long enough, not too long, and not among the first that anyone
-//! would try. No rules on letters and digits (NIST SP 800-63B-4, section 3.1.1.2).
+//! Checks that a new password is long enough, not too long, and not easy to guess. There are no
+//! rules on letters and digits (NIST SP 800-63B-4, section 3.1.1.2).
 
 use passwords::analyzer::is_common_password;
 use secrecy::ExposeSecret;
@@ -8,10 +8,10 @@ use thiserror::Error;
 use super::plaintext::Password;
 use super::policy::PasswordPolicy;
 
-/// Why a password is not taken.
+/// The reason a password is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum UnfitPassword {
-    /// Fewer characters than the policy asks for.
+    /// Fewer characters than the policy requires.
     #[error("a password has at least {0} characters")]
     TooShort(usize),
     /// More characters than [`Password::MAX_CHARS`].
@@ -23,15 +23,16 @@ pub enum UnfitPassword {
 }
 
 impl PasswordPolicy {
-    /// Refuses a password that is not fit, as far as that is told at once; [`Passwords::hash_new`](super::Passwords::hash_new)
-    /// refuses the common ones. `context` are words that an attacker would try here first, such as the username.
+    /// Rejects an unfit password, except for common ones, which
+    /// [`Passwords::hash_new`](super::Passwords::hash_new) rejects, since that takes longer.
+    /// `context` lists words that an attacker would try here first, such as the username.
     ///
-    /// The shortest length is that of the spelling that is hashed, so that no other gets around it; the longest is
-    /// that of what was typed.
+    /// The minimum applies to the spelling that is hashed, so that no other spelling circumvents
+    /// it; the maximum applies to the text as typed.
     ///
     /// # Errors
     ///
-    /// [`UnfitPassword`]
+    /// Returns an [`UnfitPassword`] with the reason.
     pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), UnfitPassword> {
         if password.is_too_long() {
             return Err(UnfitPassword::TooLong);
@@ -48,8 +49,9 @@ impl PasswordPolicy {
     }
 }
 
-/// Whether a password is on the list, which has them as people wrote them, nearly all in small letters, so these ways
-/// to write one are looked up. That takes milliseconds where the list is one text (`Cargo.toml` says where).
+/// Returns whether a password is on the list. The list has passwords as people wrote them, nearly
+/// all in lower case, so these spellings are looked up. That takes milliseconds if the list is one
+/// text (see `Cargo.toml`).
 pub(super) fn is_common(password: &Password) -> bool {
     let prepared = password.prepared();
     let text = prepared.expose_secret();
@@ -65,7 +67,8 @@ pub(super) fn is_common(password: &Password) -> bool {
     ways.iter().any(is_common_password)
 }
 
-/// Whether a password is a word, forwards or backwards, once or again and again, whatever digits and signs stand around.
+/// Returns whether a password is a word, forwards or backwards, once or repeated, with any digits
+/// and signs around it.
 fn is_made_of(text: &str, word: &str) -> bool {
     let (text, word) = (text.to_lowercase(), word.to_lowercase());
     let backwards: String = word.chars().rev().collect();
@@ -80,7 +83,7 @@ fn is_repeated(text: &str, word: &str) -> bool {
     !text.is_empty() && !word.is_empty() && text.replace(word, "").is_empty()
 }
 
-/// Without the digits and signs around it.
+/// Removes the digits and signs around a text.
 fn core(text: &str) -> &str {
     text.trim_matches(|letter: char| !letter.is_alphabetic())
 }

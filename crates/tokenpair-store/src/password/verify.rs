@@ -1,15 +1,16 @@
-//! Implements verification, whose cost follows the policy alone.
+//! Implements verification, whose cost depends only on the policy.
 //!
-//! A login must take as long for a name that nobody has as for any user, and no request may change what
-//! others pay. So a name that nobody has costs one bcrypt of the policy's cost, and a stored hash that is
-//! cheaper is followed by more work until both together have cost that much:
+//! A login must take as long for an unknown name as for any user, and no request may change the
+//! cost for others. So an unknown name costs one bcrypt of the policy's cost, and a cheaper stored
+//! hash is followed by more work until both together have cost that much:
 //!
 //! - bcrypt of a lower cost, by bcrypts of the costs between, which add up exactly;
-//! - scrypt and PBKDF2, whose cost depends on the machine, by bcrypts that fill the processor time that is
-//!   missing. How much a bcrypt takes is measured right then, on the same thread, so that neither load nor
-//!   another machine puts it out.
+//! - scrypt and PBKDF2, whose cost depends on the machine, by bcrypts that fill the missing
+//!   processor time. The time of a bcrypt is measured just before, on the same thread, so that
+//!   neither load nor another machine skews it.
 //!
-//! A stored hash that is dearer than the policy takes its own time, until its user's next login replaces it.
+//! A stored hash that is more expensive than the policy takes its own time, until its user's next
+//! login replaces it.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use super::imported_hash::{ForeignHash, bcrypt_cost};
 use super::plaintext::{Password, for_bcrypt};
 use tokenpair::random::random_text;
 
-/// Whether a password is the one that a hash was made of.
+/// The outcome of verifying a password against a hash.
 ///
 /// ```
 /// use tokenpair_store::password::Verdict;
@@ -34,17 +35,17 @@ use tokenpair::random::random_text;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Verdict {
-    /// It is not, or there is no hash.
+    /// The password is wrong, or there is no hash.
     Wrong,
-    /// It is.
+    /// The password is right.
     Right,
-    /// It is, and the hash should be replaced by a new one: another program made it, its cost is not the
-    /// policy's, or it was made of another spelling than [`Password`] hashes.
+    /// The password is right, and the hash should be replaced: another program made it, its cost is
+    /// not the policy's, or it was made of another spelling than [`Password`] hashes.
     Outdated,
 }
 
 impl Verdict {
-    /// Returns whether the password is the right one, whatever the hash is like.
+    /// Returns whether the password is right, even if the hash is outdated.
     pub const fn is_right(self) -> bool {
         matches!(self, Self::Right | Self::Outdated)
     }
@@ -53,9 +54,9 @@ impl Verdict {
 /// Verifies a password at the given cost. Without a hash the verdict is [`Verdict::Wrong`], after the same
 /// work.
 ///
-/// Where the password was typed in another spelling than the one that is hashed, both are tried, since a
-/// hash may have been made of what was typed: by another program, or by a version that hashed what it was
-/// given. Whether that happens depends on the typed password alone, so it tells nothing about the user.
+/// If the password was typed in another spelling than the one that is hashed, both are tried, since
+/// a hash may have been made of the typed text: by another program, or by an older version. Whether
+/// that happens depends on the typed password alone, so it reveals nothing about the user.
 pub(super) fn verify(
     password: &Password,
     hash: Option<&PasswordHash>,
@@ -118,14 +119,14 @@ fn verify_at_cost(
 /// bcrypt's lowest cost, and so the smallest unit of work.
 const LOWEST: u32 = 4;
 
-/// The cost of the bcrypt that is measured: an eighth of the whole is long enough to be measured well, and
-/// short enough to be part of the padding.
+/// The cost of the bcrypt that is measured: an eighth of the whole is long enough to measure well,
+/// and short enough to be part of the padding.
 fn yardstick(cost: u32) -> u32 {
     cost.saturating_sub(3).max(LOWEST)
 }
 
-/// Returns the costs of the bcrypts that bring what was spent to the time of one of `cost`, where the
-/// yardstick took what was measured. There are none if no less was spent.
+/// Returns the costs of the bcrypts that extend the time spent to that of one of `cost`, given the
+/// measured time of the yardstick. Empty if no time is missing.
 pub(super) fn padding(spent: Duration, measured: Duration, cost: u32) -> impl Iterator<Item = u32> {
     let yardstick = yardstick(cost);
     let whole = measured * (1 << (cost - yardstick));
@@ -142,8 +143,8 @@ fn work(cost: u32) {
     black_box(bcrypt::bcrypt(cost, [0; 16], b"work"));
 }
 
-/// Returns the processor time that this thread spent on it, too. Time on the clock would count other
-/// threads' work as well, since those that hash have the lowest priority.
+/// Runs the work and measures its processor time on this thread. Elapsed time would count other
+/// threads' work too, since hashing threads have the lowest priority.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = thread_time();
     let done = work();
@@ -156,7 +157,7 @@ fn thread_time() -> Duration {
     time.try_into().unwrap_or_default()
 }
 
-/// Here the time on the clock has to do.
+/// Elapsed time must do on this platform.
 #[cfg(not(unix))]
 fn thread_time() -> Duration {
     static START: std::sync::LazyLock<std::time::Instant> =
@@ -164,7 +165,7 @@ fn thread_time() -> Duration {
     START.elapsed()
 }
 
-/// Returns a hash that nobody's password has, made without hashing: a random salt and a random digest in
+/// Returns a hash that no password has, made without hashing: a random salt and a random digest in
 /// bcrypt's alphabet, whose last characters carry fewer bits than the others.
 pub(super) fn nobodys_hash(cost: u32) -> PasswordHash {
     let letters = random_text(64).replace(['-', '_'], "a");

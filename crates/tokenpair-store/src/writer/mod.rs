@@ -1,5 +1,6 @@
-//! SQLite's one writer. What is queued at the same time is committed together, since a commit costs a wait for the disk
-//! however much is in it; and since SQLite's own lock is not fair, of several writers some would starve.
+//! Implements SQLite's only writer. Work that is queued at the same time is committed together,
+//! since a commit waits for the disk, however large it is. SQLite's own lock is not fair, so some
+//! of several writers would starve.
 
 #[cfg(test)]
 mod tests;
@@ -20,21 +21,22 @@ use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
 
-/// How much is committed together at most, so that the first does not wait long for the last.
+/// The maximum number of jobs committed together, so that the first does not wait long for the
+/// last.
 const TOGETHER: usize = 256;
 
-/// For how long SQLite itself waits for another process's lock. After it the writer looks who is still waiting, and tries
-/// again; SQLite's own pauses grow, and would let a busy server starve it.
+/// SQLite's own timeout for another process's lock. After it the writer checks whether a caller
+/// still waits, and retries; SQLite's own pauses grow, and would let a busy server starve it.
 const LOCK_PATIENCE: &str = "PRAGMA busy_timeout = 10";
 
-/// What asks the writer. Clones share it.
+/// A handle to the writer. Clones share it.
 #[derive(Clone)]
 pub(super) struct Writer(Queue<Box<dyn Unit>>);
 
-/// What a piece of work is when nothing else is committed with it.
+/// The form of a job when no other is committed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Statements of which one at most writes, its own transaction.
+    /// Statements of which at most one writes, in its own transaction.
     Statement,
     /// Some statements in a transaction.
     Transaction,
@@ -51,7 +53,7 @@ impl Writer {
         Ok((Self(queue), thread))
     }
 
-    /// Runs work and gives its answer once it is committed.
+    /// Runs work and returns its result once it is committed.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         shape: Shape,
@@ -69,16 +71,17 @@ impl Writer {
     }
 }
 
-/// A piece of work that is done whole or not at all, whatever it gives.
+/// A job that takes effect completely or not at all.
 trait Unit: Send {
     fn shape(&self) -> Shape;
     fn is_late(&self) -> bool;
-    /// Does it, and keeps what came of it. False if it has to be undone.
+    /// Runs it, and keeps the result. Returns false if it must be rolled back.
     fn run(&mut self, conn: &mut Conn) -> bool;
     fn found_it_locked(&self) -> bool;
-    /// What failed is nothing that the statement was at fault for: the disk is full, or cannot be read.
+    /// Returns whether it failed without a fault of the statement: the disk is full, or cannot be
+    /// read.
     fn found_it_broken(&self) -> bool;
-    /// Says what came of it, now that it is known whether it was committed.
+    /// Sends the result, now that the commit has succeeded or failed.
     fn answer(self: Box<Self>, committed: Result<(), Cause>);
 }
 
@@ -137,7 +140,7 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
         match kept.take().map_or_else(|| connect(manager), Ok) {
             Ok(mut conn) => {
                 write(&mut conn, batch);
-                // One with an open transaction takes that back as it closes.
+                // Closing a connection rolls back its open transaction.
                 kept = (!conn.is_broken()).then_some(conn);
             }
             Err(error) => answer(batch, Err(error)),
@@ -166,7 +169,7 @@ fn answer<E: Error + Send + Sync + 'static>(batch: Vec<Box<dyn Unit>>, written: 
     }
 }
 
-/// As if there were no queue.
+/// Runs a job as if there were no queue.
 fn alone(conn: &mut Conn, unit: &mut dyn Unit) -> QueryResult<()> {
     if unit.shape() == Shape::Transaction {
         begin_in_time(conn, || !unit.is_late())?;
@@ -184,13 +187,15 @@ fn alone(conn: &mut Conn, unit: &mut dyn Unit) -> QueryResult<()> {
     Ok(())
 }
 
-/// A transaction in a savepoint, so that its failure undoes nobody else's work; a statement that fails undoes only itself.
+/// Runs each transaction in a savepoint, so that its failure rolls back no other job; a statement
+/// that fails rolls back only itself.
 fn together(conn: &mut Conn, units: &mut [Box<dyn Unit>]) -> QueryResult<()> {
     begin_in_time(conn, || units.iter().any(|unit| !unit.is_late()))?;
     for unit in units.iter_mut().filter(|unit| !unit.is_late()) {
         if unit.shape() == Shape::Statement {
             unit.run(conn);
-            // SQLite may have taken back all of the transaction, and what follows would be outside of any.
+            // SQLite may have rolled back the whole transaction, and later statements would run
+            // outside of any.
             if unit.found_it_broken() {
                 let _closed = rollback(conn);
                 return Err(DieselError::RollbackTransaction);
@@ -206,7 +211,7 @@ fn together(conn: &mut Conn, units: &mut [Box<dyn Unit>]) -> QueryResult<()> {
     commit(conn)
 }
 
-/// Begins as soon as no other process writes, while anybody waits for it.
+/// Begins a transaction as soon as no other process writes, as long as a caller waits for it.
 fn begin_in_time(conn: &mut Conn, still_wanted: impl Fn() -> bool) -> QueryResult<()> {
     loop {
         match begin(conn) {
@@ -222,12 +227,12 @@ fn savepoint(conn: &mut Conn) -> QueryResult<()> {
     Transactions::begin_transaction(conn)
 }
 
-/// Of the transaction, or releases the savepoint.
+/// Commits the transaction, or releases the savepoint.
 fn commit(conn: &mut Conn) -> QueryResult<()> {
     Transactions::commit_transaction(conn)
 }
 
-/// Of the transaction, or to the savepoint.
+/// Rolls back the transaction, or to the savepoint.
 fn rollback(conn: &mut Conn) -> QueryResult<()> {
     Transactions::rollback_transaction(conn)
 }

@@ -1,4 +1,4 @@
-//! What is queued, failed, late or too much, with a writer and a SQLite of its own.
+//! Tests jobs that are queued, failed, late or too many, with their own writer and SQLite file.
 
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ impl Fixture {
         }
     }
 
-    /// What these give that are queued, in this order, while the writer is at work.
+    /// Returns the results of these jobs, which are queued in this order while the writer is at
+    /// work.
     async fn queued<T>(&self, work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
         let (begin, begun) = bounded(1);
         let (go, gate) = bounded::<()>(0);
@@ -63,7 +64,7 @@ impl Fixture {
         answers
     }
 
-    /// The numbers in the order in which they were written.
+    /// Returns the numbers in the order in which they were written.
     fn written(&mut self) -> Vec<i64> {
         let rows = sql_query("SELECT n FROM numbers ORDER BY rowid").load(&mut self.other);
         rows.unwrap().into_iter().map(|row: Number| row.n).collect()
@@ -128,7 +129,7 @@ async fn a_failure_that_undoes_the_whole_transaction_is_everybodys() {
 async fn nobody_is_told_of_success_before_the_commit() {
     let mut on = Fixture::new(PATIENCE);
     let store = on.store.clone();
-    // Only the commit finds that 25 is no number.
+    // Only the commit finds that 25 is not a number.
     let write = |n| {
         store.write(move |conn| match n {
             5 => insert(conn, "squares", 25),
@@ -168,7 +169,7 @@ async fn what_is_too_late_is_not_begun() {
     assert!(join_all(late).await.iter().all(Result::is_err));
     on.other.batch_execute("COMMIT").unwrap();
     drop(store);
-    // The last of the old one's clones waits for its threads.
+    // Dropping the last clone of the old store joins its threads.
     on.store = DieselStore::open(on.store.url(), StorePolicy::default()).unwrap();
     assert!(on.written().is_empty());
 }
@@ -182,7 +183,7 @@ async fn past_the_queue_is_busy_at_once() {
     let (taken, refused) = answers.split_at(4096);
     assert!(taken.iter().all(Result::is_ok));
     let busy = |answer: &Result<(), StoreError>| {
-        answer.as_ref().unwrap_err().to_string() == "too many wait for the database"
+        answer.as_ref().unwrap_err().to_string() == "too many requests are queued for the database"
     };
     assert!(refused.iter().all(busy));
     assert_eq!(on.written().len(), 4096);

@@ -1,4 +1,4 @@
-//! What a store of sessions must do, asked of the store in memory, of SQLite and of PostgreSQL alike.
+//! Tests the contract of session stores on the store in memory, SQLite and PostgreSQL alike.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +158,7 @@ async fn a_step_from_what_the_row_holds_is_taken_and_moves_all_of_it(on: Fixture
     assert!(on.store.rotate(&step(&session, next, at(5))).await.unwrap());
     let moved = on.load("s").await;
     assert_eq!((moved.rotation, moved.last_used_at), (next, at(5)));
-    // And back to none, which has to be written too.
+    // And back to `None`, which must be written too.
     assert!(
         on.store
             .rotate(&step(&moved, Rotation::first(at(9)), at(9)))
@@ -204,7 +204,7 @@ async fn a_step_from_anything_else_is_not_taken(on: Fixture) {
     assert_eq!(on.load("s").await, session);
 }
 
-/// The next generation of whatever is stored.
+/// Moves to the next generation of the stored rotation.
 fn onward(case: RotationCase) -> RotationRule {
     Box::new(move |record| {
         let was = record.session.rotation;
@@ -300,7 +300,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
     );
 }
 
-/// A reissue: nothing of the rotation changes.
+/// A reissue leaves the rotation unchanged.
 async fn a_step_to_what_the_row_holds_moves_the_last_use(on: Fixture) {
     let session = on.session("s").await;
     let step = Step {
@@ -652,7 +652,7 @@ async fn of_many_steps_at_once_one_is_taken(on: Fixture) {
     }
 }
 
-/// Of a step and a revocation at once the revocation always holds, and no step comes after it.
+/// If a step and a revocation race, the revocation always holds, and no step comes after it.
 async fn of_a_step_and_a_revocation_the_revocation_stands(on: Fixture) {
     for round in 0..20 {
         let id = format!("s{round}");

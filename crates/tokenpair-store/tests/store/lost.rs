@@ -1,5 +1,6 @@
-//! A store that loses commits: a primary that fails over to a standby whose replication was paused. What the service knows
-//! to have ended ends again, by the default of [`SessionStore::restore`].
+//! Tests a store that loses commits: a primary that fails over to a standby whose replication was
+//! paused. The service revokes again the sessions that it knows to be revoked, by the default of
+//! [`SessionStore::restore`].
 
 use std::io;
 use std::sync::Arc;
@@ -110,7 +111,7 @@ impl Fixture {
         }
     }
 
-    /// The refresh token of a new session.
+    /// Returns the refresh token of a new session.
     async fn log_in(&self) -> Claims {
         let pair = self.sessions.login(&self.ada, Login::default(), START);
         let token = pair.await.unwrap().refresh.token;
@@ -228,14 +229,14 @@ async fn a_session_that_had_ended_before_is_not_taken_for_lost() {
         store: on.store,
         ada: on.ada,
     };
-    // Its revocation is older than what this server looks at.
+    // Its revocation is too old for this server to read.
     again.sync(at(5000)).await;
     again.log_out(&ended, at(5001)).await;
     assert!(
         again.sessions.revocations().is_revoked(&ended),
         "known here all the same"
     );
-    // Which would end it, if it were taken for lost.
+    // That would revoke it, if it counted as lost.
     again.store.switch_to(STANDBY);
     assert_eq!(again.sync(at(5002)).await, []);
 }

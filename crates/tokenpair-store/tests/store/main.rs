@@ -1,4 +1,4 @@
-//! The stores: what each of them must do, and the tables that the migrations make.
+//! Tests the stores: their common contract, and the tables that the migrations create.
 
 #![allow(
     missing_docs,

@@ -1,5 +1,5 @@
-//! The schema: one folder of migrations makes the same tables on both databases, up, down and up again, and the tables
-//! that Diesel knows are those.
+//! Tests the schema: one folder of migrations creates the same tables on both databases, up, down
+//! and up again, and they match Diesel's tables.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
 use crate::database::{Backend, Database};
 use crate::wait::within;
 
-/// Table and column, and what the column holds.
+/// Table and column, with the column's type and whether it may be NULL.
 type Columns = BTreeMap<(String, String), (String, bool)>;
 
 #[derive(QueryableByName)]
@@ -61,7 +61,7 @@ fn store(database: &Database) -> DieselStore {
     .unwrap()
 }
 
-/// Up, down to nothing, and up again; the columns that stand then.
+/// Migrates up, down to nothing, and up again, and returns the columns.
 fn up_down_up(backend: Backend) -> Columns {
     let database = Database::create(backend);
     let store = store(&database);
@@ -98,7 +98,7 @@ fn both_databases_have_the_same_columns_after_up_down_and_up() {
     );
 }
 
-/// `users`, `id`, `Text`, from the text of schema.rs.
+/// Reads `users`, `id`, `Text` from the text of schema.rs.
 fn columns_of_the_schema() -> Columns {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema.rs");
     let text = fs::read_to_string(path).unwrap();
@@ -192,7 +192,7 @@ fn a_user_s_sessions_go_with_the_user() {
     }
 }
 
-/// A server of an earlier version may still run while this one has migrated already.
+/// A server of an earlier version may still run while this one has already migrated.
 #[actix_web::test]
 async fn a_session_of_a_server_that_does_not_know_of_deliveries_is_a_browser_s() {
     let insert = [
@@ -252,7 +252,7 @@ fn a_refresh_changes_no_column_that_an_index_is_on() {
     assert_eq!(columns, ["expires_at", "user_id", "id"]);
 }
 
-/// One replica is newer, and migrates while the other waits for its turn.
+/// A newer replica migrates while the other waits for the lock.
 #[test]
 fn a_replica_that_waits_behind_a_newer_one_migrates_nothing() {
     let database = Database::create(Backend::Postgres);

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, where it is built in: `sslmode=require` gives an encrypted connection.
+//! Tests TLS to PostgreSQL, if it is built in: `sslmode=require` gives an encrypted connection.
 
 use diesel::sql_types::Bool;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};

@@ -1,4 +1,5 @@
-//! What is queued for SQLite's writer at the same time: one commit, and an answer for each.
+//! Tests work that is queued for SQLite's writer at the same time: one commit, and a result for
+//! each job.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,10 +18,10 @@ use tokenpair_store::{
 
 use crate::database::{Backend, Database};
 
-/// How often each database was committed to.
+/// The number of commits to each database.
 static COMMITS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
-/// One for each connection; it learns its database when the connection is made.
+/// One for each connection; it learns its database when the connection is opened.
 #[derive(Default)]
 struct Counter(String);
 
@@ -61,7 +62,7 @@ async fn what_is_queued_together_is_committed_together_and_answered_each_for_its
     store.migrate().unwrap();
     let commits = || COMMITS.lock().unwrap_or_else(PoisonError::into_inner)[file];
 
-    // All wait for another connection, which lets them write once the last of them is in the queue.
+    // All wait for another connection, which lets them write once the last of them is queued.
     let mut other = SqliteConnection::establish(file).unwrap();
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON users WHEN NEW.username = 'nobody' \
                   BEGIN SELECT RAISE(ABORT, 'nobody has this name'); END";

@@ -1,4 +1,4 @@
-//! What the store does with users at the moments that no request or command can choose.
+//! Tests the store's operations on users at moments that no request or command can choose.
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::RequestContext;
@@ -33,7 +33,7 @@ fn store(database: &Database) -> DieselStore {
     store
 }
 
-/// The name is in the second statement, so the first has written by then.
+/// The taken name is in the second statement, so the first has been executed by then.
 async fn a_name_that_is_taken_after_all_keeps_everybody_out(backend: Backend) {
     let database = Database::create(backend);
     let store = store(&database);

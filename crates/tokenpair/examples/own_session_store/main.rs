@@ -1,4 +1,5 @@
-//! A record of sessions in a store of one's own: a refresh replaces the refresh token, and a logout ends both tokens.
+//! A record of sessions in a custom store: a refresh replaces the refresh token, and a logout ends
+//! both tokens.
 //!
 //!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example own_session_store
 //!
@@ -47,7 +48,7 @@ fn answer(pair: &Pair) -> HttpResponse {
     }))
 }
 
-/// No password is asked for: that is your app's own.
+/// Checks no password: that is up to your app.
 async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
     let Some(user) = store::user("7") else {
         return Ok(HttpResponse::Unauthorized().finish());
@@ -87,7 +88,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let JwtSettings { keys, tokens, web } = JwtSettings::from_env()?;
     let tokens = Tokens::new(keys, tokens);
     let sessions = Sessions::new(Store::default(), tokens, SessionPolicy::default());
-    // Over a database that others write too: again and again, so that their logouts hold here.
+    // If other programs write to the database too, sync periodically, so that their logouts hold
+    // here.
     sessions.sync_revocations(Clock::system().now()).await?;
     let auth = Auth::new(sessions, web, Clock::system());
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;

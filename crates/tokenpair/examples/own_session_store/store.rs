@@ -1,5 +1,5 @@
-//! The store. Each method is one step that nothing comes between: here under a lock, in a database one statement or one
-//! transaction. It decides nothing.
+//! Implements the store. Each method is one atomic step: here under a lock, in a database one
+//! statement or one transaction. The store decides nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,8 @@ type Rows = HashMap<String, Session>;
 type Done<T> = Result<T, StoreError>;
 
 impl Store {
-    /// A database that is away would be a `StoreError::new(cause)`: the client gets a 503, and nobody is logged out.
+    /// An unreachable database would be a `StoreError::new(cause)`: the client gets a 503, and no
+    /// user is logged out.
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -28,7 +29,7 @@ fn lives(session: &Session, now: Timestamp) -> bool {
     session.revoked.is_none() && now < session.expires_at
 }
 
-/// Whether what is done for a request may still be done: its session may have ended since the request was admitted.
+/// Checks that the request is still authorized: its session may have ended since it was admitted.
 fn check(rows: &Rows, context: &RequestContext) -> Result<(), Denied> {
     context.check(user, |sid| rows.get(sid).cloned())
 }
@@ -49,7 +50,7 @@ fn records(rows: &Rows) -> Vec<SessionRecord> {
     rows.values().filter_map(record).collect()
 }
 
-/// Your table of users. Where it changes a password, roles or a state, it moves the epoch on.
+/// Your table of users. A change of a password, roles or a state increases the epoch.
 pub(crate) fn user(id: &str) -> Option<Subject> {
     (id == "7").then(|| Subject {
         id: id.to_owned(),
@@ -81,7 +82,7 @@ impl SessionStore for Store {
         Ok(user(user_id))
     }
 
-    /// Compare and swap: of two refreshes at once, one finds the row changed.
+    /// Compare and swap: of two concurrent refreshes, one finds the row changed.
     async fn rotate(&self, step: &Step) -> Done<bool> {
         let mut rows = self.rows();
         let same =

@@ -1,10 +1,11 @@
-//! How often rules for refresh tokens log honest people out, and how soon they see a thief: a simulation.
+//! Simulates how often rules for refresh tokens log honest users out, and how soon they detect a
+//! thief.
 //!
 //!     cargo run --release --example session_rules                  prints the tables
 //!     cargo run --release --example session_rules -- --svg PATH    draws the picture
 //!     cargo run --release --example session_rules -- --write docs  rewrites both in docs/session_rules.{md,svg}
 //!
-//! The same seed gives the same figures, everywhere. `docs/session_rules.md` says what they mean.
+//! The same seed gives the same figures on every machine. `docs/session_rules.md` explains them.
 
 #![allow(
     clippy::print_stdout,
@@ -29,10 +30,10 @@ pub(crate) use self::table::put_into;
 use self::world::{Outcome, Schedule, Setting, Thief, play};
 
 const SEED: u64 = 20_261_120;
-/// How many schedules each rule meets in each setting.
+/// The number of schedules that each rule meets in each setting.
 const RUNS: usize = 1_000;
 
-/// A setting, and what the table calls it.
+/// A setting, and its name in the table.
 type Told = (&'static str, Setting);
 
 const HONEST: [Told; 10] = [
@@ -76,14 +77,14 @@ const THEFTS: [Told; 4] = [
     ),
 ];
 
-/// What happened in one setting: for each rule, how its runs ended.
+/// The outcomes of one setting: for each rule, how its runs ended.
 #[derive(Debug)]
 struct Results {
     setting: &'static str,
     rules: Vec<Ends>,
 }
 
-/// How the runs of one rule in one setting ended.
+/// The outcomes of one rule in one setting.
 #[derive(Debug)]
 struct Ends {
     rule: &'static str,
@@ -114,7 +115,7 @@ fn simulate((name, setting): &Told) -> Results {
     }
 }
 
-/// Each setting on a thread of its own.
+/// Runs each setting on its own thread.
 fn simulate_all(settings: &[Told]) -> Vec<Results> {
     thread::scope(|scope| {
         let running: Vec<_> = settings
@@ -127,7 +128,7 @@ fn simulate_all(settings: &[Told]) -> Vec<Results> {
     })
 }
 
-/// The tables and the picture.
+/// Returns the tables and the picture.
 pub(crate) fn report() -> (String, String) {
     let honest = simulate_all(&HONEST);
     let thefts = simulate_all(&THEFTS);

@@ -1,4 +1,5 @@
-//! The picture: two bars for each rule, both the better the shorter. Plain SVG on white, so that it reads anywhere.
+//! Draws the picture: two bars for each rule; shorter is better. Plain SVG on white, so that it
+//! reads anywhere.
 
 use std::fmt::Write;
 
@@ -7,14 +8,14 @@ use super::{Ends, RUNS, Results};
 
 const LEFT: usize = 250;
 const BAR: usize = 240;
-/// From the left end of one column of bars to that of the next.
+/// The distance between the left ends of two columns of bars.
 const COLUMN: usize = 330;
 const TOP: usize = 110;
 const ROW: usize = 32;
 const GREY: &str = "fill=\"#59636e\"";
 const WIDTH: usize = LEFT + COLUMN + BAR + 70;
 
-/// Draws who was logged out wrongly beside which thefts nobody saw.
+/// Draws wrong logouts beside undetected thefts.
 pub(crate) fn draw(honest: &Results, thefts: &Results) -> String {
     let height = TOP + ROW * honest.rules.len() + 42;
     let mut svg = format!(
@@ -50,7 +51,7 @@ pub(crate) fn draw(honest: &Results, thefts: &Results) -> String {
     svg + "</svg>\n"
 }
 
-/// The session was not ended by an alarm after the theft.
+/// Counts thefts that no alarm ended.
 fn unseen(ends: &Ends) -> usize {
     ends.count(|outcome| !matches!(outcome, Outcome::Seen(_)))
 }

@@ -1,41 +1,42 @@
-//! The rules. Each is what a server does with a presented refresh token, written anew from reading the project's code.
+//! Defines the rules. Each is a server's handling of a presented refresh token, rewritten from the
+//! project's code.
 //!
-//! A token is a number; which number means what is the rule's affair. Times are milliseconds.
+//! A token is a number, whose meaning is the rule's affair. Times are milliseconds.
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{ReusePolicy, Rotation, RotationDecision, Row, SessionPolicy, decide};
 
 const SECOND: u64 = 1_000;
 
-/// What a request for a refresh is answered with.
+/// The response to a refresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    /// A pair with this refresh token; it may be the one that was presented.
+    /// A pair with this refresh token, which may be the one presented.
     Pair(usize),
-    /// No, and the session goes on for whoever has a better token.
+    /// A rejection. The session continues for a holder of a better token.
     Refused,
-    /// A token came back that only a copy explains: the session is ended.
+    /// A token was reused in a way that only a copy explains: the session is ended.
     Alarm,
 }
 
-/// A server's rule, and what it remembers of one session.
+/// A server's rule, and its state for one session.
 pub(crate) trait Rule {
-    /// The token that the login gave.
+    /// Returns the token from the login.
     fn first(&self) -> usize {
         0
     }
 
-    /// A refresh token is presented.
+    /// Handles a presented refresh token.
     fn refresh(&mut self, token: usize, now: u64) -> Answer;
 
-    /// The access token is used that was handed out with this refresh token.
+    /// Handles the use of the access token handed out with this refresh token.
     fn used(&mut self, _token: usize) {}
 }
 
-/// A rule's name in tables and pictures, and a session under it.
+/// A rule's name in tables and pictures, and its constructor for a session.
 pub(crate) type Named = (&'static str, fn() -> Box<dyn Rule>);
 
-/// All of them, ours last.
+/// All rules, ours last.
 pub(crate) const RULES: [Named; 10] = [
     ("retire at once", || Box::new(RetireAtOnce::default())),
     ("SuperTokens to CDI 5.4", || Box::new(FirstUsedChild::new())),
@@ -55,7 +56,7 @@ pub(crate) const RULES: [Named; 10] = [
     }),
 ];
 
-/// Every refresh retires the token; one that comes back ends the session.
+/// Every refresh retires the token; reusing it ends the session.
 ///
 /// So do node-oidc-provider (at 02877f6, `lib/actions/grants/refresh_token.js`), kanidm, better-auth's provider and others.
 #[derive(Default)]
@@ -73,13 +74,14 @@ impl Rule for RetireAtOnce {
     }
 }
 
-/// A new child for each refresh; the parent stays good until one of them, or its access token, is first used.
+/// Each refresh issues a new child; the parent stays valid until one of them, or its access token,
+/// is first used.
 ///
 /// supertokens-core to CDI 5.4, at 93f9449, `src/main/java/io/supertokens/session/Session.java`:
 /// `refreshSessionHelper` and, for the access token, `getSession`.
 struct FirstUsedChild {
     current: usize,
-    /// Whose child each token is; the first is nobody's.
+    /// Each token's parent; the first token has none.
     parents: Vec<Option<usize>>,
 }
 
@@ -109,7 +111,7 @@ impl Rule for FirstUsedChild {
     }
 }
 
-/// For 30 s the parent gets another child each time, and only the last child is good.
+/// For 30 s the parent gets another child each time, and only the last child is valid.
 ///
 /// supertokens-core from CDI 5.5, as its issues 1300 (the period) and 1301 (the rule) describe it.
 #[derive(Default)]
@@ -135,17 +137,19 @@ impl Rule for LastChild {
     }
 }
 
-/// For some seconds after its first use a token gets another child each time, and all children are good.
+/// For some seconds after its first use a token gets another child each time, and all children are
+/// valid.
 ///
-/// ory/hydra v2 at 2c3ba13, `persistence/sql/persister_oauth2.go` (`GetRefreshTokenSession`, `gracefulRefreshRotation`)
-/// and `fosite/handler/oauth2/flow_refresh.go`: a later use revokes all; the period is a setting, 0 by default. (A
-/// used token may be pruned after 30 minutes, and is then refused without more; here it is remembered.)
-/// sebadob/rauthy at 0578be3, `src/service/src/oidc/validation.rs` (`validate_refresh_token`): a later use is refused
-/// and nothing more; the period is 5 s by default.
+/// ory/hydra v2 at 2c3ba13, `persistence/sql/persister_oauth2.go` (`GetRefreshTokenSession`,
+/// `gracefulRefreshRotation`) and `fosite/handler/oauth2/flow_refresh.go`: a later use revokes all;
+/// the period is a setting, 0 by default. (A used token may be pruned after 30 minutes, and is then
+/// only rejected; here it is remembered.) sebadob/rauthy at 0578be3,
+/// `src/service/src/oidc/validation.rs` (`validate_refresh_token`): a later use is only rejected;
+/// the period is 5 s by default.
 struct ManyChildren {
     grace: u64,
     late: Answer,
-    /// When each token was first used.
+    /// The time of each token's first use.
     first_used: Vec<Option<u64>>,
 }
 
@@ -178,8 +182,8 @@ impl Rule for ManyChildren {
     }
 }
 
-/// A counter. The token before gets the current one at any time, and any older one within the interval of the last
-/// refresh of whatever kind.
+/// A counter. The previous token gets the current one at any time, and any older token does within
+/// the interval after the last refresh of any kind.
 ///
 /// supabase/auth at 058836f, v2 tokens, `internal/tokens/service.go` (`RefreshTokenGrant`); the interval is a setting, 0 by default,
 /// 10 s recommended.
@@ -221,7 +225,7 @@ impl Rule for NoRotation {
     }
 }
 
-/// Ours: the very function that the server calls.
+/// Our rule: the function that the server calls.
 struct Ours {
     row: Row,
     policy: SessionPolicy,
@@ -251,7 +255,7 @@ impl Rule for Ours {
     }
 
     fn refresh(&mut self, token: usize, now: u64) -> Answer {
-        // The server's clock tells whole seconds.
+        // The server's clock has whole seconds.
         let now = Timestamp::from_unix(i64::try_from(now / SECOND).unwrap_or(i64::MAX));
         let presented = i64::try_from(token).unwrap_or(i64::MAX);
         match decide(&self.row, presented, now, &self.policy) {

@@ -1,4 +1,4 @@
-//! The tables, in Markdown, and their place on a page.
+//! Writes the tables, in Markdown, and puts them into a page.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::{Ends, RUNS, Results};
 const BEGIN: &str = "<!-- printed by the example -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// All tables.
+/// Returns all tables.
 pub(crate) fn write(honest: &[Results], thefts: &[Results]) -> String {
     let mut text = format!("### Runs of {RUNS} in which someone honest was logged out\n\n");
     text += &false_logouts(honest);
@@ -19,7 +19,7 @@ pub(crate) fn write(honest: &[Results], thefts: &[Results]) -> String {
     text
 }
 
-/// The page with the tables between its marks; an error if it has no marks.
+/// Returns the page with the tables between its marks; an error if it has no marks.
 pub(crate) fn put_into(page: &str, tables: &str) -> io::Result<String> {
     let parts = page
         .split_once(BEGIN)
@@ -83,7 +83,7 @@ fn seen(results: &Results) -> String {
     head(&columns) + &results.rules.iter().map(line).collect::<String>()
 }
 
-/// How long the thieves that were seen had something, the shortest first.
+/// Returns how long the detected thieves had access, the shortest first.
 fn times(ends: &Ends) -> Vec<u64> {
     let seen = ends.runs.iter().filter_map(|outcome| match outcome {
         Outcome::Seen(after) => Some(*after),
@@ -94,7 +94,7 @@ fn times(ends: &Ends) -> Vec<u64> {
     times
 }
 
-/// The time within which so many of a hundred were seen.
+/// Returns the time within which this percentage was detected.
 fn share(times: &[u64], percent: usize) -> String {
     let index = (times.len() * percent).div_ceil(100).saturating_sub(1);
     match times.get(index) {

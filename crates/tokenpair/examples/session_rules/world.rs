@@ -1,39 +1,41 @@
-//! The world: tabs that share a cookie jar, a network that delays and loses, and in some settings a thief.
+//! Simulates the world: tabs that share a cookie jar, a network that delays and loses, and in some
+//! settings a thief.
 //!
-//! A schedule says when everything happens, whatever the rule answers, so every rule meets the very same schedules.
+//! A schedule fixes the time of every event, whatever the rule's responses, so every rule meets the
+//! same schedules.
 
 use oorandom::Rand32;
 
 use super::rules::{Answer, Rule};
 
-/// How often a browser refreshes in a run.
+/// The number of refreshes by a browser in a run.
 pub(crate) const CYCLES: u64 = 60;
-/// A thief copies the jar within the first so many cycles.
+/// A thief copies the jar within this many first cycles.
 const THEFT_WITHIN: u64 = 20;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const QUARTER: u64 = 15 * MINUTE;
 
-/// What a schedule is drawn from. Times are milliseconds.
+/// The parameters of a schedule. Times are milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     tabs: u64,
     /// All tabs of a cycle refresh within this time of its start.
     spread: u64,
-    /// How many answers of a hundred never arrive.
+    /// The percentage of responses that never arrive.
     lost: u64,
-    /// From one cycle to the next: at least, and less than.
+    /// The time from one cycle to the next: at least, and less than.
     cycle: (u64, u64),
     /// The longest delay of one way.
     delay: u64,
     thief: Option<Thief>,
 }
 
-/// When another holder refreshes.
+/// The times at which another holder refreshes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Thief {
-    /// Every so often, between 5 and 60 minutes, give or take a tenth each time.
+    /// At an interval of its own between 5 and 60 minutes, give or take a tenth each time.
     OwnRhythm,
     /// As often as the victim: every 15 minutes, give or take a tenth each time.
     SameRhythm,
@@ -70,13 +72,13 @@ impl Setting {
         Self { spread, ..self }
     }
 
-    /// Every 70 to 92 minutes: an answer that was lost is noticed when the access token ends.
+    /// Every 70 to 92 minutes: a lost response is noticed when the access token expires.
     pub(crate) const fn seldom(self) -> Self {
         let cycle = (70 * MINUTE, 92 * MINUTE);
         Self { cycle, ..self }
     }
 
-    /// Delays up to 40 s each way, beyond what the window of 60 s is made for.
+    /// Delays up to 40 s each way, beyond the design limit of the window of 60 s.
     pub(crate) const fn slow(self) -> Self {
         let delay = 40 * SECOND;
         Self { delay, ..self }
@@ -96,13 +98,13 @@ enum Holder {
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// The request leaves, with the token that is in the jar.
+    /// The request is sent, with the token in the jar.
     Send,
-    /// The server answers it.
+    /// The server handles it.
     Serve,
-    /// The answer arrives, and its cookie goes into the jar.
+    /// The response arrives, and its cookie goes into the jar.
     Arrive,
-    /// The server sees the access token that came with it.
+    /// The server receives the access token that came with it.
     Use,
     /// The thief copies the jar.
     Copy,
@@ -115,11 +117,11 @@ struct Step {
     exchange: usize,
 }
 
-/// Everything that happens in a run, in order.
+/// All events of a run, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     steps: Vec<Step>,
-    /// Whose exchange it is.
+    /// The holder of each exchange.
     holders: Vec<Holder>,
 }
 
@@ -150,7 +152,7 @@ impl Schedule {
         }
     }
 
-    /// When the victim refreshes, from an instant to another.
+    /// Returns when the victim refreshes between two times.
     fn sent_after(&self, begin: u64, end: u64) -> Vec<u64> {
         self.steps
             .iter()
@@ -199,7 +201,8 @@ fn cycles(setting: &Setting, random: &mut Rand32) -> Vec<u64> {
         .collect()
 }
 
-/// When a thief refreshes who has had a copy since `copied`; `sent` is when the victim does.
+/// Returns when a thief refreshes who has had a copy since `copied`; `sent` is when the victim
+/// does.
 fn refreshes(thief: Thief, copied: u64, sent: Vec<u64>, random: &mut Rand32) -> Vec<u64> {
     let end = sent.last().copied().unwrap_or_default();
     let period = match thief {
@@ -219,25 +222,26 @@ fn refreshes(thief: Thief, copied: u64, sent: Vec<u64>, random: &mut Rand32) -> 
     all
 }
 
-/// A number below `limit`, which is less than 2^32.
+/// Returns a number below `limit`, which is less than 2^32.
 fn below(random: &mut Rand32, limit: u64) -> u64 {
     random
         .rand_range(0..u32::try_from(limit).unwrap_or(u32::MAX))
         .into()
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
-    /// Nobody was refused anything: without a thief that is as it should be.
+    /// No request was rejected: without a thief that is as it should be.
     Undisturbed,
-    /// An honest tab was refused, before any thief had refreshed.
+    /// An honest tab was rejected, before any thief had refreshed.
     FalseLogout,
-    /// The server found two holders and ended the session, so long after the thief's first refresh.
+    /// The server detected two holders and ended the session, this long after the thief's first
+    /// refresh.
     Seen(u64),
-    /// The thief was refused, and nobody was told.
+    /// The thief was rejected, without an alarm.
     ThiefOut,
-    /// The victim was refused, nobody was told, and the thief goes on.
+    /// The victim was rejected without an alarm, and the thief continues.
     ThiefAlone,
 }
 

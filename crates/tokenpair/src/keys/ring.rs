@@ -79,7 +79,7 @@ impl KeyRing {
     /// let ring = KeyRing::from_pem(Algorithm::EdDsa, private)?;
     /// assert_eq!(ring.kid(), Some("3YZxBJ12jO3n_mXt_q-j_Z-TFP1vt-NiI3OCf-fEnHQ"));
     /// let other = KeyRing::from_pem(Algorithm::Es256, private).unwrap_err();
-    /// assert_eq!(other.to_string(), "ES256 takes a key on the curve P-256, and this is an Ed25519 key");
+    /// assert_eq!(other.to_string(), "ES256 takes a key on the curve P-256, but this is an Ed25519 key");
     /// # Ok::<(), KeyError>(())
     /// ```
     ///

@@ -1,4 +1,5 @@
-//! An `Auth` with a record of sessions in memory and a clock that the test moves: ada (7), and a disabled user (8).
+//! Builds an `Auth` with a record of sessions in memory and a clock that the test moves, with users
+//! ada (7) and a disabled one (8).
 
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyRing};

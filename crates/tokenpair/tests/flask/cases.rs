@@ -1,4 +1,4 @@
-//! The requests of one set of settings: every route, every kind of token, every place for it.
+//! Defines the requests for one set of settings: every route, every kind of token, every location.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::places::{self, Place};
 use super::settings::{Setting, Topic};
 use super::tokens::{Forge, Token};
 
-/// One request, and the word by which purposeful differences know it.
+/// One request, and the word by which intended differences refer to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) kind: &'static str,
@@ -21,7 +21,7 @@ impl Case {
     }
 }
 
-/// Of the requests that are not what a set of settings is about, one in so many is sent.
+/// Of the requests outside a set's topics, one in this many is sent.
 const SOME: usize = 9;
 
 /// Every route by every method it has.
@@ -50,7 +50,7 @@ const ROUTES: [(&str, &str); 19] = [
 pub(crate) struct Cases<'a> {
     setting: &'a Setting,
     forge: Forge<'a>,
-    /// Shifts which kind of token comes in which place, so that sets of settings differ in it.
+    /// Shifts the combinations of kinds and places, so that sets of settings differ in them.
     turn: usize,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Cases<'a> {
         }
     }
 
-    /// The requests of the set's own topics, and some of the others.
+    /// Returns the requests of the set's topics, and some of the others.
     pub(crate) fn all(&self) -> Vec<Case> {
         let topics = [
             (Topic::Login, self.logins()),
@@ -140,7 +140,7 @@ impl<'a> Cases<'a> {
             .collect()
     }
 
-    /// Every route with the tokens that matter most, in every place, and with none.
+    /// Every route with the most important tokens, in every place, and without a token.
     fn routes(&self) -> Vec<Case> {
         let tokens = self.forge.main_kinds();
         let mut all = Vec::new();
@@ -154,7 +154,8 @@ impl<'a> Cases<'a> {
         all
     }
 
-    /// Every kind of token on one route, each in some place; those of freshness and type where that is asked for.
+    /// Every kind of token on one route, each in some place; kinds of freshness and type on routes
+    /// that require them.
     fn kinds(&self) -> Vec<Case> {
         let mut all = Vec::new();
         for (number, token) in self.forge.all().iter().enumerate() {
@@ -174,7 +175,7 @@ impl<'a> Cases<'a> {
         all
     }
 
-    /// What may stand in the header, whether tokens are looked for there or not.
+    /// Possible contents of the header, whether it may carry tokens or not.
     fn headers(&self) -> Vec<Case> {
         let token = self.forge.access();
         let name = self.setting.header_name();
@@ -275,7 +276,7 @@ impl<'a> Cases<'a> {
         all
     }
 
-    /// What the reissue after a response may and may not add to.
+    /// Cases in which the reissue may or may not add to the response.
     fn soon_over(&self) -> Vec<Case> {
         if !self.looks_in("cookies") {
             return Vec::new();

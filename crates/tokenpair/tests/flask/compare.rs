@@ -1,4 +1,4 @@
-//! What of two answers has to be equal, and where they are not.
+//! Compares two responses, and reports where they differ.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::http::Response;
 
-/// Stands for a field that is not there.
+/// Represents a missing field.
 pub(crate) const ABSENT: &str = "(absent)";
 
-/// One field in which the answers differ: where, what the peer says, what ours says.
+/// A field in which the responses differ: where, the peer's value, our value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Difference {
     pub(crate) field: String,
@@ -22,7 +22,7 @@ pub(crate) fn differences(theirs: &Response, ours: &Response, now: i64) -> Vec<D
     let mut found = Vec::new();
     let mut mine = shape(ours, now);
     let peers = shape(theirs, now);
-    // Ours may say more in a body, and may name the scheme that a 401 asks for.
+    // Ours may add members to a body, and may name the scheme that a 401 requires.
     leave_out_additions(&mut mine, &peers);
     collect("", &peers, &mine, &mut found);
     found
@@ -58,7 +58,7 @@ fn collect(field: &str, theirs: &Value, ours: &Value, found: &mut Vec<Difference
     }
 }
 
-/// An answer without what differs from one to the next: times, and values drawn at random.
+/// Returns a response without the parts that differ each time: times, and random values.
 fn shape(response: &Response, now: i64) -> Value {
     let cookies = response.all("set-cookie");
     json!({
@@ -84,7 +84,7 @@ fn body(response: &Response, now: i64) -> Value {
     }
 }
 
-/// Cookies by name, each with its number among all, its value and its attributes.
+/// Returns cookies by name, each with its number among all, its value and its attributes.
 fn cookies_shape(lines: &[&str], response: &Response, now: i64) -> Value {
     let mut csrf = Value::Null;
     let mut cookies = Map::new();
@@ -120,7 +120,8 @@ fn cookies_shape(lines: &[&str], response: &Response, now: i64) -> Value {
     Value::Object(cookies)
 }
 
-/// The beginning of time as it stands, any other time as a distance from the answer's own, to ten seconds.
+/// Keeps the epoch as it is, and expresses any other time as a distance from the response's, to ten
+/// seconds.
 fn expiry(text: &str, response: &Response) -> String {
     let Some(at) = http_date(text) else {
         return format!("not a date: {text}");
@@ -137,7 +138,8 @@ fn http_date(text: &str) -> Option<i64> {
     Some(time.and_utc().timestamp())
 }
 
-/// A token's header and claims, where times are told from its `iat` and random values by their type.
+/// Decodes a token's header and claims, with times relative to its `iat` and random values by their
+/// type.
 fn token(text: &str, now: i64) -> Option<Value> {
     let [header, _payload, signature] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
     let header = part(header)?;

@@ -1,4 +1,5 @@
-//! Requests written byte for byte, as no careful client would send them, and the answers to them.
+//! Sends requests written byte for byte, as no careful client would send them, and reads the
+//! responses.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -29,14 +30,14 @@ impl Request {
         }
     }
 
-    /// One more header line: the same name may come again.
+    /// Adds a header line: the same name may be repeated.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers
             .push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// One more cookie in the one line that a client sends.
+    /// Adds a cookie to the client's only `Cookie` line.
     pub(crate) fn cookie(mut self, name: &str, value: &str) -> Self {
         let line = self.headers.iter_mut().find(|(name, _)| name == "Cookie");
         let Some((_, line)) = line else {
@@ -92,7 +93,7 @@ impl Request {
     }
 }
 
-/// As a person reads it in a failure: tokens are shown by what they say.
+/// For failure messages: tokens are shown decoded.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, readable(&self.target))?;
@@ -133,7 +134,7 @@ impl Response {
         })
     }
 
-    /// The values of all header lines of this name, in order.
+    /// Returns the values of all header lines with this name, in order.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
@@ -166,7 +167,7 @@ impl fmt::Display for Response {
     }
 }
 
-/// The text with each token in it replaced by its header and its claims.
+/// Returns the text with each token in it replaced by its header and its claims.
 fn readable(text: &str) -> String {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.split_inclusive(|c| !is_token(c))
@@ -191,7 +192,7 @@ fn shown(token: &str) -> Option<String> {
     Some(format!("<{}.{}.{end}>", part(header)?, part(payload)?))
 }
 
-/// `application/x-www-form-urlencoded`, for a query string or a form.
+/// Encodes `application/x-www-form-urlencoded`, for a query string or a form.
 pub(crate) fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

@@ -1,33 +1,35 @@
-//! Where ours does not do as Flask-JWT-Extended does, and why. Each of these has to be met, or the list says too much.
+//! Lists where ours differs from Flask-JWT-Extended, and why. Each entry must occur, or the list is
+//! too long.
 
 use super::cases::Case;
 use super::compare::{ABSENT, Difference};
 use super::http::Response;
 
-/// What may differ.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug)]
 enum Excused {
-    /// The peer fails with a 5xx; ours has an answer.
+    /// The peer fails with a 5xx; ours responds.
     Crash,
-    /// The peer fails with a 5xx where nobody may be let in; ours refuses.
+    /// The peer fails with a 5xx where access must be denied; ours rejects.
     CrashAtTheGate,
-    /// The peer accepts; ours refuses.
+    /// The peer accepts; ours rejects.
     Strict,
-    /// The peer refuses; ours accepts.
+    /// The peer rejects; ours accepts.
     Lenient,
-    /// Both refuse, each in its own way.
+    /// Both reject, each in its own way.
     Refusal,
-    /// Both refuse with this beginning of a message, which the peer ends in the words of Python's own parser.
+    /// Both reject with this beginning of a message, which the peer ends in the words of Python's
+    /// own parser.
     Words(&'static str),
-    /// Ours has the fields that end so, the peer has not.
+    /// Ours has fields with this ending, the peer has not.
     Added(&'static str),
-    /// Ours has other values than this in the fields that end so.
+    /// Ours has other values than this in fields with this ending.
     Replaced(&'static str, &'static str),
-    /// The peer has this in the fields that end so, ours has no such fields.
+    /// The peer has this in fields with this ending, ours has no such fields.
     LeftOut(&'static str, &'static str),
 }
 
-// The heads of the guide's list. The list itself is written for people.
+// The headings of the guide's list, which is written for readers.
 const CRASH: &str = "Where FJE fails with a 500";
 const TYPE: &str = "A `type` other than `access` and `refresh`";
 const GOOD_FORM: &str = "Tokens that are not valid JSON or base64url";
@@ -39,7 +41,7 @@ const UPLOADS: &str = "A CSRF token in a form";
 const YEAR: &str = "`JWT_SESSION_COOKIE=false`";
 const REISSUE: &str = "The reissue";
 
-/// What the guide tells of besides: nothing that two apps under one set of requests could show.
+/// Entries of the guide that two apps under one set of requests cannot show.
 const UNCOMPARED: &[(&str, &str)] = &[
     (
         "Errors say more",
@@ -60,10 +62,10 @@ const UNKNOWN_TYPES: &[&str] = &[
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purposeful {
-    /// The head under which the guide tells of it.
+    /// The heading of the guide's entry.
     told: &'static str,
     pub(crate) reason: &'static str,
-    /// The kinds of requests it is met in; none named is all.
+    /// The kinds of requests with the difference; empty for all.
     kinds: &'static [&'static str],
     excused: Excused,
 }
@@ -307,7 +309,8 @@ fn begin(difference: &Difference, beginning: &str) -> bool {
         && does(difference.ours.as_str())
 }
 
-/// The entries that allow these differences, by their numbers in the list; none if one difference is not allowed.
+/// Returns the numbers of the entries that allow these differences; `None` if one difference is not
+/// allowed.
 pub(crate) fn allowing(
     case: &Case,
     sides: (&Response, &Response),

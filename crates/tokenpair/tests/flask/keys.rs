@@ -1,4 +1,4 @@
-//! Keys for the tokens of one run of the tests, for every algorithm both sides know.
+//! Defines keys for the tokens of one test run, for every algorithm that both sides support.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeySize;
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 
-/// Long enough for HS512, and nothing that has a meaning elsewhere.
+/// Long enough for HS512, and without a meaning elsewhere.
 pub(crate) const SECRET: &str =
     "the-secret-of-both-sides-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF";
 
@@ -38,7 +38,7 @@ impl Keys {
         }
     }
 
-    /// The pair for an algorithm; none for HMAC.
+    /// Returns the pair for an algorithm; `None` for HMAC.
     pub(crate) fn pair(&self, algorithm: Algorithm) -> Option<&Pem> {
         match algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => None,
@@ -102,7 +102,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
-/// The token of these very bytes, signed.
+/// Signs a token of exactly these bytes.
 pub(crate) fn sign(header: &[u8], payload: &[u8], key: &EncodingKey, with: Algorithm) -> String {
     let message = format!(
         "{}.{}",

@@ -1,8 +1,10 @@
-//! Ours beside the real Flask-JWT-Extended: the same settings, the same requests, the same answers.
+//! Compares ours with the real Flask-JWT-Extended: the same settings, the same requests, the same
+//! responses.
 //!
-//! Two programs take every set of `settings`: `peer.py`, a Flask application, and `examples/flask_flow.rs`, its twin on our
-//! library. Both get the requests of `cases`, whose tokens are forged here with the keys both have, and then the tokens
-//! that either of them gave to who logged in. `compare` says what has to be equal; `purposeful` says what is not, and why.
+//! Two programs take every set of `settings`: `peer.py`, a Flask application, and
+//! `examples/flask_flow.rs`, its twin on our library. Both receive the requests of `cases`, whose
+//! tokens are forged here with their shared keys, and then the tokens that either issued at a
+//! login. `compare` defines equality; `intended_differences` lists the exceptions, and why.
 
 #![allow(
     missing_docs,
@@ -51,7 +53,7 @@ fn every_setting_is_answered_as_by_flask_jwt_extended() {
     );
 }
 
-/// The comparison itself: blind to what changes with each request, not to anything else.
+/// Tests the comparison itself: it ignores only values that change with each request.
 #[test]
 fn the_comparison_sees_every_changed_setting_and_nothing_between_equals() {
     let keys = Keys::generate();

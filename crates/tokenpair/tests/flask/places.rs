@@ -1,4 +1,4 @@
-//! A token put where it may be looked for, as a client does it that knows the settings.
+//! Puts a token into a location, as a client that knows the settings does.
 
 use serde_json::json;
 

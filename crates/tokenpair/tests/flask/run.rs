@@ -1,4 +1,5 @@
-//! Starts both programs under each set of settings, asks both the same, and reports what differs.
+//! Starts both programs under each set of settings, sends the same requests to both, and reports
+//! differences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,22 +16,22 @@ use super::keys::Keys;
 use super::servers::{Program, Side};
 use super::settings::{self, Setting};
 
-/// How many sets are asked at once: each has two programs to start.
+/// The number of sets compared at once: each starts two programs.
 const AT_ONCE: usize = 3;
 
-/// How many differences a report shows in full.
+/// The number of differences that a report shows in full.
 const SHOWN: usize = 40;
 
-/// What came out of one or more sets.
+/// The result of one or more sets.
 #[derive(Default, Debug)]
 pub(crate) struct Outcome {
     pub(crate) asked: usize,
     unequal: Vec<Unequal>,
-    /// The purposeful differences that were met, by their numbers in the list.
+    /// The intended differences that occurred, by their numbers in the list.
     pub(crate) met: BTreeSet<usize>,
 }
 
-/// A request that was answered differently.
+/// A request with different responses.
 #[derive(Debug)]
 struct Unequal {
     kind: &'static str,
@@ -39,7 +40,7 @@ struct Unequal {
 }
 
 impl Outcome {
-    /// Every field in which some answers differed.
+    /// Returns every field in which responses differed.
     pub(crate) fn fields(&self) -> BTreeSet<&str> {
         let fields = self.unequal.iter().flat_map(|unequal| &unequal.fields);
         fields.map(String::as_str).collect()
@@ -77,7 +78,7 @@ impl Outcome {
     }
 }
 
-/// Every set, with `ours` beside the peer.
+/// Compares every set, with `ours` beside the peer.
 pub(crate) fn compare_all(ours: Program) -> Outcome {
     let keys = Keys::generate();
     let sets = settings::all(&keys);
@@ -96,7 +97,7 @@ pub(crate) fn compare_all(ours: Program) -> Outcome {
     outcome.into_inner().unwrap()
 }
 
-/// One set for each of two programs; the requests are those of the first.
+/// Compares two programs, each with its own set; the requests are those of the first.
 pub(crate) fn compare_one(
     programs: (Program, Program),
     sets: (&Setting, &Setting),
@@ -158,7 +159,7 @@ impl Pair<'_> {
         (theirs, ours)
     }
 
-    /// Logs in on both sides and shows the tokens of each to both.
+    /// Logs in on both sides and sends the tokens of each to both.
     fn ask_with_tokens_of_either(&self, outcome: &mut Outcome) {
         let user = json!({ "username": "test", "password": "test" });
         let login = Case::new("login", Request::new("POST", "/login").json(&user));

@@ -1,4 +1,4 @@
-//! The two programs that are compared, started under one set of settings.
+//! Starts the two programs to compare under one set of settings.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -41,7 +41,7 @@ impl Program {
     }
 }
 
-/// A program that listens; it is ended with the test.
+/// A program that listens; it ends with the test.
 #[derive(Debug)]
 pub(crate) struct Side {
     child: Child,
@@ -50,7 +50,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// Starts a program with the settings and nothing else in its environment; `wait` says when it listens.
+    /// Starts a program with only the settings in its environment; `wait` tells when it listens.
     pub(crate) fn start(program: Program, setting: &Setting) -> Self {
         let port = unused_port();
         let log = tempfile::NamedTempFile::new().unwrap();
@@ -86,7 +86,7 @@ impl Side {
         }
     }
 
-    /// What it wrote to its log, for a failure's report.
+    /// Returns its log, for a failure's report.
     pub(crate) fn said(&self) -> String {
         let mut text = String::new();
         let mut log: File = self.log.reopen().unwrap();
@@ -102,7 +102,7 @@ impl Drop for Side {
     }
 }
 
-/// A port that nobody listens on, and that no other test of this run was given.
+/// Returns a port that is free, and that no other test of this run has got.
 fn unused_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap();

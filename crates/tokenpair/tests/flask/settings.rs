@@ -1,4 +1,4 @@
-//! The sets of settings under which both sides are asked, and what a client has to know of one.
+//! Defines the sets of settings to compare, and the facts that a client must know of a set.
 
 use jsonwebtoken::Algorithm;
 
@@ -9,11 +9,11 @@ use super::keys::{Keys, SECRET};
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) variables: Vec<(&'static str, String)>,
-    /// What is asked in full; of the rest only some requests are.
+    /// The topics to test in full; only some of the other requests are sent.
     pub(crate) topics: &'static [Topic],
 }
 
-/// What a group of requests is about.
+/// The topic of a group of requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Topic {
     Login,
@@ -28,7 +28,7 @@ pub(crate) enum Topic {
     Precedence,
 }
 
-/// All settings of Flask-JWT-Extended 4.7: each has to be set in some set below.
+/// All settings of Flask-JWT-Extended 4.7: each must be set in some set below.
 pub(crate) const OPTIONS: [&str; 43] = [
     "JWT_ACCESS_COOKIE_NAME",
     "JWT_ACCESS_COOKIE_PATH",
@@ -77,7 +77,7 @@ pub(crate) const OPTIONS: [&str; 43] = [
 
 const EVERYWHERE: &str = "headers,cookies,query_string,json";
 
-/// A set by its sentence and its lines `NAME=value`, where `NAME` goes without `JWT_`.
+/// Defines a set by its sentence and its lines `NAME=value`, where `NAME` omits `JWT_`.
 macro_rules! set {
     ($name:literal $(, $variable:ident = $value:expr)* $(,)?) => {
         Setting {
@@ -378,7 +378,7 @@ impl Setting {
         self.or("JWT_HEADER_NAME", "Authorization")
     }
 
-    /// What stands before the token in the header, with its space.
+    /// Returns the text before the token in the header, with its space.
     pub(crate) fn scheme(&self) -> String {
         let word = self.or("JWT_HEADER_TYPE", "Bearer");
         if word.is_empty() {
@@ -426,7 +426,7 @@ impl Setting {
         self.is("JWT_COOKIE_CSRF_PROTECT", true)
     }
 
-    /// Whether what is asked of tokens is also written into them.
+    /// Returns whether issued tokens meet the requirements on tokens.
     pub(crate) fn accepts_its_own_tokens(&self) -> bool {
         [
             ("JWT_DECODE_ISSUER", "JWT_ENCODE_ISSUER"),

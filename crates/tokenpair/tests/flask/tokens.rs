@@ -1,4 +1,4 @@
-//! Tokens of every kind, good and bad, forged with the keys that both sides have.
+//! Forges tokens of every kind, valid and invalid, with the keys that both sides have.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use super::keys::{Keys, sign};
 use super::settings::Setting;
 
-/// The value that stands in the `csrf` claim of every forged token.
+/// The `csrf` claim of every forged token.
 pub(crate) const CSRF: &str = "11111111-2222-3333-4444-555555555555";
 
-/// A token, and what is the matter with it.
+/// A token and its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) kind: &'static str,
@@ -36,7 +36,7 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// The claims of a good access token, with more to live than the window of the reissue.
+    /// The claims of a valid access token that lives longer than the reissue window.
     fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
@@ -70,7 +70,7 @@ impl<'a> Forge<'a> {
         sign(header.as_ref(), payload.as_ref(), &self.key, self.algorithm)
     }
 
-    /// A good access token but for these claims.
+    /// A valid access token except for these claims.
     pub(crate) fn with(&self, changes: &Value) -> String {
         let mut claims = self.claims();
         claims.extend(changes.as_object().unwrap().clone());
@@ -83,12 +83,12 @@ impl<'a> Forge<'a> {
         self.sealed(self.header(), Value::Object(claims).to_string())
     }
 
-    /// A good token but for its header.
+    /// A valid token except for its header.
     fn headed(&self, header: impl AsRef<[u8]>) -> String {
         self.sealed(header, Value::Object(self.claims()).to_string())
     }
 
-    /// A good token with these members in its header besides `alg` and `typ`.
+    /// A valid token with these members in its header besides `alg` and `typ`.
     fn marked(&self, members: &Value) -> String {
         let mut header = json!({ "alg": self.algorithm, "typ": "JWT" });
         let members = members.as_object().unwrap().clone();
@@ -96,13 +96,13 @@ impl<'a> Forge<'a> {
         self.headed(header.to_string())
     }
 
-    /// Good claims, and these members in front of them as they are written here.
+    /// Valid claims, preceded by these members exactly as written.
     fn written(&self, members: &str) -> String {
         let claims = Value::Object(self.claims()).to_string();
         self.sealed(self.header(), format!("{{{members},{}", &claims[1..]))
     }
 
-    /// One claim replaced by a text that need not be JSON as `serde_json` writes it.
+    /// Replaces one claim by a text that need not be JSON as `serde_json` writes it.
     fn literally(&self, name: &str, value: &str) -> String {
         let mut claims = self.claims();
         claims.remove(name);
@@ -133,7 +133,7 @@ impl<'a> Forge<'a> {
         self.with(&json!({ "exp": self.now + 600, "color": "blue" }))
     }
 
-    /// The few that every route is asked with.
+    /// The few tokens that every route is tested with.
     pub(crate) fn main_kinds(&self) -> Vec<Token> {
         kinds([
             ("access", self.access()),
@@ -436,7 +436,7 @@ impl<'a> Forge<'a> {
         let parts: Vec<&str> = access.split('.').collect();
         let [header, payload, signature] = parts.try_into().unwrap();
         let pad = |text: &str| format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4));
-        // A payload that fills no whole groups of three bytes has letters with bits to spare.
+        // A payload that does not fill whole groups of three bytes has letters with spare bits.
         let spare = self.with(&json!({ "pad": "a".repeat(self.padding_to_one_over()) }));
         let spare: Vec<&str> = spare.split('.').collect();
         kinds([
@@ -488,7 +488,7 @@ impl<'a> Forge<'a> {
         (0..4).find(|pad| length(*pad) % 4 == 2).unwrap()
     }
 
-    /// Headers and payloads that are not the JSON they should be, all signed well.
+    /// Headers and payloads that are not the expected JSON, all signed correctly.
     fn json_forms(&self) -> Vec<Token> {
         let header = self.header();
         let claims = Value::Object(self.claims()).to_string();
@@ -587,7 +587,7 @@ impl<'a> Forge<'a> {
         ])
     }
 
-    /// Those that the reissue after a response has to look at.
+    /// Tokens that the reissue after a response must examine.
     pub(crate) fn soon_over_kinds(&self) -> Vec<Token> {
         let soon = self.now + 600;
         let claim = self.setting.identity_claim();
@@ -620,7 +620,7 @@ impl<'a> Forge<'a> {
         ])
     }
 
-    /// Those that matter for the CSRF check alone.
+    /// Tokens for the CSRF check alone.
     pub(crate) fn csrf_kinds(&self) -> Vec<Token> {
         kinds([
             ("csrf absent", self.without("csrf")),
@@ -651,7 +651,7 @@ fn kinds<const N: usize>(tokens: [(&'static str, String); N]) -> Vec<Token> {
     tokens.into_iter().map(token).collect()
 }
 
-/// The segment with a letter near its end exchanged, so that its bytes are others.
+/// Returns the segment with a letter near its end replaced, which changes its bytes.
 fn another(segment: &str) -> String {
     let at = segment.len() - 9;
     let letter = if segment.as_bytes()[at] == b'A' {
@@ -662,7 +662,8 @@ fn another(segment: &str) -> String {
     format!("{}{letter}{}", &segment[..at], &segment[at + 1..])
 }
 
-/// The segment with the lowest bit of its last letter turned, which no byte holds unless all letters' bits are used.
+/// Returns the segment with the lowest bit of its last letter flipped, which changes no byte unless
+/// all the letters' bits are used.
 fn respelled(segment: &str) -> String {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = segment.split_at(segment.len() - 1);

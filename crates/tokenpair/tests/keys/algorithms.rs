@@ -1,4 +1,5 @@
-//! Each algorithm: it signs and verifies, another library agrees, and near misses are refused.
+//! Tests each algorithm: it signs and verifies, another library agrees, and near misses are
+//! rejected.
 
 use std::fs;
 
@@ -13,7 +14,7 @@ use super::support::{
 
 const MESSAGE: &[u8] = b"eyJhbGciOiJub3QgbG9va2VkIGF0In0.e30";
 
-/// jsonwebtoken's names for the same things.
+/// Returns jsonwebtoken's counterparts.
 fn foreign(algorithm: Algorithm) -> (jsonwebtoken::Algorithm, EncodingKey, DecodingKey) {
     let name = algorithm.name().parse().unwrap();
     if is_hmac(algorithm) {
@@ -164,7 +165,7 @@ fn a_key_serves_its_own_algorithm_alone() {
                 Err(VerifyError::AlgorithmNotAllowed),
                 "{algorithm:?} as {other:?}"
             );
-            // The other way about: a ring of the other algorithm, and its name in the header.
+            // The other way round: a ring of the other algorithm, and its name in the header.
             let keys = KeyRing::verifying(public(other));
             let verdict = keys.verify(other.name(), None, MESSAGE, &signature);
             assert_eq!(
@@ -225,7 +226,7 @@ fn every_form_of_a_public_key_is_the_same_key() {
     }
 }
 
-/// The sum of two numbers of equal length, big end first, and whether it grew longer.
+/// Returns the sum of two big-endian numbers of equal length, and whether it grew longer.
 fn sum(one: &[u8], other: &[u8]) -> (Vec<u8>, bool) {
     let mut carry = 0;
     let mut digits = Vec::new();
@@ -283,7 +284,7 @@ fn bare_rsa(block: &[u8]) -> String {
     encode(&fs::read(&signature).unwrap())
 }
 
-/// RFC 8017 section 8.2.2: the padding is built anew and compared, not read (RFC 8725 section 2.2).
+/// RFC 8017 section 8.2.2: the padding is rebuilt and compared, not parsed (RFC 8725 section 2.2).
 #[test]
 fn an_rs256_signature_with_other_padding_is_refused() {
     let keys = ring(Algorithm::Rs256);
@@ -322,8 +323,8 @@ fn an_rs256_signature_with_other_padding_is_refused() {
     }
 }
 
-/// RFC 7518 section 3.4: r and s side by side, each as long as the curve's order; FIPS 186-5 section 6.4.2: neither
-/// zero nor as much as the order (CVE-2022-21449).
+/// RFC 7518 section 3.4: r and s side by side, each as long as the curve's order; FIPS 186-5
+/// section 6.4.2: neither zero nor as large as the order (CVE-2022-21449).
 #[test]
 fn an_ecdsa_signature_is_two_numbers_below_the_order_and_not_asn_1() {
     let keys = ring(Algorithm::Es256);
@@ -355,7 +356,7 @@ fn an_ecdsa_signature_is_two_numbers_below_the_order_and_not_asn_1() {
     let asn1 = sequence(&[integer(r), integer(s)]);
     let verdict = verify(&keys, MESSAGE, &encode(&asn1));
     assert_eq!(verdict, Err(VerifyError::BadSignature));
-    // r and s with a leading zero each, which is the same numbers.
+    // r and s with a leading zero each are the same numbers.
     let padded = [&[0], r, &[0], s].concat();
     let verdict = verify(&keys, MESSAGE, &encode(&padded));
     assert_eq!(verdict, Err(VerifyError::BadSignature));
@@ -365,7 +366,7 @@ fn an_ecdsa_signature_is_two_numbers_below_the_order_and_not_asn_1() {
     );
 }
 
-/// RFC 8032 section 5.1.7: S is less than the order, or each signature would have a second one.
+/// RFC 8032 section 5.1.7: S is less than the order, or each signature would have a second form.
 #[test]
 fn an_ed25519_signature_has_an_s_below_the_order() {
     let keys = ring(Algorithm::EdDsa);

@@ -1,5 +1,5 @@
-//! Forged tokens under every algorithm. The kinds are those of Wycheproof's set for JWS, each made from keys and tokens of
-//! these tests.
+//! Tests forged tokens under every algorithm. The kinds are those of Wycheproof's set for JWS, each
+//! made from keys and tokens of these tests.
 
 use serde_json::{Value, json};
 use tokenpair::clock::Timestamp;
@@ -8,7 +8,7 @@ use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
 
 use super::support::{asymmetric, decode, der_of, encode, is_hmac, other_pair, pair, public, ring};
 
-/// A good token, its parts, and who would believe it.
+/// A valid token, its parts, and the ring that verifies it.
 struct Target {
     algorithm: Algorithm,
     keys: KeyRing,
@@ -19,7 +19,7 @@ struct Target {
 }
 
 impl Target {
-    /// With a key that has a name, as in the set.
+    /// With a key that has a key ID, as in the set.
     fn under(algorithm: Algorithm) -> Self {
         let keys = ring(algorithm).with_kid("the key").unwrap();
         let tokens = Tokens::new(keys.clone(), TokenPolicy::default());
@@ -42,7 +42,7 @@ impl Target {
         format!("{}.{}.{}", self.head, self.body, self.signature)
     }
 
-    /// Signed by the true key as it is written.
+    /// Signs the parts with the true key, exactly as written.
     fn sealed(&self, head: &str, body: &str) -> String {
         let message = format!("{head}.{body}");
         let signature = self.keys.sign(message.as_bytes()).unwrap();
@@ -154,7 +154,8 @@ fn an_unsigned_token_is_refused_whatever_key_it_names() {
     }
 }
 
-/// RFC 7515 section 2: base64url without padding, blanks or anything else; and one spelling for each text.
+/// RFC 7515 section 2: base64url without padding, blanks or anything else; and only one spelling
+/// for each text.
 #[test]
 fn no_signature_makes_up_for_a_part_that_is_not_base64url() {
     for target in Algorithm::ALL.map(Target::under) {
@@ -194,13 +195,14 @@ fn blanks_in_a_header_that_was_signed_are_json() {
     }
 }
 
-/// RFC 8725 section 2.1: everyone has the public key, so it must never serve as a secret, in whatever form.
+/// RFC 8725 section 2.1: a public key is known to everyone, so it must never serve as a secret, in
+/// any form.
 #[test]
 fn a_public_key_is_no_secret_for_an_hs256_token() {
     for target in asymmetric().map(Target::under) {
         let pem = pair(target.algorithm).public.as_str();
         let der = der_of(pem);
-        // A point, or an Ed25519 key, is the end of it.
+        // A point, or an Ed25519 key, is at its end.
         let ends = [32, 64, 65, 96, 97].map(|len| der[der.len().saturating_sub(len)..].to_vec());
         let of_name = target.algorithm.name().as_bytes().to_vec();
         let jwk = serde_json::to_value(target.keys.jwks()).unwrap()["keys"][0].clone();
@@ -223,7 +225,7 @@ fn a_public_key_is_no_secret_for_an_hs256_token() {
             .map(|secret| hs256(secret, &head, &target.body))
             .collect();
         target.refuses(forged.clone());
-        // Nor where secrets are verified beside it.
+        // Nor in a ring that also verifies secrets.
         let keys = target.keys.clone().with_verifying(public(Algorithm::Hs256));
         let tokens = Tokens::new(keys.unwrap(), TokenPolicy::default());
         for token in forged {
@@ -248,7 +250,8 @@ fn a_token_does_not_bring_the_key_it_is_believed_by() {
     }
 }
 
-/// RFC 8725 section 3.1: a key signs by one algorithm, whatever else it could do and whatever the header says.
+/// RFC 8725 section 3.1: a key signs with one algorithm, even if it could use others and whatever
+/// the header claims.
 #[test]
 fn what_the_true_key_signed_by_another_algorithm_is_refused() {
     for target in Algorithm::ALL.map(Target::under) {

@@ -1,4 +1,4 @@
-//! Keys: what each algorithm signs, which keys are refused, and which key a token finds.
+//! Tests keys: the signatures of each algorithm, rejected keys, and the choice of a token's key.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,5 @@
-//! Keys that must not be used: weak, of the wrong kind, of the wrong half, or no secrets at all.
+//! Tests keys that must be rejected: weak, of the wrong kind, the wrong half of a pair, or not
+//! secret at all.
 
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
@@ -16,7 +17,7 @@ fn rsa_keys_of_fewer_than_2048_bits_are_refused() {
         assert_eq!(signing_error(algorithm, &older), KeyError::RsaSize);
         assert_eq!(verifying_error(algorithm, &weak.public), KeyError::RsaSize);
     }
-    // One bit less, and no multiple of eight.
+    // One bit too few, and not a multiple of eight.
     let jwks = serde_json::to_value(ring(Algorithm::Rs256).jwks()).unwrap();
     let mut modulus = decode(jwks["keys"][0]["n"].as_str().unwrap());
     modulus[0] >>= 1;
@@ -36,7 +37,7 @@ fn rsa_exponents_that_leave_the_message_in_the_clear_are_refused() {
     }
 }
 
-/// RFC 4055 section 3.1: such a key may name a hash and a salt that are not the algorithm's.
+/// RFC 4055 section 3.1: such a key may name a hash and a salt other than the algorithm's.
 #[test]
 fn a_key_for_pss_alone_is_refused_in_both_halves() {
     let pss = Pair::new("-algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048");
@@ -84,7 +85,7 @@ fn a_point_off_its_curve_is_refused() {
 #[test]
 fn a_private_key_whose_parts_disagree_is_refused() {
     let private = der_of(&pair(Algorithm::EdDsa).private);
-    // RFC 5958's second version, which carries the public key.
+    // RFC 5958's second version, which includes the public key.
     let with = |public: &str| {
         let public = der_of(public);
         let bits = [&[0], &public[public.len() - 32..]].concat();
@@ -119,7 +120,7 @@ fn a_key_of_another_kind_or_curve_is_refused_by_name() {
     let error = signing_error(Algorithm::Es256, &pair(Algorithm::Es384).private);
     assert_eq!(
         error.to_string(),
-        "ES256 takes a key on the curve P-256, and this is a key on the curve P-384"
+        "ES256 takes a key on the curve P-256, but this is a key on the curve P-384"
     );
     let unknown = Pair::new("-algorithm X25519");
     assert_eq!(
@@ -140,7 +141,7 @@ fn a_private_key_does_not_verify_and_a_public_key_does_not_sign() {
             signing_error(algorithm, &pair.public),
             KeyError::PublicKeyForSigning
         );
-        // Nor when their labels lie.
+        // Nor if their labels are wrong.
         let lying = pem("PUBLIC KEY", &der_of(&pair.private));
         assert_eq!(
             verifying_error(algorithm, &lying),
@@ -195,7 +196,7 @@ fn a_key_is_no_secret_in_any_form() {
     }
 }
 
-/// What an attacker tries first, also where it was made long enough.
+/// An attacker's first guesses, even repeated to sufficient length.
 #[test]
 fn a_published_secret_is_refused_also_where_it_is_repeated_to_length() {
     let published = [
@@ -242,7 +243,7 @@ fn a_short_text_is_no_stronger_for_being_repeated() {
     assert!(KeyRing::from_secret(Algorithm::Hs256, twice.as_bytes()).is_ok());
     let error = KeyRing::from_secret(Algorithm::Hs512, twice.as_bytes()).unwrap_err();
     assert_eq!(error, KeyError::Repeated);
-    // An end that equals the beginning is chance.
+    // An end that equals the beginning by chance.
     let chance = "7f3c1c0d9a5e4b8876b1d2f3a4c5e67f";
     assert!(KeyRing::from_secret(Algorithm::Hs256, chance.as_bytes()).is_ok());
 }

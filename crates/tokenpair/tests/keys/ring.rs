@@ -1,4 +1,4 @@
-//! The ring: which key a token finds, how keys are rotated, and what others may see.
+//! Tests the ring: the choice of a token's key, the rotation of keys, and the public JWKS.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ fn a_key_id_chooses_its_key_and_no_other() {
     for unknown in ["", "unknown", &old_kid[1..], &upper] {
         assert_eq!(verdict(Some(unknown)), Err(VerifyError::KeyNotFound));
     }
-    // Flask-JWT-Extended writes none.
+    // Flask-JWT-Extended writes no `kid`.
     assert_eq!(verdict(None), Ok(()));
 }
 
@@ -76,7 +76,7 @@ fn a_token_with_an_unknown_key_id_is_tried_by_keys_without_one() {
     assert_eq!(keys.kid(), None);
     let verdict = keys.verify("HS256", Some("unknown"), MESSAGE, &signature);
     assert_eq!(verdict, Ok(()));
-    // But not once one of the others is named.
+    // But not once the `kid` names one of the others.
     let keys = keys.with_verifying(previous().with_kid("old")).unwrap();
     let verdict = |kid| keys.verify("HS256", kid, MESSAGE, &signature);
     assert_eq!(verdict(Some("old")), Err(VerifyError::BadSignature));
@@ -115,7 +115,7 @@ fn one_key_serves_several_algorithms_where_it_was_put_in_for_each() {
     }
 }
 
-/// RFC 8725 section 2.1: what everyone knows of RS256 must not make HS256 tokens.
+/// RFC 8725 section 2.1: the public half of RS256 must not verify HS256 tokens.
 #[test]
 fn a_public_key_does_not_verify_as_a_secret() {
     let pair = pair(Algorithm::Rs256);

@@ -1,4 +1,5 @@
-//! Keys for the tests, made by openssl on each run, and the little DER that the RFCs' keys need.
+//! Generates keys for the tests by openssl on each run, and encodes the little DER that the RFCs'
+//! keys need.
 
 use std::sync::OnceLock;
 
@@ -29,14 +30,14 @@ fn kind(algorithm: Algorithm) -> usize {
     }
 }
 
-/// The pair of that algorithm, the same for all of a kind.
+/// Returns the pair for that algorithm, the same for all of a kind.
 pub(crate) fn pair(algorithm: Algorithm) -> &'static Pair {
     static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
     let make = || [RSA, P256, P384, ED25519].map(Pair::new).into();
     &PAIRS.get_or_init(make)[kind(algorithm)]
 }
 
-/// Another pair of that algorithm.
+/// Returns another pair for that algorithm.
 pub(crate) fn other_pair(algorithm: Algorithm) -> &'static Pair {
     static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
     let make = || [RSA, P256, P384, ED25519].map(Pair::new).into();
@@ -67,7 +68,7 @@ pub(crate) fn public(algorithm: Algorithm) -> VerifyingKey {
     }
 }
 
-/// With the ring's own `alg` and `kid`.
+/// Verifies with the ring's own `alg` and `kid`.
 pub(crate) fn verify(ring: &KeyRing, message: &[u8], signature: &str) -> Result<(), VerifyError> {
     let algorithm = ring.algorithm().unwrap().name();
     ring.verify(algorithm, ring.kid(), message, signature)
@@ -89,7 +90,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What is between the lines of a PEM text.
+/// Returns the bytes between the lines of a PEM text.
 pub(crate) fn der_of(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().filter(|line| !line.starts_with("--")).collect();
     STANDARD.decode(body).unwrap()
@@ -100,7 +101,7 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
-/// A DER value: tag, length, content.
+/// Encodes a DER value: tag, length, content.
 pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let [.., high, low] = content.len().to_be_bytes();
     let head = match content.len() {
@@ -111,7 +112,7 @@ pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&head[..], content].concat()
 }
 
-/// A DER INTEGER, never negative, with no zero byte more than that needs.
+/// Encodes a DER INTEGER, never negative, with no more zero bytes than needed.
 pub(crate) fn integer(number: &[u8]) -> Vec<u8> {
     match number.first() {
         Some(first) if *first >= 0x80 => der(0x02, &[&[0], number].concat()),

@@ -1,4 +1,4 @@
-//! Tokens over each kind of ring: what their header says, and which are believed.
+//! Tests tokens over each kind of ring: their headers, and which tokens verify.
 
 use serde_json::{Value, json};
 use tokenpair::clock::Timestamp;
@@ -29,7 +29,7 @@ fn header(token: &str) -> Value {
     serde_json::from_slice(&decode(token.split('.').next().unwrap())).unwrap()
 }
 
-/// The token with members of its header changed, and its old signature.
+/// Returns the token with members of its header changed, and its old signature.
 fn with_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut header = header(token);
     change(&mut header);
@@ -122,7 +122,8 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
     }
     let verdict = verify(&|header| header["kid"] = 1.into());
     assert_eq!(verdict, Err(TokenError::KeyIdNotAString));
-    // No token brings its own key (RFC 8725 section 3.10), and a changed header is not what was signed.
+    // A token cannot bring its own key (RFC 8725 section 3.10), and a changed header was not
+    // signed.
     let own = serde_json::to_value(keys.jwks()).unwrap()["keys"][0].clone();
     let verdict = verify(&|header| header["jwk"] = own.clone());
     assert_eq!(verdict, Err(TokenError::BadSignature));

@@ -1,4 +1,4 @@
-//! The RFCs' own examples: 7515 appendix A, 8037 appendix A, 7638 section 3.1.
+//! Tests the RFCs' own examples: 7515 appendix A, 8037 appendix A, 7638 section 3.1.
 
 use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 

@@ -1,4 +1,5 @@
-//! Wycheproof's vectors for the algorithms under JWS: signatures at every edge, each of which is either good or refused.
+//! Tests Wycheproof's vectors for the algorithms under JWS: edge cases of signatures, each of which
+//! is either valid or invalid.
 
 use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 use wycheproof::TestResult;
@@ -23,7 +24,7 @@ impl Vector {
     }
 }
 
-/// The modules are alike, and their types are not the same.
+/// The modules are alike, but their types differ.
 macro_rules! vectors {
     ($algorithm:expr, $module:ident, $name:ident) => {{
         use wycheproof::$module::{TestName, TestSet};
@@ -43,7 +44,7 @@ macro_rules! vectors {
     }};
 }
 
-/// Good where it has to be, refused where it has to be; where both are fair, refused.
+/// Valid and invalid signatures must be recognized; acceptable ones must be rejected.
 fn judge((algorithm, vectors): (Algorithm, Vec<Vector>)) {
     assert!(vectors.len() > 50, "{algorithm:?}: {}", vectors.len());
     for vector in &vectors {
@@ -110,7 +111,7 @@ fn rsa_pss_signatures_of_other_parameters_are_refused() {
         RsaPss2048Sha256Mgf1Sha1_20
     );
     assert_eq!(salted, masked);
-    // Some of the others are good by the usual parameters.
+    // Some of the others are valid with the usual parameters.
     let of_their_own = vectors
         .iter()
         .chain(&others)
@@ -119,7 +120,7 @@ fn rsa_pss_signatures_of_other_parameters_are_refused() {
     assert!(refused.count() > 50);
 }
 
-/// Of secrets that are long enough; the whole tag and no part of it.
+/// Secrets must be long enough; only the whole tag counts.
 #[test]
 fn hmac_tags_at_the_edges_are_good_or_refused() {
     use wycheproof::mac::{TestName, TestSet};

@@ -1,5 +1,5 @@
-//! Every line of the rule and every condition of a write, broken once: a search that finds nothing wrong is only worth
-//! something if it finds what is.
+//! Breaks every case of the rule and every condition of a write once: a search without findings
+//! only means something if it would find them.
 
 use std::fmt::Debug;
 
@@ -15,7 +15,7 @@ use crate::tabs::{Network, REISSUES, SMALL};
 use crate::thief::{NEWEST_ONLY, RIDERS, TwoHolders};
 use crate::{logout, tabs, thief};
 
-/// Where something broken has to be found.
+/// The search that must find the flaw.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Tabs(Network),
@@ -24,7 +24,7 @@ enum By {
 }
 
 impl By {
-    /// The same search with that rule.
+    /// Returns the same search with that rule.
     const fn with(self, rule: Rule) -> Self {
         match self {
             Self::Tabs(network) => Self::Tabs(Network { rule, ..network }),
@@ -33,7 +33,7 @@ impl By {
         }
     }
 
-    /// The same search with that rule for reissues.
+    /// Returns the same search with that rule for reissues.
     const fn with_reissue(self, rule: ReissueRule) -> Self {
         let reissue = Some(rule);
         match self {
@@ -43,7 +43,7 @@ impl By {
         }
     }
 
-    /// A short schedule that breaks the promise.
+    /// Returns a short schedule that breaks the promise.
     fn schedule(self, promise: &'static str) -> Option<String> {
         match self {
             Self::Tabs(network) => written_out(schedule(network, promise)),
@@ -72,11 +72,11 @@ const PASSWORD_CHANGED: Network = Network {
 const THIEF: By = By::Thief(NEWEST_ONLY);
 const LOGOUT: By = By::Logout(RACE);
 
-/// The rule, with what it says of one case replaced.
+/// The rule, with its decision in one case replaced.
 macro_rules! instead {
     (|$row:ident, $token:ident, $now:ident, $policy:ident| $($said:pat $(if $when:expr)? => $then:expr),+) => {
         |$row: &Row, $token: i64, $now: Timestamp, $policy: &SessionPolicy| {
-            // Not every case looks at all of it.
+            // Not every case uses all of it.
             let _ = (&$row, $token, $now, $policy);
             match decide($row, $token, $now, $policy) {
                 $($said $(if $when)? => $then,)+
@@ -93,7 +93,7 @@ const fn same(next: Option<Rotation>) -> RotationDecision {
     }
 }
 
-/// What is broken, how, and the search and the promise that show it.
+/// The flaw, its rule, and the search and the promise that reveal it.
 const BROKEN: [(&str, Rule, By, &str); 21] = [
     (
         "a repeated token is theft",
@@ -267,7 +267,7 @@ fn each_line_of_the_rule_is_needed_and_the_search_finds_it_broken() {
     }
 }
 
-/// The rule for reissues, with what it says of one case replaced.
+/// The rule for reissues, with its decision in one case replaced.
 macro_rules! reissue_instead {
     (|$row:ident, $token:ident, $arrived:ident, $now:ident, $policy:ident| $($said:pat $(if $when:expr)? => $then:expr),+) => {
         |$row: &Row, $token: i64, $arrived: Option<Timestamp>, $now: Timestamp, $policy: &SessionPolicy| {
@@ -280,7 +280,7 @@ macro_rules! reissue_instead {
     };
 }
 
-/// The line of the rule for refreshes that a reissue rests on.
+/// The case of the rule for refreshes that a reissue relies on.
 fn line(row: &Row, token: i64, now: Timestamp, policy: &SessionPolicy) -> Option<RotationCase> {
     match decide(row, token, now, policy) {
         RotationDecision::Grant { case, .. } => Some(case),
@@ -561,7 +561,7 @@ fn a_logout_done_wrong_is_found_out() {
             logout::COMMITS,
         ),
     ] {
-        // Only a write that does not look undoes anything.
+        // Only a write that does not check the row undoes anything.
         let living = flaw != Flaw::Overwritten;
         let guards = Guards { living, ..ALL };
         let race = Race {

@@ -1,4 +1,4 @@
-//! Promise 5: what a refresh costs, counted at the store of the real service.
+//! Promise 5: the cost of a refresh, counted at the store of the real service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::time;
 
 const START: i64 = 1_800_000_000;
 
-/// How often the store was asked for what.
+/// The number of calls of each method of the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Cost {
     reads: usize,
@@ -25,7 +25,7 @@ struct Cost {
     revocations: usize,
 }
 
-/// A store that counts, and before so many writes lets another request write first.
+/// A store that counts, and lets another request write first before this many writes.
 #[derive(Clone, Default)]
 struct Counting {
     store: MemoryStore,
@@ -36,7 +36,7 @@ struct Counting {
 }
 
 impl Counting {
-    /// What was asked since the last look.
+    /// Returns the calls since the last look.
     fn cost(&self) -> Cost {
         let taken = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
         Cost {
@@ -53,7 +53,7 @@ impl Counting {
         }
         self.overtakers.store(left - 1, Ordering::SeqCst);
         let mut other = step.clone();
-        // The other one was there earlier, and so its write leaves this one something to write.
+        // The other request was earlier, and so its write leaves this one something to write.
         other.next.handed_at = step.expected.handed_at;
         other.next.generation = step.expected.generation;
         other.next.previous = step.expected.previous;
@@ -148,7 +148,7 @@ impl Fixture {
         }
     }
 
-    /// Presents it so many seconds after the login.
+    /// Presents it this many seconds after the login.
     async fn refresh(&self, token: &Claims, after: i64) -> Result<Refreshed, SessionError> {
         let context = RequestContext::at(time(START + after));
         self.sessions.refresh(token, &context).await
@@ -165,7 +165,7 @@ impl Fixture {
         self.sessions.reissue(presented, &context).await
     }
 
-    /// The refresh token that it buys, and what that costs.
+    /// Returns the refresh token that it buys, and the cost.
     async fn bought(&self, token: &Claims, after: i64) -> (Claims, Cost) {
         let Refreshed::Granted(pair) = self.refresh(token, after).await.unwrap() else {
             panic!("nothing was granted")

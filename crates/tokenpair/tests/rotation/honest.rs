@@ -1,17 +1,18 @@
-//! Promises 1 and 5 within bounds: every schedule of honest tabs is searched, and those outside the bounds break.
+//! Promises 1 and 5 within bounds: searches every schedule of honest tabs; schedules outside the
+//! bounds break them.
 
 use crate::page::{assert_counted, documented};
 use crate::replica::{schedule, search};
 use crate::tabs::{NOBODY, NOT_BUSY, Network, REISSUES, SMALL};
 
-/// How many states there are in all, in none of which anyone is wronged.
+/// Returns the number of states, none of which breaks a promise.
 fn states_of(network: Network) -> usize {
     let (states, broken) = search(network);
     assert!(broken.is_empty(), "{broken:?}: {network:?}");
     states
 }
 
-/// Searches the whole of it, and compares the number of states with the page's.
+/// Searches all states, and compares their number with the page's.
 fn holds(check: &str, network: Network) {
     assert_counted(check, states_of(network));
 }
@@ -223,7 +224,8 @@ fn the_bounds_that_the_rule_is_stated_for_are_needed() {
     }
 }
 
-/// How many decisions a request needs at most. It reads the row once for each, and only the last of them writes.
+/// Returns the maximum number of decisions of a request. It reads the row once for each, and only
+/// the last of them writes.
 fn decisions(network: Network) -> u8 {
     let enough = |decisions: &u8| {
         let network = Network {

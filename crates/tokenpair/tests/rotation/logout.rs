@@ -1,6 +1,7 @@
-//! Promise 4, and promise 3 with requests that race: anyone presents any token at any time, honest or not, and a request
-//! may be under way for ever. Meanwhile the user logs out. A token is presented to refresh, or beside an access token that
-//! is due for a reissue, which is made only after its write.
+//! Promise 4, and promise 3 with requests that race: any token is presented at any time, by an
+//! honest client or not, and a request may be in flight for ever. Meanwhile the user logs out. A
+//! token is presented to refresh, or beside an access token that is due for a reissue, which is
+//! issued only after its write.
 
 use stateright::{Model, Property};
 use tokenpair::session::{
@@ -14,15 +15,15 @@ use crate::replica::{
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
 const WINDOW: u64 = 3;
-/// Older instants are alike.
+/// Older times are equivalent.
 const OLDEST: i64 = 4;
-/// No generation that a row mentions.
+/// A generation that no row mentions.
 const OLDER: i64 = GENERATION - 50;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Request {
     token: i64,
-    /// For a reissue, else to refresh.
+    /// For a reissue, otherwise to refresh.
     reissue: bool,
     stage: Stage,
 }
@@ -32,7 +33,7 @@ enum Stage {
     Arrived {
         now: i64,
     },
-    /// It has read the row and is about to write what was decided, or to revoke.
+    /// It has read the row and is about to write the decision, or to revoke.
     Read {
         now: i64,
         row: Rotation,
@@ -53,14 +54,14 @@ impl Request {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Logout {
     Not,
-    /// Only by a logout that first looks at the row, which ours does not.
+    /// Only for a logout that first reads the row, which ours does not.
     Read(i64),
-    /// The revocation is committed, if it is.
+    /// The revocation is committed, if there is one.
     Committed,
     Answered,
 }
 
-/// What went wrong.
+/// The broken promises.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 struct Wrong {
     granted: bool,
@@ -82,9 +83,9 @@ pub(crate) struct Ending {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Event {
-    /// Someone presents a token of that generation.
+    /// A client presents a token of that generation.
     Present(i64),
-    /// Someone shows it beside an access token that is due for a reissue.
+    /// A client presents it beside an access token that is due for a reissue.
     Show(i64),
     Read(usize),
     Write(usize),
@@ -94,17 +95,19 @@ pub(crate) enum Event {
     Tick,
 }
 
-/// How a logout may be done wrong.
+/// The ways in which a logout may be wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Flaw {
     None,
-    /// Like a refresh, it only writes if the row still is of the generation that it has read, and does not look again.
+    /// Like a refresh, it writes only if the row is still of the generation that it has read, and
+    /// does not retry.
     Compares,
-    /// It answers before it has committed.
+    /// It responds before it has committed.
     AnswersFirst,
-    /// A refresh writes the whole row as it was read, so that a revocation meanwhile is undone.
+    /// A refresh writes the whole row as it was read, which undoes a concurrent revocation.
     Overwritten,
-    /// The revocation of a session whose token was copied is rolled back with the error that the request ends in.
+    /// The revocation of a session whose token was copied is rolled back with the error that ends
+    /// the request.
     RolledBack,
 }
 
@@ -113,9 +116,9 @@ pub(crate) struct Race {
     pub(crate) rule: Rule,
     pub(crate) guards: Guards,
     pub(crate) flaw: Flaw,
-    /// Requests at once.
+    /// The number of concurrent requests.
     pub(crate) requests: usize,
-    /// The rule for reissues; none if there are none.
+    /// The rule for reissues; `None` for no reissues.
     pub(crate) reissue: Option<ReissueRule>,
 }
 
@@ -161,7 +164,8 @@ impl Race {
         }
     }
 
-    /// What has read the row before a logout gets nothing after it either, since the write comes first.
+    /// A request that read the row before a logout gets nothing after it either, since the write
+    /// comes first.
     fn write_for_reissue(&self, state: &mut Ending, index: usize) {
         let Request { token, stage, .. } = state.requests[index];
         let Stage::Read { now, row, revoked } = stage else {
@@ -223,7 +227,8 @@ impl Race {
             RotationDecision::Grant { next: Some(_), .. } | RotationDecision::Reused => {
                 state.requests[index].stage = Stage::Read { now, row, revoked };
             }
-            // It answers with what it has read: tokens of a generation that is in the row, and will die with it.
+            // It responds with the row as it was read: tokens of a generation in the row, which end
+            // with it.
             RotationDecision::Grant { next: None, .. }
             | RotationDecision::Superseded
             | RotationDecision::Ended(_) => {
@@ -269,7 +274,7 @@ impl Race {
         };
     }
 
-    /// The same state, relative to its own generation and instant.
+    /// Returns the same state, relative to its own generation and time.
     fn normal(&self, mut state: Ending, ticks: i64) -> Ending {
         let mut all: Vec<i64> = mentioned(&state.row).collect();
         for request in &state.requests {

@@ -1,5 +1,5 @@
-//! The rotation rule: its bounds to the second, and a search of every schedule that it may meet. What is searched, how
-//! far, and what it cannot show: docs/rotation.md.
+//! Tests the rotation rule: its bounds to the second, and a search of every schedule that it may
+//! meet. docs/rotation.md describes the searches, their bounds, and their limits.
 
 #![allow(
     missing_docs,
@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Rotation, Row, SessionPolicy};
 
-/// Where every state is brought back to.
+/// The time that every state is normalized to.
 const NOW: i64 = 1_000;
 const GENERATION: i64 = 100;
 
@@ -40,7 +40,7 @@ fn time(tick: i64) -> Timestamp {
     Timestamp::from_unix(tick)
 }
 
-/// A living session's row.
+/// The row of a live session.
 fn living(rotation: Rotation) -> Row {
     Row {
         rotation,

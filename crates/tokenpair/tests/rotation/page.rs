@@ -1,9 +1,10 @@
-//! docs/rotation.md gives the figures that the checks count: a row of its tables is a check and its number of states.
+//! Compares the counts of the checks with docs/rotation.md: a row of its tables is a check and its
+//! number of states.
 
 use std::fs;
 use std::path::Path;
 
-/// The number that the page gives for a check.
+/// Returns the page's number for a check.
 pub(crate) fn documented(check: &str) -> usize {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rotation.md");
     let page = fs::read_to_string(page).unwrap();
@@ -21,7 +22,7 @@ pub(crate) fn documented(check: &str) -> usize {
     row[2].replace(',', "").parse().unwrap()
 }
 
-/// The search of that name counted so many states; the page says the same.
+/// Asserts that the page has this number of states for the search.
 pub(crate) fn assert_counted(check: &str, states: usize) {
     println!("{check}: {states} states");
     assert_eq!(states, documented(check), "docs/rotation.md: {check}");

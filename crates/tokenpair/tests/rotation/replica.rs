@@ -1,8 +1,10 @@
-//! What the models share: a replica's conditional write, and how states are told apart.
+//! Defines the common parts of the models: a replica's conditional write, and the equivalence of
+//! states.
 //!
-//! Time is in ticks of a second. A state is kept relative to the row's generation and to the present, so there are
-//! finitely many. Two states that the rule cannot tell apart are one: generations below the current one are only
-//! compared for equality, so they are renumbered without gaps, and instants before the oldest that matters are alike.
+//! Time is in ticks of a second. A state is kept relative to the row's generation and to the
+//! current time, so there are finitely many. Two states that the rule cannot distinguish are one:
+//! generations below the current one are only compared for equality, so they are renumbered without
+//! gaps, and times before the oldest that matters are equivalent.
 
 use stateright::{Checker, HasDiscoveries, Model};
 use tokenpair::clock::Timestamp;
@@ -15,7 +17,8 @@ pub(crate) type Rule = fn(&Row, i64, Timestamp, &SessionPolicy) -> RotationDecis
 pub(crate) type ReissueRule =
     fn(&Row, i64, Option<Timestamp>, Timestamp, &SessionPolicy) -> ReissueDecision;
 
-/// The conditions of `UPDATE sessions SET .. WHERE id = ? AND ..`. Each can be left out, to see what it is for.
+/// The conditions of `UPDATE sessions SET .. WHERE id = ? AND ..`. Each can be omitted, to show its
+/// purpose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guards {
     pub(crate) generation: bool,
@@ -35,7 +38,7 @@ impl Guards {
         living: true,
     };
 
-    /// Whether the row still is what the decision rested on, as far as the conditions look.
+    /// Returns whether the row is unchanged since the decision, as far as the conditions check.
     pub(crate) fn hold(self, stored: &Rotation, revoked: bool, expected: &Rotation) -> bool {
         (!self.generation || stored.generation == expected.generation)
             && (!self.barred || stored.previous_barred == expected.previous_barred)
@@ -45,9 +48,9 @@ impl Guards {
     }
 }
 
-/// Instants so many ticks later; those before `oldest` ticks ago are alike.
+/// Returns the times this many ticks later; times more than `oldest` ticks ago are equivalent.
 pub(crate) fn aged(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
-    // The rule looks at the start of a generation only if nothing was handed out in it.
+    // The rule uses the start of a generation only if nothing was handed out in it.
     let rotated_at = match (row.handed_at, row.previous) {
         (None, Some(_)) => row.rotated_at,
         _ => time(NOW + ticks),
@@ -55,7 +58,7 @@ pub(crate) fn aged(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
     aged_with_start(Rotation { rotated_at, ..row }, ticks, oldest)
 }
 
-/// The same where there are reissues, whose rule always looks at the start of a generation.
+/// Does the same with reissues, whose rule always uses the start of a generation.
 pub(crate) fn aged_with_start(row: Rotation, ticks: i64, oldest: i64) -> Rotation {
     let shift = |at: Timestamp| time((at.unix() - ticks).max(NOW - oldest));
     Rotation {
@@ -66,8 +69,8 @@ pub(crate) fn aged_with_start(row: Rotation, ticks: i64, oldest: i64) -> Rotatio
     }
 }
 
-/// New numbers for generations: the current one is [`GENERATION`], those below it follow without gaps, and those above
-/// keep their distance, since the rule looks at it.
+/// New numbers for generations: the current one is [`GENERATION`], those below it follow without
+/// gaps, and those above keep their distance, since the rule uses it.
 pub(crate) struct Numbers {
     current: i64,
     below: Vec<i64>,
@@ -101,14 +104,15 @@ impl Numbers {
     }
 }
 
-/// What a row mentions; the generation after it too, since a write that rests on it would begin that one.
+/// Returns the generations that a row mentions, and the next, since a write based on the row would
+/// begin it.
 pub(crate) fn mentioned(row: &Rotation) -> impl Iterator<Item = i64> {
     [row.generation, row.generation + 1]
         .into_iter()
         .chain(row.previous)
 }
 
-/// A row in an order, so that two lists of requests that differ only in order are one.
+/// A sortable form of a row, so that two lists of requests that differ only in order are one.
 pub(crate) type Key = (i64, Option<i64>, bool, i64, Option<i64>, Option<i64>);
 
 pub(crate) fn key(row: &Rotation) -> Key {
@@ -122,7 +126,7 @@ pub(crate) fn key(row: &Rotation) -> Key {
     )
 }
 
-/// Searches all of it: how many states there are, and the promises that are broken in some.
+/// Searches all states, and returns their number and the promises broken in some.
 pub(crate) fn search<M>(model: M) -> (usize, Vec<&'static str>)
 where
     M: Model + Send + Sync + 'static,
@@ -134,7 +138,7 @@ where
     (checker.unique_state_count(), broken)
 }
 
-/// A short schedule that breaks that promise, if there is any.
+/// Returns a short schedule that breaks that promise, if there is one.
 pub(crate) fn schedule<M>(model: M, promise: &'static str) -> Option<Vec<M::Action>>
 where
     M: Model + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The bounds of the rule, to the second: a window of 80 s, its half and its eighth.
+//! Tests the bounds of the rule, to the second: a window of 80 s, its half and its eighth.
 
 use tokenpair::session::{
     End, ReissueDecision, ReusePolicy, Rotation, RotationCase, RotationDecision, Row,
@@ -13,7 +13,8 @@ struct At {
     confirmed: Option<i64>,
 }
 
-/// What the rule says of a token `behind` generations back, `handed` and `confirmed` so many seconds ago.
+/// Returns the decision about a token `behind` generations back, `handed` and `confirmed` this many
+/// seconds ago.
 fn said(behind: i64, at: At) -> RotationDecision {
     let rotation = Rotation {
         previous: Some(GENERATION - 1),

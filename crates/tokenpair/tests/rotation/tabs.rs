@@ -1,12 +1,14 @@
-//! Promises 1 and 5, and the lost commit of promise 3: no thief; tabs with one cookie jar, replicas with clocks of their
-//! own, and a network that may do anything to what it carries.
+//! Promises 1 and 5, and the lost commit of promise 3, without a thief: tabs share one cookie jar,
+//! replicas have their own clocks, and the network may delay, lose, repeat and reorder messages.
 //!
-//! What is no event of its own, since another stands for it: a request that is lost, or whose replica dies before it
-//! wrote, did nothing, as if it had not been sent; one that is delivered twice is two that were sent at once. An answer
-//! that is lost on its way is one whose replica died after it wrote.
+//! Some events are represented by others. A lost request, or a request whose replica dies before it
+//! writes, has no effect, as if it had not been sent; a request delivered twice is two requests
+//! sent at once. A response that is lost on its way is a response whose replica died after it
+//! wrote.
 //!
-//! A request whose access cookie is due for a reissue carries the jar's refresh cookie too. Its handler may take far longer
-//! than an exchange, and only then the token is judged. The answer leaves the refresh cookie as it is.
+//! A request whose access cookie is due for a reissue carries the jar's refresh cookie too. Its
+//! handler may take far longer than an exchange, and only then the token is judged. The response
+//! leaves the refresh cookie unchanged.
 
 use stateright::{Model, Property};
 use tokenpair::session::{
@@ -18,7 +20,7 @@ use crate::replica::{
 };
 use crate::{GENERATION, NOW, first_row, living, policy, time};
 
-/// A request on its way, or at a replica.
+/// A request in flight, or at a replica.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Request {
     token: i64,
@@ -30,26 +32,28 @@ pub(crate) struct Request {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Purpose {
     Refresh,
-    /// Anything else, with an access cookie near its end.
+    /// Another request, with an access cookie near its expiry.
     Reissue,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Stage {
     Travelling,
-    /// A guard has let it in when its replica's clock, so many ticks fast, said `arrived`; the handler is at work.
+    /// A guard admitted it when its replica's clock, this many ticks fast, showed `arrived`; the
+    /// handler is at work.
     AtWork {
         arrived: i64,
         fast: i64,
     },
-    /// The handler is done and the row was read; that `G` was presented is about to be written.
+    /// The handler has finished and the row was read; it is about to write that `G` was presented.
     Judged {
         arrived: i64,
         fast: i64,
         now: i64,
         row: Rotation,
     },
-    /// A replica has looked at its clock and is about to read the row, not for the first time if it was overtaken.
+    /// A replica has read its clock and is about to read the row, again if another write came
+    /// first.
     Arrived {
         now: i64,
         overtaken: u8,
@@ -62,7 +66,8 @@ enum Stage {
     },
 }
 
-/// When a request arrived and was looked at, and by how much its replica's clock is fast or how often it was overtaken.
+/// The times a request arrived and was judged, and its replica's clock error or its number of
+/// retries.
 type Clocks = (i64, i64, u8);
 
 impl Request {
@@ -90,7 +95,7 @@ impl Request {
     }
 }
 
-/// An answer on its way that sets the refresh cookie.
+/// A response in flight that sets the refresh cookie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Answer {
     cookie: i64,
@@ -103,75 +108,80 @@ pub(crate) struct Tabs {
     jar: i64,
     requests: Vec<Request>,
     answers: Vec<Answer>,
-    /// The row before the last writes, the latest last, as long as the database may still lose them.
+    /// The row before the last writes, the latest last, for as long as the database may still lose
+    /// them.
     history: Vec<Rotation>,
     passwords: u8,
     /// The generation that the last change of password began.
     barred_below: i64,
-    /// An honest client's session was revoked, or it was told that it is out of date with nothing to explain it.
+    /// An honest client's session was revoked, or its token was rejected as out of date without an
+    /// explanation.
     wronged: bool,
     /// A token from before a change of password bought a pair after it.
     revived: bool,
-    /// A request has just been told to come back, since it was overtaken so often.
+    /// A request has just been rejected because its writes failed too often.
     busy: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Event {
-    /// A tab refreshes with what is in the jar.
+    /// A tab refreshes with the cookie in the jar.
     Send,
     /// A tab sends another request, whose access cookie is due for a reissue.
     Browse,
-    /// A request reaches a replica whose clock is so many ticks fast.
+    /// A request reaches a replica whose clock is this many ticks fast.
     Reach(usize, i64),
-    /// The handler of a request is done, and its replica looks at its clock and reads the row. What changes nothing of the
-    /// rotation is then as good as done: if it is overtaken and decides again, it is one that was done later.
+    /// A request's handler finishes, and its replica reads its clock and the row. A decision that
+    /// leaves the rotation unchanged needs no further step: if another write came first and it
+    /// decided again, it would equal a request that finished later.
     Finish(usize),
-    /// The replica reads the row; if nothing is to be written, it answers.
+    /// The replica reads the row; if there is nothing to write, it responds.
     Read(usize),
-    /// The replica writes if the row still is what it read, and answers; else it will read again.
+    /// The replica writes if the row is unchanged, and responds; otherwise it will read again.
     Write(usize),
-    /// The same, and the answer never arrives, or the replica dies between its commit and the answer.
+    /// The same, but the response never arrives, or the replica dies between its commit and the
+    /// response.
     WriteAndDie(usize),
-    /// The client takes an answer.
+    /// The client receives a response.
     Arrive(usize),
-    /// The client takes an answer that the network will deliver once more.
+    /// The client receives a response that the network will deliver once more.
     ArriveTwice(usize),
-    /// The user changes the password: the generation moves on, and the token before it is barred.
+    /// The user changes the password: the generation moves on, and the previous token is barred.
     ChangePassword,
-    /// The database loses its last so many commits.
+    /// The database loses its last commits, this many.
     FailOver(usize),
     Tick,
 }
 
-/// What is searched. A bound is what is searched, not what is assumed.
+/// The bounds of the search. They limit the search; they are not assumptions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Network {
     pub(crate) rule: Rule,
     pub(crate) guards: Guards,
     pub(crate) window: u64,
-    /// `D`: every exchange that completes does so within so many ticks of being sent.
+    /// `D`: every exchange that completes does so within this many ticks.
     pub(crate) slowest: i64,
-    /// Exchanges at once.
+    /// The number of concurrent exchanges.
     pub(crate) tabs: usize,
-    /// By how much the clocks of replicas differ.
+    /// The maximum difference between the clocks of replicas.
     pub(crate) skew: i64,
-    /// How often a request decides before it is told to come back. The service has a limit of its own; unless that is
-    /// the question, none is reached here, since a request that gave up would be one that is lost.
+    /// The maximum number of decisions before a request is rejected. The service has its own limit;
+    /// unless the search is about it, no request reaches this one, since a request that gave up
+    /// would equal a lost one.
     pub(crate) decisions: u8,
-    /// How many commits a failover may lose; there is one failover, if any.
+    /// The number of commits that a failover may lose; there is at most one failover.
     pub(crate) lost_commits: usize,
-    /// Among them those that only say that a token was handed out again.
+    /// Includes commits that only record that a token was handed out again.
     pub(crate) lost_handings: bool,
-    /// Changes of password, of which the session is the one that goes on.
+    /// The number of changes of password, after which the session continues.
     pub(crate) passwords: u8,
-    /// The rule for reissues; none if there are no requests but refreshes.
+    /// The rule for reissues; `None` if all requests are refreshes.
     pub(crate) reissue: Option<ReissueRule>,
-    /// How long the handlers of other requests take at most, beside `D`.
+    /// The maximum duration of other requests' handlers, beside `D`.
     pub(crate) handler: i64,
 }
 
-/// The smallest that shows every line of the rule.
+/// The smallest network that reaches every case of the rule.
 pub(crate) const SMALL: Network = Network {
     rule: decide,
     guards: Guards::ALL,
@@ -200,7 +210,7 @@ impl Network {
         i64::try_from(self.window).unwrap() + self.slowest + self.skew + self.handler + 1
     }
 
-    /// The same state, relative to its own generation and instant.
+    /// Returns the same state, relative to its own generation and time.
     fn normal(&self, mut state: Tabs, ticks: i64) -> Tabs {
         state.answers.iter_mut().for_each(|it| it.sent -= ticks);
         state.requests.iter_mut().for_each(|it| it.sent -= ticks);
@@ -252,7 +262,8 @@ impl Network {
         }
         state.requests.sort_unstable_by_key(Request::order);
         state.answers.sort_unstable();
-        // Who takes the same cookie twice, before both are too late, takes the later one.
+        // Receiving the same cookie twice, before both are too late, equals receiving the later
+        // one.
         state.answers.dedup();
         state
     }
@@ -294,7 +305,8 @@ impl Network {
             }
             RotationDecision::Superseded => {
                 state.requests.remove(index);
-                // The cookie stays, and a newer one is on its way: harmless, after a change that explains it.
+                // The cookie stays, and a newer one is in flight: harmless after a change that
+                // explains it.
                 state.wronged |= self.passwords == 0 && self.lost_commits == 0;
             }
             RotationDecision::Reused | RotationDecision::Ended(_) => state.wronged = true,
@@ -321,7 +333,7 @@ impl Network {
                     };
                 }
             }
-            // Another request will get one, with what the jar holds then.
+            // Another request will get one, with the jar's cookie at that time.
             ReissueDecision::Refuse => {
                 state.requests.remove(index);
             }
@@ -387,13 +399,13 @@ impl Network {
         if !dies {
             answer(state, case, next.generation, sent);
         }
-        // A generation that the row has forgotten needs a database that lost a commit.
+        // A generation that the row no longer has requires a database that lost a commit.
         state.wronged |= case == RotationCase::LostCommit && self.lost_commits == 0;
     }
 
     fn remember(&self, state: &mut Tabs) {
         if state.history.len() == self.lost_commits + 1 {
-            // The failover is over, or there is none.
+            // The failover has happened, or there is none.
             return;
         }
         state.history.push(state.row);
@@ -413,7 +425,7 @@ impl Network {
 
     fn fail_over(&self, state: &mut Tabs, commits: usize) {
         state.row = state.history[state.history.len() - commits];
-        // One longer than it ever gets: it will not happen again.
+        // Longer than it ever gets, so that it does not happen again.
         state.history = vec![state.row; self.lost_commits + 1];
     }
 }
@@ -443,14 +455,14 @@ fn send(state: &mut Tabs, purpose: Purpose) {
     });
 }
 
-/// An answer that leaves the refresh cookie as it is changes nothing by arriving.
+/// A response that leaves the refresh cookie unchanged has no effect on arrival.
 fn answer(state: &mut Tabs, case: RotationCase, cookie: i64, sent: i64) {
     if case != RotationCase::RepeatCurrent {
         state.answers.push(Answer { cookie, sent });
     }
 }
 
-/// What the change of a password does to the row of the session that goes on, and its answer.
+/// Changes the row as a change of password does for the session that continues, and responds.
 fn change_password(state: &mut Tabs) {
     let generation = state.row.generation + 1;
     state.row = Rotation {

@@ -1,12 +1,12 @@
-//! Promises 2 and 3: a thief with a copy, against a victim who knows nothing of it. Both refresh more than a window
-//! apart from each other.
+//! Promises 2 and 3: a thief with a copy, against a victim who does not know of it. Each refreshes
+//! more than a window apart from the other.
 //!
-//! A generation once passed never returns, so of what a holder holds only three things matter: whether the token of `G`
-//! is in it, that of `P`, and any other (older, or an orphan). The victim has only what came last; the thief may keep
-//! every token it ever got, and choose.
+//! A past generation never returns, so only three facts about a holder matter: whether it has the
+//! token of `G`, that of `P`, and any other (older, or an orphan). The victim has only the last
+//! token received; the thief may keep every token it ever received, and choose.
 //!
-//! With reissues both may also have their access token replaced, by showing a refresh token beside it, as often as they
-//! like. A thief may have an access token and no refresh token at all.
+//! With reissues both may also have their access token replaced, by presenting a refresh token
+//! beside it, as often as they like. A thief may have an access token and no refresh token at all.
 
 use stateright::{Model, Property};
 use tokenpair::session::{
@@ -24,7 +24,7 @@ pub(crate) enum Holder {
     Thief,
 }
 
-/// What a token is, seen from the row.
+/// The kind of a token, relative to the row.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Copy {
     Current,
@@ -35,7 +35,7 @@ pub(crate) enum Copy {
 
 const COPIES: [Copy; 3] = [Copy::Current, Copy::Previous, Copy::Other];
 
-/// A thief's tokens, by what they are now.
+/// A thief's tokens, by their current kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 struct Loot {
     current: bool,
@@ -58,28 +58,29 @@ pub(crate) struct Theft {
     row: Rotation,
     /// The victim's newest token.
     victim: i64,
-    /// None until the theft.
+    /// `None` until the theft.
     thief: Option<Loot>,
-    /// Who refreshed last, and how many ticks ago.
+    /// The holder who refreshed last, and how many ticks ago.
     last: Option<(Holder, i64)>,
-    /// Whom the last answer reached.
+    /// The holder who received the last response.
     fed: Option<Holder>,
-    /// How often, since the theft, an answer reached another holder than the last.
+    /// How often, since the theft, a response reached another holder than the last.
     changes: u8,
-    /// For how many ticks `G` has been known to have arrived; kept apart from the row, which has its own idea.
+    /// For how many ticks `G` has been known to have arrived; tracked apart from the row, which
+    /// tracks this itself.
     seen: Option<i64>,
     /// There is a token that is neither of `G` nor of `P`.
     others: bool,
     over: bool,
     /// A token other than `G` and `P` bought a pair.
     minted: bool,
-    /// `P` bought a pair, or a reissue, though `G` had been presented for half a window.
+    /// `P` bought a pair, or a reissue, although `G` had been presented for half a window.
     late: bool,
-    /// How long the thief's access token lives yet; counted only where there are reissues.
+    /// The remaining lifetime of the thief's access token; counted only with reissues.
     access: i64,
     /// An access token was reissued without a refresh token.
     prolonged: bool,
-    /// A copy was not reissued, and the session goes on.
+    /// A copy was not reissued, and the session continues.
     unnoticed: bool,
 }
 
@@ -87,15 +88,15 @@ pub(crate) struct Theft {
 pub(crate) struct TwoHolders {
     pub(crate) rule: Rule,
     pub(crate) window: i64,
-    /// The thief keeps every token, else only the newest.
+    /// The thief keeps every token, otherwise only the newest.
     pub(crate) hoards: bool,
-    /// The rule for reissues; none if there are none.
+    /// The rule for reissues; `None` for no reissues.
     pub(crate) reissue: Option<ReissueRule>,
     /// A flaw: an access token is reissued without a refresh token.
     pub(crate) alone: bool,
 }
 
-/// How long an access token lives. It may be reissued from the first.
+/// The lifetime of an access token. It may be reissued from the start.
 const LIFE: i64 = 2;
 
 pub(crate) const NEWEST_ONLY: TwoHolders = TwoHolders {
@@ -117,9 +118,10 @@ pub(crate) enum Move {
     Steal(Copy),
     /// The thief gets an access token only.
     StealAccess,
-    /// A holder's access token is due for a reissue, and that refresh token is shown beside it, or none.
+    /// A holder's access token is due for a reissue, and that refresh token is presented beside it,
+    /// or none is.
     Ride(Holder, Option<Copy>),
-    /// A holder refreshes with that, and the answer arrives or not.
+    /// A holder refreshes with that token, and the response arrives or not.
     Refresh(Holder, Copy, bool),
     Tick,
 }
@@ -240,10 +242,10 @@ pub(crate) const LATE: &str = "P buys nothing once G was presented for half a wi
 pub(crate) const ALONE: &str = "an access token without a refresh token ends when it says";
 pub(crate) const NOTICED: &str = "a copy that gets no reissue ends the session";
 
-/// No generation that a row mentions.
+/// A generation that no row mentions.
 const OLDER: i64 = GENERATION - 50;
 
-/// Who may present what.
+/// Returns the holders and the tokens that they may present.
 fn tokens(state: &Theft) -> Vec<(Holder, Copy)> {
     let victim = (Holder::Victim, seen_from(&state.row, state.victim));
     let loot = state.thief.unwrap_or_default();
@@ -324,7 +326,7 @@ impl TwoHolders {
         state.last = Some((holder, ago));
     }
 
-    /// The holder has the answer.
+    /// The holder receives the response.
     fn take(&self, state: &mut Theft, holder: Holder, case: RotationCase) {
         match (holder, &mut state.thief) {
             (Holder::Victim, _) => state.victim = state.row.generation,
@@ -346,7 +348,7 @@ impl TwoHolders {
 }
 
 impl Theft {
-    /// That token bought a pair or a reissue.
+    /// Records that this token bought a pair or a reissue.
     fn granted(&mut self, copy: Copy, window: i64) {
         self.minted |= copy == Copy::Other;
         self.late |= copy == Copy::Previous && self.seen.is_some_and(|ago| 2 * ago >= window);
@@ -356,7 +358,7 @@ impl Theft {
     }
 }
 
-/// What a thief's tokens are once the row has moved from `before` to `after`.
+/// Returns a thief's tokens after the row has moved from `before` to `after`.
 fn passed(loot: Loot, before: &Rotation, after: &Rotation) -> Loot {
     let kept = after.previous == before.previous;
     Loot {

@@ -1,4 +1,5 @@
-//! What only the inside of the pool can show: what bcrypt gets, what a verification costs, and what is not worked on.
+//! Tests the inside of the pool: the input of bcrypt, the cost of a verification, and jobs that are
+//! dropped.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -52,7 +53,7 @@ fn what_unicode_may_still_change_is_hashed_as_it_was_typed() {
         password.prepared().expose_secret().to_owned()
     };
     assert_eq!(prepared("e\u{301}\u{a0}x"), "\u{e9} x");
-    // Not assigned, private, and none at all.
+    // Unassigned, private, and not a character.
     for odd in ['\u{378}', '\u{e000}', '\u{ffff}'] {
         let text = format!("e\u{301}\u{a0}x{odd}");
         assert_eq!(prepared(&text), text);
@@ -93,7 +94,7 @@ async fn past_the_queue_is_busy_and_for_a_client_that_has_gone_nothing_is_done()
     }
     let one_more = passwords.run(|| ()).await;
     assert!(matches!(one_more, Err(PasswordError::Busy)));
-    // Another client is not refused, and need not wait for a thread either.
+    // Another client is not rejected, and does not wait for a thread either.
     let other = passwords.on_behalf_of(Client::new("another", "one"));
     other.run(|| ()).await.unwrap();
     drop(go);

@@ -1,4 +1,4 @@
-//! Whose turn it is, and who loses a place.
+//! Tests the order of jobs, and which client loses a place.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn take(line: &mut Line) -> Option<Client> {
     line.take().map(|(client, _)| client)
 }
 
-/// Whose jobs are taken, each ended before the next.
+/// Returns the clients whose jobs are taken, each ended before the next.
 fn order(line: &mut Line) -> Vec<String> {
     let next = || {
         let client = take(line)?;
@@ -73,7 +73,7 @@ fn past_the_cores_only_a_site_that_has_nothing_running_gets_a_thread() {
     assert_eq!(take(&mut line), Some(client("a.1")));
 }
 
-/// As [`line`], with all threads of one core busy for the sites x and y.
+/// Like [`line`], with all threads of one core busy for the sites x and y.
 fn busy(length: usize, waiting: &[&str]) -> Line {
     let mut line = line(2, 1, &["x", "y"]);
     assert!(take(&mut line).is_some() && take(&mut line).is_some());
