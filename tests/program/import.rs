@@ -369,7 +369,7 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named(backend: Backend) {
         "line 11: the hash is damaged: cannot read its digits".to_owned(),
         "line 12: the hash is damaged: cannot read its 60 characters of bcrypt".to_owned(),
         "line 13: the hash has no number of iterations, as in Werkzeug's (pbkdf2:sha256:600000$…)".to_owned(),
-        "line 14: a role has 1 to 32 small letters, digits, - and _".to_owned(),
+        "line 14: a role has 1 to 32 lower-case letters, digits, - and _".to_owned(),
         "line 15: it has 2 fields, and the first line has 3".to_owned(),
         format!("line 16: {unknown}"),
         "line 17: a user has at most 16 roles".to_owned(),

@@ -450,7 +450,7 @@ fn a_password_that_libpq_would_stumble_over_and_quote_is_refused_before() {
             .run(&["config", "check"])
             .failed();
         assert!(
-            said.contains("write odd characters of the user and the password as %XX"),
+            said.contains("write special characters of the user and the password as %XX"),
             "{said}"
         );
         assert!(!said.contains("hidden"), "{said}");
@@ -479,7 +479,7 @@ fn a_build_without_tls_names_the_feature_that_has_it() {
                 &format!("postgres://localhost/x?sslmode={mode}"),
             )],
             &format!(
-                "sslmode={mode} asks for TLS, and this build has none; build with `--features postgres-tls`"
+                "sslmode={mode} requires TLS, which this build lacks; build with `--features postgres-tls`"
             ),
         );
     }

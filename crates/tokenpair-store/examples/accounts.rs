@@ -1,9 +1,11 @@
-//! Accounts in a database: an app that registers users, verifies their passwords and records their sessions.
+//! Accounts in a database: an app that registers users, verifies their passwords and records their
+//! sessions.
 //!
 //!     JWT_TOKEN_LOCATION=cookies JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example accounts
 //!
-//! The data is in `accounts.db` in the working directory. `DATABASE_URL` names another SQLite file or a PostgreSQL database.
-//! This app does not rate-limit failed logins: see `tokenpair_store::rate_limit` for that.
+//! The data is in `accounts.db` in the working directory. `DATABASE_URL` names another SQLite file
+//! or a PostgreSQL database. This app does not rate-limit failed logins: see
+//! `tokenpair_store::rate_limit` for that.
 //!
 //! ```sh
 //! server=http://127.0.0.1:8080

@@ -1,9 +1,9 @@
 //! Implements writes for requests: the only place where a transaction checks the authority of its
 //! request.
 //!
-//! PostgreSQL runs at READ COMMITTED, so the rows that a write depends on are locked until the commit. Every transaction
-//! takes its locks in the same order (users by id, then sessions by id), so two of them never deadlock. SQLite has one
-//! writer, where a plain read is enough.
+//! PostgreSQL runs at READ COMMITTED, so the rows that a write depends on are locked until the
+//! commit. Every transaction takes its locks in the same order (users by id, then sessions by id),
+//! so two of them never deadlock. SQLite has one writer, where a plain read is enough.
 
 use diesel::prelude::*;
 
@@ -101,13 +101,12 @@ macro_rules! lock {
 /// Locks these users, and every admin too if their number matters.
 pub(super) fn lock_users(conn: &mut Conn, ids: &[&str], admins: bool) -> QueryResult<Vec<User>> {
     let these = users::id.eq_any(ids);
-    let rows: QueryResult<Vec<UserRow>> = match admins {
-        true => {
-            // In one statement with the others, since locks are taken in one order.
-            let or_admins = these.or(users::roles.like(format!("%{ADMIN}%")));
-            lock!(conn, users as UserRow, or_admins)
-        }
-        false => lock!(conn, users as UserRow, these),
+    let rows: QueryResult<Vec<UserRow>> = if admins {
+        // In one statement with the others, since locks are taken in one order.
+        let or_admins = these.or(users::roles.like(format!("%{ADMIN}%")));
+        lock!(conn, users as UserRow, or_admins)
+    } else {
+        lock!(conn, users as UserRow, these)
     };
     Ok(rows?.into_iter().map(User::from).collect())
 }
@@ -119,7 +118,8 @@ fn lock_sessions(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Session>> {
 }
 
 impl DieselStore {
-    /// Runs statements in one transaction if the request is still authorized. Otherwise nothing is written.
+    /// Runs statements in one transaction if the request is still authorized. Otherwise nothing is
+    /// written.
     pub(super) async fn write_for<T: Send + 'static>(
         &self,
         context: &RequestContext,

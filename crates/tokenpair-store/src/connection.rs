@@ -25,7 +25,8 @@ macro_rules! on_its_own {
 }
 pub(super) use on_its_own;
 
-/// SQLite takes its write lock at once: a transaction that begins by reading could not be upgraded under contention.
+/// SQLite takes its write lock at once: a transaction that begins by reading could not be upgraded
+/// under contention.
 pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         Conn::Sqlite(sqlite) => {

@@ -103,8 +103,8 @@ impl Statements {
         let idle = many.idle_since.unix();
         let live = many
             .newest
-            .map(|_| format!(" AND expires_at > {at} AND last_used_at > {idle}"));
-        let live = live.unwrap_or_default();
+            .map(|_| format!(" AND expires_at > {at} AND last_used_at > {idle}"))
+            .unwrap_or_default();
         let order = match many.newest {
             Some(_) => NEWEST_FIRST,
             None => order,

@@ -72,7 +72,7 @@ impl DieselStore {
     /// let pending = store.pending_migrations()?;
     /// assert_eq!(store.migrate()?, pending);
     /// assert!(store.pending_migrations()?.is_empty());
-    /// assert!(store.migrate()?.is_empty()); // nothing is left to do
+    /// assert!(store.migrate()?.is_empty()); // nothing is pending
     /// # Ok(())
     /// # }
     /// ```
@@ -124,8 +124,9 @@ fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     }
     // Another replica may have migrated in the meantime, and may be newer.
     pending(conn)?;
-    let migrations = conn.pending_migrations(MIGRATIONS);
-    let migrations = migrations.map_err(MigrationError::Migration)?;
+    let migrations = conn
+        .pending_migrations(MIGRATIONS)
+        .map_err(MigrationError::Migration)?;
     let mut names = Vec::with_capacity(migrations.len());
     for migration in migrations {
         let done = conn.run_migration(migration.as_ref());
@@ -180,7 +181,7 @@ fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
     if sql_query(table).get_result::<Count>(conn)?.n == 0 {
         return Ok(BTreeSet::new());
     }
-    let versions = sql_query("SELECT version FROM __diesel_schema_migrations");
-    let versions = versions.load::<Version>(conn)?;
+    let versions =
+        sql_query("SELECT version FROM __diesel_schema_migrations").load::<Version>(conn)?;
     Ok(versions.into_iter().map(|row| row.version).collect())
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// # let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("users.db").display()))?;
 /// let policy = StorePolicy { pool: 2, wait: Duration::from_secs(1), ..StorePolicy::default() };
 /// let store = DieselStore::open(&url, policy)?;
-/// store.ping().await?; // a 503 by now, if the database did not answer for a second
+/// store.ping().await?; // an error, if the database does not answer within a second
 /// # Ok(())
 /// # }
 /// ```

@@ -1,4 +1,5 @@
-//! Implements the connection pool: threads that each hold one connection, for all of PostgreSQL and for SQLite's readers.
+//! Implements the connection pool: threads that each hold one connection, for all of PostgreSQL and
+//! for SQLite's readers.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +19,8 @@ use super::url::DatabaseUrl;
 use super::watch::{Shift, Trust, Watch};
 use tokenpair::session::StoreError;
 
-/// A connection is replaced at this age, so that a change behind the host's name reaches every connection.
+/// A connection is replaced at this age, so that a change behind the host's name reaches every
+/// connection.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// The first pause after a connection failed; it doubles up to [`LONGEST_PAUSE`].
@@ -56,21 +58,17 @@ impl Pool {
             };
             serve(&jobs, shift, &mut link);
         };
-        let (threads, watch) = match watched {
-            true => {
-                let watch =
-                    Watch::start(policy, Arc::clone(&trust), work).map_err(StoreError::new)?;
-                (Vec::new(), Some(Arc::new(watch)))
-            }
-            false => {
-                let work = Arc::new(work);
-                let thread = |_| {
-                    let work = Arc::clone(&work);
-                    spawn(move || work(&Shift::default()))
-                };
-                let threads: std::io::Result<_> = (0..policy.pool).map(thread).collect();
-                (threads.map_err(StoreError::new)?, None)
-            }
+        let (threads, watch) = if watched {
+            let watch = Watch::start(policy, Arc::clone(&trust), work).map_err(StoreError::new)?;
+            (Vec::new(), Some(Arc::new(watch)))
+        } else {
+            let work = Arc::new(work);
+            let thread = |_| {
+                let work = Arc::clone(&work);
+                spawn(move || work(&Shift::default()))
+            };
+            let threads: std::io::Result<_> = (0..policy.pool).map(thread).collect();
+            (threads.map_err(StoreError::new)?, None)
         };
         let pool = Self {
             queue,

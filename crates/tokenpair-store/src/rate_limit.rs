@@ -30,13 +30,13 @@ impl fmt::Display for Rate {
 /// let policy = ThrottlePolicy::default();
 /// assert_eq!(policy.account.to_string(), "10/900s");
 /// assert_eq!(policy.peer(), LimitRule::Window(policy.peer));
-/// // All networks together: 100 failures, then waits of 90 s at most. Each 90 s that pass forgive one of them.
+/// // All networks together: 100 failures, then a back-off of at most 90 s. Every 90 s forgive one failure.
 /// let LimitRule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
 ///     unreachable!("accounts back off")
 /// };
 /// let pace = Duration::from_secs(90);
 /// assert_eq!((bears, longest, eases), (100, pace, Some(pace)));
-/// // A wider network may fail more often at once, and no more often in the long run.
+/// // A wider network may fail more often at once, but not in the long run.
 /// assert_eq!(policy.peer_of(4).to_string(), "400/900s");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,12 +135,12 @@ impl Rate {
 /// let decide = |failures, seconds| rule.decide(Some(after(failures)), 0, last + Duration::from_secs(seconds));
 ///
 /// assert_eq!(decide(9, 0), LimitDecision::Admit);
-/// // The tenth failure is the last that is borne: then a wait of 90 s, and after each further one twice as long.
+/// // Ten failures are allowed: then back off 90 s, and twice as long after each further failure.
 /// assert!(rule.locks_at(10));
 /// assert_eq!(decide(10, 0), LimitDecision::Refuse(Duration::from_secs(90)));
 /// assert_eq!(decide(10, 90), LimitDecision::Admit);
 /// assert_eq!(decide(11, 90), LimitDecision::Refuse(Duration::from_secs(90)));
-/// // In the end it is as if there had been none.
+/// // In the end all failures are forgotten.
 /// assert_eq!(decide(11, 1800), LimitDecision::Admit);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -112,8 +112,9 @@ impl SessionStore for DieselStore {
                     .record(conn)
                     .map(|()| false);
             }
-            let event = NewEvent::new(EventKind::Login, &context).user(&row.user_id);
-            let event = event.session(&row.id);
+            let event = NewEvent::new(EventKind::Login, &context)
+                .user(&row.user_id)
+                .session(&row.id);
             diesel::insert_into(sessions::table)
                 .values(&row)
                 .execute(conn)?;

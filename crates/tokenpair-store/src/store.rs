@@ -33,7 +33,7 @@ use tokenpair::session::StoreError;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let url = format!("sqlite://{}", folder.path().join("users.db").display());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let password_hash = PasswordHash::from_text("$2b$12$...".to_owned());

@@ -46,12 +46,12 @@ pub enum UrlError {
     NoFile,
     /// Characters that must be percent-encoded.
     #[error(
-        "write odd characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
+        "write special characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
     )]
     OddCharacters,
     /// The URL requires TLS, and this build has none.
     #[error(
-        "sslmode={0} asks for TLS, and this build has none; build with `--features postgres-tls`, or use the Docker image"
+        "sslmode={0} requires TLS, which this build lacks; build with `--features postgres-tls`, or use the Docker image"
     )]
     NoTls(String),
 }
@@ -106,9 +106,14 @@ impl<'a> Parts<'a> {
 
     fn count_hosts(&self) -> u64 {
         let named = ["host", "hostaddr"].map(|name| self.parameter(name).unwrap_or_default());
-        let lists = [self.hosts, named[0], named[1]];
-        let lists = lists.map(|list| with_commas(list).split(',').count());
-        lists.into_iter().max().unwrap_or(1).try_into().unwrap_or(1)
+        let counts =
+            [self.hosts, named[0], named[1]].map(|list| with_commas(list).split(',').count());
+        counts
+            .into_iter()
+            .max()
+            .unwrap_or(1)
+            .try_into()
+            .unwrap_or(1)
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
@@ -150,8 +155,10 @@ impl DatabaseUrl {
             return Err(UrlError::OddCharacters);
         }
         // libpq reads the variable if the URL has no mode.
-        let mode = parts.parameter("sslmode").map(str::to_owned);
-        let mode = mode.or_else(|| std::env::var("PGSSLMODE").ok());
+        let mode = parts
+            .parameter("sslmode")
+            .map(str::to_owned)
+            .or_else(|| std::env::var("PGSSLMODE").ok());
         match mode.filter(|mode| asks_for_tls(mode)) {
             Some(mode) if !cfg!(feature = "postgres-tls") => Err(UrlError::NoTls(mode)),
             _ => Ok(Self::Postgres(text.into())),

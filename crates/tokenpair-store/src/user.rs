@@ -20,7 +20,7 @@ pub const ADMIN: &str = "admin";
 ///
 /// let name = Username::parse("Ada.Lovelace")?;
 /// assert_eq!(name.as_str(), "Ada.Lovelace");
-/// assert_eq!(name.key(), "ada.lovelace"); // so nobody else is ADA.LOVELACE
+/// assert_eq!(name.key(), "ada.lovelace"); // so ADA.LOVELACE is taken
 /// assert_eq!(Username::parse("Ada Lovelace"), Err(UsernameError::NotAnIdentifier));
 /// assert_eq!(Username::parse(&"a".repeat(255)), Err(UsernameError::TooLong));
 /// # Ok::<(), UsernameError>(())
@@ -146,7 +146,7 @@ pub struct Role(String);
 
 /// The reason a text is not a role.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a role has 1 to 32 small letters, digits, - and _")]
+#[error("a role has 1 to 32 lower-case letters, digits, - and _")]
 pub struct RoleError;
 
 impl Role {

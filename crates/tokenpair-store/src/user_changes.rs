@@ -130,9 +130,9 @@ impl DieselStore {
     /// # let username = Username::parse("ada")?;
     /// # let ada = store.create_user(NewUser { username, password_hash, roles: vec![] }, &context).await?;
     /// let changed = store.change_user(&ada.id, UserChange::Disable, &context).await?;
-    /// let Changed::Done(applied) = changed else { unreachable!("she is no admin") };
+    /// let Changed::Done(applied) = changed else { unreachable!("she is not an admin") };
     /// assert_eq!((applied.user.disabled_at, applied.user.subject.epoch), (Some(context.at), 1));
-    /// // Give it to `Sessions::record_revocation`, and her tokens end on this replica at once.
+    /// // Pass it to `Sessions::record_revocation` to revoke her tokens on this replica at once.
     /// assert!(applied.revocation.is_some());
     ///
     /// let both = vec![UserChange::Enable, UserChange::Roles(vec!["author".to_owned()])];

@@ -86,7 +86,7 @@ impl fmt::Display for Timestamp {
 /// let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// let apps = clock.clone();
 /// clock.advance(Duration::from_secs(60));
-/// assert_eq!(apps.now(), Timestamp::from_unix(1_800_000_060)); // clones share the hand
+/// assert_eq!(apps.now(), Timestamp::from_unix(1_800_000_060)); // clones share the time
 /// assert!(Clock::system().now() > Timestamp::from_unix(0));
 /// ```
 #[derive(Clone, Debug)]

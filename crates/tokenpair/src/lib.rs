@@ -102,7 +102,7 @@
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!
-//! let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+//! let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 //! let tokens = Tokens::new(keys, TokenPolicy::default());
 //! let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
 //! let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
@@ -129,7 +129,7 @@
 //!
 //! # actix_web::rt::System::new().block_on(async {
 //! let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
-//! let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "32 bytes that nobody else can know".to_owned());
+//! let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "32 bytes that only the server knows".to_owned());
 //! let auth = JwtSettings::read(secret)?.builder().clock(clock.clone()).build();
 //! let app = App::new().app_data(auth.clone()).route("/", web::get().to(protected));
 //! let app = test::init_service(app).await;

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The number of random bytes in an id or a CSRF value: 128 bits. A UUID has 122 and does not qualify (OWASP ASVS 5.0,
-/// 11.5.1).
+/// The number of random bytes in an id or a CSRF value: 128 bits. A UUID has 122 and does not
+/// qualify (OWASP ASVS 5.0, 11.5.1).
 pub const ID_BYTES: usize = 16;
 
 /// Returns `bytes` random bytes as base64url without padding (RFC 4648 section 5).

@@ -320,7 +320,7 @@ async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_tok
         token: Refresh,
     ) -> Result<&'static str, tokenpair::web::Rejection> {
         auth.check_refresh_token(&token).await?;
-        Ok("it goes on")
+        Ok("it continues")
     }
     let fixture = Fixture::new();
     let pair = fixture.log_in().await;

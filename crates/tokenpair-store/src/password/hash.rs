@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The hash of a password: our bcrypt, `$2b$...`, or an imported hash ([`ForeignHash`]) until the
+/// The hash of a password: our bcrypt, `$2b$...`, or an imported hash ([`ForeignHash`](super::ForeignHash)) until the
 /// user's next login. `Debug` does not show it.
 ///
 /// ```

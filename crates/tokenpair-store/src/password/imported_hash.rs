@@ -24,14 +24,14 @@ use super::policy::PasswordPolicy;
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // As Werkzeug writes them, but for the iterations, of which it takes a thousand times more.
+/// // As Werkzeug writes them, except for the iterations, which it has a thousand times as many of.
 /// let text = "pbkdf2:sha256:1000$salt$6e8453a042a842bdb62de0d3c870ec1241e90ec0ce4f2589ab5e87927122c1e5";
 /// let hash = ForeignHash::parse(text, Maker::Plain)?;
 /// assert_eq!(hash.kind(), "pbkdf2");
 /// let passwords = Passwords::start(PasswordPolicy::default())?;
 /// let typed = Password::new("correct horse".to_owned());
 /// let verdict = passwords.verify(typed, Some(hash.into_hash())).await?;
-/// assert_eq!(verdict, Verdict::Outdated); // right, and to be replaced
+/// assert_eq!(verdict, Verdict::Outdated); // right, and due for replacement
 ///
 /// let md5 = ForeignHash::parse("5f4dcc3b5aa765d61d8327deb882cf99", Maker::Plain);
 /// assert_eq!(md5.unwrap_err(), ForeignHashError::Unknown);
@@ -56,7 +56,7 @@ enum Scheme {
 /// ```
 /// use tokenpair_store::password::{ForeignHash, Maker};
 ///
-/// // The same form, whatever went in: only who made it knows.
+/// // The form does not reveal the input: only the maker knows it.
 /// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
 /// assert_eq!(ForeignHash::parse(text, Maker::Plain)?.kind(), "bcrypt");
 /// assert_eq!(ForeignHash::parse(text, Maker::Sha256First)?.kind(), "bcrypt of a SHA-256");
@@ -66,7 +66,8 @@ enum Scheme {
 pub enum Maker {
     /// The password, of which bcrypt reads 72 bytes, as everywhere.
     Plain,
-    /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with `BCRYPT_HANDLE_LONG_PASSWORDS`.
+    /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with
+    /// `BCRYPT_HANDLE_LONG_PASSWORDS`.
     Sha256First,
 }
 
@@ -203,7 +204,8 @@ fn checked_bcrypt(bare: &str, maker: Maker) -> Result<Scheme, ForeignHashError> 
     }
 }
 
-/// `scrypt:N:r:p$salt$digits`: 64 bytes, the salt as text (Werkzeug since 2.3, by default since 3.0).
+/// `scrypt:N:r:p$salt$digits`: 64 bytes, the salt as text (Werkzeug since 2.3, by default since
+/// 3.0).
 struct Scrypt {
     params: scrypt::Params,
     salt: String,
@@ -339,8 +341,9 @@ fn bytes(digits: &str, length: usize) -> Result<Vec<u8>, ForeignHashError> {
         .chars()
         .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
         .collect();
-    let halves = halves.filter(|halves| halves.len() == 2 * length);
-    let halves = halves.ok_or(ForeignHashError::Damaged("digits"))?;
+    let halves = halves
+        .filter(|halves| halves.len() == 2 * length)
+        .ok_or(ForeignHashError::Damaged("digits"))?;
     let byte = |pair: &[u8]| pair.iter().fold(0, |byte, half| (byte << 4) | half);
     Ok(halves.chunks_exact(2).map(byte).collect())
 }

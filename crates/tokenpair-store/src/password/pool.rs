@@ -46,7 +46,7 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// let hash = passwords.hash(typed("correct horse")).await?;
 /// assert_eq!(passwords.verify(typed("correct horse"), Some(hash.clone())).await?, Verdict::Right);
 /// assert_eq!(passwords.verify(typed("battery staple"), Some(hash)).await?, Verdict::Wrong);
-/// // No such user, which takes as long.
+/// // An unknown user takes as long.
 /// assert_eq!(passwords.verify(typed("correct horse"), None).await?, Verdict::Wrong);
 /// # Ok(())
 /// # }
@@ -145,9 +145,12 @@ impl Passwords {
     /// Returns a [`PasswordError`] if the password is common, the queue is full or bcrypt fails.
     pub async fn hash_new(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         let cost = self.policy.cost;
-        let hash = move || match is_common(&password) {
-            true => Err(UnfitPassword::TooCommon.into()),
-            false => hash_at_cost(&password, cost),
+        let hash = move || {
+            if is_common(&password) {
+                Err(UnfitPassword::TooCommon.into())
+            } else {
+                hash_at_cost(&password, cost)
+            }
         };
         self.run(hash).await?
     }

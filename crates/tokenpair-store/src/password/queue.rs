@@ -166,10 +166,14 @@ impl Line {
         }
         self.clock += 1;
         let turn = self.clock;
-        let site = self.sites.entry(client.site.clone());
-        let site = site.or_insert_with(|| Site::joined(turn));
-        let network = site.networks.entry(client.network.clone());
-        let network = network.or_insert_with(|| Network::joined(turn));
+        let site = self
+            .sites
+            .entry(client.site.clone())
+            .or_insert_with(|| Site::joined(turn));
+        let network = site
+            .networks
+            .entry(client.network.clone())
+            .or_insert_with(|| Network::joined(turn));
         network.jobs.push_back(job);
         site.waiting += 1;
         self.waiting += 1;
@@ -233,9 +237,8 @@ impl Line {
             own.map_or(0, Site::jobs),
             own_network.map_or(0, Network::jobs),
         );
-        let sites = self.sites.iter();
-        let sites = sites.filter(|(_, site)| site.waiting > 0);
-        let Some((largest, site)) = sites.max_by_key(|(_, site)| site.jobs()) else {
+        let waiting = self.sites.iter().filter(|(_, site)| site.waiting > 0);
+        let Some((largest, site)) = waiting.max_by_key(|(_, site)| site.jobs()) else {
             return false;
         };
         // If no other site has more, the client's own site must make room.
@@ -244,10 +247,12 @@ impl Line {
         let Some(site) = self.sites.get_mut(&name) else {
             return false;
         };
-        let networks = site.networks.iter_mut();
-        let networks = networks.filter(|(_, network)| !network.jobs.is_empty());
-        let largest = networks.max_by_key(|(_, network)| network.jobs());
-        let loser = largest.filter(|(_, network)| elsewhere || network.jobs() > own_network + 1);
+        let loser = site
+            .networks
+            .iter_mut()
+            .filter(|(_, network)| !network.jobs.is_empty())
+            .max_by_key(|(_, network)| network.jobs())
+            .filter(|(_, network)| elsewhere || network.jobs() > own_network + 1);
         let Some((network_name, network)) = loser else {
             return false;
         };

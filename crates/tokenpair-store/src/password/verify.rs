@@ -51,8 +51,8 @@ impl Verdict {
     }
 }
 
-/// Verifies a password at the given cost. Without a hash the verdict is [`Verdict::Wrong`], after the same
-/// work.
+/// Verifies a password at the given cost. Without a hash the verdict is [`Verdict::Wrong`], after
+/// the same work.
 ///
 /// If the password was typed in another spelling than the one that is hashed, both are tried, since
 /// a hash may have been made of the typed text: by another program, or by an older version. Whether
@@ -77,9 +77,10 @@ pub(super) fn verify(
         let right = verify_at_cost(spelling, stored, foreign.as_ref(), cost)?;
         if right && hash.is_some() {
             let as_new = foreign.is_none() && bcrypt_cost(stored.expose()) == Some(cost);
-            return Ok(match as_new && is_prepared(spelling) {
-                true => Verdict::Right,
-                false => Verdict::Outdated,
+            return Ok(if as_new && is_prepared(spelling) {
+                Verdict::Right
+            } else {
+                Verdict::Outdated
             });
         }
     }
@@ -105,7 +106,8 @@ fn verify_at_cost(
         None => bcrypt_cost(stored.expose()),
     };
     match own {
-        // A bcrypt of cost c, and then one of c, c + 1, ... up to cost - 1, take together as long as one of cost.
+        // A bcrypt of cost c, and then one of c, c + 1, ... up to cost - 1, take together as long
+        // as one of cost.
         Some(own) => (own..cost).for_each(work),
         None => {
             let yardstick = yardstick(cost);

@@ -173,9 +173,10 @@ fn answer<E: Error + Send + Sync + 'static>(batch: Vec<Box<dyn Unit>>, written: 
 fn alone(conn: &mut Conn, unit: &mut dyn Unit) -> QueryResult<()> {
     if unit.shape() == Shape::Transaction {
         begin_in_time(conn, || !unit.is_late())?;
-        return match !unit.is_late() && unit.run(conn) {
-            true => commit(conn),
-            false => rollback(conn),
+        return if !unit.is_late() && unit.run(conn) {
+            commit(conn)
+        } else {
+            rollback(conn)
         };
     }
     while !unit.is_late() {
@@ -203,9 +204,10 @@ fn together(conn: &mut Conn, units: &mut [Box<dyn Unit>]) -> QueryResult<()> {
             continue;
         }
         savepoint(conn)?;
-        match unit.run(conn) {
-            true => commit(conn)?,
-            false => rollback(conn)?,
+        if unit.run(conn) {
+            commit(conn)?
+        } else {
+            rollback(conn)?
         }
     }
     commit(conn)

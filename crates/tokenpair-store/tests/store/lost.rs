@@ -143,7 +143,7 @@ impl Fixture {
 }
 
 fn sessions(store: Replicated) -> Sessions {
-    let secret = b"32 bytes that nobody else can know";
+    let secret = b"32 bytes that only the server knows";
     let keys = KeyRing::from_secret(Algorithm::Hs256, secret).unwrap();
     let tokens = Tokens::new(keys, TokenPolicy::default());
     Sessions::new(store, tokens, SessionPolicy::default())

@@ -91,7 +91,7 @@ async fn what_is_queued_together_is_committed_together_and_answered_each_for_its
     };
     let events = store.events(query).await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(kinds, ["user_created"; 5], "what failed left nothing");
+    assert_eq!(kinds, ["user_created"; 5], "the failed job left nothing");
     let count = commits() - before;
     assert!((1..=2).contains(&count), "{count} commits");
 }

@@ -10,7 +10,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::indexing_slicing,
-    reason = "a program that prints, and indexes only what it has made itself"
+    reason = "a program that prints, and indexes only its own data"
 )]
 
 mod picture;

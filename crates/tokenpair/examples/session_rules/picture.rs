@@ -26,8 +26,8 @@ pub(crate) fn draw(honest: &Results, thefts: &Results) -> String {
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
     );
     let said = [
-        ("Honest people logged out", honest),
-        ("Thefts that nobody saw", thefts),
+        ("Honest users logged out", honest),
+        ("Undetected thefts", thefts),
     ];
     for (column, (title, results)) in said.into_iter().enumerate() {
         heading(&mut svg, LEFT + column * COLUMN, title, results.setting);

@@ -58,7 +58,8 @@ pub(crate) const RULES: [Named; 10] = [
 
 /// Every refresh retires the token; reusing it ends the session.
 ///
-/// So do node-oidc-provider (at 02877f6, `lib/actions/grants/refresh_token.js`), kanidm, better-auth's provider and others.
+/// So do node-oidc-provider (at 02877f6, `lib/actions/grants/refresh_token.js`), kanidm,
+/// better-auth's provider and others.
 #[derive(Default)]
 struct RetireAtOnce {
     current: usize,
@@ -185,8 +186,8 @@ impl Rule for ManyChildren {
 /// A counter. The previous token gets the current one at any time, and any older token does within
 /// the interval after the last refresh of any kind.
 ///
-/// supabase/auth at 058836f, v2 tokens, `internal/tokens/service.go` (`RefreshTokenGrant`); the interval is a setting, 0 by default,
-/// 10 s recommended.
+/// supabase/auth at 058836f, v2 tokens, `internal/tokens/service.go` (`RefreshTokenGrant`); the
+/// interval is a setting, 0 by default, 10 s recommended.
 struct Counter {
     current: usize,
     interval: u64,
@@ -216,7 +217,8 @@ impl Rule for Counter {
     }
 }
 
-/// The token stays the same until it expires: Flask-JWT-Extended's recipe, and the default of simplejwt.
+/// The token stays the same until it expires: Flask-JWT-Extended's recipe, and the default of
+/// simplejwt.
 struct NoRotation;
 
 impl Rule for NoRotation {

@@ -62,8 +62,8 @@ fn seen(results: &Results) -> String {
         "median",
         "95 % within",
         "side by side to the end",
-        "victim out, thief goes on",
-        "thief out, nobody told",
+        "victim out, thief stays",
+        "thief out, no alarm",
         "false alarm first",
     ];
     let line = |ends: &Ends| {

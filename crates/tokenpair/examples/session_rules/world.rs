@@ -44,7 +44,8 @@ pub(crate) enum Thief {
 }
 
 impl Setting {
-    /// Tabs that refresh every 15 minutes, all within a minute; delays up to 9 s each way, nothing lost.
+    /// Tabs that refresh every 15 minutes, all within a minute; delays up to 9 s each way, nothing
+    /// lost.
     pub(crate) const fn tabs(tabs: u64) -> Self {
         Self {
             tabs,

@@ -145,11 +145,12 @@ fn check_prefixes(reader: &mut Reader<'_>, prefix: &str, cookies: &CookiePolicy)
                 format!("begins with a prefix already; write the bare name, or {PREFIX}=none");
             reader.problem(cookie.setting, complaint);
         } else if let Some(needs) = unkept(&format!("{prefix}{}", cookie.name), &cookie, cookies) {
-            let complaint = match own {
-                true => format!("is {prefix}, which needs {needs}: else browsers drop the cookies"),
-                false => format!(
-                    "begins with a prefix that needs {needs}: else browsers drop the cookie"
-                ),
+            let complaint = if own {
+                format!("is {prefix}, which needs {needs}: otherwise browsers drop the cookies")
+            } else {
+                format!(
+                    "begins with a prefix that needs {needs}: otherwise browsers drop the cookie"
+                )
             };
             reader.problem(if own { PREFIX } else { cookie.setting }, complaint);
             if own {
@@ -178,7 +179,7 @@ fn unkept(name: &str, cookie: &Named<'_>, cookies: &CookiePolicy) -> Option<&'st
         return Some("the path / and no JWT_COOKIE_DOMAIN");
     }
     (http && !cookie.http_only)
-        .then_some("a cookie that no script reads, and this one is for scripts")
+        .then_some("a cookie that no script reads, but this one is for scripts")
 }
 
 fn named(cookies: &CookiePolicy) -> [Named<'_>; 4] {

@@ -43,7 +43,7 @@ use crate::web::{Auth, AuthBuilder, CookiePolicy, HeaderPolicy, Location, WebPol
 /// assert_eq!(settings.tokens.access_expires, Some(Duration::from_secs(15 * 60)));
 /// assert_eq!(settings.tokens.refresh_expires, None);
 /// assert_eq!(settings.web.locations, [Location::Headers]);
-/// settings.web.message_key = "error".to_owned(); // each may be changed in Rust too
+/// settings.web.message_key = "error".to_owned(); // settings can be changed in Rust too
 /// # let _ = settings.builder().build();
 /// # Ok::<(), tokenpair::config::Problems>(())
 /// ```
@@ -262,7 +262,7 @@ fn key_text(reader: &mut Reader<'_>, name: &str) -> Option<String> {
     let Some(path) = reader.text(&file) else {
         reader.problem(
             name,
-            format!("is needed, or {file}, the path of a file that holds it"),
+            format!("is required, or {file} with the path of a file that holds it"),
         );
         return None;
     };

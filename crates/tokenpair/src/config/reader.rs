@@ -13,7 +13,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Creates a problem with the setting `name`. `complaint` follows the name in the message: "is \"soon\"; write …".
+    /// Creates a problem with the setting `name`. `complaint` follows the name in the message: "is
+    /// \"soon\"; write …".
     pub fn new(name: impl Into<String>, complaint: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -238,7 +239,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is a hundred years.
+/// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is a
+/// hundred years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..)?.trim() {

@@ -14,7 +14,8 @@ pub enum Never {
     Refused,
 }
 
-/// Reads a [`TokenPolicy`] from its `JWT_*` settings; `default` has the value of every setting that is not set.
+/// Reads a [`TokenPolicy`] from its `JWT_*` settings; `default` has the value of every setting that
+/// is not set.
 pub fn read_token_policy(
     reader: &mut Reader<'_>,
     default: TokenPolicy,
@@ -58,4 +59,4 @@ fn lifetime(
 }
 
 /// The complaint about a lifetime of zero.
-pub const ZERO: &str = "is 0; a token has to live for some time, as in 15m, 1h or 30d";
+pub const ZERO: &str = "is 0; a token must have a lifetime, as in 15m, 1h or 30d";

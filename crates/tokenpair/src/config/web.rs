@@ -7,8 +7,8 @@ use super::cookies::cookies;
 use super::reader::Reader;
 use crate::web::{CsrfPolicy, HeaderPolicy, JsonPolicy, Location, QueryPolicy, WebPolicy};
 
-/// Reads a [`WebPolicy`] from its `JWT_*` settings; `default` has the value of every setting that is not set.
-/// `JWT_TOKEN_LOCATION` may name the `allowed` locations.
+/// Reads a [`WebPolicy`] from its `JWT_*` settings; `default` has the value of every setting that
+/// is not set. `JWT_TOKEN_LOCATION` may name the `allowed` locations.
 pub fn read_web_policy(
     reader: &mut Reader<'_>,
     default: WebPolicy,
@@ -63,7 +63,7 @@ fn locations(
     let twice = std::iter::from_fn(|| seen.next().map(|location| (location, seen.clone())))
         .any(|(location, mut rest)| rest.any(|other| other == location));
     if twice {
-        reader.problem(NAME, format!("names a place twice; {wanted}"));
+        reader.problem(NAME, format!("names a location twice; {wanted}"));
     }
     locations
 }
@@ -79,7 +79,7 @@ fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
         scheme
     };
     if scheme.contains(|letter: char| letter.is_whitespace() || letter == ',') {
-        reader.problem("JWT_HEADER_TYPE", "has to be one word, as in Bearer");
+        reader.problem("JWT_HEADER_TYPE", "must be one word, as in Bearer");
     }
     HeaderPolicy {
         name,

@@ -79,7 +79,7 @@ pub enum KeyError {
         kid: String,
     },
     /// The ring only verifies.
-    #[error("there is no key to sign with")]
+    #[error("there is no signing key")]
     NoSigningKey,
     /// The cryptographic library failed to generate a key.
     #[error("the key could not be generated")]

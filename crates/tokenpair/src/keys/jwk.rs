@@ -23,7 +23,7 @@ use super::Algorithm;
 /// assert_eq!(json["keys"][0]["use"], "sig");
 /// assert_eq!(Some(ring.jwks().keys()[0].kid()), json["keys"][0]["kid"].as_str());
 ///
-/// let secret = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// let secret = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// assert!(secret.jwks().keys().is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -133,8 +133,10 @@ impl Members {
         let json = match self {
             Self::Rsa { e, kty, n } => format!(r#"{{"e":"{e}","kty":"{kty}","n":"{n}"}}"#),
             Self::Curve { crv, kty, x, y } => {
-                let y = y.as_ref().map(|y| format!(r#","y":"{y}""#));
-                let y = y.unwrap_or_default();
+                let y = y
+                    .as_ref()
+                    .map(|y| format!(r#","y":"{y}""#))
+                    .unwrap_or_default();
                 format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#)
             }
         };

@@ -28,7 +28,8 @@ pub(super) fn of_public(der: &[u8]) -> Option<&'static str> {
     .map(|(_, name)| name)
 }
 
-/// Returns the kind of a private key, in the words of [`Algorithm::wants`](super::Algorithm::wants).
+/// Returns the kind of a private key, in the words of
+/// [`Algorithm::wants`](super::Algorithm::wants).
 pub(super) fn of_private(der: &[u8]) -> Option<&'static str> {
     let rsa = |parsed: Result<RsaKeyPair, KeyRejected>| match parsed {
         Ok(_) => true,

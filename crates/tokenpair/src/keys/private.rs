@@ -18,7 +18,7 @@ pub(super) enum PrivateKey {
     Ed25519(Ed25519KeyPair),
 }
 
-/// What signs, and the public half as a SubjectPublicKeyInfo.
+/// Returns the signing key, and the public half as a SubjectPublicKeyInfo.
 pub(super) fn from_pem(
     algorithm: Algorithm,
     text: &str,
@@ -52,7 +52,8 @@ impl PrivateKey {
         })
     }
 
-    /// In the form that jsonwebtoken wants: PKCS#1 for RSA, which it makes of either PEM itself, else PKCS#8.
+    /// In the form that jsonwebtoken wants: PKCS#1 for RSA, which it makes of either PEM itself,
+    /// else PKCS#8.
     fn signing(&self, text: &str, der: &[u8]) -> Option<EncodingKey> {
         match self {
             Self::Rsa(_) => EncodingKey::from_rsa_pem(text.as_bytes()).ok(),

@@ -32,7 +32,7 @@ use super::{kind, private, secret};
 /// assert_eq!(key.kid(), Some("3YZxBJ12jO3n_mXt_q-j_Z-TFP1vt-NiI3OCf-fEnHQ"));
 /// assert_eq!(key.with_kid("2026").kid(), Some("2026"));
 ///
-/// // One key, one algorithm; and what everybody knows is no secret.
+/// // A key has one algorithm, and a public key is not a secret.
 /// let other = VerifyingKey::from_pem(Algorithm::Rs256, public);
 /// assert!(matches!(other, Err(KeyError::WrongKind { .. })));
 /// let secret = VerifyingKey::from_secret(Algorithm::Hs256, public.as_bytes());

@@ -20,7 +20,7 @@ use super::public::VerifyingKey;
 /// # let before = KeyRing::from_secret(Algorithm::Hs256, b"the 32 bytes that signed before.")?;
 /// # let old_signature = before.sign(b"a message")?;
 /// let old = VerifyingKey::from_secret(Algorithm::Hs256, b"the 32 bytes that signed before.")?;
-/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?
 ///     .with_verifying(old)?;
 /// keys.verify("HS256", None, b"a message", &old_signature)?;
 /// assert_ne!(keys.sign(b"a message")?, old_signature);
@@ -42,7 +42,7 @@ impl KeyRing {
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing};
     ///
-    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// assert_eq!(ring.algorithm(), Some(Algorithm::Hs256));
     /// assert_eq!(ring.kid(), None);
     ///
@@ -104,7 +104,7 @@ impl KeyRing {
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
     ///
-    /// let key = VerifyingKey::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let key = VerifyingKey::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// let ring = KeyRing::verifying(key);
     /// assert!(ring.allows("HS256"));
     /// assert_eq!(ring.sign(b"a message"), Err(KeyError::NoSigningKey));
@@ -248,7 +248,7 @@ impl KeyRing {
     /// ```
     /// use tokenpair::keys::{Algorithm, KeyRing, VerifyError};
     ///
-    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let ring = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// let signature = ring.sign(b"a message")?;
     /// ring.verify("HS256", None, b"a message", &signature)?;
     /// ring.verify("HS256", Some("unheard of"), b"a message", &signature)?; // our key has no ID

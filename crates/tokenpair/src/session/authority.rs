@@ -26,12 +26,12 @@ use crate::token::Claims;
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
 /// # let claims = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
-/// // The extractor of `RequestContext` makes this of a verified token.
+/// // The extractor of `RequestContext` builds this from a verified token.
 /// let context = RequestContext { authority: Some(Authority::of(&claims)), ..RequestContext::at(now) };
 /// let denied = sessions.end_all("1", &context.clone().needing("admin")).await;
 /// assert!(matches!(denied, Err(SessionError::Denied(Denied::RoleMissing("admin")))));

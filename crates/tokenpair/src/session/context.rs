@@ -63,7 +63,7 @@ impl RequestContext {
     ///
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 4, disabled: false };
-    /// // A token without a session, as another server makes one.
+    /// // A token without a session, as from another issuer.
     /// let authority = Authority { user_id: "1".into(), sid: None, epoch: Some(3), role: None };
     /// let context = RequestContext { authority: Some(authority), ..RequestContext::at(now) };
     /// let user = |id: &str| (id == ada.id).then(|| ada.clone());

@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..3 {
@@ -109,7 +109,7 @@ pub struct SessionPage {
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..5 {
@@ -168,8 +168,11 @@ impl ManySessions {
             offset: 0,
             limit: 0,
         };
-        let others = query.live(all).into_iter();
-        let others = others.filter(|session| !kept(session)).skip(newest);
+        let others = query
+            .live(all)
+            .into_iter()
+            .filter(|session| !kept(session))
+            .skip(newest);
         others.map(|session| session.id).collect()
     }
 }

@@ -65,7 +65,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;

@@ -49,9 +49,9 @@ pub enum ReissueDecision {
 /// };
 /// let seen = Rotation { confirmed_at: Some(at(1030)), ..rotation }; // half a window after it was handed out
 /// assert_eq!(decide(3, Some(at(1100))), ReissueDecision::Permit(seen));
-/// assert_eq!(decide(2, Some(at(1100))), ReissueDecision::Permit(rotation)); // the answer with 3 may be lost
+/// assert_eq!(decide(2, Some(at(1100))), ReissueDecision::Permit(rotation)); // the response with 3 may be lost
 /// assert_eq!(decide(1, Some(at(1100))), ReissueDecision::Reused);
-/// assert_eq!(decide(1, Some(at(999))), ReissueDecision::Refuse); // it came before 3 was made
+/// assert_eq!(decide(1, Some(at(999))), ReissueDecision::Refuse); // it came before 3 was issued
 /// assert_eq!(decide(1, None), ReissueDecision::Refuse);
 /// assert_eq!(decide(4, Some(at(1100))), ReissueDecision::Refuse);
 /// ```

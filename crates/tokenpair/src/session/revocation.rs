@@ -50,7 +50,7 @@ pub enum Revoked {
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
@@ -61,7 +61,7 @@ pub enum Revoked {
 /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
 /// sessions.record_revocation(&Revocation { subject, at: now });
 /// assert!(revoked.is_revoked(&token));
-/// assert!(!revoked.is_session_revoked(&token)); // which may go on in epoch 1
+/// assert!(!revoked.is_session_revoked(&token)); // which may continue in epoch 1
 /// sessions.end_all("1", &RequestContext::at(now)).await?;
 /// assert!(revoked.is_session_revoked(&token));
 /// # Ok(())

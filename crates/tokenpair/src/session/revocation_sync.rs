@@ -27,12 +27,12 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
-    /// // Ada has another password: her tokens of epoch 0 end.
+    /// // Ada changed her password, which revokes her tokens of epoch 0.
     /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
     /// sessions.record_revocation(&Revocation { subject, at: now });
     /// assert!(sessions.revocations().is_revoked(&token));
@@ -63,10 +63,10 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
-    /// # let again = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let again = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let replica = Sessions::new(store, Tokens::new(again, TokenPolicy::default()), SessionPolicy::default());
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
@@ -94,9 +94,10 @@ impl Sessions {
     async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
         let (store, revocations) = (&self.inner.store, &self.inner.revocations);
         let oldest = revocations.oldest(now);
-        let since = match self.inner.compare_all.load(Ordering::Relaxed) {
-            true => oldest,
-            false => oldest.max(self.synced_at() - OVERLAP),
+        let since = if self.inner.compare_all.load(Ordering::Relaxed) {
+            oldest
+        } else {
+            oldest.max(self.synced_at() - OVERLAP)
         };
         // Taken before the read, which may miss revocations recorded during it.
         let known = revocations.recorded_since(since);
@@ -136,7 +137,7 @@ impl Sessions {
     ///     stale_limit: Some(Duration::from_secs(60)),
     ///     ..SessionPolicy::default()
     /// };
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let sessions = Sessions::new(MemoryStore::default(), tokens, policy);

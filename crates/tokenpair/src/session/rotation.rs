@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 /// # let rotation = Rotation { generation: 2, previous: Some(1), handed_at: Some(now), ..Rotation::first(now) };
 /// # let expires_at = Timestamp::from_unix(1_900_000_000);
 /// # let row = Row { rotation, revoked: false, user_disabled: false, last_used_at: now, expires_at };
-/// // The token of generation 1 bought that of 2, and comes again at once.
+/// // The token of generation 1 bought that of 2, and is presented again at once.
 /// let recover = decide(&row, 1, now, &SessionPolicy::default());
 /// assert!(matches!(recover, RotationDecision::Grant { case: RotationCase::ReplayPrevious, .. }));
 /// let strict = SessionPolicy { reuse: ReusePolicy::Strict, ..SessionPolicy::default() };
@@ -55,7 +55,7 @@ pub enum ReusePolicy {
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), policy);
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..3 {
@@ -237,7 +237,7 @@ const FORWARD_LIMIT: i64 = 16;
 /// let disabled = with(|row| row.user_disabled = true);
 ///
 /// let table = [
-///     (unseen, 3, 1060, Ok(RotationCase::Rotate)), // the window, 60 s, is over
+///     (unseen, 3, 1060, Ok(RotationCase::Rotate)), // the window of 60 s has ended
 ///     (unseen, 3, 1059, Ok(RotationCase::RepeatCurrent)),
 ///     (unseen, 2, 1059, Ok(RotationCase::ReplayPrevious)),
 ///     (unseen, 2, 1060, Ok(RotationCase::LostResponse)),

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::random::{ID_BYTES, random_text};
 
-/// The secret of one session, from which its CSRF values and token ids are derived. It signs nothing.
+/// The secret of one session, from which its CSRF values and token ids are derived. It signs
+/// nothing.
 ///
 /// ```
 /// use tokenpair::session::SessionSecret;

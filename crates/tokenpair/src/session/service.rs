@@ -36,13 +36,13 @@ use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
 /// let pair = sessions.login(&ada, Login::default(), now).await?;
 ///
-/// // The refresh token buys a pair, and another takes its place.
+/// // The refresh token buys a pair, and is replaced.
 /// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
 /// let context = RequestContext::at(now + Duration::from_secs(300));
 /// let Refreshed::Granted(next) = sessions.refresh(&token, &context).await? else { unreachable!() };
@@ -242,7 +242,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;

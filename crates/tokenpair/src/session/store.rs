@@ -48,7 +48,7 @@ pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
@@ -147,7 +147,7 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
@@ -157,7 +157,7 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// let next = Rotation { generation: expected.generation + 1, ..expected };
 /// let step = Step { id, expected, next, case: RotationCase::Rotate, context: RequestContext::at(now) };
 /// assert!(store.rotate(&step).await?);
-/// assert!(!store.rotate(&step).await?); // the row is another now
+/// assert!(!store.rotate(&step).await?); // the row has changed
 /// # Ok(())
 /// # }
 /// ```

@@ -27,7 +27,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
@@ -37,7 +37,7 @@ impl Sessions {
     ///
     /// let context = RequestContext::at(now + Duration::from_secs(90));
     /// assert!(sessions.end_own("1", &list[1].id, &context).await?);
-    /// assert!(!sessions.end_own("2", &list[0].id, &context).await?); // is not theirs
+    /// assert!(!sessions.end_own("2", &list[0].id, &context).await?); // not this user's session
     /// assert_eq!(sessions.list("1", context.at).await?, list[..1]);
     /// # Ok(())
     /// # }
@@ -67,7 +67,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..5 {
@@ -113,7 +113,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
@@ -155,9 +155,10 @@ impl Sessions {
     ) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
         let found = record.is_some_and(|record| self.is_active(&record, user_id, context.at));
-        match found {
-            true => self.end(sid, reason, context).await?,
-            false => self.inner.store.check(&context.ending(sid)).await??,
+        if found {
+            self.end(sid, reason, context).await?
+        } else {
+            self.inner.store.check(&context.ending(sid)).await??
         }
         Ok(found)
     }
@@ -176,7 +177,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..3 {
@@ -253,7 +254,9 @@ impl Sessions {
         match self.inner.store.revocations_since(at).await {
             Ok(news) => news.iter().for_each(|news| self.record_revocation(news)),
             Err(error) => {
-                log::warn!("ended sessions hold here with the next sync of revocations: {error}");
+                log::warn!(
+                    "sessions ended, but this replica learns of it with the next sync of revocations: {error}"
+                );
             }
         }
     }
@@ -274,7 +277,7 @@ impl Sessions {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # sessions.login(&ada, Login::default(), now).await?;
@@ -297,8 +300,12 @@ impl Sessions {
         sid: &str,
         now: Timestamp,
     ) -> Result<Option<Pair>, SessionError> {
-        let record = self.inner.store.load(sid).await?;
-        let record = record.filter(|record| self.is_active(record, user_id, now));
+        let record = self
+            .inner
+            .store
+            .load(sid)
+            .await?
+            .filter(|record| self.is_active(record, user_id, now));
         let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
         Ok(pair.transpose()?)
     }

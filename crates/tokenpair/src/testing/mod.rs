@@ -49,13 +49,13 @@
 //! let request = bob.as_bearer(TestRequest::get().uri("/admin"));
 //! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::FORBIDDEN);
 //!
-//! // Half an hour later the answer carries another access token, and the jar keeps it as a browser does.
+//! // Half an hour later the response carries another access token, and the jar keeps it as a browser does.
 //! let mut jar = ada.cookie_jar();
 //! testing.advance_to_reissue();
 //! let request = jar.fill(TestRequest::get().uri("/greet"));
 //! jar.keep(&call_service(&app, request.to_request()).await);
 //!
-//! // So Ada is still there when the first one has ended, and Bob is not.
+//! // So Ada is still logged in when the first token has expired, and Bob is not.
 //! testing.advance(Duration::from_secs(45 * 60));
 //! let request = jar.fill(TestRequest::get().uri("/greet"));
 //! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::OK);
@@ -149,7 +149,7 @@ impl Testing {
     /// let sessions = auth.sessions().unwrap();
     /// assert_eq!(sessions.list("ada", auth.now()).await?[0].id, ada.session().unwrap());
     ///
-    /// // A user may be disabled behind the app's back.
+    /// // A user may be disabled outside the app.
     /// let known = store.subject("ada").await?.unwrap();
     /// store.put_subject(Subject { disabled: true, ..known });
     /// assert!(sessions.subject("ada").await?.is_none());
@@ -290,7 +290,7 @@ impl Default for Testing {
 fn tokens() -> Tokens {
     let keys = KeyRing::from_secret(Algorithm::Hs256, SECRET.as_bytes());
     Tokens::new(
-        keys.expect("BUG: the secret of tests is none"),
+        keys.expect("BUG: the secret of tests is invalid"),
         TokenPolicy::default(),
     )
 }

@@ -128,7 +128,7 @@ mod tests {
             cache,
             ..TokenPolicy::default()
         };
-        Tokens::new(ring(b"32 bytes that nobody else can know"), policy)
+        Tokens::new(ring(b"32 bytes that only the server knows"), policy)
     }
 
     fn signed(tokens: &Tokens, kind: TokenKind, padding: usize) -> String {

@@ -26,8 +26,8 @@ pub enum TokenKind {
 /// ```
 /// use tokenpair::token::CsrfValue;
 ///
-/// let value = CsrfValue::new("what the header must repeat".to_owned());
-/// assert_eq!(value.as_str(), "what the header must repeat");
+/// let value = CsrfValue::new("the value that the header must repeat".to_owned());
+/// assert_eq!(value.as_str(), "the value that the header must repeat");
 /// assert_eq!(format!("{value:?}"), "CsrfValue(..)");
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -63,7 +63,7 @@ impl fmt::Debug for CsrfValue {
 /// let soon = now + Duration::from_secs(300);
 /// assert!(Freshness::Fresh.is_fresh(soon));
 /// assert!(!Freshness::NotFresh.is_fresh(now));
-/// assert!(Freshness::Until(soon).is_fresh(soon)); // that second counts too
+/// assert!(Freshness::Until(soon).is_fresh(soon)); // inclusive
 /// assert!(!Freshness::Until(soon).is_fresh(soon + Duration::from_secs(1)));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -106,7 +106,7 @@ impl Serialize for Freshness {
 /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
 /// use tokenpair::token::{Claims, CsrfValue, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let plain = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
@@ -117,7 +117,7 @@ impl Serialize for Freshness {
 /// let claims = Claims { csrf, identity: 7.into(), ..plain };
 /// assert_eq!(claims.has_csrf(b"value"), Ok(true));
 /// assert_eq!(claims.has_csrf(b"other"), Ok(false));
-/// assert_eq!(claims.sub(), ""); // another identity than a string is in `identity`
+/// assert_eq!(claims.sub(), ""); // an identity other than a string is in `identity`
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Debug)]
@@ -170,8 +170,11 @@ impl Claims {
     ///
     /// Returns [`TokenError::Missing`] if the token has no CSRF value.
     pub fn has_csrf(&self, value: &[u8]) -> Result<bool, TokenError> {
-        let own = self.csrf.as_ref();
-        let own = own.ok_or(TokenError::Missing("csrf".into()))?.as_str();
+        let own = self
+            .csrf
+            .as_ref()
+            .ok_or(TokenError::Missing("csrf".into()))?
+            .as_str();
         Ok(constant_time::verify_slices_are_equal(value, own.as_bytes()).is_ok())
     }
 

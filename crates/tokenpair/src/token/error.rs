@@ -15,7 +15,7 @@ use crate::keys::KeyError;
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
 /// use tokenpair::token::{MAX_TOKEN_LEN, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let verify = |text: String| tokens.verify(&text, now, Expiry::Enforced);

@@ -38,7 +38,7 @@ use crate::keys::{KeyError, KeyRing};
 /// use tokenpair::keys::{Algorithm, KeyRing};
 /// use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
 ///
-/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let now = Timestamp::from_unix(1_800_000_000);
 /// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
@@ -120,7 +120,7 @@ impl Tokens {
     /// let tokens = Tokens::new(KeyRing::from_secret(Algorithm::Hs256, old)?, TokenPolicy::default());
     /// let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
     ///
-    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// tokens.replace_keys(keys.clone());
     /// assert!(tokens.verify(issued.token.as_str(), now, Expiry::Enforced).is_err());
     /// tokens.replace_keys(keys.with_verifying(VerifyingKey::from_secret(Algorithm::Hs256, old)?)?);
@@ -145,7 +145,7 @@ impl Tokens {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::token::{Claims, Freshness, TokenKind};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let claims = Claims {
@@ -195,7 +195,7 @@ impl Tokens {
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let claims = |id: &str| tokens.claims(TokenKind::Access, "ada", id.to_owned(), now);
@@ -222,7 +222,7 @@ impl Tokens {
     /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
     /// use tokenpair::token::{Expiry, IssueError};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
@@ -314,7 +314,7 @@ impl Tokens {
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
@@ -360,7 +360,7 @@ impl Tokens {
     /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
     /// use tokenpair::token::TokenError;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;

@@ -250,7 +250,7 @@ fn check_not_over(end: Option<Timestamp>, latest_expired: Timestamp) -> Result<(
 /// `None` for NaN and infinity, which JSON cannot express anyway.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a float cast to an integer saturates, which is what is wanted"
+    reason = "a float cast to an integer saturates, as intended"
 )]
 fn whole(number: &serde_json::Number) -> Option<i64> {
     let clamped = || {

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 ///     decode_audience: vec!["shop".to_owned()],
 ///     ..TokenPolicy::default()
 /// };
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let tokens = Tokens::new(keys, policy);
 /// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);

@@ -27,7 +27,7 @@ use crate::keys::{KeyRing, VerifyError};
 /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
 /// use tokenpair::token::{Expiry, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;

@@ -33,7 +33,7 @@ use crate::token::Tokens;
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// let app = App::new().app_data(auth.clone()).route("/", web::get().to(greet));
 /// let app = init_service(app).await;
@@ -70,7 +70,7 @@ impl Auth {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Location};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let programs = auth.only_from([Location::Headers]);
     /// assert!(auth.looks_in(Location::Cookies) && !programs.looks_in(Location::Cookies));
@@ -96,7 +96,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .token_in_blocklist(|_| async { Ok::<_, std::io::Error>(true) })
@@ -124,7 +124,7 @@ impl Auth {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let request = TestRequest::default().app_data(auth).to_http_request();
     /// assert!(Auth::of(&request).is_ok());

@@ -75,7 +75,8 @@ pub(super) fn matters(request: &HttpRequest, policy: &WebPolicy) -> bool {
         || (form && looks_in(Location::Cookies) && is_form(request))
 }
 
-/// Returns the media type of a request, without parameters and in lower case; empty if the request has none.
+/// Returns the media type of a request, without parameters and in lower case; empty if the request
+/// has none.
 pub fn content_type(request: &HttpRequest) -> String {
     let value = request
         .headers()

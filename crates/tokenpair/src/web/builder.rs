@@ -25,7 +25,7 @@ use crate::token::Tokens;
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let auth = Auth::builder(tokens)
 ///     .token_in_blocklist(|token| async move {
@@ -35,7 +35,7 @@ use crate::token::Tokens;
 ///     .build();
 /// # let bearer = format!("Bearer {}", auth.access_token("mallory").sign()?.token.as_str());
 /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-/// // The request brings Mallory's token.
+/// // The request has Mallory's token.
 /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
 /// assert_eq!(refusal.code(), "token_revoked");
 /// # Ok(())
@@ -63,7 +63,7 @@ impl AuthBuilder {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// let auth = Auth::builder(sessions.tokens().clone()).sessions(sessions).build();
     /// let request = |token: &str| {
@@ -101,7 +101,7 @@ impl AuthBuilder {
     /// use tokenpair::clock::{Clock, Timestamp};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let noon = Timestamp::from_unix(1_800_014_400);
     /// let auth = Auth::builder(tokens).clock(Clock::fixed(noon)).build();
@@ -125,7 +125,7 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .on_rejection(|rejection| match rejection.kind() {
@@ -160,7 +160,7 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .on(RejectionKind::NeedsFreshToken, |rejection| {
@@ -217,7 +217,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// assert!(auth.sessions().is_some());
@@ -239,7 +239,7 @@ impl Auth {
     /// use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default()))
     ///     .token_in_blocklist(|token| async move {
     ///         Ok::<_, std::io::Error>(token.claims.jti.as_deref() == Some("stolen"))
@@ -268,7 +268,7 @@ impl Auth {
     /// # use tokenpair::web::Auth;
     /// use tokenpair::clock::{Clock, Timestamp};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let past = auth.to_builder().clock(Clock::fixed(Timestamp::from_unix(0))).build();
     /// assert!(past.now() < auth.now());

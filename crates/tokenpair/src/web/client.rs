@@ -46,7 +46,7 @@ impl FromRequest for KnownClient {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(client(request).map(|_| Self).map_err(|Disputed| {
             Rejection::from(ErrorCode::ConflictingForwardedHeaders).hint(
-                "Send neither header. If you run the server, name the one that your proxy writes in SERVER_FORWARDED_HEADER, or \
+                "Send neither header. If you run the server, set SERVER_FORWARDED_HEADER to the header that your proxy writes, or \
                  let the proxy remove the other.",
             )
         }))

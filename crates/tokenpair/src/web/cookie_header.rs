@@ -1,8 +1,8 @@
 //! Reads cookies raw from the request.
 //!
-//! actix's own reader percent-decodes names and trims Unicode blanks, by which a sibling host can forge a `__Host-`
-//! name, and gives up on all cookies when one of them is malformed. Here names are compared byte by byte
-//! (RFC 6265 section 5.4), and a bad sibling hides nothing.
+//! actix's own reader percent-decodes names and trims Unicode blanks, by which a sibling host can
+//! forge a `__Host-` name, and gives up on all cookies when one of them is malformed. Here names
+//! are compared byte by byte (RFC 6265 section 5.4), and a bad sibling hides nothing.
 
 use std::borrow::Cow;
 
@@ -18,8 +18,8 @@ use crate::token::TokenKind;
 const CANDIDATES: usize = 4;
 
 impl CookiePolicy {
-    /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the request: longer paths
-    /// first, then older cookies (RFC 6265 section 5.4).
+    /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the
+    /// request: longer paths first, then older cookies (RFC 6265 section 5.4).
     pub(super) fn presented<'a>(
         &self,
         request: &'a HttpRequest,

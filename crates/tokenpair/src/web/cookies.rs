@@ -23,7 +23,7 @@ use crate::token::{Issued, TokenKind};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, CookiePolicy, SameSite, TokenCookies, WebPolicy};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let cookies = CookiePolicy {
 ///     access_name: "__Host-access".to_owned(),
@@ -104,7 +104,8 @@ impl Default for CookiePolicy {
     }
 }
 
-/// One of the four cookies. Browsers identify a cookie by name, domain and path (RFC 6265 section 5.3).
+/// One of the four cookies. Browsers identify a cookie by name, domain and path (RFC 6265 section
+/// 5.3).
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'a> {
     pub(super) name: &'a str,
@@ -169,11 +170,11 @@ impl CookiePolicy {
     /// use tokenpair::token::TokenKind;
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let issued = auth.access_token("ada").sign()?;
     /// let mut headers = HeaderMap::new();
-    /// let remember = true; // for as long as the token lives, else until the browser is closed
+    /// let remember = true; // as long as the token lives; otherwise until the browser closes
     /// auth.cookies().set(&mut headers, TokenKind::Access, (&issued, remember), auth.now());
     /// let cookie = headers.get("Set-Cookie").unwrap().to_str()?;
     /// assert!(cookie.contains("; Max-Age=3600"));
@@ -296,7 +297,7 @@ impl CookiePolicy {
 )]
 pub(super) fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
     let value =
-        HeaderValue::from_str(&cookie.to_string()).expect("BUG: a cookie is no header value");
+        HeaderValue::from_str(&cookie.to_string()).expect("BUG: a cookie is not a header value");
     headers.append(SET_COOKIE, value);
 }
 

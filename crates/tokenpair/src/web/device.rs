@@ -31,7 +31,7 @@ const ENOUGH: usize = 256;
 ///     .to_http_request();
 /// let device = device(&request);
 /// assert_eq!(device.user_agent.as_deref(), Some("Phone 1"));
-/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // unless a trusted proxy says so
+/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // unless a trusted proxy reports another
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn device(request: &HttpRequest) -> Device {
@@ -65,12 +65,12 @@ fn ip(request: &HttpRequest) -> Option<String> {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
 /// assert_eq!(RequestContext::extract(&request).await?.by, None);
-/// // What actix does for `async fn handler(user: Access, context: RequestContext)`:
+/// // Actix does this for `async fn handler(user: Access, context: RequestContext)`:
 /// Access::extract(&request).await?;
 /// assert_eq!(RequestContext::extract(&request).await?.by.as_deref(), Some("ada"));
 /// # Ok(())

@@ -153,7 +153,7 @@ crate::__error_codes! {
         }
         "Send the whole request again." => {
             /// The connection ended before the request body did.
-            IncompleteBody = "incomplete_body", BAD_REQUEST, "The body ended before its time";
+            IncompleteBody = "incomplete_body", BAD_REQUEST, "The body is incomplete";
             /// The request body took too long.
             BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "The body took too long";
         }

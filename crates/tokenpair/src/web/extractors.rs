@@ -111,14 +111,14 @@ extractor! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
-    /// // What actix does with a request that brings Ada's token:
+    /// // Actix does this with a request that has Ada's token:
     /// assert_eq!(protected(Access::extract(&request).await?).await, "for ada");
     /// let refusal = Access::extract(&TestRequest::get().to_http_request()).await.unwrap_err();
-    /// assert_eq!(refusal.code(), "internal_error"); // no `Auth` in this one's `app_data`
+    /// assert_eq!(refusal.code(), "internal_error"); // this request has no `Auth` in `app_data`
     /// # Ok(())
     /// # }
     /// ```
@@ -141,11 +141,11 @@ extractor! {
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let _ = actix_web::web::post().to(pay);
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
-    /// // A request with a token that comes from no login.
+    /// // A request with a token that is not from a login.
     /// let refusal = Fresh::extract(&request).await.unwrap_err();
     /// assert_eq!(refusal.to_string(), "Fresh token required");
     /// # Ok(())
@@ -173,7 +173,7 @@ extractor! {
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let _ = actix_web::web::post().to(refresh);
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
@@ -213,7 +213,7 @@ extractor! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
@@ -246,7 +246,7 @@ extractor! {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request();
@@ -288,8 +288,8 @@ impl FromRequest for MaybeAccess {
     }
 }
 
-/// The user that [`AuthBuilder::user_lookup`](super::AuthBuilder::user_lookup) found for an access token:
-/// Flask-JWT-Extended's `current_user`.
+/// The user that [`AuthBuilder::user_lookup`](super::AuthBuilder::user_lookup) found for an access
+/// token: Flask-JWT-Extended's `current_user`.
 ///
 /// ```
 /// use tokenpair::web::CurrentUser;

@@ -63,8 +63,10 @@ pub async fn identity_bridge<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let session = request.get_session();
-    let verified = auth.verify_request(request.request(), Guard::Access).await;
-    let verified = verified.ok();
+    let verified = auth
+        .verify_request(request.request(), Guard::Access)
+        .await
+        .ok();
     if let Some(verified) = &verified {
         session.insert(USER_ID, verified.claims.sub())?;
     }
@@ -100,9 +102,7 @@ fn is_error<B>(response: &ServiceResponse<B>) -> bool {
 
 #[derive(Debug, ThisError)]
 enum LoginTrouble {
-    #[error(
-        "Identity::login was given an id that the store does not know, or whose user is disabled"
-    )]
+    #[error("Identity::login got an id whose user is unknown to the store or disabled")]
     Unknown,
     #[error("Identity::login sets cookies, and WebPolicy::locations has none")]
     NoCookies,
@@ -119,8 +119,11 @@ async fn log_in<B>(
     let id = session
         .get::<String>(USER_ID)
         .map_err(Rejection::internal)?;
-    let subject = auth.recorded()?.subject(&id.unwrap_or_default()).await?;
-    let subject = subject.ok_or_else(|| Rejection::internal(LoginTrouble::Unknown))?;
+    let subject = auth
+        .recorded()?
+        .subject(&id.unwrap_or_default())
+        .await?
+        .ok_or_else(|| Rejection::internal(LoginTrouble::Unknown))?;
     let login = Login {
         remember: auth.policy().remember,
         device: device(response.request()),

@@ -15,11 +15,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// # let issued = auth.access_token("ada").sign()?;
 /// # let token = issued.token.as_str();
-/// // Both have a token; the first place that has one decides.
+/// // Both have a token; the first location with a token decides.
 /// let request = TestRequest::get()
 ///     .cookie(Cookie::new("access_token_cookie", "no token"))
 ///     .insert_header(("Authorization", format!("Bearer {token}")))
@@ -76,7 +76,7 @@ impl fmt::Display for Location {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let header = HeaderPolicy {
 ///     name: HeaderName::from_static("x-token"),
@@ -125,7 +125,7 @@ impl Default for HeaderPolicy {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let query = QueryPolicy { name: "token".to_owned(), ..QueryPolicy::default() };
 /// let locations = vec![Location::QueryString];
@@ -163,7 +163,7 @@ impl Default for QueryPolicy {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let json = JsonPolicy { access_key: "token".to_owned(), ..JsonPolicy::default() };
 /// let locations = vec![Location::Json];

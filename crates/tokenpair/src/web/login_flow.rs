@@ -12,7 +12,7 @@ use crate::session::{EndReason, Login, Pair, Refreshed, RequestContext, Sessions
 use crate::token::{Claims, TokenKind};
 
 #[derive(Debug, Error)]
-#[error("this Auth has no record of sessions: make it with Auth::new or AuthBuilder::sessions")]
+#[error("this Auth has no record of sessions: build it with Auth::new or AuthBuilder::sessions")]
 struct NoSessions;
 
 /// Logs that a session was ended because its refresh token has two holders.
@@ -44,7 +44,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// let pair = auth.log_in(&ada, Login::default()).await?;
@@ -89,7 +89,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
     /// let first = auth.log_in(&ada, Login::default()).await?;
@@ -135,8 +135,9 @@ impl Auth {
         let presented = kinds
             .filter(|_| self.looks_in(Location::Cookies))
             .flat_map(|kind| self.cookies().presented(request, kind));
-        let claims = presented.filter_map(|token| self.verify_at_any_time(&token));
-        let claims = claims.filter(|claims| claims.sub() == user_id);
+        let claims = presented
+            .filter_map(|token| self.verify_at_any_time(&token))
+            .filter(|claims| claims.sub() == user_id);
         let mut sessions: Vec<String> = claims.filter_map(|claims| claims.sid).collect();
         sessions.sort_unstable();
         sessions.dedup();
@@ -161,14 +162,14 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// let pair = auth.log_in(&ada, Login::default()).await?;
     /// let bearer = format!("Bearer {}", pair.refresh.token.as_str());
     /// let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
     /// let request = request.to_http_request();
-    /// // A handler gets these by its signature.
+    /// // A handler extracts these by its signature.
     /// let (token, context) = (Refresh::extract(&request).await?, RequestContext::extract(&request).await?);
     /// assert_ne!(auth.refresh(&token, &context).await?.refresh.token, pair.refresh.token);
     ///
@@ -240,7 +241,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// # let pair = auth.log_in(&ada, Login::default()).await?;

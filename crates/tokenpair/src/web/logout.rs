@@ -29,7 +29,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
@@ -84,7 +84,7 @@ impl Auth {
     /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// # let pair = auth.log_in(&ada, Login::default()).await?;

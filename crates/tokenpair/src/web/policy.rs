@@ -20,7 +20,7 @@ use super::proxies::TrustedProxies;
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let policy = WebPolicy { locations: vec![Location::Headers], ..WebPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(policy).build();
@@ -98,7 +98,7 @@ impl Default for WebPolicy {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let csrf = CsrfPolicy { methods: vec![Method::GET, Method::POST], ..CsrfPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(WebPolicy { csrf, ..WebPolicy::default() }).build();

@@ -214,8 +214,9 @@ mod tests {
 
     #[test]
     fn who_comes_by_a_unix_socket_has_the_address_that_a_trusted_proxy_says_or_none() {
-        let request = TestRequest::default().insert_header(("X-Forwarded-For", "203.0.113.9"));
-        let request = request.to_http_request();
+        let request = TestRequest::default()
+            .insert_header(("X-Forwarded-For", "203.0.113.9"))
+            .to_http_request();
         let any: IpNet = "127.0.0.0/8".parse().unwrap();
         let networks = TrustedProxies::new(vec![any]);
         assert!(matches!(networks.client(None, request.headers()), Ok(None)));

@@ -52,7 +52,7 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// # let auth = Auth::builder(tokens).clock(clock.clone()).build();

@@ -23,9 +23,9 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
-    /// let ended = Arc::new(Mutex::new(HashSet::new())); // a table of a database, in earnest
+    /// let ended = Arc::new(Mutex::new(HashSet::new())); // in production, a table of a database
     /// let look_up = Arc::clone(&ended);
     /// let auth = Auth::builder(tokens)
     ///     .token_in_blocklist(move |token| {
@@ -63,7 +63,7 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .token_verification(|token| async move {
@@ -72,7 +72,7 @@ impl AuthBuilder {
     ///     .build();
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
-    /// // The request's token names no tenant.
+    /// // The request's token has no tenant.
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "claims_refused");
     /// # Ok(())
@@ -107,7 +107,7 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .user_lookup(|token| async move {

@@ -43,7 +43,7 @@ require! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_access)).route("/rate", web::get().to(async || "3 %"));
@@ -72,7 +72,7 @@ require! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_fresh)).route("/rate", web::get().to(async || "3 %"));
@@ -100,7 +100,7 @@ require! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_refresh)).route("/rate", web::get().to(async || "3 %"));

@@ -16,7 +16,7 @@ use crate::token::{Issued, TokenKind};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, TokenCookies};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// let issued = auth.access_token("ada").sign()?;
 /// let response = HttpResponse::Ok().set_access_cookies(&auth, &issued).json("welcome");
@@ -61,7 +61,7 @@ pub trait TokenCookies {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, TokenCookies};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let response = HttpResponse::Ok().unset_jwt_cookies(&auth).finish();
     /// assert_eq!(response.cookies().count(), 4);

@@ -166,9 +166,12 @@ pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<
 
 /// Returns the words after the scheme, for each credential of that scheme.
 fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
-    let is_scheme = |word: &str| match policy.any_case {
-        true => word.eq_ignore_ascii_case(&policy.scheme),
-        false => word == policy.scheme,
+    let is_scheme = |word: &str| {
+        if policy.any_case {
+            word.eq_ignore_ascii_case(&policy.scheme)
+        } else {
+            word == policy.scheme
+        }
     };
     let behind_scheme = |credential: &'v str| {
         let mut words = credential.split_whitespace();

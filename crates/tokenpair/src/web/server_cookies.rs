@@ -25,7 +25,8 @@ impl CookiePolicy {
         append(headers, &self.cookie(&shape, value, &Keep::For(lifetime)));
     }
 
-    /// Returns the values of all cookies that [`CookiePolicy::set_own`] could have set under that name.
+    /// Returns the values of all cookies that [`CookiePolicy::set_own`] could have set under that
+    /// name.
     pub fn read_own<'a>(&self, request: &'a HttpRequest, name: &str) -> Vec<Cow<'a, str>> {
         let name = self.own_name(name);
         let values = values(request, &name);
@@ -45,8 +46,8 @@ impl CookiePolicy {
 /// The places where cookies of earlier settings may remain in a browser.
 #[derive(Clone, Copy, Debug)]
 pub struct Leftovers<'a> {
-    /// The server's host name, whose parent domains may hold cookies. Never taken from the request, because it appears in
-    /// the response.
+    /// The server's host name, whose parent domains may hold cookies. Never taken from the request,
+    /// because it appears in the response.
     pub host: Option<&'a str>,
     /// Whether the response answers a login. The request's cookie may then belong to another user,
     /// in a place where the new cookie does not replace it.
@@ -98,7 +99,8 @@ fn twins<'a>(
     Leftovers { host, new_session }: Leftovers<'a>,
 ) -> Vec<Shape<'a>> {
     let presented = values(request, shape.name).take(2).count();
-    // RFC 6265bis section 4.1.3.2: such a cookie has no domain and the path `/`, so it has no twins.
+    // RFC 6265bis section 4.1.3.2: such a cookie has no domain and the path `/`, so it has no
+    // twins.
     let prefix = shape.name.get(.."__Host-".len());
     if presented == 0 || prefix.is_some_and(|start| start.eq_ignore_ascii_case("__Host-")) {
         return Vec::new();
@@ -106,8 +108,12 @@ fn twins<'a>(
     // If our path does not cover the request, the cookie came from another path.
     let comes = paths(request.uri().path()).any(|path| path == shape.path);
     let several = presented > 1 || !comes;
-    let parents = host.filter(|_| several || new_session).map(domains);
-    let parents = parents.into_iter().flatten().map(Some);
+    let parents = host
+        .filter(|_| several || new_session)
+        .map(domains)
+        .into_iter()
+        .flatten()
+        .map(Some);
     let elsewhere = [None].into_iter().chain(parents);
     let of_domains = elsewhere
         .filter(|domain| *domain != shape.domain)
@@ -136,7 +142,8 @@ fn domains(host: &str) -> impl Iterator<Item = &str> {
         .take(PLACES)
 }
 
-/// Returns the cookie paths that cover a request to `path` (RFC 6265 section 5.1.4), if they need no quoting.
+/// Returns the cookie paths that cover a request to `path` (RFC 6265 section 5.1.4), if they need
+/// no quoting.
 fn paths(path: &str) -> impl Iterator<Item = &str> {
     let ends = path.match_indices('/').skip(1).map(|(end, _)| end);
     let whole = Some(path.len()).filter(|end| *end > 1);

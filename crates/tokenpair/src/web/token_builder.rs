@@ -20,7 +20,7 @@ impl Auth {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let issued = auth.access_token("ada").sign()?;
     /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
@@ -41,7 +41,7 @@ impl Auth {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let issued = auth.refresh_token("ada").sign()?;
     /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
@@ -110,7 +110,7 @@ impl Auth {
 /// use tokenpair::token::{Freshness, IssueError};
 /// use tokenpair::web::Auth;
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// let token = auth.access_token("ada").fresh(Freshness::Fresh).expires_in(Duration::from_secs(300));
 /// let issued = token.claim("tenant", "acme").header("x-tenant", "acme").sign()?;
@@ -154,7 +154,7 @@ impl TokenBuilder<'_> {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// let policy = TokenPolicy { strict: false, ..TokenPolicy::default() };
     /// let auth = Auth::builder(Tokens::new(keys, policy)).build();
     /// let issued = auth.access_token("a machine").never_expires().sign()?;
@@ -200,7 +200,7 @@ impl TokenBuilder<'_> {
 /// use tokenpair::clock::{Clock, Timestamp};
 /// use tokenpair::web::Auth;
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let tokens = Tokens::new(keys, TokenPolicy::default());
 /// let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// let auth = Auth::builder(tokens).clock(clock.clone()).build();
@@ -249,7 +249,7 @@ impl<'a> Decoding<'a> {
         if decoded.claims.has_csrf(wanted.as_bytes())? {
             return Ok(decoded);
         }
-        let hint = "The value is not this token's.".to_owned();
+        let hint = "Send the CSRF token of this token.".to_owned();
         Err(Rejection::from(ErrorCode::CsrfMismatch).hint(hint))
     }
 }

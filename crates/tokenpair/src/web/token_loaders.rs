@@ -19,7 +19,7 @@ impl AuthBuilder {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .additional_claims(|identity| {
@@ -50,7 +50,7 @@ impl AuthBuilder {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let auth = Auth::builder(tokens)
     ///     .additional_headers(|_| Map::from_iter([("region".to_owned(), json!("eu")), ("alg".to_owned(), json!("none"))]))
@@ -79,7 +79,7 @@ impl AuthBuilder {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::web::Auth;
     ///
-    /// // Each tenant has a secret of its own; an identity is `tenant/name`.
+    /// // Each tenant has its own secret; an identity is `tenant/name`.
     /// let ring = |secret: &[u8]| KeyRing::from_secret(Algorithm::Hs256, secret).map(Arc::new);
     /// let (acme, other) = (ring(b"the secret of acme, of 32 letters")?, ring(b"the secret of others, 32 letters")?);
     /// let of = move |identity: Option<&Value>| {
@@ -87,7 +87,7 @@ impl AuthBuilder {
     ///     Some(Arc::clone(if tenant == "acme" { &acme } else { &other }))
     /// };
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys, TokenPolicy::default());
     /// let signing = of.clone();
     /// let auth = Auth::builder(tokens)
@@ -117,7 +117,7 @@ impl AuthBuilder {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let tokens = Tokens::new(keys.clone(), TokenPolicy::default());
     /// # let issued = Auth::builder(tokens.clone()).build().access_token("ada").sign()?;
     /// let ours = Arc::new(keys);

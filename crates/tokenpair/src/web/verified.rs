@@ -18,7 +18,7 @@ use crate::token::{Decoded, TokenError, TokenKind};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
@@ -79,7 +79,7 @@ impl Guard {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();

@@ -36,7 +36,7 @@ impl Auth {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     ///
     /// let refusal = upgrade(TestRequest::get().to_http_request(), auth).await.unwrap_err();
@@ -69,7 +69,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let auth = auth.only_from([Location::Json]);
     /// let issued = auth.access_token("ada").sign()?;

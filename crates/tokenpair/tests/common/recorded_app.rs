@@ -32,7 +32,7 @@ impl Fixture {
             ..subject.clone()
         });
         let keys =
-            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
+            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows").unwrap();
         let sessions = Sessions::new(
             store.clone(),
             Tokens::new(keys, TokenPolicy::default()),

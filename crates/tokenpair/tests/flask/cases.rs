@@ -544,8 +544,9 @@ impl<'a> Cases<'a> {
                 json!(true),
             ];
             all.extend(
-                not_objects
-                    .map(|body: Value| Case::new("JSON that is no object", request().json(&body))),
+                not_objects.map(|body: Value| {
+                    Case::new("JSON that is not an object", request().json(&body))
+                }),
             );
         }
         all

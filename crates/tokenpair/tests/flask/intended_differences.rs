@@ -94,7 +94,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::CrashAtTheGate,
         CRASH,
-        "a csrf claim that is no text is compared with one",
+        "a csrf claim that is not a text is compared with one",
         &["csrf a number", "csrf null"],
     ),
     differs(
@@ -106,8 +106,8 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Crash,
         CRASH,
-        "a token is looked up in JSON that is no object",
-        &["JSON that is no object"],
+        "a token is looked up in JSON that is not an object",
+        &["JSON that is not an object"],
     ),
     differs(
         Excused::Crash,
@@ -118,13 +118,13 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Strict,
         TYPE,
-        "a type that nobody knows passes as an access token",
+        "an unknown type passes as an access token",
         UNKNOWN_TYPES,
     ),
     differs(
         Excused::Refusal,
         TYPE,
-        "a type that nobody knows is no refresh token to the peer, and no type at all to ours",
+        "an unknown type is not a refresh token to the peer, and not a type to ours",
         UNKNOWN_TYPES,
     ),
     differs(
@@ -152,7 +152,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Strict,
         GOOD_FORM,
-        "JSON that is no UTF-8, or begins with a mark of order, passes",
+        "JSON that is not UTF-8, or begins with a byte order mark, passes",
         &["payload in UTF-16", "payload after a mark of order"],
     ),
     differs(
@@ -198,7 +198,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Words("Invalid header string: "),
         WORDS,
-        "what is wrong with a header's JSON is told in Python's words",
+        "errors in a header's JSON are reported in Python's words",
         &[
             "two dots",
             "header empty",
@@ -210,7 +210,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Words("Invalid payload string: "),
         WORDS,
-        "what is wrong with a payload's JSON is told in Python's words",
+        "errors in a payload's JSON are reported in Python's words",
         &[
             "payload not JSON",
             "payload not UTF-8",
@@ -255,7 +255,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::Refusal,
         UPLOADS,
-        "what is wrong with it is then told in other words",
+        "its error is then reported in other words",
         &["csrf in a form of many parts"],
     ),
     differs(
@@ -267,7 +267,7 @@ pub(crate) const PURPOSEFUL: &[Purposeful] = &[
     differs(
         Excused::LeftOut("/Expires", "in 31540000 seconds"),
         YEAR,
-        "the same year is told a second time, as a date",
+        "the same year is reported a second time, as a date",
         &[],
     ),
     differs(

@@ -258,7 +258,7 @@ impl<'a> Forge<'a> {
                 ),
             ),
             (
-                "HMAC with what is public",
+                "HMAC with a public key",
                 sign(
                     head(&json!("HS256")).as_bytes(),
                     claims.as_bytes(),

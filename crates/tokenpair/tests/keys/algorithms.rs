@@ -71,7 +71,7 @@ fn the_public_half_alone_verifies_and_cannot_sign() {
         assert_eq!(keys.algorithm(), None);
         assert_eq!(
             keys.sign(MESSAGE).unwrap_err().to_string(),
-            "there is no key to sign with"
+            "there is no signing key"
         );
     }
 }
@@ -306,7 +306,7 @@ fn an_rs256_signature_with_other_padding_is_refused() {
     assert_eq!(
         verify(&keys, MESSAGE, &block(1, full, &right, 0)),
         Ok(()),
-        "what is right, to know that the rest is wrong for its padding alone"
+        "the correct padding, to show that the rest is rejected only for its padding"
     );
     let no_null = info(&sha256, &[]);
     for (signature, what) in [

@@ -83,7 +83,7 @@ fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
     let tokens = tokens(keys);
     let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
     let error = tokens.sign(&claims).unwrap_err();
-    assert_eq!(error.to_string(), "there is no key to sign with");
+    assert_eq!(error.to_string(), "there is no signing key");
 }
 
 #[test]

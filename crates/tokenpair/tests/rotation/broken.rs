@@ -222,7 +222,7 @@ const BROKEN: [(&str, Rule, By, &str); 21] = [
         thief::LATE,
     ),
     (
-        "recovery hands out G again, so that nobody becomes an orphan",
+        "recovery hands out G again, so that no token becomes an orphan",
         instead!(|row, token, now, policy| RotationDecision::Grant { case: RotationCase::LostResponse, .. } => same(None)),
         THIEF,
         thief::FOURTH,
@@ -396,7 +396,7 @@ const BROKEN_FOR_REISSUES: [(&str, ReissueRule, By, &str); 15] = [
         tabs::NOBODY,
     ),
     (
-        "a copy is refused, and its session goes on",
+        "a copy is rejected, but its session continues",
         reissue_instead!(|row, token, arrived, now, policy| ReissueDecision::Reused => ReissueDecision::Refuse),
         RIDING_THIEF,
         thief::NOTICED,

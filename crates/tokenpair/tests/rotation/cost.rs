@@ -129,7 +129,7 @@ impl Fixture {
         let store = Counting::default();
         store.store.put_subject(subject.clone());
         let keys =
-            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know").unwrap();
+            KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows").unwrap();
         let tokens = Tokens::new(keys, TokenPolicy::default());
         let sessions = Sessions::new(store.clone(), tokens, SessionPolicy::default());
         let pair = sessions.login(&subject, Login::default(), time(START));

@@ -214,13 +214,13 @@ fn the_bounds_that_the_rule_is_stated_for_are_needed() {
             },
         ),
         (
-            "the lost commit said that a token was handed out again",
+            "the lost commit recorded that a token was handed out again",
             lost_handing,
         ),
     ] {
         let schedule = schedule(beyond, NOBODY);
         println!("{what}: {schedule:?}");
-        assert!(schedule.is_some(), "{what}: nobody was logged out");
+        assert!(schedule.is_some(), "{what}: no user was logged out");
     }
 }
 

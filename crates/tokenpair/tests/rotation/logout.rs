@@ -398,7 +398,7 @@ pub(crate) const GRANTED: &str =
     "after a logout has answered, nothing is granted that looks at the row";
 pub(crate) const WRITTEN: &str = "a session that has ended is never rotated";
 pub(crate) const LIVES: &str = "a session that was logged out has ended, and stays so";
-pub(crate) const COMMITS: &str = "who is told of a copy finds the session revoked";
+pub(crate) const COMMITS: &str = "a response that reports a copy follows the revocation";
 pub(crate) const FORGOTTEN: &str =
     "no write undoes another: generations rise, and that one was presented stays known";
 pub(crate) const ONLY: &str = "only G and P of the row that was read mint anything";

@@ -576,6 +576,6 @@ impl Model for Network {
     }
 }
 
-pub(crate) const NOBODY: &str = "nobody honest is logged out";
+pub(crate) const NOBODY: &str = "no honest client is logged out";
 pub(crate) const BARRED: &str = "after a change of password, no older token buys anything";
-pub(crate) const NOT_BUSY: &str = "no request is told to come back";
+pub(crate) const NOT_BUSY: &str = "no request is rejected as busy";

@@ -31,7 +31,7 @@ fn order(line: &mut Line) -> Vec<String> {
         Some(format!("{}.{}", client.site, client.network))
     };
     let order = std::iter::from_fn(next).collect();
-    assert!(line.sites.is_empty(), "nobody is remembered");
+    assert!(line.sites.is_empty(), "no client is remembered");
     assert_eq!((line.waiting, line.running), (0, 0));
     order
 }
