@@ -42,9 +42,9 @@
 //! # Passwords
 //!
 //! [`password::Passwords`] hashes with bcrypt on its own threads, behind a bounded queue that is
-//! fair between clients. Hashing never blocks a thread that serves requests. It also verifies the
-//! scrypt and PBKDF2 hashes of Werkzeug, so that users of a Flask app can be imported with their
-//! passwords.
+//! fair between clients. Hashing never blocks a thread that serves requests. The pool also verifies
+//! the scrypt and PBKDF2 hashes of Werkzeug, so that users of a Flask app can be imported with
+//! their passwords.
 //!
 //! # Authorized writes
 //!
