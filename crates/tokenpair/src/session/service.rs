@@ -1,5 +1,4 @@
-//! Implements the session service: log in, refresh, reissue, end. The rule decides, the store
-//! executes, and the service signs.
+//! Implements the session service: the rule decides, the store executes, and the service signs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,8 +69,7 @@ pub(super) struct Inner {
     pub(super) compare_all: AtomicBool,
 }
 
-/// The reason an operation failed. The client may retry, and a failure of the store never logs a
-/// user out.
+/// The reason an operation failed. No failure logs a user out, and the client may retry.
 #[derive(Debug, Error)]
 pub enum SessionError {
     /// The store failed.
@@ -86,8 +84,7 @@ pub enum SessionError {
     /// The request is no longer authorized. Nothing was written.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The user is deleted, disabled, or changed since it was read for this login. No session was
-    /// created.
+    /// The user was deleted, disabled or changed during the login. No session was created.
     #[error("the user was changed during the login")]
     SubjectChanged,
     /// Revocations have not synced for longer than `SessionPolicy::stale_limit`.
@@ -108,9 +105,8 @@ pub enum Refreshed {
     Superseded,
 }
 
-/// The maximum number of decisions for one request, before its client must retry. A request decides
-/// again if another request has written in the meantime; the searches in `tests/rotation` never
-/// need more than five decisions.
+/// The maximum number of decisions for one request, before its client must retry. The searches in
+/// `tests/rotation` never need more than five.
 const DECISIONS: usize = 8;
 
 impl Sessions {
@@ -153,9 +149,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::SubjectChanged`] if the store's user differs from `subject`: its
-    /// password, roles or state were changed since it was read. Returns another [`SessionError`] if
-    /// the store or signing failed.
+    /// Returns [`SessionError::SubjectChanged`] if the user has changed since `subject` was read,
+    /// and another [`SessionError`] if the store or signing failed.
     pub async fn login(
         &self,
         subject: &Subject,
@@ -192,8 +187,7 @@ impl Sessions {
         Ok(self.mint(&record).pair(Freshness::Fresh, now)?)
     }
 
-    /// Returns the user with that id, as the store knows it now. `None` if it does not exist or is
-    /// disabled.
+    /// Returns the user with that id as the store knows it now. `None` if missing or disabled.
     ///
     /// # Errors
     ///
@@ -204,13 +198,11 @@ impl Sessions {
     }
 
     /// Answers a verified refresh token by the rule: one read, at most one conditional write, then
-    /// signing. If the row has changed before the write, it is read again, and the same rule
-    /// decides again.
+    /// signing. If the row has changed before the write, the rule decides again.
     ///
     /// # Errors
     ///
-    /// Returns a [`SessionError`] if the store or signing failed. The client keeps its token and
-    /// may retry.
+    /// Returns a [`SessionError`] if the store or signing failed. The client keeps its token.
     pub async fn refresh(
         &self,
         claims: &Claims,
@@ -226,9 +218,8 @@ impl Sessions {
         }
     }
 
-    /// Returns the decision that [`refresh`](Self::refresh) would make about a verified refresh
-    /// token, and writes nothing: for a route that admits refresh tokens and does not refresh. One
-    /// read.
+    /// Returns the decision that [`refresh`](Self::refresh) would make, and writes nothing: for a
+    /// route that admits refresh tokens and does not refresh. One read.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -352,8 +343,7 @@ impl Sessions {
     /// # Errors
     ///
     /// Returns [`SessionError::Store`] if the store failed, [`SessionError::Denied`] if the session
-    /// is another than the request's and the request is no longer authorized: the session is not
-    /// ended.
+    /// is not the request's own and the request is no longer authorized.
     pub async fn end(
         &self,
         sid: &str,

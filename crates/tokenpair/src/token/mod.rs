@@ -1,5 +1,4 @@
-//! Defines tokens: their claims, signing and verification. Functions are pure: `(input, now) ->
-//! Result`.
+//! Defines tokens: their claims, signing and verification, as pure functions of a time.
 
 mod cache;
 mod claims;
@@ -29,8 +28,7 @@ pub use self::verify::{Decoded, Expiry, Inspection};
 use crate::clock::Timestamp;
 use crate::keys::{KeyError, KeyRing};
 
-/// Signs and verifies tokens with one key ring under one policy. Clones share the ring, and see its
-/// replacement.
+/// Signs and verifies tokens with a key ring under a policy. Clones share the ring.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,8 +66,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Returns the header parameters that identify the signing key: `alg`, and `kid` if the key has
-    /// one (RFC 7515 section 4.1).
+    /// Returns `alg` and, if the key has one, `kid` (RFC 7515 section 4.1).
     fn of(keys: &'a KeyRing) -> Result<Self, KeyError> {
         let algorithm = keys.algorithm().ok_or(KeyError::NoSigningKey)?;
         Ok(Self {
@@ -206,14 +203,12 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Returns an [`IssueError`] if the claims have no JSON form, there is no signing key, or
-    /// signing fails.
+    /// Returns an [`IssueError`] if the claims have no JSON form, or no key can sign them.
     pub fn sign(&self, claims: &Claims) -> Result<Issued, IssueError> {
         self.sign_with(claims, &Map::new(), &Map::new())
     }
 
-    /// Signs the claims with additional claims, which override them, and additional header
-    /// parameters.
+    /// Signs the claims with additional claims, which override them, and header parameters.
     ///
     /// ```
     /// use serde_json::{Map, json};
@@ -239,8 +234,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Returns [`IssueError::Reserved`] if an additional claim is reserved for the library, and
-    /// otherwise the errors of [`Tokens::sign`].
+    /// Returns the errors of [`Tokens::sign`], and [`IssueError::Reserved`] for a reserved claim.
     pub fn sign_with(
         &self,
         claims: &Claims,
