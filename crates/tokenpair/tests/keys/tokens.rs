@@ -107,7 +107,7 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
         .with_verifying(public(Algorithm::Es256))
         .unwrap();
     let token = sign(&tokens(keys.clone()));
-    let verified_tokens =
+    let verdict_of =
         |change: &dyn Fn(&mut Value)| verifies(keys.clone(), &with_header(&token, change));
     for (alg, error) in [
         ("none", TokenError::AlgorithmNotAllowed),
@@ -117,15 +117,15 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
         ("rs256", TokenError::AlgorithmNotAllowed),
         ("ES256", TokenError::KeyNotFound),
     ] {
-        let verdict = verify(&|header| header["alg"] = alg.into());
+        let verdict = verdict_of(&|header| header["alg"] = alg.into());
         assert_eq!(verdict, Err(error), "{alg}");
     }
-    let verdict = verify(&|header| header["kid"] = 1.into());
+    let verdict = verdict_of(&|header| header["kid"] = 1.into());
     assert_eq!(verdict, Err(TokenError::KeyIdNotAString));
     // A token cannot bring its own key (RFC 8725 section 3.10), and a changed header was not
     // signed.
     let own = serde_json::to_value(keys.jwks()).unwrap()["keys"][0].clone();
-    let verdict = verify(&|header| header["jwk"] = own.clone());
+    let verdict = verdict_of(&|header| header["jwk"] = own.clone());
     assert_eq!(verdict, Err(TokenError::BadSignature));
 }
 
