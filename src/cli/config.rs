@@ -1,4 +1,4 @@
-//! `tokenpair config`
+//! Implements `tokenpair config`.
 
 use std::io::Write;
 
@@ -11,9 +11,9 @@ use tokenpair::clock::Clock;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Tell whether the server would start with these settings, and if not, all that is wrong
+    /// Check whether the server would start with these settings, and list every problem
     Check,
-    /// Print every setting, its value (secrets masked) and where it came from
+    /// Print every setting, its value (secrets masked) and its source
     Show,
 }
 
@@ -29,16 +29,16 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), CommandE
     for remark in &settings.remarks {
         writeln!(out, "note: {remark}")?;
     }
-    // What the server makes on its first start need not be there yet.
+    // The server creates some keys on its first start, so these may be missing.
     let keys = present_keys(&settings).err().map(CommandError::from);
     let files = settings.tls.as_ref();
     let tls = files.and_then(|files| check_tls(files, Clock::system().now()).err());
     match (keys, tls.map(CommandError::from)) {
-        (None, None) => Ok(writeln!(out, "the settings are good")?),
+        (None, None) => Ok(writeln!(out, "the settings are valid")?),
         (Some(failure), None) | (None, Some(failure)) => Err(failure),
-        (Some(one), Some(other)) => {
-            complain(one.as_ref());
-            Err(other)
+        (Some(first), Some(second)) => {
+            complain(first.as_ref());
+            Err(second)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `tokenpair events`
+//! Implements `tokenpair events`.
 
 use std::io::Write;
 
@@ -11,13 +11,13 @@ use tokenpair_store::{DieselStore, Event, EventKind, EventQuery};
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
-    /// Only what happened to this user, by name
+    /// Only events of the user with this name
     #[arg(long)]
     user: Option<String>,
     /// Only events of this kind, such as login_failed
     #[arg(long, value_parser = kind)]
     kind: Option<EventKind>,
-    /// How many at most, the latest first
+    /// Maximum number of events, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
     limit: i64,
 }

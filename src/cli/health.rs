@@ -1,4 +1,4 @@
-//! `tokenpair healthcheck`: for containers, which have no curl.
+//! Implements `tokenpair healthcheck`, for containers without curl.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,14 +12,14 @@ use url::Url;
 
 use super::{CommandError, settings};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const READY: &str = "/health/ready";
 
-/// In bytes; a reason has a few hundred.
+/// Maximum size of the response body in bytes. A reason has a few hundred.
 const BODY_LIMIT: u64 = 65_536;
 
-/// What the server says of itself if it is not ready.
+/// Why the server is not ready.
 #[derive(Deserialize)]
 struct Reason {
     msg: String,
@@ -34,26 +34,26 @@ pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Comm
         None => own_readiness()?,
     };
     let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
         .proxy(None)
-        .tls_config(whatever_certificate())
+        .tls_config(accept_any_certificate())
         .build()
         .new_agent();
     let not_ready = |why: String| CommandError::from(format!("{url} is not ready: {why}"));
-    let mut answer = agent
+    let mut response = agent
         .get(&url)
         .call()
         .map_err(|error| not_ready(error.to_string()))?;
-    if answer.status().is_success() {
+    if response.status().is_success() {
         return Ok(writeln!(out, "ready")?);
     }
-    let body = answer.body_mut().with_config().limit(BODY_LIMIT);
+    let body = response.body_mut().with_config().limit(BODY_LIMIT);
     let reason = body.read_to_string().unwrap_or_default();
     Err(not_ready(match serde_json::from_str(&reason) {
         Ok(Reason { msg, code, hint }) => format!("{msg} ({code}). {hint}").trim_end().to_owned(),
-        // Another program's answer, such as a proxy's.
-        Err(_) => answer.status().to_string(),
+        // Another program responded, such as a proxy.
+        Err(_) => response.status().to_string(),
     }))
 }
 
@@ -63,10 +63,10 @@ fn own_readiness() -> Result<String, CommandError> {
     Ok(format!("{scheme}://{}{READY}", reachable(settings.bind)))
 }
 
-/// Without a path, of the server at that address.
+/// Returns the URL to check. An address without a path gets the path of the readiness check.
 fn readiness_of(address: &str) -> Result<String, CommandError> {
     let url = Url::parse(address).ok();
-    // No password belongs into arguments, which others on the machine can read.
+    // Other users of the machine can read arguments, so a password must not be in them.
     let fits = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
@@ -81,16 +81,16 @@ fn readiness_of(address: &str) -> Result<String, CommandError> {
     Ok(url.into())
 }
 
-/// The certificate names the public address, not the one asked here, and may be a private one or a moment too old. To
-/// ask whether one's own server is ready nothing secret is sent, so nothing is lost if another should answer.
-fn whatever_certificate() -> TlsConfig {
+/// Accepts any certificate. It names the public address and not the one used here, and it may be
+/// private or just expired. The request holds no secret, so a wrong server learns nothing.
+fn accept_any_certificate() -> TlsConfig {
     TlsConfig::builder()
         .disable_verification(true)
         .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
         .build()
 }
 
-/// Every address cannot be asked; one's own can.
+/// Replaces an unspecified address, which accepts no connections, by loopback.
 fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

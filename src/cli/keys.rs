@@ -1,4 +1,4 @@
-//! `tokenpair keys`
+//! Implements `tokenpair keys`.
 
 use std::io::Write;
 
@@ -14,19 +14,19 @@ use tokenpair::keys::Algorithm;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Add a key that is coming: published, and signing after the next rotation
+    /// Add a coming key, which is published now and signs after the next rotation
     Generate {
         /// RS256, PS256, ES256, EdDSA or another with a key pair [default: JWT_ALGORITHM]
         #[arg(long, value_parser = PossibleValuesParser::new(with_key_pairs()), hide_possible_values = true)]
         algorithm: Option<String>,
     },
-    /// List the keys: which one signs, which are published and verify
+    /// List the keys and their states: signing, coming or verifying
     List,
-    /// Let the coming key sign; the one that did still verifies
+    /// Start signing with the coming key; the previous key still verifies
     Rotate,
-    /// Delete a key that does not sign any more; its tokens are refused from then on
+    /// Delete a key that no longer signs; its tokens are rejected from then on
     Retire {
-        /// The key's id, as `keys list` shows it
+        /// The key ID, as `keys list` shows it
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
@@ -56,7 +56,8 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
     done.map_err(naming_the_setting)
 }
 
-/// A folder that cannot be used is the setting's fault; a key that cannot be retired or added is not.
+/// Names the setting if the folder cannot be used. A key that cannot be retired or added is not its
+/// fault.
 fn naming_the_setting(failure: CommandError) -> CommandError {
     use FolderError::{ComingAlready, Signs, Unknown};
     match failure.downcast::<FolderError>() {
@@ -66,12 +67,12 @@ fn naming_the_setting(failure: CommandError) -> CommandError {
     }
 }
 
-/// The folder that the server follows.
+/// Returns the folder that the server watches.
 fn folder(settings: &Settings) -> Result<KeyFolder, CommandError> {
     match &settings.keys {
         KeySource::Folder(path) | KeySource::KeptFolder(path) => Ok(KeyFolder::new(path)),
         KeySource::PrivateKey(_) => {
-            Err("the key comes from JWT_PRIVATE_KEY; keys are rotated where JWT_KEYS_DIR names a folder instead".into())
+            Err("the signing key comes from JWT_PRIVATE_KEY; to rotate keys, set JWT_KEYS_DIR to a folder instead".into())
         }
         KeySource::Secret(_) | KeySource::KeptSecret(_) => Err(format!(
             "JWT_ALGORITHM is {}, which signs with a secret; set JWT_ALGORITHM=ES256, or another with a key pair",
@@ -88,7 +89,7 @@ fn generated(key: &Key, out: &mut dyn Write) -> Result<(), CommandError> {
         let minutes = KEYS_MAX_AGE.as_secs() / 60;
         writeln!(
             out,
-            "rotate in {minutes} minutes or later: for so long others may keep the keys that were published before"
+            "rotate in {minutes} minutes or later: until then, verifiers may cache the keys published before"
         )?;
     }
     Ok(())
@@ -133,12 +134,15 @@ fn rotate(
     if let Some(known_at) = known_at.filter(|known_at| *known_at > now) {
         writeln!(
             out,
-            "warning: until {known_at} others may keep the keys that were published before, and refuse tokens of the new \
-             one; servers know it within a second. `tokenpair keys generate` some minutes before avoids this"
+            "warning: until {known_at} verifiers may cache the keys published before, and reject tokens of the new one; \
+             servers load it within a second. To avoid this, run `tokenpair keys generate` some minutes before"
         )?;
     }
     if signing.algorithm != settings.algorithm {
-        writeln!(out, "note: set JWT_ALGORITHM={name}, for the keys to come")?;
+        writeln!(
+            out,
+            "note: set JWT_ALGORITHM={name}, so that later keys use it too"
+        )?;
     }
     Ok(())
 }
@@ -150,17 +154,17 @@ fn retire(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let key = folder.retire(kid)?;
-    writeln!(out, "{} {} is gone", key.kid, key.algorithm.name())?;
+    writeln!(out, "{} {} is deleted", key.kid, key.algorithm.name())?;
     if key.state == KeyState::Coming {
         return Ok(());
     }
     let lifetime = settings.tokens.refresh_expires.unwrap_or_default();
     let until = key.since.map(|since| since + lifetime);
     if until.is_none_or(|until| until > now) {
-        let when = until.map_or("some time".to_owned(), |until| until.to_string());
+        let when = until.map_or("an unknown time".to_owned(), |until| until.to_string());
         writeln!(
             out,
-            "warning: tokens that it signed may have lived until {when}; who has one logs in again"
+            "warning: tokens it signed may be valid until {when}; their holders must log in again"
         )?;
     }
     Ok(())

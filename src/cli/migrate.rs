@@ -1,4 +1,4 @@
-//! `tokenpair migrate`
+//! Implements `tokenpair migrate`.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,11 +10,12 @@ use crate::server::{DatabaseError, open_current_store, open_migrated_store};
 use crate::settings::Settings;
 use tokenpair_store::MigrationError;
 
-/// Exit codes of `--check`, so that a script can tell its findings from a failure to look (1) and wrong usage (2).
+/// Exit codes of `--check`. A script can tell them from a failed check (1) and from wrong usage
+/// (2).
 const PENDING: u8 = 3;
 const NEWER: u8 = 4;
 
-/// What `--check` found.
+/// A finding of `--check`.
 #[derive(Debug, Error)]
 #[error("{found}")]
 struct Finding {
@@ -23,7 +24,7 @@ struct Finding {
     found: DatabaseError,
 }
 
-/// Returns the exit code of a failure that has one of its own.
+/// Returns the specific exit code of a failure, if it has one.
 pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
     let finding = failure.downcast_ref::<Finding>();
     finding.map(|finding| finding.code)
@@ -32,7 +33,7 @@ pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
 pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     if check {
-        return look(&settings, out);
+        return report(&settings, out);
     }
     let (_, names) = open_migrated_store(&settings)?;
     if names.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), CommandError> 
     list(&names, "done", out)
 }
 
-fn look(settings: &Settings, out: &mut dyn Write) -> Result<(), CommandError> {
+fn report(settings: &Settings, out: &mut dyn Write) -> Result<(), CommandError> {
     let Err(found) = open_current_store(settings) else {
         return up_to_date(out);
     };

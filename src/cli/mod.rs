@@ -1,4 +1,5 @@
-//! Defines the commands of the `tokenpair` program. Exit codes: 0 done, 1 failed, 2 wrong usage; `migrate --check` has more.
+//! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
+//! usage; `migrate --check` has more.
 
 mod config;
 mod events;
@@ -26,7 +27,7 @@ use crate::printable::printable_lines;
 use crate::server::start_logging;
 use crate::settings::{Settings, Sources};
 
-/// Logs people in with a pair of JSON Web Tokens.
+/// An authentication server that issues pairs of JSON Web Tokens.
 #[derive(Debug, Parser)]
 #[command(name = "tokenpair", version, about)]
 struct Cli {
@@ -36,15 +37,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C (what happens without a command)
+    /// Serve until SIGTERM or Ctrl-C (the default command)
     Serve,
-    /// Bring the database up to date
+    /// Run the pending database migrations
     Migrate {
-        /// Only list what would run; exit with 3 if anything would, with 4 if the database is newer than this program
+        /// Only list pending migrations; exit with 3 if there are any, with 4 if the database is
+        /// newer than this program
         #[arg(long)]
         check: bool,
     },
-    /// Delete what is long over, as the server does every hour
+    /// Delete old records, as the server does every hour
     Purge,
     /// Manage users
     #[command(subcommand)]
@@ -52,43 +54,43 @@ enum Command {
     /// Manage sessions
     #[command(subcommand)]
     Session(session::Command),
-    /// List what happened to users and sessions, the latest first
+    /// List audit events of users and sessions, newest first
     Events(events::Wanted),
-    /// Manage the folder of signing keys, which running servers follow
+    /// Manage the folder of signing keys, which running servers watch
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Look at the settings
+    /// Check or show the settings
     #[command(subcommand)]
     Config(config::Command),
-    /// Look at tokens
+    /// Inspect tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Ask a server whether it is ready
+    /// Check whether a server is ready
     Healthcheck {
-        /// Its address, as in http://127.0.0.1:8080; default: the one at SERVER_BIND
+        /// The server's address, such as http://127.0.0.1:8080 [default: the one in SERVER_BIND]
         url: Option<String>,
     },
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
 
-/// How long the program waits for a reader of its last error.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Maximum time to wait for standard error to accept the last error.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What stopped a command. `main` prints it with its causes.
+/// Why a command failed. `main` prints it with its causes.
 type CommandError = Box<dyn Error>;
 
-/// Parses the command line, runs the command, and gives the exit code.
+/// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = run(cli.command.unwrap_or(Command::Serve));
     log::logger().flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has read enough.
+        // The reader closed the output on purpose, as `head` does.
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(failure.as_ref());
@@ -120,18 +122,19 @@ fn run(command: Command) -> Result<(), CommandError> {
     Ok(out.flush()?)
 }
 
-/// The settings, and the logger they ask for.
+/// Loads the settings and starts the logger that they configure.
 fn settings() -> Result<Settings, CommandError> {
     let settings = Settings::load(&Sources::read())?;
     start_logging(&settings);
     Ok(settings)
 }
 
-/// Runs what waits for the database.
+/// Runs asynchronous work to its end.
 fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let system = actix_web::rt::System::new();
     let done = system.block_on(work);
-    // Dropped, it would wait for threads that wait for a database which may never answer. The process is ending.
+    // Dropping it would block on threads that wait for a database, which may never respond. The
+    // process is ending.
     std::mem::forget(system);
     done
 }
@@ -147,26 +150,26 @@ fn complain(failure: &dyn Error) {
     let mut next = failure.source();
     while let Some(cause) = next {
         let cause_text = cause.to_string();
-        // Some errors quote their cause already.
+        // Some errors already quote their cause.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         next = cause.source();
     }
-    // On a thread, because a program that has failed must end even if nobody reads why.
+    // On a thread, because a failed program must end even if its standard error is not read.
     let (done, ended) = mpsc::channel::<()>();
     let say = move || {
         say(&text);
         drop(done);
     };
     if thread::Builder::new().spawn(say).is_ok() {
-        let _late = ended.recv_timeout(LAST_WORDS);
+        let _late = ended.recv_timeout(ERROR_TIMEOUT);
     }
 }
 
 #[expect(
     clippy::print_stderr,
-    reason = "a command says on standard error what went wrong"
+    reason = "commands report failures on standard error"
 )]
 fn say(text: &str) {
     eprintln!("tokenpair: {}", printable_lines(text));

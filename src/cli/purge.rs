@@ -1,4 +1,4 @@
-//! `tokenpair purge`
+//! Implements `tokenpair purge`.
 
 use std::io::Write;
 

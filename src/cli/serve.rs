@@ -1,4 +1,4 @@
-//! `tokenpair serve`
+//! Implements `tokenpair serve`.
 
 use std::io::{self, Write};
 use std::task::Poll;
@@ -14,12 +14,12 @@ use tokenpair::clock::Clock;
 
 pub(super) fn run() -> Result<(), CommandError> {
     let settings = settings()?;
-    // Once, and not by each command: a health check runs every few seconds.
+    // Only here: other commands, such as a health check every few seconds, would repeat them.
     for remark in &settings.remarks {
         log::warn!("{remark}");
     }
     block_on(async move {
-        // Caught before anything listens, so that no signal finds the server half ready.
+        // Before anything listens, so that no signal reaches a half-started server.
         let mut signals = signals()?;
         let server = tokio::select! {
             server = Server::build(&settings, Clock::system()) => server?,
@@ -35,7 +35,7 @@ async fn stopped(signals: &mut (impl Stream<Item = Signal> + Unpin)) {
     while signals.next().await == Some(Signal::Reload) {}
 }
 
-/// SIGTERM, Ctrl-C and SIGHUP, each time they come.
+/// Returns the stream of SIGTERM, Ctrl-C and SIGHUP.
 fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -50,13 +50,13 @@ fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     }))
 }
 
-/// Prints on a thread, because a greeting that nobody reads must not keep the server from serving.
+/// Prints on a thread, because an unread greeting must not block the server.
 fn print(greeting: String) -> io::Result<()> {
     let print = move || {
         let mut out = io::stdout().lock();
         let printed = out.write_all(greeting.as_bytes());
         if let Err(error) = printed.and_then(|()| out.flush()) {
-            log::warn!("the greeting could not be printed: {error}");
+            log::warn!("cannot print the greeting: {error}");
         }
     };
     let thread = thread::Builder::new().name("greeting".to_owned());

@@ -1,4 +1,4 @@
-//! `tokenpair session`
+//! Implements `tokenpair session`.
 
 use std::io::Write;
 
@@ -18,13 +18,13 @@ pub(super) enum Command {
     List {
         /// The user's name
         name: String,
-        /// How many at most, newest login first
+        /// Maximum number of sessions, newest login first
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// End a session
+    /// Revoke a session
     Revoke {
-        /// The session's id, as `session list` shows it
+        /// The session ID, as `session list` shows it
         id: String,
     },
 }
@@ -72,7 +72,7 @@ fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
     let over = now >= session.expires_at || now >= session.last_used_at + settings.sessions.idle;
     match session.revoked {
         Some((_, reason)) => reason.to_string(),
-        // A login that was under way while its user was changed.
+        // Its login was in progress while the user changed.
         None if user.disabled || session.epoch < user.epoch => "revoked".to_owned(),
         None if over => "expired".to_owned(),
         None => "active".to_owned(),
@@ -82,7 +82,7 @@ fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
 async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), CommandError> {
     if store.load(id).await?.is_none() {
         return Err(format!(
-            "there is no session {id:?}; `tokenpair session list NAME` shows a user's"
+            "there is no session {id:?}; `tokenpair session list NAME` lists a user's sessions"
         )
         .into());
     }
@@ -92,9 +92,9 @@ async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<()
         out,
         "{id} {}",
         if ended {
-            "is ended"
+            "is revoked"
         } else {
-            "had ended before"
+            "had already ended"
         }
     )?)
 }

@@ -1,4 +1,4 @@
-//! `tokenpair token`
+//! Implements `tokenpair token`.
 
 use std::io::{self, BufRead, Write};
 
@@ -14,7 +14,8 @@ use tokenpair::token::{Inspection, TokenError, Tokens};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read a token on standard input; print its header, its claims, and each verdict on it. Exit with 1 if it is refused
+    /// Read a token from standard input and print its header, its claims and each check. Exit with
+    /// 1 if it is rejected
     Inspect,
 }
 
@@ -37,10 +38,10 @@ pub(super) fn inspect(out: &mut dyn Write) -> Result<(), CommandError> {
         .iter()
         .any(|(_, verdict)| verdict.is_err())
     {
-        return Err("the token is refused".into());
+        return Err("the token is rejected".into());
     }
-    let good = "the token is good, unless its session was ended; the database knows";
-    Ok(writeln!(out, "{good}")?)
+    let valid = "the token is valid, unless its session has ended, which only the database shows";
+    Ok(writeln!(out, "{valid}")?)
 }
 
 fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -52,27 +53,27 @@ fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), CommandErro
             writeln!(out, "{name} is {}", Timestamp::from_unix(seconds))?;
         }
     }
-    for (what, verdict) in &inspection.verdicts {
+    for (check, verdict) in &inspection.verdicts {
         match verdict {
-            Ok(()) => writeln!(out, "{what}: good")?,
-            Err(error) => writeln!(out, "{what}: {}", printable(&error.to_string()))?,
+            Ok(()) => writeln!(out, "{check}: valid")?,
+            Err(error) => writeln!(out, "{check}: {}", printable(&error.to_string()))?,
         }
     }
     Ok(())
 }
 
-/// To look must not make a key.
+/// Returns the tokens of the present keys. An inspection must not create a key.
 fn tokens(settings: &Settings) -> Result<Tokens, CommandError> {
     if let Some(keys) = present_keys(settings)? {
         return Ok(Tokens::new(keys, settings.tokens.clone()));
     }
     Err(match &settings.keys {
         KeySource::KeptFolder(path) => format!(
-            "there is no signing key yet in {}; the server makes it",
+            "there is no signing key yet in {}; start the server to create it",
             path.display()
         ),
         KeySource::KeptSecret(path) => format!(
-            "there is no signing secret yet at {}; the server makes it",
+            "there is no signing secret yet at {}; start the server to create it",
             path.display()
         ),
         _ => "there is no signing key".to_owned(),

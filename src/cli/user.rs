@@ -1,4 +1,4 @@
-//! `tokenpair user`
+//! Implements `tokenpair user`.
 
 use std::io::{self, BufRead, Write};
 
@@ -17,7 +17,8 @@ use tokenpair_store::{ADMIN, DieselStore, User, UserChange, Username};
 pub(super) enum Command {
     #[command(flatten)]
     Manage(Manage),
-    /// Import users and the hashes of their passwords, all or none unless bad lines are to be skipped
+    /// Import users with their password hashes; imports all or no users, unless --skip-invalid is
+    /// given
     Import(import::Wanted),
 }
 
@@ -27,7 +28,7 @@ pub(super) enum Manage {
     Add {
         /// The name to log in with
         name: String,
-        /// May manage other users
+        /// Let the user manage other users
         #[arg(long)]
         admin: bool,
         #[command(flatten)]
@@ -35,19 +36,19 @@ pub(super) enum Manage {
     },
     /// List all users
     List,
-    /// Set a user's password; ends what the user is logged in to
+    /// Set a user's password and end all their sessions
     Password {
         /// The user's name
         name: String,
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Keep a user from logging in; ends what the user is logged in to
+    /// Disable a user: reject logins and end all sessions
     Disable {
         /// The user's name
         name: String,
     },
-    /// Let a user log in again
+    /// Enable a disabled user
     Enable {
         /// The user's name
         name: String,
@@ -71,13 +72,12 @@ impl PasswordSource {
             ));
         }
         let ask = |prompt| {
-            rpassword::prompt_password(prompt).map_err(
-                |_| "no password was typed; where there is no terminal, use --password-stdin",
-            )
+            rpassword::prompt_password(prompt)
+                .map_err(|_| "no password was entered; without a terminal, use --password-stdin")
         };
         let typed = ask("Password: ")?;
-        if ask("The same again: ")? != typed {
-            return Err("the two passwords differ".into());
+        if ask("Repeat the password: ")? != typed {
+            return Err("the passwords do not match".into());
         }
         Ok(Password::new(typed))
     }
@@ -138,7 +138,7 @@ impl Users {
         source: &PasswordSource,
         out: &mut dyn Write,
     ) -> Result<(), CommandError> {
-        // Before anyone types a password for it.
+        // Fails before the prompt for a password.
         Username::parse(name)?;
         let password = source.read()?;
         let roles = if admin {
@@ -208,7 +208,7 @@ impl Users {
     async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         self.change(&user, UserChange::Enable).await?;
-        Ok(writeln!(out, "{} may log in", user.subject.username)?)
+        Ok(writeln!(out, "{} is enabled", user.subject.username)?)
     }
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), CommandError> {
@@ -219,11 +219,11 @@ impl Users {
     }
 }
 
-/// The user of that name, or a failure that says there is none.
+/// Returns the user of that name, or an error if there is no such user.
 pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, CommandError> {
     let user = match Username::parse(name) {
         Ok(username) => store.user_by_name(&username).await?,
         Err(_) => None,
     };
-    user.ok_or_else(|| format!("there is no user {name:?}; `tokenpair user list` shows all").into())
+    user.ok_or_else(|| format!("there is no user {name:?}; `tokenpair user list` lists all").into())
 }

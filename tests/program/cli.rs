@@ -187,7 +187,7 @@ fn users_are_managed_from_the_command_line() {
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(
         nobody.failed(),
-        "tokenpair: there is no user \"nobody\"; `tokenpair user list` shows all\n"
+        "tokenpair: there is no user \"nobody\"; `tokenpair user list` lists all\n"
     );
 }
 
@@ -224,11 +224,11 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     let id = session.split_whitespace().next().unwrap();
     assert_eq!(
         program.run(&["session", "revoke", id]).done(),
-        format!("{id} is ended\n")
+        format!("{id} is revoked\n")
     );
     assert_eq!(
         program.run(&["session", "revoke", id]).done(),
-        format!("{id} had ended before\n")
+        format!("{id} had already ended\n")
     );
     let unknown = program.run(&["session", "revoke", "nothing"]);
     assert!(unknown.failed().contains("there is no session \"nothing\""));
@@ -258,7 +258,8 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     );
 }
 
-/// What would move the cursor, turn the line around or be seen by nobody: by strangers in a `User-Agent` and in a token.
+/// What would move the cursor, turn the line around or be seen by nobody: by strangers in a
+/// `User-Agent` and in a token.
 #[test]
 fn what_strangers_wrote_cannot_act_on_a_terminal() {
     let program = Program::new().env("JWT_SECRET_KEY", SECRET);
@@ -354,9 +355,9 @@ fn a_token_is_taken_apart_with_each_verdict() {
     for line in [
         "\"alg\": \"HS256\"",
         "\"username\": \"ada\"",
-        "signature: good",
-        "times: good",
-        "the token is good",
+        "signature: valid",
+        "times: valid",
+        "the token is valid",
     ] {
         assert!(good.contains(line), "{good}");
     }
@@ -365,7 +366,7 @@ fn a_token_is_taken_apart_with_each_verdict() {
     assert_eq!(bad.code, Some(1));
     assert!(
         bad.out.contains("signature: Signature verification failed")
-            && bad.out.contains("times: good"),
+            && bad.out.contains("times: valid"),
         "{bad:?}"
     );
     assert_eq!(
@@ -563,7 +564,7 @@ fn a_greeting_that_nobody_reads_keeps_nobody_from_being_served() {
     drop(child.stdout.take());
     let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("the greeting could not be printed") {
+    while !line.contains("cannot print the greeting") {
         line.clear();
         assert!(
             std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0,
@@ -657,7 +658,7 @@ fn a_token_that_the_server_would_refuse_is_not_called_good() {
     let said = program.run_with_input(&["token", "inspect"], &foreign);
     assert_eq!(said.code, Some(1));
     assert!(
-        said.out.contains("signature: good") && said.out.contains("session: Missing claim: sid"),
+        said.out.contains("signature: valid") && said.out.contains("session: Missing claim: sid"),
         "{}",
         said.out
     );

@@ -1,4 +1,5 @@
-//! What the program says of settings and files that do not work: all at once, each with its setting and the cure.
+//! What the program says of settings and files that do not work: all at once, each with its setting
+//! and the cure.
 
 use std::fs;
 
@@ -115,5 +116,5 @@ fn cookies_that_are_not_secure_are_remarked_on_wherever_browsers_come_by_another
         assert!(log.contains(&remark[6..]), "{url}: {log}");
     }
     let own = with(&[insecure]).run(&["config", "check"]).done();
-    assert_eq!(own, "the settings are good\n");
+    assert_eq!(own, "the settings are valid\n");
 }

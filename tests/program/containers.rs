@@ -1,5 +1,5 @@
-//! The container files, as far as they can be checked without a container engine: their form, what they refer to, the
-//! script that makes the secrets, and the settings that come out of it.
+//! The container files, as far as they can be checked without a container engine: their form, what
+//! they refer to, the script that makes the secrets, and the settings that come out of it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -145,7 +145,7 @@ fn the_secrets_are_made_once_and_the_server_starts_with_them() {
     let program = program.env("SERVER_BIND", "0.0.0.0:8080");
     assert_eq!(
         program.run(&["config", "check"]).done(),
-        "the settings are good\n"
+        "the settings are valid\n"
     );
 }
 
@@ -331,8 +331,9 @@ fn every_service_waits_for_what_it_needs() {
     }
 }
 
-/// The build stages of the Dockerfile, carried out in folders: files are copied and small scripts run, but nothing is
-/// built. Wherever the image would build, Cargo reads the manifest from exactly the files that are there by then.
+/// The build stages of the Dockerfile, carried out in folders: files are copied and small scripts
+/// run, but nothing is built. Wherever the image would build, Cargo reads the manifest from exactly
+/// the files that are there by then.
 struct Builder {
     context: TempDir,
     stages: HashMap<String, TempDir>,
@@ -399,7 +400,8 @@ impl Builder {
         }
     }
 
-    /// Has Cargo look for all targets, which it does before it says that there is none of that name.
+    /// Has Cargo look for all targets, which it does before it says that there is none of that
+    /// name.
     fn read_manifest(&self) {
         let output = Command::new(env!("CARGO"))
             .args(["build", "--offline", "--locked", "--bin", "no-such-target"])

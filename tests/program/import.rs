@@ -1,4 +1,5 @@
-//! Users of a Flask app move in with their passwords: what real programs made is verified, and becomes our own.
+//! Users of a Flask app move in with their passwords: what real programs made is verified, and
+//! becomes our own.
 
 use std::fs;
 use std::time::Duration;
@@ -16,7 +17,8 @@ const UNICODE: &str = "naïve пароль 🐎";
 const LONG: &str = "long long long long long long long long long long long long long long long long long long long long ";
 
 /// Made by Werkzeug 3.1.9 (`generate_password_hash`), Flask-Bcrypt 1.0.1 on bcrypt 5.0.0
-/// (`Bcrypt(app).generate_password_hash`), and bcrypt 4.3.0 (`hashpw`), which still cut what is longer than 72 bytes.
+/// (`Bcrypt(app).generate_password_hash`), and bcrypt 4.3.0 (`hashpw`), which still cut what is
+/// longer than 72 bytes.
 const KNOWN: [(&str, &str, &str); 11] = [
     // generate_password_hash(password)
     (
@@ -268,7 +270,8 @@ fn a_hash_of_a_sha_256_is_told_by_the_flag_or_in_its_line() {
     assert_eq!(log_in(&served, "marked", LONG).0, 200);
 }
 
-/// Flask apps hash what was typed, and which spelling that is depends on the system it was typed on.
+/// Flask apps hash what was typed, and which spelling that is depends on the system it was typed
+/// on.
 #[test]
 fn an_imported_password_is_tried_as_it_was_typed_and_counts_in_any_spelling_afterwards() {
     let composed = "cr\u{e8}me br\u{fb}l\u{e9}e \u{e0} 3h";
@@ -374,7 +377,7 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named(backend: Backend) {
         format!("line 16: {unknown}"),
         "line 17: a user has at most 16 roles".to_owned(),
         "line 18: a username has at most 254 characters (508 bytes)".to_owned(),
-        "nobody was imported: of 16 users, 14 cannot be\n".to_owned(),
+        "no users were imported: 14 of 16 are invalid\n".to_owned(),
     ];
     for flags in [&[][..], &["--dry-run"]] {
         let failed = moving.import(&file, flags).failed();
@@ -405,7 +408,7 @@ fn bad_lines_are_skipped_where_that_is_asked_for_and_each_is_named() {
         (dry.code, dry.out.as_str()),
         (
             Some(0),
-            "2 users (2 bcrypt) can be imported, 3 lines skipped; none was\n"
+            "2 users (2 bcrypt) can be imported, 3 lines skipped; nothing was written\n"
         )
     );
     let ended = moving.import(&file, &["--skip-invalid"]);
@@ -441,7 +444,7 @@ fn bad_lines_are_skipped_where_that_is_asked_for_and_each_is_named() {
         "{failed}"
     );
     assert!(
-        failed.contains("nobody was imported: of 5 users, 5 cannot be"),
+        failed.contains("no users were imported: 5 of 5 are invalid"),
         "{failed}"
     );
 }
@@ -584,7 +587,7 @@ fn to_look_writes_nothing_not_even_a_database() {
         .done();
     assert_eq!(
         looked,
-        "11 users (4 bcrypt, 4 pbkdf2, 3 scrypt) can be imported; none was\n"
+        "11 users (4 bcrypt, 4 pbkdf2, 3 scrypt) can be imported; nothing was written\n"
     );
     fs::write(program.path("bad.csv"), "username,hash\nada,secret\n").unwrap();
     program.run(&["user", "import", "bad.csv"]).failed();
@@ -595,7 +598,7 @@ fn to_look_writes_nothing_not_even_a_database() {
         .run(&["user", "import", "users.csv", "--dry-run"])
         .failed();
     assert!(
-        looked.ends_with("nobody was imported: of 11 users, 11 cannot be\n"),
+        looked.ends_with("no users were imported: 11 of 11 are invalid\n"),
         "{looked}"
     );
 }
@@ -611,10 +614,7 @@ fn a_file_without_users_is_a_failure_that_says_so() {
         "hash,username",
     ] {
         let failed = moving.import(nobody, &[]).failed();
-        assert_eq!(
-            failed, "tokenpair: there is nobody in the file\n",
-            "{nobody:?}"
-        );
+        assert_eq!(failed, "tokenpair: the file has no users\n", "{nobody:?}");
     }
     let utf_16: Vec<u8> = csv(&KNOWN)
         .encode_utf16()

@@ -1,4 +1,5 @@
-//! Keys and secrets that cannot be safe, or cannot go together, are refused at the start, by name and with the cure.
+//! Keys and secrets that cannot be safe, or cannot go together, are refused at the start, by name
+//! and with the cure.
 
 use std::fs;
 use std::process::Command;
@@ -413,7 +414,7 @@ fn commands_of_the_folder_say_where_there_is_none() {
     let said = single.run(&["keys", "generate"]).failed();
     assert!(
         said.contains(
-            "the key comes from JWT_PRIVATE_KEY; keys are rotated where JWT_KEYS_DIR names a folder"
+            "the signing key comes from JWT_PRIVATE_KEY; to rotate keys, set JWT_KEYS_DIR to a folder"
         ),
         "{said}"
     );

@@ -1,4 +1,5 @@
-//! A folder of keys: made on the first start, changed by `tokenpair keys`, and followed by servers that run.
+//! A folder of keys: made on the first start, changed by `tokenpair keys`, and followed by servers
+//! that run.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -112,7 +113,7 @@ fn the_first_start_makes_a_key_that_only_its_owner_reads_and_the_second_keeps_it
     let inspected = program
         .run_with_input(&["token", "inspect"], &access)
         .done();
-    assert!(inspected.contains("signature: good"), "{inspected}");
+    assert!(inspected.contains("signature: valid"), "{inspected}");
 }
 
 #[test]
@@ -418,8 +419,7 @@ fn keys_come_sign_verify_and_go() {
             .contains("there is no key \"nothing\"")
     );
     let retired = program.run(&["keys", "retire", &first]).done();
-    let begin =
-        format!("{first} ES256 is gone\nwarning: tokens that it signed may have lived until ");
+    let begin = format!("{first} ES256 is deleted\nwarning: tokens it signed may be valid until ");
     assert!(retired.starts_with(&begin), "{retired}");
     assert_eq!(listed(&program), [(second.clone(), "EdDSA signing".into())]);
 
@@ -432,7 +432,7 @@ fn keys_come_sign_verify_and_go() {
     let coming = first_kid(program.run(&["keys", "generate"]));
     assert_eq!(
         program.run(&["keys", "retire", &coming]).done(),
-        format!("{coming} ES256 is gone\n")
+        format!("{coming} ES256 is deleted\n")
     );
     for wrong in [
         &["keys"][..],
@@ -475,7 +475,7 @@ fn a_rotation_and_a_retirement_in_good_time_warn_of_nothing() {
     age();
     let old = kids(&rotated).remove(1);
     let retired = program.run(&["keys", "retire", &old]).done();
-    assert_eq!(retired, format!("{old} ES256 is gone\n"));
+    assert_eq!(retired, format!("{old} ES256 is deleted\n"));
 }
 
 #[test]

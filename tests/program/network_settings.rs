@@ -1,5 +1,5 @@
-//! The settings of the edge: cookies that browsers would drop, origins that are none, TLS by halves, and what is only
-//! remarked on.
+//! The settings of the edge: cookies that browsers would drop, origins that are none, TLS by
+//! halves, and what is only remarked on.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn good(variables: &[(&str, &str)]) {
     // An https address without TLS or a proxy is remarked on.
     let proxied = with(variables).env("SERVER_TRUSTED_PROXIES", "10.0.0.1");
     let said = proxied.run(&["config", "check"]).done();
-    assert_eq!(said, "the settings are good\n");
+    assert_eq!(said, "the settings are valid\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Settings, as the program reads them: from the environment, `.env` and `tokenpair.toml`; and what it refuses.
+//! Settings, as the program reads them: from the environment, `.env` and `tokenpair.toml`; and what
+//! it refuses.
 
 use std::fs;
 
@@ -27,7 +28,7 @@ pub(crate) fn refused(variables: &[(&str, &str)], complaint: &str) {
 fn the_defaults_are_good() {
     assert_eq!(
         Program::new().run(&["config", "check"]).done(),
-        "the settings are good\n"
+        "the settings are valid\n"
     );
 }
 
@@ -512,7 +513,7 @@ fn the_readme_s_table_is_the_program_s() {
 fn the_reissue_window_follows_a_short_access_token_unless_it_is_set() {
     for lifetime in ["15m", "5m", "30m", "1h", "1d"] {
         let check = with(&[("JWT_ACCESS_TOKEN_EXPIRES", lifetime)]).run(&["config", "check"]);
-        assert_eq!(check.done(), "the settings are good\n", "{lifetime}");
+        assert_eq!(check.done(), "the settings are valid\n", "{lifetime}");
     }
     let zero = with(&[("JWT_ACCESS_TOKEN_EXPIRES", "0")])
         .run(&["config", "check"])
@@ -549,7 +550,7 @@ fn the_settings_that_the_guide_from_flask_shows_work_in_the_server() {
     for settings in apart.chain([defaults.clone()]) {
         let check = with(&settings).run(&["config", "check"]);
         assert!(
-            check.done().ends_with("the settings are good\n"),
+            check.done().ends_with("the settings are valid\n"),
             "{settings:?}"
         );
         let mut both = settings.clone();

@@ -1,4 +1,5 @@
-//! https by the server itself: the certificate and its key, what is wrong with them, and their renewal.
+//! https by the server itself: the certificate and its key, what is wrong with them, and their
+//! renewal.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -214,7 +215,7 @@ fn what_tls_cannot_use_is_refused_at_start_with_the_cure() {
     pair.write(&program);
     assert_eq!(
         program.run(&["config", "check"]).done(),
-        "the settings are good\n"
+        "the settings are valid\n"
     );
 }
 

@@ -1,5 +1,5 @@
-//! The file of an import: CSV, or an object of JSON in each line. Nothing that stands in it is quoted back, since a
-//! column may hold what another should.
+//! Parses the file of an import: CSV, or a JSON object on each line. Errors never quote the file,
+//! since a hash may be in the wrong column.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use thiserror::Error;
 use tokenpair_store::password::{ForeignHash, ForeignHashError, Maker};
 use tokenpair_store::{NewUser, Role, RoleError, Username, UsernameError};
 
-/// A line that has a user, or should.
+/// A line of the file: a user, or the reason why it is invalid.
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) user: Result<UserLine, Fault>,
 }
 
-/// A user in good form.
+/// A valid user.
 pub(super) struct UserLine {
     username: Username,
     hash: ForeignHash,
@@ -28,7 +28,7 @@ impl UserLine {
         &self.username
     }
 
-    /// Its hash's kind.
+    /// Returns the kind of its hash.
     pub(super) const fn kind(&self) -> &'static str {
         self.hash.kind()
     }
@@ -42,7 +42,7 @@ impl UserLine {
     }
 }
 
-/// What is wrong with a line.
+/// Why a line is invalid.
 #[derive(Debug, Error)]
 pub(super) enum Fault {
     #[error("it is not UTF-8")]
@@ -50,7 +50,7 @@ pub(super) enum Fault {
     #[error("it has {0} fields, and the first line has {1}")]
     Fields(usize, usize),
     #[error(
-        "it is no JSON object with the texts username and hash, perhaps a list of texts roles, and nothing else"
+        "it is not a JSON object of the strings username and hash, and optionally roles, a list of strings"
     )]
     NotAUser,
     #[error(transparent)]
@@ -67,14 +67,14 @@ pub(super) enum Fault {
     Taken,
 }
 
-/// What is no file of users.
+/// The file does not list users.
 #[derive(Debug, Error)]
 #[error(
-    "the first line is neither username,hash,roles (roles may be left out) nor a JSON object, in UTF-8"
+    "the first line is neither username,hash,roles (roles is optional) nor a JSON object, in UTF-8"
 )]
 pub(super) struct NotUsers;
 
-/// A line taken apart, with nothing checked.
+/// The fields of a line, not yet checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -84,10 +84,11 @@ struct Fields {
     roles: Vec<String>,
 }
 
-/// A line's number, and the line taken apart.
+/// A line's number and its fields.
 type Numbered = (u64, Result<Fields, Fault>);
 
-/// All users of the file, good or not, in its order. Of users with the same name the first is good.
+/// Returns all lines of the file in order, valid or not. Of users with the same name, the first is
+/// valid.
 pub(super) fn lines(content: &[u8], bcrypt: Maker) -> Result<Vec<Line>, NotUsers> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let fields = match content.trim_ascii_start().first() {
@@ -137,11 +138,11 @@ fn json_lines(content: &[u8]) -> Vec<Numbered> {
 
 fn json_fields(line: &[u8]) -> Result<Fields, Fault> {
     let text = std::str::from_utf8(line).map_err(|_| Fault::NotText)?;
-    // What serde says may quote a hash.
+    // serde's error may quote a hash.
     serde_json::from_str(text).map_err(|_| Fault::NotAUser)
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Columns {
     username: usize,
     hash: usize,
@@ -197,8 +198,8 @@ fn csv_records(content: &[u8]) -> Result<Vec<Numbered>, NotUsers> {
     Ok(numbered.collect())
 }
 
-/// The line where a record begins. The reader counts from where the one before ended, at the end of its line or at empty
-/// lines behind it.
+/// Returns the line where a record begins. The reader reports where the previous record ended: at
+/// the end of its line, or at empty lines after it.
 fn line_of(record: &ByteRecord, content: &[u8]) -> u64 {
     let Some(position) = record.position() else {
         return 0;

@@ -1,5 +1,6 @@
-//! `tokenpair user import`: users of another program, with the hashes of their passwords. All lines are checked before
-//! anything is written, and everybody comes in or nobody, unless bad lines are to be skipped.
+//! Implements `tokenpair user import`: users of another program, with their password hashes. It
+//! checks all lines before it writes. One invalid line stops the import, unless invalid lines are
+//! skipped.
 
 mod file;
 
@@ -22,17 +23,18 @@ use tokenpair_store::{DatabaseUrl, NewUser, UserError};
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
-    /// CSV that begins with the line username,hash,roles (roles with spaces between them), or a JSON object with these
-    /// names in each line (roles as a list); - for standard input
+    /// CSV with the header username,hash,roles (roles separated by spaces), or a JSON object with
+    /// these members on each line (roles as a list); - for standard input
     file: PathBuf,
-    /// Leave out the lines that cannot be imported, name each on standard error, and import the others; exit with 1
-    /// only if nobody is left
+    /// Skip invalid lines, report each on standard error, and import the others; exit with 1 only
+    /// if no user is left
     #[arg(long)]
     skip_invalid: bool,
-    /// Only look whether all could be imported
+    /// Only check whether all users can be imported
     #[arg(long)]
     dry_run: bool,
-    /// The bcrypt hashes are Flask-Bcrypt's with BCRYPT_HANDLE_LONG_PASSWORDS, which cannot be told from others
+    /// The bcrypt hashes are Flask-Bcrypt's with BCRYPT_HANDLE_LONG_PASSWORDS, which look like any
+    /// others
     #[arg(long)]
     flask_bcrypt_long_passwords: bool,
 }
@@ -45,7 +47,7 @@ impl Wanted {
             return Ok(content);
         }
         std::fs::read(&self.file)
-            .map_err(|error| format!("{} cannot be read: {error}", self.file.display()).into())
+            .map_err(|error| format!("cannot read {}: {error}", self.file.display()).into())
     }
 
     fn maker(&self) -> Maker {
@@ -61,18 +63,21 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
     let settings = settings()?;
     let mut lines = file::lines(&wanted.read()?, wanted.maker())?;
     if lines.is_empty() {
-        return Err("there is nobody in the file".into());
+        return Err("the file has no users".into());
     }
     mark_taken(&mut lines, &settings)?;
     let (users, skipped) = users_of(lines, wanted.skip_invalid)?;
-    let told = tell(&users);
+    let summary = summarize(&users);
     let skipped = match skipped {
         0 => String::new(),
         1 => ", 1 line skipped".to_owned(),
         many => format!(", {many} lines skipped"),
     };
     if wanted.dry_run {
-        return Ok(writeln!(out, "{told} can be imported{skipped}; none was")?);
+        return Ok(writeln!(
+            out,
+            "{summary} can be imported{skipped}; nothing was written"
+        )?);
     }
     let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
     let context = RequestContext::of_operator(Clock::system().now());
@@ -81,16 +86,16 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
         .map_err(|error| -> CommandError {
             match error {
                 UserError::Taken => {
-                    "one of these names was taken meanwhile; nobody was imported: run it again"
+                    "another user has just taken one of these names; no users were imported: run it again"
                         .into()
                 }
                 error @ UserError::Store(_) => error.into(),
             }
         })?;
-    Ok(writeln!(out, "{told} imported{skipped}")?)
+    Ok(writeln!(out, "{summary} imported{skipped}")?)
 }
 
-/// Marks the lines whose names someone in the database has. A dry run needs no database.
+/// Marks the lines whose usernames are in the database. A dry run needs no database.
 fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), CommandError> {
     if matches!(&settings.database, DatabaseUrl::Sqlite(path) if !path.exists()) {
         return Ok(());
@@ -106,7 +111,7 @@ fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), CommandErro
     Ok(())
 }
 
-/// The users to import, and how many lines are left out for that.
+/// Returns the users to import and the number of skipped lines.
 fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<(Vec<UserLine>, usize), Faults> {
     let all = lines.len();
     let (mut users, mut faults) = (Vec::with_capacity(all), Vec::new());
@@ -128,10 +133,10 @@ fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<(Vec<UserLine>, usiz
     Err(Faults { faults, bad, all })
 }
 
-/// The lines that keep everybody out.
+/// The invalid lines that stop the import.
 #[derive(Debug)]
 struct Faults {
-    /// Those that were not named yet.
+    /// Those not reported yet.
     faults: Vec<(u64, Fault)>,
     bad: usize,
     all: usize,
@@ -145,12 +150,12 @@ impl fmt::Display for Faults {
             writeln!(f, "line {number}: {fault}")?;
         }
         let (bad, all) = (self.bad, self.all);
-        write!(f, "nobody was imported: of {all} users, {bad} cannot be")
+        write!(f, "no users were imported: {bad} of {all} are invalid")
     }
 }
 
-/// How many, and how many hashes of which kind.
-fn tell(users: &[UserLine]) -> String {
+/// Returns the number of users, and of hashes of each kind.
+fn summarize(users: &[UserLine]) -> String {
     let mut kinds = BTreeMap::new();
     for user in users {
         *kinds.entry(user.kind()).or_insert(0_usize) += 1;
