@@ -1,4 +1,4 @@
-//! What changes a folder of keys: one after the other, and each at once.
+//! Implements changes of a key folder. Each change is atomic, and a lock serializes them.
 
 use secrecy::ExposeSecret;
 
@@ -7,25 +7,26 @@ use super::{FolderError, Key, KeyFolder, KeyState, files};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing, generate_pem};
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Clone, Debug)]
 pub struct Rotated {
     /// The key that signs from now on.
     pub signing: Key,
-    /// The same as it was before: coming, or none if it was only made for this.
+    /// That key before the rotation, when it was coming. `None` if the rotation created it.
     pub announced: Option<Key>,
     /// The key that signed before.
     pub before: Key,
 }
 
 impl KeyFolder {
-    /// Adds a new key, which is coming. The first key of all signs at once.
+    /// Adds a coming key. The first key of a folder signs at once.
     ///
     /// # Errors
     ///
-    /// [`FolderError::ComingAlready`] if there is a coming key; else if the folder cannot be read or written.
+    /// [`FolderError::ComingAlready`] if there is a coming key; other errors if the folder cannot
+    /// be read or written.
     pub fn generate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
-        let _turn = self.take_turn()?;
+        let _lock = self.lock()?;
         if self.is_empty()? {
             return self.add_first(algorithm, now);
         }
@@ -41,7 +42,8 @@ impl KeyFolder {
         Ok(state.key(&file, kid, algorithm))
     }
 
-    /// Adds the first key, which signs, unless there is a key already: of several that begin together, one adds it.
+    /// Adds the first key, which signs, unless there is a key already. Of several servers that
+    /// start together, one adds it.
     ///
     /// # Errors
     ///
@@ -50,14 +52,15 @@ impl KeyFolder {
         if !self.is_empty()? {
             return Ok(());
         }
-        let _turn = self.take_turn()?;
+        let _lock = self.lock()?;
         if self.is_empty()? {
             self.add_first(algorithm, now)?;
         }
         Ok(())
     }
 
-    /// The coming key signs, and the one that did verifies. Without a coming key a new one is made.
+    /// Starts signing with the coming key; the previous key only verifies. Without a coming key,
+    /// creates one.
     ///
     /// # Errors
     ///
@@ -67,7 +70,7 @@ impl KeyFolder {
         if self.is_empty()? {
             return Err(empty());
         }
-        let _turn = self.take_turn()?;
+        let _lock = self.lock()?;
         let held = self.read()?;
         let announced = held.of_state(KeyState::Coming).cloned();
         let before = held.of_state(KeyState::Signing).ok_or_else(empty)?;
@@ -91,17 +94,17 @@ impl KeyFolder {
         })
     }
 
-    /// Deletes a key that does not sign; its tokens are refused from now on. Gives what it was.
+    /// Deletes a key that does not sign, so that its tokens are rejected. Returns the key.
     ///
     /// # Errors
     ///
-    /// [`FolderError::Signs`] for the key that signs, [`FolderError::Unknown`] for none of the folder; else if the folder
-    /// cannot be read or written.
+    /// [`FolderError::Signs`] for the key that signs, [`FolderError::Unknown`] for an unknown key;
+    /// other errors if the folder cannot be read or written.
     pub fn retire(&self, kid: &str) -> Result<Key, FolderError> {
         if self.is_empty()? {
             return Err(FolderError::Empty(self.path.clone()));
         }
-        let _turn = self.take_turn()?;
+        let _lock = self.lock()?;
         let held = self.read()?;
         let key = held.keys.iter().find(|key| key.kid == kid);
         let key = key.ok_or_else(|| FolderError::Unknown(kid.to_owned()))?;
@@ -116,8 +119,8 @@ impl KeyFolder {
         Ok(key.clone())
     }
 
-    /// What is held while the folder is changed.
-    fn take_turn(&self) -> Result<std::fs::File, FolderError> {
+    /// Takes the lock that a change holds.
+    fn lock(&self) -> Result<std::fs::File, FolderError> {
         files::make_folder(&self.path)
             .and_then(|()| files::lock(&self.path))
             .map_err(FolderError::io(&self.path))
@@ -131,7 +134,7 @@ impl KeyFolder {
         Ok(state.key(&file, kid, algorithm))
     }
 
-    /// A single key needs no `state.toml`, and with a second one it needs it.
+    /// Adds a key beside others. A folder needs `state.toml` only from its second key on.
     fn add_beside(
         &self,
         others: &DirectoryState,
@@ -141,7 +144,7 @@ impl KeyFolder {
         self.add(algorithm)
     }
 
-    /// A new key that nothing names yet: its file and its key ID.
+    /// Adds a key that `state.toml` does not name yet. Returns its file and its key ID.
     fn add(&self, algorithm: Algorithm) -> Result<(String, String), FolderError> {
         let made = generate_pem(algorithm).and_then(|pem| {
             let ring = KeyRing::from_pem(algorithm, pem.expose_secret())?;

@@ -1,4 +1,4 @@
-//! Files that only their owner reads, and that are whole or not there.
+//! Writes files atomically and readable by their owner only.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use tokenpair::random::random_text;
 
-/// Makes the folder and those above it.
+/// Creates the folder and its parents.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// A new file beside `path`, on the disk, for the caller to put in its place.
+/// Writes a new file beside `path` and syncs it, for the caller to rename.
 pub(crate) fn draft(path: &Path, text: &str) -> io::Result<PathBuf> {
     let draft = path.with_file_name(format!(".draft-{}", random_text(8)));
     let mut file = owners(OpenOptions::new().write(true).create_new(true)).open(&draft)?;
@@ -21,7 +21,7 @@ pub(crate) fn draft(path: &Path, text: &str) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
-/// The file at `path` has this text from now on; at no time it has half of it.
+/// Replaces the file at `path` atomically.
 pub(super) fn put(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(draft(path, text)?, path)?;
     sync_folder(path)
@@ -32,7 +32,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// So that the name outlasts a power cut too.
+/// Syncs the folder, so that the name survives a power cut too.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
@@ -40,7 +40,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Waits until no other process holds the lock of that folder. It is given back when this is dropped.
+/// Waits for the lock of that folder, which is released on drop.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
     let path = folder.join(".lock");
     let file = owners(OpenOptions::new().write(true).create(true)).open(path)?;
@@ -52,7 +52,7 @@ fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-/// Whether others than its owner can read it.
+/// Returns whether other users can read it.
 pub(crate) fn others_can_read(path: &Path) -> bool {
     let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode());
     mode.is_ok_and(|mode| mode & 0o077 != 0)

@@ -1,14 +1,15 @@
-//! A folder of signing keys that servers share: one key signs, older ones still verify, a coming one is published before
-//! it signs. Servers follow it while they run.
+//! Implements the key folder: signing keys that servers share. One key signs, older keys still
+//! verify, and a coming key is published before it signs. Running servers watch the folder.
 //!
 //! ```text
 //! ES256-….pem    a private key (PEM, PKCS#8); the name begins with the one algorithm it serves
 //! state.toml     signing = "ES256-….pem", coming = "ES256-….pem", and since when
 //! ```
 //!
-//! The names, and not an order of time, say what a key is for, so a folder can be mounted by a secret manager as it is. A
-//! folder with one key needs no `state.toml`. Each change is one rename: of a key that nothing names yet, or of the whole
-//! `state.toml`; those who change take turns by a lock. So a reader finds the folder before the change or after it.
+//! File names and `state.toml` decide what each key does, so a secret manager can mount a folder as
+//! it is. A folder with one key needs no `state.toml`. Each change is one rename, either of a key
+//! that `state.toml` does not name yet or of `state.toml` itself, under a lock. So a reader sees
+//! the folder before or after a change.
 
 mod change;
 pub(crate) mod files;
@@ -28,32 +29,32 @@ use self::state::{DirectoryState, STATE};
 pub use self::state::{Key, KeyState};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
-/// A folder of keys, which may not be there yet.
+/// A folder of keys, which may not exist yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyFolder {
     path: PathBuf,
 }
 
-/// Tells what a folder holds from what it held before.
+/// A hash of a folder's content, which detects changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fingerprint([u8; 32]);
 
-/// What a folder held at one moment.
+/// A snapshot of a folder.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// The keys: the one that signs, the coming one, and the others by their names.
+    /// The signing key, the coming key, and the others by name.
     pub keys: Vec<Key>,
-    /// The same, to sign and to verify with.
+    /// The keys, for signing and verifying.
     pub ring: KeyRing,
-    /// To see whether this has changed.
+    /// The fingerprint of this content.
     pub fingerprint: Fingerprint,
 }
 
-/// Why a folder of keys cannot be read or changed. Never quotes a key.
+/// Why a key folder cannot be read or changed. Never quotes a key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// The operating system said no.
+    /// The operating system failed.
     #[error("{path} cannot be read or written: {source}")]
     Io {
         /// The file or the folder.
@@ -62,14 +63,14 @@ pub enum FolderError {
         source: io::Error,
     },
     /// There is no key.
-    #[error("there is no key in {0}; `tokenpair keys generate` makes one")]
+    #[error("there is no key in {0}; run `tokenpair keys generate` to add one")]
     Empty(PathBuf),
-    /// A file whose name does not say which algorithm its key serves.
+    /// A file name without an algorithm.
     #[error(
-        "{0}: the name of a key's file begins with its algorithm and ends with .pem, as in ES256-2026.pem"
+        "{0}: rename the file so that it begins with the key's algorithm and ends with .pem, as in ES256-2026.pem"
     )]
     Name(PathBuf),
-    /// A file whose key cannot be used.
+    /// A file with an unusable key.
     #[error("{path} cannot be used: {source}")]
     Key {
         /// The file.
@@ -77,34 +78,34 @@ pub enum FolderError {
         /// Why.
         source: KeyError,
     },
-    /// One key in two files: it would serve twice, or serve two algorithms (RFC 8725 section 3.1).
+    /// One key in two files. A key must not serve two algorithms (RFC 8725 section 3.1).
     #[error("{0} and {1} hold the same key; remove one of them")]
     Twice(PathBuf, String),
-    /// Several keys, and nothing says which one signs.
+    /// Several keys without a `state.toml` that names the signing key.
     #[error("{0} does not say which key signs; write signing = \"FILE\" into it")]
     NoState(PathBuf),
-    /// `state.toml` is not understood.
+    /// `state.toml` cannot be parsed.
     #[error(
-        "{0} is not understood; write signing = \"FILE\", and coming = \"FILE\" if there is such a key"
+        "{0} cannot be parsed; write signing = \"FILE\", and coming = \"FILE\" if there is a coming key"
     )]
     DirectoryState(PathBuf),
-    /// The key that is said to sign is not there.
-    #[error("{path} says that {file} signs, and there is no such file")]
+    /// The file of the signing key is missing.
+    #[error("{path} names the signing key {file}, and there is no such file")]
     Missing {
         /// The `state.toml`.
         path: PathBuf,
-        /// What it names.
+        /// The missing file.
         file: String,
     },
-    /// No key of that name.
-    #[error("there is no key {0:?}; `tokenpair keys list` shows them")]
+    /// No key with that ID.
+    #[error("there is no key {0:?}; `tokenpair keys list` lists all")]
     Unknown(String),
-    /// The key that signs cannot be taken away.
-    #[error("{0} is the key that signs; `tokenpair keys rotate` first")]
+    /// The signing key cannot be deleted.
+    #[error("{0} is the signing key; run `tokenpair keys rotate` first")]
     Signs(String),
-    /// There is a coming key, so another one would have to wait behind it.
+    /// There is a coming key already.
     #[error(
-        "{0} is coming already; `tokenpair keys rotate` lets it sign, `keys retire` removes it"
+        "{0} is already coming; start signing with it by `tokenpair keys rotate`, or delete it by `keys retire`"
     )]
     ComingAlready(String),
 }
@@ -120,28 +121,28 @@ impl FolderError {
 }
 
 impl KeyFolder {
-    /// The folder of that path.
+    /// Returns the folder of that path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it holds.
+    /// Reads the folder.
     ///
     /// # Errors
     ///
     /// [`FolderError`] if it cannot be read, holds no key, or does not say which key signs.
     pub fn read(&self) -> Result<Held, FolderError> {
         let read = || self.files()?.held(&self.path);
-        // What was not whole may have been taken away while it was read.
+        // A change may have interrupted the first attempt.
         read().or_else(|_| read())
     }
 
-    /// What it holds, if that is not what it held at `known`. The keys are looked at only then.
+    /// Reads the folder if its content differs from `known`.
     ///
     /// # Errors
     ///
@@ -153,7 +154,7 @@ impl KeyFolder {
         }
     }
 
-    /// The paths of its keys that other users of the machine can read.
+    /// Returns the paths of keys that other users of the machine can read.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl KeyFolder {
         Ok(paths.filter(|path| files::others_can_read(path)).collect())
     }
 
-    /// The private keys themselves, in PEM.
+    /// Returns the private keys in PEM.
     ///
     /// # Errors
     ///
@@ -173,7 +174,7 @@ impl KeyFolder {
         Ok(self.files()?.pems.into_values().collect())
     }
 
-    /// Whether there is no key in it, or it is not there.
+    /// Returns whether the folder is missing or has no key.
     ///
     /// # Errors
     ///
@@ -182,7 +183,7 @@ impl KeyFolder {
         Ok(self.files()?.pems.is_empty())
     }
 
-    /// `state.toml` first: a key is there before it is named, and it is named no more before it goes.
+    /// Reads `state.toml` first. A key file exists before and after `state.toml` names it.
     fn files(&self) -> Result<Files, FolderError> {
         let state = read_if_there(&self.path.join(STATE))?;
         let mut pems = BTreeMap::new();
@@ -195,7 +196,7 @@ impl KeyFolder {
     }
 }
 
-/// The names of its keys' files; none in a folder that is not there yet.
+/// Returns the file names of keys. A missing folder has no keys.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -216,7 +217,7 @@ fn read_if_there(path: &Path) -> Result<Option<String>, FolderError> {
     }
 }
 
-/// The texts, not understood yet.
+/// The files' contents, not yet parsed.
 struct Files {
     state: Option<String>,
     pems: BTreeMap<String, SecretString>,
@@ -266,7 +267,7 @@ impl Files {
         Ok(held)
     }
 
-    /// A single key needs none.
+    /// Parses the state. A single key needs no `state.toml`.
     fn state(&self, folder: &Path) -> Result<DirectoryState, FolderError> {
         let path = folder.join(STATE);
         let mut names = self.pems.keys();
@@ -282,7 +283,7 @@ impl Files {
 }
 
 impl Held {
-    /// One more whose signatures are taken.
+    /// Adds a key that verifies.
     fn add(
         &mut self,
         folder: &Path,
@@ -306,13 +307,14 @@ impl Held {
         Ok(())
     }
 
-    /// The key of that state; there is one at most that signs, and one that is coming.
+    /// Returns the first key in that state. At most one key is signing, and at most one is coming.
     pub fn of_state(&self, state: KeyState) -> Option<&Key> {
         self.keys.iter().find(|key| key.state == state)
     }
 }
 
-/// The one that a key serves, by the name of its file: an RSA key alone would serve six (RFC 8725 section 3.1).
+/// Returns the algorithm that the file name states. The key does not decide it: an RSA key could
+/// serve six (RFC 8725 section 3.1).
 fn algorithm(folder: &Path, file: &str) -> Result<Algorithm, FolderError> {
     let name = file.split_once('-').map(|(name, _)| name);
     name.and_then(Algorithm::from_name)

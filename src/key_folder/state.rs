@@ -1,5 +1,5 @@
-//! Defines what a key of the folder is for, and `state.toml`, which says so: which key signs, which one is coming, and since
-//! when.
+//! Defines the states of keys, and `state.toml`, which records them: the signing key, the coming
+//! key, and since when.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use toml::value::Datetime;
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::Algorithm;
 
-/// What a key is for. All of them are published, and their signatures taken.
+/// The state of a key. In every state it is published and verifies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum KeyState {
-    /// New tokens are signed with it.
+    /// It signs new tokens.
     Signing,
-    /// It will sign next; others learn of it meanwhile.
+    /// It signs after the next rotation. Verifiers learn of it until then.
     Coming,
     /// It signed before.
     Verifying,
@@ -32,18 +32,18 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// What is known of a key. Nothing of it is secret.
+/// A key's public data.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Key {
-    /// Its file.
+    /// The file name.
     pub file: String,
-    /// The thumbprint of its public half (RFC 7638), which tokens name.
+    /// The key ID: the thumbprint of the public key (RFC 7638).
     pub kid: String,
-    /// The only algorithm it serves.
+    /// Its only algorithm.
     pub algorithm: Algorithm,
-    /// What it is for.
+    /// Its state.
     pub state: KeyState,
-    /// Since when it is that; none if nobody wrote it down.
+    /// Since when it has this state, if that was recorded.
     pub since: Option<Timestamp>,
 }
 
@@ -52,22 +52,22 @@ pub(super) const STATE: &str = "state.toml";
 const PREFACE: &str =
     "# Which key signs. Written by `tokenpair keys`; by hand only `signing` is needed.\n";
 
-/// All other keys of the folder verify.
+/// The content of `state.toml`. All keys not named here verify.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DirectoryState {
-    /// The file of the key that signs.
+    /// The file of the signing key.
     pub(super) signing: String,
-    /// The file of the coming key. One that is not there is none.
+    /// The file of the coming key. A missing file is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) coming: Option<String>,
-    /// Since when each file's key is what it is.
+    /// Since when each file's key has its state.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     since: BTreeMap<String, Datetime>,
 }
 
 impl DirectoryState {
-    /// That this key signs, and nothing else.
+    /// Returns the state of a folder with this key only.
     pub(super) const fn of(signing: String) -> Self {
         Self {
             signing,
@@ -76,7 +76,7 @@ impl DirectoryState {
         }
     }
 
-    /// What is known of these keys, one of which signs.
+    /// Returns the state of a folder with these keys, one of which signs.
     pub(super) fn of_keys(keys: &[Key]) -> Self {
         let of_state = |state| keys.iter().find(|key| key.state == state);
         let file = |key: &Key| key.file.clone();
@@ -113,11 +113,11 @@ impl DirectoryState {
             kid,
             algorithm,
             state,
-            since: self.since.get(file).and_then(instant),
+            since: self.since.get(file).and_then(timestamp),
         }
     }
 
-    /// Since then the key of that file is what it is.
+    /// Records since when the key of that file has its state.
     pub(super) fn changed(&mut self, file: &str, since: Timestamp) {
         if let Ok(since) = since.to_string().parse() {
             self.since.insert(file.to_owned(), since);
@@ -130,8 +130,8 @@ impl DirectoryState {
     }
 }
 
-/// None without an offset from UTC.
-fn instant(written: &Datetime) -> Option<Timestamp> {
-    let instant = DateTime::parse_from_rfc3339(&written.to_string()).ok()?;
-    Some(Timestamp::from_unix(instant.timestamp()))
+/// Converts a TOML date and time. `None` without an offset from UTC.
+fn timestamp(written: &Datetime) -> Option<Timestamp> {
+    let parsed = DateTime::parse_from_rfc3339(&written.to_string()).ok()?;
+    Some(Timestamp::from_unix(parsed.timestamp()))
 }

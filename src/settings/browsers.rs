@@ -1,4 +1,4 @@
-//! Notes on settings that are each fine, but with which browsers would not send or show a cookie.
+//! Defines notes on combinations of settings under which browsers would not send or show a cookie.
 
 use url::{Host, Url};
 
@@ -6,7 +6,7 @@ use super::edge::{is_loopback, serialized_origin};
 use super::{Settings, edge};
 use tokenpair::web::{Location, SameSite, WebPolicy};
 
-/// Notes on origins and cookie paths, each with its cure.
+/// Returns notes on origins and cookie paths, each with a fix.
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     let with_cookies = settings.web.locations.contains(&Location::Cookies);
     let mut remarks = Vec::new();
@@ -78,15 +78,15 @@ fn on_other_site(shown: &str, public: &Url, settings: &Settings) -> String {
         _ => "Lax",
     };
     format!(
-        "{CORS} has {shown}, which is another site than PUBLIC_URL {public}, and with JWT_COOKIE_SAMESITE={same_site} browsers \
+        "{CORS} has {shown}, which is a different site from PUBLIC_URL {public}, and with JWT_COOKIE_SAMESITE={same_site} browsers \
          send no cookies from there. Serve both under one domain; or set JWT_COOKIE_SAMESITE=None and \
          JWT_CSRF_IN_COOKIES=false; or let the page log in with \"tokens\": \"body\" and send the token in a header"
     )
 }
 
-/// Whether browsers take both for one site (RFC 6265bis section 5.2): one scheme and one registrable domain. The public
-/// suffix list would tell exactly; here names that share their last two labels are one site, so a note may be missing but is
-/// never wrong.
+/// Returns whether browsers treat both as the same site (RFC 6265bis section 5.2): the same scheme
+/// and registrable domain. Without the public suffix list, names that share their last two labels
+/// count as the same site, so a note may be missing but is never wrong.
 fn are_same_site(one: &Url, other: &Url) -> bool {
     if one.scheme() != other.scheme() {
         return false;
@@ -99,7 +99,8 @@ fn are_same_site(one: &Url, other: &Url) -> bool {
     }
 }
 
-/// The last two labels, or three where the last two are a well-known public suffix such as `co.uk`.
+/// Returns the last two labels, or three if the last two are a well-known public suffix such as
+/// `co.uk`.
 fn registrable(name: &str) -> Option<&str> {
     const SECOND_LEVEL: [&str; 9] = ["ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"];
     let mut ends = name.rmatch_indices('.').map(|(dot, _)| dot);
@@ -116,7 +117,7 @@ fn registrable(name: &str) -> Option<&str> {
     name.get(start..)
 }
 
-/// The paths of routes that take an access token, with a letter for what varies.
+/// The paths of routes that take an access token, with a letter for each parameter.
 const ACCESS: [&str; 11] = [
     "/account",
     "/account/password",
@@ -170,7 +171,7 @@ fn on_paths(web: &WebPolicy) -> Vec<String> {
     remarks
 }
 
-/// A reissue needs both cookies in one request.
+/// Returns a note if a request never carries both cookies, which a reissue needs.
 fn on_reissue(web: &WebPolicy) -> Option<String> {
     let (access, refresh) = (&web.cookies.access_path, &web.cookies.refresh_path);
     (!web.reissue_within.is_zero() && !is_under(access, refresh)).then(|| {

@@ -1,4 +1,4 @@
-//! Checks of settings against each other.
+//! Implements checks of settings against each other.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokenpair::config::Reader;
 use tokenpair::token::TokenPolicy;
 use tokenpair::web::{CookiePolicy, SameSite};
 
-/// The name of the server's device cookie, before which `JWT_COOKIE_PREFIX` stands.
+/// The name of the server's device cookie, without `JWT_COOKIE_PREFIX`.
 pub(crate) const DEVICE_COOKIE: &str = "device_cookie";
 
 /// Revocations are kept for longer than this.
@@ -17,7 +17,7 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     let access = settings.tokens.access_expires.unwrap_or_default();
     let refresh = settings.tokens.refresh_expires.unwrap_or_default();
     let within = settings.web.reissue_within;
-    // A lifetime of nothing has its own complaint.
+    // A lifetime of zero is reported elsewhere.
     if within >= access && !access.is_zero() {
         let complaint = format!(
             "is {}s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is {}s, or every response would carry a \
@@ -29,7 +29,8 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
         reader.problem("JWT_REISSUE_WITHIN", complaint);
     }
     if access > MAX_ACCESS {
-        let complaint = "is more than 28d; what lives so long is a session, and JWT_REFRESH_TOKEN_EXPIRES says how long that is";
+        let complaint =
+            "is more than 28d; to keep users logged in for longer, set JWT_REFRESH_TOKEN_EXPIRES";
         reader.problem("JWT_ACCESS_TOKEN_EXPIRES", complaint);
     }
     if refresh <= access {
@@ -44,12 +45,13 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     if settings.sessions.max_age < access {
         reader.problem(
             "SESSION_MAX_AGE",
-            "is less than JWT_ACCESS_TOKEN_EXPIRES; a session has to bear one token",
+            "is less than JWT_ACCESS_TOKEN_EXPIRES; a session must outlive an access token",
         );
     }
 }
 
-/// RFC 6265 section 5.3: browsers drop a cookie for a domain that its host does not belong to.
+/// Checks the cookies' domain. Browsers drop a cookie for a domain that its host is not part of
+/// (RFC 6265 section 5.3).
 pub(super) fn domain(reader: &mut Reader<'_>, settings: &Settings) {
     let host = settings.public_url.as_ref().and_then(|url| url.host_str());
     let (Some(host), Some(domain)) = (host, &settings.web.cookies.domain) else {
@@ -65,20 +67,20 @@ pub(super) fn parties(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
     if tokens.decode_issuer.is_some() && tokens.decode_issuer != tokens.encode_issuer {
         reader.problem(
             "JWT_DECODE_ISSUER",
-            "is not JWT_ENCODE_ISSUER: the server would refuse its own tokens",
+            "is not JWT_ENCODE_ISSUER: the server would reject its own tokens",
         );
     }
     let shared = |audience: &String| tokens.decode_audience.contains(audience);
     if !tokens.decode_audience.is_empty() && !tokens.encode_audience.iter().any(shared) {
         reader.problem(
             "JWT_DECODE_AUDIENCE",
-            "has nothing of JWT_ENCODE_AUDIENCE: the server would refuse its own tokens",
+            "shares no value with JWT_ENCODE_AUDIENCE: the server would reject its own tokens",
         );
     }
 }
 
-/// RFC 6265bis section 5.6: browsers drop a cookie whose name and value have more than 4096 bytes. This much leaves room for
-/// the longest name, all roles, and base64.
+/// Maximum length in bytes. Browsers drop a cookie whose name and value have more than 4096 bytes
+/// (RFC 6265bis section 5.6); the rest is for the longest name, all roles, and base64.
 const MAX_PARTIES: usize = 1024;
 
 pub(super) fn length(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
@@ -98,7 +100,7 @@ pub(super) fn length(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
 
 pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
     if cookies.same_site == Some(SameSite::None) && !cookies.secure {
-        let complaint = "is None, which browsers take only from Secure cookies; set JWT_COOKIE_SECURE=true and serve by https";
+        let complaint = "is None, which browsers accept only on Secure cookies; set JWT_COOKIE_SECURE=true and serve by https";
         reader.problem("JWT_COOKIE_SAMESITE", complaint);
     }
     let named = [
@@ -112,7 +114,7 @@ pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
             .trim_start_matches("__Host-")
             .trim_start_matches("__Secure-");
         if bare == DEVICE_COOKIE {
-            let complaint = format!("is {name:?}, which the server's own device cookie is called");
+            let complaint = format!("is {name:?}, which is the name of the server's device cookie");
             reader.problem(setting, complaint);
         }
     }
@@ -121,7 +123,7 @@ pub(super) fn cookies(reader: &mut Reader<'_>, cookies: &CookiePolicy) {
         if others.any(|(_, other)| *other == name) {
             reader.problem(
                 setting,
-                format!("is {name:?}, and so is another cookie's name"),
+                format!("is {name:?}, which is also the name of another cookie"),
             );
         }
     }

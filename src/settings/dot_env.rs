@@ -6,17 +6,18 @@
 //! | `NAME='value'` | everything up to the next `'`, newlines too |
 //! | `NAME="value"` | everything up to the next `"`, newlines too; `\n`, `\r`, `\t`, `\\`, `\"`, `\'` and `\$` are escapes |
 //!
-//! Nothing is substituted: a `$` stands for itself, because secrets and database passwords contain it. A line that other
-//! readers of `.env` files take in another way (`${NAME}`, a backslash outside quotes) is refused rather than guessed at.
+//! Nothing is substituted: a `$` is literal, because secrets and database passwords contain it. A
+//! line that other parsers of `.env` files read differently (`${NAME}`, a backslash outside quotes)
+//! is rejected.
 
 use std::collections::BTreeMap;
 
-/// A line that cannot be read. It is never quoted, since it may hold a secret.
+/// A line that cannot be parsed. Errors never quote it, since it may hold a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Malformed {
     /// The line's number, from 1.
     pub(super) line: usize,
-    /// What is wrong, and the cure.
+    /// The error and how to fix it.
     pub(super) complaint: &'static str,
 }
 
@@ -24,14 +25,15 @@ const NO_NAME: &str = "is not NAME=value; write a name, an equals sign and the v
 const REFERENCE: &str = "has ${…}, and nothing is substituted here; write the value itself, or put it in single quotes if \
                          these characters belong to it";
 const BACKSLASH: &str =
-    "has a backslash outside quotes; put the value in single quotes, where it stands for itself";
+    "has a backslash outside quotes; put the value in single quotes, where it is literal";
 const ESCAPE: &str = "has a backslash in double quotes before a character that it cannot escape; put the value in single \
-                      quotes, where it stands for itself";
+                      quotes, where it is literal";
 const OPEN: &str = "opens a quote that is never closed; close it, or put a value that begins with a quote into the other kind";
 const REST: &str = "has more text after the closing quote; put the whole value in quotes";
 
-/// Returns the values by name. The last of several values for one name counts. A value that others read in another way is
-/// only refused if `is_ours` its name: the file may serve other programs too.
+/// Returns the values by name. The last of several values for one name counts. A value that other
+/// parsers read differently is rejected only if `is_ours` accepts its name, because other programs
+/// may share the file.
 pub(super) fn parse(
     text: &str,
     is_ours: impl Fn(&str) -> bool,
@@ -64,13 +66,14 @@ pub(super) fn parse(
 
 struct Value<'a> {
     text: String,
-    /// Why other programs may read another text, and the cure.
+    /// Why other parsers may read a different text, and how to fix it.
     doubt: Option<&'static str>,
-    /// What follows the value.
+    /// The text after the value.
     after: &'a str,
 }
 
-/// Splits off a name and its equals sign. `export` may stand before it, so that a shell can read the file too.
+/// Splits off a name and its equals sign. `export` may precede it, so that a shell can read the
+/// file too.
 fn name(text: &str) -> Result<(&str, &str), &'static str> {
     let (head, value) = text.split_once('=').ok_or(NO_NAME)?;
     let head = head.trim_end_matches(BLANKS);
@@ -163,7 +166,7 @@ fn escaped(text: &str) -> Result<Value<'_>, &'static str> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The line without a comment and without the blanks around what is left.
+/// Returns the line without its comment and surrounding blanks.
 fn uncommented(line: &str) -> &str {
     let begins = |(at, _): &(usize, &str)| {
         let before = line.get(..*at).unwrap_or_default();

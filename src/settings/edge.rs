@@ -1,4 +1,5 @@
-//! The server's edge: its public address, TLS, the origins that may use it, and what to say of them.
+//! Reads the settings of the server's edge: its public address, TLS, and the origins that may use
+//! it.
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -22,9 +23,9 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
         (None, None) => return None,
     };
     let (name, given) = missing;
-    // What is no path was complained of already.
+    // A value that is not a path was reported already.
     if reader.text(name).is_none() {
-        reader.problem(name, format!("is needed beside {given}: TLS takes both"));
+        reader.problem(name, format!("is needed with {given}: TLS requires both"));
     }
     None
 }
@@ -68,7 +69,7 @@ pub(super) fn public_url(
     url
 }
 
-/// Parses a URL that is nothing but a scheme, a host and a port.
+/// Parses a URL that consists of a scheme, a host and a port only.
 fn bare(text: &str) -> Option<Url> {
     let url: Url = text.parse().ok()?;
     let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
@@ -76,8 +77,9 @@ fn bare(text: &str) -> Option<Url> {
     (bare && nobody).then_some(url)
 }
 
-/// Returns the origin of a URL as browsers write it (RFC 6454 section 6.1). The schemes of app shells, such as
-/// `capacitor://localhost`, have one too, though the URL standard knows none for them. None if there is no host.
+/// Returns the origin of a URL as browsers write it (RFC 6454 section 6.1), or `None` without a
+/// host. Schemes of app shells, such as `capacitor://localhost`, have an origin too, though not in
+/// the URL standard.
 pub(crate) fn serialized_origin(url: &Url) -> Option<String> {
     let origin = url.origin();
     if origin.is_tuple() {
@@ -89,7 +91,8 @@ pub(crate) fn serialized_origin(url: &Url) -> Option<String> {
     Some(format!("{scheme}://{host}{}", port.unwrap_or_default()))
 }
 
-/// How long a connection may be idle: longer than proxies keep theirs (60 s is usual), or a request could meet its end.
+/// Reads the idle timeout of connections. It must be longer than that of proxies (60 s is usual),
+/// or a connection could close just as a request arrives.
 pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
     const NAME: &str = "SERVER_KEEP_ALIVE";
     let keep_alive = reader.duration(NAME, Duration::from_secs(75));
@@ -99,7 +102,7 @@ pub(super) fn keep_alive(reader: &mut Reader<'_>) -> Duration {
     keep_alive
 }
 
-/// How long a stopping server stays reachable, so that load balancers notice.
+/// Reads how long a stopping server stays reachable, so that load balancers notice.
 pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
     const NAME: &str = "SERVER_DRAIN";
     let default = if on_a_terminal() { 0 } else { 5 };
@@ -110,13 +113,14 @@ pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
     drain
 }
 
-/// Returns whether a person, and not a supervisor, runs the server: Ctrl-C should then end it at once.
+/// Returns whether a person, not a supervisor, runs the server. Ctrl-C should then stop it at once.
 fn on_a_terminal() -> bool {
     io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
-/// Each to the letter: no wildcard, and not `null`, which any page can make itself be. Any scheme will do, since app shells
-/// (Capacitor, Ionic, Tauri) load their pages by schemes of their own.
+/// Reads the allowed origins. Wildcards are rejected, and so is `null`, an origin that any page can
+/// have. Any scheme is allowed, since app shells (Capacitor, Ionic, Tauri) load their pages with
+/// custom schemes.
 pub(super) fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
     let wanted = "write origins with commas, each in full and without a path, as in https://app.example.org or \
                   capacitor://localhost";
@@ -137,7 +141,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     url.host().is_some_and(|host| is_loopback_host(&host))
 }
 
-/// RFC 6761 section 6.3: names that end in `.localhost` resolve to the loopback address too.
+/// Returns whether a host is the loopback address. Names that end in `.localhost` resolve to it too
+/// (RFC 6761 section 6.3).
 pub(crate) fn is_loopback_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
@@ -146,20 +151,20 @@ pub(crate) fn is_loopback_host(host: &Host<&str>) -> bool {
     }
 }
 
-/// What works, but may not be meant.
+/// Returns notes on settings that work, but may be a mistake.
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     let url = settings.public_url.as_ref();
     let cookies = &settings.web.cookies;
     let public = !settings.bind.ip().is_loopback();
     let mut remarks = Vec::new();
     if public && !settings.web.csrf.protect {
-        let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for whoever is logged in";
+        let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for a logged-in user";
         remarks.push(remark.to_owned());
     }
-    // A proxy may serve the address that browsers use, so the listening address does not tell.
+    // A proxy may serve the address that browsers use, so the listening address does not decide.
     let own = |url: &Url| url.scheme() == "http" && is_loopback(url);
     if !cookies.secure && !url.map_or(!public, own) {
-        let remark = "JWT_COOKIE_SECURE is false: tokens travel readable over plain http";
+        let remark = "JWT_COOKIE_SECURE is false: tokens travel unencrypted over plain http";
         remarks.push(remark.to_owned());
     }
     if cookies.secure && settings.tls.is_none() && url.is_none_or(|url| url.scheme() == "http") {
@@ -170,13 +175,14 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     let https = url.is_some_and(|url| url.scheme() == "https");
     if https && settings.tls.is_none() && settings.web.trusted_proxies.is_empty() {
         let remark = "PUBLIC_URL is https, and SERVER_TRUSTED_PROXIES names no proxy: \
-                      if one stands before this server, everybody seems to have its address";
+                      behind a proxy, all clients would appear to have its address";
         remarks.push(remark.to_owned());
     }
     remarks
 }
 
-/// Whether scripts of that origin's pages can read the cookies that this server sets. Cookies know no ports.
+/// Returns whether scripts in pages of that origin can read this server's cookies. Ports do not
+/// separate cookies.
 pub(super) fn reads_cookies_of(origin: &Url, settings: &Settings) -> bool {
     let host = origin.host_str().unwrap_or_default();
     let own = settings.public_url.as_ref().and_then(Url::host_str);
@@ -185,7 +191,7 @@ pub(super) fn reads_cookies_of(origin: &Url, settings: &Settings) -> bool {
         && (own == Some(host) || shared.is_some_and(|domain| is_within(host, domain)))
 }
 
-/// RFC 6265 section 5.1.3.
+/// Returns whether the host domain-matches `domain` (RFC 6265 section 5.1.3).
 pub(super) fn is_within(host: &str, domain: &str) -> bool {
     let rest = host.strip_suffix(domain);
     rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

@@ -1,4 +1,4 @@
-//! Notes on files with secrets that other users of the machine can read.
+//! Defines notes on files with secrets that other users of the machine can read.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{Settings, Sources};
 use crate::key_folder::{KeyFolder, files};
 use tokenpair_store::DatabaseUrl;
 
-/// Notes on files and folders whose mode lets others in, each with its cure.
+/// Returns notes on files and folders with too permissive a mode, each with a fix.
 pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut noted = Vec::new();

@@ -1,4 +1,4 @@
-//! What signs: from texts to a [`KeySource`], and the secrets that signed before.
+//! Reads the [`KeySource`] and the previous secrets.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,27 +8,27 @@ use secrecy::{ExposeSecret, SecretString};
 use tokenpair::config::Reader;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
-/// Where the key that signs comes from.
+/// The source of the signing key.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// `JWT_SECRET_KEY`
     Secret(SecretString),
-    /// A secret that is made on the first start and kept in this file.
+    /// A secret that the server creates on its first start and keeps in this file.
     KeptSecret(PathBuf),
     /// `JWT_PRIVATE_KEY`
     PrivateKey(SecretString),
     /// `JWT_KEYS_DIR`
     Folder(PathBuf),
-    /// A folder of keys, of which the first is made on the first start.
+    /// A folder of keys. The server creates the first key on its first start.
     KeptFolder(PathBuf),
 }
 
 /// A secret of `JWT_PREVIOUS_SECRET_KEYS`.
 #[derive(Clone, Debug)]
 pub struct PreviousSecret {
-    /// Verifies the tokens that it signed.
+    /// The key that verifies tokens signed with this secret.
     pub key: VerifyingKey,
-    /// The secret itself.
+    /// The secret.
     pub secret: SecretString,
 }
 
@@ -53,8 +53,9 @@ fn takes_secrets(algorithm: &Algorithm) -> bool {
     Algorithm::HMAC.contains(algorithm)
 }
 
-/// A key made by the server is good enough on one's own machine. Where others can reach the server it has to be chosen,
-/// since it has to be the same on every replica and after every redeployment.
+/// Reads where the signing key comes from. On loopback the server may create the key itself. On
+/// other addresses the operator must choose it, since it must be the same on every replica and
+/// after every redeployment.
 pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
     if takes_secrets(&algorithm) {
         secret(reader, algorithm, bind)
@@ -64,13 +65,13 @@ pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: Socket
 }
 
 fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
-    const CURE: &str = "make one with `openssl rand -base64 64`, or let JWT_SECRET_KEY_FILE name a file that holds it";
+    const CURE: &str = "make one with `openssl rand -base64 64`, or set JWT_SECRET_KEY_FILE to a file that holds it";
     for name in [PRIVATE, FOLDER] {
         if reader.text(name).is_some() {
             let algorithm = algorithm.name();
             let complaint = format!(
                 "is for algorithms with a key pair, and JWT_ALGORITHM is {algorithm}, which signs with JWT_SECRET_KEY; \
-                 set JWT_ALGORITHM=ES256 or another such, or remove {name}"
+                 set JWT_ALGORITHM=ES256 or another with a key pair, or remove {name}"
             );
             reader.problem(name, complaint);
         }
@@ -94,20 +95,19 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> 
     let name = algorithm.name();
     if reader.text(SECRET).is_some() {
         let complaint = format!(
-            "is a secret, and JWT_ALGORITHM is {name}, which signs with a private key; remove it. To keep its tokens good \
-             while you move, name it JWT_PREVIOUS_SECRET_KEYS and set JWT_PREVIOUS_ALGORITHM to what it signed with"
+            "is a secret, and JWT_ALGORITHM is {name}, which signs with a private key; remove it. To keep its tokens valid during the move, set JWT_PREVIOUS_SECRET_KEYS to it and JWT_PREVIOUS_ALGORITHM to its algorithm"
         );
         reader.problem(SECRET, complaint);
     }
     match (reader.text(PRIVATE), reader.text(FOLDER)) {
         (Some(pem), folder) => {
             if folder.is_some() {
-                let complaint = "and JWT_KEYS_DIR are both set; keep one of them: the folder, if keys are to be rotated without a restart";
+                let complaint = "and JWT_KEYS_DIR are both set; keep one of them: the folder, to rotate keys without a restart";
                 reader.problem(PRIVATE, complaint);
             }
             if let Err(error) = KeyRing::from_pem(algorithm, &pem) {
                 let cure =
-                    "make one with `openssl genpkey`, and let JWT_PRIVATE_KEY_FILE name the file";
+                    "make one with `openssl genpkey`, and set JWT_PRIVATE_KEY_FILE to its file";
                 reader.problem(PRIVATE, format!("cannot be used: {error}; {cure}"));
             }
             KeySource::PrivateKey(pem.into())
@@ -116,8 +116,7 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> 
         (None, None) => {
             if !bind.ip().is_loopback() {
                 let complaint = format!(
-                    "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: name a folder, and \
-                     make a key in it with `tokenpair keys generate`"
+                    "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: set JWT_KEYS_DIR to a folder, and add a key with `tokenpair keys generate`"
                 );
                 reader.problem(FOLDER, complaint);
             }
@@ -126,7 +125,7 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> 
     }
 }
 
-/// Secrets that signed before, whose tokens are good still.
+/// Reads the previous secrets, whose tokens are still valid.
 pub(super) fn previous(
     reader: &mut Reader<'_>,
     algorithm: Algorithm,
@@ -140,10 +139,10 @@ pub(super) fn previous(
         KeySource::Secret(secret) => Some(secret.expose_secret()),
         _ => None,
     };
-    // With one secret under two algorithms, RFC 8725 section 3.1 would be broken; twice under one is a slip.
+    // One secret for two algorithms would violate RFC 8725 section 3.1; the same secret twice for
+    // one is a mistake.
     if secrets.iter().any(|secret| present == Some(secret)) {
-        let complaint =
-            "holds JWT_SECRET_KEY itself; the new secret belongs there, and only older ones here";
+        let complaint = "contains JWT_SECRET_KEY; list only older secrets here";
         reader.problem(PREVIOUS, complaint);
     }
     let count = secrets.len();
@@ -160,7 +159,7 @@ pub(super) fn previous(
     keys
 }
 
-/// A secret may have a comma itself, written `\\,`.
+/// Splits a list of secrets at commas. A comma within a secret is written `\\,`.
 fn listed(text: &str) -> Vec<String> {
     const COMMA: &str = "\0";
     let text = text.replace("\\,", COMMA);
@@ -173,12 +172,12 @@ fn listed(text: &str) -> Vec<String> {
 
 fn unusable(number: usize, count: usize, error: &KeyError) -> String {
     format!(
-        "cannot be used: number {number} of {count}: {error}; only secrets that did sign belong here, with commas between \
-         them, and a comma within one is written \\,"
+        "cannot be used: number {number} of {count}: {error}; list only former signing secrets, separated by commas; write a comma within a secret as \\,"
     )
 }
 
-/// What the previous secrets signed with; none if there are none, or nobody says.
+/// Returns the algorithm of the previous secrets. `None` without such secrets, or if no setting
+/// names it.
 fn previous_algorithm(
     reader: &mut Reader<'_>,
     algorithm: Algorithm,
@@ -191,7 +190,7 @@ fn previous_algorithm(
     if secrets.is_empty() {
         if given.is_some() {
             let complaint =
-                "is what JWT_PREVIOUS_SECRET_KEYS signed with, and there are none; remove it";
+                "is the algorithm of JWT_PREVIOUS_SECRET_KEYS, which is not set; remove it";
             reader.problem(PREVIOUS_ALGORITHM, complaint);
         }
         return None;
@@ -200,8 +199,7 @@ fn previous_algorithm(
     if same.is_none() {
         let name = algorithm.name();
         let complaint = format!(
-            "holds secrets, and JWT_ALGORITHM is {name}, which has none; remove it, or to keep their tokens good while you \
-             move to {name}, set JWT_PREVIOUS_ALGORITHM=HS256, or what they signed with"
+            "holds secrets, and JWT_ALGORITHM is {name}, which has none; remove it, or to keep their tokens valid during the move to {name}, set JWT_PREVIOUS_ALGORITHM to their algorithm, such as HS256"
         );
         reader.problem(PREVIOUS, complaint);
     }

@@ -1,5 +1,5 @@
-//! Settings: from texts to the policies of the floors below, checked once, at start. Nothing is resolved while parsing
-//! and nothing changes afterwards; what cannot work is refused with all the other problems in one message.
+//! Reads the settings into the policies of the modules below. It checks them once, at start, and
+//! reports all problems in one message. Settings do not change afterwards.
 
 mod browsers;
 mod checks;
@@ -35,28 +35,28 @@ use tokenpair_store::password::PasswordPolicy;
 use tokenpair_store::rate_limit::ThrottlePolicy;
 use tokenpair_store::{DatabaseUrl, PurgePolicy, StorePolicy};
 
-/// Everything the server runs on.
+/// All settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SERVER_BIND`
     pub bind: SocketAddr,
     /// `SERVER_WORKERS`
     pub workers: usize,
-    /// `SERVER_MAX_CONNECTIONS`, of all workers together.
+    /// `SERVER_MAX_CONNECTIONS`, for all workers together.
     pub max_connections: usize,
     /// `SERVER_KEEP_ALIVE`
     pub keep_alive: Duration,
     /// `SERVER_DRAIN`
     pub drain: Duration,
-    /// How long the server waits for its clients; no setting.
+    /// Timeouts for clients. No environment variable sets them.
     pub patience: Patience,
     /// `SERVER_TLS_CERT` and `SERVER_TLS_KEY`: https instead of http.
     pub tls: Option<TlsFiles>,
     /// `SERVER_CORS_ORIGINS`, as browsers write them in `Origin`.
     pub cors_origins: Vec<String>,
-    /// `PUBLIC_URL`, or what `SERVER_BIND` says of it.
+    /// `PUBLIC_URL`, or the address derived from `SERVER_BIND`.
     pub public_url: Option<Url>,
-    /// Whether `PUBLIC_URL` was set and not derived. Browsers must then use its host name.
+    /// Whether `PUBLIC_URL` was set instead of derived. Browsers must then use its host name.
     pub public_url_set: bool,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
@@ -64,74 +64,78 @@ pub struct Settings {
     pub store: StorePolicy,
     /// `DATABASE_MIGRATE`
     pub migrate: Migrate,
-    /// How long a server that starts waits for PostgreSQL (`DATABASE_START_WAIT`). Default: 30 s. Zero: not at all.
+    /// How long a starting server waits for PostgreSQL (`DATABASE_START_WAIT`). Default: 30 s. Zero
+    /// fails at once.
     pub start_wait: Duration,
     /// `REGISTRATION`
     pub registration: Registration,
     /// `PASSWORD_*`
     pub password: PasswordPolicy,
-    /// `THROTTLE`, `THROTTLE_*`; none if it is off.
+    /// `THROTTLE`, `THROTTLE_*`; `None` if rate limiting is off.
     pub throttle: Option<ThrottlePolicy>,
     /// `JWT_ALGORITHM`
     pub algorithm: Algorithm,
     /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY` or `JWT_KEYS_DIR`
     pub keys: KeySource,
-    /// `JWT_PREVIOUS_SECRET_KEYS`, which verify.
+    /// `JWT_PREVIOUS_SECRET_KEYS`, which only verify.
     pub previous: Vec<PreviousSecret>,
-    /// What tokens say and for how long.
+    /// Claims and lifetimes of tokens.
     pub tokens: TokenPolicy,
     /// `SESSION_*`
     pub sessions: SessionPolicy,
     /// `AUDIT_KEEP`
     pub purge: PurgePolicy,
-    /// How tokens travel.
+    /// How tokens are sent.
     pub web: WebPolicy,
     /// `RUST_LOG`
     pub log: String,
     /// `SERVER_ACCESS_LOG`
     pub access_log: AccessLog,
-    /// What works, but may not be meant.
+    /// Notes on settings that work, but may be a mistake.
     pub remarks: Vec<String>,
 }
 
-/// Who runs migrations.
+/// When migrations run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Migrate {
-    /// The server at its start, or the operator with `tokenpair migrate`.
+    /// At the server's start, or when the operator runs `tokenpair migrate`.
     Auto,
-    /// The operator only. The server refuses to start while migrations are pending.
+    /// Only when the operator runs `tokenpair migrate`. The server refuses to start while
+    /// migrations are pending.
     Off,
 }
 
-/// Who may make an account.
+/// Who may create an account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Registration {
     /// Anyone.
     Open,
-    /// Only the operator, with `tokenpair user add`.
+    /// Only the operator, by `tokenpair user add`.
     Closed,
 }
 
-/// Whether each request is a line in the log.
+/// Which requests are logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessLog {
-    /// Every one.
+    /// All requests.
     On,
-    /// Only those that failed by a fault of the server.
+    /// Only requests that fail with a 5xx.
     Off,
 }
 
-/// How long the server waits for a client before it closes the connection. No environment variable sets these; tests
-/// shorten them.
+/// How long the server waits for a client before it closes the connection. No environment variable
+/// sets these timeouts; tests shorten them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Patience {
     /// For the head of a request. Default: 10 s.
     pub head: Duration,
-    /// For the client to take any more of an answer. The whole answer may take six times as long. Default: 10 s.
+    /// For the client to read any more of a response. The whole response may take six times as
+    /// long. Default: 10 s.
     pub write: Duration,
     /// For the TLS handshake. Default: 3 s.
     pub handshake: Duration,
-    /// For the TLS handshake, and again for the head, on a connection past `SERVER_MAX_CONNECTIONS`. Default: 1 s.
+    /// For the TLS handshake, and again for the head, on a connection past
+    /// `SERVER_MAX_CONNECTIONS`. Default: 1 s.
     pub past_limit: Duration,
 }
 
@@ -146,21 +150,21 @@ impl Default for Patience {
     }
 }
 
-/// Where the certificate is kept that browsers see, and its key; both in PEM.
+/// The paths of the TLS certificate and its key, both in PEM.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsFiles {
-    /// `SERVER_TLS_CERT`: the certificate, and those that lead from it to one that browsers know.
+    /// `SERVER_TLS_CERT`: the certificate and its chain.
     pub certificate: PathBuf,
     /// `SERVER_TLS_KEY`
     pub key: PathBuf,
 }
 
 impl Settings {
-    /// Understands and checks what the sources say.
+    /// Reads and checks the settings.
     ///
     /// # Errors
     ///
-    /// [`Problems`]: all that cannot work.
+    /// [`Problems`]: everything that cannot work.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         let (problems, remarks) = sources.complaints();
         let mut reader = Reader::new(
@@ -218,12 +222,12 @@ impl Settings {
         reader.finish(settings.with_remarks(sources))
     }
 
-    /// Every setting with its value and where it came from, for a person; secrets are masked. A value that cannot work is
-    /// shown all the same.
+    /// Returns every setting with its value and source, for a person to read. Secrets are masked.
+    /// Invalid values are shown too.
     ///
     /// # Errors
     ///
-    /// [`Problems`]: what could not be read, since a default in its place would mislead.
+    /// [`Problems`] of unreadable sources, because showing a default instead would mislead.
     pub fn show(sources: &Sources) -> Result<Vec<Shown>, Problems> {
         let mut problems = sources.unread().to_vec();
         let mut shown = Vec::new();
@@ -241,8 +245,8 @@ impl Settings {
         if let (true, Some(secret)) = (key_pair, self.previous.first()) {
             let old = secret.key.algorithm().name();
             self.remarks.push(format!(
-                "tokens that a secret of JWT_PREVIOUS_SECRET_KEYS signed with {old} are still taken: remove it once the \
-                 last of them is over, JWT_REFRESH_TOKEN_EXPIRES after the move"
+                "{old} tokens signed with JWT_PREVIOUS_SECRET_KEYS are still accepted: remove the setting once the last of them \
+                 has expired, JWT_REFRESH_TOKEN_EXPIRES after the move"
             ));
         }
         let mut remarks = edge::remarks(&self);
@@ -279,9 +283,9 @@ impl Shown {
 fn shown(name: &str, text: String) -> String {
     match name {
         _ if known::SECRET.contains(&name) => "********".to_owned(),
-        // Whoever took it for the key's own place meant no one to see it.
+        // The operator may have put the key itself here, which must stay secret.
         "SERVER_TLS_CERT" | "SERVER_TLS_KEY" if edge::is_pem(&text) => "********".to_owned(),
-        // What is no URL may still hold a password.
+        // An invalid URL may still hold a password.
         "DATABASE_URL" => DatabaseUrl::parse(&text).map_or_else(
             |problem| format!("******** (cannot be used: {problem})"),
             |url| url.masked(),

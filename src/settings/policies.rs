@@ -1,4 +1,4 @@
-//! From texts to the policies of the floors below, one function each.
+//! Reads settings into the policies of the modules below, one function each.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use tokenpair_store::password::PasswordPolicy;
 use tokenpair_store::rate_limit::{Rate, ThrottlePolicy};
 use tokenpair_store::{DatabaseUrl, Pooler, PurgePolicy, StorePolicy};
 
-/// As many as actix-server starts.
+/// The maximum of actix-server.
 pub(super) const MAX_WORKERS: usize = 512;
 
 pub(super) fn cores() -> usize {
@@ -36,7 +36,8 @@ pub(super) fn bind(reader: &mut Reader<'_>) -> SocketAddr {
     )
 }
 
-/// On, except on plain http on loopback, where curl, Postman and Safari would drop a Secure cookie.
+/// Returns whether cookies are Secure by default: always, except on plain http on loopback, where
+/// curl, Postman and Safari would drop a Secure cookie.
 fn secure_by_default(public_url: Option<&Url>) -> bool {
     !public_url.is_some_and(|url| url.scheme() == "http" && is_loopback(url))
 }
@@ -61,10 +62,11 @@ pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseUrl {
     url
 }
 
-/// The folder of the default path, the only one that the server creates.
+/// The folder of the default path, the only folder that the server creates.
 const DATA: &str = "data";
 
-/// Returns the folder of this path if it is missing: with a typo in it, a new database would take the place of the old one.
+/// Returns the folder of this path if it is missing. Creating it would start an empty database
+/// after a typo.
 fn missing_folder(path: &Path) -> Option<&Path> {
     let folder = path.parent()?;
     let named = !folder.as_os_str().is_empty() && folder != Path::new(DATA);
@@ -84,7 +86,7 @@ pub(super) fn migrate(reader: &mut Reader<'_>) -> Migrate {
     )
 }
 
-/// Default: 30 s, within which PostgreSQL starts and supervisors do not give up on the server.
+/// Default: 30 s, long enough for PostgreSQL to start, and short enough for supervisors.
 pub(super) fn start_wait(reader: &mut Reader<'_>) -> Duration {
     const NAME: &str = "DATABASE_START_WAIT";
     let wait = reader.duration(NAME, Duration::from_secs(30));
@@ -94,7 +96,8 @@ pub(super) fn start_wait(reader: &mut Reader<'_>) -> Duration {
     wait
 }
 
-/// More than a minute helps nobody: clients and proxies have given up by then.
+/// Reads the policy of the store. The maximum wait is a minute, since clients and proxies give up
+/// by then.
 pub(super) fn store(reader: &mut Reader<'_>) -> StorePolicy {
     const WAIT: &str = "DATABASE_WAIT";
     let default = StorePolicy::default();
@@ -156,7 +159,7 @@ pub(super) fn throttle(reader: &mut Reader<'_>) -> Option<ThrottlePolicy> {
 
 fn rate(reader: &mut Reader<'_>, name: &str, default: Rate) -> Rate {
     let wanted =
-        "write how many failures in what time, as in 10/15m: 1 to 1000000, in a second to a day";
+        "write a number of failures and a time, as in 10/15m: 1 to 1000000 failures in 1s to 1d";
     reader.parsed(name, default, wanted, |text| {
         let (count, per) = text.split_once('/')?;
         let rate = Rate {
@@ -169,7 +172,7 @@ fn rate(reader: &mut Reader<'_>, name: &str, default: Rate) -> Rate {
     })
 }
 
-/// How far ahead the clock of another replica may be. NTP keeps clocks far closer than this.
+/// How far ahead the clock of another replica may be. NTP keeps clocks much closer.
 const EARLY_LEEWAY: Duration = Duration::from_secs(5);
 
 pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
@@ -181,7 +184,7 @@ pub(super) fn tokens(reader: &mut Reader<'_>) -> TokenPolicy {
     if tokens.leeway > Duration::from_secs(300) {
         reader.problem(
             "JWT_DECODE_LEEWAY",
-            "is more than 5m; let the servers' clocks be set by NTP",
+            "is more than 5m; synchronize the servers' clocks with NTP",
         );
     }
     tokens
@@ -209,7 +212,7 @@ pub(super) fn web(
 
 fn trusted_proxies(reader: &mut Reader<'_>) -> TrustedProxies {
     let wanted = "write the proxies' addresses or networks with commas, as in 10.0.0.1,10.1.0.0/16; \
-                  who trusts everybody (/0) lets anyone claim any address";
+                  trusting all addresses (/0) lets anyone claim any address";
     let network = |text: &str| {
         let network: IpNet = text
             .parse()
@@ -237,12 +240,12 @@ fn forwarded_header(reader: &mut Reader<'_>) -> ForwardedHeader {
     )
 }
 
-/// Tokens carry a CSRF value where they may travel in protected cookies.
+/// Returns whether tokens carry a CSRF value: where they may travel in protected cookies.
 pub(super) fn carries_csrf(web: &WebPolicy) -> bool {
     web.csrf.protect && web.locations.contains(&Location::Cookies)
 }
 
-/// Zero is refused: what ends at once is not there.
+/// Reads a lifetime. Zero is rejected.
 fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration {
     let lifetime = reader.duration(name, default);
     if lifetime.is_zero() {
@@ -252,7 +255,8 @@ fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration 
     lifetime
 }
 
-/// The most live sessions of one user. More than a person has devices, and few enough for one page of `GET /sessions`.
+/// Default maximum of live sessions per user: more than a person's devices, and few enough for one
+/// page of `GET /sessions`.
 const SESSIONS: usize = 100;
 
 fn limit(reader: &mut Reader<'_>) -> Option<usize> {
@@ -298,7 +302,7 @@ pub(super) fn sessions(reader: &mut Reader<'_>, tokens: &TokenPolicy) -> Session
     }
 }
 
-/// Less than 10 s would refuse people for one slow answer of the database.
+/// The minimum is 10 s, because one slow database response must not deny requests.
 fn stale_limit(reader: &mut Reader<'_>) -> Option<Duration> {
     const NAME: &str = "REVOCATION_STALE_LIMIT";
     let off = reader.text(NAME).is_none_or(|text| text == "off");

@@ -1,6 +1,6 @@
-//! Where values come from: the environment, `.env`, and `tokenpair.toml`, in that order of strength.
+//! Reads settings from the environment, `.env` and `tokenpair.toml`, in that order of precedence.
 //!
-//! This is the low side: texts under names, nothing understood yet.
+//! Values are strings here; other modules parse them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::known::{KNOWN, NOT_HERE, PREFIXES, nearest};
 use super::text;
 use tokenpair::config::Problem;
 
-/// The texts that were found, the strongest source first.
+/// The values found, by source in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     layers: Vec<Layer>,
@@ -24,7 +24,7 @@ struct Layer {
     values: BTreeMap<String, String>,
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// The process's environment.
@@ -64,16 +64,16 @@ impl Origin {
 const DOT_ENV: &str = ".env";
 const TOML: &str = "tokenpair.toml";
 
-/// A value, and where it came from.
+/// A value and its source.
 pub(super) struct Found {
     pub(super) text: String,
     pub(super) origin: Origin,
-    /// The file that holds the value, if a file does.
+    /// The file that holds the value, if any.
     pub(super) file: Option<PathBuf>,
 }
 
 impl Sources {
-    /// All three, read from the process and from the working directory.
+    /// Reads all three sources, from the process and the working directory.
     pub fn read() -> Self {
         let (values, problems) = environment();
         let mut sources = Self::from_values(values);
@@ -83,7 +83,7 @@ impl Sources {
         sources
     }
 
-    /// Only these values, as if they were the environment.
+    /// Returns sources with only these values, as if they were the environment.
     pub fn from_values(values: BTreeMap<String, String>) -> Self {
         Self {
             layers: vec![Layer {
@@ -110,7 +110,7 @@ impl Sources {
         }
     }
 
-    /// The text of a file in the working directory, if it is there and can be read.
+    /// Returns the text of a file in the working directory, if it exists and can be read.
     fn text_of(&mut self, file: &str) -> Option<String> {
         text::read_if_there(Path::new(file)).unwrap_or_else(|complaint| {
             self.problems.push(Problem::new(file, complaint));
@@ -136,7 +136,7 @@ impl Sources {
                 Some(text) => drop(values.insert(name, text)),
                 None => self.problems.push(Problem::new(
                     name,
-                    "has to be a text, a number, true, false, or a list of texts",
+                    "has to be a string, a number, true, false, or a list of strings",
                 )),
             }
         }
@@ -146,8 +146,9 @@ impl Sources {
         });
     }
 
-    /// The strongest value of that name, from `NAME` or from the file that `NAME_FILE` names. An empty text counts as
-    /// none, since that is how compose files spell an unset variable.
+    /// Returns the value of that name with the highest precedence, from `NAME` or from the file
+    /// that `NAME_FILE` names. An empty value counts as unset, since compose files write unset
+    /// variables that way.
     pub(super) fn get(&self, name: &str) -> Result<Option<Found>, Problem> {
         for layer in &self.layers {
             let named = |name: &str| {
@@ -187,7 +188,8 @@ impl Sources {
         &self.problems
     }
 
-    /// What is wrong with the sources themselves, names that are probably slips among it; and milder remarks.
+    /// Returns the problems of the sources themselves, including probable typos in names, and notes
+    /// on the rest.
     pub(super) fn complaints(&self) -> (Vec<Problem>, Vec<String>) {
         let mut problems = self.problems.clone();
         let mut remarks = Vec::new();
@@ -222,7 +224,7 @@ fn is_known(name: &str) -> bool {
 
 fn is_unknown(name: &str, origin: Origin) -> bool {
     !is_known(name)
-        && (origin == Origin::Toml || begins_like_ours(name) || nearest_letters(name) <= SLIP)
+        && (origin == Origin::Toml || begins_like_ours(name) || nearest_letters(name) <= TYPO)
 }
 
 fn begins_like_ours(name: &str) -> bool {
@@ -233,12 +235,12 @@ fn nearest_letters(name: &str) -> usize {
     nearest(setting_of(name)).map_or(usize::MAX, |(_, letters)| letters)
 }
 
-/// So many letters a slip of the pen can be.
-const SLIP: usize = 2;
+/// Maximum number of wrong letters in a typo.
+const TYPO: usize = 2;
 
-/// A name that only looks like ours may belong to another program in the environment (desktops set `SESSION_MANAGER`,
-/// others `DATABASE_URI`), so it is refused where it begins like ours and is close to one we know, or where nobody else
-/// could have meant it.
+/// Returns the note or problem of an unknown name. A similar name in the environment may belong to
+/// another program (desktops set `SESSION_MANAGER`, others `DATABASE_URI`). It is a problem only if
+/// it has our prefix and is close to a known name, or if only this program reads its source.
 fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
     if NOT_HERE.contains(&setting_of(name)) {
         return Err(Problem::new(
@@ -248,7 +250,7 @@ fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
     }
     let near = nearest(setting_of(name)).map_or("", |(near, _)| near);
     let letters = nearest_letters(name);
-    let close = letters <= SLIP;
+    let close = letters <= TYPO;
     if origin == Origin::Toml && !close {
         return Err(Problem::new(
             name,
@@ -282,7 +284,8 @@ fn file(name: &str, path: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// The process's environment. A setting of ours that is not text is a problem; what other programs set is theirs.
+/// Reads the process's environment. A setting of this server that is not UTF-8 is a problem; other
+/// variables are ignored.
 fn environment() -> (BTreeMap<String, String>, Vec<Problem>) {
     let mut values = BTreeMap::new();
     let mut problems = Vec::new();
@@ -301,7 +304,7 @@ fn environment() -> (BTreeMap<String, String>, Vec<Problem>) {
     (values, problems)
 }
 
-/// Names the line and does not quote it, since it may hold a secret.
+/// Names the line without quoting it, since it may hold a secret.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.bytes().take(start);

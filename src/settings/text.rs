@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Returns the file's text, without a byte order mark, or what is wrong with it. None if there is no such file.
+/// Returns the file's text without a byte order mark, or `None` if there is no such file. The error
+/// completes a sentence about the file.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, String> {
-    // A link that leads nowhere was meant to lead somewhere.
+    // A dangling link is a mistake, so it is not a missing file.
     let missing = |error: io::Error| error.kind() == ErrorKind::NotFound && !path.is_symlink();
     if path.metadata().is_err_and(missing) {
         return Ok(None);
@@ -14,7 +15,7 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, String> {
     read(path).map(Some)
 }
 
-/// Returns the text of a file that has to be there.
+/// Returns the text of a file that must exist.
 pub(super) fn read(path: &Path) -> Result<String, String> {
     match fs::read(path) {
         Ok(bytes) => Ok(decode(bytes)?),
@@ -28,7 +29,7 @@ fn decode(bytes: Vec<u8>) -> Result<String, &'static str> {
         return Err(UTF_16);
     }
     let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text; save it as UTF-8")?;
-    // So does UTF-16 look that has no mark.
+    // UTF-16 without a byte order mark looks like this.
     if text.contains('\0') {
         return Err("has NUL characters, as UTF-16 text would; save it as UTF-8");
     }

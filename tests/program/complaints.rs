@@ -110,7 +110,7 @@ fn cookies_that_are_not_secure_are_remarked_on_wherever_browsers_come_by_another
     for url in ["https://login.example.org", "http://login.example.org"] {
         let program = with(&[insecure, ("PUBLIC_URL", url)]);
         let said = program.run(&["config", "check"]).done();
-        let remark = "note: JWT_COOKIE_SECURE is false: tokens travel readable over plain http";
+        let remark = "note: JWT_COOKIE_SECURE is false: tokens travel unencrypted over plain http";
         assert!(said.contains(remark), "{url}: {said}");
         let log = program.serve().stop_and_read_log();
         assert!(log.contains(&remark[6..]), "{url}: {log}");

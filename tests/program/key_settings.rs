@@ -234,7 +234,7 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
             ("JWT_PRIVATE_KEY", &pem),
             ("JWT_PREVIOUS_ALGORITHM", "HS256"),
         ],
-        "JWT_PREVIOUS_ALGORITHM is what JWT_PREVIOUS_SECRET_KEYS signed with, and there are none; remove it",
+        "JWT_PREVIOUS_ALGORITHM is the algorithm of JWT_PREVIOUS_SECRET_KEYS, which is not set; remove it",
     );
     refused(
         &[
@@ -253,7 +253,7 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
                 ("JWT_PREVIOUS_SECRET_KEYS", &same),
                 ("JWT_PREVIOUS_ALGORITHM", previous),
             ],
-            "JWT_PREVIOUS_SECRET_KEYS holds JWT_SECRET_KEY itself",
+            "JWT_PREVIOUS_SECRET_KEYS contains JWT_SECRET_KEY",
         );
     }
     refused(
@@ -275,7 +275,10 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
         ("JWT_PREVIOUS_ALGORITHM", "HS256"),
     ]);
     let said = moved.run(&["config", "check"]).done();
-    assert!(said.contains("note: tokens that a secret of JWT_PREVIOUS_SECRET_KEYS signed with HS256 are still taken"), "{said}");
+    assert!(
+        said.contains("note: HS256 tokens signed with JWT_PREVIOUS_SECRET_KEYS are still accepted"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -293,12 +296,12 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
     for (files, complaint) in [
         (
             &[][..],
-            "there is no key in keys; `tokenpair keys generate` makes one",
+            "there is no key in keys; run `tokenpair keys generate` to add one",
         ),
         (&[("notes.txt", "x")], "there is no key in keys"),
         (
             &[("mine.pem", &one)],
-            "keys/mine.pem: the name of a key's file begins with its algorithm and ends with .pem",
+            "keys/mine.pem: rename the file so that it begins with the key's algorithm and ends with .pem",
         ),
         (
             &[("HS256-a.pem", &one)],
@@ -333,14 +336,14 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
                 ("ES256-a.pem", &one),
                 ("state.toml", "signing = \"../ES256-a.pem\""),
             ],
-            "keys/state.toml says that ../ES256-a.pem signs, and there is no such file",
+            "keys/state.toml names the signing key ../ES256-a.pem, and there is no such file",
         ),
         (
             &[
                 ("ES256-a.pem", &one),
                 ("state.toml", "sining = \"ES256-a.pem\""),
             ],
-            "keys/state.toml is not understood",
+            "keys/state.toml cannot be parsed",
         ),
     ] {
         let program = folder(files);

@@ -357,7 +357,7 @@ fn keys_come_sign_verify_and_go() {
     let program = program("ES256");
     let empty = program.run(&["keys", "list"]).failed();
     assert!(
-        empty.contains("there is no key in keys; `tokenpair keys generate` makes one"),
+        empty.contains("there is no key in keys; run `tokenpair keys generate` to add one"),
         "{empty}"
     );
     assert!(
@@ -385,7 +385,7 @@ fn keys_come_sign_verify_and_go() {
     let [first, second] = [first, second].map(|said| kids(&said).remove(0));
     let again = program.run(&["keys", "generate"]).failed();
     assert!(
-        again.contains(&format!("{second} is coming already")),
+        again.contains(&format!("{second} is already coming")),
         "{again}"
     );
     assert_eq!(
@@ -409,7 +409,7 @@ fn keys_come_sign_verify_and_go() {
 
     let signs = program.run(&["keys", "retire", &second]).failed();
     assert!(
-        signs.contains("is the key that signs; `tokenpair keys rotate` first"),
+        signs.contains("is the signing key; run `tokenpair keys rotate` first"),
         "{signs}"
     );
     assert!(
@@ -492,7 +492,7 @@ fn of_operators_who_act_together_one_adds_the_coming_key() {
     assert!(
         refused
             .into_iter()
-            .all(|one| one.failed().contains("is coming already"))
+            .all(|one| one.failed().contains("is already coming"))
     );
     assert_eq!(listed(&program).len(), 2);
 }

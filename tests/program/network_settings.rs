@@ -195,7 +195,7 @@ fn pages_of_another_site_whose_requests_bring_no_cookies_are_noted() {
         let listed = ("SERVER_CORS_ORIGINS", origin);
         for (same_site, shown) in [("Lax", "Lax"), ("Strict", "Strict")] {
             let note = format!(
-                "SERVER_CORS_ORIGINS has {origin}, which is another site than PUBLIC_URL https://login.example.org, and with \
+                "SERVER_CORS_ORIGINS has {origin}, which is a different site from PUBLIC_URL https://login.example.org, and with \
                  JWT_COOKIE_SAMESITE={shown} browsers send no cookies from there. "
             );
             let policy = ("JWT_COOKIE_SAMESITE", same_site);
@@ -231,7 +231,7 @@ fn pages_of_another_site_whose_requests_bring_no_cookies_are_noted() {
     let other = ("SERVER_CORS_ORIGINS", "https://app.other.co.uk");
     remarked(
         &[british, other, values, secret],
-        "SERVER_CORS_ORIGINS has https://app.other.co.uk, which is another site",
+        "SERVER_CORS_ORIGINS has https://app.other.co.uk, which is a different site",
     );
     // The domain of the cookies is not the page's.
     let domain = ("JWT_COOKIE_DOMAIN", "login.example.org");
@@ -334,9 +334,9 @@ fn tls_takes_both_files_by_their_paths_and_a_public_address_that_fits() {
     );
     refused(
         &[certificate],
-        "SERVER_TLS_KEY is needed beside SERVER_TLS_CERT",
+        "SERVER_TLS_KEY is needed with SERVER_TLS_CERT",
     );
-    refused(&[key], "SERVER_TLS_CERT is needed beside SERVER_TLS_KEY");
+    refused(&[key], "SERVER_TLS_CERT is needed with SERVER_TLS_KEY");
     let http = ("PUBLIC_URL", "http://login.example.org");
     refused(
         &[certificate, key, http],
@@ -378,7 +378,7 @@ fn what_is_unsafe_and_may_be_meant_is_remarked_on() {
     assert!(log.contains("JWT_COOKIE_CSRF_PROTECT is false"), "{log}");
     remarked(
         &and(&[("JWT_COOKIE_SECURE", "false")]),
-        "JWT_COOKIE_SECURE is false: tokens travel readable",
+        "JWT_COOKIE_SECURE is false: tokens travel unencrypted",
     );
     let plain = ("PUBLIC_URL", "http://login.example.org");
     remarked(

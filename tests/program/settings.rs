@@ -121,7 +121,7 @@ fn all_that_cannot_work_is_said_at_once_each_with_its_cure() {
         "SERVER_BIND is \"0.0.0.0\"; write an address and a port, as in 127.0.0.1:8080",
         "DATABASE_URL cannot be used: write sqlite://path/to/file.db or postgres://user:password@host/database",
         "JWT_ACCESS_TOKEN_EXPIRES is \"an hour\"; write a time such as 90, 90s, 15m, 1h or 30d",
-        "JWT_COOKIE_SAMESITE is None, which browsers take only from Secure cookies",
+        "JWT_COOKIE_SAMESITE is None, which browsers accept only on Secure cookies",
         "PASSWORD_BCRYPT_COST is \"4\"; write a whole number from 10 to 16",
         "REGISTRATION is \"maybe\"; write open or closed",
         "JWT_ALGORITHM is \"none\"; write one of HS256, HS384, HS512, RS256",
@@ -314,11 +314,11 @@ fn settings_are_held_against_each_other() {
     );
     refused(
         &[("JWT_DECODE_ISSUER", "us")],
-        "the server would refuse its own tokens",
+        "the server would reject its own tokens",
     );
     refused(
         &[("JWT_ENCODE_AUDIENCE", "a"), ("JWT_DECODE_AUDIENCE", "b")],
-        "the server would refuse its own tokens",
+        "the server would reject its own tokens",
     );
     refused(
         &[("JWT_TOKEN_LOCATION", "cookies,query_string")],
@@ -327,11 +327,11 @@ fn settings_are_held_against_each_other() {
     refused(&[("JWT_TOKEN_LOCATION", "cookies,cookies")], "each once");
     refused(
         &[("JWT_REFRESH_COOKIE_NAME", "access_token_cookie")],
-        "and so is another cookie's name",
+        "which is also the name of another cookie",
     );
     refused(
         &[("JWT_ACCESS_COOKIE_NAME", "device_cookie")],
-        "which the server's own device cookie is called",
+        "which is the name of the server's device cookie",
     );
     refused(
         &[("SERVER_FORWARDED_HEADER", "x-real-ip")],
@@ -373,8 +373,8 @@ fn settings_are_held_against_each_other() {
         ("THROTTLE", "maybe", "write true or false"),
         ("THROTTLE_ACCOUNT", "10", "as in 10/15m"),
         ("THROTTLE_ACCOUNT", "0/15m", "1 to 1000000"),
-        ("THROTTLE_PEER", "10/0s", "in a second to a day"),
-        ("THROTTLE_PEER", "10/2d", "in a second to a day"),
+        ("THROTTLE_PEER", "10/0s", "failures in 1s to 1d"),
+        ("THROTTLE_PEER", "10/2d", "failures in 1s to 1d"),
         ("THROTTLES_PEER", "10/1d", "did you mean THROTTLE_PEER?"),
         (
             "SERVER_TRUSTED_PROXIES",

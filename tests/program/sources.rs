@@ -1,4 +1,5 @@
-//! Where settings come from: a value in a file means what is written there, and a file that cannot be read is named.
+//! Where settings come from: a value in a file means what is written there, and a file that cannot
+//! be read is named.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -189,7 +190,7 @@ fn a_file_that_cannot_be_read_is_never_passed_over() {
     let broken = file("tokenpair.toml", "JWT_SECRET_KEY = hidden-word\n");
     fails(&broken, "tokenpair.toml line 1 is not TOML");
     let odd = file("tokenpair.toml", "DATABASE_POOL = 1.5\n");
-    fails(&odd, "DATABASE_POOL has to be a text");
+    fails(&odd, "DATABASE_POOL has to be a string");
     let missing = Program::new().env("JWT_SECRET_KEY_FILE", "nowhere");
     fails(
         &missing,
