@@ -1,7 +1,9 @@
-//! The tokenpair server: accounts, routes and settings on top of the crates `tokenpair` and `tokenpair-store`.
+//! Implements the tokenpair server: accounts, routes and settings on top of the crates `tokenpair`
+//! and `tokenpair-store`.
 //!
-//! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program does. Modules import only
-//! from modules below them: `printable`; [`key_folder`]; [`settings`]; [`server`]; [`cli`].
+//! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program
+//! does. Modules import only from modules below them: `printable`; [`key_folder`]; [`settings`];
+//! [`server`]; [`cli`].
 
 pub mod cli;
 pub mod key_folder;
@@ -9,7 +11,7 @@ mod printable;
 pub mod server;
 pub mod settings;
 
-/// Compiles the Rust in the guide.
+/// Compiles the Rust code in the guide.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/coming-from-flask.md")]
 mod coming_from_flask {}

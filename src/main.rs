@@ -1,4 +1,4 @@
-//! The `tokenpair` program.
+//! Runs the `tokenpair` program.
 
 use std::process::ExitCode;
 

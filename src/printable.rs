@@ -1,11 +1,11 @@
-//! Escapes what strangers wrote before a terminal shows it: control characters move the cursor or repaint the screen,
-//! bidirectional ones turn a line around, and invisible ones hide in a name.
+//! Escapes untrusted text before a terminal shows it. Control characters move the cursor or repaint
+//! the screen, bidirectional ones reverse a line, and invisible ones hide in a name.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Returns the text with every control, bidirectional and invisible character as JSON escapes it: `\u202e`. Letters,
-/// marks and signs that are seen stay, and so do quotes and backslashes, so JSON stays JSON.
+/// Returns the text with every control, bidirectional and invisible character escaped as in JSON:
+/// `\u202e`. Visible characters stay, and so do quotes and backslashes, so JSON stays JSON.
 ///
 /// ```text
 /// printable("ada\u{202e}") == "ada\\u202e"
@@ -18,7 +18,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     for letter in text.chars() {
         if is_unseen(letter) {
             for unit in letter.encode_utf16(&mut [0; 2]) {
-                // Writing to a String does not fail.
+                // Writing to a `String` cannot fail.
                 let _infallible = write!(shown, "\\u{unit:04x}");
             }
         } else {
@@ -28,14 +28,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// As [`printable`], but lines stay lines and a tab is a blank: messages of PostgreSQL have both, and end with an empty line.
+/// Like [`printable`], but keeps line breaks and replaces tabs by blanks. PostgreSQL's messages
+/// have both, and end with an empty line.
 pub(crate) fn printable_lines(text: &str) -> String {
     let lines = text.trim_end().split('\n');
     let lines = lines.map(|line| printable(&line.replace('\t', " ")).into_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Unicode's general categories Cc, Cf, Zl and Zp, and what else is ignorable by default (`Default_Ignorable_Code_Point`).
+/// Unicode's general categories Cc, Cf, Zl and Zp, and all other `Default_Ignorable_Code_Point`
+/// characters.
 fn is_unseen(letter: char) -> bool {
     if letter.is_ascii() {
         return letter.is_ascii_control();

@@ -1,4 +1,4 @@
-//! Accounts: register and authenticate, for the routes and for the commands.
+//! Implements accounts: registration and login, for routes and commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tokenpair_store::{
     Username, UsernameError,
 };
 
-/// Users over a store and a pool of hashing threads. Cheap to clone.
+/// The users of a store, with a pool of hashing threads. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     store: DieselStore,
@@ -28,31 +28,31 @@ pub struct Accounts {
     names: Arc<[String]>,
 }
 
-/// Why an account was not made or not looked into.
+/// Why an operation on an account failed.
 #[derive(Debug, Error)]
 pub enum AccountError {
-    /// The name has no good form.
+    /// The username is malformed.
     #[error(transparent)]
     Username(#[from] UsernameError),
-    /// The password is not fit to be one.
+    /// The password does not meet the policy.
     #[error(transparent)]
     Unfit(#[from] UnfitPassword),
-    /// Someone has that name.
+    /// The username is taken.
     #[error("the username is taken")]
     Taken,
-    /// The password is not the user's.
+    /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
-    /// Too many failures before; the next attempt may be made after so long.
+    /// Too many failed attempts. The next attempt is allowed after this time.
     #[error("too many attempts; try again in {} s", .0.as_secs())]
     TooManyAttempts(Duration),
-    /// Without this user nobody could manage the others.
+    /// The change would remove the last admin.
     #[error("without the last admin nobody could manage the others")]
     LastAdmin,
     /// There is no such user.
     #[error("there is no such user")]
     NoSuchUser,
-    /// The grounds on which the request was admitted no longer hold.
+    /// The request is no longer authorized.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The hashing pool failed.
@@ -63,11 +63,11 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-/// Returns what a change did.
+/// Returns the result of a change.
 ///
 /// # Errors
 ///
-/// [`AccountError`]: why the change was refused.
+/// [`AccountError`] if the change was denied.
 pub fn applied(changed: Changed) -> Result<Applied, AccountError> {
     match changed {
         Changed::Done(applied) => Ok(*applied),
@@ -105,11 +105,11 @@ impl From<UserError> for AccountError {
 }
 
 impl Accounts {
-    /// Accounts over `store`, under these settings.
+    /// Returns the accounts of `store`, under these settings.
     ///
     /// # Errors
     ///
-    /// If the operating system gives no threads to hash on.
+    /// If the operating system starts no threads for hashing.
     pub fn new(settings: &Settings, store: DieselStore) -> std::io::Result<Self> {
         Ok(Self {
             store,
@@ -119,13 +119,13 @@ impl Accounts {
         })
     }
 
-    /// The same, counting failures. Commands need no patience.
+    /// Returns a copy that rate-limits failures. Commands are not rate-limited.
     #[must_use]
     pub(super) fn limited_by(self, limiter: LoginLimiter) -> Self {
         Self { limiter, ..self }
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
     ///
@@ -154,14 +154,14 @@ impl Accounts {
             .await?)
     }
 
-    /// The user, if the password is its own and it may log in. A name that nobody has, or that nobody could have, and
-    /// a disabled user cost the same time and get the same answer; only the audit trail tells them apart. A hash that is
-    /// not as a new one would be is renewed afterwards, in the background.
+    /// Returns the user if the password is right and the user may log in. An unknown or malformed
+    /// username and a disabled user cost the same time and get the same result; only the audit
+    /// trail distinguishes them. An outdated hash is replaced afterwards, in the background.
     ///
     /// # Errors
     ///
-    /// [`AccountError`] if the database or the pool failed, or there were too many failures before, of that name or from
-    /// that network; that is no answer.
+    /// [`AccountError`] if the database or the pool failed, or if the name or the network has too
+    /// many failures. The password was then not judged.
     pub(super) async fn authenticate(
         &self,
         username: &str,
@@ -201,7 +201,8 @@ impl Accounts {
         Ok(None)
     }
 
-    /// Returns the device cookie for a browser that has just logged in by that name; none if failures are not counted.
+    /// Returns the device cookie for a browser that has just logged in by that name. `None` if
+    /// failures are not counted.
     pub(super) fn device_cookie(
         &self,
         username: &str,
@@ -210,7 +211,7 @@ impl Accounts {
         self.limiter.device_cookie(username, devices, context)
     }
 
-    /// Puts a new hash in the place of one that is stale. No one waits for it, so if it fails, the next login will do.
+    /// Replaces a stale hash. No request waits for it, and if it fails, the next login retries.
     async fn renew(self, user_id: String, password: Password, stale: PasswordHash) {
         let renewed = async {
             let new = self.passwords.hash_at_leisure(password).await?;
@@ -218,12 +219,13 @@ impl Accounts {
             replaced.map_err(AccountError::from)
         };
         match renewed.await {
-            Ok(()) => log::debug!("the password of user {user_id} is hashed anew"),
+            Ok(()) => log::debug!("rehashed the password of user {user_id}"),
             Err(error) => log::info!("user {user_id} keeps an old password hash: {error}"),
         }
     }
 
-    /// Changes a user's password, who gives the present one. All its sessions end but `sid`.
+    /// Changes a user's password, given the current one. Ends all sessions of the user except
+    /// `sid`.
     ///
     /// # Errors
     ///
@@ -250,7 +252,7 @@ impl Accounts {
         self.settle(changed.await?, &confirmed).await
     }
 
-    /// Deletes a user, who gives the password.
+    /// Deletes a user, given the password.
     ///
     /// # Errors
     ///
@@ -271,7 +273,7 @@ impl Accounts {
         self.settle(deleted.await?, &confirmed).await
     }
 
-    /// Verifies the password that a user gives once more.
+    /// Verifies the password that a logged-in user confirms.
     async fn confirm(
         &self,
         (user_id, sid): (&str, Option<&str>),
@@ -295,8 +297,8 @@ impl Accounts {
         Err(AccountError::WrongPassword)
     }
 
-    /// What came of a change that a password confirmed. Of two changes at once the first stands; if that was one of the
-    /// password, the one that was given here is wrong by now.
+    /// Returns the result of a change that a password confirmed. Of two concurrent changes the
+    /// first wins. If it changed the password, the password confirmed here is now wrong.
     async fn settle(
         &self,
         changed: Changed,
@@ -312,7 +314,7 @@ impl Accounts {
         applied(changed)
     }
 
-    /// Nobody has a password that is too long, so that needs no hash, whoever's it was meant to be.
+    /// Verifies a password. A password that is too long is wrong for any user, so it is not hashed.
     async fn verify(
         &self,
         password: Password,
@@ -325,12 +327,13 @@ impl Accounts {
         self.passwords(context).verify(password, hash).await
     }
 
-    /// Returns the hashing threads, which are shared fairly between the networks that requests come from.
+    /// Returns the hashing threads, which are shared fairly between the networks that requests come
+    /// from.
     fn passwords(&self, context: &RequestContext) -> Passwords {
         self.passwords.on_behalf_of(network::client(context))
     }
 
-    /// Whether a password is fit for the user of that name, as far as that is told at once.
+    /// Checks a password of the user of that name against the policy.
     fn check(&self, username: &str, password: &Password) -> Result<(), UnfitPassword> {
         let words: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let context = [words.as_slice(), &[username]].concat();
@@ -341,7 +344,7 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`AccountError::Unfit`], or what the pool says.
+    /// [`AccountError::Unfit`], or an error of the pool.
     pub async fn hash(
         &self,
         username: &str,
@@ -352,14 +355,15 @@ impl Accounts {
     }
 }
 
-/// A user whose password was verified, as the database had it then.
+/// A user whose password was verified, as stored at that time.
 struct Confirmed {
     user: User,
     context: RequestContext,
 }
 
 impl Confirmed {
-    /// A token of another server does not say under which epoch it was made; the password was verified under this one.
+    /// Sets the epoch of the user whose password was verified. A token of another server has no
+    /// epoch.
     fn new(user: User, context: &RequestContext) -> Self {
         let mut context = context.clone();
         let authority = context.authority.get_or_insert_with(|| Authority {
@@ -373,7 +377,8 @@ impl Confirmed {
     }
 }
 
-/// What an attacker would try first on this server: its own name, its host's, and the parts of that.
+/// Returns the passwords that are easy to guess on this server: its name, its host's name, and the
+/// parts of that.
 fn server_names(public_url: Option<&Url>) -> Vec<String> {
     let host = public_url
         .and_then(Url::domain)

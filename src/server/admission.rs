@@ -1,4 +1,4 @@
-//! Refuses requests on connections past `SERVER_MAX_CONNECTIONS`, except health checks.
+//! Rejects requests on connections past `SERVER_MAX_CONNECTIONS`, except health checks.
 
 use std::time::Duration;
 
@@ -8,18 +8,20 @@ use super::connection_state::ConnectionState;
 use super::error_code::ServerErrorCode;
 use tokenpair::web::Rejection;
 
-/// Refuses a request that there is no room for, unless it asks for the server's health.
+/// Rejects a request on a connection past the limit, unless it is a health check.
 pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
-    let in_the_way = ConnectionState::of(request).is_some_and(|flow| flow.place().is_in_the_way());
-    if !in_the_way || request.path().starts_with("/health/") {
+    let over_limit =
+        ConnectionState::of(request).is_some_and(|connection| connection.slot().is_over_limit());
+    if !over_limit || request.path().starts_with("/health/") {
         return Ok(());
     }
     Err(Rejection::from(ServerErrorCode::TooManyConnections)
-    .hint("Nobody was logged out by this. Send the same request again after the seconds in Retry-After.")
+    .hint("Existing sessions are not affected. Send the same request again after the seconds in Retry-After.")
     .retry_after(Duration::from_secs(1)))
 }
 
-/// Whether this is an answer of [`refuse`]. The log has its own warning of them, and is not to be flooded with errors.
+/// Returns whether [`refuse`] made this response. One warning reports these, and errors would flood
+/// the log.
 pub(super) fn has_refused(response: &ServiceResponse) -> bool {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());

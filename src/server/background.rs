@@ -1,5 +1,4 @@
-//! Defines the tasks that run beside the requests for as long as the server does: they follow what other replicas revoke,
-//! follow the folder of keys, and purge.
+//! Implements the background tasks: revocation sync, key reload and purge.
 
 use std::time::Duration;
 
@@ -11,16 +10,18 @@ use tokenpair::session::{Revocation, Revoked, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair_store::{DieselStore, PurgePolicy, Purged};
 
-/// How often what is long over is deleted.
+/// The interval of purges.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often other replicas' revocations are read: often enough to reach every replica within a second.
+/// The interval of revocation sync, so short that a revocation reaches every replica within a
+/// second.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 
-/// How often a folder of keys is looked at: as often, so that a rotation has reached every replica within a second.
+/// The interval at which a key folder is checked, so that a rotation reaches every replica within a
+/// second.
 const KEYS_EVERY: Duration = SYNC_EVERY;
 
-/// Says so once when the database goes away, and once when it is back.
+/// Syncs revocations. Logs once when the database is unavailable, and once when it is back.
 pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
     let mut away = false;
     loop {
@@ -30,9 +31,9 @@ pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
             report_restored(restored);
         }
         match synced {
-            Ok(_) if away => log::info!("revocations of other replicas are read again"),
+            Ok(_) if away => log::info!("revocations of other replicas can be read again"),
             Err(error) if !away => {
-                log::error!("revocations of other replicas cannot be read: {error}")
+                log::error!("cannot read revocations of other replicas: {error}")
             }
             _ => continue,
         }
@@ -40,39 +41,42 @@ pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
     }
 }
 
-/// Reports what the database had lost.
+/// Reports revocations that the database had lost.
 fn report_restored(restored: &[Revocation]) {
     let is_session = |lost: &&Revocation| matches!(lost.subject, Revoked::Session(_));
     let sessions = restored.iter().filter(is_session).count();
     if sessions > 0 {
         log::warn!(
-            "the database had lost that sessions ended, as after a failover to a standby without the last commits: {sessions} ended again"
+            "the database had lost the end of sessions, as after a failover to a standby without the last commits: {sessions} \
+             sessions were ended again"
         );
     }
     let users = restored.len() - sessions;
     if users > 0 {
         log::warn!(
-            "the database had lost changes of users, as after a failover to a standby without the last commits: the tokens of \
-             {users} users ended again; the events change_lost name them, check their passwords, roles and status"
+            "the database had lost changes of users, as after a failover to a standby without the last commits: the tokens \
+             of {users} users were revoked again; check the passwords, roles and status of the users in the events \
+             change_lost"
         );
     }
 }
 
-/// Where keys may change, they are looked at beside this thread, since a folder may be on a network.
+/// Reloads keys where they may change. Reads the folder on another thread, since it may be on a
+/// network.
 pub(super) async fn follow_keys(
     mut followed: Option<Followed>,
     tokens: Tokens,
     (shared_key, store, clock): (SharedKey, DieselStore, Clock),
-    mut looks: ReloadSchedule,
+    mut schedule: ReloadSchedule,
 ) {
     let mut unsealed = Vec::new();
     while let Some(keys) = followed.take() {
-        let asked = looks.next(KEYS_EVERY).await;
+        let requested = schedule.next(KEYS_EVERY).await;
         let tokens = tokens.clone();
-        followed = tokio::task::spawn_blocking(move || keys.look(&tokens, asked))
+        followed = tokio::task::spawn_blocking(move || keys.reload(&tokens, requested))
             .await
             .ok();
-        // A server that starts after the former keys have gone has to open it too.
+        // A server that starts after the former keys were deleted must open the shared key too.
         unsealed.extend(followed.iter_mut().flat_map(Followed::take_new));
         if unsealed.is_empty() {
             continue;
@@ -86,14 +90,14 @@ pub(super) async fn follow_keys(
     }
 }
 
-pub(super) async fn purge_now_and_then(store: DieselStore, policy: PurgePolicy, clock: Clock) {
+pub(super) async fn purge_periodically(store: DieselStore, policy: PurgePolicy, clock: Clock) {
     loop {
         match store.purge(clock.now(), policy).await {
             Ok(purged) if purged != Purged::default() => {
-                log::info!("purged {purged} that are long over");
+                log::info!("purged {purged} past their retention");
             }
             Ok(_) => {}
-            Err(error) => log::warn!("nothing was purged: {error}"),
+            Err(error) => log::warn!("cannot purge: {error}"),
         }
         tokio::time::sleep(PURGE_EVERY).await;
     }

@@ -1,5 +1,5 @@
-//! Recognizes the answers that actix-http gives by itself, before any of our code sees the request: a status and no body. They
-//! become JSON like every other error.
+//! Recognizes the errors that actix-http sends by itself, before this program sees the request: a
+//! status without a body. They become JSON like every other error.
 
 use actix_web::ResponseError;
 use actix_web::body::MessageBody;
@@ -11,15 +11,15 @@ use super::error_responses::plain_rejection;
 use super::response_headers::{HeaderDefaults, add_defaults};
 use tokenpair::web::Rejection;
 
-/// The head of an answer that actix-http gave by itself. It is the last on its connection.
+/// The head of an error that actix-http sent by itself. It is the last response on its connection.
 pub(super) struct Bare<'a> {
     status: StatusCode,
     lines: &'a str,
 }
 
-/// Splits bytes to be sent before the bare answer that they end with, if they do.
+/// Splits off the bare error at the end of bytes to be sent, if there is one.
 ///
-/// Every answer of ours has a header that a bare one lacks, and no body of ours ends with an empty line.
+/// Every other response has a header that a bare error lacks, and no body ends with an empty line.
 pub(super) fn split(bytes: &[u8]) -> (&[u8], Option<Bare<'_>>) {
     const NONE: Option<Bare<'_>> = None;
     if !bytes.ends_with(b"\r\n\r\n") {
@@ -51,7 +51,7 @@ impl<'a> Bare<'a> {
         (is_error && each.all(bare)).then_some(Self { status, lines })
     }
 
-    /// Returns the same answer with headers and a body of ours.
+    /// Returns the response with all headers and a JSON body.
     pub(super) fn in_full(&self, edge: HeaderDefaults) -> Vec<u8> {
         let mut each = self.lines.split("\r\n");
         let first = each.next().unwrap_or_default();
@@ -63,7 +63,7 @@ impl<'a> Bare<'a> {
     }
 }
 
-/// Returns the answer to a head that came too slowly, where actix-http would give none.
+/// Returns the response to a slow head, for which actix-http has no response.
 pub(super) fn head_too_slow(edge: HeaderDefaults) -> Vec<u8> {
     full(
         "HTTP/1.1 408 Request Timeout",
@@ -104,7 +104,7 @@ fn rejection(status: StatusCode) -> Rejection {
         }
         StatusCode::BAD_REQUEST => {
             Rejection::from(ServerErrorCode::BadRequest).msg("The request is not valid HTTP/1.1").hint(
-                "Send one Host header and no conflicting lengths. A POST by HTTP/1.0 needs a Content-Length: behind nginx, set \
+                "Send one Host header and no conflicting lengths. A POST over HTTP/1.0 needs a Content-Length: behind nginx, set \
                  proxy_http_version 1.1.",
             )
         }

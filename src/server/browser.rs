@@ -1,4 +1,4 @@
-//! Browsers: people who look at a page, and pages of other sites that use a person's browser.
+//! Implements rules for browsers: pages for people, and protection from pages of other sites.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -20,8 +20,8 @@ use tokenpair::web::{ErrorCode, Leftovers, Rejection, RejectionKind};
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Headers that mark a prefetch or a preview. `Sec-Purpose` is the standard one (Fetch section 3.7); older browsers and Turbo
-/// send the others.
+/// Headers that mark a prefetch or a preview. `Sec-Purpose` is the standard one (Fetch section
+/// 3.7); older browsers and Turbo send the others.
 const PURPOSES: [HeaderName; 5] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
@@ -30,18 +30,19 @@ const PURPOSES: [HeaderName; 5] = [
     HeaderName::from_static("x-sec-purpose"),
 ];
 
-/// Headers that Next.js sends when its router fetches the data of a link, prefetched or not.
+/// Headers of the Next.js router when it fetches the data of a link, prefetched or not.
 const ROUTERS: [HeaderName; 2] = [
     HeaderName::from_static("rsc"),
     HeaderName::from_static("next-router-prefetch"),
 ];
 
-/// Whether a person's browser asks for a page.
+/// Returns whether a browser asks for a page.
 pub(super) fn wants_html(request: &HttpRequest) -> bool {
     accepted(request).any(|(kind, weight)| kind == "text/html" && weight > 0.0)
 }
 
-/// The media types of `Accept` in lower case, each with its weight (RFC 9110 sections 8.3.1 and 12.4.2): 1 by default.
+/// Returns the media types of `Accept` in lower case, each with its weight (RFC 9110 sections 8.3.1
+/// and 12.4.2). Default: 1.
 fn accepted(request: &HttpRequest) -> impl Iterator<Item = (String, f32)> {
     let accept = text(request.headers(), &ACCEPT).unwrap_or_default();
     accept.split(',').map(|range| {
@@ -52,8 +53,8 @@ fn accepted(request: &HttpRequest) -> impl Iterator<Item = (String, f32)> {
     })
 }
 
-/// Whether a person will see the answer: a browser that follows a link or sends a form. One that does not send Fetch
-/// Metadata is taken at its `Accept`.
+/// Returns whether a person will see the response, because a browser follows a link or sends a
+/// form. Without Fetch Metadata, `Accept` decides.
 pub(super) fn navigates(request: &HttpRequest) -> bool {
     let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
     let by_form = || *request.method() == Method::POST && content_type(request) == FORM;
@@ -61,7 +62,7 @@ pub(super) fn navigates(request: &HttpRequest) -> bool {
     wants_html(request) && mode.is_none_or(|mode| mode == "navigate") && (by_link || by_form())
 }
 
-/// Whether the answer becomes what a browser shows in a tab of its own.
+/// Returns whether a browser shows the response as a page of its own.
 pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
     let destination = text(request.headers(), &SEC_FETCH_DEST);
     *request.method() == Method::GET
@@ -69,14 +70,14 @@ pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
         && destination.is_none_or(|destination| destination == "document")
 }
 
-/// 303: see the page.
+/// Redirects to the page (303).
 pub(super) fn to_page() -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/"))
         .finish()
 }
 
-/// Sends a browser which asked for a page, and has no good token, to where one logs in.
+/// Redirects a browser that asked for a page without a valid token to the login form.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
     if (needs_login(&response) || is_login_opened(&response))
@@ -88,13 +89,13 @@ pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     response
 }
 
-/// After a login that failed, the address of the form is `/login`, and people open it again.
+/// Returns whether a person opened `/login`, which is the form's address after a failed login.
 fn is_login_opened(response: &ServiceResponse) -> bool {
     response.status() == StatusCode::METHOD_NOT_ALLOWED && response.request().path() == "/login"
 }
 
-/// Whether a login would help: the token is missing or was refused, with either status. A token that is not yet valid only
-/// needs a moment.
+/// Returns whether a login would help: the token is missing or was rejected, with either status. A
+/// token that is not yet valid needs only a retry.
 fn needs_login(response: &ServiceResponse) -> bool {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
@@ -104,7 +105,7 @@ fn needs_login(response: &ServiceResponse) -> bool {
     (unauthorized || invalid) && code != Some(ErrorCode::TokenNotYetValid)
 }
 
-/// Response extension that marks the answer to a login.
+/// A response extension that marks the response to a login.
 pub(super) struct NewSession;
 
 /// Expires old cookies of the same names beside those that a response sets or removes.
@@ -124,8 +125,8 @@ pub(super) fn remove_twins(response: &mut ServiceResponse) {
     cookies.remove_twins(&request, response.headers_mut(), leftovers);
 }
 
-/// Refuses an unsafe request (RFC 9110 section 9.2.1) which another site's page made a browser send, be there a token or
-/// not: a forged login, registration or logout needs none.
+/// Rejects unsafe requests (RFC 9110 section 9.2.1) that another site's page made a browser send,
+/// with or without a token. A forged login, registration or logout needs no token.
 pub(super) fn refuse_foreign_pages(request: &ServiceRequest) -> Result<(), Rejection> {
     if request.method().is_safe() {
         return Ok(());
@@ -136,9 +137,10 @@ pub(super) fn refuse_foreign_pages(request: &ServiceRequest) -> Result<(), Rejec
     }
 }
 
-/// Refuses what another site's page made a browser send. Browsers say so in Sec-Fetch-Site, and where that is not sent
-/// (old ones, and plain http on a network) in Origin or Referer. What says nothing is taken for no browser (curl,
-/// Postman), unless it asks for a page as browsers do.
+/// Rejects requests that another site's page made a browser send. Browsers state the site in
+/// `Sec-Fetch-Site`, or else (old ones, and plain http on a network) in `Origin` or `Referer`. A
+/// request with no such header comes from a program (curl, Postman), unless it asks for a page as
+/// browsers do.
 pub(super) fn refuse_cross_site(
     request: &HttpRequest,
     origins: &Origins,
@@ -149,7 +151,7 @@ pub(super) fn refuse_cross_site(
     let origin = text(headers, &ORIGIN);
     let trusted = match text(headers, &SEC_FETCH_SITE) {
         Some("same-origin" | "none") => true,
-        // A sibling host is another's as much as any other site is.
+        // A sibling host is as foreign as any other site.
         Some(_) => origin.is_some_and(|origin| origins.has(origin, trust)),
         None => match origin.or_else(|| text(headers, &REFERER)) {
             Some(page) => is_trusted(page, request, origins, trust),
@@ -169,12 +171,13 @@ pub(super) fn foreign_origin<'a>(request: &'a HttpRequest, origins: &Origins) ->
     (!is_trusted(origin, request, origins, Trust::Own)).then_some(origin)
 }
 
-/// Rejects requests of browsers whose `Host` is not the server's. In DNS rebinding, an attacker's page makes its own name
-/// resolve to this server, and browsers then take the two for one origin.
+/// Rejects requests of browsers whose `Host` is not the server's. In DNS rebinding, an attacker's
+/// page makes its own name resolve to this server, and browsers then take the two for one origin.
 ///
-/// IP addresses and loopback names cannot be rebound, so they pass. If the page's origin is trusted, a proxy has changed
-/// `Host`. Requests without any header that is typical of browsers come from programs, which no page controls: every
-/// browser sends `Origin` with an unsafe request (Fetch section 3.2).
+/// IP addresses and loopback names cannot be rebound, so they pass. If the page's origin is
+/// trusted, a proxy has changed `Host`. Requests without any header that is typical of browsers
+/// come from programs, which no page controls: every browser sends `Origin` with an unsafe request
+/// (Fetch section 3.2).
 fn refuse_wrong_host(
     request: &HttpRequest,
     origins: &Origins,
@@ -198,7 +201,8 @@ fn refuse_wrong_host(
             .ok()
             .and_then(|page| serialized_origin(&page))
             .is_some_and(|origin| origins.has(&origin, trust)),
-        // The proxy's word does not stand against the page's own: a browser beside a proxy could pass for it.
+        // A proxy's header does not outweigh the page's, since a browser on the proxy's host could
+        // pass for the proxy.
         None => request
             .app_data::<web::Data<AppState>>()
             .is_some_and(|state| state.auth.policy().trusted_proxies.handed_on(request)),
@@ -218,13 +222,13 @@ fn wrong_host(origins: &Origins) -> Rejection {
     ))
 }
 
-/// Parses the host of an authority, in lower case. None if it is malformed.
+/// Parses the host of an authority, in lower case. `None` if it is malformed.
 fn parse_host(authority: &str) -> Option<Host<String>> {
     let authority: Authority = authority.parse().ok()?;
     Host::parse(authority.host()).ok()
 }
 
-/// Whether a request has a header that browsers send and programs usually do not.
+/// Returns whether a request has a header that browsers send and programs usually do not.
 fn is_by_browser(request: &HttpRequest) -> bool {
     let signs = [
         ORIGIN,
@@ -239,8 +243,8 @@ fn is_by_browser(request: &HttpRequest) -> bool {
         || wants_html(request)
 }
 
-/// Rejects a GET by which nobody visits the address: prefetches, and what a page loads or its scripts fetch. Programs that
-/// send no such header pass.
+/// Rejects a GET that is not a navigation: prefetches, and requests of a page or its scripts.
+/// Programs that send no such header pass.
 pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejection> {
     let headers = request.headers();
     let in_advance = |name| text(headers, &name).is_some_and(is_in_advance);
@@ -269,11 +273,12 @@ fn is_in_advance(purpose: &str) -> bool {
 
 fn link_required(code: ServerErrorCode) -> Rejection {
     Rejection::from(code)
-        .hint("Scripts log out by POST /logout, with the CSRF value in the header.")
+        .hint("From a script, log out with POST /logout, with the CSRF token in the header.")
 }
 
-/// Whether `Accept` prefers images, media, fonts or styles, as browsers without Fetch Metadata send it for what a page
-/// loads. Of several types with the same weight the first is the preferred one.
+/// Returns whether `Accept` prefers images, media, fonts or styles, as browsers without Fetch
+/// Metadata send it for subresources. Of several types with the same weight, the first is
+/// preferred.
 fn prefers_parts_of_pages(request: &HttpRequest) -> bool {
     let best = accepted(request).reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.is_some_and(|(kind, _)| {
@@ -282,7 +287,7 @@ fn prefers_parts_of_pages(request: &HttpRequest) -> bool {
     })
 }
 
-/// Trusted is also the address by which this very request came.
+/// Returns whether a page is trusted. The address of this request is trusted too.
 fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust) -> bool {
     let Ok(url) = Url::parse(page) else {
         return false;
@@ -290,7 +295,8 @@ fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust
     if serialized_origin(&url).is_some_and(|origin| origins.has(&origin, trust)) {
         return true;
     }
-    // By another scheme or port the public name is another's: of http, anyone's on the network path.
+    // The public name with another scheme or port is foreign: over http, anyone on the network path
+    // can use it.
     let is_public_name = url.host_str() == origins.host.as_deref() && !is_loopback(&url);
     if origins.only_host && is_public_name {
         return false;
@@ -303,7 +309,7 @@ fn is_trusted(page: &str, request: &HttpRequest, origins: &Origins, trust: Trust
     authority.is_some() && authority.as_deref() == host(request)
 }
 
-/// HTTP/2 has it in the address.
+/// Returns the host. HTTP/2 has it in the address.
 pub(super) fn host(request: &HttpRequest) -> Option<&str> {
     let authority = request.uri().authority().map(Authority::as_str);
     authority.or_else(|| text(request.headers(), &HOST))

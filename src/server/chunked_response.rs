@@ -1,5 +1,5 @@
-//! Sends long answers a slice at a time: actix-http copies what it is given into the buffer of the connection, where it stays
-//! until the client takes it.
+//! Sends long responses in slices. actix-http copies each slice into the connection's buffer, where
+//! it stays until the client reads it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::web::Bytes;
 
-/// So many bytes at once.
+/// Maximum size of a slice in bytes.
 const SLICE: usize = 16 * 1024;
 
-/// Returns the same answer, in slices if it is long.
+/// Returns the same response, in slices if it is long.
 pub(super) fn cut(response: ServiceResponse) -> ServiceResponse {
     match response.response().body().size() {
         BodySize::Sized(length) if length > SLICE as u64 => {

@@ -3,15 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long another replica's clock is not reported again.
+/// Minimum interval between two reports of another replica's clock.
 const QUIET: Duration = Duration::from_secs(3600);
 
-/// When another replica's clock was last reported.
+/// The time of the last report of another replica's clock.
 #[derive(Default)]
 pub(super) struct Skew(Mutex<Option<Instant>>);
 
 impl Skew {
-    /// Whether to report now.
+    /// Returns whether a report is due.
     pub(super) fn is_due(&self) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = reported.is_none_or(|last| last.elapsed() >= QUIET);

@@ -1,4 +1,5 @@
-//! Warns about clocks that cannot be right: this server's when it jumps, and another replica's when it is ahead.
+//! Implements warnings about wrong clocks: this server's clock when it jumps, and another replica's
+//! when it is ahead.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,14 +11,14 @@ use super::state::AppState;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::web::{ErrorCode, Rejection, Verified};
 
-/// The greatest difference that clocks in whole seconds can show while they agree.
+/// The greatest difference between clocks in whole seconds that agree.
 const ROUNDING: Duration = Duration::from_secs(1);
 
-/// How often this server's clock is compared with the time that passes.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which this server's clock is compared with the monotonic clock.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reports a token that a replica signed in this server's future. Only a verified signature counts, so that nobody else
-/// can cause the warning.
+/// Reports a token that a replica signed in this server's future. Only a verified signature counts,
+/// so that no client can forge the warning.
 pub(super) fn report_skew(response: &ServiceResponse) {
     let Some(state) = response.request().app_data::<web::Data<AppState>>() else {
         return;
@@ -31,14 +32,14 @@ pub(super) fn report_skew(response: &ServiceResponse) {
     if let Some(ahead) = ahead.filter(|ahead| *ahead > ROUNDING && state.skew.is_due()) {
         log::warn!(
             "the clock of another replica is {} s ahead of this one's: synchronize both with NTP; past {} s, its new tokens are \
-             refused with token_not_yet_valid",
+             rejected with token_not_yet_valid",
             ahead.as_secs(),
             leeway.as_secs()
         );
     }
 }
 
-/// How long a client was told to wait for its token to become valid.
+/// Returns the `Retry-After` of a rejection because the token is not valid yet.
 fn wait(rejection: &Rejection) -> Option<Duration> {
     let early = rejection.error_code() == Some(ErrorCode::TokenNotYetValid);
     let seconds = early.then(|| rejection.seconds_to_wait()).flatten()?;
@@ -51,12 +52,13 @@ fn admitted_early(response: &ServiceResponse, now: Timestamp) -> Option<Duration
     verified.claims.iat.map(|iat| iat.since(now))
 }
 
-/// Compares the clock with the time that passes, for as long as the server runs, and reports each jump.
+/// Compares the clock with the monotonic clock for as long as the server runs, and reports each
+/// jump.
 pub(super) async fn follow(clock: Clock) {
-    let mut last = Look::now(&clock);
+    let mut last = Reading::now(&clock);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let next = Look::now(&clock);
+        tokio::time::sleep(INTERVAL).await;
+        let next = Reading::now(&clock);
         match last.jump_until(next) {
             0 => {}
             jump => log::warn!(
@@ -67,14 +69,14 @@ pub(super) async fn follow(clock: Clock) {
     }
 }
 
-/// The clock's time at a moment of the monotonic clock.
+/// The clock's time, and the monotonic clock's at the same moment.
 #[derive(Clone, Copy)]
-struct Look {
+struct Reading {
     shown: Timestamp,
     at: Instant,
 }
 
-impl Look {
+impl Reading {
     fn now(clock: &Clock) -> Self {
         Self {
             shown: clock.now(),
@@ -82,7 +84,8 @@ impl Look {
         }
     }
 
-    /// By how many seconds the clock moved more than time passed; 0 for what is rounding.
+    /// Returns by how many seconds the clock moved more than the monotonic clock. Returns 0 for
+    /// rounding.
     fn jump_until(self, next: Self) -> i64 {
         let expected = self.shown + next.at.duration_since(self.at);
         let jump = next.shown.unix().saturating_sub(expected.unix());
@@ -102,8 +105,8 @@ mod tests {
     fn a_jump_of_the_clock_is_told_from_rounding_and_from_a_late_look() {
         let at = Instant::now();
         let shown = Timestamp::from_unix(1_800_000_000);
-        let first = Look { shown, at };
-        let after = |passed: u64, moved: i64| Look {
+        let first = Reading { shown, at };
+        let after = |passed: u64, moved: i64| Reading {
             shown: Timestamp::from_unix(shown.unix() + moved),
             at: at + Duration::from_millis(passed),
         };

@@ -1,21 +1,22 @@
-//! Counts the connections. Past `SERVER_MAX_CONNECTIONS` a few more are let in, each for one request: health checks are
-//! answered as ever, so that nobody restarts a server that is merely busy, and the others are told to come again.
+//! Defines the connection limit. Past `SERVER_MAX_CONNECTIONS`, the server accepts a few more
+//! connections for one request each. It answers their health checks, so that no supervisor restarts
+//! a busy server, and rejects their other requests with 503.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many connections past the limit are open at once; the others wait in the listener's queue.
+/// Maximum number of open connections past the limit. Further ones wait in the listener's queue.
 pub(super) const RESERVE: usize = 64;
 
-/// How often the log says that the limit is reached.
+/// Minimum interval between two warnings that the limit is reached.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// The connections of all workers.
+/// The limit on connections of all workers together.
 pub(super) struct ConnectionLimit {
     limit: usize,
-    /// Without those past the limit, which would keep others out if there were always some.
+    /// The open connections, except those past the limit, which could otherwise lock others out.
     open: AtomicUsize,
     warned: Mutex<Option<Instant>>,
 }
@@ -29,21 +30,21 @@ impl ConnectionLimit {
         })
     }
 
-    /// Lets a connection in.
-    pub(super) fn enter(self: &Arc<Self>) -> ConnectionSlot {
-        let past_limit = !self.has_taken();
+    /// Accepts a connection.
+    pub(super) fn acquire(self: &Arc<Self>) -> ConnectionSlot {
+        let past_limit = !self.take_slot();
         if past_limit {
             self.warn();
         }
         ConnectionSlot {
-            crowd: Arc::clone(self),
+            limit: Arc::clone(self),
             past_limit,
             taken: Cell::new(!past_limit),
         }
     }
 
-    /// Takes a place if one is free.
-    fn has_taken(&self) -> bool {
+    /// Takes a slot if one is free.
+    fn take_slot(&self) -> bool {
         let one_more = |open: usize| (open < self.limit).then_some(open + 1);
         let taken = self
             .open
@@ -66,23 +67,23 @@ impl ConnectionLimit {
     }
 }
 
-/// A connection's place in the crowd, which it leaves when dropped.
+/// A connection's slot, released on drop.
 pub(super) struct ConnectionSlot {
-    crowd: Arc<ConnectionLimit>,
+    limit: Arc<ConnectionLimit>,
     past_limit: bool,
     taken: Cell<bool>,
 }
 
 impl ConnectionSlot {
-    /// Whether it was let in past the limit, for one request.
+    /// Returns whether the connection was accepted past the limit, for one request.
     pub(super) const fn is_past_limit(&self) -> bool {
         self.past_limit
     }
 
-    /// Whether there is still no room for it. If there is by now, it takes it.
-    pub(super) fn is_in_the_way(&self) -> bool {
+    /// Returns whether the connection is still past the limit. Takes a slot that has become free.
+    pub(super) fn is_over_limit(&self) -> bool {
         if !self.taken.get() {
-            self.taken.set(self.crowd.has_taken());
+            self.taken.set(self.limit.take_slot());
         }
         !self.taken.get()
     }
@@ -91,7 +92,7 @@ impl ConnectionSlot {
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         if self.taken.get() {
-            self.crowd.open.fetch_sub(1, Ordering::Relaxed);
+            self.limit.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -102,16 +103,16 @@ mod tests {
 
     #[test]
     fn those_past_the_limit_keep_nobody_out_and_stay_when_there_is_room() {
-        let crowd = ConnectionLimit::new(1);
-        let [first, second, third] = [(); 3].map(|()| crowd.enter());
-        assert!(!first.is_past_limit() && !first.is_in_the_way());
-        assert!(second.is_past_limit() && second.is_in_the_way());
+        let limit = ConnectionLimit::new(1);
+        let [first, second, third] = [(); 3].map(|()| limit.acquire());
+        assert!(!first.is_past_limit() && !first.is_over_limit());
+        assert!(second.is_past_limit() && second.is_over_limit());
         drop(first);
-        let fourth = crowd.enter();
+        let fourth = limit.acquire();
         assert!(!fourth.is_past_limit(), "second and third do not count");
         drop(fourth);
-        assert!(!second.is_in_the_way() && third.is_in_the_way());
+        assert!(!second.is_over_limit() && third.is_over_limit());
         drop(second);
-        assert!(!third.is_in_the_way());
+        assert!(!third.is_over_limit());
     }
 }

@@ -1,4 +1,5 @@
-//! Defines what a connection and the requests on it know of each other, by which the connection reads when it should.
+//! Defines the state that a connection shares with its requests. The connection decides by it when
+//! to read.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,45 +9,46 @@ use actix_web::dev::ServiceRequest;
 
 use super::connection_limit::ConnectionSlot;
 
-/// What a connection shares with its requests, as their `conn_data`.
+/// The state that a connection shares with its requests, as their `conn_data`.
 pub(super) struct ConnectionState {
-    place: ConnectionSlot,
-    /// A request is being answered.
+    slot: ConnectionSlot,
+    /// Whether a request is being handled.
     answering: Cell<bool>,
-    /// Its handler waits for more of its body.
+    /// Whether its handler waits for more of the body.
     wants_body: Cell<bool>,
     has_answered: Cell<bool>,
     has_just_answered: Cell<bool>,
-    /// Waits to read until the request is answered, or wants its body, or until all is sent.
-    held: Cell<Option<Waker>>,
+    /// Wakes the connection once the request is handled or wants its body, or once all bytes are
+    /// sent.
+    paused: Cell<Option<Waker>>,
 }
 
 impl ConnectionState {
-    pub(super) fn new(place: ConnectionSlot) -> Self {
+    pub(super) fn new(slot: ConnectionSlot) -> Self {
         Self {
-            place,
+            slot,
             answering: Cell::new(false),
             wants_body: Cell::new(false),
             has_answered: Cell::new(false),
             has_just_answered: Cell::new(false),
-            held: Cell::new(None),
+            paused: Cell::new(None),
         }
     }
 
-    /// Returns that of the connection a request came on; none in tests without a connection.
+    /// Returns the state of a request's connection. `None` in tests without a connection.
     pub(super) fn of(request: &ServiceRequest) -> Option<Rc<Self>> {
         request.conn_data::<Rc<Self>>().map(Rc::clone)
     }
 
-    pub(super) const fn place(&self) -> &ConnectionSlot {
-        &self.place
+    pub(super) const fn slot(&self) -> &ConnectionSlot {
+        &self.slot
     }
 
-    /// Says whether the handler waits for more of the body.
-    pub(super) fn wants_body(&self, wants: bool) {
+    /// Records whether the handler waits for more of the body.
+    pub(super) fn set_wants_body(&self, wants: bool) {
         self.wants_body.set(wants);
         if wants {
-            self.release();
+            self.resume_reading();
         }
     }
 
@@ -54,40 +56,40 @@ impl ConnectionState {
         self.answering.get()
     }
 
-    /// Whether any request has been answered.
+    /// Returns whether any request has been answered.
     pub(super) const fn has_answered(&self) -> bool {
         self.has_answered.get()
     }
 
-    /// Whether a request has been answered since this was last asked.
+    /// Returns whether a request has been answered since the last call.
     pub(super) fn take_just_answered(&self) -> bool {
         self.has_just_answered.take()
     }
 
-    /// Whether the request that is being answered needs nothing from the client.
+    /// Returns whether a request is being handled that needs nothing from the client.
     pub(super) fn is_busy(&self) -> bool {
         self.answering.get() && !self.wants_body.get()
     }
 
-    /// Wakes the connection's task once there may be something to read for.
-    pub(super) fn hold(&self, waker: &Waker) {
-        self.held.set(Some(waker.clone()));
+    /// Wakes the connection's task once it may read again.
+    pub(super) fn pause_reading(&self, waker: &Waker) {
+        self.paused.set(Some(waker.clone()));
     }
 
-    pub(super) fn release(&self) {
-        if let Some(waker) = self.held.take() {
+    pub(super) fn resume_reading(&self) {
+        if let Some(waker) = self.paused.take() {
             waker.wake();
         }
     }
 }
 
-/// A request that is being answered. No other is read from its connection until this is dropped.
+/// A request that is being handled. The connection reads no other request until this is dropped.
 pub(super) struct ActiveRequest(Rc<ConnectionState>);
 
 impl ActiveRequest {
-    pub(super) fn begin(flow: &Rc<ConnectionState>) -> Self {
-        flow.answering.set(true);
-        Self(Rc::clone(flow))
+    pub(super) fn begin(connection: &Rc<ConnectionState>) -> Self {
+        connection.answering.set(true);
+        Self(Rc::clone(connection))
     }
 }
 
@@ -96,6 +98,6 @@ impl Drop for ActiveRequest {
         self.0.answering.set(false);
         self.0.has_answered.set(true);
         self.0.has_just_answered.set(true);
-        self.0.release();
+        self.0.resume_reading();
     }
 }

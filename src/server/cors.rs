@@ -1,5 +1,5 @@
-//! CORS: pages of the origins in `SERVER_CORS_ORIGINS` may read answers, with cookies. Off without them. And what their
-//! developers are told where it fails.
+//! Implements CORS: pages of the origins in `SERVER_CORS_ORIGINS` may read responses, with cookies.
+//! Without origins it is off. It also explains failures to developers.
 
 use std::fmt;
 
@@ -24,12 +24,13 @@ use super::telemetry::X_REQUEST_ID;
 use crate::settings::is_loopback;
 use tokenpair::web::{ErrorCode, Location, Rejection, WebPolicy};
 
-/// How long a browser remembers a preflight, in seconds; an origin taken from the list is refused by then.
+/// How long browsers cache a preflight, in seconds. An origin removed from the list is rejected
+/// after that.
 const MAX_AGE: usize = 3600;
 
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
 
-/// Headers that libraries in pages add by themselves: jQuery and axios, OpenTelemetry, Sentry.
+/// Headers that libraries in pages add: jQuery and axios, OpenTelemetry, Sentry.
 const OF_LIBRARIES: [HeaderName; 5] = [
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("baggage"),
@@ -38,7 +39,7 @@ const OF_LIBRARIES: [HeaderName; 5] = [
     HeaderName::from_static("sentry-trace"),
 ];
 
-/// The request headers that pages may send.
+/// Returns the request headers that pages may send.
 fn allowed_headers(web: &WebPolicy) -> Vec<HeaderName> {
     let own = [
         AUTHORIZATION,
@@ -51,21 +52,22 @@ fn allowed_headers(web: &WebPolicy) -> Vec<HeaderName> {
     own.into_iter().chain(OF_LIBRARIES).collect()
 }
 
-/// The middleware: exact origins, and the methods and headers that routes here use.
+/// Returns the middleware. It allows exact origins, and the methods and headers that the routes
+/// use.
 pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
-    let told: [HeaderName; 4] = [LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
+    let exposed: [HeaderName; 4] = [LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
     let cors = Cors::default()
         .allowed_methods(METHODS)
         .allowed_headers(allowed_headers(web))
-        .expose_headers(told)
+        .expose_headers(exposed)
         .supports_credentials()
         .max_age(MAX_AGE);
     let allow = |cors: Cors, origin: &String| cors.allowed_origin(origin);
     origins.iter().fold(cors, allow)
 }
 
-/// Returns the answer to a refused preflight, if the response is one. Only the page's developers read it, in their browser's
-/// tools.
+/// Returns the response to a rejected preflight, if the response is one. Developers read it in
+/// their browser's tools.
 pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpResponse> {
     let error = response.response().error()?.as_error::<CorsError>()?;
     let request = response.request();
@@ -74,18 +76,18 @@ pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpRespon
     let (msg, hint) = match error {
         CorsError::MethodNotAllowed => (
             format!("Method not allowed: {}", asked_method(headers)),
-            format!("Pages may use {}.", methods()),
+            format!("Use one of the methods {}.", methods()),
         ),
         CorsError::HeadersNotAllowed => (
             format!(
                 "Request header not allowed: {}",
                 refused_headers(headers, web)
             ),
-            format!("Pages may send {}.", names(&allowed_headers(web))),
+            format!("Send only the headers {}.", names(&allowed_headers(web))),
         ),
         other => (
             other.to_string(),
-            "Origins that may use this server are listed in SERVER_CORS_ORIGINS.".to_owned(),
+            "Add the page's origin to SERVER_CORS_ORIGINS if it may use this server.".to_owned(),
         ),
     };
     let rejection = Rejection::from(ServerErrorCode::CorsRefused).msg(msg.clone());
@@ -104,8 +106,9 @@ pub(super) fn refused_preflight(response: &ServiceResponse) -> Option<HttpRespon
     Some(refused)
 }
 
-/// A browser compares the lists with what it means to send, refuses, and names the reason on its console; but only if the
-/// preflight's status is a success and its origin is allowed (Fetch, CORS-preflight fetch, step 7).
+/// Lists the allowed methods and headers. The browser compares them with the request and names the
+/// reason on its console, but only if the preflight succeeds and allows its origin (Fetch,
+/// CORS-preflight fetch, step 7).
 fn name_what_is_allowed(refused: &mut HttpResponse, request: &HeaderMap, web: &WebPolicy) {
     *refused.status_mut() = StatusCode::OK;
     let lists = [
@@ -167,7 +170,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Tells the developers of a page on another origin why no cookie came: to them "log in" is no help.
+/// Tells developers of a page on another origin why no cookie arrived. The hint to log in would not
+/// help them.
 pub(super) fn explain_missing_token(response: ServiceResponse) -> ServiceResponse {
     let hint = hint_for(&response);
     let error = response.response().error();
@@ -197,7 +201,7 @@ fn hint_for(response: &ServiceResponse) -> Option<&'static str> {
         return None;
     }
     Some(if mixes_loopback_names(page, request) {
-        "The page and this server have different names for this machine (such as localhost and 127.0.0.1), and browsers keep \
+        "The page and this server use different names for this machine (such as localhost and 127.0.0.1), and browsers keep \
          their cookies apart. Use one name for both, and send the request with credentials: 'include'."
     } else {
         "Log in. If the user is logged in, the page, which is on another origin, did not send the cookies: send the request \

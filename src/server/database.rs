@@ -1,4 +1,5 @@
-//! Opens the database: waits for it at the start, keeps its schema the program's own, and says what to do if it cannot be used.
+//! Opens the database: waits for it at the start, runs migrations or checks them, and explains
+//! failures.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use super::start_error::StartError;
 use crate::settings::{Migrate, Settings};
 use tokenpair_store::{DatabaseUrl, DieselStore};
 
-/// The pause after the first failed attempt to connect. Each later pause is twice as long, up to [`LONGEST_PAUSE`].
+/// The pause after the first failed attempt to connect. Each later pause is twice as long, up to
+/// [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -22,11 +24,11 @@ fn open_store(settings: &Settings) -> Result<DieselStore, DatabaseError> {
     })
 }
 
-/// Opens a database that is there, and whose schema is this program's. Changes nothing in it.
+/// Opens an existing database with the schema of this program. Changes nothing in it.
 ///
 /// # Errors
 ///
-/// [`DatabaseError`], also if migrations are pending, or have run that this program does not know.
+/// [`DatabaseError`], also if migrations are pending or unknown to this program.
 pub fn open_current_store(settings: &Settings) -> Result<DieselStore, DatabaseError> {
     let url = &settings.database;
     if let Some(missing) = missing_file(url) {
@@ -46,7 +48,7 @@ pub fn open_current_store(settings: &Settings) -> Result<DieselStore, DatabaseEr
 ///
 /// # Errors
 ///
-/// [`DatabaseError`]; the schema is then as it was.
+/// [`DatabaseError`]; the schema is then unchanged.
 pub fn open_migrated_store(
     settings: &Settings,
 ) -> Result<(DieselStore, Vec<String>), DatabaseError> {
@@ -56,8 +58,8 @@ pub fn open_migrated_store(
     Ok((store, names))
 }
 
-/// Opens the database for a server, as `DATABASE_MIGRATE` says. Tries again for `DATABASE_START_WAIT` while PostgreSQL is not
-/// available.
+/// Opens the database for a server, as `DATABASE_MIGRATE` says. Retries for `DATABASE_START_WAIT`
+/// while PostgreSQL is not available.
 pub(super) async fn ready_store(settings: &Settings) -> Result<DieselStore, StartError> {
     let (began, wait) = (Instant::now(), settings.start_wait);
     let mut pause = FIRST_PAUSE;
@@ -84,7 +86,7 @@ pub(super) async fn ready_store(settings: &Settings) -> Result<DieselStore, Star
     }
 }
 
-/// Beside this thread, so that a signal is heard meanwhile.
+/// Runs on another thread, so that signals are handled meanwhile.
 async fn attempt(settings: Settings) -> Result<Result<DieselStore, DatabaseError>, StartError> {
     let opened = tokio::task::spawn_blocking(move || match settings.migrate {
         Migrate::Off => open_current_store(&settings),

@@ -1,4 +1,5 @@
-//! Defines [`DatabaseError`]: why the database cannot be used, whether waiting helps, and what does.
+//! Defines [`DatabaseError`]: why the database cannot be used, whether waiting helps, and how to
+//! fix it.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -21,12 +22,12 @@ pub enum DatabaseError {
         /// Why.
         cause: StoreError,
     },
-    /// There is no file of this path yet, and only `serve` and `migrate` make it.
+    /// There is no file at this path yet, and only `serve` and `migrate` create it.
     #[error(
         "there is no database yet at {0}; run `tokenpair migrate` to create it, or start the server"
     )]
     Missing(PathBuf),
-    /// Migrations are pending, and it is not for this command, or this server, to run them.
+    /// Migrations are pending, and this command or server must not run them.
     #[error(
         "cannot use the database {} (DATABASE_URL): {}; run `tokenpair migrate`",
         .url.masked(),
@@ -57,7 +58,8 @@ impl DatabaseError {
         }
     }
 
-    /// Whether it may be cured by waiting: PostgreSQL is not reachable, is starting or stopping, or is out of connections.
+    /// Returns whether waiting may help: PostgreSQL is not reachable, is starting or stopping, or
+    /// is out of connections.
     pub(super) fn may_pass(&self) -> bool {
         let Self::Connect { url, cause } = self else {
             return false;
@@ -90,7 +92,7 @@ fn connection_text(url: &DatabaseUrl, cause: &StoreError) -> String {
     }
 }
 
-/// The last cause's text, which is the database's own. libpq adds advice on lines that begin with a tab; ours is better.
+/// Returns the text of all causes. Advice of libpq, on lines that begin with a tab, is omitted.
 fn text_of(error: &StoreError) -> String {
     let mut cause: &dyn Error = error;
     let mut text = cause.to_string();
@@ -106,8 +108,9 @@ fn text_of(error: &StoreError) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// What libpq says if waiting does not help, and the cure; the first that fits counts. A failed connection has no SQLSTATE, so
-/// its text has to do. Servers may speak another language, so what is not listed here is waited for.
+/// Texts of libpq for failures that waiting does not fix, each with a fix; the first match counts.
+/// A failed connection has no SQLSTATE, so its text must do. Servers may use another language, so
+/// other failures are retried.
 const PERMANENT: [(&str, &str); 13] = [
     ("role \"", CREDENTIALS),
     ("authentication failed", CREDENTIALS),
@@ -139,11 +142,11 @@ const NO_POSTGRES: &str =
 
 const URL: &str = "correct DATABASE_URL";
 
-/// What passes, though it reads like a permanent failure: a server that stops while it negotiates TLS, and a limit of connections
-/// for one user or one database.
+/// Temporary failures that read like permanent ones: a server that stops while it negotiates TLS,
+/// and a connection limit for one user or database.
 const PASSING: [&str; 2] = ["unexpected eof", "too many connections"];
 
-/// Returns the cure if this failure to connect does not end by itself.
+/// Returns the fix if this failure to connect is permanent.
 fn permanent(text: &str) -> Option<&'static str> {
     if PASSING.iter().any(|words| text.contains(words)) {
         return None;

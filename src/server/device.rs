@@ -1,9 +1,9 @@
-//! Devices: what a `User-Agent` says, in words a person understands.
+//! Describes devices by their `User-Agent`, for people.
 
 use woothee::parser::Parser;
 use woothee::woothee::VALUE_UNKNOWN;
 
-/// `Firefox on Linux`; for programs their own name, as in `curl`.
+/// Returns a description such as `Firefox on Linux`, or a program's name, such as `curl`.
 pub(super) fn in_words(user_agent: Option<&str>) -> String {
     let Some(words) = user_agent.filter(|words| !words.is_empty()) else {
         return "an unknown device".to_owned();

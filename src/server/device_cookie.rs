@@ -1,13 +1,14 @@
-//! Defines the device cookie, which identifies a browser that has logged in to an account before. Attackers elsewhere who exhaust
-//! the account's limit for all networks do not lock that browser out (OWASP, *Slow Down Online Guessing Attacks with Device
-//! Cookies*).
+//! Defines the device cookie, which identifies a browser that has logged in to an account before.
+//! Attackers who exhaust the account's limit for all networks do not lock that browser out (OWASP,
+//! *Slow Down Online Guessing Attacks with Device Cookies*).
 //!
-//! It is no credential. Its holder still needs the password and is counted by the cookie's nonce, under the same limit as one
-//! network. So a stolen one buys a few guesses, once. It reveals its account only to a server that has the key and is told the
-//! name. It is not in the database.
+//! It is not a credential. Its holder still needs the password and is counted by the cookie's
+//! nonce, under the same limit as one network. So a stolen cookie allows a few guesses, once. Only
+//! a server that has the key and the username can tell its account. It is not in the database.
 //!
-//! It survives a logout, since it identifies a browser and not a session. It survives a change of the password too: the owner is
-//! likely under attack at that moment, and their other browsers would be locked out.
+//! It survives a logout, since it identifies a browser and not a session. It survives a change of
+//! the password too: the owner is likely under attack at that moment, and their other browsers
+//! would be locked out.
 
 use std::time::Duration;
 
@@ -23,22 +24,23 @@ use tokenpair::clock::Timestamp;
 use tokenpair::random::{ID_BYTES, random_bytes};
 use tokenpair::web::Auth;
 
-/// How long a browser is known after a login.
+/// Lifetime after a login.
 const LIFETIME: Duration = Duration::from_secs(180 * 86_400);
 
-/// How many logins the cookie remembers, for people who share a browser. Past it the oldest is dropped.
+/// Maximum number of logins in a cookie, for people who share a browser. Past it, the oldest is
+/// dropped.
 const MOST: usize = 5;
 
-/// Between the logins, newest first.
+/// The separator between logins, newest first.
 const SEPARATOR: char = '.';
 
-/// When it was given, and its nonce.
+/// Length in bytes of the time of a login and its nonce.
 const HEAD: usize = size_of::<u64>() + ID_BYTES;
 
-/// A head and its tag, of HMAC-SHA-256.
+/// Length in bytes of a head and its HMAC-SHA-256 tag.
 const BYTES: usize = HEAD + 32;
 
-/// The device cookies that a request carries, not verified yet.
+/// The device cookies of a request, not yet verified.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Devices(Vec<Mark>);
 
@@ -51,7 +53,8 @@ struct Mark([u8; BYTES]);
 pub(super) struct DeviceKey(hmac::Key);
 
 impl Devices {
-    /// Returns those of all cookies of that name, so that one set by a sibling host hides no other.
+    /// Returns the marks of all cookies of that name, so that a cookie set by a sibling host hides
+    /// no other.
     pub(super) fn of(auth: &Auth, request: &HttpRequest) -> Self {
         let cookies = auth.cookies().read_own(request, DEVICE_COOKIE);
         let marks = cookies.iter().flat_map(|cookie| cookie.split(SEPARATOR));
@@ -81,7 +84,7 @@ impl Mark {
         Self(bytes)
     }
 
-    /// Returns its nonce if this key signed it for that name within [`LIFETIME`].
+    /// Returns the nonce if this key signed the mark for that name within [`LIFETIME`].
     fn nonce(&self, key: &hmac::Key, name: &str, now: Timestamp) -> Option<String> {
         let (head, tag) = self.0.split_at_checked(HEAD)?;
         hmac::verify(key, &signed(head, name), tag).ok()?;
@@ -95,7 +98,7 @@ impl Mark {
     }
 }
 
-/// Unambiguous, since the head has a fixed length.
+/// Returns the signed bytes. They are unambiguous, since the head has a fixed length.
 fn signed(head: &[u8], name: &str) -> Vec<u8> {
     [head, name.as_bytes()].concat()
 }
@@ -105,14 +108,14 @@ impl DeviceKey {
         Self(key.derive(b"tokenpair device cookie v1"))
     }
 
-    /// Returns the nonce by which the account's device cookie is counted, if there is one among these.
+    /// Returns the nonce by which the account's device cookie is counted, if the request has one.
     pub(super) fn nonce(&self, devices: &Devices, name: &str, now: Timestamp) -> Option<String> {
         let mut marks = devices.0.iter();
         marks.find_map(|mark| mark.nonce(&self.0, name, now))
     }
 
-    /// Returns the cookie's value after a login: a new mark, so that copies of the one before are counted apart, and those of
-    /// other accounts.
+    /// Returns the cookie's value after a login: a new mark, so that copies of the previous one are
+    /// counted separately, and the marks of other accounts.
     pub(super) fn renewed(&self, devices: &Devices, name: &str, now: Timestamp) -> String {
         let others = devices.0.iter();
         let others = others.filter(|mark| mark.nonce(&self.0, name, now).is_none());

@@ -1,5 +1,5 @@
-//! The envelope: what is true of every answer. An error is JSON with `msg` and `code`, also where the framework made it;
-//! nothing is stored by a cache unless its handler said so; and browsers are told not to guess, frame or tell.
+//! Completes every response: errors become JSON with `msg` and `code`, including those of the
+//! framework, and default headers are added.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
@@ -13,7 +13,7 @@ use super::state::AppState;
 use super::{cors, page};
 use tokenpair::web::{ErrorCode, Rejection};
 
-/// Makes the answer one of ours.
+/// Completes a response.
 pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     if is_bare_error(&response) {
         response = in_json(response);
@@ -28,7 +28,7 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     let state = response.request().app_data::<web::Data<AppState>>();
     let edge = state.map(|state| state.edge);
     if state.is_some_and(|state| state.readiness.is_stopping()) {
-        // A proxy or browser that kept the connection would find it gone.
+        // A proxy or browser that kept the connection would find it closed.
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
@@ -36,12 +36,12 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
     response
 }
 
-/// The same answer with a body of ours.
+/// Replaces the body of an error by JSON.
 fn in_json(response: ServiceResponse) -> ServiceResponse {
     let refused = cors::refused_preflight(&response);
     let mut plain =
         refused.unwrap_or_else(|| HttpResponse::from_error(plain_rejection(response.status())));
-    // What others added to it stands: CORS, Allow, cookies.
+    // Headers that others added stay: CORS, Allow, cookies.
     let mut kept = response.headers().clone();
     kept.remove(CONTENT_LENGTH);
     for name in plain.headers().keys() {
@@ -53,7 +53,7 @@ fn in_json(response: ServiceResponse) -> ServiceResponse {
     response.into_response(plain)
 }
 
-/// RFC 6750 section 3: what is wrong with a token that was sent, and nothing where none was.
+/// Returns the challenge (RFC 6750 section 3). It has an error only if a token was sent.
 fn challenge(response: &ServiceResponse) -> &'static str {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
@@ -67,13 +67,13 @@ fn challenge(response: &ServiceResponse) -> &'static str {
             | ErrorCode::CsrfMismatch
             | ErrorCode::BadCredentials,
         ) => "Bearer",
-        // RFC 9470 section 3: a good token from a login too long ago.
+        // RFC 9470 section 3: the token is valid, but the login is too old.
         Some(ErrorCode::FreshTokenRequired) => "Bearer error=\"insufficient_user_authentication\"",
         _ => "Bearer error=\"invalid_token\"",
     }
 }
 
-/// Refuses a NUL in the address: no id, name or parameter of ours has one, and PostgreSQL knows no text with one.
+/// Rejects a NUL in the address. No id, name or parameter contains one, and PostgreSQL text cannot.
 pub(super) fn refuse_nul(request: &ServiceRequest) -> Result<(), Rejection> {
     let address = request.uri().path_and_query();
     let holds = |address: &str| address.contains('%') && address.contains("%00");
@@ -96,7 +96,7 @@ fn is_bare_error(response: &ServiceResponse) -> bool {
     !(kind.starts_with("application/json") || kind.starts_with("text/html"))
 }
 
-/// What the framework's own errors become; their text stays inside.
+/// Returns the rejection for an error of the framework, without its text.
 pub(super) fn plain_rejection(status: StatusCode) -> Rejection {
     let rejection: Rejection = match status {
         StatusCode::UNAUTHORIZED => ErrorCode::MissingToken.into(),

@@ -1,4 +1,5 @@
-//! Listens: binds the address, lets connections in, speaks TLS with them, and hands them to the app.
+//! Implements the HTTP server: binds the address, accepts connections with or without TLS, and
+//! passes them to the app.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Connection, Manner, Transport};
+use super::connection::{Connection, ConnectionConfig, Transport};
 use super::connection_limit::{ConnectionLimit, RESERVE};
 use super::listener::Listener;
 use super::start_error::StartError;
@@ -27,25 +28,25 @@ use super::write_deadline::WriteDeadline;
 use super::{cors, middleware, routes, stop};
 use crate::settings::Settings;
 
-/// How many bytes of answers are collected before they are sent.
+/// Size of the write buffer in bytes.
 const COLLECTED: usize = 16 * 1024;
 
-/// How long the end of a connection may take.
+/// Timeout for closing a connection.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Binds the address of the settings and puts the app behind it. Returns the server, its gate, and the address it has: with port 0 in
-/// the settings, the port it was given.
+/// Binds the address of the settings and starts the app behind it. Returns the server, its
+/// listener, and its address, with the port that the system chose for port 0.
 pub(super) fn listen(
     settings: &Settings,
     state: &Arc<AppState>,
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<(Server, Listener, SocketAddr), StartError> {
-    let acceptor = certificates.map(|certificates| certificates.config());
-    let acceptor = acceptor.transpose()?;
-    let door = Door {
-        acceptor: acceptor.map(|config| TlsAcceptor::from(Arc::new(config))),
-        crowd: ConnectionLimit::new(settings.max_connections),
-        manner: Manner {
+    let config = certificates.map(|certificates| certificates.config());
+    let config = config.transpose()?;
+    let acceptor = Acceptor {
+        tls: config.map(|config| TlsAcceptor::from(Arc::new(config))),
+        limit: ConnectionLimit::new(settings.max_connections),
+        config: ConnectionConfig {
             patience: settings.patience,
             keep_alive: settings.keep_alive,
             edge: state.edge,
@@ -63,16 +64,16 @@ pub(super) fn listen(
     let web = settings.web.clone();
     let served = if origins.is_empty() {
         let app = move || app().wrap(from_fn(middleware::all_and_handler));
-        serve(settings, door, app)
+        serve(settings, acceptor, app)
     } else {
-        // The last wrapped is the first to see a request and the last to see its response.
+        // The outermost middleware is wrapped last.
         let app = move || {
             app()
                 .wrap(from_fn(middleware::handler))
                 .wrap(cors::middleware(&origins, &web))
                 .wrap(from_fn(middleware::all))
         };
-        serve(settings, door, app)
+        serve(settings, acceptor, app)
     };
     served.map_err(|cause| StartError::Bind {
         bind: settings.bind,
@@ -82,7 +83,7 @@ pub(super) fn listen(
 
 fn serve<A, S>(
     settings: &Settings,
-    door: Door,
+    acceptor: Acceptor,
     app: impl Fn() -> A + Clone + Send + 'static,
 ) -> io::Result<(Server, Listener, SocketAddr)>
 where
@@ -95,7 +96,7 @@ where
             InitError = (),
         > + 'static,
 {
-    let (listener, gate) = Listener::listen(settings.bind)?;
+    let (listener, handle) = Listener::listen(settings.bind)?;
     let address = listener.local_addr()?;
     let Settings {
         workers,
@@ -124,51 +125,51 @@ where
             .client_disconnect_timeout(CLOSING)
             .h1_write_buffer_size(COLLECTED)
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.flow());
+                data.insert(connection.state());
             })
             .finish(map_config(app(), |()| AppConfig::default()));
-        let door = door.clone();
+        let acceptor = acceptor.clone();
         fn_service(move |socket| {
-            let door = door.clone();
-            async move { door.let_in(socket).await }
+            let acceptor = acceptor.clone();
+            async move { acceptor.accept(socket).await }
         })
         .and_then(http)
     })?;
-    Ok((builder.run(), gate, address))
+    Ok((builder.run(), handle, address))
 }
 
-/// What every connection comes through.
+/// Accepts connections.
 #[derive(Clone)]
-struct Door {
-    acceptor: Option<TlsAcceptor>,
-    crowd: Arc<ConnectionLimit>,
-    manner: Manner,
+struct Acceptor {
+    tls: Option<TlsAcceptor>,
+    limit: Arc<ConnectionLimit>,
+    config: ConnectionConfig,
 }
 
-impl Door {
-    async fn let_in(
+impl Acceptor {
+    async fn accept(
         self,
         socket: TcpStream,
     ) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
-        let place = self.crowd.enter();
+        let slot = self.limit.acquire();
         let peer = socket.peer_addr().ok();
-        let patience = self.manner.patience;
+        let patience = self.config.patience;
         let socket = WriteDeadline::new(socket, patience.write);
-        let transport: Box<dyn Transport> = match &self.acceptor {
+        let transport: Box<dyn Transport> = match &self.tls {
             None => Box::new(socket),
-            Some(acceptor) => {
-                let patience = match place.is_past_limit() {
+            Some(tls) => {
+                let wait = match slot.is_past_limit() {
                     true => patience.past_limit,
                     false => patience.handshake,
                 };
-                let handshake = acceptor.accept_with(socket, |tls| {
+                let handshake = tls.accept_with(socket, |tls| {
                     tls.set_buffer_limit(Some(COLLECTED));
                 });
-                let tls = timeout(patience, handshake).await;
+                let tls = timeout(wait, handshake).await;
                 Box::new(tls.map_err(|_| DispatchError::DisconnectTimeout)??)
             }
         };
-        let connection = Connection::new(transport, place, self.manner);
+        let connection = Connection::new(transport, slot, self.config);
         Ok((connection, Protocol::Http1, peer))
     }
 }

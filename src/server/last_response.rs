@@ -1,5 +1,5 @@
-//! Sends the last answer on a connection, where actix-http would close at once: a client that still sends might then see a
-//! reset and not the answer.
+//! Sends the last response on a connection. actix-http would close the connection at once, and a
+//! client that still sends might see a reset instead of the response.
 
 use std::io;
 use std::pin::Pin;
@@ -9,32 +9,33 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long to wait for the client to end its side.
+/// Maximum wait for the client to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// An answer and the end of its connection.
+/// A response and the end of its connection.
 pub(super) struct LastResponse {
-    answer: Vec<u8>,
+    response: Vec<u8>,
     sent: usize,
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl LastResponse {
-    pub(super) const fn new(answer: Vec<u8>) -> Self {
+    pub(super) const fn new(response: Vec<u8>) -> Self {
         Self {
-            answer,
+            response,
             sent: 0,
             linger: None,
         }
     }
 
-    /// Sends it, ends the server's side, and waits a little for the client to end its own.
+    /// Sends the response, closes the server's side, and waits up to [`LINGER`] for the client to
+    /// close its side.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         transport: &mut (impl AsyncRead + AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
-        while let Some(rest @ [_, ..]) = self.answer.get(self.sent..) {
+        while let Some(rest @ [_, ..]) = self.response.get(self.sent..) {
             match ready!(Pin::new(&mut *transport).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.sent += sent,

@@ -1,6 +1,7 @@
-//! Buffers the lines of the log on their way to standard error, which a thread of its own writes, so that a reader that
-//! stops cannot stop the server: the buffer is bounded, and lines past the bound are dropped and counted. A system call for
-//! each request would cost more than the request, so the lines of successful requests wait a little and go out together.
+//! Implements the buffer of log lines, which a separate thread writes to standard error. A reader
+//! that stops cannot block the server: the buffer is bounded, and further lines are dropped and
+//! counted. A system call for each request would cost more than the request, so the lines of
+//! successful requests are delayed a little and written together.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use tokenpair::clock::Clock;
 
-/// How long a line may wait for others.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Maximum delay of a line.
+const FLUSH_DELAY: Duration = Duration::from_millis(100);
 
 /// The buffer is written at once when it holds this many bytes.
 const BATCH: usize = 64 * 1024;
@@ -18,8 +19,8 @@ const BATCH: usize = 64 * 1024;
 /// The most unwritten bytes. Lines past it are dropped.
 const LIMIT: usize = 1024 * 1024;
 
-/// How long the program waits for a reader when it ends.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Maximum wait for a reader when the program ends.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The buffer. Clones share it.
 #[derive(Clone, Default)]
@@ -36,26 +37,26 @@ struct Shared {
 
 #[derive(Default)]
 struct Unwritten {
-    waiting: Vec<u8>,
-    /// Size of the batch that is being written, in bytes.
-    leaving: usize,
+    pending: Vec<u8>,
+    /// Size in bytes of the batch being written.
+    writing: usize,
     /// Lines dropped since the log last reported any.
     dropped: usize,
     /// Write the buffer now instead of waiting for more lines.
-    hurry: bool,
+    flush_now: bool,
 }
 
 impl Unwritten {
-    fn takes(&self, line: &[u8]) -> bool {
-        self.waiting.len() + self.leaving + line.len() <= LIMIT
+    fn has_room_for(&self, line: &[u8]) -> bool {
+        self.pending.len() + self.writing + line.len() <= LIMIT
     }
 
-    fn may_wait(&self) -> bool {
-        !self.hurry && self.dropped == 0 && self.waiting.len() < BATCH
+    fn may_delay(&self) -> bool {
+        !self.flush_now && self.dropped == 0 && self.pending.len() < BATCH
     }
 
     fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.leaving == 0
+        self.pending.is_empty() && self.writing == 0
     }
 }
 
@@ -69,44 +70,45 @@ impl LogWriter {
         let lines = Self::default();
         let writer = lines.clone();
         let thread = thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || writer.write_now_and_then())?;
+        thread.spawn(move || writer.write_batches())?;
         Ok(lines)
     }
 
-    fn write_now_and_then(&self) {
+    fn write_batches(&self) {
         let mut batch = Vec::new();
         loop {
             let reported = self.take(&mut batch);
             let mut lost = write_to_stderr(&batch);
             if lost > 0 {
-                // The report of dropped lines is one of the lost lines itself.
+                // The report of dropped lines is itself one of the lost lines.
                 lost += reported.saturating_sub(1);
                 self.lock().dropped += lost;
-                thread::sleep(PATIENCE);
+                thread::sleep(FLUSH_DELAY);
             }
         }
     }
 
-    /// Waits for lines and moves them into `batch`, with a report of the dropped ones. Returns how many were dropped.
+    /// Waits for lines and moves them into `batch`, with a report of dropped lines. Returns the
+    /// number of dropped lines.
     fn take(&self, batch: &mut Vec<u8>) -> usize {
         batch.clear();
         batch.shrink_to(BATCH);
         let shared = &self.0;
         let mut unwritten = self.lock();
-        unwritten.leaving = 0;
+        unwritten.writing = 0;
         shared.written.notify_all();
         let woken = shared
             .more
-            .wait_while(unwritten, |unwritten| unwritten.waiting.is_empty());
+            .wait_while(unwritten, |unwritten| unwritten.pending.is_empty());
         let woken = shared.more.wait_timeout_while(
             woken.unwrap_or_else(PoisonError::into_inner),
-            PATIENCE,
-            |unwritten| unwritten.may_wait(),
+            FLUSH_DELAY,
+            |unwritten| unwritten.may_delay(),
         );
         (unwritten, _) = woken.unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(batch, &mut unwritten.waiting);
-        unwritten.leaving = batch.len();
-        unwritten.hurry = false;
+        std::mem::swap(batch, &mut unwritten.pending);
+        unwritten.writing = batch.len();
+        unwritten.flush_now = false;
         let dropped = std::mem::take(&mut unwritten.dropped);
         if dropped > 0 {
             batch.extend_from_slice(report_of(dropped).as_bytes());
@@ -114,18 +116,19 @@ impl LogWriter {
         dropped
     }
 
-    /// Has the buffer written at once, without waiting for it.
-    pub(super) fn hurry(&self) {
-        self.lock().hurry = true;
+    /// Requests an immediate write, without waiting for it.
+    pub(super) fn flush_now(&self) {
+        self.lock().flush_now = true;
         self.0.more.notify_one();
     }
 
-    /// Waits until everything is written, at most [`LAST_WORDS`].
+    /// Waits until everything is written, for at most [`FINISH_TIMEOUT`].
     pub(super) fn finish(&self) {
-        self.hurry();
+        self.flush_now();
         let written = &self.0.written;
-        let _done =
-            written.wait_timeout_while(self.lock(), LAST_WORDS, |unwritten| !unwritten.is_done());
+        let _done = written.wait_timeout_while(self.lock(), FINISH_TIMEOUT, |unwritten| {
+            !unwritten.is_done()
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Unwritten> {
@@ -138,10 +141,10 @@ impl LogWriter {
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut unwritten = self.lock();
-        if unwritten.takes(line) {
-            let before = unwritten.waiting.len();
-            unwritten.waiting.extend_from_slice(line);
-            let full = before < BATCH && unwritten.waiting.len() >= BATCH;
+        if unwritten.has_room_for(line) {
+            let before = unwritten.pending.len();
+            unwritten.pending.extend_from_slice(line);
+            let full = before < BATCH && unwritten.pending.len() >= BATCH;
             if before == 0 || full {
                 self.0.more.notify_one();
             }
@@ -160,18 +163,19 @@ impl Write for LogWriter {
 fn report_of(dropped: usize) -> String {
     let now = Clock::system().now();
     format!(
-        "[{now} WARN  tokenpair::log] {dropped} lines of the log were dropped, because they could not be written in time\n"
+        "[{now} WARN  tokenpair::log] {dropped} log lines were dropped because they could not be written in time\n"
     )
 }
 
-/// Writes everything, however long that takes. Returns the number of lines that could not be written.
+/// Writes all bytes, however long that takes. Returns the number of lines that could not be
+/// written.
 fn write_to_stderr(mut bytes: &[u8]) -> usize {
     while !bytes.is_empty() {
         match io::stderr().write(bytes) {
             Ok(written @ 1..) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // The pipe is full, and another process has made it non-blocking.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PATIENCE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FLUSH_DELAY),
             Ok(0) | Err(_) => break,
         }
     }

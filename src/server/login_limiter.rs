@@ -1,4 +1,5 @@
-//! Rate limits: whose failures are counted, and under which ids. The tallies are in the database, so all servers share them.
+//! Implements the rate limits of logins: which failures are counted, and under which ids. The
+//! counts are in the database, so all servers share them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,8 @@ use tokenpair::session::{RequestContext, StoreError};
 use tokenpair_store::rate_limit::{Counter, LimitDecision, LimitRule, Tally, ThrottlePolicy};
 use tokenpair_store::{DieselStore, Refusal, Username};
 
-/// Counts failures and makes clients back off. Without a policy it admits everyone. Clones share it.
+/// Counts failures and makes clients back off. Without a policy it admits every attempt. Clones
+/// share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoginLimiter(Option<Arc<Inner>>);
 
@@ -29,23 +31,24 @@ struct Inner {
     under_way: Mutex<AllUnderWay>,
 }
 
-/// The attempts that this server has seen the beginning of and not yet the end.
+/// The attempts in progress on this server.
 #[derive(Debug, Default)]
 struct AllUnderWay {
-    /// The number of the next one.
+    /// The number of the next attempt.
     next: u64,
-    /// Their numbers, by counter.
+    /// The numbers of attempts, by counter.
     of: HashMap<String, BTreeSet<u64>>,
 }
 
-/// How often an attempt is looked at that only others under way leave no room for.
+/// How often to check an attempt that is refused only because of others in progress.
 const LOOKS: usize = 3;
 
-/// An attempt that was admitted: what a failure of it is counted in, and what a success of it forgives.
+/// An admitted attempt: the counters that a failure adds to, and the counters that a success
+/// clears.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     counters: Vec<Counter>,
-    /// Their tallies when it was admitted.
+    /// Their counts when the attempt was admitted.
     tallies: HashMap<String, Tally>,
     forgiven: Vec<String>,
     _under_way: Option<UnderWay>,
@@ -54,7 +57,7 @@ pub(super) struct Attempt {
 /// Why an attempt was not admitted.
 #[derive(Debug, Error)]
 pub(super) enum NotAdmitted {
-    /// Too many attempts failed before. The next one may be made after this time.
+    /// Too many attempts failed. The next one is allowed after this time.
     #[error("too many attempts; try again in {} s", .0.as_secs())]
     TooManyAttempts(Duration),
     /// The database failed.
@@ -63,7 +66,8 @@ pub(super) enum NotAdmitted {
 }
 
 impl LoginLimiter {
-    /// Under a policy, if there is one. The key hides names and addresses, and is the same on all servers.
+    /// Returns a limiter under a policy, if any. The key hides names and addresses, and is the same
+    /// on all servers.
     pub(super) fn new(policy: Option<ThrottlePolicy>, key: &SharedKey, store: DieselStore) -> Self {
         let inner = policy.map(|policy| Inner {
             policy,
@@ -75,11 +79,11 @@ impl LoginLimiter {
         Self(inner.map(Arc::new))
     }
 
-    /// Admits a login by a name that someone has or nobody has: both are counted alike.
+    /// Admits a login. Known and unknown usernames are counted alike.
     ///
-    /// A client with a device cookie of the account is counted by that cookie and its own network. It is exempt from the limits
-    /// of the wider networks and of all networks together, which attackers can exhaust. A device cookie that has reached its
-    /// own limit is ignored.
+    /// A client with a device cookie of the account is counted by that cookie and its own network.
+    /// It is exempt from the limits of wider networks and of all networks together, which attackers
+    /// can exhaust. A device cookie that has reached its own limit is ignored.
     pub(super) async fn login(
         &self,
         name: &str,
@@ -110,8 +114,8 @@ impl LoginLimiter {
         Inner::admit(inner, account, context).await
     }
 
-    /// Returns the device cookie of a client that has just logged in by that name: its others are kept. None if nothing is
-    /// counted.
+    /// Returns the device cookie of a client that has just logged in by that name. Its marks of
+    /// other accounts are kept. `None` if nothing is counted.
     pub(super) fn device_cookie(
         &self,
         name: &str,
@@ -122,9 +126,11 @@ impl LoginLimiter {
         Some(inner.devices.renewed(devices, &key_of(name), context.at))
     }
 
-    /// Admits a password that a logged-in user gives once more. It is counted apart from logins, so that nobody outside can
-    /// keep a user from changing the password, and by session, so that the holder of a stolen session cannot either: the user
-    /// logs in again and has another. A limit over all sessions is not needed, since each new one takes the password.
+    /// Admits a password that a logged-in user confirms. Confirmations are counted separately from
+    /// logins, so that outsiders cannot stop a user from changing the password. They are counted by
+    /// session, so that the holder of a stolen session cannot either: the user logs in again and
+    /// has another session. No limit over all sessions is needed, since each new session takes the
+    /// password.
     pub(super) async fn confirmation(
         &self,
         user_id: &str,
@@ -134,13 +140,14 @@ impl LoginLimiter {
         let Some(inner) = &self.0 else {
             return Ok(Attempt::default());
         };
-        // Tokens of another server's (JWT_ACCEPT_FOREIGN) have no session and count together.
+        // Tokens of another server (JWT_ACCEPT_FOREIGN) have no session and count together.
         let sid = sid.unwrap_or_default();
         let account = inner.counter("confirmation", sid, user_id, inner.policy.account());
         Inner::admit(inner, vec![account], context).await
     }
 
-    /// Admits a registration. Each is counted, since the answer tells whether someone has the name.
+    /// Admits a registration. Each one counts, since the response reveals whether the name is
+    /// taken.
     pub(super) async fn registration(&self, context: &RequestContext) -> Result<(), NotAdmitted> {
         let Some(inner) = &self.0 else {
             return Ok(());
@@ -160,7 +167,7 @@ impl LoginLimiter {
     }
 }
 
-/// The form under which a name is counted.
+/// Returns the form in which a name is counted.
 fn key_of(name: &str) -> String {
     let parsed = Username::parse(name);
     parsed.map_or_else(|_| name.to_owned(), |name| name.key().to_owned())
@@ -177,7 +184,7 @@ impl Inner {
         }
     }
 
-    /// Counters of the client's network and the wider ones, at all accounts.
+    /// Returns the counters of the client's network and the wider ones, for all accounts together.
     fn networks(&self, word: &str, context: &RequestContext) -> Vec<Counter> {
         let own = self.counter(word, &network(context), "", self.policy.peer());
         let wider = wider(context);
@@ -189,8 +196,8 @@ impl Inner {
         std::iter::once(own).chain(wider).collect()
     }
 
-    /// Attempts that are under way here count as if they failed, so that those that come at once are no more than those that
-    /// come one after the other.
+    /// Admits an attempt. Attempts in progress on this server count as failures, so that concurrent
+    /// attempts are not allowed more than sequential ones.
     async fn admit(
         inner: &Arc<Self>,
         account: Vec<Counter>,
@@ -201,8 +208,8 @@ impl Inner {
         let under_way = UnderWay::begin(inner, &counters);
         let mut wait = Duration::ZERO;
         for _ in 0..LOOKS {
-            // Counted before the tallies are read: an attempt that ends in between is in one of the two, or for a moment in
-            // both, so a refusal is looked at again.
+            // Counted before the tallies are read. An attempt that ends in between is in at least
+            // one of the two. It may briefly be in both, so a refusal is checked again.
             let others = under_way.others(&counters);
             let tallies = inner.tallies(&counters).await?;
             let longest = |others: &[u32]| {
@@ -247,12 +254,14 @@ fn wait_of(
 }
 
 impl Attempt {
-    /// The password was right: what was counted for the account is forgotten, and what was for the network is not.
+    /// Records that the password was right. Clears the counts of the account, but not those of the
+    /// network.
     ///
     /// # Errors
     ///
-    /// [`NotAdmitted::TooManyAttempts`] if other servers have counted so many failures meanwhile that it would not be
-    /// admitted now: however many servers there are, no more guesses are answered than one server would.
+    /// [`NotAdmitted::TooManyAttempts`] if other servers have meanwhile counted so many failures
+    /// that the attempt would not be admitted now. Any number of servers thus answers no more
+    /// guesses than one server.
     pub(super) async fn succeeded(
         self,
         store: &DieselStore,
@@ -277,7 +286,7 @@ impl Attempt {
         Ok(store.forget_failures(forgiven).await?)
     }
 
-    /// The password was wrong: that is recorded and counted.
+    /// Records and counts a wrong password.
     ///
     /// # Errors
     ///
@@ -309,7 +318,7 @@ impl Attempt {
     }
 }
 
-/// An attempt that is under way, until dropped.
+/// An attempt in progress, until dropped.
 #[derive(Debug)]
 struct UnderWay {
     inner: Arc<Inner>,
@@ -333,7 +342,7 @@ impl UnderWay {
         }
     }
 
-    /// How many attempts that began before this one are still under way, for each counter.
+    /// Returns, for each counter, the number of earlier attempts still in progress.
     fn others(&self, counters: &[Counter]) -> Vec<u32> {
         let all = lock(&self.inner.under_way);
         let before = counters.iter().map(|counter| {

@@ -1,5 +1,6 @@
-//! What is done around every handler, as two middlewares with CORS between them, or as one where there is no CORS. Each calls
-//! its rules one after the other: a middleware for each would cost every request an allocation.
+//! Implements the middleware applied to every request: two middlewares with CORS between them, or
+//! one without CORS. Each calls its rules in sequence, because a middleware per rule would cost
+//! every request an allocation.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -14,7 +15,7 @@ use super::{
 };
 use tokenpair::web::reissue_for;
 
-/// The outer middleware: what is true of every answer, whoever gave it, and its line in the log.
+/// The outer middleware: applies to every response, including errors of the framework, and logs it.
 pub(super) async fn all<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -35,13 +36,13 @@ async fn around(
     mut request: ServiceRequest,
     inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
 ) -> Result<ServiceResponse, Error> {
-    let flow = ConnectionState::of(&request);
-    let _turn = flow.as_ref().map(ActiveRequest::begin);
+    let connection = ConnectionState::of(&request);
+    let _active = connection.as_ref().map(ActiveRequest::begin);
     let line = Line::begin(&request);
-    let body = request_body_guard::lend(&mut request, flow.as_ref());
+    let body = request_body_guard::lend(&mut request, connection.as_ref());
     let response = inner(request).await?;
     let mut response = error_responses::seal(response);
-    if flow.is_some_and(|flow| flow.place().is_past_limit()) {
+    if connection.is_some_and(|connection| connection.slot().is_past_limit()) {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
@@ -52,7 +53,7 @@ async fn around(
     ))
 }
 
-/// The inner middleware: which requests get to a handler, and what follows its answer.
+/// The inner middleware: rejects requests before a handler runs, and completes its response.
 pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

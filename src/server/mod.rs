@@ -1,5 +1,5 @@
-//! Implements the server: accounts, routes, middleware, and what runs beside them. [`Server`] puts them together, as `main` and
-//! the tests alike do.
+//! Implements the server: accounts, routes, middleware and background tasks. [`Server`] combines
+//! them, for `main` and for tests.
 
 mod accounts;
 mod admission;

@@ -1,22 +1,24 @@
-//! Defines the network that a client belongs to, the unit that rate limits and the password queue count by.
+//! Defines the network that a client belongs to, the unit that rate limits and the password queue
+//! count by.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokenpair::session::RequestContext;
 use tokenpair_store::password::Client;
 
-/// A wider network around a client's own: the /56 that a home has, or the /48 that a site has (RFC 6177).
+/// A wider network around a client's own: the /56 of a home or the /48 of a site (RFC 6177).
 pub(super) struct Wider {
     /// The network.
     pub(super) name: String,
     /// Its size, for the audit trail.
     pub(super) size: &'static str,
-    /// How many times as many failures it may have as one network.
+    /// Its limit, as a multiple of one network's.
     pub(super) times: u32,
 }
 
-/// Returns the wider networks around the client's own; none for IPv4. A /56 has 256 networks of this kind and a /48 65,536, which
-/// may all be one attacker's. A /48 may also be shared, as among a carrier's phones, so its limit is not that of one network.
+/// Returns the wider networks around the client's own. IPv4 has no wider networks. One attacker may
+/// own all 256 networks of a /56 or all 65,536 of a /48. A /48 may also be shared, as among a
+/// carrier's phones, so its limit is above that of one network.
 pub(super) fn wider(context: &RequestContext) -> Vec<Wider> {
     let Some(IpAddr::V6(address)) = address(context) else {
         return Vec::new();
@@ -30,8 +32,8 @@ pub(super) fn wider(context: &RequestContext) -> Vec<Wider> {
         .into()
 }
 
-/// Returns the client's network: the address for IPv4 and the /64 for IPv6, since a household has at least that much
-/// (RFC 6177). Clients without an address share one network.
+/// Returns the client's network: the address for IPv4 and the /64 for IPv6, since a household has
+/// at least that much (RFC 6177). Clients without an address share one network.
 pub(super) fn network(context: &RequestContext) -> String {
     match address(context) {
         Some(IpAddr::V6(address)) => prefix(address, 64),
@@ -40,7 +42,7 @@ pub(super) fn network(context: &RequestContext) -> String {
     }
 }
 
-/// Returns whose turn it is in the password queue: the client's network within its site, which is the /48
+/// Returns the client's place in the password queue: its network within its site. A site is the /48
 /// for IPv6, the most that one customer usually gets (RFC 6177), and the /24 for IPv4.
 pub(super) fn client(context: &RequestContext) -> Client {
     let site = match address(context) {
@@ -54,8 +56,8 @@ pub(super) fn client(context: &RequestContext) -> Client {
     Client::new(site, network(context))
 }
 
-/// Returns the client's address. One that a translator made of an IPv4 address counts as that (RFC 6052 section 2.1): otherwise
-/// all clients behind the translator would share one network.
+/// Returns the client's address. A translated IPv4 address counts as the IPv4 address (RFC 6052
+/// section 2.1). Otherwise all clients behind the translator would share one network.
 fn address(context: &RequestContext) -> Option<IpAddr> {
     let address: IpAddr = context.ip.as_deref()?.parse().ok()?;
     match address {

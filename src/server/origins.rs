@@ -1,27 +1,27 @@
-//! Defines [`Origins`], whose pages are trusted with requests.
+//! Defines [`Origins`], the origins whose pages may send requests.
 
 use url::Url;
 
 use crate::settings::{Settings, serialized_origin};
 
-/// The origins whose pages may use a person's browser to send something here, and the server's own host name.
+/// The origins whose pages may send requests through a browser, and the server's own host name.
 pub(crate) struct Origins {
-    /// The one that `PUBLIC_URL` names.
+    /// The origin of `PUBLIC_URL`.
     pub(super) public: Option<String>,
     /// The host in `PUBLIC_URL`.
     pub(super) host: Option<String>,
-    /// Whether `PUBLIC_URL` was set, so that browsers must not come by another name.
+    /// Whether `PUBLIC_URL` was set, so that browsers must use its host name.
     pub(super) only_host: bool,
     /// `SERVER_CORS_ORIGINS`
     pub(super) listed: Vec<String>,
 }
 
-/// Whose pages are trusted with a request.
+/// The origins trusted with a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// The server's own alone.
+    /// Only the server's own origin.
     Own,
-    /// Those of `SERVER_CORS_ORIGINS` too.
+    /// Also those of `SERVER_CORS_ORIGINS`.
     Listed,
 }
 

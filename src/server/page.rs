@@ -1,4 +1,4 @@
-//! Defines the built-in page: what people see of the server in a browser, errors included.
+//! Defines the built-in page, which shows people the login form, a greeting, or an error.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
@@ -12,14 +12,14 @@ use html_escape::encode_text;
 use super::browser;
 use tokenpair::web::Rejection;
 
-/// No scripts, no pictures, no frames, and no style but [`STYLE`], by its hash (CSP Level 3, section 6.7.3.3); the form goes
-/// nowhere but here.
+/// Allows no scripts, images or frames, no style except [`STYLE`], by its hash (CSP Level 3,
+/// section 6.7.3.3), and forms only to this server.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'sha256-eg8bZWGboG6tedPf6ylHxLn0m2/vN8qo+HSIaeUv8ps='; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 
-/// The page's look: readable in a browser's light and dark colours, and with targets that fingers hit.
+/// The style sheet, for light and dark colours and for touch screens.
 const STYLE: &str = "
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; }
 main { max-width: 22rem; margin: 10vh auto 2rem; padding: 0 1rem; }
@@ -34,7 +34,7 @@ code { overflow-wrap: anywhere; }
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// Without a referrer a browser would not say where the form comes from, and it would be refused.
+/// Without a referrer, a browser would not send the form's origin, and the form would be rejected.
 const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// The login form.
@@ -45,14 +45,14 @@ pub(super) const FORM: &str = r#"<form method="post" action="/login">
 <p><button>Log in</button></p>
 </form>"#;
 
-/// Returns a page with this in it, which is HTML.
+/// Returns a page with this HTML in it.
 pub(super) fn page(main: &str) -> HttpResponse {
     let mut response = HttpResponse::build(StatusCode::OK).body(document(main));
     describe(response.headers_mut());
     response
 }
 
-/// Greets whoever is logged in.
+/// Greets the logged-in user.
 pub(super) fn greeting(name: &str) -> HttpResponse {
     let name = encode_text(name);
     page(&format!(
@@ -60,7 +60,7 @@ pub(super) fn greeting(name: &str) -> HttpResponse {
     ))
 }
 
-/// Shows an error as a page where a person's browser asked for one. Whatever else the response carries stays.
+/// Shows an error as a page if a browser navigates to it. Other headers of the response are kept.
 pub(super) fn show_error(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
     let error = response.response().error();
@@ -68,18 +68,18 @@ pub(super) fn show_error(response: ServiceResponse) -> ServiceResponse {
     let Some(rejection) = rejection.filter(|_| browser::navigates(request)) else {
         return response;
     };
-    let text = document(&told(rejection, request));
+    let text = document(&error_text(rejection, request));
     let mut response = response.map_body(|_, _| BoxBody::new(text));
     describe(response.headers_mut());
     response
 }
 
-fn told(rejection: &Rejection, request: &HttpRequest) -> String {
+fn error_text(rejection: &Rejection, request: &HttpRequest) -> String {
     let mut main = format!(
         "<p role=\"alert\">{}.</p>\n",
         encode_text(&rejection.to_string())
     );
-    // The hint to a program that has to wait names a header.
+    // The hint about waiting names a header, which is for programs.
     let next = match rejection.seconds_to_wait() {
         Some(seconds) => Some(format!("Try again in {}.", duration(seconds))),
         None => rejection.advice().map(str::to_owned),

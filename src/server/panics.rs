@@ -1,4 +1,5 @@
-//! Panics: a mistake of ours in one request is a 500 for that request, and nothing else ends.
+//! Implements the handling of panics: a panic in a request is a 500 for that request, and the
+//! server keeps running.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
@@ -15,13 +16,14 @@ use tokenpair::web::Rejection;
 #[error("a handler panicked")]
 struct Panicked;
 
-/// The middleware of each resource. (Further out, where the route is not known yet, a request must not be cloned.)
+/// The middleware of each resource. Outer middleware must not clone a request, because its route is
+/// not known yet.
 pub(super) async fn catch<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let asked = request.request().clone();
-    // What a request changes is its own, or behind locks that bear a panic.
+    // The state a request changes is its own, or behind locks that survive a panic.
     match AssertUnwindSafe(async { next.call(request).await })
         .catch_unwind()
         .await
@@ -34,13 +36,13 @@ pub(super) async fn catch<B: MessageBody>(
     }
 }
 
-/// From now on a panic is an error in the log, with its place. Its words are there only if they are written in the
-/// program: others may quote a request.
+/// Logs panics as errors from now on, with their location. Only constant messages are logged, since
+/// others may quote a request.
 pub(super) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| log::error!("{}", said_of(panic))));
+    std::panic::set_hook(Box::new(|panic| log::error!("{}", describe(panic))));
 }
 
-fn said_of(panic: &PanicHookInfo<'_>) -> String {
+fn describe(panic: &PanicHookInfo<'_>) -> String {
     let words = panic.payload().downcast_ref::<&'static str>();
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
     let place = panic.location().map(|place| format!(" at {place}"));
@@ -59,7 +61,7 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse, web};
 
-    use super::{catch, said_of};
+    use super::{catch, describe};
     use crate::server::middleware;
 
     async fn panics(body: String) -> HttpResponse {
@@ -92,7 +94,7 @@ mod tests {
         let of_this_test = std::thread::current().id();
         std::panic::set_hook(Box::new(move |panic| {
             if std::thread::current().id() == of_this_test {
-                tell.send(said_of(panic)).unwrap();
+                tell.send(describe(panic)).unwrap();
             }
         }));
         let word = "hidden-word";

@@ -1,5 +1,5 @@
-//! Defines readiness: whether load balancers may send requests here. The log reports changes instead of single checks,
-//! since several balancers check every second.
+//! Defines readiness: whether load balancers may send requests here. The log reports changes
+//! instead of single checks, since several balancers check every second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,17 +13,17 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Ends readiness for good, because the server stops.
+    /// Ends readiness permanently, because the server stops.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the server has been told to stop.
+    /// Returns whether the server is stopping.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Logs the result of a check if the previous check had another.
+    /// Logs the result of a check if it differs from the previous one.
     pub(super) fn record_revocation(&self, check: &Result<(), Rejection>) {
         let was_unready = self.unready.swap(check.is_err(), Ordering::SeqCst);
         match check {

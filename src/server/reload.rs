@@ -1,10 +1,10 @@
-//! Defines [`ReloadSchedule`], when to look at files that the server follows.
+//! Defines [`ReloadSchedule`], which says when to check watched files.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Schedules looks at files that the server follows: at intervals, and at once on the operator's request.
+/// A schedule of checks of watched files: at intervals, and at once on the operator's request.
 #[derive(Clone)]
 pub(super) struct ReloadSchedule(watch::Receiver<()>);
 
@@ -13,7 +13,7 @@ impl ReloadSchedule {
         Self(asked)
     }
 
-    /// Waits until the next look is due. Returns whether the operator asked for it.
+    /// Waits until the next check is due. Returns whether the operator requested it.
     pub(super) async fn next(&mut self, every: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(every) => false,

@@ -1,6 +1,7 @@
-//! Bodies that nobody read to the end. Actix closes the connection after such a request, but not where the body came in
-//! chunks: there it waits for the last one, for ever, and whoever never sends it holds a connection. It waits because the
-//! body was dropped; so here it is kept for as long as the response, and the connection is closed.
+//! Keeps request bodies that the handler did not consume. Actix closes the connection after such a
+//! request, except if the body is chunked: once the body is dropped, Actix waits forever for its
+//! last chunk, and the client holds a connection. So the body is kept for as long as the response,
+//! and then Actix closes the connection.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -17,11 +18,11 @@ use futures_core::Stream;
 
 use super::connection_state::ConnectionState;
 
-/// Tells the connection when more of the body is wanted. Returns the body beside the request that reads it, if it comes in
-/// chunks.
+/// Makes the request report to its connection when it wants more of its body. Returns a second
+/// handle of a chunked body.
 pub(super) fn lend(
     request: &mut ServiceRequest,
-    flow: Option<&Rc<ConnectionState>>,
+    connection: Option<&Rc<ConnectionState>>,
 ) -> Option<Held> {
     let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
     let payload = request.take_payload();
@@ -31,13 +32,14 @@ pub(super) fn lend(
     let held = Rc::new(RefCell::new(payload));
     let lent = Box::pin(Lent {
         held: Rc::clone(&held),
-        flow: flow.cloned(),
+        connection: connection.cloned(),
     });
     request.set_payload(Payload::Stream { payload: lent });
     in_chunks.then_some(held)
 }
 
-/// Keeps it for as long as the response. The last of all: a response that is made anew would let go of it.
+/// Keeps the body for as long as the response. Must come last, because a replaced response would
+/// drop the body.
 pub(super) fn keep(response: ServiceResponse, held: Option<Held>) -> ServiceResponse {
     match held {
         None => response,
@@ -47,23 +49,23 @@ pub(super) fn keep(response: ServiceResponse, held: Option<Held>) -> ServiceResp
 
 pub(super) type Held = Rc<RefCell<Payload>>;
 
-/// The body of a request, as its handler reads it.
+/// The body of a request that its handler reads.
 struct Lent {
     held: Held,
-    flow: Option<Rc<ConnectionState>>,
+    connection: Option<Rc<ConnectionState>>,
 }
 
 impl Lent {
-    fn wants_more(&self, wants: bool) {
-        if let Some(flow) = &self.flow {
-            flow.wants_body(wants);
+    fn set_wants_body(&self, wants: bool) {
+        if let Some(connection) = &self.connection {
+            connection.set_wants_body(wants);
         }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        self.wants_more(false);
+        self.set_wants_body(false);
     }
 }
 
@@ -72,12 +74,12 @@ impl Stream for Lent {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = Pin::new(&mut *self.held.borrow_mut()).poll_next(cx);
-        self.wants_more(next.is_pending());
+        self.set_wants_body(next.is_pending());
         next
     }
 }
 
-/// The body of a response, beside that of its request.
+/// The body of a response, with that of its request.
 struct Holding {
     body: BoxBody,
     _held: Held,

@@ -1,60 +1,61 @@
-//! Finds heads in what a client sends, and reads the one that a connection opens with, for the sake of HTTP/1.0: a `POST`
-//! without a length has no body (RFC 9112 section 6.3), and actix-http refuses it (RFC 1945 section 7.2.2). nginx sends such
-//! heads by default.
+//! Finds the ends of request heads, and adapts the first head of a connection for HTTP/1.0. There a
+//! `POST` without a length has no body (RFC 9112 section 6.3), but actix-http rejects it (RFC 1945
+//! section 7.2.2). nginx sends such heads by default.
 
 use std::borrow::Cow;
 
 use httparse::{EMPTY_HEADER, Request, Status};
 
-/// As many bytes of a head as actix-http takes.
+/// Maximum size of a head in bytes, as in actix-http.
 const LIMIT: usize = 128 * 1024;
 
-/// As many headers as actix-http takes.
+/// Maximum number of headers, as in actix-http.
 const HEADERS: usize = 96;
 
-/// What is inserted behind the request line. The length is what RFC 9112 says it is, and nothing behind such a request is
-/// read: a client that meant a body would otherwise smuggle a request in it.
+/// The headers to insert after the request line. The length follows RFC 9112. Nothing after such a
+/// request is read, because a body could otherwise smuggle in a request.
 const EMPTY: &[u8] = b"connection: close\r\ncontent-length: 0\r\n";
 
-/// The first bytes of a connection, on their way to actix-http.
+/// The first bytes of a connection, before they reach actix-http.
 #[derive(Default)]
 pub(super) struct FirstHead {
-    kept: Vec<u8>,
+    buffered: Vec<u8>,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
-    /// It may become a `POST` by HTTP/1.0.
+    /// The bytes may begin a `POST` over HTTP/1.0.
     #[default]
     Undecided,
-    /// All bytes pass as they come.
+    /// All bytes pass unchanged.
     Passing,
-    /// The request that is kept is the last.
+    /// The buffered request is the last.
     Last,
 }
 
 impl FirstHead {
-    /// Whether nothing more is to be read.
+    /// Returns whether nothing more is to be read.
     pub(super) fn is_over(&self) -> bool {
         self.stage == Stage::Last
     }
 
-    /// Takes what came, nothing at the end of the connection. Returns what may go on to actix-http.
+    /// Takes the bytes read, which are empty at the end of the connection. Returns the bytes for
+    /// actix-http.
     pub(super) fn pass<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         if self.stage == Stage::Passing {
             return Some(Cow::Borrowed(bytes));
         }
-        self.kept.extend_from_slice(bytes);
+        self.buffered.extend_from_slice(bytes);
         self.stage = match bytes {
             [] => Stage::Passing,
-            _ => decide(&mut self.kept),
+            _ => decide(&mut self.buffered),
         };
-        (self.stage != Stage::Undecided).then(|| Cow::Owned(std::mem::take(&mut self.kept)))
+        (self.stage != Stage::Undecided).then(|| Cow::Owned(std::mem::take(&mut self.buffered)))
     }
 }
 
-/// Returns where the first empty line ends, which ends a head if there is one.
+/// Returns the end of the first empty line, which ends a head.
 pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).find_map(|at| match bytes.get(at + 1..)? {
         [b'\n', ..] => Some(at + 2),
@@ -63,26 +64,29 @@ pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-fn decide(kept: &mut Vec<u8>) -> Stage {
-    let line = kept.iter().position(|byte| *byte == b'\n');
+fn decide(buffered: &mut Vec<u8>) -> Stage {
+    let line = buffered.iter().position(|byte| *byte == b'\n');
     let method = b"POST ";
     let Some(line_end) = line else {
-        let may_be = method.starts_with(kept) || kept.starts_with(method);
-        return undecided_if(may_be && kept.len() < LIMIT);
+        let may_match = method.starts_with(buffered) || buffered.starts_with(method);
+        return undecided_if(may_match && buffered.len() < LIMIT);
     };
-    let line = kept.get(..line_end).unwrap_or_default().trim_ascii_end();
+    let line = buffered
+        .get(..line_end)
+        .unwrap_or_default()
+        .trim_ascii_end();
     if !(line.starts_with(method) && line.ends_with(b" HTTP/1.0")) {
         return Stage::Passing;
     }
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut request = Request::new(&mut headers);
-    // The parser of actix-http itself, so that both see the same head.
-    match request.parse(kept) {
-        Ok(Status::Partial) => undecided_if(kept.len() < LIMIT),
+    // The parser that actix-http uses, so that both see the same head.
+    match request.parse(buffered) {
+        Ok(Status::Partial) => undecided_if(buffered.len() < LIMIT),
         Ok(Status::Complete(length)) if has_no_length(&request) => {
-            kept.truncate(length);
+            buffered.truncate(length);
             let after_line = line_end + 1;
-            kept.splice(after_line..after_line, EMPTY.iter().copied());
+            buffered.splice(after_line..after_line, EMPTY.iter().copied());
             Stage::Last
         }
         _ => Stage::Passing,
@@ -108,17 +112,18 @@ fn has_no_length(request: &Request<'_, '_>) -> bool {
 mod tests {
     use super::FirstHead;
 
-    /// What actix-http gets to see of bytes that come in pieces of a length, and whether nothing more is read then.
+    /// Passes bytes in pieces of the given length. Returns the bytes for actix-http, and whether
+    /// reading is over.
     fn opened(bytes: &str, pieces: usize) -> (String, bool) {
-        let mut opening = FirstHead::default();
+        let mut first = FirstHead::default();
         let mut got = Vec::new();
         for piece in bytes.as_bytes().chunks(pieces).chain([&b""[..]]) {
-            if opening.is_over() {
+            if first.is_over() {
                 break;
             }
-            got.extend_from_slice(&opening.pass(piece).unwrap_or_default());
+            got.extend_from_slice(&first.pass(piece).unwrap_or_default());
         }
-        (String::from_utf8(got).unwrap(), opening.is_over())
+        (String::from_utf8(got).unwrap(), first.is_over())
     }
 
     #[test]

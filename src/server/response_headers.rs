@@ -1,5 +1,5 @@
-//! Defines the headers of every response: nothing is cached unless its handler said so, and browsers are told not to sniff,
-//! frame or send a referrer.
+//! Defines the headers of every response. Unless its handler sets other values, it is not cached,
+//! and browsers do not sniff, frame it or send a referrer.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName,
@@ -8,7 +8,7 @@ use actix_web::http::header::{
 
 use crate::settings::{Settings, is_loopback};
 
-/// The default of every answer; a handler's own value stands.
+/// The default headers. A handler's own value takes precedence.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -17,22 +17,24 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     ),
-    // Of no matter where CORS lets a page read: that is asked for where CORS is not.
+    // Without effect on pages that CORS allows to read: browsers apply it only to requests without
+    // CORS.
     (
         CROSS_ORIGIN_RESOURCE_POLICY,
         HeaderValue::from_static("same-origin"),
     ),
 ];
 
-/// RFC 6797 section 6.1: browsers come by https only, for two years.
+/// Makes browsers use https only, for two years (RFC 6797 section 6.1).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
-/// What differs from one server to another.
+/// The headers that depend on the settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeaderDefaults {
-    /// The public address is https, and not on loopback, where other programs' pages would be bound by it too.
+    /// Whether the public address is https and not on loopback, where the header would apply to
+    /// other programs too.
     pub(super) hsts: bool,
-    /// Answers differ by where the page that asked came from.
+    /// Whether responses differ by the page's origin.
     pub(super) cors: bool,
 }
 
@@ -56,13 +58,14 @@ pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<HeaderDefaults>
     if edge.is_some_and(|edge| edge.hsts) {
         headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
-    // Also of an answer that CORS had nothing to do with: a cache must not give it to another origin (Fetch, 3.3.3).
+    // Also for responses without CORS headers: a cache must not serve them to another origin
+    // (Fetch, 3.3.3).
     if edge.is_some_and(|edge| edge.cors) && !varies_by_origin(headers) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
 }
 
-/// To look first whether a handler set it would cost every header a second look-up.
+/// Adds a header unless a handler set it, with a single lookup.
 fn put_back(headers: &mut HeaderMap, name: &HeaderName, own: impl Iterator<Item = HeaderValue>) {
     headers.remove(name);
     own.for_each(|value| headers.append(name.clone(), value));

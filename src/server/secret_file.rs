@@ -1,4 +1,5 @@
-//! The signing secret that is made on the first start and kept in a file that only its owner reads.
+//! Implements the signing secret that the server creates on its first start, in a file that only
+//! its owner can read.
 
 use std::fs;
 use std::io;
@@ -7,10 +8,10 @@ use std::path::Path;
 use crate::key_folder::files;
 use tokenpair::random::random_text;
 
-/// Enough for any algorithm (RFC 7518 section 3.2).
+/// Length of the secret, enough for any algorithm (RFC 7518 section 3.2).
 const LEN: usize = 64;
 
-/// The secret; none if it has not been made.
+/// Returns the secret. `None` if it has not been created.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -18,7 +19,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Written under another name first: of two servers that start together one makes the secret and both read it whole.
+/// Creates the secret. Writes it under another name first, so that of two servers that start
+/// together one creates it and both read it whole.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         files::make_folder(folder)?;

@@ -1,4 +1,4 @@
-//! Defines how the log names the sender of a request that was refused.
+//! Defines how the log names the sender of a rejected request.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use crate::settings::serialized_origin;
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The sender of a refused request, for the log: the page's origin and what the browser said of it. Neither the path nor the
-/// query of a page is kept, since these may hold secrets.
+/// The sender of a rejected request, for the log: the page's origin and its `Sec-Fetch-Site`. The
+/// path and query of a page are dropped, since they may hold secrets.
 #[derive(Debug)]
 pub(super) struct Sender {
     page: Option<(HeaderName, String)>,

@@ -1,9 +1,10 @@
-//! Defines the key that all servers on one database share. Rate limits are counted and device cookies signed under keys derived
-//! from it. It survives rotations of the keys that sign tokens, so that all servers keep sharing their counters.
+//! Defines the key that all servers on one database share. Keys derived from it identify rate-limit
+//! counters and sign device cookies. It survives rotations of the signing keys, so that all servers
+//! keep sharing their counters.
 //!
-//! It is random, made by the first server that starts, and stored in the database, encrypted under each signing key: the current
-//! one and the former ones. A server that has any of them can open it, and seals it under its other keys too. A copy of the
-//! database alone does not reveal it.
+//! It is random and created by the first server that starts. The database stores it, encrypted
+//! under each signing key, current and former. A server with any of these keys can open it, and
+//! seals it under its other keys too. A copy of the database alone does not reveal it.
 
 use std::fmt;
 
@@ -17,23 +18,23 @@ use tokenpair::clock::Timestamp;
 use tokenpair::random::random_bytes;
 use tokenpair_store::{DieselStore, SealedKey};
 
-/// Its length, and that of a nonce of AES-GCM.
+/// Length of the key and of a nonce of AES-GCM, in bytes.
 const BYTES: usize = 32;
 const NONCE: usize = 12;
 
-/// The key itself.
+/// The shared key.
 #[derive(Clone)]
 pub(super) struct SharedKey([u8; BYTES]);
 
-/// Seals and opens the shared key, by a key derived from one that signs tokens or did.
+/// Seals and opens the shared key, with a key derived from a current or former signing key.
 pub(super) struct Seal {
-    /// The id of its row. It reveals nothing of the key.
+    /// The id of its row, which reveals nothing of the key.
     id: String,
     key: RandomizedNonceKey,
 }
 
 impl SharedKey {
-    /// Returns the key that the servers on this database share. Makes it if none of the seals opens one.
+    /// Returns the key that the servers on this database share. Creates it if no seal opens one.
     pub(super) async fn of(
         store: &DieselStore,
         seals: &[Seal],
@@ -45,7 +46,7 @@ impl SharedKey {
         }
         let new = Self::random();
         new.seal_under(store, seals, now).await?;
-        // Of several servers that start together, the first writer's is kept.
+        // Of several servers that start together, the first one's key is kept.
         let kept = Self::opened(store, seals).await?;
         kept.ok_or(StartError::SharedKey)
     }
@@ -66,7 +67,7 @@ impl SharedKey {
         Ok(opened)
     }
 
-    /// Stores it under each of these seals, unless a row is there already.
+    /// Stores the key under each of these seals that has no row yet.
     pub(super) async fn seal_under(
         &self,
         store: &DieselStore,

@@ -11,7 +11,7 @@ use crate::key_folder::FolderError;
 use tokenpair::keys::KeyError;
 use tokenpair::session::{SessionError, StoreError};
 
-/// Why the server did not start. Each text names the setting and the cure.
+/// Why the server did not start. Each text names the setting and the fix.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The database cannot be used.
@@ -23,12 +23,12 @@ pub enum StartError {
     /// The revocations could not be read.
     #[error("cannot read the revocations from the database (DATABASE_URL)")]
     Revocations(#[from] SessionError),
-    /// The secret of the first start could not be read or made.
+    /// The secret of the first start could not be read or created.
     #[error(
         "cannot read or create the signing secret in {path}; make the folder writable for this user, or set JWT_SECRET_KEY"
     )]
     Secret {
-        /// Where it is kept.
+        /// Its path.
         path: String,
         /// Why.
         source: std::io::Error,
@@ -38,7 +38,7 @@ pub enum StartError {
         "cannot sign with the secret in {path}; restore the file, delete it to make a new secret, or set JWT_SECRET_KEY"
     )]
     KeptSecret {
-        /// Where it is kept.
+        /// Its path.
         path: String,
         /// Why.
         source: KeyError,

@@ -1,4 +1,4 @@
-//! Implements [`Server`]: puts the settings, the database, the keys and the app together, and serves.
+//! Implements [`Server`], which combines the settings, the database, the keys and the app.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,10 +32,10 @@ use tokenpair::token::Tokens;
 use tokenpair::web::Auth;
 use tokenpair_store::PurgePolicy;
 
-/// A server that listens and has not begun to serve.
+/// A server that listens but does not serve yet.
 pub struct Server {
     http: actix_web::dev::Server,
-    gate: Listener,
+    listener: Listener,
     address: SocketAddr,
     clock: Clock,
     drain: Duration,
@@ -47,13 +47,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, runs the migrations unless `DATABASE_MIGRATE` is off, makes or reads the keys, and listens.
+    /// Opens the database, runs the migrations unless `DATABASE_MIGRATE` is off, creates or reads
+    /// the keys, and listens.
     ///
     /// # Errors
     ///
     /// [`StartError`], with its causes.
     pub async fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        // Before the database, which may take its time.
+        // Before the database, for which the server may wait.
         let files = settings.tls.as_ref();
         let certificates = files.map(|files| Certificates::load(files, clock.now()));
         let certificates = certificates.transpose()?;
@@ -84,10 +85,11 @@ impl Server {
             readiness: Readiness::default(),
             skew: Skew::default(),
         });
-        let (http, gate, address) = http_server::listen(settings, &state, certificates.as_ref())?;
+        let (http, listener, address) =
+            http_server::listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
             http,
-            gate,
+            listener,
             address,
             clock,
             drain: settings.drain,
@@ -99,22 +101,23 @@ impl Server {
         })
     }
 
-    /// Where it listens; with port 0 in the settings, the port it was given.
+    /// Returns the listening address, with the port that the system chose for port 0.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it from elsewhere.
+    /// Returns a handle that stops the server.
     pub fn handle(&self) -> ServerHandle {
         self.http.handle()
     }
 
-    /// Serves until the first [`Signal::Stop`]. Then, for `SERVER_DRAIN`, it is not ready but still accepts connections;
-    /// then it finishes the requests that run (10 s at most), and returns. Another signal skips to the next stage.
+    /// Serves until the first [`Signal::Stop`]. For `SERVER_DRAIN` the server is then not ready but
+    /// still accepts connections. Then it finishes the running requests, within 10 s, and returns.
+    /// Another signal skips to the next stage.
     ///
     /// # Errors
     ///
-    /// If the operating system takes the listener away.
+    /// If the listener fails.
     pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
         let mut signals = Signals::new(signals);
         let keys = background::follow_keys(
@@ -125,28 +128,28 @@ impl Server {
                 self.state.store.clone(),
                 self.clock.clone(),
             ),
-            signals.looks(),
+            signals.reload_schedule(),
         );
         let background = [
             actix_web::rt::spawn(keys),
             actix_web::rt::spawn(tls::follow(
                 self.certificates,
                 self.clock.clone(),
-                signals.looks(),
+                signals.reload_schedule(),
             )),
             actix_web::rt::spawn(clock_watch::follow(self.clock.clone())),
             actix_web::rt::spawn(background::follow_revocations(
                 self.state.sessions.clone(),
                 self.clock.clone(),
             )),
-            actix_web::rt::spawn(background::purge_now_and_then(
+            actix_web::rt::spawn(background::purge_periodically(
                 self.state.store.clone(),
                 self.purge,
                 self.clock,
             )),
         ];
         let served = stop::serve(
-            (self.http, self.gate),
+            (self.http, self.listener),
             &mut signals,
             &self.state,
             self.drain,
@@ -160,7 +163,7 @@ impl Server {
     }
 }
 
-/// The keys of the settings, as the server would start with them; none if it has to make them first, on its first start.
+/// Returns the keys that the server would start with. `None` if its first start would create them.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The keys of the settings: read or made at the start, and followed where they are a folder's.
+//! Implements the keys of the settings: reads or creates them at the start, and reloads a key
+//! folder.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,30 +15,31 @@ use tokenpair::clock::Timestamp;
 use tokenpair::keys::{KeyError, KeyRing};
 use tokenpair::token::Tokens;
 
-/// For how long others may keep the published keys (`Cache-Control` of `/.well-known/jwks.json`), and so how long a coming
-/// key should have been published before it signs.
+/// How long verifiers may cache the published keys (`Cache-Control` of `/.well-known/jwks.json`),
+/// and so how long a coming key should be published before it signs.
 pub const KEYS_MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The keys at the start.
 pub(super) struct Keys {
     pub(super) ring: KeyRing,
-    /// Where they may change.
+    /// The folder where they may change.
     pub(super) followed: Option<Followed>,
 }
 
-/// A folder of keys that the server follows.
+/// A key folder that the server watches.
 pub(super) struct Followed {
     folder: KeyFolder,
-    /// What the ring was made of.
+    /// The content that the current ring was made from.
     known: Fingerprint,
     previous: Vec<PreviousSecret>,
-    /// Whether it was said that the folder cannot be read.
+    /// Whether the log says that the folder cannot be read.
     away: bool,
-    /// Seals of new keys, under which the shared key has to be stored too.
+    /// Seals of new keys, under which the shared key must be stored too.
     new: Vec<Seal>,
 }
 
-/// The keys of the settings. What the server has to make on its first start is made.
+/// Returns the keys of the settings. Creates them on the first start where the settings leave that
+/// to the server.
 pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartError> {
     match &settings.keys {
         KeySource::KeptSecret(path) if secret_in(path)?.is_none() => {
@@ -54,7 +56,7 @@ pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartEr
     Ok(keys)
 }
 
-/// The keys of the settings; none if the server has to make them first.
+/// Returns the keys of the settings. `None` if the server must create them first.
 pub(super) fn present(settings: &Settings) -> Result<Option<Keys>, StartError> {
     let ring = match &settings.keys {
         KeySource::Secret(text) => {
@@ -99,7 +101,8 @@ fn followed(folder: KeyFolder, settings: &Settings) -> Result<Keys, StartError> 
     })
 }
 
-/// Returns a seal for each known key that signs tokens or did, to open the key that all servers share.
+/// Returns a seal for each known key that signs or signed tokens, to open the key that all servers
+/// share.
 pub(super) fn seals(settings: &Settings) -> Result<Vec<Seal>, StartError> {
     let mut seals = match &settings.keys {
         KeySource::Secret(text) | KeySource::PrivateKey(text) => vec![seal(text)],
@@ -124,7 +127,8 @@ fn seal(text: &SecretString) -> Option<Seal> {
     Seal::of(text.expose_secret().trim().as_bytes())
 }
 
-/// They have no key ID, so a token finds them by its algorithm, which no key pair has.
+/// Adds the previous secrets. They have no key ID, so a token finds them by its algorithm, which no
+/// key pair has.
 fn with_previous(ring: KeyRing, previous: &[PreviousSecret]) -> Result<KeyRing, KeyError> {
     let mut previous = previous.iter().map(|previous| previous.key.clone());
     previous.try_fold(ring, KeyRing::with_verifying)
@@ -146,37 +150,39 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The folder has the last word, so that keys of another algorithm can take over without a restart.
+/// Warns if the algorithms differ. The folder is authoritative, so that keys of another algorithm
+/// can take over without a restart.
 fn remark_on_algorithm(settings: &Settings, ring: &KeyRing) {
     let wanted = settings.algorithm.name();
     let signs = ring.algorithm().map_or("none", |signs| signs.name());
     if signs != wanted {
         log::warn!(
-            "JWT_ALGORITHM is {wanted}, and the key that signs is {signs}'s: set JWT_ALGORITHM={signs}, or make another \
-             key with `tokenpair keys generate` and `tokenpair keys rotate`"
+            "JWT_ALGORITHM is {wanted}, and the signing key is for {signs}: set JWT_ALGORITHM={signs}, or switch keys \
+             with `tokenpair keys generate` and `tokenpair keys rotate`"
         );
     }
 }
 
 impl Followed {
-    /// Looks whether the folder has changed, and if so lets `tokens` have its keys. A folder that cannot be read changes
-    /// nothing; that is said once, or once more if the operator `asked`, and once that it can be read again.
-    pub(super) fn look(mut self, tokens: &Tokens, asked: bool) -> Self {
+    /// Passes the folder's keys to `tokens` if the folder has changed. An unreadable folder changes
+    /// nothing: that is logged once, again if the operator `requested` a reload, and once when the
+    /// folder can be read again.
+    pub(super) fn reload(mut self, tokens: &Tokens, requested: bool) -> Self {
         match self.changed() {
             Ok(changed) => {
                 if let Some((held, ring)) = changed {
                     tokens.replace_keys(ring);
                     let seals = folder_seals(&self.folder).unwrap_or_default();
                     self.new = seals.into_iter().flatten().collect();
-                    log::info!("the keys have changed: {}", told(&held));
+                    log::info!("the keys have changed: {}", summary(&held));
                 } else if self.away {
-                    log::info!("the keys can be read again, and are those in use");
+                    log::info!("the keys can be read again and have not changed");
                 }
                 self.away = false;
             }
             Err(error) => {
-                if asked || !self.away {
-                    log::error!("the keys cannot be read, and those in use are kept: {error}");
+                if requested || !self.away {
+                    log::error!("cannot read the keys, so the current ones stay in use: {error}");
                 }
                 self.away = true;
             }
@@ -201,10 +207,10 @@ impl Followed {
     }
 }
 
-/// Key IDs are public.
-fn told(held: &Held) -> String {
+/// Describes the keys, for the log. Key IDs are public.
+fn summary(held: &Held) -> String {
     let signing = held.of_state(KeyState::Signing);
     let kid = signing.map_or("nothing", |key| &key.kid);
     let others = held.keys.len().saturating_sub(1);
-    format!("{kid} signs, and {others} more verify")
+    format!("{kid} signs, and {others} others verify")
 }

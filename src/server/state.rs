@@ -1,4 +1,4 @@
-//! Defines [`AppState`], what handlers and middleware share.
+//! Defines [`AppState`], the state that handlers and middleware share.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use tokenpair::session::Sessions;
 use tokenpair::web::Auth;
 use tokenpair_store::{Applied, DieselStore};
 
-/// What handlers share.
+/// The state that handlers and middleware share.
 pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
@@ -29,7 +29,7 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    /// Ends at once, on this replica, what a change of a user ended.
+    /// Applies the revocation of a change at once, on this replica.
     pub(super) fn record_revocation(&self, applied: &Applied) {
         if let Some(revocation) = &applied.revocation {
             self.sessions.record_revocation(revocation);

@@ -1,5 +1,5 @@
-//! Stops the server: first load balancers see it, then it stops listening and finishes the requests that run, and it leaves
-//! a database that is complete in its file.
+//! Implements the graceful stop: first load balancers notice, then the server stops listening and
+//! finishes running requests. It leaves a SQLite database that is complete in one file.
 
 use std::io;
 use std::pin::pin;
@@ -15,46 +15,44 @@ use super::reload::ReloadSchedule;
 use super::state::AppState;
 use tokenpair_store::DieselStore;
 
-/// How long a stopping server waits for requests that run.
+/// Maximum wait for running requests.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// A signal of the operator to a running server.
+/// A signal from the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
-    /// Stop; while the server stops, skip to the next stage.
+    /// Stops the server. While it stops, skips to the next stage.
     Stop,
-    /// Read certificates and keys again at once.
+    /// Reloads certificates and keys at once.
     Reload,
 }
 
-/// The operator's signals, as they come.
+/// The operator's signals.
 pub(super) struct Signals {
-    coming: LocalBoxStream<'static, Signal>,
+    stream: LocalBoxStream<'static, Signal>,
     reload: watch::Sender<()>,
 }
 
 impl Signals {
     pub(super) fn new(signals: impl Stream<Item = Signal> + 'static) -> Self {
         Self {
-            coming: signals.boxed_local(),
+            stream: signals.boxed_local(),
             reload: watch::Sender::default(),
         }
     }
 
-    /// Returns a handle that tells a background task when to look at its files again.
-    pub(super) fn looks(&self) -> ReloadSchedule {
+    /// Returns the schedule by which a background task reloads its files.
+    pub(super) fn reload_schedule(&self) -> ReloadSchedule {
         ReloadSchedule::new(self.reload.subscribe())
     }
 
-    /// Waits for the next signal to stop, and handles requests to reload meanwhile.
+    /// Waits for the next signal to stop. Meanwhile handles requests to reload.
     async fn stop(&mut self) {
         loop {
-            match self.coming.next().await {
+            match self.stream.next().await {
                 Some(Signal::Stop) => return,
                 Some(Signal::Reload) => {
-                    log::info!(
-                        "certificates and keys are read again; other settings need a restart"
-                    );
+                    log::info!("reloading certificates and keys; other settings need a restart");
                     self.reload.send_replace(());
                 }
                 None => std::future::pending().await,
@@ -63,15 +61,16 @@ impl Signals {
     }
 }
 
-/// Serves until a signal to stop, and then stops in stages. For `drain` the server is not ready but serves all requests,
-/// and every response closes its connection, so that load balancers move on. Then it stops listening and finishes the
-/// running requests, within [`GRACE`]. Another signal skips to the next stage.
+/// Serves until a signal to stop, and then stops in stages. For `drain` the server is not ready but
+/// serves all requests, and every response closes its connection, so that load balancers move on.
+/// Then it stops listening and finishes running requests within [`GRACE`]. Another signal skips to
+/// the next stage.
 ///
 /// # Errors
 ///
-/// If the operating system takes the listener away.
+/// If the listener fails.
 pub(super) async fn serve(
-    (http, gate): (Server, Listener),
+    (http, listener): (Server, Listener),
     signals: &mut Signals,
     state: &AppState,
     drain: Duration,
@@ -85,42 +84,42 @@ pub(super) async fn serve(
     state.readiness.stop();
     if !drain.is_zero() {
         log::info!(
-            "stopping: not ready from now on; connections are still accepted for {} s",
+            "stopping: no longer ready; connections are still accepted for {} s",
             drain.as_secs()
         );
         select! {
             served = &mut http => return served,
-            () = last(&gate, drain) => {}
+            () = drain_connections(&listener, drain) => {}
             () = signals.stop() => log::info!("stopping: another signal ends the drain"),
         }
     }
-    // The socket is closed as soon as Actix lets go of it.
-    drop(gate);
+    // The socket closes once Actix drops its handle too.
+    drop(listener);
     log::info!(
-        "stopping: no new connections; what runs is finished, for {} s at most",
+        "stopping: no new connections; waiting up to {} s for running requests",
         GRACE.as_secs()
     );
-    // The command is sent at once; the future only tells when it is done.
+    // The command is sent at once; the future only waits for its end.
     drop(handle.stop(true));
     select! {
         served = &mut http => served,
         () = signals.stop() => {
-            log::warn!("stopping: another signal cuts off the requests that run");
+            log::warn!("stopping: another signal cuts off running requests");
             Ok(())
         }
     }
 }
 
-/// Waits until the drain is over. The gate closes shortly before.
-async fn last(gate: &Listener, drain: Duration) {
-    tokio::time::sleep(drain.saturating_sub(Listener::LAST_CALL)).await;
-    gate.close();
-    tokio::time::sleep(Listener::LAST_CALL).await;
+/// Waits until the drain is over. Shortly before, new connections are ignored.
+async fn drain_connections(listener: &Listener, drain: Duration) {
+    tokio::time::sleep(drain.saturating_sub(Listener::CLOSING)).await;
+    listener.close();
+    tokio::time::sleep(Listener::CLOSING).await;
 }
 
-/// Moves everything into the database file, unless another signal comes first: operators who copy a stopped server's SQLite
-/// file expect all data in it. The worker threads may still hold the connections, so that closing the last one, which would do
-/// the same, cannot be relied on.
+/// Moves all data into the database file, unless another signal comes first. Operators who copy a
+/// stopped server's SQLite file expect all data in it. Closing the last connection would do the
+/// same, but worker threads may still hold connections.
 pub(super) async fn leave_in_one_file(store: &DieselStore, signals: &mut Signals) {
     let checkpointed = select! {
         checkpointed = store.checkpoint() => checkpointed,
@@ -129,12 +128,10 @@ pub(super) async fn leave_in_one_file(store: &DieselStore, signals: &mut Signals
     match checkpointed {
         Ok(true) => {}
         Ok(false) => log::warn!(
-            "another process uses the database, so its newest data is still in the file that ends in -wal: copy neither \
-             file without the other"
+            "another process uses the database, so its newest data is still in the -wal file: copy both files together"
         ),
         Err(error) => log::warn!(
-            "the newest data could not be moved out of the file that ends in -wal: {error}; copy neither file without the \
-             other"
+            "cannot move the newest data out of the -wal file: {error}; copy both files together"
         ),
     }
 }

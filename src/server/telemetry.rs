@@ -1,4 +1,5 @@
-//! Logs: one line a request, with a request id that the client sees too, and nothing secret in it.
+//! Implements logging: one line per request, with a request id that the client gets too, and
+//! without secrets.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -21,13 +22,14 @@ use crate::printable::printable_lines;
 use crate::settings::{AccessLog, Settings};
 use tokenpair::web::{Rejection, client_ip};
 
-/// How `RUST_LOG` names the lines of requests: `tokenpair::request=warn` leaves out those that went well.
+/// The log target of requests. `RUST_LOG=tokenpair::request=warn` logs only requests that fail with
+/// a 5xx.
 const TARGET: &str = "tokenpair::request";
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Below `info` these may print what a request or a connection carries.
-const TALKATIVE: [&str; 10] = [
+/// Modules that may log the content of requests or connections below `info`.
+const VERBOSE: [&str; 10] = [
     "actix_cors",
     "actix_http",
     "actix_server",
@@ -40,20 +42,20 @@ const TALKATIVE: [&str; 10] = [
     "ureq_proto",
 ];
 
-/// A logger that never lets them speak below `info`, whatever `RUST_LOG` says.
-struct Discreet {
+/// A logger that drops their lines below `info`, even if `RUST_LOG` asks for them.
+struct FilteredLogger {
     logger: env_logger::Logger,
-    /// The buffer of lines; none if its thread could not be started.
+    /// The buffer of lines. `None` if its thread could not be started.
     lines: Option<LogWriter>,
-    /// Standard error is a terminal, where no line should wait.
-    watched: bool,
+    /// Whether standard error is a terminal, where no line is delayed.
+    is_terminal: bool,
 }
 
-impl Log for Discreet {
+impl Log for FilteredLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let module = || metadata.target().split("::").next().unwrap_or_default();
-        let discreet = metadata.level() <= Level::Info || !TALKATIVE.contains(&module());
-        discreet && self.logger.enabled(metadata)
+        let filtered = metadata.level() <= Level::Info || !VERBOSE.contains(&module());
+        filtered && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -61,13 +63,17 @@ impl Log for Discreet {
             return;
         }
         match record.target() {
-            // Of these each part is checked where it is written.
+            // Request lines escape each part when they are built.
             TARGET => self.logger.log(record),
             _ => self.log_escaped(record),
         }
         let of_request = record.target() == TARGET && record.level() >= Level::Info;
-        if let Some(lines) = self.lines.as_ref().filter(|_| self.watched || !of_request) {
-            lines.hurry();
+        if let Some(lines) = self
+            .lines
+            .as_ref()
+            .filter(|_| self.is_terminal || !of_request)
+        {
+            lines.flush_now();
         }
     }
 
@@ -78,8 +84,9 @@ impl Log for Discreet {
     }
 }
 
-impl Discreet {
-    /// What strangers wrote may be in it, and lines are read on terminals.
+impl FilteredLogger {
+    /// Logs a record with control characters escaped, since clients' input may be in it and
+    /// terminals show it.
     fn log_escaped(&self, record: &Record<'_>) {
         let text = printable_lines(&record.args().to_string());
         let mut escaped = Record::builder();
@@ -93,8 +100,8 @@ impl Discreet {
     }
 }
 
-/// Starts logging to standard error: what `RUST_LOG` asks for, and panics. Lines are buffered until
-/// `log::logger().flush()`, which waits at most a second for them to be read.
+/// Starts logging to standard error: the lines that `RUST_LOG` selects, and panics. Lines are
+/// buffered. `log::logger().flush()` writes them and waits at most a second.
 pub fn start_logging(settings: &Settings) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log);
@@ -108,25 +115,25 @@ pub fn start_logging(settings: &Settings) {
     }
     let logger = builder.build();
     let level = logger.filter();
-    let discreet = Discreet {
+    let filtered = FilteredLogger {
         logger,
         lines,
-        watched: io::stderr().is_terminal(),
+        is_terminal: io::stderr().is_terminal(),
     };
-    if log::set_boxed_logger(Box::new(discreet)).is_ok() {
+    if log::set_boxed_logger(Box::new(filtered)).is_ok() {
         log::set_max_level(level);
     }
     log_panics();
 }
 
-/// What the log will say of a request, begun when it came.
+/// The log line of a request, begun when the request arrives.
 pub(super) struct Line {
     started: Instant,
     id: HeaderValue,
 }
 
 impl Line {
-    /// Gives the request an id.
+    /// Begins a line and assigns the request id.
     pub(super) fn begin(request: &ServiceRequest) -> Self {
         Self {
             started: Instant::now(),
@@ -134,7 +141,7 @@ impl Line {
         }
     }
 
-    /// Logs how it was answered, and tells the client its id.
+    /// Logs the response and adds the id to its headers.
     pub(super) fn end(self, response: &mut ServiceResponse) {
         let level = level_of(response);
         if log::log_enabled!(target: TARGET, level) {
@@ -161,7 +168,8 @@ impl Line {
     }
 }
 
-/// Returns the level of a request's line. Health checks are at debug even when they fail, since `readiness` reports changes.
+/// Returns the level of a request's line. Health checks are logged at debug even if they fail,
+/// since `readiness` reports changes.
 fn level_of(response: &ServiceResponse) -> Level {
     let status = response.status();
     let expected = status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE;
@@ -175,7 +183,7 @@ fn level_of(response: &ServiceResponse) -> Level {
     }
 }
 
-/// A stranger can write anything there, a token too.
+/// Returns the method, if it is a known one. A client can send anything here, even a token.
 fn method_of(request: &HttpRequest) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
@@ -185,7 +193,8 @@ fn method_of(request: &HttpRequest) -> &'static str {
     known.unwrap_or("(an unknown method)")
 }
 
-/// The caller's, if it is short and plain, so that a proxy's log and ours can be read together.
+/// Returns the request id: the client's, if it is short and plain, to match a proxy's log, or a new
+/// one.
 fn request_id(request: &ServiceRequest) -> HeaderValue {
     let plain = |id: &str| {
         (1..=64).contains(&id.len())
@@ -198,7 +207,7 @@ fn request_id(request: &ServiceRequest) -> HeaderValue {
     given.filter(fine).cloned().unwrap_or_else(new_id)
 }
 
-/// A UUID that nobody else has; nothing hangs on that it could be guessed, so the system is not asked for randomness.
+/// Returns a unique UUID. It need not be unpredictable, so it needs no system randomness.
 fn new_id() -> HeaderValue {
     let keys = RandomState::new();
     let [one, other] = [0, 1].map(|half: u8| keys.hash_one(half).to_ne_bytes());
@@ -212,7 +221,8 @@ fn new_id() -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
 }
 
-/// A path that no route has: escaped, short, and left out if someone put a token into it. Never the query.
+/// Returns the path of an unknown route: escaped, short, and omitted if it may hold a token. Never
+/// returns the query.
 fn unmatched(response: &ServiceResponse) -> Cow<'static, str> {
     let path = response.request().path();
     if looks_secret(path) {
@@ -221,7 +231,8 @@ fn unmatched(response: &ServiceResponse) -> Cow<'static, str> {
     Cow::Owned(short(path))
 }
 
-/// What a stranger wrote, for people to read: escaped, at most 100 characters of it, and nothing if a token may be in it.
+/// Returns a client's text for the log: escaped, at most 100 characters, and omitted if it may hold
+/// a token.
 pub(super) fn short(text: &str) -> String {
     if looks_secret(text) {
         return "(a token?)".to_owned();
@@ -235,7 +246,7 @@ fn looks_secret(text: &str) -> bool {
     text.contains("eyJ")
 }
 
-/// What a rejection says to the client, and what it says only here.
+/// Returns a rejection's code, and its cause, which the client does not get.
 fn rejected(response: &ServiceResponse) -> String {
     let Some(error) = response.response().error() else {
         return String::new();

@@ -1,4 +1,4 @@
-//! TLS: the certificate and its key, from their files, and again when those change.
+//! Implements TLS: loads the certificate and its key, and reloads them when their files change.
 
 use std::fs;
 use std::io;
@@ -21,13 +21,13 @@ use super::reload::ReloadSchedule;
 use crate::settings::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
 
-/// How often the files are looked at.
+/// The interval at which the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Why https cannot be spoken.
+/// Why TLS cannot be served.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file is not there, or not ours to read.
+    /// A file is missing or unreadable.
     #[error("{setting} names {path}, which cannot be read: {source}")]
     Unreadable {
         /// The setting.
@@ -37,19 +37,19 @@ pub enum TlsError {
         /// Why.
         source: io::Error,
     },
-    /// No certificate in it.
+    /// The file has no certificate.
     #[error(
         "SERVER_TLS_CERT names {0}, which holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"
     )]
     NoCertificate(PathBuf),
-    /// No key in it.
+    /// The file has no key.
     #[error(
         "SERVER_TLS_KEY names {0}, which holds no private key in PEM that needs no password (-----BEGIN PRIVATE KEY-----)"
     )]
     NoKey(PathBuf),
-    /// The two do not belong together.
+    /// The key does not match the certificate.
     #[error(
-        "the private key in {key} (SERVER_TLS_KEY) is not that of the first certificate in {certificate} (SERVER_TLS_CERT)"
+        "the private key in {key} (SERVER_TLS_KEY) does not match the first certificate in {certificate} (SERVER_TLS_CERT)"
     )]
     Mismatch {
         /// The certificate's file.
@@ -57,10 +57,10 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
-    /// Both files, each by itself.
+    /// Both files are invalid.
     #[error("{0}\n{1}")]
     Both(Box<Self>, Box<Self>),
-    /// Neither is what TLS can work with.
+    /// TLS does not support them.
     #[error("SERVER_TLS_CERT and SERVER_TLS_KEY cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
 }
@@ -77,12 +77,12 @@ impl TlsError {
     }
 }
 
-/// What browsers are shown: the latest good pair of the files.
+/// The latest valid certificate and key.
 #[derive(Debug)]
 pub(super) struct Certificates {
     files: TlsFiles,
     shown: RwLock<Arc<CertifiedKey>>,
-    /// The hash of what stood in the files at the last look; none if they could not be read.
+    /// The hash of the files at the last check. `None` if they could not be read.
     seen: Mutex<Option<Vec<u8>>>,
 }
 
@@ -92,12 +92,13 @@ impl Certificates {
         let seen = texts.hash();
         Ok(Arc::new(Self {
             files: files.clone(),
-            shown: RwLock::new(Arc::new(texts.understood(files, now)?)),
+            shown: RwLock::new(Arc::new(texts.parse(files, now)?)),
             seen: Mutex::new(seen),
         }))
     }
 
-    /// TLS 1.2 and 1.3, for HTTP/1.1: actix-http's HTTP/2 is not built in, since h2 0.3 has RUSTSEC-2026-0258.
+    /// Returns the configuration: TLS 1.2 and 1.3, for HTTP/1.1. HTTP/2 is not built in, since
+    /// actix-http's h2 0.3 has RUSTSEC-2026-0258.
     pub(super) fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions()?;
@@ -108,42 +109,44 @@ impl Certificates {
         Ok(config)
     }
 
-    /// Shows from now on what stands in the files, if it is good. None if it has not changed and the operator has not
-    /// `asked`.
-    fn look_again(&self, now: Timestamp, asked: bool) -> Option<Result<(), TlsError>> {
+    /// Reloads the files and uses them if they are valid. Returns `None` if they have not changed
+    /// and the operator has not `requested` a reload.
+    fn reload(&self, now: Timestamp, requested: bool) -> Option<Result<(), TlsError>> {
         let texts = Texts::read(&self.files);
         let hash = texts.hash();
         let before = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *before == hash && !asked {
+        if *before == hash && !requested {
             return None;
         }
         *before = hash;
-        let loaded = texts.understood(&self.files, now);
+        let loaded = texts.parse(&self.files, now);
         Some(loaded.map(|loaded| {
             *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         }))
     }
 }
 
-/// Shows a renewed certificate without a restart. Of files that are no good it is said once, and each time that the operator
-/// asks.
+/// Reloads a renewed certificate without a restart. Logs invalid files once, and each time the
+/// operator requests a reload.
 pub(super) async fn follow(
     certificates: Option<Arc<Certificates>>,
     clock: Clock,
-    mut looks: ReloadSchedule,
+    mut schedule: ReloadSchedule,
 ) {
     let Some(certificates) = certificates else {
         return;
     };
     loop {
-        let asked = looks.next(LOOK_EVERY).await;
+        let requested = schedule.next(LOOK_EVERY).await;
         let (certificates, now) = (Arc::clone(&certificates), clock.now());
-        // Files can be on a disk that does not answer, and this thread has other work.
-        let looked = tokio::task::spawn_blocking(move || certificates.look_again(now, asked)).await;
+        // The disk may not respond, and this thread has other work.
+        let looked = tokio::task::spawn_blocking(move || certificates.reload(now, requested)).await;
         match looked {
-            Ok(Some(Ok(()))) => log::info!("the certificate was read again"),
+            Ok(Some(Ok(()))) => log::info!("reloaded the certificate"),
             Ok(Some(Err(error))) => {
-                log::error!("TLS goes on with the certificate from before: {error}");
+                log::error!(
+                    "cannot reload the certificate, so the previous one stays in use: {error}"
+                );
             }
             _ => {}
         }
@@ -157,16 +160,16 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// Whether https could be spoken with these files.
+/// Checks whether TLS can be served with these files.
 ///
 /// # Errors
 ///
-/// [`TlsError`]: what is wrong with them.
+/// [`TlsError`] if they cannot be read or used.
 pub fn check_tls(files: &TlsFiles, now: Timestamp) -> Result<(), TlsError> {
-    Texts::read(files).understood(files, now).map(drop)
+    Texts::read(files).parse(files, now).map(drop)
 }
 
-/// The text of each file, or why it cannot be read.
+/// The content of each file, or its error.
 struct Texts {
     certificate: Result<Vec<u8>, TlsError>,
     key: Result<Vec<u8>, TlsError>,
@@ -180,7 +183,7 @@ impl Texts {
         }
     }
 
-    /// None if a file cannot be read.
+    /// Returns the hash of both files. `None` if a file cannot be read.
     fn hash(&self) -> Option<Vec<u8>> {
         let (Ok(certificate), Ok(key)) = (&self.certificate, &self.key) else {
             return None;
@@ -189,7 +192,7 @@ impl Texts {
         Some(hashes.map(|hash| hash.as_ref().to_vec()).concat())
     }
 
-    fn understood(self, files: &TlsFiles, now: Timestamp) -> Result<CertifiedKey, TlsError> {
+    fn parse(self, files: &TlsFiles, now: Timestamp) -> Result<CertifiedKey, TlsError> {
         let chain = self.certificate.and_then(|text| {
             let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
             let chain = chain.ok().filter(|chain| !chain.is_empty());
@@ -219,24 +222,27 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// Browsers refuse it, and a server that did not start would help nobody.
+/// Warns about an expired certificate, or one not yet valid. Refusing to start would not help.
 fn warn_if_out_of_date(loaded: &CertifiedKey, path: &Path, now: Timestamp) {
     let first = loaded.cert.first();
     let Some(Ok(certificate)) = first.map(|first| Certificate::from_der(first)) else {
         return;
     };
     let validity = certificate.tbs_certificate.validity;
-    let instant = |time: x509_cert::time::Time| {
+    let timestamp = |time: x509_cert::time::Time| {
         let seconds = time.to_unix_duration().as_secs();
         Timestamp::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     };
-    let (begin, end) = (instant(validity.not_before), instant(validity.not_after));
+    let (begin, end) = (
+        timestamp(validity.not_before),
+        timestamp(validity.not_after),
+    );
     let path = path.display();
     if now > end {
-        log::warn!("the certificate in {path} ended on {end}: browsers refuse it");
+        log::warn!("the certificate in {path} expired on {end}: browsers reject it");
     } else if now < begin {
         log::warn!(
-            "the certificate in {path} is good from {begin} on: until then browsers refuse it"
+            "the certificate in {path} is valid from {begin} on: until then browsers reject it"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Defines the write deadline: a client that takes nothing of its answer loses its connection.
+//! Defines the write deadline, which closes the connection of a client that does not read its
+//! response.
 
 use std::io;
 use std::pin::Pin;
@@ -8,18 +9,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How many times the patience a client may take for all that waits to be sent, however steadily it takes a little.
+/// Time for all bytes that wait to be sent, as a multiple of the write timeout, even if the client
+/// keeps reading a little.
 const SLOWEST: u32 = 6;
 
-/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] once the client has taken nothing for a while. It lies under
-/// TLS, which would hide how much the client takes.
+/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] once the client has read nothing for
+/// the write timeout. It is below TLS, which would hide how much the client reads.
 pub(super) struct WriteDeadline<T> {
     socket: T,
     patience: Duration,
     stalled: Option<Stalled>,
 }
 
-/// Since when a socket has been full.
+/// The deadlines of a full socket.
 struct Stalled {
     last: Instant,
     timer: Pin<Box<Sleep>>,
@@ -34,7 +36,7 @@ impl<T> WriteDeadline<T> {
         }
     }
 
-    /// Fails if the socket has been full for too long; called when it is full.
+    /// Returns the error once the socket has been full for too long. Called when it is full.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| {
@@ -48,7 +50,7 @@ impl<T> WriteDeadline<T> {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// The client took some of what waits.
+    /// Records that the client read some bytes.
     fn progressed(&mut self) {
         if let Some(stalled) = &mut self.stalled {
             let next = (Instant::now() + self.patience).min(stalled.last);

@@ -637,7 +637,7 @@ fn a_file_without_users_is_a_failure_that_says_so() {
         .run(&["user", "import", "nowhere.csv"])
         .failed();
     assert!(
-        missing.contains("nowhere.csv cannot be read: No such file"),
+        missing.contains("cannot read nowhere.csv: No such file"),
         "{missing}"
     );
 }

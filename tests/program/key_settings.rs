@@ -214,7 +214,7 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
     );
     refused(
         &[es256, ("JWT_SECRET_KEY", SECRET), ("JWT_KEYS_DIR", "keys")],
-        "JWT_SECRET_KEY is a secret, and JWT_ALGORITHM is ES256, which signs with a private key; remove it. To keep its tokens good while you move, name it JWT_PREVIOUS_SECRET_KEYS and set JWT_PREVIOUS_ALGORITHM",
+        "JWT_SECRET_KEY is a secret, and JWT_ALGORITHM is ES256, which signs with a private key; remove it. To keep its tokens valid during the move, set JWT_PREVIOUS_SECRET_KEYS to it and JWT_PREVIOUS_ALGORITHM",
     );
     refused(
         &[es256, ("JWT_PRIVATE_KEY", &pem), ("JWT_KEYS_DIR", "keys")],
@@ -226,7 +226,7 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
             ("JWT_PRIVATE_KEY", &pem),
             ("JWT_PREVIOUS_SECRET_KEYS", SECRET),
         ],
-        "JWT_PREVIOUS_SECRET_KEYS holds secrets, and JWT_ALGORITHM is ES256, which has none; remove it, or to keep their tokens good while you move to ES256, set JWT_PREVIOUS_ALGORITHM=HS256",
+        "JWT_PREVIOUS_SECRET_KEYS holds secrets, and JWT_ALGORITHM is ES256, which has none; remove it, or to keep their tokens valid during the move to ES256, set JWT_PREVIOUS_ALGORITHM to their algorithm, such as HS256",
     );
     refused(
         &[

@@ -1,5 +1,5 @@
-//! How a server stops: first load balancers see it, then it finishes what runs, and it leaves a SQLite database that is
-//! complete in its one file.
+//! How a server stops: first load balancers see it, then it finishes what runs, and it leaves a
+//! SQLite database that is complete in its one file.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -241,7 +241,7 @@ fn a_hang_up_signal_ends_neither_a_server_nor_its_drain_nor_its_last_requests() 
     served.log_in_a_new_user("ada", "correct horse battery");
     let hang_up = |times| {
         served.send_signal("-HUP");
-        served.wait_for_log_times("read again", times);
+        served.wait_for_log_times("reloading certificates and keys", times);
     };
     hang_up(1);
     assert_eq!(served.request("GET", "/health/ready", None).0, 200);

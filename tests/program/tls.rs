@@ -140,10 +140,10 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     assert!(!second.curl(&program, &served, &[]).status.success());
     // Half of a renewal: the key is not the certificate's.
     fs::write(program.path("key.pem"), &second.key).unwrap();
-    served.wait_for_log("TLS goes on with the certificate from before: the private key in key.pem");
+    served.wait_for_log("cannot reload the certificate, so the previous one stays in use: the private key in key.pem");
     assert!(first.curl(&program, &served, &[]).status.success());
     fs::write(program.path("cert.pem"), &second.certificate).unwrap();
-    served.wait_for_log("the certificate was read again");
+    served.wait_for_log("reloaded the certificate");
     assert!(second.curl(&program, &served, &[]).status.success());
     assert!(!first.curl(&program, &served, &[]).status.success());
     fs::remove_file(program.path("cert.pem")).unwrap();
@@ -164,11 +164,17 @@ fn a_hang_up_signal_reads_the_certificate_again_and_says_again_what_is_wrong_wit
     first.write(&program);
     let served = program.serve();
     served.send_signal("-HUP");
-    served.wait_for_log_times("the certificate was read again", 1);
+    served.wait_for_log_times("reloaded the certificate", 1);
     fs::write(program.path("key.pem"), &second.key).unwrap();
-    served.wait_for_log_times("TLS goes on with the certificate from before", 1);
+    served.wait_for_log_times(
+        "cannot reload the certificate, so the previous one stays in use",
+        1,
+    );
     served.send_signal("-HUP");
-    served.wait_for_log_times("TLS goes on with the certificate from before", 2);
+    served.wait_for_log_times(
+        "cannot reload the certificate, so the previous one stays in use",
+        2,
+    );
     assert!(first.curl(&program, &served, &[]).status.success());
 }
 
@@ -179,7 +185,7 @@ fn what_tls_cannot_use_is_refused_at_start_with_the_cure() {
         "SERVER_TLS_CERT names cert.pem, which holds no certificate in PEM",
         "SERVER_TLS_KEY names key.pem, which holds no private key in PEM that needs no password",
     );
-    let mismatch = "the private key in key.pem (SERVER_TLS_KEY) is not that of the first certificate in cert.pem (SERVER_TLS_CERT)";
+    let mismatch = "the private key in key.pem (SERVER_TLS_KEY) does not match the first certificate in cert.pem (SERVER_TLS_CERT)";
     for (certificate, key, complaint) in [
         (
             None,
@@ -225,12 +231,12 @@ fn a_certificate_that_is_out_of_date_is_said_and_shown() {
         (
             2019,
             2020,
-            "the certificate in cert.pem ended on 2020-01-01T00:00:00Z: browsers refuse it",
+            "the certificate in cert.pem expired on 2020-01-01T00:00:00Z: browsers reject it",
         ),
         (
             4000,
             4001,
-            "the certificate in cert.pem is good from 4000-01-01T00:00:00Z on",
+            "the certificate in cert.pem is valid from 4000-01-01T00:00:00Z on",
         ),
     ] {
         let program = program();
