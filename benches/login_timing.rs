@@ -1,13 +1,14 @@
-//! Measures how long logins take, and what a crowd of them does to everyone else. Prints figures and judges none:
+//! Measures how long logins take, and how a flood of logins affects other requests. It only prints
+//! figures:
 //!
 //!     cargo bench --bench login_timing [compare] [storm] [flood]
 //!
-//! - `compare`: failed logins of users with several kinds of hashes and of names that nobody has, in turn. Comparing
-//!   their times must tell nothing. The processor time of the hashing threads is shown beside, where Linux tells it: it
-//!   hardly depends on what else the machine does.
+//! - `compare`: failed logins of users with several kinds of hashes and of unknown names, in turn.
+//!   Their times must not reveal which is which. On Linux, the processor time of the hashing
+//!   threads is shown too, which hardly depends on other load.
 //! - `storm`: 50 logins at once, again and again, while one client requests `/protected`.
-//! - `flood`: 90 connections from one network that log in 10 accounts without a pause, while a user logs in from
-//!   another network.
+//! - `flood`: 90 connections from one network that log in 10 accounts without a pause, while a user
+//!   logs in from another network.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,7 +47,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago.
+        // The port was free just now.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -109,7 +110,7 @@ impl Server {
         self.post(from, "/login", &body)
     }
 
-    /// The processor time that the hashing threads have had.
+    /// Returns the processor time of the hashing threads.
     fn spent_hashing(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
         let tasks = tasks.into_iter().flatten().flatten();
@@ -123,7 +124,7 @@ impl Server {
             .sum()
     }
 
-    /// How long a login takes, and its status.
+    /// Returns the duration and status of a login.
     fn timed_login(&self, name: &str, password: &str) -> (Duration, u16) {
         let began = Instant::now();
         let answer = self.login(HERE, name, password);
@@ -138,7 +139,8 @@ impl Drop for Server {
     }
 }
 
-/// Hashes of other programs, by users of their names: by Werkzeug's defaults and of other costs than this server's.
+/// Hashes of other programs, under usernames: with Werkzeug's defaults, and with costs other than
+/// this server's.
 fn imported() -> [(&'static str, String); 4] {
     let bcrypt = |cost| format!("$2b${cost}$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W");
     [
@@ -172,7 +174,7 @@ fn main() {
     }
 }
 
-/// One after the other, so that whatever else the machine does meets all.
+/// Measures users in turn, so that other load affects all alike.
 fn compare(server: &Server) {
     let users = imported().map(|(name, _)| name);
     let kinds: Vec<&str> = ["nobody", "ada"].into_iter().chain(users).collect();
@@ -197,7 +199,7 @@ fn compare(server: &Server) {
     }
 }
 
-/// What others wait while one network keeps the queue full.
+/// Measures the latency of others while one network keeps the queue full.
 fn flood(server: &Server) {
     for number in 0..FLOOD_ACCOUNTS {
         server.register(&format!("flooder{number}"));
@@ -277,7 +279,7 @@ fn storm(server: &Server) {
     );
 }
 
-/// Every 5 ms for as long as a storm lasts.
+/// Requests every 5 ms during a storm.
 fn poll(server: &Server, access: &str, over: &AtomicBool) -> String {
     let (mut times, mut failed) = (Vec::new(), 0);
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! `POST /account/password` and `DELETE /account`
+//! Tests `POST /account/password` and `DELETE /account`.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ fn a_deleted_account_is_gone_with_all_its_tokens(on: Backend) {
             .refused(401, "session_revoked", "Token has been revoked");
     }
     assert_eq!(login(&app, ADA.1), 401);
-    // The name is free, and its new owner is somebody else.
+    // The name is free, and its new owner is another user.
     let ada = json!({ "username": ADA.0, "password": ADA.1 });
     assert_eq!(app.post("/register").json(ada).send().status, 201);
     let new = app.bearer();

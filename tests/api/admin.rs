@@ -1,4 +1,4 @@
-//! `/admin/users`
+//! Tests `/admin/users`.
 
 use serde_json::{Value, json};
 use tokenpair_store::{Changed, UserChange};
@@ -16,7 +16,7 @@ pub(crate) fn log_in<'a>(app: &'a TestApp, name: &str) -> Bearer<'a> {
     Bearer::log_in(app, (name, &format!("{name}'s password")))
 }
 
-/// Makes an admin as the operator would, beside the server.
+/// Creates an admin as the operator would, without the server.
 pub(crate) fn promote(app: &TestApp, id: &str) {
     let change = UserChange::Roles(vec!["admin".to_owned()]);
     let changed = block_on(app.other_store().change_user(id, change, &app.context())).unwrap();
@@ -45,7 +45,7 @@ fn only_admins_are_let_in_and_the_database_says_who_is_one(on: Backend) {
         .refused(403, "admin_required", "Only admins may do this");
     assert_eq!(app.get("/admin/users").send().status, 401);
     assert_eq!(root.get("/admin/users").status, 200);
-    // A token that still says admin is worth nothing once the database does not.
+    // A token that still has the role admin is denied once the database has not.
     let mut forged = claims(&ada.access);
     forged.insert("roles".to_owned(), json!(["admin"]));
     let forged = crate::support::jwt::signed(&forged);
@@ -195,7 +195,7 @@ fn a_session_that_goes_on_with_other_roles_can_still_be_logged_out(on: Backend) 
             &id,
             json!({ "roles": [name.split('_').next().unwrap()] }),
         );
-        // One of the two cookies alone, with its own CSRF value.
+        // One of the two cookies only, with its CSRF value.
         let csrf = format!("csrf_{}", name.trim_end_matches("_cookie"));
         let logout = app
             .post("/logout")

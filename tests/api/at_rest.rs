@@ -1,4 +1,4 @@
-//! What lies in the database, and what who has a copy of it could do: nothing without the signing key.
+//! Tests that a copy of the database is useless without the signing key.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, Bearer, Browser, Database, SECRET, postgres_programs};
 
-/// All that the database keeps, as bytes.
+/// Returns everything in the database, as bytes.
 fn dump(database: &Database) -> Vec<u8> {
     match database {
         Database::Sqlite(folder) => {

@@ -1,5 +1,6 @@
-//! Forged tokens: the published collections (jwt_tool's playbook, RFC 8725, the CVEs of other libraries), each in a header
-//! and in a cookie, against routes of both tokens. Whatever is sent, nobody is let in, and the answer is one of ours.
+//! Tests forged tokens from published collections (jwt_tool's playbook, RFC 8725, the CVEs of other
+//! libraries), each in a header and in a cookie, against routes of both tokens. Every token is
+//! rejected with a documented error.
 
 use std::net::TcpListener;
 
@@ -15,7 +16,7 @@ fn encoded(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// A token that is signed by HS256 with a key of the attacker's.
+/// Returns a token signed by HS256 with the attacker's key.
 fn signed_by(key: &[u8], header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
     let key = EncodingKey::from_secret(key);
@@ -23,7 +24,7 @@ fn signed_by(key: &[u8], header: &str, claims: &str) -> String {
     format!("{message}.{}", signature.unwrap())
 }
 
-/// Two segments, written in whatever way, under the server's own signature.
+/// Signs two segments as they are with the server's secret.
 fn sealed(head: &str, body: &str) -> String {
     let message = format!("{head}.{body}");
     let key = EncodingKey::from_secret(SECRET.as_bytes());
@@ -31,7 +32,7 @@ fn sealed(head: &str, body: &str) -> String {
     format!("{message}.{}", signature.unwrap())
 }
 
-/// The same bytes in base64url, with a bit set in the last letter that stands for none of them.
+/// Returns the same bytes in base64url, with an unused bit set in the last letter.
 fn with_an_unused_bit(segment: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let last = *segment.as_bytes().last().unwrap();
@@ -43,7 +44,7 @@ fn with_an_unused_bit(segment: &str) -> String {
     )
 }
 
-/// A good token of a user's, and what an attacker wants of it.
+/// A user's valid token, from which an attacker makes forgeries.
 struct Loot {
     token: String,
     head: String,
@@ -71,7 +72,7 @@ impl Loot {
         }
     }
 
-    /// The attacker's header over the victim's claims, with this signature.
+    /// Returns the attacker's header with the victim's claims and this signature.
     fn under(&self, header: &str, signature: &str) -> String {
         format!("{}.{}.{signature}", encoded(header), self.body)
     }
@@ -175,7 +176,7 @@ impl Loot {
         tokens
     }
 
-    /// Other spellings of the very same bytes.
+    /// Returns other spellings of the same bytes.
     fn spelled_otherwise(&self) -> Vec<String> {
         let Self {
             head,
@@ -217,18 +218,18 @@ impl Loot {
         spellings
     }
 
-    /// Header and claims as they stand in base64url, of such lengths that letters are left over, and with letters in
-    /// which base64 and base64url differ.
+    /// Returns a header and claims in base64url. Their lengths leave unused bits, and they contain
+    /// letters in which base64 and base64url differ.
     fn plainly(&self) -> [String; 2] {
         let claims = self.claims.replacen('{', r#"{"odd":"???>>>~~~","#, 1);
         [r#"{"alg":"HS256","odd":"???>>>~~~"}"#, claims.as_str()].map(|text| {
-            // Spaces behind an object are JSON too.
+            // Spaces after an object are valid JSON.
             let spaces = " ".repeat((4 - text.len() % 3) % 3);
             encoded(format!("{text}{spaces}"))
         })
     }
 
-    /// Well signed as they are written, and written as no token is.
+    /// Returns malformed tokens with valid signatures.
     fn written_otherwise_and_signed(&self) -> Vec<String> {
         let [head, body] = &self.plainly();
         let others = |segment: &str| {
@@ -331,7 +332,8 @@ impl Loot {
         ]
     }
 
-    /// Well signed, with an extension that nobody implements (RFC 7515 section 4.1.11), or a header that is none.
+    /// Returns tokens with valid signatures and an unknown extension (RFC 7515 section 4.1.11), or
+    /// an invalid header.
     fn with_a_header_that_no_one_may_ignore(&self) -> Vec<String> {
         let headers = [
             r#"{"alg":"HS256","crit":["http://openbanking.org.uk/iat"],"http://openbanking.org.uk/iat":1}"#,
@@ -357,14 +359,14 @@ impl Loot {
             "null",
             "",
         ];
-        // A space behind the object is JSON, and no forgery.
+        // A space after the object is valid JSON, so this is not a forgery.
         let refused = headers.iter().filter(|header| !header.ends_with(' '));
         refused
             .map(|header| signed_with_header(header, &self.claims))
             .collect()
     }
 
-    /// Well signed, with claims that cannot be, one of them changed.
+    /// Returns tokens with valid signatures and one invalid claim each.
     fn with_impossible_claims(&self) -> Vec<String> {
         let raw = |name: &str, value: &str| {
             let mut claims: serde_json::Map<String, Value> =
@@ -454,7 +456,7 @@ impl Loot {
     }
 }
 
-/// Presents a token everywhere, and asserts that it is refused as a token is.
+/// Presents a token everywhere, and asserts that it is rejected as an invalid token.
 #[track_caller]
 fn is_refused(app: &TestApp, cookie: &str, path: (&str, &str), token: &str) {
     let (method, path) = path;
@@ -547,7 +549,8 @@ fn t11_t12_no_token_brings_its_own_key_and_nobody_is_called(on: Backend) {
     assert!(called.is_err(), "{called:?}");
 }
 
-/// An attacker learns nothing of claims by sending them: not whether they are expired, of the right type, or of a user.
+/// An attacker learns nothing about claims by sending them: not whether they are expired, of the
+/// right type, or of a user.
 fn t9_t22_without_a_signature_every_claim_gets_the_same_answer(on: Backend) {
     let app = on.app().with_ada();
     let loot = Loot::of(&app.bearer().access);

@@ -1,7 +1,8 @@
-//! A write on behalf of a request checks again, in its own transaction, everything that authorized the request.
+//! Tests that a write checks again, in its transaction, everything that authorized the request.
 //!
-//! The interleavings are deterministic. A change that overtakes a request is made past the server, in a transaction that
-//! stays open until the request wants to write. A request that arrives late is held back by its last byte.
+//! The interleavings are deterministic. A change that overtakes a request is made directly in the
+//! database, in a transaction that stays open until the request wants to write. A request that
+//! arrives late is held back by its last byte.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -53,7 +54,7 @@ fn one(app: &TestApp, query: &str) -> i64 {
     app.database().numbers(query)[0]
 }
 
-/// Everything that requests write, as numbers.
+/// Returns everything that requests write, as numbers.
 fn state(app: &TestApp) -> Vec<Vec<i64>> {
     [
         "SELECT epoch AS n FROM users ORDER BY id",
@@ -68,13 +69,13 @@ fn state(app: &TestApp) -> Vec<Vec<i64>> {
     .into()
 }
 
-/// A server with Ada, whose next password will be Grace's, and an admin.
+/// Starts a server with Ada, whose next password will be Grace's, and an admin.
 fn with_ada_and_grace(on: Backend) -> TestApp {
     record();
     let app = on.app_with(&[("DATABASE_WAIT", "60s")]).with_ada();
     register(&app, "grace");
     promote(&app, &register(&app, "root"));
-    // Its purge at start writes too.
+    // The purge at start writes too.
     within(30, "the purge at start", || {
         let purged = |sent: &String| sent.starts_with("DELETE FROM") && sent.contains("throttle");
         all_sent(&app).iter().any(purged)
@@ -85,7 +86,7 @@ fn with_ada_and_grace(on: Backend) -> TestApp {
 const GRACES: &str = "grace's password";
 const ADAS: &str = "(SELECT id FROM users WHERE username_key = 'ada')";
 
-/// What `tokenpair user password ada` writes.
+/// Returns the statements of `tokenpair user password ada`.
 fn reset_by_the_operator() -> String {
     format!(
         "UPDATE users SET epoch = epoch + 1, password_hash = \
@@ -94,7 +95,8 @@ fn reset_by_the_operator() -> String {
     )
 }
 
-/// Commits `statements` after the request has read the database and before it writes. Returns its answer.
+/// Commits `statements` after the request has read the database and before it writes. Returns the
+/// response.
 fn overtaken<T: Send>(app: &TestApp, statements: &str, request: impl FnOnce() -> T + Send) -> T {
     let mut other = app.database().begin();
     other.batch_execute(statements).unwrap();
@@ -138,7 +140,8 @@ fn a_reset_wins_over_a_password_change_in_flight(on: Backend) {
     assert_eq!(one(&app, changes), 0, "what was refused is no event");
 }
 
-/// In one session too: it goes on, but its password is no longer the one that the second request gave.
+/// Also in one session: the session continues, but its password is no longer that of the second
+/// request.
 fn the_first_of_two_password_changes_stands(on: Backend) {
     let app = with_ada_and_grace(on);
     let ada = app.bearer();
@@ -158,7 +161,7 @@ fn the_first_of_two_password_changes_stands(on: Backend) {
         let answers = std::thread::scope(|scope| {
             let threads = [0, 1].map(|number| {
                 let (app, barrier) = (&app, &barrier);
-                // By turns in one session and in two.
+                // Alternately in one session and in two.
                 let access = &logins[number * (round % 2)].access;
                 scope.spawn(move || {
                     barrier.wait();
@@ -186,7 +189,7 @@ fn an_account_is_not_deleted_once_its_password_has_changed(on: Backend) {
     assert_eq!(login(&app, (ADA.0, GRACES)).status, 200);
 }
 
-/// A rehash stores the same password under another hash. That is no change of the password.
+/// A rehash stores the same password under another hash, and does not change the password.
 fn a_rehash_in_the_background_fails_no_request(on: Backend) {
     let app = with_ada_and_grace(on);
     let ada = app.bearer();
@@ -245,7 +248,7 @@ fn a_role_change_revives_no_stale_session_and_none_is_listed(on: Backend) {
     let id = register(&app, "ada");
     let root = log_in(&app, "root");
     let (stale, good) = (log_in(&app, "ada"), log_in(&app, "ada"));
-    // As a server of before this rule left it: its login was under way while the password changed.
+    // A server before this rule left such a row, when the password changed during a login.
     let left = format!(
         "UPDATE users SET epoch = 1 WHERE id = '{id}'; \
          UPDATE sessions SET epoch = 1 WHERE id = '{}'",
@@ -280,7 +283,7 @@ fn a_role_change_revives_no_stale_session_and_none_is_listed(on: Backend) {
     );
 }
 
-/// A request of an admin to each route that writes; the last two are for admins alone.
+/// Returns an admin's request to each route that writes. The last two are for admins only.
 fn writes(app: &TestApp, admin: &Bearer<'_>, other: &str, ada: &str) -> Vec<(String, Request)> {
     let password = "root's password";
     let change = json!({ "current_password": password, "new_password": NEW });
@@ -315,7 +318,8 @@ fn writes(app: &TestApp, admin: &Bearer<'_>, other: &str, ada: &str) -> Vec<(Str
     .into()
 }
 
-/// The guard does not learn what was written past the server, so only the transaction can refuse.
+/// The guard does not learn of changes made directly in the database, so only the transaction can
+/// deny.
 fn no_route_writes_once_its_authority_is_gone(on: Backend) {
     let (app, root_id) = with_root(on);
     let (ada, _deputy) = (
@@ -373,7 +377,7 @@ fn no_route_writes_once_its_authority_is_gone(on: Backend) {
         assert_eq!(state(&app), before, "{ended}");
         app.database().execute(&restored);
     }
-    // Other roles: the session goes on, and this token does not.
+    // After a change of roles, the session continues, but this token is revoked.
     for statement in [user("epoch = 2"), session("epoch = 2")] {
         app.database().execute(&statement);
     }
@@ -404,7 +408,7 @@ fn no_route_writes_once_its_authority_is_gone(on: Backend) {
     assert_eq!(statuses, [200, 200], "with good reason all of it is done");
 }
 
-/// The last byte of a body comes after the logout.
+/// The last byte of a body arrives after the logout.
 fn nothing_that_arrives_after_a_logout_takes_effect(on: Backend) {
     let (app, _) = with_root(on);
     let ada = register(&app, "ada");
@@ -417,7 +421,7 @@ fn nothing_that_arrives_after_a_logout_takes_effect(on: Backend) {
             "/account/password",
             json!({ "current_password": password, "new_password": NEW }),
         ),
-        // A late request does not learn whether a password is right either.
+        // A late request does not learn whether a password is right.
         (
             "POST",
             "/account/password",
@@ -441,7 +445,7 @@ fn nothing_that_arrives_after_a_logout_takes_effect(on: Backend) {
         );
         assert_eq!(state(&app), before);
 
-        // On another server.
+        // The logout happens on another server.
         let root = log_in(&app, "root");
         let late = held(&root);
         let context = RequestContext::at(app.now());
@@ -515,7 +519,7 @@ fn a_patch_is_applied_whole_or_not_at_all(on: Backend) {
 const ADMINS: &str =
     "SELECT count(*) AS n FROM users WHERE roles = 'admin' AND disabled_at IS NULL";
 
-/// One of two admins is disabled meanwhile, so the other has become the last one.
+/// One of two admins is disabled meanwhile, so the other becomes the last admin.
 fn an_admin_who_becomes_the_last_one_meanwhile_stays(on: Backend) {
     let disabled =
         "UPDATE users SET epoch = epoch + 1, disabled_at = 1 WHERE username_key = 'deputy';";
@@ -571,7 +575,7 @@ fn admins_who_remove_each_other_leave_one(on: Backend) {
                         0 => patch(app, own, other, json!({ "disabled": true })),
                         1 => patch(app, own, other, json!({ "roles": [], "disabled": false })),
                         2 => patch(app, own, id, json!({ "roles": [] })),
-                        // One disables the other, who disables itself.
+                        // One admin disables the other, who disables itself.
                         _ => patch(
                             app,
                             own,
@@ -591,7 +595,7 @@ fn admins_who_remove_each_other_leave_one(on: Backend) {
     }
 }
 
-/// The id of the second admin, for either of the two.
+/// Returns the id of the second admin, for either of the two.
 fn ids_of(number: usize, own: &str, other: &str) -> String {
     match number {
         0 => other.to_owned(),
@@ -599,7 +603,7 @@ fn ids_of(number: usize, own: &str, other: &str) -> String {
     }
 }
 
-/// A deadlock would be answered with 503.
+/// A deadlock would be a 503.
 fn concurrent_writes_never_deadlock(on: Backend) {
     let (app, root_id) = with_root(on);
     let deputy_id = register(&app, "deputy");

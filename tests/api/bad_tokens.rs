@@ -1,11 +1,11 @@
-//! Malformed, forged, misplaced and early tokens: what a client is told to do, and with which status.
+//! Tests malformed, forged, misplaced and early tokens: their statuses and hints.
 
 use serde_json::json;
 
 use crate::support::jwt::{claims, signed};
 use crate::support::{Backend, Response, TestApp};
 
-/// Ada's access token, valid only so many seconds from now.
+/// Returns Ada's access token, valid only from that many seconds on.
 fn begins_in(app: &TestApp, name: &str, seconds: i64) -> String {
     let mut early = claims(&app.bearer().access);
     early.insert(name.to_owned(), json!(app.now().unix() + seconds));
@@ -33,7 +33,7 @@ fn a_client_whose_token_is_not_yet_valid_is_told_how_long_to_wait(on: Backend) {
     assert_eq!(app.get("/protected").bearer(&early).send().status, 200);
 }
 
-/// An answer for each code whose status `JWT_INVALID_TOKEN_STATUS` chooses.
+/// Returns a response for each code whose status `JWT_INVALID_TOKEN_STATUS` sets.
 fn answers(app: &TestApp) -> Vec<(&'static str, Response)> {
     let ada = app.bearer();
     let (unsigned, _) = ada.access.rsplit_once('.').unwrap();
@@ -100,8 +100,7 @@ fn a_browser_with_an_invalid_token_is_sent_to_the_login_form(on: Backend) {
                 "{sent:?}"
             );
         }
-        // Waiting helps here, and logging in does not.
-        // 5 s of these are the leeway.
+        // Waiting helps here; logging in does not. Of these, 5 s are the leeway.
         let early = page(&begins_in(&app, "nbf", 45));
         assert_eq!(early.status, status.parse::<u16>().unwrap());
         assert_eq!(early.header("retry-after"), Some("40"));

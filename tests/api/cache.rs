@@ -1,4 +1,4 @@
-//! A token that the server has verified a moment ago, and remembers, ends as any other: at once.
+//! Tests that a cached token ends at once, like any other.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn a_token_that_was_used_a_moment_ago_ends_at_once(on: Backend) {
     let (store, context) = (app.other_store(), app.context());
     let disabled = block_on(store.change_user(&id, UserChange::Disable, &context));
     assert!(matches!(disabled.unwrap(), Changed::Done(_)));
-    // The command did it; this server reads of it.
+    // A command revoked it, and this server syncs.
     while ada.get("/protected").status == 200 {
         std::thread::yield_now();
     }

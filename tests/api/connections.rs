@@ -1,4 +1,4 @@
-//! Connections: clients that do not read, do not write, or are too many; and HTTP/1.0.
+//! Tests connections: clients that do not read, do not write, or are too many; and HTTP/1.0.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Backend, TestApp, within};
 
-/// Longer than any server in these tests waits for its clients.
+/// Longer than the timeouts of any server in these tests.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Shorter than the server's usual patience.
+/// Shorter than the server's default timeouts.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn connect(app: &TestApp) -> TcpStream {
@@ -24,7 +24,7 @@ fn connect(app: &TestApp) -> TcpStream {
     stream
 }
 
-/// Sends this, and returns what comes back until the server closes the connection.
+/// Sends these bytes, and returns the response until the server closes the connection.
 fn raw(app: &TestApp, request: &str) -> String {
     let mut stream = connect(app);
     stream.write_all(request.as_bytes()).unwrap();
@@ -37,7 +37,7 @@ fn until_closed(stream: &mut impl Read) -> String {
     answer
 }
 
-/// Returns the answer to a `GET` on a connection of its own, if there is one within a second.
+/// Returns the response to a `GET` on a new connection, if it arrives within a second.
 fn ask(app: &TestApp, path: &str) -> Option<String> {
     let mut stream = connect(app);
     stream
@@ -50,7 +50,7 @@ fn ask(app: &TestApp, path: &str) -> Option<String> {
     Some(answer)
 }
 
-/// Returns the status of an answer.
+/// Returns the status of a response.
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
@@ -60,7 +60,7 @@ fn body(answer: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// Sends requests for long answers until the server takes no more of them.
+/// Sends requests for long responses until the server reads no more.
 fn pipeline(stream: &mut impl Write) {
     let requests = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
     while stream.write_all(requests.as_bytes()).is_ok() {}
@@ -190,7 +190,7 @@ fn a_head_that_never_ends_is_closed_on_a_connection_that_was_used_before_too() {
     let app = Backend::Sqlite.app_that_waits(&[], |patience| patience.head = SHORT);
     let request = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     let begun = "GET /health/live HTTP/1.1\r\nHost";
-    // Apart: the server waits for the second request when it begins.
+    // Sent separately, so that the server is waiting when the second request begins.
     let mut stream = connect(&app);
     stream.write_all(request.as_bytes()).unwrap();
     assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
@@ -209,7 +209,8 @@ fn a_head_that_begins_with_the_request_before_it_is_closed_after_the_keep_alive(
     assert_eq!(status(&answer), "200", "{answer}");
 }
 
-/// RFC 9112 section 6.3: a request without a length has no body. It is what nginx makes of `curl -X POST` by default.
+/// RFC 9112 section 6.3: a request without a length has no body. nginx sends such requests for
+/// `curl -X POST` by default.
 #[test]
 fn a_post_by_http_1_0_without_a_length_has_an_empty_body_and_is_the_last_on_its_connection() {
     let app = Backend::Sqlite.app();
@@ -226,7 +227,7 @@ fn a_post_by_http_1_0_without_a_length_has_an_empty_body_and_is_the_last_on_its_
             );
         }
         assert_eq!(status(&answer), "200", "{lines:?}: {answer}");
-        // What follows was perhaps meant as a body: it is no request.
+        // The bytes after it may be a body, so they are not a request.
         let answer = raw(&app, &format!("{head}{hidden}"));
         assert_eq!(answer.matches("HTTP/1.").count(), 1, "{lines:?}: {answer}");
     }
@@ -249,7 +250,7 @@ fn a_post_by_http_1_0_that_could_be_read_in_two_ways_is_refused_with_the_cure() 
         ("", "transfer-encoding: identity\r\n"),
         ("", "Content-Length: 5\r\nContent-Length: 6\r\n"),
         ("", "Content-Length : 5\r\n"),
-        // Where an earlier request ended is known to actix-http alone.
+        // Only actix-http knows where an earlier request ended.
         (kept, ""),
     ] {
         let answer = raw(
@@ -276,7 +277,7 @@ fn past_the_limit_health_checks_are_answered_and_others_are_told_when_to_come_ag
         .unwrap();
     assert!(first.read(&mut [0; 4096]).unwrap() > 0);
     for path in ["/health/live", "/health/ready"] {
-        // Without asking for it, so that the next finds a place.
+        // The server closes it unasked, so that the next connection gets a slot.
         let answer = raw(&app, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert_eq!(status(&answer), "200", "{answer}");
         assert!(

@@ -1,5 +1,5 @@
-//! What happens while PostgreSQL is away, or a database is broken: nobody is logged out, `/protected` goes on, all heals
-//! by itself, and nobody is told why.
+//! Tests an unavailable PostgreSQL and a broken database: sessions and `/protected` keep working,
+//! the server recovers by itself, and responses do not reveal the cause.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::support::{
     unavailable, within,
 };
 
-/// PostgreSQL without this test's database, until dropped.
+/// Makes this test's database unavailable until dropped.
 struct Away<'a>(&'a str);
 
 impl<'a> Away<'a> {
@@ -111,7 +111,7 @@ fn with_the_database_away_a_browser_gets_a_page_that_says_so() {
     says(&browser.send(navigation(app.get("/"))), 200, "Hello, ada.");
 }
 
-/// The connections that the server has are dead then, and a new one is not.
+/// The server's connections are dead then, but a new one works.
 #[test]
 fn after_a_restart_of_postgresql_the_first_requests_are_answered_already() {
     let app = Backend::Postgres.app().with_ada();
@@ -148,7 +148,7 @@ fn past_the_limit_what_may_have_been_revoked_is_refused_and_nobody_is_logged_out
     assert_eq!(browser.get("/protected").status, 200);
 }
 
-/// The wires' ends in a URL as hosts, in this order, before one database.
+/// Returns the URL of one database with the wires as hosts, in this order.
 fn through(wires: &[&Wire], database: &Database) -> String {
     let url = Url::parse(&database.url()).unwrap();
     let hosts: Vec<String> = wires.iter().map(|wire| wire.address.to_string()).collect();
@@ -179,11 +179,13 @@ fn a_database_that_says_nothing_any_more_makes_nobody_wait_for_long() {
     }
     wire.hold(false);
     wait_until_ready(&app);
-    // The refresh may have been done although its answer was an error: the same token still works.
+    // The refresh may have succeeded although the response was an error: the same token still
+    // works.
     assert_eq!(ada.try_refresh().status, 200);
 }
 
-/// The system of a process that hangs still takes connections and acknowledges what is sent, so only its silence tells.
+/// The system of a hanging process still accepts connections and acknowledges data, so only the
+/// missing response shows the hang.
 #[test]
 fn a_primary_that_hangs_is_left_for_the_next_host_within_three_times_database_wait() {
     let database = Database::create(Backend::Postgres);
@@ -200,7 +202,7 @@ fn a_primary_that_hangs_is_left_for_the_next_host_within_three_times_database_wa
     until_a_refresh_of(&ada, 200);
     let recovered = hung.elapsed();
     assert!(recovered < 3 * StorePolicy::default().wait, "{recovered:?}");
-    // Every connection from before was to the one that hangs, and no new one waits for it.
+    // All existing connections were to the hanging host, and new ones avoid it.
     let tried = primary.connections();
     let all = at_once(20, |_| ada.get("/account"));
     assert!(all.iter().all(|answer| answer.status == 200), "{all:?}");
@@ -218,7 +220,7 @@ fn until_a_refresh_of(ada: &Bearer<'_>, status: u16) {
     });
 }
 
-/// Refreshes and works until PostgreSQL is seen away or back; `/protected` goes on in any case.
+/// Refreshes and works until PostgreSQL is seen unavailable or back; `/protected` always works.
 fn until_a_refresh_is(status: u16, tabs: &Tabs, app: &TestApp) {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
@@ -235,7 +237,7 @@ fn until_a_refresh_is(status: u16, tabs: &Tabs, app: &TestApp) {
     }
 }
 
-/// Two tabs of each browser at once, and meanwhile the test does something to PostgreSQL.
+/// Runs two tabs of each browser at once, while the test changes PostgreSQL.
 fn under_load(browsers: &[Tabs], tab: impl Fn(&Tabs) + Sync, meanwhile: impl FnOnce()) {
     let tab = &tab;
     std::thread::scope(|scope| {
@@ -260,7 +262,7 @@ fn postgresql_stopped_and_started_under_load_logs_nobody_out_and_all_heals() {
                 unavailable(&app.get("/health/ready").send());
             },
         );
-        // Whose refresh was done and not answered comes back with the token before.
+        // A tab whose refresh succeeded without a response retries with the previous token.
         app.advance(Duration::from_secs(600));
         under_load(
             &browsers,
@@ -278,7 +280,7 @@ fn postgresql_stopped_and_started_under_load_logs_nobody_out_and_all_heals() {
     }
 }
 
-/// What a database says of a fault has names, paths and SQL in it, and is for the log alone.
+/// A database's error text has names, paths and SQL in it, and belongs only in the log.
 fn what_a_broken_database_says_stays_inside(on: Backend) {
     let app = on.app().with_ada();
     let (ada, mut browser) = (app.bearer(), app.browser());

@@ -1,4 +1,4 @@
-//! `DATABASE_WAIT`: for how long a request waits for a database that is busy, and what it is told then.
+//! Tests `DATABASE_WAIT`: how long a request waits for a busy database, and its error.
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
@@ -6,7 +6,7 @@ use diesel::{Connection, PgConnection, SqliteConnection};
 use crate::support::{Backend, Database, START, TestApp, unavailable};
 use tokenpair::clock::Clock;
 
-/// Another connection, which lets nobody else write sessions until it is dropped.
+/// Returns another connection, which blocks all writes of sessions until it is dropped.
 fn nobody_else_writes(database: &Database) -> Box<dyn SimpleConnection> {
     let url = database.url();
     match database {

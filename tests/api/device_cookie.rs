@@ -1,4 +1,5 @@
-//! The device cookie: a browser that has logged in to an account is not kept out of it by attackers elsewhere.
+//! Tests the device cookie: attackers elsewhere cannot lock a browser out of an account that it has
+//! logged in to.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ fn login_with(app: &TestApp, address: &str, user: (&str, &str), cookie: &str) ->
     request.send()
 }
 
-/// Exhausts what all networks together may fail at Ada's account.
+/// Exhausts the limit of Ada's account for all networks together.
 fn attack(app: &TestApp) {
     let guess = |number: usize| {
         let attacker = format!("203.0.113.{number}");
@@ -32,7 +33,7 @@ fn attack(app: &TestApp) {
     assert!((0..=10).any(|number| guess(number) == 429));
 }
 
-/// Ten failures everywhere, one in each network, keep Ada out.
+/// Ten failures in total, one in each network, lock Ada out.
 const ONE_FAILURE: (&str, &str) = ("THROTTLE_ACCOUNT", "1/15m");
 
 fn attacked(on: Backend) -> TestApp {
@@ -249,7 +250,7 @@ fn all_servers_know_it_after_a_rotation_and_count_together(on: Backend) {
     attack(&before);
     drop(before);
     assert_eq!(from(&after, "198.51.100.7"), 429);
-    // The old secret is forgotten later, and nothing that it was shared by is.
+    // The old secret is removed later, and the shared key stays.
     drop(after);
     let later = start(&[("JWT_SECRET_KEY", new)]);
     assert_eq!(from(&later, "198.51.100.7"), 429);

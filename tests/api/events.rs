@@ -1,4 +1,4 @@
-//! `/admin/events`: the audit trail.
+//! Tests `/admin/events`, the audit trail.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn page(root: &Bearer<'_>, query: &str) -> Value {
     response.json()
 }
 
-/// All that is told of a user, the earliest first.
+/// Returns all events of a user, the earliest first.
 fn told(root: &Bearer<'_>, user_id: &str) -> Vec<Value> {
     let mut events = page(root, &format!("?user_id={user_id}"))["events"]
         .as_array()

@@ -1,4 +1,4 @@
-//! A flood of passwords from one network leaves everyone else's logins alone.
+//! Tests that a flood of passwords from one network does not affect other logins.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use crate::support::{ADA, Backend, Bearer, Request, Response, TestApp, within};
 const CONNECTIONS: usize = 90;
 const ACCOUNTS: usize = 10;
 
-/// A queue that the flood fills, and a proxy that is trusted, so that a test can come from anywhere.
+/// A queue that the flood fills, and a trusted proxy, so that a test can set client addresses.
 const SETTINGS: [(&str, &str); 2] = [
     ("SERVER_TRUSTED_PROXIES", "127.0.0.1"),
     ("PASSWORD_QUEUE", "8"),
@@ -31,8 +31,8 @@ fn login(app: &TestApp, address: &str, name: &str, password: &str) -> Response {
     login.json(body).send()
 }
 
-/// Sends right passwords of ten accounts, each connection from the address that `address` gives it, until
-/// `meanwhile` is done. Returns how many got each status.
+/// Sends right passwords of ten accounts, each connection from its `address`, until `meanwhile` is
+/// done. Returns the count of each status.
 fn flood(
     app: &TestApp,
     address: impl Fn(usize) -> String + Sync,
@@ -60,7 +60,7 @@ fn flood(
     answers.into_inner().unwrap()
 }
 
-/// Ends the flood, also when an assertion fails meanwhile.
+/// Ends the flood, also if an assertion fails meanwhile.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -117,7 +117,7 @@ fn nor_are_registrations_and_changes_of_passwords(on: Backend) {
     );
 }
 
-/// Whoever has an IPv6 /48 has 65,536 networks, and more than the queue has places.
+/// An IPv6 /48 has 65,536 networks, more than the queue has places.
 fn a_flood_from_all_networks_of_one_site_is_one_flood(on: Backend) {
     let app = app(on);
     for elsewhere in ["2001:db8:2::1", ELSEWHERE] {

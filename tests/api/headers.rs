@@ -1,4 +1,5 @@
-//! Headers and cookies as browsers understand them. What is true of every answer, each exchange of each test checks.
+//! Tests headers and cookies as browsers understand them. Each exchange of each test checks the
+//! properties of all responses.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -77,7 +78,7 @@ fn a_host_that_someone_made_up_is_nowhere_in_an_answer(on: Backend) {
     }
 }
 
-/// What `/protected` says to a Cookie header of these bytes.
+/// Returns the response of `/protected` to a Cookie header of these bytes.
 fn protected_with(app: &TestApp, cookies: &[&[u8]]) -> String {
     let mut request = b"GET /protected HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_vec();
     for cookie in cookies {
@@ -122,7 +123,7 @@ fn nothing_but_the_very_name_of_a_cookie_counts(on: Backend) {
             "{forged:?} {status}"
         );
     }
-    // A bad sibling, also one of another site's making, hides nothing.
+    // A malformed cookie beside it, even one set by another site, hides nothing.
     for before in [
         &b"\xff=\xfe; "[..],
         b"a=\xfc; ",
@@ -135,7 +136,7 @@ fn nothing_but_the_very_name_of_a_cookie_counts(on: Backend) {
     }
     let whole = [&name[..], b"=", token.as_bytes()].concat();
     assert_eq!(protected_with(&app, &[b"a=b", &whole]), "200");
-    // A stale cookie of the same name hides nothing either.
+    // A stale cookie of the same name hides nothing.
     let tossed = [&name[..], b"=x.y.z"].concat();
     assert_eq!(protected_with(&app, &[&tossed, &whole]), "200");
     assert_eq!(protected_with(&app, &[&whole, &tossed]), "200");
@@ -196,7 +197,7 @@ fn the_largest_cookies_are_ones_that_browsers_keep(on: Backend) {
     let app = on.app_with(&settings);
     let root = admin::register(&app, "root");
     admin::promote(&app, &root);
-    // The most bytes that a name may have, and as many and as long roles as there may be.
+    // The longest username, and the maximum number of the longest roles.
     let name = "𠀀".repeat(127);
     let id = admin::register(&app, &name);
     let roles: Vec<String> = (0..16).map(|index| format!("{index:r>32}")).collect();

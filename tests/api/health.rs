@@ -1,4 +1,4 @@
-//! `/health/live` and `/health/ready`
+//! Tests `/health/live` and `/health/ready`.
 
 use serde_json::json;
 use tokenpair::clock::Clock;
@@ -19,7 +19,7 @@ fn a_server_that_serves_is_live_and_ready(on: Backend) {
     );
 }
 
-/// Not ready, for a reason that its hint explains, and logins are refused too.
+/// Asserts that the server is not ready, with a reason in the hint, and rejects logins.
 #[track_caller]
 fn not_written(app: &TestApp, (code, msg, hint): (&str, &str, &str)) {
     let login = json!({ "username": ADA.0, "password": ADA.1 });
@@ -32,7 +32,7 @@ fn not_written(app: &TestApp, (code, msg, hint): (&str, &str, &str)) {
     assert_eq!(app.get("/health/live").send().status, 200);
 }
 
-/// Ready again without a write of anybody's, and logins go on.
+/// Asserts that the server becomes ready without a write, and logins work.
 #[track_caller]
 fn written_again(app: &TestApp) {
     within(60, "the server is ready again", || {
@@ -55,11 +55,11 @@ fn with_a_standby_the_server_is_not_ready_until_it_is_promoted() {
     written_again(&app);
 }
 
-/// None of the hosts is connected to then, since none can be written.
+/// The server then has no connection, since no host can be written.
 #[test]
 fn with_several_hosts_that_are_standbys_the_server_is_not_ready_until_one_is_promoted() {
     let cluster = Cluster::start();
-    // One server that is named twice.
+    // One server, listed twice.
     let url = cluster.url();
     let host = url.split(['=', '&']).nth(1).unwrap();
     let twice = url.replace(host, &format!("{host},{host}"));
@@ -88,12 +88,12 @@ fn with_read_only_transactions_the_server_is_not_ready_until_they_write() {
     ));
     let (code, msg) = READ_ONLY;
     not_written(&app, (code, msg, "default_transaction_read_only"));
-    // Of connections made now; those from before have to go.
+    // Applies to new connections; existing ones must end.
     read_only("off");
     written_again(&app);
 }
 
-/// SQLite's own words for a full disk, from a trigger instead of a disk.
+/// SQLite's message about a full disk, from a trigger.
 #[test]
 fn with_a_full_disk_the_server_is_not_ready_until_there_is_room() {
     let app = Backend::Sqlite.app().with_ada();

@@ -1,4 +1,4 @@
-//! HTTP itself: what has no route, no method or no form of ours.
+//! Tests HTTP: unknown routes, methods and forms.
 
 use crate::support::Backend;
 

@@ -1,4 +1,5 @@
-//! The keys: which one signs and which verify, what is published of them, and that nobody is logged out when they change.
+//! Tests the keys: which key signs and which verify, the published keys, and that changes keep
+//! sessions alive.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -26,7 +27,7 @@ fn start(database: &Database, settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(&database.url(), settings, Clock::fixed(START))
 }
 
-/// A server for that algorithm's pair, with an account for ada.
+/// Starts a server with that algorithm's pair, and an account for ada.
 fn app_for(on: Backend, algorithm: &str) -> TestApp {
     on.app_with(&Pair::of(algorithm).settings(algorithm))
         .with_ada()
@@ -55,7 +56,7 @@ fn opens(app: &TestApp, token: &str) -> u16 {
 fn others_verify_our_tokens_with_the_published_keys_alone(on: Backend) {
     let database = Database::create(on);
     drop(start(&database, &[]).with_ada());
-    // PyJWT looks at the machine's clock.
+    // PyJWT uses the machine's clock.
     let url = database.url();
     let server = |algorithm: &&str| {
         let settings = Pair::of(algorithm).settings(algorithm);
@@ -77,7 +78,7 @@ fn others_verify_our_tokens_with_the_published_keys_alone(on: Backend) {
     }
 }
 
-/// PyJWT, in a process that knows nothing but the URLs and the tokens.
+/// Runs PyJWT in a process that has only the URLs and the tokens.
 fn pyjwt(entries: &Value) -> Vec<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/pyjwt.py");
     let mut child = Command::new(python())
@@ -156,7 +157,8 @@ fn a_secret_is_never_published(on: Backend) {
 fn the_published_keys_may_be_kept_and_are_for_anyone(on: Backend) {
     let app = app_for(on, "ES256");
     let mut browser = app.browser();
-    // A response to an access token of that age carries another one, but this response is about nobody.
+    // A response to an access token of that age carries a new one, but this response concerns no
+    // user.
     app.advance(std::time::Duration::from_secs(45 * 60));
     for answer in [browser.get(JWKS), app.get(JWKS).send()] {
         assert_eq!(answer.status, 200);
@@ -243,7 +245,7 @@ fn a_key_serves_one_algorithm(on: Backend) {
     }
 }
 
-/// CVE-2015-9235: an HS256 token whose secret is what everyone knows of the key pair.
+/// CVE-2015-9235: an HS256 token whose secret is the public key.
 fn a_public_key_is_no_secret_also_where_old_secrets_verify(on: Backend) {
     for algorithm in ["RS256", "ES256", "EdDSA"] {
         let pair = Pair::of(algorithm);
@@ -322,7 +324,7 @@ fn a_move_from_a_secret_to_a_key_pair_logs_nobody_out(on: Backend) {
     let new = Bearer::of(&app, &refreshed);
     assert_eq!(header(&new.access)["alg"], "ES256");
     assert_eq!(header(&new.refresh)["alg"], "ES256");
-    // Only what it signed with; the secret is good for nothing else.
+    // The secret verifies only the algorithm it signed with.
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
     let hs512 = resigned(&one.0, r#"{"alg":"HS512"}"#, &secret, "HS512");
     refused(&app, &hs512, NOT_ALLOWED);

@@ -1,4 +1,4 @@
-//! `POST /login`
+//! Tests `POST /login`.
 
 use std::time::Duration;
 
@@ -191,7 +191,7 @@ fn tokens_say_what_flask_jwt_extended_s_say_in_its_order_and_our_own_behind(on: 
     assert_ne!(access["csrf"], refresh["csrf"]);
 }
 
-/// Of 40 values each bit has been both 0 and 1, but for one run in a thousand millions.
+/// In 40 values, each bit has been both 0 and 1, except in one run in a billion.
 fn every_bit_of_a_token_s_id_and_of_a_csrf_value_is_random(on: Backend) {
     let app = on.app().with_ada();
     let logins: Vec<_> = (0..40).map(|_| app.bearer()).collect();
@@ -219,7 +219,7 @@ fn every_bit_of_a_token_s_id_and_of_a_csrf_value_is_random(on: Backend) {
 fn every_login_is_a_session_of_its_own(on: Backend) {
     let app = on.app().with_ada();
     let first = app.browser();
-    // Cookies that come with a login are neither taken over nor trusted.
+    // Cookies sent with a login are neither adopted nor trusted.
     let mut second = first.clone();
     second.send(
         app.post("/login")
@@ -352,7 +352,8 @@ fn a_wrong_password_an_unknown_and_an_impossible_name_get_the_same_answer(on: Ba
     assert!(answers.iter().all(|answer| *answer == answers[0]));
 }
 
-/// No username has any, and keyboards of phones add one. They open no second count of failures either.
+/// No username has surrounding spaces, and phone keyboards add one. They start no second count of
+/// failures.
 fn blanks_around_a_name_are_left_out_at_a_login(on: Backend) {
     let app = on.app_with(&[("THROTTLE_ACCOUNT", "3/15m")]).with_ada();
     for name in ["ada ", " ada", "\tada\u{a0}"] {

@@ -1,4 +1,4 @@
-//! `/logout`
+//! Tests `/logout`.
 
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ fn a_link_on_our_own_page_logs_out_and_a_browser_sees_the_page_again(on: Backend
     assert!(browser.token_names().is_empty());
 }
 
-/// The headers that browsers send when someone follows a link.
+/// The headers that browsers send when a person follows a link.
 fn clicked(request: Request, site: &str) -> Request {
     request
         .header("Sec-Fetch-Site", site)
@@ -188,7 +188,7 @@ fn only_tokens_from_where_the_server_looks_end_a_session(on: Backend) {
     for (location, by_cookie) in [("headers", true), ("cookies", false)] {
         let app = on.app().with_ada();
         let ada = app.bearer();
-        // The same secret and session, on a server that looks elsewhere.
+        // The same secret and session, on a server with other token locations.
         let other = crate::support::TestApp::start(
             &app.database().url(),
             &[("JWT_TOKEN_LOCATION", location)],
@@ -282,7 +282,8 @@ fn by_get_only_a_visit_logs_out(on: Backend) {
     assert_eq!(browser.send(old).status, 200);
 }
 
-/// Old browsers, and all browsers on plain http, send no Fetch Metadata, but `Accept` shows what they load.
+/// Old browsers, and all browsers on plain http, send no Fetch Metadata, but `Accept` shows the
+/// kind of resource.
 fn an_image_in_an_old_browser_logs_nobody_out(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();

@@ -1,5 +1,5 @@
-//! Answers that are lost between the server and the browser, and noticed late. The wire drops them; the server has done
-//! its work by then.
+//! Tests responses that are lost between the server and the browser, and noticed late. The wire
+//! drops them after the server has done its work.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::support::{Backend, Tabs, TestApp, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// When a lost answer is noticed: at once the window is over, when the access token ends, the next day.
+/// When a lost response is noticed: as soon as the window is over, when the access token ends, or
+/// the next day.
 const LATER: [Duration; 5] = [
     MINUTE,
     Duration::from_secs(70 * 60),
@@ -16,7 +17,7 @@ const LATER: [Duration; 5] = [
     Duration::from_secs(86_400),
 ];
 
-/// A refresh that the server answers and the browser does not know of; the refresh token that was in the answer.
+/// Refreshes and loses the response. Returns the refresh token in it.
 #[track_caller]
 fn lost_refresh(tabs: &Tabs, wire: &Wire) -> String {
     let before = tabs.jar();
@@ -43,7 +44,7 @@ fn is_active(tabs: &Tabs, app: &TestApp) {
     assert_eq!(tabs.protected(app.address()).unwrap().status, 200);
 }
 
-/// Nobody should hold this token: it ends the session that still went on.
+/// Presents a token that no client should have: it ends the session.
 #[track_caller]
 fn is_taken_for_theft(orphan: &str, tabs: &Tabs, app: &TestApp) {
     let shows_up = app.post("/refresh").bearer(orphan).send();
@@ -119,8 +120,8 @@ fn an_answer_lost_while_a_second_tab_gets_one_costs_nobody_a_login(on: Backend) 
     }
 }
 
-/// The first tab's answer is lost; the second's is on its way late in the window, and arrives after the first has tried
-/// again. What arrives last is what the jar holds.
+/// The first tab's response is lost. The second's is sent late in the window, and arrives after the
+/// first tab's retry. The jar holds the cookies that arrive last.
 fn an_answer_lost_while_a_second_tab_waits_for_a_late_one_costs_nobody_a_login(on: Backend) {
     let app = on.app().with_ada();
     let wire = Wire::to(app.address());

@@ -1,6 +1,6 @@
-//! The API, through the front door: the server as `main` builds it, over HTTP, on SQLite and on PostgreSQL.
+//! Tests the API over HTTP, with the server as `main` builds it, on SQLite and on PostgreSQL.
 //!
-//! Each file is a group of routes; a test takes the database it runs on and starts a server of its own there.
+//! Each file tests a group of routes. A test gets its database and starts a server on it.
 
 #![allow(
     missing_docs,

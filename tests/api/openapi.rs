@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the description says what is there, by the names that the settings give.
+//! Tests `GET /openapi.json`: it describes the existing routes, with the names from the settings.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ fn the_description_has_the_routes_of_the_readme_and_no_others(on: Backend) {
     assert_eq!(operations(&description).len(), described.len());
 }
 
-/// What is described is there, and what needs a token says so.
+/// Described routes exist, and those that need a token say so.
 fn a_route_that_needs_a_token_refuses_who_has_none(on: Backend) {
     let app = on.app();
     let description = app.get("/openapi.json").send().json();

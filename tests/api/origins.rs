@@ -1,4 +1,5 @@
-//! Pages of other origins: what they may make a browser send, and which may read the answers (CORS).
+//! Tests pages of other origins: the requests they may make a browser send, and which may read
+//! responses (CORS).
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ const LISTED: (&str, &str) = (
     "https://app.example.org, http://localhost:3000",
 );
 
-/// Every unsafe route, whether a token is needed there or not.
+/// Every unsafe route, with or without a token.
 const UNSAFE: [(&str, &str); 9] = [
     ("POST", "/register"),
     ("POST", "/login"),
@@ -24,7 +25,7 @@ const UNSAFE: [(&str, &str); 9] = [
     ("PATCH", "/admin/users/x"),
 ];
 
-/// What browsers say of a request that a page elsewhere made them send.
+/// The headers of browsers on a request that another site's page made them send.
 const FOREIGN: [&[(&str, &str)]; 7] = [
     &[("Sec-Fetch-Site", "cross-site"), ("Origin", OTHER)],
     &[
@@ -115,7 +116,7 @@ fn the_server_s_own_pages_and_programs_are_unhindered(on: Backend) {
     for headers in unhindered {
         assert_eq!(with(login(&app), headers).send().status, 200, "{headers:?}");
     }
-    // Whoever asks for a page as browsers do, and does not say from where, is no program.
+    // A client that asks for a page as browsers do, without an origin, is not a program.
     let silent = login(&app).header("Accept", "text/html");
     silent
         .send()
@@ -140,7 +141,7 @@ fn a_listed_origin_may_send_and_read_with_cookies(on: Backend) {
         let read = browser.send(from(app.get("/protected")));
         assert_eq!((read.status, cors(&read)[0]), (200, Some(origin)));
     }
-    // What a link does is for the server's own pages.
+    // Links act only from the server's own pages.
     let link = app.get("/logout").header("Referer", format!("{APP}/"));
     link.send()
         .refused(403, "cross_site_request", "Cross-site request refused");
@@ -151,7 +152,7 @@ fn errors_too_can_be_read_by_a_listed_origin(on: Backend) {
         .app_with(&[LISTED, ("REVOCATION_STALE_LIMIT", "10s")])
         .with_ada();
     let program = app.bearer();
-    // From now on it cannot be read what was revoked.
+    // From now on, revocations cannot be read.
     app.database().execute("DROP TABLE revocations");
     app.advance(std::time::Duration::from_secs(11));
     let large = "x".repeat(20_000);
@@ -209,7 +210,8 @@ fn a_preflight_names_what_routes_use_and_no_more(on: Backend) {
     assert!(response.header("access-control-max-age").is_some());
     let libraries = "x-requested-with,baggage,traceparent,tracestate,sentry-trace";
     assert_eq!(preflight("POST", libraries).status, 200);
-    // A browser names the reason on its console only if the status is a success: it compares the lists itself.
+    // A browser names the reason on its console only if the status is a success, since it compares
+    // the lists itself.
     for (refused, msg) in [
         (preflight("PUT", headers), "Method not allowed: PUT"),
         (
@@ -233,7 +235,7 @@ fn a_preflight_names_what_routes_use_and_no_more(on: Backend) {
     }
 }
 
-/// Capacitor, Ionic and Tauri load the pages of an app by schemes of their own.
+/// Capacitor, Ionic and Tauri load the pages of an app with custom schemes.
 fn the_pages_of_an_app_shell_may_be_listed_too(on: Backend) {
     let shells = [
         "capacitor://localhost",
@@ -294,7 +296,7 @@ fn a_missing_token_is_explained_to_the_developers_of_a_page_elsewhere(on: Backen
                 && elsewhere.contains("SERVER_CORS_ORIGINS"),
             "{elsewhere}"
         );
-        // This server was called as 127.0.0.1.
+        // The request names this server 127.0.0.1.
         for page in [
             "http://localhost:3000",
             "http://localhost:9",
@@ -312,7 +314,7 @@ fn a_missing_token_is_explained_to_the_developers_of_a_page_elsewhere(on: Backen
         .post("/refresh")
         .header("Origin", "http://localhost:3000");
     assert!(hint(refresh).contains("localhost and 127.0.0.1"));
-    // These have nothing to do with it.
+    // These are unrelated.
     let own = format!("http://{}", app.address());
     for request in [
         app.get("/protected"),
@@ -349,7 +351,7 @@ fn a_page_that_lost_its_csrf_values_can_ask_for_them(on: Backend) {
             "{values} {login}"
         );
     }
-    // Once the access token is over, the refresh token alone does.
+    // Once the access token has expired, the refresh token suffices.
     app.advance(std::time::Duration::from_secs(3601));
     let values = ask(&mut browser).json();
     let refresh = &login["csrf_refresh_token"];
@@ -371,7 +373,7 @@ fn a_page_that_lost_its_csrf_values_can_ask_for_them(on: Backend) {
     );
 }
 
-/// A refresh token in its last minutes is no access token in its last minutes.
+/// A refresh token about to expire is not an access token about to expire.
 fn asking_for_csrf_values_buys_no_token(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
@@ -396,7 +398,8 @@ fn csrf_values_are_for_cookies_and_for_trusted_pages_alone(on: Backend) {
         asked.refused(403, "cross_site_request", "Cross-site request refused");
         assert!(!asked.body.contains("csrf_"));
     }
-    // Its holder needs none, and a page that was given a token as text must not get more by it.
+    // Its holder needs no CSRF value, and a page with only the text of a token must not get more by
+    // it.
     let program = app.bearer();
     for token in [&program.access, &program.refresh] {
         let asked = app.get("/csrf").bearer(token).send();
@@ -408,7 +411,7 @@ fn csrf_values_are_for_cookies_and_for_trusted_pages_alone(on: Backend) {
     }
     let forged = app.get("/csrf").cookie("refresh_token_cookie=x.y.z").send();
     assert_eq!(forged.status, 422, "{forged:?}");
-    // GET is asked for no CSRF value here, even where it is elsewhere.
+    // GET needs no CSRF value here, even where other routes need it for GET.
     let every = ("JWT_CSRF_METHODS", "GET,POST,PATCH,DELETE");
     let strict = on.app_with(&[every]).with_ada();
     let mut browser = strict.browser();
@@ -450,7 +453,7 @@ fn no_other_origin_is_let_in_however_alike(on: Backend) {
             assert!(varies(&response), "{response:?}");
         }
     }
-    // A cache must not give an answer without these headers to a page that needs them.
+    // A cache must not serve a response without these headers to a page that needs them.
     assert!(varies(&app.get("/nowhere").send()));
 }
 

@@ -1,4 +1,4 @@
-//! The page at `/`, which greets by actix-identity, and how browsers are sent there.
+//! Tests the page at `/`, which greets users by actix-identity, and the redirects to it.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{ADA, Backend, Browser, Request, Response, TestApp};
 
-/// A request as a browser makes it for a page.
+/// Returns a browser's request for a page.
 fn navigation(request: Request) -> Request {
     request
         .header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
@@ -19,7 +19,7 @@ fn form(app: &TestApp, body: &str) -> Request {
     navigation(app.post("/login")).form(body)
 }
 
-/// A page of ours that says this.
+/// Asserts that this is the server's page with this text.
 #[track_caller]
 pub(crate) fn says(page: &Response, status: u16, words: &str) {
     let kind = page.header("content-type");
@@ -31,12 +31,12 @@ pub(crate) fn says(page: &Response, status: u16, words: &str) {
     assert!(page.body.contains(words), "{page:?}");
 }
 
-/// Ada in a browser that stays logged in, two hours later.
+/// Returns Ada in a browser that stays logged in, two hours later.
 fn two_hours_later(app: &TestApp) -> Browser<'_> {
     let login = json!({ "username": ADA.0, "password": ADA.1, "remember": true });
     let mut browser = Browser::log_in(app, login);
     app.advance(Duration::from_secs(7200));
-    // What a browser does by itself.
+    // A browser does this by itself.
     browser.remove("access_token_cookie");
     browser.remove("csrf_access_token");
     browser
@@ -59,7 +59,7 @@ fn who_stays_logged_in_is_greeted_after_the_access_token_has_ended(on: Backend) 
     }
 }
 
-/// The old token is answered once more, as at `/refresh`.
+/// The old token gets the same successor again, as at `/refresh`.
 fn an_answer_of_the_page_that_was_lost_logs_nobody_out(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = two_hours_later(&app);
@@ -157,7 +157,7 @@ fn a_browser_gets_a_page_whatever_went_wrong(on: Backend) {
     says(&slash, 404, "Leave out the / at the end: /login.");
 }
 
-/// A script says what it asks for; and JSON is no form.
+/// A script states what it accepts, and JSON is not a form.
 fn a_script_gets_json_whatever_went_wrong(on: Backend) {
     let app = on.app().with_ada();
     let wrong = json!({ "username": "ada", "password": "wrong" });
@@ -217,7 +217,7 @@ fn a_name_cannot_write_html(on: Backend) {
 
 fn the_page_runs_no_script_and_stands_in_no_frame(on: Backend) {
     let page = on.app().get("/").send();
-    // Its form has to say where it comes from.
+    // The form must send its origin.
     assert_eq!(page.header("referrer-policy"), Some("same-origin"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(

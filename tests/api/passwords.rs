@@ -1,4 +1,4 @@
-//! Which passwords are taken: at `POST /register` and at `POST /account/password`.
+//! Tests which passwords are accepted at `POST /register` and `POST /account/password`.
 
 use serde_json::json;
 
@@ -143,8 +143,8 @@ fn the_longest_password_is_1024_characters_however_they_are_written(on: Backend)
     }
 }
 
-/// Spellings of one password each, as keyboards and systems differ in them: accents and syllables composed or in parts, and
-/// spaces that look alike.
+/// Sets of spellings of one password, which differ by keyboard and system: composed and decomposed
+/// accents and syllables, and spaces that look alike.
 const SPELLINGS: [[&str; 3]; 3] = [
     [
         "cr\u{e8}me br\u{fb}l\u{e9}e",
@@ -166,7 +166,7 @@ const SPELLINGS: [[&str; 3]; 3] = [
 fn one_password_may_be_spelled_in_more_than_one_way(on: Backend) {
     let app = on.app();
     for (number, spellings) in SPELLINGS.iter().enumerate() {
-        // Each is chosen once: composed, in parts, and with other spaces.
+        // Each spelling is chosen once: composed, decomposed, and with other spaces.
         let (name, chosen) = (format!("user{number}"), spellings[number]);
         assert_eq!(register(&app, &name, chosen).status, 201, "{chosen:?}");
         for typed in spellings {
@@ -176,7 +176,7 @@ fn one_password_may_be_spelled_in_more_than_one_way(on: Backend) {
         let capital = chosen.to_uppercase();
         assert_eq!(login(&app, &name, &capital).status, 401, "case counts");
     }
-    // Letters that only resemble each other are different letters.
+    // Letters that only look alike are different letters.
     assert_eq!(register(&app, "grace", "ﬁne words here").status, 201);
     assert_eq!(login(&app, "grace", "fine words here").status, 401);
 }
@@ -213,7 +213,7 @@ fn what_makes_a_password_unfit_does_so_in_any_spelling(on: Backend) {
     assert_eq!(register(&app, "grace", &eight).status, 201);
 }
 
-/// As versions before kept it: of the password as it was typed, which on some systems is in parts.
+/// Earlier versions stored the hash of the password as typed, which on some systems is decomposed.
 fn a_hash_of_a_password_as_it_was_typed_is_still_good(on: Backend) {
     let app = on.app();
     let [composed, decomposed, spaced] = SPELLINGS[0];

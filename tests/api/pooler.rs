@@ -1,4 +1,5 @@
-//! PgBouncer in transaction mode before PostgreSQL: all works, and nothing is left in a session for its next client.
+//! Tests PgBouncer in transaction mode before PostgreSQL: everything works, and no state is left in
+//! a session for its next client.
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
@@ -17,7 +18,7 @@ struct Left {
     prepared: i64,
 }
 
-/// What another client finds in each of the sessions.
+/// Returns the state that another client finds in each session.
 fn left_in_sessions(bouncer: &Bouncer, sessions: usize) -> Vec<Left> {
     let mut clients: Vec<_> = (0..sessions)
         .map(|_| PgConnection::establish(bouncer.url()).unwrap())
@@ -81,7 +82,7 @@ fn servers_that_start_together_through_pgbouncer_migrate_once() {
     });
 }
 
-/// No statement waits in PostgreSQL for longer than its request.
+/// No statement waits in PostgreSQL longer than its request.
 fn a_statement_ends_with_its_request(database: &Database, url: &str, settings: &[(&str, &str)]) {
     let settings = [settings, &[("DATABASE_WAIT", "1s")]].concat();
     let app = TestApp::start(url, &settings, Clock::fixed(START)).with_ada();

@@ -1,5 +1,5 @@
-//! `GET /protected` and `GET /account`: where tokens are found, and which are believed. The table of messages is
-//! Flask-JWT-Extended's (4.7.4 over PyJWT 2.15.1).
+//! Tests `GET /protected` and `GET /account`: where tokens are found, and which are accepted. The
+//! table of messages is that of Flask-JWT-Extended (4.7.4 over PyJWT 2.15.1).
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn cookies_are_read_raw(on: Backend) {
             .send();
         response.refused(401, "missing_token", NO_TOKEN);
     }
-    // A bad sibling hides nothing, even one of the same name.
+    // A malformed cookie beside it hides nothing, even with the same name.
     for siblings in ["broken; ", "=; ", "a=\u{fc}\u{2603}; ", "b=%ff%; ;; "] {
         let response = app
             .get("/protected")
@@ -192,7 +192,7 @@ fn a_token_may_begin_five_seconds_from_now_whatever_the_leeway_below_that(on: Ba
         for name in ["iat", "nbf"] {
             for (ahead, status) in [(5, 200), (6, 422)] {
                 let early = with(&app, name, Some(json!(START.unix() + ahead)));
-                // The second time from the cache.
+                // The second time, from the cache.
                 for _ in 0..2 {
                     let answer = app.get("/protected").bearer(&early).send();
                     assert_eq!(answer.status, status, "{settings:?} {name} {ahead}");
@@ -202,7 +202,7 @@ fn a_token_may_begin_five_seconds_from_now_whatever_the_leeway_below_that(on: Ba
     }
 }
 
-/// Ada's claims with one of them changed or, by null in `change`, taken away.
+/// Returns Ada's claims with one claim changed or, by null in `change`, removed.
 fn with(app: &TestApp, name: &str, value: Option<Value>) -> String {
     let mut said = claims(&app.bearer().access);
     match value {
@@ -343,7 +343,7 @@ fn what_is_not_signed_by_us_is_refused_before_its_claims_are_read(on: Backend) {
             "{token}"
         );
     }
-    // The last character carries unused bits: another spelling of the same bytes is another token.
+    // The last character has unused bits: another spelling of the same bytes is another token.
     let respelled = good[..good.len() - 1].to_owned() + if good.ends_with('A') { "B" } else { "A" };
     assert_eq!(app.get("/protected").bearer(&respelled).send().status, 422);
 }
@@ -505,7 +505,7 @@ fn audience_and_issuer_are_asked_for_where_they_are_set(on: Backend) {
     }
 }
 
-/// Only this server's own key could make such tokens; and yet.
+/// Even with this server's key, such tokens are rejected.
 fn a_user_is_found_by_the_very_id_and_by_nothing_like_it(on: Backend) {
     let app = on.app().with_ada();
     let id = claims(&app.bearer().access)["sub"]
@@ -531,7 +531,7 @@ fn a_user_is_found_by_the_very_id_and_by_nothing_like_it(on: Backend) {
         assert!(!sessions.body.contains("127.0.0.1"), "{sessions:?}");
         let change = json!({ "current_password": ADA.1, "new_password": "another horse" });
         let change = app.post("/account/password").bearer(&forged).json(change);
-        // The session that the token names is not that user's.
+        // The token's session is not that user's.
         change
             .send()
             .refused(401, "session_revoked", "Token has been revoked");
@@ -581,7 +581,7 @@ fn a_token_for_a_session_that_was_never_made_cannot_refresh(on: Backend) {
     response.refused(401, "session_revoked", "Token has been revoked");
 }
 
-/// What Flask-JWT-Extended makes: its claims and none of ours.
+/// Returns a token of Flask-JWT-Extended: its claims only.
 fn foreign(app: &TestApp, kind: &str, fresh: bool) -> String {
     let now = app.now().unix();
     let claims = json!({

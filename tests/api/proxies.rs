@@ -1,4 +1,5 @@
-//! Where a request came from: the peer's address, or what a proxy says that `SERVER_TRUSTED_PROXIES` names.
+//! Tests the client's address: the peer's, or the one that a proxy in `SERVER_TRUSTED_PROXIES`
+//! forwards.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ fn app(on: Backend, trusted: &str) -> TestApp {
         .with_ada()
 }
 
-/// The address of a new session, as its user sees it.
+/// Returns the address of a new session, as its user sees it.
 #[track_caller]
 fn came_from(app: &TestApp, headers: &[(&str, &str)]) -> String {
     let login = json!({ "username": ADA.0, "password": ADA.1, "tokens": "body" });
@@ -80,7 +81,7 @@ fn of_a_trusted_proxy_the_first_address_from_the_right_that_is_none_of_them_coun
             "2001:db8::9",
         ),
         ("Forwarded", "for=unknown, for=203.0.113.9", "203.0.113.9"),
-        // A proxy repeats the Host that the client wrote.
+        // A proxy repeats the client's Host.
         (
             "Forwarded",
             "for=203.0.113.9;host=\"a,for=1.1.1.1\"",

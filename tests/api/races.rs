@@ -1,4 +1,4 @@
-//! Many at once.
+//! Tests concurrent requests.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokenpair::session::{Session, SessionStore};
 use crate::support::jwt::{claims, signed};
 use crate::support::{Backend, Bearer, Response, TestApp, block_on};
 
-/// What `count` threads get that begin together.
+/// Returns the results of `count` threads that begin together.
 pub(crate) fn at_once(count: usize, request: impl Fn(usize) -> Response + Sync) -> Vec<Response> {
     let barrier = std::sync::Barrier::new(count);
     std::thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn of_twenty_registrations_of_one_name_one_wins(on: Backend) {
     let spellings = ["grace", "Grace", "GRACE", "gRace"];
     let answers = at_once(20, |number| {
         let new = json!({ "username": spellings[number % 4], "password": "a password of hers" });
-        // On a slow machine some are asked to come back.
+        // On a slow machine, some get a 503.
         let register = || app.post("/register").json(new.clone()).send();
         std::iter::repeat_with(register)
             .find(|answer| answer.status != 503)
@@ -71,7 +71,8 @@ fn of_twenty_registrations_of_one_name_one_wins(on: Backend) {
     assert_eq!(block_on(app.other_store().users()).unwrap().len(), 1);
 }
 
-/// Logins without a password to be hashed: rows like the one of Ada's login, and the tokens that it would have given.
+/// Logins without password hashing: inserts rows like Ada's login. Returns the tokens that such
+/// logins would have returned.
 fn many_logins(app: &TestApp, count: usize) -> Vec<Bearer<'_>> {
     let ada = app.bearer();
     let sid = claims(&ada.access)["sid"].as_str().unwrap().to_owned();
@@ -101,7 +102,8 @@ fn many_logins(app: &TestApp, count: usize) -> Vec<Bearer<'_>> {
     (0..count).map(one_more).collect()
 }
 
-/// Who loses the race to the logout is refused; who wins has got tokens that are dead once the logout has answered.
+/// A refresh that loses the race to the logout is rejected. One that wins gets tokens that are
+/// revoked once the logout has responded.
 fn a_thousand_refreshes_that_race_a_logout_leave_no_token_alive(on: Backend) {
     let app = on.app_with(&[("SERVER_WORKERS", "2")]).with_ada();
     let (mut won, mut lost) = (0, 0);

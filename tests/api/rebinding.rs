@@ -1,4 +1,5 @@
-//! DNS rebinding: an attacker's page makes its own name resolve to this server and then passes for the same origin.
+//! Tests DNS rebinding: an attacker's page makes its own name resolve to this server and then
+//! passes for the same origin.
 
 use serde_json::json;
 
@@ -102,7 +103,8 @@ fn the_public_name_addresses_and_names_of_this_machine_are_ours(on: Backend) {
     }
 }
 
-/// A proxy that rewrites `Host` is no rebinding: the page's origin is still the public one, or a listed one.
+/// A proxy that rewrites `Host` is not rebinding: the page's origin is still the public origin or a
+/// listed one.
 fn a_page_of_the_public_address_may_come_through_a_proxy_that_changes_the_host(on: Backend) {
     let listed = ("SERVER_CORS_ORIGINS", "https://app.example.org");
     let app = on.app_with(&[PUBLIC, listed]).with_ada();
@@ -140,7 +142,8 @@ fn a_program_may_come_by_any_name(on: Backend) {
     }
 }
 
-/// A browser on the proxy's machine could pass for the proxy, so the page decides wherever there is one.
+/// A browser on the proxy's machine could pass for the proxy, so the page's origin decides if there
+/// is one.
 fn a_trusted_proxy_may_change_the_host_and_vouches_for_no_page(on: Backend) {
     let proxy = ("SERVER_TRUSTED_PROXIES", "127.0.0.1");
     let app = on.app_with(&[PUBLIC, proxy]).with_ada();
@@ -156,7 +159,7 @@ fn a_trusted_proxy_may_change_the_host_and_vouches_for_no_page(on: Backend) {
     }
 }
 
-/// Whoever is on the network path owns the plain http page of that name.
+/// Anyone on the network path controls the plain http page of that name.
 fn the_public_name_by_another_scheme_or_port_is_another_site(on: Backend) {
     let app = on.app_with(&[PUBLIC]).with_ada();
     for (host, origin) in [

@@ -1,4 +1,4 @@
-//! `POST /refresh`: the rotation of the recorded token, case by case, as docs and design name them.
+//! Tests `POST /refresh`: each case of the rotation of the recorded token.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokenpair_store::{Changed, UserChange};
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, START, block_on};
 
-/// The window, and what is certainly past it.
+/// The rotation window, and a time that is certainly past it.
 const WINDOW: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(68);
 
@@ -26,7 +26,7 @@ fn a_cookie_buys_new_cookies_and_a_script_sees_no_token(on: Backend) {
     for name in ["access_token_cookie", "refresh_token_cookie"] {
         assert_ne!(browser.value(name), before.value(name), "{name}");
     }
-    // A request that was built before the refresh must not fail after it.
+    // A request built before the refresh must not fail after it.
     for name in ["csrf_access_token", "csrf_refresh_token"] {
         assert_eq!(browser.value(name), before.value(name), "{name}");
     }
@@ -163,7 +163,7 @@ fn same_a_repeated_token_gets_the_same_successor_to_the_letter(on: Backend) {
     let late = ada.refreshed();
     assert_eq!(late.refresh, successor.refresh);
     assert_ne!(late.access, successor.access);
-    // Late in the window it was handed out again, so it is the current token for another window.
+    // Late in the window it was returned again, so it is the current token for another window.
     app.advance(Duration::from_secs(45));
     assert_eq!(ada.refreshed().refresh, successor.refresh);
 }
@@ -176,7 +176,7 @@ fn theft_a_replaced_token_after_its_successor_was_used_ends_the_session(on: Back
     let victim = victim.refreshed();
     let response = thief.try_refresh();
     response.refused(401, "refresh_token_reused", "Token has been revoked");
-    // The revocation was kept although the answer was an error: nobody goes on.
+    // The revocation was kept although the response was an error: no client can continue.
     victim
         .try_refresh()
         .refused(401, "session_revoked", "Token has been revoked");
@@ -295,7 +295,7 @@ fn recover_a_lost_answer_costs_nobody_a_login(on: Backend) {
     assert_ne!(recovered.refresh, lost.refresh);
     app.advance(QUIET);
     assert_eq!(recovered.try_refresh().status, 200);
-    // The successor that never arrived is an orphan now.
+    // The successor that never arrived is now an orphan.
     lost.try_refresh()
         .refused(401, "refresh_token_reused", "Token has been revoked");
 }
@@ -405,7 +405,7 @@ fn ended_a_login_that_was_under_way_while_the_password_changed(on: Backend) {
     let change = UserChange::Password { hash, keep: None };
     let changed = block_on(store.change_user(id, change, &app.context())).unwrap();
     assert!(matches!(changed, Changed::Done(_)));
-    // The password was verified before the change, and the session would be kept after it.
+    // The password was verified before the change, and the session would survive it.
     let late = Session {
         id: "late".to_owned(),
         ..before

@@ -1,4 +1,4 @@
-//! `POST /register`
+//! Tests `POST /register`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The reissue middleware, condition by condition.
+//! Tests the reissue middleware, condition by condition.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokenpair_store::{EventKind, EventQuery};
 use crate::support::jwt::{claims, signed};
 use crate::support::{ADA, Backend, Browser, Response, START, TestApp, block_on};
 
-/// An hour's token has less than half an hour to live.
+/// After this time, a token of an hour has less than half an hour left.
 const NEAR_ITS_END: Duration = Duration::from_secs(1800);
 
 /// Past the rotation window.
 const QUIET: Duration = Duration::from_secs(68);
 
-/// The refresh cookie a request carries beside the browser's own access cookie.
+/// The refresh cookie that a request carries beside the browser's access cookie.
 fn get_with(app: &TestApp, browser: &Browser<'_>, refresh: &str) -> Response {
     let access = browser.value("access_token_cookie");
     let cookies = format!("access_token_cookie={access}; refresh_token_cookie={refresh}");
@@ -32,7 +32,7 @@ fn session(app: &TestApp, sid: &str) -> Session {
     record.unwrap().unwrap().session
 }
 
-/// The request is answered, sets no cookie, and changes nothing in the session.
+/// Asserts that the response sets no cookie, and that the session does not change.
 #[track_caller]
 fn no_successor(app: &TestApp, browser: &Browser<'_>, refresh: &str) {
     let before = session(app, &sid(browser));
@@ -145,7 +145,7 @@ fn a_session_that_was_ended_elsewhere_gets_none(on: Backend) {
         .unwrap()
         .to_owned();
     app.advance(NEAR_ITS_END);
-    // So long ago that it is not read again: as if this replica had not heard of it yet.
+    // So long ago that the sync skips it: as if this replica had not read it yet.
     let long_ago = START - Duration::from_secs(86_400);
     let store = app.other_store();
     assert_eq!(
@@ -221,7 +221,7 @@ fn an_access_cookie_alone_gets_none(on: Backend) {
         .cookie(&format!("access_token_cookie={stolen}"))
         .send();
     assert_eq!((alone.status, alone.cookies().len()), (200, 0));
-    // The refresh token counts as a cookie only.
+    // The refresh token counts only as a cookie.
     let elsewhere = app
         .get("/protected")
         .cookie(&format!("access_token_cookie={stolen}"))
@@ -285,7 +285,7 @@ fn a_session_whose_tokens_were_given_in_a_body_is_never_reissued(on: Backend) {
     );
     let response = app.get("/protected").cookie(&cookies).send();
     assert_eq!((response.status, response.cookies().len()), (200, 0));
-    // Not after a refresh either, by whichever way the token comes.
+    // Not after a refresh either, in any token location.
     let csrf = claims(&ada.refresh)["csrf"].as_str().unwrap().to_owned();
     let mut browser = Browser::new(&app);
     let refresh = app.post("/refresh").cookie(&cookies);
@@ -339,7 +339,7 @@ fn a_copy_from_before_two_refreshes_ends_the_session(on: Backend) {
     assert_eq!(events[0].actor_id, None, "nobody meant to: {events:?}");
 }
 
-/// The victim refreshes once; from then on its reissues show that its new token has arrived.
+/// The victim refreshes once. From then on, its reissues show that its new token has arrived.
 fn a_copy_ends_the_session_once_the_new_token_came_back_with_a_reissue(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
@@ -362,7 +362,7 @@ fn a_copy_ends_the_session_once_the_new_token_came_back_with_a_reissue(on: Backe
         .refused(401, "token_revoked", "Token has been revoked");
 }
 
-/// A tab that has not heard of the refresh of another one sends the token before.
+/// A tab that does not know of another tab's refresh sends the previous token.
 fn a_tab_with_the_token_before_gets_one_as_long_as_a_refresh_would(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
@@ -371,7 +371,7 @@ fn a_tab_with_the_token_before_gets_one_as_long_as_a_refresh_would(on: Backend) 
     assert_eq!(browser.refresh().cookies().len(), 4);
     let stale = before.value("refresh_token_cookie");
     assert_eq!(get_with(&app, &before, stale).cookies().len(), 2);
-    // The answer to the refresh was lost, and nobody has the new token.
+    // The response to the refresh was lost, so no client has the new token.
     app.advance(QUIET);
     let generation = session(&app, &sid(&before)).rotation;
     assert_eq!(get_with(&app, &before, stale).cookies().len(), 2);

@@ -1,5 +1,5 @@
-//! Two servers on one database, that share the secret and not the clock: a browser's tabs reach now the one and now the
-//! other.
+//! Tests two servers with one database and secret and different clocks. A browser's tabs reach
+//! either at random.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,18 +13,18 @@ use crate::support::{Backend, Database, Jar, START, Tabs, TestApp, within};
 const TABS: usize = 4;
 const CYCLES: i64 = 16;
 
-/// As far apart as two clocks may be: less than an eighth of the window.
+/// The maximum difference of two clocks: less than an eighth of the window.
 const APART: Duration = Duration::from_secs(7);
 const SETTINGS: [(&str, &str); 1] = [("JWT_DECODE_LEEWAY", "10s")];
 
-/// One of the two at random, and in each run the same.
+/// Returns one of the two at random, the same in each run.
 fn either(replicas: &[TestApp; 2], exchange: impl Hash) -> &TestApp {
     let mut hasher = DefaultHasher::new();
     exchange.hash(&mut hasher);
     &replicas[usize::from(hasher.finish() % 2 == 1)]
 }
 
-/// All tabs refresh and work at once; the jar as each tab left it after each exchange.
+/// Refreshes and works in all tabs at once. Returns the jar of each tab after each exchange.
 fn a_cycle(number: i64, tabs: &Tabs, replicas: &[TestApp; 2]) -> Vec<Jar> {
     let jars = Mutex::new(Vec::new());
     let together = Barrier::new(TABS);
@@ -48,7 +48,7 @@ fn a_cycle(number: i64, tabs: &Tabs, replicas: &[TestApp; 2]) -> Vec<Jar> {
     jars.into_inner().unwrap()
 }
 
-/// The statuses that an access token and a refresh token get there.
+/// Returns the statuses of an access token and a refresh token there.
 fn opens(app: &TestApp, jar: &Jar) -> [u16; 2] {
     let access = jar.value("access_token_cookie");
     let refresh = jar.value("refresh_token_cookie");
@@ -122,7 +122,7 @@ fn a_replica_accepts_new_tokens_of_one_whose_clock_is_five_seconds_ahead_and_nev
             "The token is not yet valid (iat)",
         );
 
-    // The same second by its own clock and by the other's.
+    // The same second by its clock and by the other's.
     behind.advance(Duration::from_secs(3604));
     let last = behind.get("/protected").bearer(&login.access).send();
     assert_eq!(last.status, 200, "{last:?}");

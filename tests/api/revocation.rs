@@ -1,5 +1,5 @@
-//! What is ended elsewhere, by a command or on another replica, ends here within a second; and stays ended over a restart,
-//! and over a failover to a standby that lacked it.
+//! Tests that revocations by a command or another replica take effect within a second. They survive
+//! a restart, and a failover to a standby that lacked them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokenpair_store::{Changed, UserChange};
 use crate::support::jwt::claims;
 use crate::support::{ADA, Backend, Bearer, Database, START, TestApp, block_on, within};
 
-/// Waits until the access token is refused, for a second at most.
+/// Waits until the access token is rejected, for at most a second.
 #[track_caller]
 fn ends_within_a_second(bearer: &Bearer<'_>) {
     within(1, "the token ends", || {
@@ -117,7 +117,7 @@ fn a_token_from_when_lifetimes_were_longer_is_believed_for_no_longer_than_its_re
     assert_eq!((opens(&ended), opens(&lasting)), (401, 401));
 }
 
-/// Undoes what was committed, as a failover to a standby that never received it does.
+/// Undoes committed changes, as a failover to a standby that never received them does.
 fn lose(database: &Database, undo: &[&str]) {
     let mut transaction = database.begin();
     for statement in undo.iter().chain(&["DELETE FROM revocations", "COMMIT"]) {
@@ -127,13 +127,14 @@ fn lose(database: &Database, undo: &[&str]) {
 
 const ENDS_OF_SESSIONS: &str = "UPDATE sessions SET revoked_at = NULL, revoke_reason = NULL";
 
-/// Two servers, of which only the first knows what was lost: the second starts from what the database has left.
+/// Starts two servers. Only the first knows the lost changes, because the second starts from the
+/// database after the loss.
 fn after_losing(database: &Database, first: &TestApp, undo: &[&str]) -> TestApp {
     lose(database, undo);
     TestApp::start(&database.url(), &[], first.clock())
 }
 
-/// Waits until a server refuses both tokens of a session.
+/// Waits until a server rejects both tokens of a session.
 fn refuses(app: &TestApp, ended: &Bearer<'_>) {
     within(5, "the access token is refused", || {
         app.get("/protected").bearer(&ended.access).send().status == 401

@@ -1,4 +1,4 @@
-//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions`
+//! Tests `GET /sessions`, `DELETE /sessions/{id}` and `DELETE /sessions`.
 
 use std::time::Duration;
 
@@ -200,8 +200,8 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     assert_eq!(new.try_refresh().status, 200);
 }
 
-/// Sessions of Ada's in the database, made one second after the other before the test began and last used then. They are
-/// there as if she had logged in as often.
+/// Inserts sessions of Ada, created and last used one second apart before the test began, as if she
+/// had logged in that often.
 pub(crate) fn add_sessions(app: &TestApp, count: u32) {
     app.database().execute(&format!(
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) \
@@ -283,7 +283,7 @@ fn sessions_are_listed_in_pages_without_those_that_have_ended(on: Backend) {
 fn thousands_of_sessions_end_at_once_and_each_is_told(on: Backend) {
     let app = on.app_with(&[("SESSION_LIMIT", "off")]).with_ada();
     add_sessions(&app, 2000);
-    // No access token of theirs can be alive.
+    // Their access tokens have expired.
     app.database()
         .execute("UPDATE sessions SET last_used_at = last_used_at - 8000 WHERE created_at % 2 = 0");
     let (lost, mut browser, own) = (app.bearer(), app.browser(), app.bearer());
@@ -351,7 +351,8 @@ fn a_login_in_a_browser_ends_the_session_that_it_had(on: Backend) {
     let ended = "audit_events WHERE kind = 'session_revoked' AND detail = 'replaced'";
     assert_eq!(count(&app, ended), 1);
 
-    // An access token that has ended still says whose browser this is, and so does the refresh token alone.
+    // An expired access token still identifies the browser's user, and so does a refresh token
+    // alone.
     let before = browser.clone();
     app.advance(Duration::from_secs(7200));
     browser.send(app.post("/login").json(ada.clone()));
@@ -367,7 +368,7 @@ fn a_login_in_a_browser_ends_the_session_that_it_had(on: Backend) {
     refresh_only.send(app.post("/login").cookie(&cookie).json(ada));
     assert!(!open(&browser) && open(&refresh_only));
 
-    // Another user's session is not Grace's to end.
+    // Grace cannot end another user's session.
     let before = refresh_only.clone();
     refresh_only.send(app.post("/login").json(grace));
     assert!(open(&before) && open(&refresh_only));

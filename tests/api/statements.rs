@@ -1,4 +1,4 @@
-//! What a request costs: the SQL statements that it sends, counted where Diesel sends them.
+//! Tests the cost of requests: the SQL statements that each sends, counted where Diesel sends them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::recorder::{recorded_app, sent};
 use crate::support::{ADA, Backend, TestApp};
 
-/// What each request sent, in the order of docs/operating.md.
+/// Returns the statements of each request, in the order of docs/operating.md.
 fn counted(on: Backend) -> Vec<(&'static str, Vec<String>)> {
     let app = recorded_app(on);
     let mut ada = app.bearer();
@@ -74,7 +74,8 @@ fn the_page_asks_no_database(on: Backend) {
     assert_eq!(sent(&app, || browser.get("/")), [""; 0]);
 }
 
-/// RFC 9110 section 9.2.1. `GET /logout` is the one that does something, and only for a link on the server's own pages.
+/// RFC 9110 section 9.2.1. Only `GET /logout` has an effect, and only for a link on the server's
+/// own pages.
 fn what_is_only_read_changes_nothing(on: Backend) {
     let app = recorded_app(on);
     let description = app.get("/openapi.json").send().json();
@@ -103,7 +104,7 @@ struct Count {
     rows: i64,
 }
 
-/// How many rows each table has.
+/// Returns the number of rows of each table.
 fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
     let url = app.database().url();
     let count = |table| {
@@ -132,7 +133,7 @@ fn three_hundred_refreshes_add_no_row(on: Backend) {
     let before = rows(&app);
     assert_eq!(before["sessions"], 1);
     for _ in 0..100 {
-        // A rotation, the first presentation of the successor, and a repetition.
+        // A rotation, the first use of the successor, and a repeated refresh.
         for _ in 0..3 {
             ada = ada.refreshed();
         }

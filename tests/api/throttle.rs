@@ -1,4 +1,4 @@
-//! Brute force: who gives too many wrong passwords waits, and nobody is told whose account it is.
+//! Tests the rate limits of logins, and that responses do not reveal which usernames exist.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::{ADA, Backend, Bearer, Browser, Database, Response, START, T
 
 const WRONG: &str = "not hers at all";
 
-/// A proxy is trusted, so that a test can come from anywhere.
+/// A trusted proxy, so that a test can set client addresses.
 const BEHIND_A_PROXY: (&str, &str) = ("SERVER_TRUSTED_PROXIES", "127.0.0.1");
 
 fn seconds(seconds: u64) -> Duration {
@@ -30,7 +30,7 @@ fn login_from(app: &TestApp, address: &str, name: &str, password: &str) -> Respo
             .json(json!({ "username": name, "password": password }))
             .send()
     };
-    // Where the machine has no time for passwords, clients are asked to come again.
+    // On a busy machine, some requests get a 503 and are retried.
     std::iter::repeat_with(attempt)
         .find(|answer| answer.status != 503)
         .unwrap()
@@ -50,7 +50,8 @@ fn too_many(response: &Response, wait: u64) {
     assert!(response.cookies().is_empty());
 }
 
-/// All that a client could tell two answers by, but for what differs in each.
+/// Returns everything by which a client could tell two responses apart, except values that always
+/// differ.
 fn told(response: &Response) -> (u16, BTreeMap<String, String>, String) {
     let headers = response.headers.iter();
     let headers = headers
@@ -219,7 +220,7 @@ fn guesses_that_come_at_once_are_no_more_than_one_after_the_other(on: Backend) {
     assert_eq!(many(401) + many(429), 20, "{answers:?}");
 }
 
-/// The attempts that were answered with whether the password is right.
+/// Returns the attempts whose response shows whether the password is right.
 fn taken<'a>(answers: impl IntoIterator<Item = &'a Response>) -> usize {
     let answers = answers.into_iter();
     answers.filter(|answer| answer.status == 401).count()
@@ -254,7 +255,7 @@ fn two_servers_at_once_answer_no_more_guesses_than_one(on: Backend) {
     assert_eq!(taken(at_once.iter().chain(&then)), 10, "{at_once:?}");
 }
 
-/// Some address of the `number`th /64 of a /48, of which the first 256 are one /56.
+/// Returns an address in the `number`th /64 of a /48. The first 256 are one /56.
 fn in_one_site(number: usize) -> String {
     format!("2001:db8:77:{number:x}::{:x}", number % 7 + 1)
 }
@@ -274,7 +275,7 @@ fn a_home_of_256_networks_keeps_failing_for_half_a_day_and_never_keeps_the_owner
     assert_eq!(taken(&burst), 6, "as many as two /64 have");
     let mut later = 0;
     for step in 0..48 {
-        // As often as a network that has used up what it has may try.
+        // As often as an exhausted network may try.
         app.advance(seconds(900));
         later += taken(&[attack(3 * step)]);
         if step % 12 == 0 {
@@ -290,7 +291,7 @@ fn a_home_of_256_networks_keeps_failing_for_half_a_day_and_never_keeps_the_owner
 fn a_site_of_65536_networks_alone_keeps_nobody_waiting_elsewhere(on: Backend) {
     let settings = [BEHIND_A_PROXY, ("THROTTLE_ACCOUNT", "3/15m")];
     let app = on.app_with(&settings).with_ada();
-    // Each in a /56 of its own.
+    // Each is in a different /56.
     let attack = |number: usize| login_from(&app, &in_one_site(number * 256), ADA.0, WRONG);
     let burst: Vec<_> = (0..200).map(attack).collect();
     assert_eq!(taken(&burst), 12, "as many as four /64 have");
@@ -509,7 +510,7 @@ fn tallies_name_nobody_and_are_purged_when_they_mean_nothing(on: Backend) {
         let purge = app.other_store();
         crate::support::block_on(purge.purge(app.now(), Default::default())).unwrap()
     };
-    // Two for each name; one for the network's logins and one for its registrations.
+    // Two for each name, one for the network's logins, and one for its registrations.
     app.advance(seconds(900));
     assert_eq!(purge().tallies, 0, "at its very end it is kept");
     app.advance(seconds(1));

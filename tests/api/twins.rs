@@ -1,4 +1,5 @@
-//! Several cookies of one name, as browsers send them after the domain or a path was changed on a live server.
+//! Tests several cookies of one name, which browsers send after the domain or a path has changed on
+//! a live server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +16,8 @@ const NAMES: [&str; 4] = [
     "csrf_refresh_token",
 ];
 
-/// The `Cookie` header of a browser that holds both: for each name the older cookie first (RFC 6265 section 5.4).
+/// Returns the `Cookie` header of a browser that holds both: for each name, the older cookie first
+/// (RFC 6265 section 5.4).
 fn both(older: &Browser<'_>, newer: &Browser<'_>) -> String {
     let pair = |name: &str| {
         let (old, new) = (older.value(name), newer.value(name));
@@ -151,7 +153,7 @@ fn a_refresh_token_of_an_ended_session_hides_no_living_one(on: Backend) {
     let (mut ended, ada) = (app.browser(), app.browser());
     let dead = ended.value("refresh_token_cookie").to_owned();
     ended.post("/logout");
-    // Without CSRF protection, no header chooses between the two.
+    // Without CSRF protection, no header selects one of the two.
     let open = TestApp::start(
         &app.database().url(),
         &[("JWT_COOKIE_CSRF_PROTECT", "false")],
@@ -163,7 +165,7 @@ fn a_refresh_token_of_an_ended_session_hides_no_living_one(on: Backend) {
     }
     let only = refresh(&open, &[&dead], "");
     only.refused(401, "session_revoked", "Token has been revoked");
-    // With it, the token whose value was sent counts.
+    // With it, the token whose CSRF value was sent counts.
     let csrf = ada.value("csrf_refresh_token");
     assert_eq!(refresh(&app, &[&dead, token], csrf).status, 200);
 }
@@ -180,7 +182,7 @@ fn a_twin_of_an_older_generation_is_no_sign_of_theft(on: Backend) {
         assert_eq!(response.status, 200, "{response:?}");
         ada.keep(&response);
     }
-    // Alone, it still is.
+    // Alone, it is still accepted.
     let csrf = ada.value("csrf_refresh_token").to_owned();
     refresh(&app, &[&first], &csrf).refused(401, "refresh_token_reused", "Token has been revoked");
 }
@@ -213,7 +215,7 @@ fn a_logout_ends_the_session_of_every_token_that_came_with_it(on: Backend) {
     assert_eq!(older.clone().get("/protected").status, 200);
 }
 
-/// The domains and paths in which an answer removes a cookie.
+/// Returns the domains and paths in which a response removes a cookie.
 fn removed(response: &Response, name: &str) -> BTreeSet<String> {
     let removed = response.cookies().into_iter().filter(|cookie| {
         cookie.name == name && cookie.has("Expires=Thu, 01 Jan 1970 00:00:00 GMT")
@@ -283,7 +285,7 @@ fn a_reissue_removes_the_twins_of_what_it_sets(on: Backend) {
     assert!(removed(&read, "refresh_token_cookie").is_empty());
 }
 
-/// The path was narrowed, so a cookie that comes to other routes is an old one.
+/// The path was narrowed, so a cookie sent to other routes is an old one.
 fn a_cookie_that_comes_where_ours_does_not_goes(on: Backend) {
     let app = on
         .app_with(&[HTTPS, ("JWT_REFRESH_COOKIE_PATH", "/refresh")])
@@ -320,7 +322,7 @@ fn a_browser_with_one_cookie_of_each_name_is_sent_no_more_than_these(on: Backend
     assert_eq!(ada.post("/logout").cookies().len(), 4);
 }
 
-/// The old cookie may have another domain, and would then come before the new one.
+/// The old cookie may have another domain, and would then precede the new one.
 fn a_login_leaves_no_cookie_of_another_login_beside_its_own(on: Backend) {
     let app = on.app_with(&[HTTPS]).with_ada();
     let mut ada = app.browser();
@@ -356,7 +358,8 @@ fn where_a_domain_is_set_the_cookie_of_the_host_alone_goes(on: Backend) {
     assert_eq!(shared.post("/login").json(login).send().cookies().len(), 5);
 }
 
-/// The whole story: `JWT_COOKIE_DOMAIN` was removed on a live server, and the browser holds old and new cookies.
+/// The whole sequence: `JWT_COOKIE_DOMAIN` was removed on a live server, and the browser holds old
+/// and new cookies.
 fn after_a_change_of_the_domain_a_browser_logs_in_and_out(on: Backend) {
     let app = on
         .app_with(&[HTTPS, ("JWT_COOKIE_DOMAIN", "example.org")])
@@ -375,7 +378,7 @@ fn after_a_change_of_the_domain_a_browser_logs_in_and_out(on: Backend) {
     let cookies = both(&stale, &ada);
     let read = now.get("/protected").cookie(&cookies).send();
     assert_eq!(read.status, 200, "{read:?}");
-    // A page whose script reads the old values asks for those that count.
+    // A page whose script reads the old values requests the current ones.
     let told = now.get("/csrf").cookie(&cookies).send().json();
     for name in ["csrf_access_token", "csrf_refresh_token"] {
         assert_eq!(told[name], ada.value(name), "{name}");

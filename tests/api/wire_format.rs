@@ -1,4 +1,5 @@
-//! What comes as bytes on a connection: heads and bodies that lie, end too early, or never.
+//! Tests raw bytes on a connection: heads and bodies that are inconsistent, end too early, or never
+//! end.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::support::{ADA, Backend, TestApp};
 
-/// Longer than the server ever waits for a client.
+/// Longer than any client timeout of the server.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What comes back on a raw connection until the server closes it.
+/// Returns the bytes received on a raw connection until the server closes it.
 fn raw(app: &TestApp, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.address()).unwrap();
     stream.write_all(request).unwrap();
@@ -72,7 +73,7 @@ fn a_request_that_could_be_read_in_two_ways_is_400_and_closed(on: Backend) {
     assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
 }
 
-/// What actix-http refuses before any code of the server sees it.
+/// Requests that actix-http rejects before the server sees them.
 fn is_in_json(answer: &str, status: u16, code: &str) {
     assert!(
         answer.starts_with(&format!("HTTP/1.1 {status} ")),

@@ -1,6 +1,7 @@
-//! One test, two databases.
+//! Runs each test on both databases.
 
-/// Runs each test on SQLite and on PostgreSQL. A test that is not named here is dead code, which clippy refuses.
+/// Runs each test on SQLite and on PostgreSQL. A test that is not listed is dead code, which clippy
+/// rejects.
 macro_rules! on_both_databases {
     ($($test:ident),* $(,)?) => {
         mod on_sqlite {

@@ -1,4 +1,4 @@
-//! A database of one's own, on either backend, gone when the test ends.
+//! Provides a database per test, on either backend, deleted when the test ends.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
-/// Which database a test runs on.
+/// The database that a test runs on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Backend {
     Sqlite,
@@ -34,7 +34,7 @@ struct Word {
     word: String,
 }
 
-/// Says where a PostgreSQL is; `scripts/test` starts one and sets it.
+/// The variable with the URL of a PostgreSQL. `scripts/test` starts a server and sets it.
 const SERVER: &str = "TOKENPAIR_TEST_POSTGRES";
 
 impl Database {
@@ -64,7 +64,7 @@ impl Database {
         }
     }
 
-    /// Writes past the server.
+    /// Writes directly to the database.
     pub(crate) fn execute(&self, statement: &str) {
         let done = match self {
             Self::Sqlite(_) => sql_query(statement).execute(&mut self.sqlite()),
@@ -73,7 +73,7 @@ impl Database {
         done.unwrap();
     }
 
-    /// Reads the one column `n` past the server.
+    /// Reads the column `n` directly from the database.
     pub(crate) fn numbers(&self, query: &str) -> Vec<i64> {
         let rows: Vec<Number> = match self {
             Self::Sqlite(_) => sql_query(query).load(&mut self.sqlite()),
@@ -83,7 +83,8 @@ impl Database {
         rows.into_iter().map(|row| row.n).collect()
     }
 
-    /// Opens a transaction past the server. On SQLite nobody else writes until it is over.
+    /// Opens a transaction directly in the database. On SQLite, it blocks all other writes until it
+    /// ends.
     pub(crate) fn begin(&self) -> Box<dyn SimpleConnection> {
         match self {
             Self::Sqlite(_) => {
@@ -103,7 +104,7 @@ impl Database {
         let file = self.url();
         let mut connection =
             SqliteConnection::establish(file.trim_start_matches("sqlite://")).unwrap();
-        // The server may be writing just now.
+        // The server may be writing now.
         connection
             .batch_execute("PRAGMA busy_timeout = 10000")
             .unwrap();
@@ -127,7 +128,8 @@ pub(crate) fn as_superuser(statement: &str) {
     sql_query(statement).execute(&mut superuser()).unwrap();
 }
 
-/// Where the programs of the tests' PostgreSQL are, by its own word; `initdb` and `pg_ctl` are among them.
+/// Returns the folder of the tests' PostgreSQL programs, such as `initdb` and `pg_ctl`, as the
+/// server reports it.
 pub(crate) fn postgres_programs() -> PathBuf {
     let folder = "SELECT setting AS word FROM pg_config WHERE name = 'BINDIR'";
     let word: Word = sql_query(folder).get_result(&mut superuser()).unwrap();

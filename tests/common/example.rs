@@ -1,9 +1,9 @@
-//! The programs of the examples, as Cargo has built them.
+//! Finds the programs of the examples that Cargo has built.
 
 use std::path::{Path, PathBuf};
 
-/// Returns the program of an example. Cargo puts examples beside the folder of the tests. It builds them for a plain
-/// `cargo test`, but not for `cargo test --test NAME`.
+/// Returns the program of an example. Cargo puts examples beside the folder of the tests. It builds
+/// them for a plain `cargo test`, but not for `cargo test --test NAME`.
 pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();

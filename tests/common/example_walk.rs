@@ -1,4 +1,4 @@
-//! Starts an example, and follows the walk with curl in its head.
+//! Starts an example, and runs the curl commands in its documentation.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{example, walk};
 
-/// Follows the walks of all examples in the folder, but for those named.
+/// Runs the walks of all examples in the folder, except those named.
 pub(crate) fn follow_all(folder: &Path, without_walk: &[&str]) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -53,7 +53,8 @@ impl Example {
         Some(rest.split_once("```")?.0)
     }
 
-    /// Returns the settings before `cargo run`. A secret that the shell would make differs from name to name.
+    /// Returns the settings before `cargo run`. A secret that the shell would make differs from
+    /// name to name.
     fn settings(&self) -> Vec<(String, String)> {
         let command = self.head.split("cargo run").next().unwrap();
         let pairs = command
@@ -68,7 +69,8 @@ impl Example {
             .collect()
     }
 
-    /// Starts the example in an empty folder. If another program takes the port first, the example ends and gets another.
+    /// Starts the example in an empty folder. If another program takes the port first, the example
+    /// ends and gets another.
     pub(crate) fn serve(&self, settings: &[(&str, &str)]) -> Served {
         const TIMEOUT: Duration = Duration::from_secs(30);
         let deadline = Instant::now() + TIMEOUT;

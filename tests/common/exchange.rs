@@ -1,4 +1,4 @@
-//! An exchange over HTTP. Every response is checked for what is true of all of them.
+//! Sends requests over HTTP, and checks each response for the properties of all responses.
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -7,13 +7,13 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{HeaderMap, HeaderValue, Request as HttpRequest};
 
-/// What the servers of the tests sign with.
+/// The signing secret of the tests' servers.
 pub(crate) const SECRET: &str = "the secret of the tests: 64 bytes that no other server signs with";
 
-/// A name and a password that every test server knows.
+/// A username and password that every test server knows.
 pub(crate) const ADA: (&str, &str) = ("ada", "correct horse battery");
 
-/// A request that is being written.
+/// A request under construction.
 #[must_use]
 pub(crate) struct Request {
     server: SocketAddr,
@@ -61,14 +61,14 @@ impl Request {
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// Sends it, on a connection of its own.
+    /// Sends it on a new connection.
     pub(crate) fn send(self) -> Response {
         let said = format!("{} {}", self.method, self.path);
         self.try_send()
             .unwrap_or_else(|error| panic!("{said}: {error}"))
     }
 
-    /// Sends it, on a connection of its own, which may break before the whole answer has come.
+    /// Sends it on a new connection, which may break before the whole response has arrived.
     pub(crate) fn try_send(self) -> Result<Response, ureq::Error> {
         let url = format!("http://{}{}", self.server, self.path);
         let mut request = HttpRequest::builder()
@@ -99,7 +99,8 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
         .max_redirects(0)
         .proxy(None)
         .allow_non_standard_methods(true)
-        // A buffer is filled with zeros for each connection, which costs more than a request where nothing is optimised.
+        // Each connection fills a buffer with zeros, which costs more than a request in an
+        // unoptimized build.
         .input_buffer_size(16_384)
         .output_buffer_size(16_384)
         .build()
@@ -114,7 +115,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// What is true of every answer of this server.
+    /// Checks the properties of every response of this server.
     fn check(&self, method: &str) {
         let error = self.status >= 400 && method != "HEAD";
         let html = self
@@ -154,7 +155,7 @@ impl Response {
         assert!(policy.contains("default-src 'none'"), "{self:?}");
         if self.status == 401 && error {
             let asked = self.header("www-authenticate").unwrap_or_default();
-            // A page does not show the code that decides.
+            // A page does not contain the code that decides the challenge.
             match html {
                 true => assert!(asked.starts_with("Bearer"), "{self:?}"),
                 false => assert_eq!(asked, self.challenge()),
@@ -170,7 +171,7 @@ impl Response {
         }
     }
 
-    /// What a 401 has to ask for: a token that was sent is called by what is wrong with it, and an absent one is not.
+    /// Checks the challenge of a 401, which has an error only if a token was sent.
     fn challenge(&self) -> &'static str {
         match self.json()["code"].as_str().unwrap() {
             "missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials" => "Bearer",
@@ -179,7 +180,7 @@ impl Response {
         }
     }
 
-    /// By anyone, since it is about nobody: the public keys.
+    /// Returns whether any cache may store it: only the public keys, which concern no user.
     fn may_be_kept(&self) -> bool {
         let nobody = self.cookies().is_empty() && !self.body.contains("eyJ");
         let keys = self.body.is_empty() || self.json()["keys"].is_array();
@@ -194,7 +195,7 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// Asserts the whole of what a client can tell an error by.
+    /// Asserts everything by which a client can identify an error.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str, msg: &str) {
         assert_eq!(
@@ -235,7 +236,7 @@ impl Response {
 pub(crate) struct SetCookie {
     pub(crate) name: String,
     pub(crate) value: String,
-    /// Sorted, so that two can be compared.
+    /// Returns the cookies sorted, so that two responses can be compared.
     pub(crate) attributes: Vec<String>,
 }
 

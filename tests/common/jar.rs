@@ -1,4 +1,4 @@
-//! A browser's cookies, and several tabs that share them.
+//! Simulates a browser's cookies, and several tabs that share them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::exchange::{ADA, Request, Response};
 
-/// Keeps cookies, and repeats CSRF values as the page's script would.
+/// A cookie jar that repeats CSRF values as the page's script would.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Jar(BTreeMap<String, String>);
 
 impl Jar {
-    /// A request with these cookies.
+    /// Returns a request with these cookies.
     pub(crate) fn fill(&self, request: Request) -> Request {
         match self.cookie_header().as_str() {
             "" => request,
@@ -35,7 +35,7 @@ impl Jar {
         }
     }
 
-    /// A script's refresh, which is not sent yet.
+    /// Returns a script's refresh request, not yet sent.
     pub(crate) fn refresh_at(&self, server: SocketAddr) -> Request {
         let csrf = self.value("csrf_refresh_token");
         self.fill(Request::new(server, "POST", "/refresh").header("X-CSRF-TOKEN", csrf))
@@ -48,7 +48,7 @@ impl Jar {
             .unwrap_or_else(|| panic!("the jar has no {name}"))
     }
 
-    /// What a browser does once a cookie has expired.
+    /// Removes a cookie, as a browser does once it has expired.
     #[allow(dead_code, reason = "shared with other tests, which do not need it")]
     pub(crate) fn remove(&mut self, name: &str) {
         self.0.remove(name);
@@ -58,7 +58,8 @@ impl Jar {
         self.0.keys().map(String::as_str).collect()
     }
 
-    /// Without the device cookie, which says which browser this is and outlasts the tokens.
+    /// Returns the cookies except the device cookie, which identifies the browser and outlives the
+    /// tokens.
     pub(crate) fn token_names(&self) -> Vec<&str> {
         let mut names = self.names();
         names.retain(|name| !name.ends_with("device_cookie"));
@@ -74,11 +75,12 @@ impl Jar {
     }
 }
 
-/// A browser with several tabs: each sends what the jar holds at that moment, and keeps what its answer sets.
+/// A browser with several tabs. Each sends the jar's current cookies and stores the cookies of its
+/// response.
 pub(crate) struct Tabs(Mutex<Jar>);
 
 impl Tabs {
-    /// Ada, who has an account at this server.
+    /// Returns Ada's tabs, who has an account on this server.
     pub(crate) fn log_in(server: SocketAddr) -> Self {
         let credentials = json!({ "username": ADA.0, "password": ADA.1 });
         let login = Request::new(server, "POST", "/login").json(credentials);
@@ -89,7 +91,7 @@ impl Tabs {
         tabs
     }
 
-    /// What the jar holds now.
+    /// Returns the current jar.
     pub(crate) fn jar(&self) -> Jar {
         self.0.lock().unwrap().clone()
     }

@@ -1,9 +1,9 @@
-//! Key pairs, made by openssl on each run.
+//! Creates key pairs with openssl on each run.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What it prints, given this.
+/// Returns the output for this input.
 pub(crate) fn openssl(arguments: &str, input: &str) -> String {
     let mut child = Command::new("openssl")
         .args(arguments.split_whitespace())
@@ -20,14 +20,14 @@ pub(crate) fn openssl(arguments: &str, input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Both halves in PEM: PKCS#8 and SubjectPublicKeyInfo.
+/// A key pair in PEM: PKCS#8 and SubjectPublicKeyInfo.
 pub(crate) struct Pair {
     pub(crate) private: String,
     pub(crate) public: String,
 }
 
 impl Pair {
-    /// A new one: `-algorithm …`, as `openssl genpkey` has it.
+    /// Creates a key pair with these options of `openssl genpkey`: `-algorithm …`.
     pub(crate) fn new(kind: &str) -> Self {
         let private = openssl(&format!("genpkey {kind}"), "");
         let public = openssl("pkey -pubout", &private);

@@ -1,4 +1,4 @@
-//! A Python with what `tests/requirements.txt` names; `scripts/test` makes one and says where.
+//! Finds a Python with the packages of `tests/requirements.txt`, which `scripts/test` provides.
 
 const PYTHON: &str = "TOKENPAIR_TEST_PYTHON";
 

@@ -1,8 +1,8 @@
-//! Waiting for what happens beside the requests.
+//! Waits for work in the background.
 
 use std::time::{Duration, Instant};
 
-/// Waits until it is so, for that many seconds at most.
+/// Waits until the condition holds, for at most that many seconds.
 #[track_caller]
 pub(crate) fn within(seconds: u64, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();

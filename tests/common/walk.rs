@@ -1,10 +1,10 @@
-//! A walk with curl, as a reader would take it: lines that begin with `#>` are what the line before prints, with `…` for
-//! what differs each time.
+//! Runs documented curl commands. Lines that begin with `#>` are the expected output of the line
+//! before, with `…` for text that varies.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// Walks against the server there, which stands in place of 127.0.0.1:8080.
+/// Runs the commands against the server at this address, which replaces 127.0.0.1:8080.
 pub(crate) fn follow(walk: &str, server: SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     let script = walk.replace("127.0.0.1:8080", &server.to_string());
@@ -32,7 +32,7 @@ pub(crate) fn follow(walk: &str, server: SocketAddr) {
     }
 }
 
-/// Whether a line is what is said.
+/// Returns whether a line matches the expected output.
 fn is_as_said(line: &str, said: &str) -> bool {
     let parts: Vec<&str> = said.split('…').collect();
     let mut rest = line;

@@ -1,4 +1,4 @@
-//! The program, as a person or a container runs it: commands, exit codes, files, signals.
+//! Tests the program as a person or a container runs it: commands, exit codes, files, signals.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -101,7 +101,7 @@ fn a_stopping_server_finishes_what_runs_and_exits_with_0() {
     for signal in ["-TERM", "-INT"] {
         let program = Program::new();
         let served = program.serve();
-        // A login that is being hashed while the signal comes.
+        // The signal arrives while a login is being hashed.
         let address = served.address;
         let slow = std::thread::spawn(move || {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -194,7 +194,7 @@ fn users_are_managed_from_the_command_line() {
 #[test]
 fn without_a_terminal_a_password_is_not_asked_for() {
     let program = Program::new().migrated();
-    // A session of its own has no terminal.
+    // A new session has no terminal.
     let mut command = Command::new("setsid");
     command
         .arg("--wait")
@@ -258,8 +258,8 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     );
 }
 
-/// What would move the cursor, turn the line around or be seen by nobody: by strangers in a
-/// `User-Agent` and in a token.
+/// Sends text that would move the cursor, reverse the line or be invisible, in a `User-Agent` and
+/// in a token.
 #[test]
 fn what_strangers_wrote_cannot_act_on_a_terminal() {
     let program = Program::new().env("JWT_SECRET_KEY", SECRET);
@@ -399,7 +399,7 @@ fn the_health_check_says_whether_the_server_is_ready() {
     );
 }
 
-/// A limit to the size of files does to SQLite what a broken disk does.
+/// A limit on file sizes has the same effect on SQLite as a broken disk.
 #[test]
 fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
     let program = Program::new();
@@ -484,7 +484,7 @@ fn completions_and_help_are_printed_and_wrong_usage_is_2() {
     }
 }
 
-/// Who else is on the machine reads the arguments of every program.
+/// Other users of the machine can read the arguments of every program.
 #[test]
 fn no_secret_is_taken_from_the_command_line() {
     let program = Program::new();
@@ -528,7 +528,7 @@ fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
 #[test]
 fn a_signal_is_heard_while_the_database_keeps_the_start_waiting() {
     for signals in [&["-TERM"][..], &["-HUP", "-TERM"]] {
-        // Takes connections and says nothing.
+        // Accepts connections and sends nothing.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!(
             "postgres://ada@{}/nowhere?connect_timeout=60",

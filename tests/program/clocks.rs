@@ -1,4 +1,4 @@
-//! Clocks of replicas that differ: what the log says.
+//! Tests the log when clocks of replicas differ.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,8 @@ use tokenpair::clock::Clock;
 use crate::exchange::SECRET;
 use crate::support::Program;
 
-/// The token as a replica whose clock is `ahead` by so many seconds would have made it now.
+/// Returns the token as a replica whose clock is `ahead` by that many seconds would have issued it
+/// now.
 fn made_ahead(access: &str, ahead: i64) -> String {
     let payload = access.split('.').nth(1).unwrap();
     let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();

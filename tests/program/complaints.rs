@@ -1,5 +1,5 @@
-//! What the program says of settings and files that do not work: all at once, each with its setting
-//! and the cure.
+//! Tests the errors about settings and files that do not work: all at once, each with its setting
+//! and a fix.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_slip_in_a_database_s_path_makes_no_folder() {
         }
         assert!(!program.path("dta").exists() && !program.path("data").exists());
     }
-    // The default's folder is made, also for another file in it.
+    // The folder of the default is created, also for another file in it.
     with(&[("DATABASE_URL", "sqlite://data/other.db")])
         .run(&["migrate"])
         .done();
@@ -76,7 +76,7 @@ fn an_error_about_the_folder_of_keys_names_the_setting() {
             "{command:?}: {said}"
         );
     }
-    // No folder is to blame for a name that was mistyped.
+    // A mistyped key ID is not a problem of the folder.
     fs::remove_file(program.path("keys")).unwrap();
     program.run(&["keys", "generate"]).done();
     let said = program.run(&["keys", "retire", "nothing"]).failed();

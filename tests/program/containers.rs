@@ -1,5 +1,5 @@
-//! The container files, as far as they can be checked without a container engine: their form, what
-//! they refer to, the script that makes the secrets, and the settings that come out of it.
+//! Tests the container files, as far as possible without a container engine: their form, their
+//! references, the script that creates the secrets, and the resulting settings.
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,7 +27,7 @@ fn read_yaml(name: &str) -> Yaml {
     YamlLoader::load_from_str(&text).unwrap().remove(0)
 }
 
-/// The services of a compose file, each with what it merges (`<<`) from elsewhere.
+/// Returns the services of a compose file, with merged (`<<`) mappings resolved.
 fn services(file: &Yaml) -> Vec<(String, Yaml)> {
     let merge = Yaml::String("<<".to_owned());
     let services = file["services"].as_hash().unwrap().iter();
@@ -43,7 +43,7 @@ fn services(file: &Yaml) -> Vec<(String, Yaml)> {
         .collect()
 }
 
-/// The items of a list, none if there is no list.
+/// Returns the items of a list, or nothing if there is no list.
 fn words(list: &Yaml) -> Vec<String> {
     let items = list.as_vec().into_iter().flatten();
     items
@@ -51,7 +51,7 @@ fn words(list: &Yaml) -> Vec<String> {
         .collect()
 }
 
-/// A value as Compose fills it in while the variables that it names are unset.
+/// Returns a value as Compose fills it in while its variables are unset.
 fn interpolated(value: &str) -> String {
     value.replace("${TOKENPAIR_PORT:-8080}", "8080")
 }
@@ -74,7 +74,8 @@ impl Volumes {
         let [shell, options, script] = &command[..] else {
             panic!("sh -ceu script")
         };
-        // In a compose file $$ stands for $. The user who runs the tests may not give files away.
+        // In a compose file $$ stands for $. The user of the tests may not change the owner of
+        // files.
         let script = script
             .replace("$$", "$")
             .replace("/secrets", self.secrets.path().to_str().unwrap())
@@ -207,7 +208,7 @@ fn no_password_stands_in_the_compose_file_and_what_is_published_is_on_loopback()
 fn no_service_can_gain_privileges_write_to_its_image_or_fill_the_disk_with_logs() {
     for file in COMPOSE_FILES {
         for (name, service) in services(&read_yaml(file)) {
-            // Without an image it only changes a service of the other file.
+            // Without an image, it only changes a service of the other file.
             if service["image"].is_badvalue() {
                 continue;
             }
@@ -240,7 +241,8 @@ fn no_volume_is_left_behind_that_nobody_named() {
     let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
     assert!(!text.lines().any(|line| line.starts_with("VOLUME")));
     for (name, service) in services(&compose()) {
-        // The image declares a volume there, and whatever mounts nothing gets a nameless one.
+        // The image declares a volume there, so a service that mounts nothing gets an anonymous
+        // volume.
         if service["image"].as_str().unwrap().starts_with("postgres:") {
             let volumes = words(&service["volumes"]);
             let mounted = |volume: &String| volume.starts_with("database:/var/lib/postgresql/data");
@@ -331,16 +333,16 @@ fn every_service_waits_for_what_it_needs() {
     }
 }
 
-/// The build stages of the Dockerfile, carried out in folders: files are copied and small scripts
-/// run, but nothing is built. Wherever the image would build, Cargo reads the manifest from exactly
-/// the files that are there by then.
+/// The build stages of the Dockerfile, run in folders: files are copied and small scripts run, but
+/// nothing is built. Wherever the image would build, Cargo reads the manifest with exactly the
+/// files present at that step.
 struct Builder {
     context: TempDir,
     stages: HashMap<String, TempDir>,
-    /// The stage at work, and its working directory.
+    /// The current stage and its working directory.
     stage: String,
     folder: String,
-    /// How often Cargo read the manifest.
+    /// The number of times Cargo read the manifest.
     manifests_read: usize,
 }
 
@@ -355,7 +357,7 @@ impl Builder {
         }
     }
 
-    /// The path of a stage's file outside of it.
+    /// Returns the path of a stage's file outside the stage.
     fn outside(&self, stage: &str, path: &str) -> PathBuf {
         let inside = Path::new(&self.folder).join(path);
         let root = self.stages[stage].path();
@@ -371,7 +373,7 @@ impl Builder {
                 let root = tempfile::tempdir().unwrap();
                 self.stages.insert(self.stage.clone(), root);
             }
-            // What runs is made of what was built.
+            // The executable comes from the build.
             ("FROM", _) => self.stage.clear(),
             _ if self.stage.is_empty() => {}
             ("WORKDIR", [folder]) => {
@@ -400,8 +402,7 @@ impl Builder {
         }
     }
 
-    /// Has Cargo look for all targets, which it does before it says that there is none of that
-    /// name.
+    /// Makes Cargo find all targets, which it does before it reports that no target has that name.
     fn read_manifest(&self) {
         let output = Command::new(env!("CARGO"))
             .args(["build", "--offline", "--locked", "--bin", "no-such-target"])
@@ -431,7 +432,7 @@ impl Builder {
     }
 }
 
-/// The files that .dockerignore leaves to the build.
+/// Returns the files that .dockerignore does not exclude.
 fn context() -> TempDir {
     let context = tempfile::tempdir().unwrap();
     let ignored = fs::read_to_string(root().join(".dockerignore")).unwrap();
@@ -459,7 +460,7 @@ fn files_that_end_with(folder: &str, ending: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Copies a file, or what is in a folder.
+/// Copies a file, or the content of a folder.
 fn copy(from: &Path, to: &Path) {
     if from.is_file() {
         let to = if to.is_dir() {
@@ -482,7 +483,7 @@ fn dockerfile() -> String {
     fs::read_to_string(root().join("Dockerfile")).unwrap()
 }
 
-/// The Dockerfile without comments, one instruction each.
+/// Returns the instructions of the Dockerfile.
 fn instructions() -> Vec<String> {
     let text = dockerfile();
     let lines: Vec<&str> = text
@@ -512,7 +513,7 @@ fn dependencies_are_built_before_the_source_is_there() {
     let build = "RUN cargo build --release --locked --features postgres-tls";
     assert!(first("COPY --from=manifests") < first(build));
     assert!(first(build) < first("COPY crates"));
-    // Empty source and real source give the same stubs.
+    // Empty and real sources give the same stubs.
     let mut builder = Builder::new();
     let manifests = &instructions[..first("COPY --from=manifests")];
     manifests.iter().for_each(|line| builder.obey(line));

@@ -1,4 +1,4 @@
-//! The program killed in the middle of its work, again and again: nobody is told that a session is over which is not.
+//! Kills the program repeatedly while it works. No client loses a live session.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ const KILLS: usize = 8;
 const BROWSERS: usize = 8;
 const TABS: usize = 3;
 
-/// What the tabs of all browsers share: where the server is, and what they have seen of it.
+/// The state that the tabs of all browsers share: the server's address, and the results so far.
 struct Storm<'a> {
     server: SocketAddr,
     browsers: &'a [Tabs],
@@ -33,7 +33,7 @@ impl Storm<'_> {
         }
     }
 
-    /// Each tab of each browser does its work at once with all others, and meanwhile the test does its own.
+    /// Runs all tabs of all browsers at once, and the test's own work meanwhile.
     fn while_every_tab<T>(
         &self,
         work: impl Fn(&Self, &Tabs) + Sync,
@@ -56,7 +56,7 @@ impl Storm<'_> {
         assert!(killed, "the server drops connections");
     }
 
-    /// Tries again what was dropped, with what the jar holds, until the server is back.
+    /// Retries the dropped request with the jar's cookies until the server is back.
     fn until_served(&self, tabs: &Tabs) {
         within(60, "the server comes back", || {
             self.refresh(tabs) == Some(200) && self.work(tabs) == Some(200)
@@ -71,7 +71,8 @@ impl Storm<'_> {
         self.seen(tabs.protected(self.server))
     }
 
-    /// The status, if the connection did not drop. A busy server may ask a tab to come back, but never to log in.
+    /// Returns the status, unless the connection dropped. A busy server may ask a tab to retry, but
+    /// never to log in.
     fn seen(&self, answer: Result<Response, ureq::Error>) -> Option<u16> {
         let answer = answer.ok()?;
         assert!(matches!(answer.status, 200 | 503), "{answer:?}");
@@ -79,7 +80,8 @@ impl Storm<'_> {
         Some(answer.status)
     }
 
-    /// Kills the server as soon as so many answers have come, while the other tabs wait for theirs.
+    /// Kills the server as soon as that many responses have arrived, while other tabs wait for
+    /// theirs.
     fn kill_after(&self, answers: usize, served: Served) {
         within(60, "answers come", || {
             self.answers.load(Ordering::SeqCst) >= answers
@@ -89,7 +91,7 @@ impl Storm<'_> {
     }
 }
 
-/// All that is remembered of refreshes was an hour ago.
+/// Moves all recorded refreshes an hour into the past.
 fn an_hour_passes(database: &Database) {
     let earlier = "handed_at = handed_at - 3600, confirmed_at = confirmed_at - 3600";
     database.execute(&format!("UPDATE sessions SET {earlier}"));

@@ -1,4 +1,5 @@
-//! The server does as its description says: schemathesis reads `/openapi.json` and sends what it allows, and what it does not.
+//! Tests that the server follows its description: schemathesis reads `/openapi.json` and sends
+//! valid and invalid requests.
 
 use std::process::Command;
 

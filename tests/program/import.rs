@@ -1,5 +1,5 @@
-//! Users of a Flask app move in with their passwords: what real programs made is verified, and
-//! becomes our own.
+//! Tests the import of a Flask app's users: hashes made by real programs are verified and replaced
+//! by ours.
 
 use std::fs;
 use std::time::Duration;
@@ -16,9 +16,9 @@ const HORSE: &str = "correct horse battery";
 const UNICODE: &str = "naïve пароль 🐎";
 const LONG: &str = "long long long long long long long long long long long long long long long long long long long long ";
 
-/// Made by Werkzeug 3.1.9 (`generate_password_hash`), Flask-Bcrypt 1.0.1 on bcrypt 5.0.0
-/// (`Bcrypt(app).generate_password_hash`), and bcrypt 4.3.0 (`hashpw`), which still cut what is
-/// longer than 72 bytes.
+/// Hashes made by Werkzeug 3.1.9 (`generate_password_hash`), Flask-Bcrypt 1.0.1 on bcrypt 5.0.0
+/// (`Bcrypt(app).generate_password_hash`), and bcrypt 4.3.0 (`hashpw`), which still cut passwords
+/// after 72 bytes.
 const KNOWN: [(&str, &str, &str); 11] = [
     // generate_password_hash(password)
     (
@@ -58,7 +58,7 @@ const KNOWN: [(&str, &str, &str); 11] = [
         HORSE,
         "pbkdf2:sha512:2000$VB01HVLnQvNXHwGe$941c73772aded69a7cefc2de5fef14f36822c7264ba74a46b4f1bb4a7da1bc8438e4fdd160ac33cb19dc51af68337363a5aa55466fb5ac8fcacea58ea0d9e67c",
     ),
-    // Flask-Bcrypt: as it comes, and with 6 rounds and BCRYPT_HASH_PREFIX="2a"
+    // Flask-Bcrypt: by default, and with 6 rounds and BCRYPT_HASH_PREFIX="2a"
     (
         "flask-bcrypt",
         HORSE,
@@ -96,7 +96,7 @@ const HANDLED: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// A program on a database of its own, into which a test can look.
+/// A program with a database that the test can read.
 struct Moving {
     program: Program,
     database: Database,
@@ -145,7 +145,7 @@ impl Moving {
         found.password_hash
     }
 
-    /// Waits for what happens after a login's answer.
+    /// Waits for the rehash after a login.
     fn wait_for_our_hash(&self, name: &str, beginning: &str) {
         within(10, "the hash becomes ours", || {
             self.stored(name).starts_with(beginning)
@@ -184,7 +184,7 @@ fn logs_in_and_becomes_ours(
     let (status, login) = log_in(served, name, password);
     assert_eq!(status, 200, "{name}: {login}");
     moving.wait_for_our_hash(name, "$2b$10$");
-    // What the first login gave goes on.
+    // The session of the first login continues.
     let access = login["access_token"].as_str().unwrap();
     assert_eq!(served.get("/account", access).0, 200, "{name}");
     let refresh = login["refresh_token"].as_str().unwrap();
@@ -270,8 +270,7 @@ fn a_hash_of_a_sha_256_is_told_by_the_flag_or_in_its_line() {
     assert_eq!(log_in(&served, "marked", LONG).0, 200);
 }
 
-/// Flask apps hash what was typed, and which spelling that is depends on the system it was typed
-/// on.
+/// Flask apps hash the password as typed, and its spelling depends on the user's system.
 #[test]
 fn an_imported_password_is_tried_as_it_was_typed_and_counts_in_any_spelling_afterwards() {
     let composed = "cr\u{e8}me br\u{fb}l\u{e9}e \u{e0} 3h";
@@ -298,7 +297,7 @@ fn an_imported_password_is_tried_as_it_was_typed_and_counts_in_any_spelling_afte
     moving.import(csv(&users), &[]).done();
     let served = moving.program.serve();
     assert_eq!(log_in(&served, "in-parts", composed).0, 401, "not known");
-    // Typed in parts, the composed form is tried as well.
+    // For a decomposed spelling, the composed form is tried too.
     for user in users {
         assert_eq!(log_in(&served, user.0, decomposed).0, 200, "{}", user.0);
         moving.wait_for_our_hash(user.0, "$2b$10$");
@@ -328,7 +327,7 @@ fn a_hash_of_another_cost_is_hashed_anew_at_the_next_login() {
         200
     );
     assert_eq!(log_in(&served, "ada", HORSE).0, 200);
-    // A hash as a new one would be stays.
+    // An up-to-date hash stays.
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(moving.stored("ada"), stored);
 }
@@ -437,7 +436,7 @@ fn bad_lines_are_skipped_where_that_is_asked_for_and_each_is_named() {
         );
     }
     assert_eq!(moving.names(), ["ada", "alan"]);
-    // Once more: nobody is left to come in.
+    // The second time, no user is left to import.
     let failed = moving.import(&file, &["--skip-invalid"]).failed();
     assert!(
         failed.contains("line 2 skipped: the username is taken"),
@@ -642,7 +641,7 @@ fn a_file_without_users_is_a_failure_that_says_so() {
     );
 }
 
-/// More than go into one statement.
+/// More users than fit into one statement.
 fn thousands_come_in_at_once(backend: Backend) {
     let moving = Moving::on(backend);
     let mut file = String::from("roles,hash,username\n");

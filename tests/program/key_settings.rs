@@ -1,5 +1,5 @@
-//! Keys and secrets that cannot be safe, or cannot go together, are refused at the start, by name
-//! and with the cure.
+//! Tests that unsafe or conflicting keys and secrets are rejected at the start, by name and with a
+//! fix.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn with(variables: &[(&str, &str)]) -> Program {
     variables.iter().fold(Program::new(), set)
 }
 
-/// By the server and by the check of its settings alike.
+/// Checks that both the server and `config check` fail.
 #[track_caller]
 fn refused(variables: &[(&str, &str)], complaint: &str) {
     let program = with(variables);
@@ -244,7 +244,7 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
         ],
         "JWT_PREVIOUS_ALGORITHM is \"RS256\"; write HS256, HS384 or HS512",
     );
-    // One secret under two algorithms is no better.
+    // One secret for two algorithms is rejected too.
     for previous in ["HS256", "HS512"] {
         let same = format!("{OTHER},{SECRET}");
         refused(

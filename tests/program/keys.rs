@@ -1,5 +1,5 @@
-//! A folder of keys: made on the first start, changed by `tokenpair keys`, and followed by servers
-//! that run.
+//! Tests the key folder: created on the first start, changed by `tokenpair keys`, and watched by
+//! running servers.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,7 +18,7 @@ use crate::wait::within;
 const PASSWORD: &str = "correct horse battery";
 const JWKS: &str = "/.well-known/jwks.json";
 
-/// A program whose keys are in a folder, which has none yet.
+/// A program with an empty key folder.
 fn program(algorithm: &str) -> Program {
     Program::new()
         .env("JWT_ALGORITHM", algorithm)
@@ -34,7 +34,7 @@ fn kid_of(token: &str) -> String {
     header(token)["kid"].as_str().unwrap().to_owned()
 }
 
-/// The key IDs that a server publishes; the first is the one that signs.
+/// Returns the key IDs that a server publishes, the signing key first.
 fn published(served: &Served) -> Vec<String> {
     let (status, keys) = served.request("GET", JWKS, None);
     assert_eq!(status, 200);
@@ -43,7 +43,7 @@ fn published(served: &Served) -> Vec<String> {
     keys.iter().map(kid).collect()
 }
 
-/// The key IDs that a command's lines begin with.
+/// Returns the key IDs at the beginnings of a command's lines.
 fn kids(said: &str) -> Vec<String> {
     let words = said
         .lines()
@@ -58,7 +58,7 @@ fn first_kid(ended: Ended) -> String {
     kids(&ended.done()).remove(0)
 }
 
-/// A private key that no command of ours made.
+/// A private key that another program made.
 fn write_pem(path: &Path, kind: &str) {
     let made = std::process::Command::new("openssl")
         .arg("genpkey")
@@ -142,7 +142,7 @@ fn a_rotation_reaches_servers_that_run_and_logs_nobody_out(on: Backend) {
     let idle = servers[1].log_in("ada", PASSWORD);
     let opens = |token: &str| [0, 1].map(|at: usize| servers[at].get("/protected", token).0);
 
-    // Somebody is at work all the while.
+    // A user works during all rotations.
     let (done, access) = (AtomicBool::new(false), &access);
     std::thread::scope(|scope| {
         let work = scope.spawn(|| {
@@ -243,7 +243,7 @@ fn a_move_to_another_algorithm_needs_no_restart_and_logs_nobody_out() {
     assert_eq!(served.get("/protected", &old).0, 200);
     assert_eq!(served.get("/protected", &access).0, 200);
     assert!(!served.stop_and_read_log().contains("JWT_ALGORITHM"));
-    // With the old setting it runs too, and says what is odd.
+    // With the old setting the server runs too, and warns.
     let served = program.env("JWT_ALGORITHM", "RS256").serve();
     let log = served.stop_and_read_log();
     assert!(
@@ -262,7 +262,7 @@ fn a_folder_that_breaks_changes_nothing_and_is_said_once() {
     let whole = fs::read_to_string(&state).unwrap();
     fs::write(&state, "signing = ").unwrap();
     served.wait_for_log("cannot read the keys, so the current ones stay in use");
-    // Looked at again and again meanwhile.
+    // The server checks the folder several times meanwhile.
     let while_it_is_broken = Instant::now() + Duration::from_millis(1200);
     while Instant::now() < while_it_is_broken {
         assert_eq!(served.get("/protected", &access).0, 200);
@@ -311,7 +311,8 @@ fn log_lines(served: &Served, text: &str) -> usize {
     served.log_so_far().matches(text).count()
 }
 
-/// As Kubernetes mounts a secret: every name a link into a folder that is exchanged as a whole.
+/// Kubernetes mounts a secret like this: every name links into a folder that is replaced as a
+/// whole.
 #[test]
 fn a_folder_of_a_secret_manager_is_followed() {
     let program = program("ES256");
@@ -423,7 +424,7 @@ fn keys_come_sign_verify_and_go() {
     assert!(retired.starts_with(&begin), "{retired}");
     assert_eq!(listed(&program), [(second.clone(), "EdDSA signing".into())]);
 
-    // None is coming: one is made, of the setting's algorithm.
+    // Without a coming key, a key with the setting's algorithm is created.
     let rotated = program.run(&["keys", "rotate"]).done();
     assert!(
         rotated.contains(" ES256 is signing\n") && rotated.contains("warning: until "),
@@ -443,7 +444,7 @@ fn keys_come_sign_verify_and_go() {
     }
 }
 
-/// Each key of `keys list`: its ID, and its algorithm and state.
+/// Returns the keys of `keys list`: ID, algorithm and state.
 fn listed(program: &Program) -> Vec<(String, String)> {
     let list = program.run(&["keys", "list"]).done();
     let lines = list.lines().skip(1).map(|line| {
@@ -457,7 +458,7 @@ fn listed(program: &Program) -> Vec<(String, String)> {
     lines.collect()
 }
 
-/// Long ago nobody's cache and nobody's token is left.
+/// After a long time, no cache and no token is left.
 #[test]
 fn a_rotation_and_a_retirement_in_good_time_warn_of_nothing() {
     let program = program("ES256");

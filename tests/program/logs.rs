@@ -1,4 +1,4 @@
-//! Logs: what they say, and what they never say, at any level.
+//! Tests the log, and that it never contains secrets, at any level.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use crate::wait::within;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// A browser that logs in, works, refreshes and logs out, and all that it had in its hands.
+/// Runs a browser that logs in, works, refreshes and logs out. Returns all secrets that it had.
 struct Visitor<'a> {
     served: &'a Served,
     jar: Jar,
@@ -89,7 +89,7 @@ impl Visitor<'_> {
     }
 }
 
-/// What a stranger may send to get a secret, or a line of its own, into the log.
+/// Requests that try to put a secret or a forged line into the log.
 fn mischief(served: &Served, token: &str) {
     for line in [
         format!("GET /nowhere/{token}?jwt={token} HTTP/1.1\r\nHost: x"),
@@ -108,7 +108,7 @@ fn mischief(served: &Served, token: &str) {
         let mut stream = TcpStream::connect(served.address).unwrap();
         let head = format!("{line}\r\nConnection: close\r\n\r\n{{");
         stream.write_all(head.as_bytes()).unwrap();
-        // What is no HTTP may be cut off.
+        // The server may cut off requests that are not HTTP.
         let _answer = stream.read_to_end(&mut Vec::new());
     }
 }
@@ -116,7 +116,7 @@ fn mischief(served: &Served, token: &str) {
 fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
     const DSN: &str = "word-of-the-database";
     let database = Database::create(on);
-    // The server of the tests asks for no password, and takes any.
+    // The tests' PostgreSQL accepts any password.
     let url = database
         .url()
         .replacen("postgres@", &format!("postgres:{DSN}@"), 1);
@@ -340,10 +340,10 @@ fn a_refused_page_is_named_by_its_origin_and_a_refused_preflight_by_what_it_aske
     }
 }
 
-/// More lines than a pipe and the server hold together: 64 KiB and 1 MiB.
+/// More lines than fit into a pipe (64 KiB) and the server's buffer (1 MiB).
 const TOO_MANY: usize = 6_000;
 
-/// Sends that many requests, each of which is a long line in the log, and reads the answers.
+/// Sends that many requests with long log lines, and reads the responses.
 fn fill_the_log(server: SocketAddr, requests: usize) {
     const AT_ONCE: usize = 100;
     let path = "x".repeat(100);
@@ -356,7 +356,7 @@ fn fill_the_log(server: SocketAddr, requests: usize) {
     for _ in 0..requests / AT_ONCE {
         let together = request.repeat(AT_ONCE);
         connection.get_mut().write_all(together.as_bytes()).unwrap();
-        // The status line of each but the first stands behind the body of the answer before.
+        // Every status line except the first follows the body of the previous response.
         let lines = connection.by_ref().lines().map(Result::unwrap);
         let answers = lines.filter(|line| line.contains("HTTP/1.1 404"));
         assert_eq!(answers.take(AT_ONCE).count(), AT_ONCE);
@@ -369,7 +369,7 @@ fn answers(server: SocketAddr) {
     assert_eq!(live.unwrap().status, 200);
 }
 
-/// A program that is killed if a test leaves it behind.
+/// A program that is killed on drop.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -424,7 +424,7 @@ fn a_terminal_that_has_stopped_stops_neither_requests_nor_the_end() {
     within(8, "the server stops", || served.has_ended());
 }
 
-/// A pipe that is full, as the server before left it to the next one.
+/// A full pipe, as a previous server may leave it.
 fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(&[b'\n'; 65_536]).unwrap();
@@ -477,7 +477,7 @@ fn an_outage_of_the_database_is_logged_once_with_its_cause() {
     let told = "cannot read revocations of other replicas: no connection";
     served.wait_for_log(told);
     as_superuser(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
-    served.wait_for_log("revocations of other replicas are read again");
+    served.wait_for_log("revocations of other replicas can be read again");
     let log = served.stop_and_read_log();
     assert_eq!(
         log.matches("cannot read revocations of other replicas")

@@ -1,4 +1,5 @@
-//! The program, as a person or a container runs it: its commands, its settings, and what the README says of it.
+//! Tests the program as a person or a container runs it: its commands, its settings, and the
+//! README.
 
 #![allow(
     missing_docs,

@@ -1,5 +1,5 @@
-//! Migrations belong to `serve` and `migrate`. Every other command, and a program older than the schema, refuses and says
-//! what to do.
+//! Tests migrations: only `serve` and `migrate` run them. Every other command, and a program older
+//! than the schema, fails with a fix.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{Ended, Program};
 const PASSWORD: &str = "correct horse battery";
 const FORGOTTEN: &str = "2026-11-28-000002_server_keys";
 
-/// Commands that use the database and change no schema.
+/// Commands that use the database and do not change its schema.
 const COMMANDS: [&[&str]; 9] = [
     &["user", "list"],
     &["user", "add", "ada", "--password-stdin"],
@@ -52,13 +52,13 @@ fn tables(database: &Database) -> i64 {
     database.numbers(query)[0]
 }
 
-/// Turns the database into one of an earlier version.
+/// Sets the database back to an earlier version.
 fn forget_a_migration(database: &Database) {
     database.execute("DROP TABLE server_keys");
     database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261128000002'");
 }
 
-/// Turns the database into one that a newer version has migrated.
+/// Marks the database as migrated by a newer version.
 fn add_an_unknown_migration(database: &Database) {
     database.execute(
         "INSERT INTO __diesel_schema_migrations VALUES ('20990101000000', CURRENT_TIMESTAMP)",
@@ -95,7 +95,7 @@ fn a_command_migrates_nothing_and_names_what_is_pending(on: Backend) {
         assert!(said.contains("1 migration is pending"), "{said}");
         assert_eq!(tables(&database), before, "{command:?}");
     }
-    // The server migrates by default, and beside it commands do their work.
+    // The server migrates by default, and commands work while it runs.
     let _served = program.serve();
     assert_eq!(tables(&database), before + 1);
     let add = ["user", "add", "ada", "--password-stdin"];
@@ -132,7 +132,7 @@ fn a_schema_newer_than_the_program_is_refused(on: Backend) {
     refused(program.run(&["serve"]), 1);
     refused(program.run(&["migrate"]), 1);
     refused(program.run(&["migrate", "--check"]), 4);
-    // Also where this program has migrations of its own to run.
+    // Also if this program has pending migrations.
     forget_a_migration(&database);
     let before = tables(&database);
     refused(program.run(&["serve"]), 1);
@@ -201,7 +201,7 @@ impl Drop for Role {
     }
 }
 
-/// Operators who migrate by hand give the server's role no right to create tables.
+/// Operators who migrate manually may deny the server's role the right to create tables.
 #[test]
 fn a_server_starts_without_the_right_to_create_tables_if_nothing_is_pending() {
     let role = Role(format!("tokenpair_server_{}", std::process::id()));

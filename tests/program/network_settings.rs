@@ -1,5 +1,5 @@
-//! The settings of the edge: cookies that browsers would drop, origins that are none, TLS by
-//! halves, and what is only remarked on.
+//! Tests the network settings: cookies that browsers would drop, malformed origins, incomplete TLS,
+//! and notes.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn remarked(variables: &[(&str, &str)], remark: &str) {
 
 #[track_caller]
 fn good(variables: &[(&str, &str)]) {
-    // An https address without TLS or a proxy is remarked on.
+    // An https address without TLS or a proxy causes a note.
     let proxied = with(variables).env("SERVER_TRUSTED_PROXIES", "10.0.0.1");
     let said = proxied.run(&["config", "check"]).done();
     assert_eq!(said, "the settings are valid\n");
@@ -109,7 +109,7 @@ fn an_origin_is_written_in_full_and_nothing_stands_for_any() {
     let values =
         [("SERVER_CORS_ORIGINS", origins)].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::load(&Sources::from_values(BTreeMap::from(values))).unwrap();
-    // As browsers write them.
+    // Origins as browsers write them.
     assert_eq!(
         settings.cors_origins,
         [
@@ -166,7 +166,7 @@ fn two_names_of_this_machine_are_noted_with_the_public_url_that_works() {
         let log = program.serve().stop_and_read_log();
         assert_eq!(log.matches(cure).count(), 1, "{log}");
     }
-    // What stands there without PUBLIC_URL is the address that the server listens on.
+    // Without PUBLIC_URL, the note names the listening address.
     remarked(
         &[
             ("SERVER_BIND", "127.0.0.1:8080"),
@@ -233,7 +233,7 @@ fn pages_of_another_site_whose_requests_bring_no_cookies_are_noted() {
         &[british, other, values, secret],
         "SERVER_CORS_ORIGINS has https://app.other.co.uk, which is a different site",
     );
-    // The domain of the cookies is not the page's.
+    // The cookies' domain does not include the page.
     let domain = ("JWT_COOKIE_DOMAIN", "login.example.org");
     remarked(
         &[
@@ -300,7 +300,7 @@ fn a_path_that_hides_the_csrf_cookie_from_pages_elsewhere_is_noted() {
     }
 }
 
-/// The paths that are not noted are those of the routes there are.
+/// Only paths of existing routes cause no note.
 #[test]
 fn a_cookie_path_of_any_route_that_takes_the_token_is_not_noted() {
     let served = with(&[]).serve();

@@ -1,4 +1,4 @@
-//! What a password costs the server, seen from outside: the time that its hashing threads have had.
+//! Tests the cost of passwords by the processor time of the hashing threads.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Program, Served};
 
-/// A small part of what one hash of cost 12 takes.
+/// A small part of the time of one hash of cost 12.
 const SOME: u32 = 5;
 
 #[test]
@@ -35,7 +35,7 @@ fn a_password_that_nobody_can_have_is_hashed_for_nobody() {
     assert!(spent >= SOME, "{spent} ticks");
 }
 
-/// A server whose users were imported with these hashes, none of which anyone has the password of.
+/// A server whose users were imported with these hashes of unknown passwords.
 fn with_imported(cost: &str, users: &[(&str, &str)]) -> (Program, Served) {
     let program = Program::new()
         .env("PASSWORD_BCRYPT_COST", cost)
@@ -49,7 +49,7 @@ fn with_imported(cost: &str, users: &[(&str, &str)]) -> (Program, Served) {
     (program, served)
 }
 
-/// What so many logins with a wrong password cost, in ticks.
+/// Returns the cost of that many logins with a wrong password, in ticks.
 fn cost_of_logins(served: &Served, count: usize, name: &str) -> u32 {
     let before = served.ticks_spent_hashing();
     for _ in 0..count {
@@ -98,7 +98,7 @@ fn a_cheap_hash_that_was_imported_costs_as_much_as_a_name_that_nobody_has() {
     }
 }
 
-/// A spelling that is not the usual one is tried too, which must not tell whether the name is somebody's.
+/// Unusual spellings are tried too, which must not reveal whether the username exists.
 #[test]
 fn another_spelling_costs_the_same_for_a_name_that_nobody_has() {
     let program = Program::new().env("PASSWORD_BCRYPT_COST", "12").migrated();
@@ -116,7 +116,7 @@ fn another_spelling_costs_the_same_for_a_name_that_nobody_has() {
     let (ada, nobody) = (cost("ada"), cost("nobody"));
     let alike = nobody * 3 / 4..=nobody * 4 / 3;
     assert!(alike.contains(&ada), "{ada} ticks for {nobody}");
-    // As the command line was given it, and as another system types it.
+    // The spelling on the command line, and that of another system.
     let body = json!({ "username": "ada", "password": "cre\u{300}me bru\u{302}le\u{301}e" });
     assert_eq!(served.request("POST", "/login", Some(&body)).0, 200);
 }

@@ -1,4 +1,4 @@
-//! The README is true: its walk with curl is run as it stands there, and prints what it says.
+//! Tests the README: its curl commands run and print the output shown there.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn readme() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
 
-/// Walks against a server of this program, whose address stands in place of the README's.
+/// Runs the walk against a server of this program, whose address replaces the README's.
 fn take_the_walk(program: &Program) {
     let readme = readme();
     let steps = readme

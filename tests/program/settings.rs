@@ -1,5 +1,5 @@
-//! Settings, as the program reads them: from the environment, `.env` and `tokenpair.toml`; and what
-//! it refuses.
+//! Tests the settings: their sources (the environment, `.env` and `tokenpair.toml`), and invalid
+//! values.
 
 use std::fs;
 
@@ -209,7 +209,7 @@ fn names_that_are_slips_are_reported_with_the_nearest_known_one() {
         near.contains("REGISTERATION (environment) is not a setting"),
         "{near}"
     );
-    // Others may mean something else by a name that only begins like ours.
+    // A similar name may belong to another program.
     let desktop = with(&[("SESSION_MANAGER", "local/desktop")])
         .run(&["config", "check"])
         .done();
@@ -524,7 +524,7 @@ fn the_reissue_window_follows_a_short_access_token_unless_it_is_set() {
     );
 }
 
-/// What a team that moves copies from the guide: the settings it shows, and FJE's own defaults.
+/// A team that migrates copies these settings from the guide: those it shows, and FJE's defaults.
 #[test]
 fn the_settings_that_the_guide_from_flask_shows_work_in_the_server() {
     let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/coming-from-flask.md");

@@ -1,5 +1,4 @@
-//! Where settings come from: a value in a file means what is written there, and a file that cannot
-//! be read is named.
+//! Tests the sources of settings: values in files are literal, and errors name unreadable files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,7 +22,7 @@ fn shows(program: &Program, line: &str) {
     assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
 }
 
-/// A health check runs every few seconds, and an operator's commands have answers of their own.
+/// A health check runs every few seconds, and the output of commands matters.
 #[test]
 fn the_server_and_the_check_tell_notes_and_other_commands_do_not() {
     let program = with(&[("JWT_ACCESS_COOKIE_PATH", "/api")]);
@@ -38,7 +37,7 @@ fn the_server_and_the_check_tell_notes_and_other_commands_do_not() {
     assert_eq!(served.stop_and_read_log().matches(note).count(), 1);
 }
 
-/// Every command that reads settings fails, and says why.
+/// Checks that every command that reads settings fails with this error.
 #[track_caller]
 fn fails(program: &Program, complaint: &str) {
     for command in [
@@ -72,7 +71,7 @@ fn a_dollar_in_dot_env_is_a_dollar() {
     ] {
         let bare = !written.starts_with('"');
         let program = dot_env(&format!("HOME=/elsewhere\nJWT_ENCODE_ISSUER={written}\n"));
-        // Outside quotes a comment begins at a # behind a blank.
+        // Outside quotes, a comment begins at a # after a blank.
         let value = if bare {
             odd.split(" #").next().unwrap()
         } else {
@@ -259,7 +258,7 @@ fn a_secret_that_other_users_can_read_is_noted_with_the_cure() {
             assert_eq!(log.matches(&note).count(), 1, "{log}");
         }
     }
-    // Without a secret in it anyone may read it.
+    // A file without secrets may be readable by others.
     for harmless in ["DATABASE_POOL=3", "DATABASE_URL=postgres://ada@localhost/x"] {
         let program = dot_env(harmless);
         fs::set_permissions(program.path(".env"), Permissions::from_mode(0o644)).unwrap();

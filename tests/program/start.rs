@@ -1,4 +1,4 @@
-//! The start: how long it waits for the database, and what it says if it fails.
+//! Tests the start: how long it waits for the database, and its errors.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,23 +12,24 @@ use crate::database::{Backend, Database};
 use crate::settings::{SECRET, refused, with};
 use crate::support::Program;
 
-/// How a connection to the gate ends.
+/// How a connection to the fake server ends.
 #[derive(Clone, Copy)]
 enum Turn {
-    /// At once, as by a server that is just stopping.
+    /// It closes at once, as by a stopping server.
     Close,
-    /// With this SQLSTATE and message.
+    /// It fails with this SQLSTATE and message.
     Fatal(&'static str, &'static str),
 }
 
-/// Stands before PostgreSQL: takes connections by turns, and leads all later ones to the tests' server.
+/// A fake server before PostgreSQL: ends connections in the given ways in turn, and forwards all
+/// later ones to the tests' server.
 struct Gate {
     address: SocketAddr,
     taken: Arc<AtomicUsize>,
 }
 
 impl Gate {
-    /// With no `database`, the last turn repeats.
+    /// Without a `database`, the last turn repeats.
     fn open(turns: &'static [Turn], database: Option<&Database>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -60,7 +61,7 @@ impl Gate {
     }
 }
 
-/// The host with its port, and the database.
+/// Returns the host with its port, and the database.
 fn place(url: &str) -> (&str, &str) {
     let (_, place) = url.rsplit_once('@').unwrap();
     place.split_once('/').unwrap()
@@ -83,7 +84,7 @@ fn end(mut stream: TcpStream, turn: Turn) {
     let Turn::Fatal(code, message) = turn else {
         return;
     };
-    // The startup message, before which libpq may ask for encryption.
+    // Reads the startup message. Before it, libpq may ask for encryption.
     loop {
         let mut head = [0; 8];
         stream.read_exact(&mut head).unwrap();

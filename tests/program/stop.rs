@@ -1,5 +1,5 @@
-//! How a server stops: first load balancers see it, then it finishes what runs, and it leaves a
-//! SQLite database that is complete in its one file.
+//! Tests the graceful stop: first load balancers notice, then running requests finish, and the
+//! SQLite database is complete in one file.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use crate::wait::within;
 
 const DATABASE: &str = "data/tokenpair.db";
 
-/// The size of a file, or 0 if there is none.
+/// Returns the size of a file, or 0 if it does not exist.
 fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }
@@ -62,10 +62,10 @@ fn a_server_whose_database_another_process_still_reads_says_that_the_log_must_be
     assert!(log.contains("another process uses the database"), "{log}");
 }
 
-/// A connection that the client would keep.
+/// A connection that the client keeps alive.
 struct Kept(BufReader<TcpStream>);
 
-/// What came back on it.
+/// The bytes received on it.
 #[derive(Debug)]
 struct Answer {
     status: String,
@@ -86,7 +86,7 @@ impl Kept {
         self.answer()
     }
 
-    /// Begins a login that the server has taken up and whose last byte is held back.
+    /// Begins a login that the server is handling, and holds back its last byte.
     fn begin_login(&mut self) {
         let length = LOGIN.len();
         self.send(&format!(
@@ -119,7 +119,7 @@ impl Kept {
         }
     }
 
-    /// Whether the server has closed it and left nothing on it.
+    /// Returns whether the server has closed it and sent nothing more.
     fn is_at_its_end(&mut self) -> bool {
         self.0.read(&mut [0]).is_ok_and(|count| count == 0)
     }
@@ -127,7 +127,7 @@ impl Kept {
 
 const LOGIN: &str = r#"{"username": "ada", "password": "correct horse battery"}"#;
 
-/// Waits until the server says that it is not ready.
+/// Waits until the server reports that it is not ready.
 #[track_caller]
 fn wait_until_it_drains(served: &Served) {
     within(20, "the server is not ready", || {
@@ -143,7 +143,7 @@ fn wait_until_it_does_not_listen(served: &Served) {
     });
 }
 
-/// Waits for the end, which has to come much sooner than the wait that was cut short.
+/// Waits for the end, which must come much sooner than the drain that was cut short.
 #[track_caller]
 fn ends_at_once(served: Served) {
     let began = Instant::now();
@@ -197,7 +197,8 @@ fn a_drain_is_over_after_its_time() {
     );
 }
 
-/// Asks on one new connection after the other, as a proxy that keeps none, until one is refused.
+/// Sends each request on a new connection, as a proxy without keep-alive does, until a connection
+/// is refused.
 fn answers_until_refused(server: SocketAddr) -> usize {
     let connections = std::iter::from_fn(|| TcpStream::connect(server).ok());
     let answers = connections.map(|connection| {

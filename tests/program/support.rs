@@ -1,4 +1,4 @@
-//! The built program in a folder of its own, with nothing in its environment but what a test puts there.
+//! Runs the built program in a folder of its own, with only the environment that a test sets.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use crate::exchange::Request;
 use crate::wait::within;
 
-/// An address that the system gives to nobody who asks for any: the server finds it free after each kill, and who
-/// knocks meanwhile does not find itself.
+/// An address outside the system's ephemeral ports. The server finds it free after each kill, and
+/// clients do not connect to themselves meanwhile.
 pub(crate) fn an_address_of_ones_own() -> SocketAddr {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
@@ -30,7 +30,7 @@ pub(crate) struct Program {
     variables: BTreeMap<String, String>,
 }
 
-/// What a command said, and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -39,14 +39,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// What it printed, if it did what it was told.
+    /// Returns the standard output. Asserts success.
     #[track_caller]
     pub(crate) fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// What it complained of, if it failed.
+    /// Returns the standard error. Asserts failure.
     #[track_caller]
     pub(crate) fn failed(self) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -67,7 +67,7 @@ impl Program {
             .env("RUST_LOG", "info")
     }
 
-    /// With a database to which `tokenpair migrate` has brought all tables.
+    /// Returns the program with a migrated database.
     pub(crate) fn migrated(self) -> Self {
         self.run(&["migrate"]).done();
         self
@@ -78,7 +78,7 @@ impl Program {
         self
     }
 
-    /// Leaves a setting to its default.
+    /// Removes a setting.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.remove(name);
         self
@@ -95,7 +95,7 @@ impl Program {
         command
     }
 
-    /// Gives a command this program's folder and variables, and no others.
+    /// Sets a command's folder and variables to this program's.
     pub(crate) fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let path = std::env::var("PATH").unwrap_or_default();
         command
@@ -116,7 +116,7 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A command that does not read has ended by then.
+        // A command that does not read its input may have ended by now.
         let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Ended {
@@ -126,12 +126,12 @@ impl Program {
         }
     }
 
-    /// Starts the server and waits until it has said where it listens.
+    /// Starts the server and waits until it has printed its address.
     pub(crate) fn serve(&self) -> Served {
         Self::served_by(self.command(&["serve"]))
     }
 
-    /// As [`serve`](Self::serve), by a command that becomes the server.
+    /// Like [`serve`](Self::serve), with a command that becomes the server.
     pub(crate) fn served_by(command: Command) -> Served {
         command.serve()
     }
@@ -141,17 +141,17 @@ impl Program {
         self.on_a_terminal("0").serve()
     }
 
-    /// Starts the server with a log that nobody reads until the test does.
+    /// Starts the server with a log that is not read until the test reads it.
     pub(crate) fn serve_with_an_unread_log(&self) -> (Served, ChildStderr) {
         self.command(&["serve"]).serve_unread()
     }
 
-    /// Starts the server with its log on a terminal that has stopped, as by Ctrl-S.
+    /// Starts the server with its log on a terminal that is stopped, as by Ctrl-S.
     pub(crate) fn serve_on_a_stopped_terminal(&self) -> Served {
         self.on_a_terminal("2").serve_unread().0
     }
 
-    /// The server with a terminal, of which nobody reads anything, as one of its files.
+    /// Starts the server with an unread terminal as one of its files.
     fn on_a_terminal(&self, file: &str) -> Command {
         const ON_A_TERMINAL: &str = "import os, pty, sys; terminal, end = pty.openpty(); \
                                      os.set_inheritable(terminal, True); os.dup2(end, int(sys.argv[1])); \
@@ -193,14 +193,14 @@ fn spawn(mut command: Command) -> (Child, ChildStderr) {
     (child, err)
 }
 
-/// What a server says once it listens; none if it has ended.
+/// Reads a server's greeting. `None` if the server has ended.
 fn greeting(child: &mut Child) -> Option<String> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let greeting: Vec<String> = lines.take(3).map(Result::unwrap).collect();
     (!greeting.is_empty()).then(|| greeting.join("\n"))
 }
 
-/// What a server says on standard error, while it says it.
+/// The standard error of a running server.
 struct Log {
     said: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
@@ -222,14 +222,14 @@ impl Log {
         self.said.lock().unwrap().clone()
     }
 
-    /// Once the server has ended.
+    /// Returns the whole log, once the server has ended.
     fn whole(self) -> String {
         self.reader.join().unwrap();
         self.said.lock().unwrap().clone()
     }
 }
 
-/// A running server; killed if a test leaves it behind.
+/// A running server, killed on drop.
 pub(crate) struct Served {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -259,7 +259,7 @@ impl Served {
         answer
     }
 
-    /// The access token of a user who has just registered.
+    /// Registers a user. Returns the access token.
     pub(crate) fn log_in_a_new_user(&self, username: &str, password: &str) -> String {
         let user = json!({ "username": username, "password": password, "tokens": "body" });
         self.post("/register", &user);
@@ -267,7 +267,7 @@ impl Served {
         login["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// The access token and the refresh token of another login.
+    /// Logs in again. Returns the access token and the refresh token.
     pub(crate) fn log_in(&self, username: &str, password: &str) -> [String; 2] {
         let user = json!({ "username": username, "password": password, "tokens": "body" });
         let login = self.post("/login", &user);
@@ -300,14 +300,15 @@ impl Served {
         self.child.id()
     }
 
-    /// A thread named for passwords that has used the processor.
+    /// Returns a hashing thread that has used the processor.
     pub(crate) fn wait_for_a_busy_hashing_thread(&self) {
         within(20, "a password is hashed", || {
             self.ticks_spent_hashing() > 0
         });
     }
 
-    /// What the threads named for passwords have used of the processor, in ticks of 10 ms. To start one takes less.
+    /// Returns the processor time of the hashing threads, in ticks of 10 ms. Starting a thread
+    /// takes less than a tick.
     pub(crate) fn ticks_spent_hashing(&self) -> u32 {
         let tasks = format!("/proc/{}/task", self.child.id());
         let tasks = std::fs::read_dir(tasks).unwrap().flatten();
@@ -324,7 +325,7 @@ impl Served {
         within(20, text, || self.log_so_far().contains(text));
     }
 
-    /// Waits until the log has said something so many times.
+    /// Waits until the log contains a text that many times.
     #[track_caller]
     pub(crate) fn wait_for_log_times(&self, text: &str, times: usize) {
         within(20, text, || {
@@ -359,7 +360,7 @@ impl Served {
         assert!(sent.success());
     }
 
-    /// Waits for the end, which something else brings about.
+    /// Waits for the end, which has another cause.
     pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }

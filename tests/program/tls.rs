@@ -1,5 +1,4 @@
-//! https by the server itself: the certificate and its key, what is wrong with them, and their
-//! renewal.
+//! Tests TLS in the server: the certificate and its key, errors in them, and their renewal.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +8,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 
 use crate::support::{Program, Served};
 
-/// A certificate for localhost that only those believe who are given it, and its key.
+/// A self-signed certificate for localhost, and its key.
 struct Pair {
     certificate: String,
     key: String,
@@ -42,7 +41,7 @@ impl Pair {
         fs::write(program.path("cert.pem"), &self.certificate).unwrap();
     }
 
-    /// What curl says that believes this certificate alone.
+    /// Returns the output of curl that trusts this certificate only.
     fn curl(&self, program: &Program, served: &Served, arguments: &[&str]) -> Output {
         let verified_tokens = program.path("believed.pem");
         fs::write(&verified_tokens, &self.certificate).unwrap();
@@ -97,7 +96,7 @@ fn the_server_speaks_https_and_no_http_2_and_its_cookies_are_secure() {
     let post = |path: &str| {
         let url = format!("https://{}{path}", served.address);
         let json = "Content-Type: application/json";
-        // curl takes its own URL too, which does no harm.
+        // curl gets its usual URL too, which does no harm.
         curl(&["-i", "-H", json, "-d", user, &url])
     };
     assert!(post("/register").contains("\"username\":\"ada\""));
@@ -138,7 +137,7 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     let served = program.serve();
     assert!(first.curl(&program, &served, &[]).status.success());
     assert!(!second.curl(&program, &served, &[]).status.success());
-    // Half of a renewal: the key is not the certificate's.
+    // Half of a renewal: the key does not match the certificate.
     fs::write(program.path("key.pem"), &second.key).unwrap();
     served.wait_for_log("cannot reload the certificate, so the previous one stays in use: the private key in key.pem");
     assert!(first.curl(&program, &served, &[]).status.success());
@@ -149,7 +148,7 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     fs::remove_file(program.path("cert.pem")).unwrap();
     served.wait_for_log("SERVER_TLS_CERT names cert.pem, which cannot be read");
     assert!(second.curl(&program, &served, &[]).status.success());
-    // The files are no good, and the server is: a container's health check must not end it.
+    // The files are invalid but the server works, so a container's health check must not end it.
     let mut check = program.command(&["healthcheck"]);
     let check = check.env("SERVER_BIND", served.address.to_string());
     assert_eq!(check.output().unwrap().status.code(), Some(0));

@@ -1,4 +1,4 @@
-//! A server of one's own: the production build on a port of its own, with a clock that the test moves.
+//! Starts a server per test: the production build on its own port, with a clock that the test sets.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::client::{Bearer, Browser};
 use super::database::{Backend, Database};
 use super::exchange::{ADA, Request, SECRET};
 
-/// When every test begins.
+/// The time at which every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 pub(crate) struct TestApp {
@@ -26,22 +26,23 @@ pub(crate) struct TestApp {
     settings: Settings,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
-    // Dropped after the server has gone.
+    // Dropped after the server has stopped.
     database: Option<Database>,
 }
 
 impl Backend {
-    /// A server with an empty database and the defaults.
+    /// Starts a server with an empty database and the defaults.
     pub(crate) fn app(self) -> TestApp {
         self.app_with(&[])
     }
 
-    /// A server with an empty database and these settings.
+    /// Starts a server with an empty database and these settings.
     pub(crate) fn app_with(self, settings: &[(&str, &str)]) -> TestApp {
         self.app_that_waits(settings, |_| {})
     }
 
-    /// A server with an empty database and these settings that waits for its clients as long as `change` says.
+    /// Starts a server with an empty database, these settings, and client timeouts that `change`
+    /// sets.
     pub(crate) fn app_that_waits(
         self,
         settings: &[(&str, &str)],
@@ -57,7 +58,7 @@ impl Backend {
 }
 
 impl TestApp {
-    /// A server on a database that outlives it, given by its URL.
+    /// Starts a server on a database that outlives it, given by its URL.
     pub(crate) fn start(database: &str, settings: &[(&str, &str)], clock: Clock) -> Self {
         Self::run(settings_for(database, settings), clock)
     }
@@ -85,7 +86,7 @@ impl TestApp {
         }
     }
 
-    /// A server with a registered user, who is nowhere logged in.
+    /// Starts a server with a registered user who is not logged in.
     pub(crate) fn with_ada(self) -> Self {
         let (username, password) = ADA;
         let registered = self
@@ -103,7 +104,7 @@ impl TestApp {
         self.clock.now()
     }
 
-    /// What is done now, by nobody in particular.
+    /// Returns a request context of the current time, without a user.
     pub(crate) fn context(&self) -> RequestContext {
         RequestContext::at(self.now())
     }
@@ -120,7 +121,7 @@ impl TestApp {
         self.database.as_ref().unwrap()
     }
 
-    /// The same database by another process's eyes, as a command or another replica has it.
+    /// Opens the same database again, as a command or another replica does.
     pub(crate) fn other_store(&self) -> DieselStore {
         DieselStore::open(
             &self.settings.database,
@@ -144,7 +145,7 @@ impl TestApp {
         Request::new(self.address, method, path)
     }
 
-    /// Ada in a browser.
+    /// Returns Ada in a browser.
     pub(crate) fn browser(&self) -> Browser<'_> {
         Browser::log_in(
             self,
@@ -152,7 +153,7 @@ impl TestApp {
         )
     }
 
-    /// Ada with a program that keeps tokens.
+    /// Returns Ada with a program that keeps tokens.
     pub(crate) fn bearer(&self) -> Bearer<'_> {
         Bearer::log_in(self, ADA)
     }
@@ -160,7 +161,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        // The command is sent at once; the future only tells when it is done.
+        // The command is sent at once; the future only waits for its end.
         drop(self.handle.stop(false));
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server ends in good order");
@@ -185,7 +186,7 @@ fn settings_for(database: &str, settings: &[(&str, &str)]) -> Settings {
     Settings::load(&Sources::from_values(values)).expect("settings that work")
 }
 
-/// Waits for work of another thread on the database.
+/// Waits for another thread's work on the database.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(work)
 }

@@ -1,4 +1,5 @@
-//! A PgBouncer of one's own in transaction mode, before the tests' PostgreSQL. It listens on a socket in its folder.
+//! Starts a PgBouncer in transaction mode before the tests' PostgreSQL. It listens on a socket in
+//! its folder.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -17,7 +18,8 @@ pub(crate) struct Bouncer {
 }
 
 impl Bouncer {
-    /// With that many sessions of the database, which its clients share; `more` is of the section `[pgbouncer]`.
+    /// Starts one with that many database sessions, which its clients share. `more` is for the
+    /// section `[pgbouncer]`.
     pub(crate) fn before(database: &Database, sessions: u32, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Url::parse(&database.url()).unwrap();

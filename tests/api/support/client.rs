@@ -1,4 +1,4 @@
-//! Actors: a browser with a cookie jar, and a program with tokens in its memory.
+//! Simulates clients: a browser with a cookie jar, and a program with tokens in memory.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,7 +8,7 @@ use super::app::TestApp;
 use super::exchange::{Request, Response};
 use super::jar::Jar;
 
-/// A person's browser: keeps cookies, and repeats CSRF values as the page's script would.
+/// A browser that keeps cookies, and repeats CSRF values as the page's script would.
 #[derive(Clone)]
 pub(crate) struct Browser<'a> {
     app: &'a TestApp,
@@ -30,7 +30,7 @@ impl<'a> Browser<'a> {
         browser
     }
 
-    /// A request with this browser's cookies; what the response sets, the jar keeps.
+    /// Returns a request with this browser's cookies. The jar stores the cookies of the response.
     pub(crate) fn send(&mut self, request: Request) -> Response {
         let response = self.fill(request).send();
         self.keep(&response);
@@ -41,7 +41,7 @@ impl<'a> Browser<'a> {
         self.send(self.app.get(path))
     }
 
-    /// A script's POST, with the CSRF value of the access token.
+    /// Returns a script's POST, with the CSRF value of the access token.
     pub(crate) fn post(&mut self, path: &str) -> Response {
         let csrf = self.value("csrf_access_token").to_owned();
         self.send(self.app.post(path).header("X-CSRF-TOKEN", csrf))
@@ -68,7 +68,7 @@ impl DerefMut for Browser<'_> {
     }
 }
 
-/// A program that keeps tokens in its memory.
+/// A program that keeps tokens in memory.
 #[derive(Clone)]
 pub(crate) struct Bearer<'a> {
     app: &'a TestApp,
@@ -84,7 +84,7 @@ impl<'a> Bearer<'a> {
         Self::of(app, &response)
     }
 
-    /// What it holds after this answer.
+    /// Returns the program with the tokens of this response.
     pub(crate) fn of(app: &'a TestApp, response: &Response) -> Self {
         let token = |name: &str| response.json()[name].as_str().unwrap().to_owned();
         Self {
@@ -98,12 +98,12 @@ impl<'a> Bearer<'a> {
         self.app.get(path).bearer(&self.access).send()
     }
 
-    /// Presents the refresh token, and only looks at the answer.
+    /// Presents the refresh token without storing the new tokens.
     pub(crate) fn try_refresh(&self) -> Response {
         self.app.post("/refresh").bearer(&self.refresh).send()
     }
 
-    /// What it holds after a refresh.
+    /// Returns the program with the tokens of a refresh.
     #[track_caller]
     pub(crate) fn refreshed(&self) -> Self {
         let response = self.try_refresh();

@@ -1,5 +1,5 @@
-//! A PostgreSQL of one's own that a test stops and starts. It listens on a socket in its folder, where no other program
-//! can come in between.
+//! Starts a PostgreSQL that a test stops and starts. It listens on a socket in its folder, which no
+//! other program can take.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -41,12 +41,12 @@ impl Cluster {
         assert!(started, "PostgreSQL does not start: {:?}", log());
     }
 
-    /// In the middle of whatever it does; what was committed is kept.
+    /// Stops it immediately. Committed transactions are kept.
     pub(crate) fn stop(&self) {
         assert!(self.try_stop(), "PostgreSQL does not stop");
     }
 
-    /// Comes back as a standby, which can be read and not written.
+    /// Restarts it as a standby, which is read-only.
     pub(crate) fn restart_as_standby(&self) {
         self.stop();
         std::fs::write(self.folder.path().join("data/standby.signal"), "").unwrap();
@@ -114,7 +114,7 @@ pub(super) fn give_to_postgres(folder: &Path) {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // It may be stopped already.
+        // It may already be stopped.
         let _stopped = self.try_stop();
     }
 }

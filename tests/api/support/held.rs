@@ -1,4 +1,5 @@
-//! A request whose last byte is held back: the server has admitted it, and waits for the rest of its body.
+//! Sends a request and holds back its last byte: the server has admitted it, and waits for the rest
+//! of its body.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,8 +14,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Sends all of a request but the last byte of its body. `Expect: 100-continue` tells when the server has read the
-    /// head and waits: its answer is written as the handler's guards run.
+    /// Sends all of a request except the last byte of its body. The response to `Expect:
+    /// 100-continue` shows that the server has read the head: it is sent as the handler's guards
+    /// run.
     pub(crate) fn send(app: &TestApp, method: &str, path: &str, token: &str, body: &Value) -> Self {
         let body = body.to_string();
         let (last, first) = body.as_bytes().split_last().unwrap();
@@ -38,7 +40,7 @@ impl Held {
         }
     }
 
-    /// Sends the last byte. The answer's status, and its body.
+    /// Sends the last byte. Returns the response's status and body.
     pub(crate) fn finish(mut self) -> (u16, Value) {
         self.stream.get_mut().write_all(&[self.last]).unwrap();
         let mut answer = String::new();

@@ -1,4 +1,5 @@
-//! Tokens as a client or an attacker sees and makes them: with jsonwebtoken alone, not with our own code.
+//! Reads and makes tokens as a client or an attacker does: with jsonwebtoken only, not with this
+//! project's code.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::exchange::SECRET;
 
-/// The claims, in the order in which they stand.
+/// Returns the claims in their order.
 pub(crate) fn claims(token: &str) -> Map<String, Value> {
     segment(token, 1)
 }
@@ -21,7 +22,7 @@ fn segment(token: &str, index: usize) -> Map<String, Value> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
 }
 
-/// The names of the claims in the order in which they stand.
+/// Returns the names of the claims in their order.
 pub(crate) fn claim_names(token: &str) -> Vec<String> {
     let text = String::from_utf8(
         URL_SAFE_NO_PAD
@@ -37,7 +38,7 @@ pub(crate) fn claim_names(token: &str) -> Vec<String> {
     names.into_iter().map(|(_, name)| name).collect()
 }
 
-/// A token with other claims, signed with the server's own secret.
+/// Returns a token with other claims, signed with the server's secret.
 pub(crate) fn signed(claims: &Map<String, Value>) -> String {
     encode(
         &Header::default(),
@@ -47,7 +48,7 @@ pub(crate) fn signed(claims: &Map<String, Value>) -> String {
     .unwrap()
 }
 
-/// A token with any header and any claims, signed with the server's own secret by HS256.
+/// Returns a token with any header and any claims, signed with the server's secret by HS256.
 pub(crate) fn signed_with_header(header: &str, claims: &str) -> String {
     let message = format!(
         "{}.{}",

@@ -1,4 +1,4 @@
-//! What tests are written with: a server of one's own, and actors who talk to it.
+//! Provides the tools of the tests: a server per test, and clients.
 
 mod app;
 #[macro_use]
@@ -37,7 +37,7 @@ pub(crate) use jar::{Jar, Tabs};
 pub(crate) use wait::within;
 pub(crate) use wire::Wire;
 
-/// The database did not answer, and nobody is logged out for it.
+/// Asserts that the database was unavailable, and that no cookie was removed.
 #[track_caller]
 pub(crate) fn unavailable(response: &Response) {
     response.refused(503, "unavailable", "Temporarily unavailable");

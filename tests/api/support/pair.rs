@@ -1,4 +1,4 @@
-//! Key pairs for servers that sign with one, and for attackers who sign with the same key what the server would not.
+//! Provides key pairs for servers, and for forgeries that are signed with the server's key.
 
 use std::sync::LazyLock;
 
@@ -8,13 +8,13 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 
 pub(crate) use super::openssl::Pair;
 
-/// All that sign with a key pair.
+/// All algorithms with a key pair.
 pub(crate) const ALGORITHMS: [&str; 9] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
 
 impl Pair {
-    /// The pair of all tests for that algorithm; one RSA pair for six.
+    /// Returns the pair of that algorithm for all tests. Six algorithms share one RSA pair.
     pub(crate) fn of(algorithm: &str) -> &'static Self {
         static PAIRS: LazyLock<[Pair; 4]> = LazyLock::new(|| {
             [
@@ -34,7 +34,7 @@ impl Pair {
         }
     }
 
-    /// What a server that signs with it is set to.
+    /// Returns the settings of a server that signs with it.
     pub(crate) fn settings<'a>(&'a self, algorithm: &'a str) -> Vec<(&'a str, &'a str)> {
         vec![
             ("JWT_ALGORITHM", algorithm),
@@ -43,7 +43,7 @@ impl Pair {
         ]
     }
 
-    /// The public half as everyone could know it, and might use it as a secret.
+    /// Returns the encodings of the public key that an attacker might use as a secret.
     pub(crate) fn known_forms(&self) -> Vec<Vec<u8>> {
         let body: String = self
             .public
@@ -59,7 +59,7 @@ impl Pair {
     }
 }
 
-/// What signs with that algorithm, by the pair's private half.
+/// Returns the key that signs with that algorithm.
 pub(crate) fn signing(algorithm: &str) -> EncodingKey {
     let pem = Pair::of(algorithm).private.as_bytes();
     match algorithm {
@@ -70,7 +70,7 @@ pub(crate) fn signing(algorithm: &str) -> EncodingKey {
     .unwrap()
 }
 
-/// The token's claims under another header, signed with that key.
+/// Returns the token's claims under another header, signed with that key.
 pub(crate) fn resigned(token: &str, header: &str, key: &EncodingKey, with: &str) -> String {
     let claims = token.split('.').nth(1).unwrap();
     let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));

@@ -1,4 +1,4 @@
-//! A recorder of the SQL statements that servers send, counted where Diesel sends them.
+//! Records the SQL statements that servers send, as Diesel sends them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::{Backend, TestApp};
 /// The statements of each database, by its URL.
 static SENT: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 
-/// One for each connection; it learns its database when the connection is made.
+/// The instrumentation of a connection. It learns its database when the connection opens.
 #[derive(Default)]
 struct Recorder {
     database: String,
@@ -20,7 +20,7 @@ impl Instrumentation for Recorder {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match event {
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
-                // Without what the store adds for libpq.
+                // Without the parameters that the store adds for libpq.
                 self.database = url.split('?').next().unwrap_or_default().to_owned();
             }
             InstrumentationEvent::StartQuery { query, .. } => {
@@ -34,7 +34,7 @@ impl Instrumentation for Recorder {
     }
 }
 
-/// A server with Ada's account, whose statements are recorded.
+/// Starts a server with Ada's account, whose statements are recorded.
 pub(crate) fn recorded_app(on: Backend) -> TestApp {
     record();
     on.app().with_ada()
@@ -45,7 +45,7 @@ pub(crate) fn record() {
     set_default_instrumentation(|| Some(Box::<Recorder>::default())).unwrap();
 }
 
-/// All that was sent to this server's database since it was made.
+/// Returns all statements sent to this server's database since it was created.
 pub(crate) fn all_sent(app: &TestApp) -> Vec<String> {
     let url = app.database().url();
     let sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,8 +53,8 @@ pub(crate) fn all_sent(app: &TestApp) -> Vec<String> {
     sent.cloned().unwrap_or_default()
 }
 
-/// The verbs of what was sent meanwhile: without the pool's pings and set-up and the reading of other replicas' revocations,
-/// which no request causes.
+/// Returns the verbs of the statements sent meanwhile, except the pool's pings and set-up and the
+/// revocation sync, which no request causes.
 pub(crate) fn sent<T>(app: &TestApp, work: impl FnOnce() -> T) -> Vec<String> {
     let before = all_sent(app).len();
     work();

@@ -1,4 +1,4 @@
-//! A wire from clients to a server that a test holds, or on which answers are lost.
+//! Simulates the network between clients and a server: a test can delay requests or lose responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ pub(crate) struct Wire {
     fate: Arc<Fate>,
 }
 
-/// What becomes of what is sent.
+/// What happens to the bytes sent.
 #[derive(Default)]
 struct Fate {
     connections: AtomicUsize,
@@ -37,22 +37,22 @@ impl Wire {
         Self { address, fate }
     }
 
-    /// What is sent while it is held arrives later.
+    /// Bytes sent while it is held arrive later.
     pub(crate) fn hold(&self, held: bool) {
         self.fate.held.store(held, Ordering::SeqCst);
     }
 
-    /// How many connections were made to it.
+    /// Returns the number of connections made to it.
     pub(crate) fn connections(&self) -> usize {
         self.fate.connections.load(Ordering::SeqCst)
     }
 
-    /// The server answers the next request, and the client only sees the connection end.
+    /// Loses the response to the next request: the client only sees the connection end.
     pub(crate) fn lose_the_next_answer(&self) {
         self.fate.to_lose.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The answers that were lost, each to its last byte.
+    /// Returns the lost responses in full.
     pub(crate) fn lost(&self) -> Vec<String> {
         self.fate.lost.lock().unwrap().clone()
     }
@@ -83,7 +83,7 @@ impl Fate {
         let _closed = to.shutdown(Shutdown::Both);
     }
 
-    /// Whether the answer that begins to come now is one to lose.
+    /// Returns whether to lose the response that begins now.
     fn loses(&self, server: &TcpStream) -> bool {
         let begins = server.peek(&mut [0]).is_ok_and(|count| count > 0);
         let one_less = |to_lose: usize| to_lose.checked_sub(1);
