@@ -212,5 +212,5 @@ fn summary(held: &Held) -> String {
     let signing = held.of_state(KeyState::Signing);
     let kid = signing.map_or("nothing", |key| &key.kid);
     let others = held.keys.len().saturating_sub(1);
-    format!("{kid} signs, and {others} others verify")
+    format!("{kid} signs; other keys that verify: {others}")
 }

@@ -80,7 +80,7 @@ impl Jar {
 pub(crate) struct Tabs(Mutex<Jar>);
 
 impl Tabs {
-    /// Returns Ada's tabs, who has an account on this server.
+    /// Returns the tabs of Ada, who has an account on this server.
     pub(crate) fn log_in(server: SocketAddr) -> Self {
         let credentials = json!({ "username": ADA.0, "password": ADA.1 });
         let login = Request::new(server, "POST", "/login").json(credentials);

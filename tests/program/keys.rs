@@ -290,7 +290,7 @@ fn a_folder_that_breaks_changes_nothing_and_is_said_once() {
     );
     assert!(
         log.contains(&format!(
-            "the keys have changed: {new} signs, and 1 others verify"
+            "the keys have changed: {new} signs; other keys that verify: 1"
         )),
         "{log}"
     );
