@@ -360,7 +360,8 @@ fn a_file_with_bad_lines_imports_nobody_and_each_is_named(backend: Backend) {
         format!("{},{bcrypt},", "x".repeat(255)),
     ];
     let file = format!("username,hash,roles\r\n{}", lines.join("\r\n"));
-    let unknown = "the hash is not Werkzeug's (scrypt:… or pbkdf2:…) or bcrypt's ($2a$…, $2b$… or $2y$…)";
+    let unknown =
+        "the hash is not Werkzeug's (scrypt:… or pbkdf2:…) or bcrypt's ($2a$…, $2b$… or $2y$…)";
     let said = [
         "line 3: a username has letters, digits and signs such as . _ - @, and no spaces, control or invisible characters".to_owned(),
         "line 6: line 4 has the same username".to_owned(),
@@ -555,7 +556,10 @@ fn a_hash_that_would_stop_the_server_is_refused() {
         (bcrypt("17"), "bcrypt's cost is at most 16"),
         (bcrypt("31"), "bcrypt's cost is at most 16"),
         (bcrypt("03"), "cannot read its cost"),
-        (KNOWN[7].2.replace("$2b$", "$2x$"), "the hash is not Werkzeug"),
+        (
+            KNOWN[7].2.replace("$2b$", "$2x$"),
+            "the hash is not Werkzeug",
+        ),
     ] {
         let failed = moving
             .import(format!("username,hash\nada,{hash}\n"), &[])

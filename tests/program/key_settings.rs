@@ -67,7 +67,10 @@ fn a_secret_that_others_could_know_or_guess_is_refused() {
             refused(&[("JWT_SECRET_KEY", &secret)], complaint);
         }
     }
-    refused(&[("JWT_SECRET_KEY", &"x".repeat(64))], "is a published placeholder");
+    refused(
+        &[("JWT_SECRET_KEY", &"x".repeat(64))],
+        "is a published placeholder",
+    );
     refused(
         &[("JWT_SECRET_KEY", &"0123456789".repeat(7))],
         "is a short text repeated",
@@ -144,16 +147,8 @@ fn a_key_pair_that_is_weak_or_of_another_algorithm_is_refused() {
     let public = fs::read_to_string(public).unwrap();
     let encrypted = openssl(&format!("pkey -in {path} -aes256 -passout pass:x"));
     for (algorithm, pem, complaint) in [
-        (
-            "RS256",
-            &weak,
-            "the RSA key must have 2048 to 8192 bits",
-        ),
-        (
-            "PS512",
-            &weak,
-            "the RSA key must have 2048 to 8192 bits",
-        ),
+        ("RS256", &weak, "the RSA key must have 2048 to 8192 bits"),
+        ("PS512", &weak, "the RSA key must have 2048 to 8192 bits"),
         (
             "RS256",
             &p256,

@@ -108,9 +108,7 @@ async fn a_sensitive_route_asks_for_a_fresh_token() {
     let pair = fixture.log_in().await;
     let presented = Presented {
         access: &fixture.verify(pair.access.token.as_str()).unwrap(),
-        refresh: &fixture
-            .verify(pair.refresh.token.as_str())
-            .unwrap(),
+        refresh: &fixture.verify(pair.refresh.token.as_str()).unwrap(),
         arrived: Some(fixture.auth.now()),
     };
     let context = RequestContext::at(fixture.auth.now());

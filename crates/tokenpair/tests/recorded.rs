@@ -254,9 +254,7 @@ async fn a_refresh_token_is_a_token_of_any_type_only_while_its_session_goes_on()
     let auth = &fixture.auth;
     let pair = fixture.log_in().await;
     assert_eq!(as_any_token(auth, &pair).await, admitted());
-    let token = fixture
-        .verify(pair.refresh.token.as_str())
-        .unwrap();
+    let token = fixture.verify(pair.refresh.token.as_str()).unwrap();
     let context = RequestContext::at(auth.now());
     let sid = token.sid.as_deref().unwrap();
     fixture
@@ -330,9 +328,7 @@ async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_tok
     let request = || TestRequest::get().insert_header(("Authorization", bearer.clone()));
     let answer = test::call_service(&app, request().to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    let token = fixture
-        .verify(pair.refresh.token.as_str())
-        .unwrap();
+    let token = fixture.verify(pair.refresh.token.as_str()).unwrap();
     let context = RequestContext::at(fixture.auth.now());
     let sid = token.sid.as_deref().unwrap();
     fixture
