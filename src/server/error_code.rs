@@ -29,7 +29,7 @@ tokenpair::__error_codes! {
             /// The new password is too long.
             PasswordTooLong = "password_too_long", BAD_REQUEST, "The password is too long";
             /// The new password is too easy to guess.
-            PasswordTooCommon = "password_too_common", BAD_REQUEST, "The password is too common";
+            PasswordTooCommon = "password_too_common", BAD_REQUEST, "This password is too easy to guess";
         }
         "Ask the operator for an account." => {
             /// Nobody can register on this server.

@@ -31,7 +31,7 @@ fn too_common(response: &Response, password: &str) {
         (
             400,
             &json!("password_too_common"),
-            &json!("The password is too common")
+            &json!("This password is too easy to guess")
         ),
         "{password}"
     );

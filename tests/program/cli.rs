@@ -141,7 +141,10 @@ fn users_are_managed_from_the_command_line() {
     for guessed in ["iloveyou", "Robertson!"] {
         let common =
             program.run_with_input(&["user", "add", "robertson", "--password-stdin"], guessed);
-        assert_eq!(common.failed(), "tokenpair: the password is too common\n");
+        assert_eq!(
+            common.failed(),
+            "tokenpair: this password is too easy to guess\n"
+        );
     }
     let odd = program.run_with_input(&["user", "add", "two words", "--password-stdin"], PASSWORD);
     assert!(odd.failed().contains("a username has letters, digits"));
@@ -183,7 +186,10 @@ fn users_are_managed_from_the_command_line() {
     assert_eq!((login(PASSWORD), login("another password")), (401, 200));
     let common =
         program.run_with_input(&["user", "password", "ada", "--password-stdin"], "iloveyou");
-    assert_eq!(common.failed(), "tokenpair: the password is too common\n");
+    assert_eq!(
+        common.failed(),
+        "tokenpair: this password is too easy to guess\n"
+    );
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(
         nobody.failed(),

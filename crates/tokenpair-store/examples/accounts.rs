@@ -19,7 +19,7 @@
 //! post '{"username": "ADA", "password": "battery staple"}' $server/register
 //! #> {"msg":"the username is taken","code":"username_taken"}
 //! post '{"username": "bob", "password": "football"}' $server/register
-//! #> {"msg":"the password is too common","code":"bad_request"}
+//! #> {"msg":"this password is too easy to guess","code":"bad_request"}
 //!
 //! # Log in. An unknown username and a wrong password get the same response after the same time.
 //! post '{"username": "ada", "password": "battery staple"}' $server/login

@@ -201,10 +201,10 @@ impl From<AccountError> for Rejection {
 }
 
 const TOO_MANY: &str =
-    "Try again after the seconds in Retry-After. Who is logged in stays logged in.";
+    "Try again after the seconds in Retry-After. Existing sessions are not affected.";
 
-const TOO_COMMON: &str = "It is one of the first that others would try: a common one, or made of the username or this \
-                          server's name. Several words that do not belong together are a good password.";
+const TOO_COMMON: &str = "It is a common password, or made of the username or this server's name. Choose several words \
+                          that do not belong together.";
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();

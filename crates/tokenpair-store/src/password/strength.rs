@@ -18,7 +18,7 @@ pub enum UnfitPassword {
     #[error("a password has at most {} characters", Password::MAX_CHARS)]
     TooLong,
     /// On the list of common passwords, or made of the username or the server's name.
-    #[error("the password is too common")]
+    #[error("this password is too easy to guess")]
     TooCommon,
 }
 

@@ -5,6 +5,7 @@
 
 mod authority;
 mod context;
+mod error;
 mod issue;
 mod login;
 mod many;
@@ -25,6 +26,7 @@ pub use async_trait::async_trait;
 
 pub use self::authority::{Authority, Denied};
 pub use self::context::RequestContext;
+pub use self::error::SessionError;
 pub use self::issue::Pair;
 pub use self::login::{Delivery, Device, Login};
 pub use self::many::{ManySessions, SessionPage, SessionQuery};
@@ -37,5 +39,5 @@ pub use self::rotation::{
     End, ReusePolicy, Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide,
 };
 pub use self::secret::SessionSecret;
-pub use self::service::{Refreshed, SessionError, Sessions};
+pub use self::service::{Refreshed, Sessions};
 pub use self::store::{Advanced, Authorized, RotationRule, SessionStore, Step, StoreError};

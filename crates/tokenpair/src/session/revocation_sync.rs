@@ -4,8 +4,9 @@
 use std::sync::atomic::Ordering;
 
 use super::context::RequestContext;
+use super::error::SessionError;
 use super::revocation::{OVERLAP, Revocation, lost};
-use super::service::{SessionError, Sessions};
+use super::service::Sessions;
 use crate::clock::Timestamp;
 
 /// The maximum number of lost revocations that one sync restores, so that the next sync is not

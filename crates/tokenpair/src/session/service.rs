@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
-use thiserror::Error;
 use uuid::Uuid;
 
-use super::authority::Denied;
 use super::context::RequestContext;
+use super::error::SessionError;
 use super::issue::{Pair, PairIssuer};
 use super::login::Login;
 use super::record::{EndReason, Session, SessionRecord, Subject};
@@ -17,9 +16,9 @@ use super::rotation::{
     End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
 };
 use super::secret::SessionSecret;
-use super::store::{Advanced, RotationRule, SessionStore, Step, StoreError};
+use super::store::{Advanced, RotationRule, SessionStore, Step};
 use crate::clock::Timestamp;
-use crate::token::{Claims, Freshness, IssueError, TokenLoaders, Tokens};
+use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 
 /// Sessions over a store. Cheap to clone.
 ///
@@ -67,29 +66,6 @@ pub(super) struct Inner {
     /// Whether the next sync compares all known revocations with the store: the last sync failed,
     /// so another database may answer, or more was lost than it restored.
     pub(super) compare_all: AtomicBool,
-}
-
-/// The reason an operation failed. No failure logs a user out, and the client may retry.
-#[derive(Debug, Error)]
-pub enum SessionError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The token could not be signed.
-    #[error(transparent)]
-    Issue(#[from] IssueError),
-    /// Other requests changed the row during every decision.
-    #[error("the session is busy")]
-    Busy,
-    /// The request is no longer authorized. Nothing was written.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// The user was deleted, disabled or changed during the login. No session was created.
-    #[error("the user was changed during the login")]
-    SubjectChanged,
-    /// Revocations have not synced for longer than `SessionPolicy::stale_limit`.
-    #[error("revocations have not synced for longer than REVOCATION_STALE_LIMIT")]
-    Stale,
 }
 
 /// The outcome of a refresh.

@@ -2,10 +2,11 @@
 //! password check.
 
 use super::context::RequestContext;
+use super::error::SessionError;
 use super::issue::Pair;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session};
-use super::service::{Inner, SessionError, Sessions};
+use super::service::{Inner, Sessions};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
 
