@@ -24,7 +24,7 @@ impl Readiness {
     }
 
     /// Logs the result of a check if it differs from the previous one.
-    pub(super) fn record_revocation(&self, check: &Result<(), Rejection>) {
+    pub(super) fn record_check(&self, check: &Result<(), Rejection>) {
         let was_unready = self.unready.swap(check.is_err(), Ordering::SeqCst);
         match check {
             Ok(()) if was_unready => log::info!("ready again"),

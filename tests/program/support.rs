@@ -26,7 +26,7 @@ pub(crate) fn an_address_of_ones_own() -> SocketAddr {
 }
 
 pub(crate) struct Program {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     variables: BTreeMap<String, String>,
 }
 
@@ -57,7 +57,7 @@ impl Ended {
 impl Program {
     pub(crate) fn new() -> Self {
         let program = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: Arc::new(tempfile::tempdir().unwrap()),
             variables: BTreeMap::new(),
         };
         program
@@ -128,7 +128,7 @@ impl Program {
 
     /// Starts the server and waits until it has printed its address.
     pub(crate) fn serve(&self) -> Served {
-        Self::served_by(self.command(&["serve"]))
+        self.command(&["serve"]).serve().keeping(self)
     }
 
     /// Like [`serve`](Self::serve), with a command that becomes the server.
@@ -138,17 +138,18 @@ impl Program {
 
     /// Starts the server with a terminal as its standard input.
     pub(crate) fn serve_on_a_terminal(&self) -> Served {
-        self.on_a_terminal("0").serve()
+        self.on_a_terminal("0").serve().keeping(self)
     }
 
     /// Starts the server with a log that is not read until the test reads it.
     pub(crate) fn serve_with_an_unread_log(&self) -> (Served, ChildStderr) {
-        self.command(&["serve"]).serve_unread()
+        let (served, log) = self.command(&["serve"]).serve_unread();
+        (served.keeping(self), log)
     }
 
     /// Starts the server with its log on a terminal that is stopped, as by Ctrl-S.
     pub(crate) fn serve_on_a_stopped_terminal(&self) -> Served {
-        self.on_a_terminal("2").serve_unread().0
+        self.on_a_terminal("2").serve_unread().0.keeping(self)
     }
 
     /// Starts the server with an unread terminal as one of its files.
@@ -235,9 +236,16 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) greeting: String,
     log: Option<Log>,
+    /// The program's folder, which holds the database while the server runs.
+    folder: Option<Arc<TempDir>>,
 }
 
 impl Served {
+    fn keeping(mut self, program: &Program) -> Self {
+        self.folder = Some(Arc::clone(&program.folder));
+        self
+    }
+
     fn new(child: Child, greeting: String, log: Option<Log>) -> Self {
         let first = greeting.lines().next().unwrap();
         let (_, address) = first.rsplit_once("://").unwrap();
@@ -246,6 +254,7 @@ impl Served {
             address: address.parse().unwrap(),
             greeting,
             log,
+            folder: None,
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Re
         return Err(Rejection::unavailable(Stopping));
     }
     let check = check(&state).await;
-    state.readiness.record_revocation(&check);
+    state.readiness.record_check(&check);
     check.map(|()| HttpResponse::Ok().json(Health { status: "ready" }))
 }
 
