@@ -13,7 +13,7 @@
 //! post() { curl -sw '\n' -b jar -c jar -H 'Content-Type: application/json' -d "$1" "${@:2}"; }
 //! touch jar
 //!
-//! # Register. A username is taken in any case, and common passwords are refused.
+//! # Register. Usernames are case-insensitive, and common passwords are rejected.
 //! post "$ada" $server/register
 //! #> {"username":"ada"}
 //! post '{"username": "ADA", "password": "battery staple"}' $server/register
@@ -29,7 +29,7 @@
 //! curl -sw '\n' -b jar $server/protected
 //! #> {"logged_in_as":"ada"}
 //!
-//! # Refresh. The refresh token is replaced by a new one; its CSRF token goes into a header.
+//! # Refresh. This replaces the refresh token; its CSRF token goes into a header.
 //! csrf=$(awk '$6 == "csrf_refresh_token" { print $7 }' jar)
 //! post '' -H "X-CSRF-TOKEN: $csrf" $server/refresh
 //! #> {"refresh":true}

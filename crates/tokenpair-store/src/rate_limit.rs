@@ -30,7 +30,7 @@ impl fmt::Display for Rate {
 /// let policy = ThrottlePolicy::default();
 /// assert_eq!(policy.account.to_string(), "10/900s");
 /// assert_eq!(policy.peer(), LimitRule::Window(policy.peer));
-/// // All networks together: 100 failures, then a back-off of at most 90 s. Every 90 s forgive one failure.
+/// // All networks: 100 failures, then back off up to 90 s. Every 90 s forgive one failure.
 /// let LimitRule::Backoff { bears, longest, eases, .. } = policy.account_everywhere() else {
 ///     unreachable!("accounts back off")
 /// };

@@ -7,32 +7,32 @@
 //! ```sh
 //! server=http://127.0.0.1:8080
 //!
-//! # A login sets four cookies: two tokens that scripts cannot read, and a CSRF value for each that they can.
+//! # A login sets four cookies: two tokens hidden from scripts, and a CSRF value for each.
 //! curl -sw '\n' -c jar -X POST $server/login/ada
 //! #> {"login":true}
 //! curl -sw '\n' -b jar $server/protected
 //! #> {"logged_in_as":"ada"}
 //!
-//! # What changes something needs more than a cookie, which the page of another site could make a browser send.
+//! # An unsafe request needs more than a cookie, which another site's page could send too.
 //! curl -sw '\n' -b jar -X POST $server/protected
 //! #> {"msg":"Missing CSRF token","code":"csrf_missing","hint":"…"}
 //! csrf=$(awk '$6 == "csrf_access_token" { print $7 }' jar)
 //! curl -sw '\n' -b jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/protected
 //! #> {"logged_in_as":"ada"}
 //!
-//! # A cookie with less than JWT_REISSUE_WITHIN to live gets a successor after the response. With 15 min that is each, to
-//! # show it: an access token lives for 15 min unless JWT_ACCESS_TOKEN_EXPIRES says otherwise. The CSRF value stays.
+//! # A cookie that expires within JWT_REISSUE_WITHIN is replaced after the response. Here that is
+//! # each, since access tokens live for 15 min by default. The CSRF value stays.
 //! curl -si -b jar -c jar $server/protected | grep -i '^set-cookie: '
 //! #> set-cookie: access_token_cookie=…
 //! #> set-cookie: csrf_access_token=…
 //! test $csrf = $(awk '$6 == "csrf_access_token" { print $7 }' jar)
 //!
-//! # When the access token has ended, the refresh token, which has a CSRF value of its own, buys the next.
+//! # When the access token has expired, the refresh token, with its own CSRF value, buys the next.
 //! csrf=$(awk '$6 == "csrf_refresh_token" { print $7 }' jar)
 //! curl -sw '\n' -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/refresh
 //! #> {"refresh":true}
 //!
-//! # A logout removes all four, which is to set them with an end in 1970; no reissue brings them back.
+//! # A logout removes all four by an expiry in 1970; no reissue restores them.
 //! curl -si -b jar -X POST $server/logout | grep -ci '^set-cookie: .*=; .*Expires=Thu, 01 Jan 1970'
 //! #> 4
 //! curl -sw '\n' $server/protected

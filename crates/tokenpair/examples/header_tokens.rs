@@ -6,16 +6,16 @@
 //! server=http://127.0.0.1:8080
 //! json='Content-Type: application/json'
 //!
-//! # A login answers with a pair.
+//! # A login returns a pair.
 //! curl -s $server/login -H "$json" -d '{"username": "ada", "password": "correct horse"}' > pair
 //! access=$(sed 's/.*"access_token":"\([^"]*\)".*/\1/' pair)
 //! refresh=$(sed 's/.*"refresh_token":"\([^"]*\)".*/\1/' pair)
 //!
-//! # The access token opens routes.
+//! # The access token authorizes requests.
 //! curl -sw '\n' -H "Authorization: Bearer $access" $server/protected
 //! #> {"logged_in_as":"ada"}
 //!
-//! # The refresh token buys the next one, and opens nothing.
+//! # The refresh token buys the next access token, and authorizes nothing else.
 //! curl -sw '\n' -X POST -H "Authorization: Bearer $refresh" $server/refresh
 //! #> {"access_token":"…"}
 //! curl -sw '\n' -H "Authorization: Bearer $refresh" $server/protected

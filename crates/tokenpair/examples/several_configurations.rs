@@ -12,13 +12,13 @@
 //! curl -sw '\n' -H "Authorization: Bearer $customer" $server/shop/me
 //! #> ada
 //!
-//! # The staff has cookies, which bear other names and go to /staff only.
+//! # The staff has cookies with other names, which browsers send to /staff only.
 //! curl -sw '\n' -c jar -X POST $server/staff/login/grace
 //! #> welcome
 //! curl -sw '\n' -b jar $server/staff/me
 //! #> grace
 //!
-//! # What one side signed is nothing to the other.
+//! # Tokens of one side are invalid on the other.
 //! curl -sw '\n' -b "staff_token=$customer" $server/staff/me
 //! #> {"msg":"Signature verification failed","code":"invalid_signature","hint":"No key of this server verifies this token; log in again."}
 //! ```

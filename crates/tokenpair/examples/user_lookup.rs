@@ -10,7 +10,7 @@
 //! curl -sw '\n' -H "Authorization: Bearer $ada" $server/who_am_i
 //! #> {"id":"1","full_name":"Ada Lovelace"}
 //!
-//! # The token is good, and its user is gone.
+//! # The token is valid, but its user does not exist.
 //! curl -sw '\n' -H "Authorization: Bearer $nobody" $server/who_am_i
 //! #> {"msg":"Error loading the user 9","code":"user_not_loaded"}
 //! ```

@@ -12,7 +12,7 @@
 //!         -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' || true
 //! }
 //!
-//! # A browser sends its cookies along, and says of which page.
+//! # A browser sends its cookies and the page's origin.
 //! upgrade -b jar -H "Origin: $server"
 //! #> 101
 //! upgrade -b jar -H 'Origin: https://evil.example'

@@ -11,12 +11,12 @@
 //! curl -sw '\n' -H "Authorization: Bearer $access" $server/protected
 //! #> hello ada
 //!
-//! # A refresh gives a new pair. Sent again within a minute, as after a lost answer, it gives the same refresh token.
+//! # A refresh returns a new pair. Repeated within a minute, it returns the same refresh token.
 //! curl -s -X POST -H "Authorization: Bearer $refresh" $server/refresh | sed 's/.*refresh_token/refresh_token/' > one
 //! curl -s -X POST -H "Authorization: Bearer $refresh" $server/refresh | sed 's/.*refresh_token/refresh_token/' > other
 //! cmp one other
 //!
-//! # A logout ends the session, and with it every token that it gave.
+//! # A logout ends the session and all its tokens.
 //! curl -sw '\n' -X POST -H "Authorization: Bearer $access" $server/logout
 //! #> bye
 //! curl -sw '\n' -H "Authorization: Bearer $access" $server/protected

@@ -49,7 +49,7 @@
 //! let request = bob.as_bearer(TestRequest::get().uri("/admin"));
 //! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::FORBIDDEN);
 //!
-//! // Half an hour later the response carries another access token, and the jar keeps it as a browser does.
+//! // Half an hour later the response replaces the access token, and the jar keeps the new one.
 //! let mut jar = ada.cookie_jar();
 //! testing.advance_to_reissue();
 //! let request = jar.fill(TestRequest::get().uri("/greet"));
