@@ -17,6 +17,7 @@ mod database;
 mod wait;
 
 mod contract;
+mod fixture;
 mod lost;
 mod migrations;
 #[cfg(feature = "postgres-tls")]

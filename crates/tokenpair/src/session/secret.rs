@@ -51,6 +51,6 @@ impl SessionSecret {
 
 impl fmt::Debug for SessionSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seed(..)")
+        f.write_str("SessionSecret(..)")
     }
 }

@@ -1,0 +1,102 @@
+//! Creates a store of each kind with a user in it, for the tests of the contract.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenpair::clock::Timestamp;
+use tokenpair::session::{
+    Delivery, MemoryStore, RequestContext, Rotation, Session, SessionSecret, SessionStore, Subject,
+};
+use tokenpair_store::password::PasswordHash;
+use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
+
+use crate::database::{Backend, Database};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// A store with a user in it.
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) subject: Subject,
+    _database: Option<Database>,
+}
+
+pub(crate) async fn in_memory() -> Fixture {
+    let store = MemoryStore::default();
+    let subject = Subject {
+        id: "u".to_owned(),
+        username: "Ada".to_owned(),
+        roles: vec!["admin".to_owned(), "author".to_owned()],
+        epoch: 0,
+        disabled: false,
+    };
+    store.put_subject(subject.clone());
+    Fixture {
+        store: Arc::new(store),
+        subject,
+        _database: None,
+    }
+}
+
+pub(crate) async fn in_database(backend: Backend) -> Fixture {
+    let database = Database::create(backend);
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    let store = DieselStore::open(
+        &url,
+        StorePolicy {
+            pool: 4,
+            ..StorePolicy::default()
+        },
+    )
+    .unwrap();
+    store.migrate().unwrap();
+    let new = NewUser {
+        username: Username::parse("Ada").unwrap(),
+        password_hash: PasswordHash::from_text("$2b$".to_owned()),
+        roles: vec!["admin".to_owned(), "author".to_owned()],
+    };
+    let subject = store
+        .create_user(new, &RequestContext::at(NOW))
+        .await
+        .unwrap();
+    Fixture {
+        store: Arc::new(store),
+        subject,
+        _database: Some(database),
+    }
+}
+
+impl Fixture {
+    pub(crate) fn new_session(&self, id: &str) -> Session {
+        Session {
+            id: id.to_owned(),
+            user_id: self.subject.id.clone(),
+            epoch: 0,
+            rotation: Rotation::first(NOW),
+            seed: SessionSecret::random(),
+            remember: true,
+            delivery: Delivery::Cookies,
+            created_at: NOW,
+            last_used_at: NOW,
+            expires_at: NOW + Duration::from_secs(1000),
+            user_agent: Some("curl/8 ü".to_owned()),
+            ip: Some("127.0.0.1".to_owned()),
+            revoked: None,
+        }
+    }
+
+    pub(crate) async fn session(&self, id: &str) -> Session {
+        let session = self.new_session(id);
+        assert!(self.store.create(&session).await.unwrap());
+        session
+    }
+
+    pub(crate) async fn load(&self, id: &str) -> Session {
+        self.store
+            .load(id)
+            .await
+            .unwrap()
+            .expect("the session")
+            .session
+    }
+}
