@@ -7,7 +7,6 @@ use tokenpair::clock::Timestamp;
 use tokenpair::session::{
     Authority, Delivery, Denied, End, EndReason, ManySessions, RequestContext, Revocation, Revoked,
     Rotation, RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord, Step,
-    Subject,
 };
 
 use crate::database::Backend;
