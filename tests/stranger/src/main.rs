@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokenpair::clock::Clock;
 use tokenpair::keys::{Algorithm, KeyRing};
-use tokenpair::session::{RequestContext, Login, SessionPolicy, Sessions};
+use tokenpair::session::{Login, RequestContext, SessionPolicy, Sessions};
 use tokenpair::token::{TokenPolicy, Tokens};
 use tokenpair::web::{
     Access, Auth, CurrentUser, Refresh, Rejection, TokenCookies, WebPolicy, device, reissue,
@@ -47,14 +47,22 @@ async fn login(
     })))
 }
 
-async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
+async fn refresh(
+    auth: Auth,
+    token: Refresh,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
     let pair = auth.refresh(&token, &context).await?;
     Ok(HttpResponse::Ok()
         .set_pair(&auth, &pair)
         .json(json!({ "refreshed": true })))
 }
 
-async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
+async fn logout(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
     auth.log_out(&request, &context).await?;
     Ok(HttpResponse::Ok()
         .unset_jwt_cookies(&auth)

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    RequestContext, Authorized, Denied, EndReason, ManySessions, Revocation, Revoked, Session, SessionPage,
-    SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
+    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session,
+    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
 };
 
 /// This app's idea of a user.
@@ -170,9 +170,16 @@ impl SessionStore for Store {
         }
     }
 
-    async fn revoke(&self, id: &str, reason: EndReason, context: &RequestContext) -> Authorized<bool> {
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: EndReason,
+        context: &RequestContext,
+    ) -> Authorized<bool> {
         let mut maps = self.maps()?;
-        Ok(maps.check(context).map(|()| maps.end(id, reason, context.at)))
+        Ok(maps
+            .check(context)
+            .map(|()| maps.end(id, reason, context.at)))
     }
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
