@@ -13,14 +13,14 @@ use crate::settings::{Registration, Settings};
 use tokenpair::clock::Clock;
 
 pub(super) fn run() -> Result<(), CommandError> {
-    let settings = settings()?;
-    // Only here: other commands, such as a health check every few seconds, would repeat them.
-    for remark in &settings.remarks {
-        log::warn!("{remark}");
-    }
-    block_on(async move {
-        // Before anything listens, so that no signal reaches a half-started server.
+    block_on(async {
+        // Before anything else, so that no signal reaches a half-started server.
         let mut signals = signals()?;
+        let settings = settings()?;
+        // Only here: other commands, such as a health check every few seconds, would repeat them.
+        for remark in &settings.remarks {
+            log::warn!("{remark}");
+        }
         let server = tokio::select! {
             server = Server::build(&settings, Clock::system()) => server?,
             () = stopped(&mut signals) => return Ok(()),
@@ -40,6 +40,8 @@ fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    // With a handler, a write past the limit on file sizes fails, instead of ending the process.
+    let _handled = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     Ok(stream::poll_fn(move |context| {
         let kinds = [&mut terminate, &mut interrupt, &mut hang_up];
         match kinds.map(|kind| kind.poll_recv(context).is_ready()) {

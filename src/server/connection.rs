@@ -3,10 +3,10 @@
 //! actix-http reads everything a client sends, even if the client does not read its responses, and
 //! keeps each request in memory, at 5 KiB. So a connection forwards one request head at a time, and
 //! only while no response is being made or waits to be sent. This bounds the memory that a client
-//! can occupy.
+//! can occupy. While a request is handled, the connection reads ahead a little to notice a reset.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -58,6 +58,8 @@ pub(super) struct Connection {
     unsent: bool,
     last_response: Option<LastResponse>,
     idle_timer: IdleTimer,
+    /// Whether the client has ended its side while a request was handled.
+    has_ended: bool,
     /// Whether the connection is closing: further bytes from the client are not read.
     closing: bool,
 }
@@ -83,6 +85,7 @@ impl Connection {
             unsent: false,
             last_response: None,
             idle_timer,
+            has_ended: false,
             closing: false,
         }
     }
@@ -144,6 +147,23 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads ahead while a request is handled, so that a reset drops its handler. A client that only
+    /// ends its own side still waits for the response.
+    fn check_reset(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.has_ended && self.buffered.len() < READ_SIZE {
+            match self.poll_transport(cx, None) {
+                Poll::Ready(Ok(length)) => self.has_ended = length == 0,
+                // TLS without its closing alert.
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                    self.has_ended = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
     /// Times out a client that has sent no request for too long. Called when there is nothing to
     /// read.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -201,6 +221,9 @@ impl AsyncRead for Connection {
         }
         let is_over = this.buffered.is_empty() && this.first_head.is_over();
         if this.unsent || is_over || this.state.is_busy() {
+            if !this.unsent && !is_over {
+                this.check_reset(cx)?;
+            }
             this.state.pause_reading(cx.waker());
             return Poll::Pending;
         }

@@ -30,6 +30,11 @@ impl ConnectionLimit {
         })
     }
 
+    /// Returns the number of connections that are served in full.
+    pub(super) const fn size(&self) -> usize {
+        self.limit
+    }
+
     /// Accepts a connection.
     pub(super) fn acquire(self: &Arc<Self>) -> ConnectionSlot {
         let past_limit = !self.take_slot();
@@ -58,7 +63,7 @@ impl ConnectionLimit {
         if warned.is_none_or(long_ago) {
             *warned = Some(Instant::now());
             log::warn!(
-                "all {} connections of SERVER_MAX_CONNECTIONS are taken: until some end, new ones get 503, and only \
+                "all {} connections (SERVER_MAX_CONNECTIONS) are taken: until some end, new ones get 503, and only \
                  /health/live and /health/ready are answered. Raise the setting (and `ulimit -n`), or find the clients that \
                  hold connections",
                 self.limit

@@ -79,10 +79,16 @@ fn pending_text(names: &[String]) -> String {
 fn connection_text(url: &DatabaseUrl, cause: &StoreError) -> String {
     let (cause, masked) = (text_of(cause), url.masked());
     match url {
-        DatabaseUrl::Sqlite(_) => format!(
-            "cannot open the database {masked} (DATABASE_URL): {cause}; make the file and its folder writable for this \
-             user, or name another file"
-        ),
+        DatabaseUrl::Sqlite(_) => {
+            let cure = match &cause {
+                cause if cause.contains("not a database") => {
+                    "restore it from a backup, or name another file"
+                }
+                cause if cause.contains("full") => "free space on its disk, or name another file",
+                _ => "make the file and its folder writable for this user, or name another file",
+            };
+            format!("cannot open the database {masked} (DATABASE_URL): {cause}; {cure}")
+        }
         DatabaseUrl::Postgres(_) => {
             let cure = permanent(&cause).unwrap_or(
                 "check that PostgreSQL is running and that DATABASE_URL names its host and port",

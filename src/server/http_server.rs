@@ -25,7 +25,7 @@ use super::start_error::StartError;
 use super::state::AppState;
 use super::tls::Certificates;
 use super::write_deadline::WriteDeadline;
-use super::{cors, middleware, routes, stop};
+use super::{cors, file_limit, middleware, routes, stop};
 use crate::settings::Settings;
 
 /// Size of the write buffer in bytes.
@@ -41,11 +41,12 @@ pub(super) fn listen(
     state: &Arc<AppState>,
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<(Server, Listener, SocketAddr), StartError> {
+    let max_connections = file_limit::connections(settings.max_connections);
     let config = certificates.map(|certificates| certificates.config());
     let config = config.transpose()?;
     let acceptor = Acceptor {
         tls: config.map(|config| TlsAcceptor::from(Arc::new(config))),
-        limit: ConnectionLimit::new(settings.max_connections),
+        limit: ConnectionLimit::new(max_connections),
         config: ConnectionConfig {
             patience: settings.patience,
             keep_alive: settings.keep_alive,
@@ -107,9 +108,7 @@ where
     let of_each_worker = |connections: usize| connections.div_ceil(workers);
     let builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(
-            of_each_worker(settings.max_connections) + of_each_worker(RESERVE),
-        )
+        .max_concurrent_connections(of_each_worker(acceptor.limit.size()) + of_each_worker(RESERVE))
         .shutdown_timeout(stop::GRACE.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

@@ -21,6 +21,7 @@ mod device_cookie;
 mod error_code;
 mod error_responses;
 mod fields;
+mod file_limit;
 mod guards;
 mod http_server;
 mod idle_timer;

@@ -158,7 +158,7 @@ fn other_roles_take_hold_at_once_and_a_refresh_carries_them(on: Backend) {
     assert_eq!(claims(&ada.access)["roles"], json!(["author", "admin"]));
     assert_eq!(ada.get("/admin/users").status, 200);
     let no_list = "has to be a list of at most 16 texts";
-    let no_role = "is wrong: a role has 1 to 32 small letters, digits, - and _";
+    let no_role = "is wrong: a role has 1 to 32 lower-case letters, digits, - and _";
     for (wrong, told) in [
         (json!("admin"), no_list),
         (json!([1]), no_list),

@@ -10,7 +10,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, TestApp, within};
+use crate::support::{ADA, Backend, Bearer, TestApp, within};
 
 /// Longer than the timeouts of any server in these tests.
 const LONG: Duration = Duration::from_secs(30);
@@ -324,4 +324,37 @@ fn past_the_limit_those_who_say_nothing_keep_no_health_check_waiting() {
     let answer = until_closed(&mut health);
     assert_eq!(status(&answer), "200", "{answer}");
     drop(silent);
+}
+
+#[test]
+fn a_login_whose_client_has_gone_is_not_hashed() {
+    const LOGINS: usize = 9;
+    let app = Backend::Sqlite.app_with(&[("PASSWORD_BCRYPT_COST", "13")]);
+    let ada = json!({ "username": ADA.0, "password": ADA.1 });
+    assert_eq!(app.post("/register").json(ada.clone()).send().status, 201);
+    let body = ada.to_string();
+    let head = format!(
+        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let gone: Vec<TcpStream> = std::iter::repeat_with(|| connect(&app))
+        .take(LOGINS)
+        .collect();
+    for mut client in &gone {
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(body.as_bytes()).unwrap();
+    }
+    // Every worker answers what came after the logins, so it has read them.
+    for _ in 0..8 {
+        assert!(ask(&app, "/health/live").is_some());
+    }
+    for client in gone {
+        let reset = socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        reset.unwrap();
+    }
+    // This login waits for its turn behind the others.
+    let ada = Bearer::log_in(&app, ADA);
+    let sessions = ada.get("/sessions").json();
+    let hashed = sessions["sessions"].as_array().unwrap().len() - 1;
+    assert!(hashed < LOGINS / 2, "{sessions}");
 }

@@ -409,11 +409,7 @@ fn the_health_check_says_whether_the_server_is_ready() {
 #[test]
 fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
     let program = Program::new();
-    let mut command = Command::new("sh");
-    let server = env!("CARGO_BIN_EXE_tokenpair");
-    command.args(["-c", &format!("trap '' XFSZ; exec {server} serve")]);
-    program.environment(&mut command);
-    let served = Program::served_by(command);
+    let served = program.serve();
     let limit = |bytes: &str| {
         let of = ["--pid", &served.id().to_string()].map(str::to_owned);
         let limited = Command::new("prlimit")
@@ -437,7 +433,7 @@ fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
         )
     );
     let log = served.log_so_far();
-    let cause = "not ready: the database did not commit: disk I/O error";
+    let cause = "not ready: the database failed to commit: disk I/O error";
     assert!(log.contains(cause), "{log}");
 
     limit("unlimited");

@@ -36,6 +36,7 @@ mod complaints;
 mod containers;
 mod crash;
 mod description;
+mod file_limits;
 mod import;
 mod key_settings;
 mod keys;

@@ -134,7 +134,7 @@ async fn nothing_is_read_while_an_answer_waits_to_be_sent() {
 }
 
 #[actix_web::test]
-async fn nothing_is_read_while_a_request_is_answered_unless_its_body_is_wanted() {
+async fn nothing_is_forwarded_while_a_request_is_answered_unless_its_body_is_wanted() {
     let mut pair = Pair::sent(b"POST / HTTP/1.1\r\n\r\n").await;
     let state = pair.connection.state();
     let active = ActiveRequest::begin(&state);
@@ -162,4 +162,27 @@ async fn nothing_is_read_while_a_request_is_answered_unless_its_body_is_wanted()
     drop(active);
     assert_eq!(pair.woken.count(), 1);
     assert_eq!(pair.read(), Some(18));
+}
+
+#[actix_web::test]
+async fn little_is_read_ahead_while_a_request_is_answered() {
+    let mut pair = Pair::sent(&[b'x'; 64 * 1024]).await;
+    let active = ActiveRequest::begin(&pair.connection.state());
+    for _ in 0..10 {
+        assert_eq!(pair.read(), None);
+    }
+    assert!(pair.connection.buffered.len() <= 2 * READ_SIZE);
+    drop(active);
+    assert!(pair.read().is_some());
+}
+
+#[actix_web::test]
+async fn a_client_that_ends_its_own_side_still_gets_its_answer() {
+    let mut pair = Pair::sent(b"").await;
+    let _active = ActiveRequest::begin(&pair.connection.state());
+    pair.client.shutdown().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(pair.read(), None);
+    }
+    assert!(pair.write(b"HTTP/1.1 200 OK\r\n\r\n"));
 }

@@ -139,7 +139,7 @@ impl Rejection {
     /// assert_eq!(response.headers().get("Retry-After").unwrap(), "1"); // seconds
     /// ```
     pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::from(ErrorCode::Unavailable).hint("Existing sessions are not affected. Send the same request again after the seconds in Retry-After.")
+        Self::from(ErrorCode::Unavailable).hint("No user is logged out by this. Send the same request again after the seconds in Retry-After.")
         .retry_after(Duration::from_secs(1))
         .caused_by(cause)
     }
