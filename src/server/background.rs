@@ -55,7 +55,7 @@ fn report_restored(restored: &[Revocation]) {
     if users > 0 {
         log::warn!(
             "the database had lost changes of users, as after a failover to a standby without the last commits: the tokens \
-             of {users} users were revoked again; check the passwords, roles and status of the users in the events \
+             of users ({users}) were revoked again; check the passwords, roles and status of the users in the events \
              change_lost"
         );
     }
