@@ -22,16 +22,10 @@ use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, web};
 use tokenpair::web::{Auth, identity_bridge, reissue};
 
 #[path = "common/recorded_app.rs"]
-#[allow(dead_code, reason = "shared with tests that look into the store")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod recorded_app;
 
-use recorded_app::Fixture;
-
-impl Fixture {
-    async fn access_token(&self) -> String {
-        self.log_in().await.access.token.as_str().to_owned()
-    }
-}
+use recorded_app::{Fixture, cookies, text};
 
 async fn whoami(user: Option<Identity>) -> String {
     user.map_or_else(|| "nobody".to_owned(), |user| user.id().unwrap())
@@ -74,19 +68,6 @@ async fn identity_app(
             .route("/logout", web::get().to(log_out)),
     )
     .await
-}
-
-/// Returns the names and values that a response sets, as a `Cookie` header would send them back.
-fn cookies<B>(response: &ServiceResponse<B>) -> String {
-    let pairs = response
-        .headers()
-        .get_all(SET_COOKIE)
-        .map(|value| value.to_str().unwrap().split(';').next().unwrap());
-    pairs.collect::<Vec<_>>().join("; ")
-}
-
-async fn text<B: MessageBody>(response: ServiceResponse<B>) -> String {
-    String::from_utf8(test::read_body(response).await.to_vec()).unwrap()
 }
 
 #[actix_web::test]

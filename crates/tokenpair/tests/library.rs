@@ -11,8 +11,6 @@
 
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
@@ -28,19 +26,10 @@ use tokenpair::web::{
 };
 
 #[path = "common/recorded_app.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod recorded_app;
 
-use recorded_app::Fixture;
-
-impl Fixture {
-    async fn access_token(&self) -> String {
-        self.log_in().await.access.token.as_str().to_owned()
-    }
-}
-
-async fn text<B: MessageBody>(response: ServiceResponse<B>) -> String {
-    String::from_utf8(test::read_body(response).await.to_vec()).unwrap()
-}
+use recorded_app::{Fixture, text};
 
 async fn fresh_only(_user: Fresh) -> &'static str {
     "fresh"

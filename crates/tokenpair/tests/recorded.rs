@@ -12,8 +12,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::from_fn;
@@ -27,22 +25,10 @@ use tokenpair::token::TokenKind;
 use tokenpair::web::{Access, AnyToken, Auth, Guard, Refresh, Verified, WebPolicy, reissue};
 
 #[path = "common/recorded_app.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod recorded_app;
 
-use recorded_app::Fixture;
-
-/// Returns the names and values that a response sets, as a `Cookie` header would send them back.
-fn cookies<B>(response: &ServiceResponse<B>) -> String {
-    let pairs = response
-        .headers()
-        .get_all(SET_COOKIE)
-        .map(|value| value.to_str().unwrap().split(';').next().unwrap());
-    pairs.collect::<Vec<_>>().join("; ")
-}
-
-async fn text<B: MessageBody>(response: ServiceResponse<B>) -> String {
-    String::from_utf8(test::read_body(response).await.to_vec()).unwrap()
-}
+use recorded_app::{Fixture, cookies, text};
 
 async fn any(token: AnyToken) -> String {
     format!("{:?} from {}", token.claims().kind, token.location())

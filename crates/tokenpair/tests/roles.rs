@@ -17,6 +17,7 @@ use tokenpair::session::{EndReason, MemoryStore, RequestContext, Subject};
 use tokenpair::web::{Auth, Fresh, Rejection, Role, RoleSource, WithRole};
 
 #[path = "common/recorded_app.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod recorded_app;
 
 use recorded_app::Fixture;

@@ -1,6 +1,10 @@
 //! Builds an `Auth` with a record of sessions in memory and a clock that the test moves, with users
 //! ada (7) and a disabled one (8).
 
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::SET_COOKIE;
+use actix_web::test;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{Login, MemoryStore, Pair, SessionPolicy, Sessions, Subject};
@@ -70,4 +74,21 @@ impl Fixture {
         let login = sessions.login(&self.subject, Login::default(), self.auth.now());
         login.await.unwrap()
     }
+
+    pub(crate) async fn access_token(&self) -> String {
+        self.log_in().await.access.token.as_str().to_owned()
+    }
+}
+
+/// Returns the names and values that a response sets, as a `Cookie` header would send them back.
+pub(crate) fn cookies<B>(response: &ServiceResponse<B>) -> String {
+    let pairs = response
+        .headers()
+        .get_all(SET_COOKIE)
+        .map(|value| value.to_str().unwrap().split(';').next().unwrap());
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+pub(crate) async fn text<B: MessageBody>(response: ServiceResponse<B>) -> String {
+    String::from_utf8(test::read_body(response).await.to_vec()).unwrap()
 }
