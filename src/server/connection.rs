@@ -220,10 +220,11 @@ impl AsyncRead for Connection {
             return this.poll_last_response(cx);
         }
         let is_over = this.buffered.is_empty() && this.first_head.is_over();
-        if this.unsent || is_over || this.state.is_busy() {
-            if !this.unsent && !is_over {
-                this.check_reset(cx)?;
-            }
+        let must_wait = this.unsent || is_over;
+        if this.state.is_busy() && !must_wait {
+            this.check_reset(cx)?;
+        }
+        if must_wait || this.state.is_busy() {
             this.state.pause_reading(cx.waker());
             return Poll::Pending;
         }
