@@ -14,6 +14,9 @@ use tokenpair::web::{ErrorCode, Rejection, Verified};
 /// The greatest difference between clocks in whole seconds that agree.
 const ROUNDING: Duration = Duration::from_secs(1);
 
+/// Minimum interval between two reports of another replica's clock.
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(3600);
+
 /// The interval at which this server's clock is compared with the monotonic clock.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -29,7 +32,7 @@ pub(super) fn report_skew(response: &ServiceResponse) {
         Some(error) => error.as_error().and_then(wait).map(|wait| leeway + wait),
         None => admitted_early(response, state.auth.now()),
     };
-    if let Some(ahead) = ahead.filter(|ahead| *ahead > ROUNDING && state.skew.is_due()) {
+    if let Some(ahead) = ahead.filter(|ahead| *ahead > ROUNDING && state.skew_reports.is_due()) {
         log::warn!(
             "the clock of another replica is {} s ahead of this one's: synchronize both with NTP; past {} s, its new tokens are \
              rejected with token_not_yet_valid",

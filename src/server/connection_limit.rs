@@ -3,9 +3,11 @@
 //! a busy server, and rejects their other requests with 503.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use super::log_interval::LogInterval;
 
 /// Maximum number of open connections past the limit. Further ones wait in the listener's queue.
 pub(super) const RESERVE: usize = 64;
@@ -18,7 +20,7 @@ pub(super) struct ConnectionLimit {
     limit: usize,
     /// The open connections, except those past the limit, which could otherwise lock others out.
     open: AtomicUsize,
-    warned: Mutex<Option<Instant>>,
+    warnings: LogInterval,
 }
 
 impl ConnectionLimit {
@@ -26,7 +28,7 @@ impl ConnectionLimit {
         Arc::new(Self {
             limit,
             open: AtomicUsize::new(0),
-            warned: Mutex::default(),
+            warnings: LogInterval::new(WARN_EVERY),
         })
     }
 
@@ -58,10 +60,7 @@ impl ConnectionLimit {
     }
 
     fn warn(&self) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        let long_ago = |warned: Instant| warned.elapsed() >= WARN_EVERY;
-        if warned.is_none_or(long_ago) {
-            *warned = Some(Instant::now());
+        if self.warnings.is_due() {
             log::warn!(
                 "all {} connections (SERVER_MAX_CONNECTIONS) are taken: until some end, new ones get 503, and only \
                  /health/live and /health/ready are answered. Raise the setting (and `ulimit -n`), or find the clients that \

@@ -1,22 +1,29 @@
-//! Defines [`Skew`], which limits how often another replica's clock is reported.
+//! Defines [`LogInterval`], which keeps a recurring event from filling the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Minimum interval between two reports of another replica's clock.
-const QUIET: Duration = Duration::from_secs(3600);
+/// A limit on how often an event is logged.
+pub(super) struct LogInterval {
+    /// Minimum interval between two reports.
+    interval: Duration,
+    last: Mutex<Option<Instant>>,
+}
 
-/// The time of the last report of another replica's clock.
-#[derive(Default)]
-pub(super) struct Skew(Mutex<Option<Instant>>);
+impl LogInterval {
+    pub(super) const fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            last: Mutex::new(None),
+        }
+    }
 
-impl Skew {
-    /// Returns whether a report is due.
+    /// Returns whether a report is due. If so, the next one is due after the interval.
     pub(super) fn is_due(&self) -> bool {
-        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = reported.is_none_or(|last| last.elapsed() >= QUIET);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= self.interval);
         if due {
-            *reported = Some(Instant::now());
+            *last = Some(Instant::now());
         }
         due
     }
@@ -27,11 +34,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_replicas_clock_is_reported_once_an_hour() {
-        let skew = Skew::default();
-        assert!(skew.is_due());
-        assert!(!skew.is_due());
-        *skew.0.lock().unwrap() = Instant::now().checked_sub(QUIET);
-        assert!(skew.is_due());
+    fn a_report_is_due_at_first_and_once_the_interval_has_passed() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let interval = LogInterval::new(HOUR);
+        assert!(interval.is_due());
+        assert!(!interval.is_due());
+        *interval.last.lock().unwrap() = Instant::now().checked_sub(HOUR);
+        assert!(interval.is_due());
     }
 }

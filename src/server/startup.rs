@@ -9,8 +9,8 @@ use actix_web::dev::ServerHandle;
 use futures_util::Stream;
 
 use super::accounts::Accounts;
-use super::clock_skew::Skew;
 use super::listener::Listener;
+use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
 use super::origins::Origins;
 use super::readiness::Readiness;
@@ -83,7 +83,7 @@ impl Server {
             origins: Origins::of(settings),
             edge: HeaderDefaults::of(settings),
             readiness: Readiness::default(),
-            skew: Skew::default(),
+            skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),
         });
         let (http, listener, address) =
             http_server::listen(settings, &state, certificates.as_ref())?;

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::web::Bytes;
 
 use super::accounts::Accounts;
-use super::clock_skew::Skew;
+use super::log_interval::LogInterval;
 use super::origins::Origins;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
@@ -25,7 +25,7 @@ pub(crate) struct AppState {
     pub(crate) origins: Origins,
     pub(crate) edge: HeaderDefaults,
     pub(crate) readiness: Readiness,
-    pub(super) skew: Skew,
+    pub(super) skew_reports: LogInterval,
 }
 
 impl AppState {
