@@ -18,6 +18,7 @@ mod revocation_sync;
 mod rotation;
 mod secret;
 mod service;
+mod settle;
 mod store;
 mod user_sessions;
 

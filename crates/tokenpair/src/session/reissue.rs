@@ -5,9 +5,8 @@ use super::error::SessionError;
 use super::login::Delivery;
 use super::record::SessionRecord;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
-use super::rotation::RotationCase;
 use super::service::Sessions;
-use super::store::{RotationRule, Step};
+use super::settle::{Settled, settle};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 
@@ -102,20 +101,17 @@ impl Sessions {
         if access.sid != refresh.sid || access.identity != refresh.identity {
             return Ok(Reissue::Refused);
         }
-        let decision = {
-            let (policy, now) = (self.inner.policy.clone(), context.at);
-            move |record: &SessionRecord| match record.session.delivery {
-                Delivery::Body => ReissueDecision::Refuse,
-                Delivery::Cookies => {
-                    decide_reissue(&record.row(), generation, arrived, now, &policy)
-                }
-            }
+        let (policy, now) = (self.inner.policy.clone(), context.at);
+        let rule = move |record: &SessionRecord| match record.session.delivery {
+            Delivery::Body => ReissueDecision::Refuse,
+            Delivery::Cookies => decide_reissue(&record.row(), generation, arrived, now, &policy),
         };
-        let rule = || reissue_rule(decision.clone(), access.sub(), context);
-        let Some(record) = self.settle(sid, access.sub(), rule).await? else {
+        let store = self.inner.store.as_ref();
+        let settled = settle(store, sid, access.sub(), context, rule).await?;
+        let Some(Settled { record, decision }) = settled else {
             return Ok(Reissue::Refused);
         };
-        match decision(&record) {
+        match decision {
             ReissueDecision::Permit(_) => {
                 let access = self.mint(&record).access(Freshness::NotFresh, context.at)?;
                 let remember = record.session.remember;
@@ -128,27 +124,4 @@ impl Sessions {
             }
         }
     }
-}
-
-/// Returns the write for a reissue: it marks the session as used, if its rotation has not changed
-/// since the decision.
-fn reissue_rule(
-    decision: impl Fn(&SessionRecord) -> ReissueDecision + Send + 'static,
-    user_id: &str,
-    context: &RequestContext,
-) -> RotationRule {
-    let (user_id, context) = (user_id.to_owned(), context.clone());
-    Box::new(move |record| {
-        let own = record.subject.id == user_id;
-        let ReissueDecision::Permit(next) = decision(record) else {
-            return None;
-        };
-        own.then(|| Step {
-            id: record.session.id.clone(),
-            expected: record.session.rotation,
-            next,
-            case: RotationCase::Reissue,
-            context: context.clone(),
-        })
-    })
 }

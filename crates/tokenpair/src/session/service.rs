@@ -16,7 +16,8 @@ use super::rotation::{
     End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
 };
 use super::secret::SessionSecret;
-use super::store::{Advanced, RotationRule, SessionStore, Step};
+use super::settle::{Settled, settle};
+use super::store::SessionStore;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 
@@ -80,10 +81,6 @@ pub enum Refreshed {
     /// The token is out of date; nothing was revoked.
     Superseded,
 }
-
-/// The maximum number of decisions for one request, before its client must retry. The searches in
-/// `tests/rotation` never need more than five.
-const DECISIONS: usize = 8;
 
 impl Sessions {
     /// Returns the service over `store`, signing with `tokens`, under `policy`.
@@ -187,9 +184,12 @@ impl Sessions {
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(Refreshed::Ended(End::Unknown));
         };
-        let rule = || self.rule(claims.sub(), generation, context);
-        match self.settle(sid, claims.sub(), rule).await? {
-            Some(record) => self.answer(record, generation, context).await,
+        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
+        let (policy, now) = (self.inner.policy.clone(), context.at);
+        let rule = move |record: &SessionRecord| decide(&record.row(), generation, now, &policy);
+        let store = self.inner.store.as_ref();
+        match settle(store, sid, claims.sub(), context, rule).await? {
+            Some(settled) => self.answer(settled, context).await,
             None => Ok(Refreshed::Ended(End::Unknown)),
         }
     }
@@ -241,61 +241,14 @@ impl Sessions {
         }))
     }
 
-    /// Executes the rule's decision about a user's session, and decides again as long as other
-    /// requests write first. Returns the session as the last decision saw it; `None` if the user
-    /// has no such session.
-    pub(super) async fn settle(
-        &self,
-        sid: &str,
-        user_id: &str,
-        rule: impl Fn() -> RotationRule,
-    ) -> Result<Option<SessionRecord>, SessionError> {
-        for _ in 0..DECISIONS {
-            let advanced = self.inner.store.advance(sid, rule()).await?;
-            let Some(Advanced { record, done }) =
-                advanced.filter(|advanced| advanced.record.subject.id == user_id)
-            else {
-                return Ok(None);
-            };
-            if done {
-                return Ok(Some(record));
-            }
-        }
-        Err(SessionError::Busy)
-    }
-
-    /// Returns the store's write when this generation is presented.
-    fn rule(&self, user_id: &str, generation: i64, context: &RequestContext) -> RotationRule {
-        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
-        let policy = self.inner.policy.clone();
-        let (user_id, context) = (user_id.to_owned(), context.clone());
-        Box::new(move |record| {
-            if record.subject.id != user_id {
-                return None;
-            }
-            match decide(&record.row(), generation, context.at, &policy) {
-                RotationDecision::Grant { case, next } => Some(Step {
-                    id: record.session.id.clone(),
-                    expected: record.session.rotation,
-                    next: next?,
-                    case,
-                    context: context.clone(),
-                }),
-                RotationDecision::Reused
-                | RotationDecision::Superseded
-                | RotationDecision::Ended(_) => None,
-            }
-        })
-    }
-
-    /// Returns the response once the store has written: the same decision about the same row.
+    /// Returns the response to a refresh once the store has written.
     async fn answer(
         &self,
-        mut record: SessionRecord,
-        generation: i64,
+        settled: Settled<RotationDecision>,
         context: &RequestContext,
     ) -> Result<Refreshed, SessionError> {
-        match decide(&record.row(), generation, context.at, &self.inner.policy) {
+        let mut record = settled.record;
+        match settled.decision {
             RotationDecision::Grant { case, next } => {
                 record.session.rotation = next.unwrap_or(record.session.rotation);
                 let pair = Pair {
