@@ -53,13 +53,14 @@ async fn list(
         "id", "created", "last used", "state", "ip"
     )?;
     for session in store.sessions_of(&user.subject.id, limit).await? {
+        let ip = session.ip.map(|ip| ip.to_string());
         let line = format!(
             "{:<36} {:<20} {:<20} {:<9} {:<15} {}",
             session.id,
             session.created_at.to_string(),
             session.last_used_at.to_string(),
             state(&session, &user.subject, settings),
-            session.ip.as_deref().unwrap_or("-"),
+            ip.as_deref().unwrap_or("-"),
             session.user_agent.as_deref().unwrap_or("-")
         );
         writeln!(out, "{}", printable(&line))?;

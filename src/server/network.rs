@@ -59,8 +59,7 @@ pub(super) fn client(context: &RequestContext) -> Client {
 /// Returns the client's address. A translated IPv4 address counts as the IPv4 address (RFC 6052
 /// section 2.1). Otherwise all clients behind the translator would share one network.
 fn address(context: &RequestContext) -> Option<IpAddr> {
-    let address: IpAddr = context.ip.as_deref()?.parse().ok()?;
-    match address {
+    match context.ip? {
         IpAddr::V6(translated) if translated.octets().starts_with(&WELL_KNOWN_PREFIX) => {
             let [.., a, b, c, d] = translated.octets();
             Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))

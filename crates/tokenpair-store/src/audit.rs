@@ -273,7 +273,7 @@ impl<'a> NewEvent<'a> {
             user_id: self.user_id,
             session_id: self.session_id,
             actor_id: self.context.by.clone(),
-            ip: self.context.ip.clone(),
+            ip: self.context.ip.map(|ip| ip.to_string()),
             detail: self.detail,
         }
     }

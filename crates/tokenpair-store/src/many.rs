@@ -176,7 +176,9 @@ impl Statements {
 pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let user_id = many.user_id.as_str();
     let keep = many.keep.as_deref().unwrap_or_default();
-    let (actor, ip) = (many.context.by.as_deref(), many.context.ip.as_deref());
+    let actor = many.context.by.as_deref();
+    let ip = many.context.ip.map(|ip| ip.to_string());
+    let ip = ip.as_deref();
     match conn {
         Conn::Postgres(conn) => {
             let all = Statements::of(many, "lpad(to_hex({}), 4, '0')", NEWEST_FIRST).at_once();

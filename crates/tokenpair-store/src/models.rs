@@ -150,7 +150,7 @@ impl From<&Session> for SessionRow {
             last_used_at: session.last_used_at.unix(),
             expires_at: session.expires_at.unix(),
             user_agent: session.user_agent.clone(),
-            ip: session.ip.clone(),
+            ip: session.ip.map(|ip| ip.to_string()),
             revoked_at: session.revoked.map(|(at, _)| at.unix()),
             revoke_reason: session.revoked.map(|(_, reason)| reason.word().to_owned()),
             delivery: session.delivery.word().to_owned(),
@@ -173,7 +173,7 @@ impl From<SessionRow> for Session {
             last_used_at: Timestamp::from_unix(row.last_used_at),
             expires_at: Timestamp::from_unix(row.expires_at),
             user_agent: row.user_agent,
-            ip: row.ip,
+            ip: row.ip.and_then(|ip| ip.parse().ok()),
             revoked: row.revoked_at.map(|at| (Timestamp::from_unix(at), reason)),
         }
     }

@@ -99,7 +99,7 @@ impl SessionStore for DieselStore {
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let row = SessionRow::from(session);
         let context = RequestContext {
-            ip: session.ip.clone(),
+            ip: session.ip,
             ..RequestContext::at(session.created_at)
         };
         self.write(move |conn| {

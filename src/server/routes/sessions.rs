@@ -39,7 +39,7 @@ impl Listed {
             last_used_at: session.last_used_at.to_string(),
             expires_at: state.sessions.end_of(&session).to_string(),
             id: session.id,
-            ip: session.ip,
+            ip: session.ip.map(|ip| ip.to_string()),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Fixture {
             last_used_at: NOW,
             expires_at: NOW + Duration::from_secs(1000),
             user_agent: Some("curl/8 ü".to_owned()),
-            ip: Some("127.0.0.1".to_owned()),
+            ip: Some([127, 0, 0, 1].into()),
             revoked: None,
         }
     }

@@ -1,6 +1,8 @@
 //! Defines [`RequestContext`]: the time, the user and the client of a request, for authorization
 //! and the audit trail.
 
+use std::net::IpAddr;
+
 use super::authority::{Authority, Denied};
 use super::record::{Session, Subject};
 use crate::clock::Timestamp;
@@ -14,7 +16,7 @@ use crate::clock::Timestamp;
 /// let now = Timestamp::from_unix(1_800_000_000);
 /// assert_eq!(RequestContext::at(now).by, None);
 /// assert_eq!(RequestContext::of_operator(now).by.as_deref(), Some(RequestContext::OPERATOR));
-/// let by_ada = RequestContext { by: Some("1".to_owned()), ip: Some("192.0.2.1".to_owned()), ..RequestContext::at(now) };
+/// let by_ada = RequestContext { by: Some("1".to_owned()), ip: Some([192, 0, 2, 1].into()), ..RequestContext::at(now) };
 /// assert_eq!(by_ada.at, now);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +27,7 @@ pub struct RequestContext {
     /// `None` at a login, a refresh and a logout, which need no access token.
     pub by: Option<String>,
     /// The client's address.
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
     /// The grounds on which the request was admitted, which a store checks again as it writes.
     /// `None` for a command, and for a login, a refresh and a logout, which need no access token.
     pub authority: Option<Authority>,

@@ -1,12 +1,14 @@
 //! Defines [`Login`]: the details of a login that its session records.
 
+use std::net::IpAddr;
+
 /// The device and address of a login.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
     /// The `User-Agent`.
     pub user_agent: Option<String>,
     /// The peer's address.
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
 }
 
 /// A login to be recorded.
@@ -26,7 +28,7 @@ pub struct Device {
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
-/// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some("192.0.2.1".to_owned()) };
+/// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some([192, 0, 2, 1].into()) };
 /// let login = Login { remember: true, device: phone, ..Login::default() };
 /// assert!(sessions.login(&ada, login, now).await?.remember);
 /// assert_eq!(sessions.list("1", now).await?[0].user_agent.as_deref(), Some("Phone 1"));

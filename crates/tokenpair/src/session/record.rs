@@ -2,6 +2,7 @@
 //! [`SessionRecord`].
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::login::Delivery;
 use super::rotation::{Rotation, Row};
@@ -35,7 +36,7 @@ pub struct Session {
     /// The `User-Agent` at login.
     pub user_agent: Option<String>,
     /// The peer's address at login.
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
     /// The time and the reason, if it was revoked.
     pub revoked: Option<(Timestamp, EndReason)>,
 }

@@ -149,7 +149,7 @@ impl Sessions {
             return Err(SessionError::SubjectChanged);
         }
         let context = RequestContext {
-            ip: session.ip.clone(),
+            ip: session.ip,
             ..RequestContext::at(now)
         };
         self.keep_to_the_limit(&session, &context).await?;

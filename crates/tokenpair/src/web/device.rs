@@ -31,7 +31,7 @@ const ENOUGH: usize = 256;
 ///     .to_http_request();
 /// let device = device(&request);
 /// assert_eq!(device.user_agent.as_deref(), Some("Phone 1"));
-/// assert_eq!(device.ip.as_deref(), Some("192.0.2.1")); // unless a trusted proxy reports another
+/// assert_eq!(device.ip, Some([192, 0, 2, 1].into())); // unless a trusted proxy reports another
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn device(request: &HttpRequest) -> Device {
@@ -42,12 +42,8 @@ pub fn device(request: &HttpRequest) -> Device {
     });
     Device {
         user_agent: words,
-        ip: ip(request),
+        ip: client_ip(request),
     }
-}
-
-fn ip(request: &HttpRequest) -> Option<String> {
-    client_ip(request).map(|address| address.to_string())
 }
 
 /// The request's context: the current time, the client's address ([`client_ip`]), and the user and
@@ -120,7 +116,7 @@ pub(super) fn context(auth: &Auth, request: &HttpRequest) -> RequestContext {
         by: authority
             .as_ref()
             .map(|authority| authority.user_id.clone()),
-        ip: ip(request),
+        ip: client_ip(request),
         authority,
     }
 }
