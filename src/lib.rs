@@ -2,14 +2,14 @@
 //! and `tokenpair-store`.
 //!
 //! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program
-//! does. Modules import only from modules below them: `printable`; [`key_folder`]; [`settings`];
+//! does. Modules import only from modules below them: `printable`; [`keys`]; [`config`];
 //! [`server`]; [`cli`].
 
 pub mod cli;
-pub mod key_folder;
+pub mod config;
+pub mod keys;
 mod printable;
 pub mod server;
-pub mod settings;
 
 /// Compiles the Rust code in the guide.
 #[cfg(doctest)]

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{CommandError, complain};
+use crate::config::{Settings, Sources};
 use crate::server::{check_tls, present_keys};
-use crate::settings::{Settings, Sources};
 use tokenpair::clock::Clock;
 
 #[derive(Debug, Subcommand)]

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use super::{CommandError, settings};
-use crate::key_folder::{FolderError, Key, KeyFolder, KeyState};
+use crate::config::{KeySource, Settings};
+use crate::keys::{DirectoryError, Key, KeyDirectory, KeyState};
 use crate::server::{KEYS_MAX_AGE, StartError};
-use crate::settings::{KeySource, Settings};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::keys::Algorithm;
 
@@ -59,8 +59,8 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
 /// Names the setting if the folder cannot be used. A key that cannot be retired or added is not its
 /// fault.
 fn naming_the_setting(failure: CommandError) -> CommandError {
-    use FolderError::{ComingAlready, Signs, Unknown};
-    match failure.downcast::<FolderError>() {
+    use DirectoryError::{ComingAlready, Signs, Unknown};
+    match failure.downcast::<DirectoryError>() {
         Ok(error) if matches!(*error, Unknown(_) | Signs(_) | ComingAlready(_)) => error,
         Ok(error) => StartError::from(*error).into(),
         Err(other) => other,
@@ -68,9 +68,9 @@ fn naming_the_setting(failure: CommandError) -> CommandError {
 }
 
 /// Returns the folder that the server watches.
-fn folder(settings: &Settings) -> Result<KeyFolder, CommandError> {
+fn folder(settings: &Settings) -> Result<KeyDirectory, CommandError> {
     match &settings.keys {
-        KeySource::Folder(path) | KeySource::KeptFolder(path) => Ok(KeyFolder::new(path)),
+        KeySource::Folder(path) | KeySource::KeptFolder(path) => Ok(KeyDirectory::new(path)),
         KeySource::PrivateKey(_) => {
             Err("the signing key comes from JWT_PRIVATE_KEY; to rotate keys, set JWT_KEYS_DIR to a folder instead".into())
         }
@@ -95,7 +95,7 @@ fn generated(key: &Key, out: &mut dyn Write) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn list(folder: &KeyFolder, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(folder: &KeyDirectory, out: &mut dyn Write) -> Result<(), CommandError> {
     let held = folder.read()?;
     writeln!(out, "{:<43} {:<9} {:<9} since", "kid", "algorithm", "state")?;
     for key in &held.keys {
@@ -111,7 +111,7 @@ fn list(folder: &KeyFolder, out: &mut dyn Write) -> Result<(), CommandError> {
 }
 
 fn rotate(
-    folder: &KeyFolder,
+    folder: &KeyDirectory,
     settings: &Settings,
     now: Timestamp,
     out: &mut dyn Write,
@@ -148,7 +148,7 @@ fn rotate(
 }
 
 fn retire(
-    folder: &KeyFolder,
+    folder: &KeyDirectory,
     kid: &str,
     (settings, now): (&Settings, Timestamp),
     out: &mut dyn Write,

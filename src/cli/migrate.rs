@@ -6,8 +6,8 @@ use std::io::Write;
 use thiserror::Error;
 
 use super::{CommandError, settings};
+use crate::config::Settings;
 use crate::server::{DatabaseError, open_current_store, open_migrated_store};
-use crate::settings::Settings;
 use tokenpair_store::MigrationError;
 
 /// Exit codes of `--check`. A script can tell them from a failed check (1) and from wrong usage

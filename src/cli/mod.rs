@@ -23,9 +23,9 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::config::{Settings, Sources};
 use crate::printable::printable_lines;
 use crate::server::start_logging;
-use crate::settings::{Settings, Sources};
 
 /// An authentication server that issues pairs of JSON Web Tokens.
 #[derive(Debug, Parser)]

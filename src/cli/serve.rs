@@ -8,8 +8,8 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, block_on, settings};
+use crate::config::{Registration, Settings};
 use crate::server::{Server, Signal};
-use crate::settings::{Registration, Settings};
 use tokenpair::clock::Clock;
 
 pub(super) fn run() -> Result<(), CommandError> {

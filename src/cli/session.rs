@@ -5,9 +5,9 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{CommandError, block_on, settings, user};
+use crate::config::Settings;
 use crate::printable::printable;
 use crate::server::open_current_store;
-use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::{EndReason, RequestContext, Session, SessionStore, Subject};
 use tokenpair_store::DieselStore;

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use super::{CommandError, settings};
+use crate::config::{KeySource, Settings};
 use crate::printable::{printable, printable_lines};
 use crate::server::present_keys;
-use crate::settings::{KeySource, Settings};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::token::{Inspection, TokenError, Tokens};
 

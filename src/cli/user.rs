@@ -5,9 +5,9 @@ use std::io::{self, BufRead, Write};
 use clap::{Args, Subcommand};
 
 use super::{CommandError, block_on, import, settings};
+use crate::config::Settings;
 use crate::printable::printable;
 use crate::server::{Accounts, applied, open_current_store};
-use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::RequestContext;
 use tokenpair_store::password::Password;

@@ -9,7 +9,7 @@ use url::Url;
 use super::device_cookie::Devices;
 use super::login_limiter::{LoginLimiter, NotAdmitted};
 use super::network;
-use crate::settings::Settings;
+use crate::config::Settings;
 use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, StoreError, Subject};
 use tokenpair_store::password::{
     Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,

@@ -13,7 +13,7 @@ use super::error_code::ServerErrorCode;
 use super::origins::{Origins, Trust};
 use super::sender::{SEC_FETCH_SITE, Sender};
 use super::state::AppState;
-use crate::settings::{is_loopback, is_loopback_host, serialized_origin};
+use crate::config::{is_loopback, is_loopback_host, serialized_origin};
 use tokenpair::web::body::{FORM, content_type};
 use tokenpair::web::{ErrorCode, Leftovers, Rejection, RejectionKind};
 

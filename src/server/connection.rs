@@ -21,7 +21,7 @@ use super::idle_timer::{End, IdleTimer};
 use super::last_response::LastResponse;
 use super::request_head::{FirstHead, end_of_head};
 use super::response_headers::HeaderDefaults;
-use crate::settings::Patience;
+use crate::config::Patience;
 
 /// Maximum number of bytes read at once.
 const READ_SIZE: usize = 4 * 1024;

@@ -21,7 +21,7 @@ use super::sender::Sender;
 use super::state::AppState;
 use super::telemetry;
 use super::telemetry::X_REQUEST_ID;
-use crate::settings::is_loopback;
+use crate::config::is_loopback;
 use tokenpair::web::{ErrorCode, Location, Rejection, WebPolicy};
 
 /// How long browsers cache a preflight, in seconds. An origin removed from the list is rejected

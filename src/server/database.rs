@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::database_error::DatabaseError;
 use super::start_error::StartError;
-use crate::settings::{Migrate, Settings};
+use crate::config::{Migrate, Settings};
 use tokenpair_store::{DatabaseUrl, DieselStore};
 
 /// The pause after the first failed attempt to connect. Each later pause is twice as long, up to

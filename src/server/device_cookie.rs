@@ -19,7 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::shared_key::SharedKey;
-use crate::settings::DEVICE_COOKIE;
+use crate::config::DEVICE_COOKIE;
 use tokenpair::clock::Timestamp;
 use tokenpair::random::{ID_BYTES, random_bytes};
 use tokenpair::web::Auth;

@@ -26,7 +26,7 @@ use super::state::AppState;
 use super::tls::Certificates;
 use super::write_deadline::WriteDeadline;
 use super::{cors, file_limit, middleware, routes, stop};
-use crate::settings::Settings;
+use crate::config::Settings;
 
 /// Size of the write buffer in bytes.
 const COLLECTED: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::settings::{Settings, serialized_origin};
+use crate::config::{Settings, serialized_origin};
 
 /// The origins whose pages may send requests through a browser, and the server's own host name.
 pub(crate) struct Origins {

@@ -6,7 +6,7 @@ use actix_web::http::header::{
     HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
-use crate::settings::{Settings, is_loopback};
+use crate::config::{Settings, is_loopback};
 
 /// The default headers. A handler's own value takes precedence.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::key_folder::files;
+use crate::keys::files;
 use tokenpair::random::random_text;
 
 /// Length of the secret, enough for any algorithm (RFC 7518 section 3.2).

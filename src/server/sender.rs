@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderName, ORIGIN, REFERER};
 use url::Url;
 
 use super::telemetry;
-use crate::settings::serialized_origin;
+use crate::config::serialized_origin;
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::database_error::DatabaseError;
 use super::tls::TlsError;
-use crate::key_folder::FolderError;
+use crate::keys::DirectoryError;
 use tokenpair::keys::KeyError;
 use tokenpair::session::{SessionError, StoreError};
 
@@ -61,7 +61,7 @@ pub enum StartError {
     Description(#[from] serde_json::Error),
     /// The folder of keys cannot be read, or a key in it cannot be used.
     #[error("cannot use the keys in JWT_KEYS_DIR")]
-    KeyFolder(#[from] FolderError),
+    KeyDirectory(#[from] DirectoryError),
     /// The operating system started no more threads.
     #[error(
         "cannot start the threads that hash passwords; raise the limit of processes (ulimit -u)"

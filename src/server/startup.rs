@@ -24,7 +24,7 @@ use super::tls::Certificates;
 use super::{
     background, clock_watch, database, http_server, openapi, routes, startup_keys, stop, tls,
 };
-use crate::settings::Settings;
+use crate::config::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
 use tokenpair::session::Sessions;

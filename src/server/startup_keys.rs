@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::secret_file;
 use super::shared_key::Seal;
 use super::start_error::StartError;
-use crate::key_folder::{Fingerprint, FolderError, Held, KeyFolder, KeyState};
-use crate::settings::{KeySource, PreviousSecret, Settings};
+use crate::config::{KeySource, PreviousSecret, Settings};
+use crate::keys::{DirectoryError, Fingerprint, Held, KeyDirectory, KeyState};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{KeyError, KeyRing};
 use tokenpair::token::Tokens;
@@ -28,7 +28,7 @@ pub(super) struct Keys {
 
 /// A key folder that the server watches.
 pub(super) struct Followed {
-    folder: KeyFolder,
+    folder: KeyDirectory,
     /// The content that the current ring was made from.
     known: Fingerprint,
     previous: Vec<PreviousSecret>,
@@ -46,7 +46,7 @@ pub(super) fn begin(settings: &Settings, now: Timestamp) -> Result<Keys, StartEr
             secret_file::make(path).map_err(unreadable(path))?;
         }
         KeySource::KeptFolder(path) => {
-            KeyFolder::new(path).begin(settings.algorithm, now)?;
+            KeyDirectory::new(path).begin(settings.algorithm, now)?;
         }
         _ => {}
     }
@@ -74,9 +74,9 @@ pub(super) fn present(settings: &Settings) -> Result<Option<Keys>, StartError> {
             None => return Ok(None),
         },
         KeySource::PrivateKey(pem) => KeyRing::from_pem(settings.algorithm, pem.expose_secret())?,
-        KeySource::KeptFolder(path) if KeyFolder::new(path).is_empty()? => return Ok(None),
+        KeySource::KeptFolder(path) if KeyDirectory::new(path).is_empty()? => return Ok(None),
         KeySource::Folder(path) | KeySource::KeptFolder(path) => {
-            return followed(KeyFolder::new(path), settings).map(Some);
+            return followed(KeyDirectory::new(path), settings).map(Some);
         }
     };
     let ring = with_previous(ring, &settings.previous)?;
@@ -86,7 +86,7 @@ pub(super) fn present(settings: &Settings) -> Result<Option<Keys>, StartError> {
     }))
 }
 
-fn followed(folder: KeyFolder, settings: &Settings) -> Result<Keys, StartError> {
+fn followed(folder: KeyDirectory, settings: &Settings) -> Result<Keys, StartError> {
     let held = folder.read()?;
     let followed = Followed {
         folder,
@@ -108,7 +108,7 @@ pub(super) fn seals(settings: &Settings) -> Result<Vec<Seal>, StartError> {
         KeySource::Secret(text) | KeySource::PrivateKey(text) => vec![seal(text)],
         KeySource::KeptSecret(path) => vec![Seal::of(&secret_in(path)?.unwrap_or_default())],
         KeySource::Folder(path) | KeySource::KeptFolder(path) => {
-            folder_seals(&KeyFolder::new(path))?
+            folder_seals(&KeyDirectory::new(path))?
         }
     };
     let previous = settings.previous.iter();
@@ -119,7 +119,7 @@ pub(super) fn seals(settings: &Settings) -> Result<Vec<Seal>, StartError> {
         .ok_or(StartError::SharedKey)
 }
 
-fn folder_seals(folder: &KeyFolder) -> Result<Vec<Option<Seal>>, FolderError> {
+fn folder_seals(folder: &KeyDirectory) -> Result<Vec<Option<Seal>>, DirectoryError> {
     Ok(folder.pems()?.iter().map(seal).collect())
 }
 
@@ -195,13 +195,13 @@ impl Followed {
         std::mem::take(&mut self.new)
     }
 
-    fn changed(&mut self) -> Result<Option<(Held, KeyRing)>, FolderError> {
+    fn changed(&mut self) -> Result<Option<(Held, KeyRing)>, DirectoryError> {
         let Some(held) = self.folder.read_if_changed(self.known)? else {
             return Ok(None);
         };
         let path = self.folder.path().to_owned();
         let ring = with_previous(held.ring.clone(), &self.previous)
-            .map_err(|source| FolderError::Key { path, source })?;
+            .map_err(|source| DirectoryError::Key { path, source })?;
         self.known = held.fingerprint;
         Ok(Some((held, ring)))
     }

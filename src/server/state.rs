@@ -9,7 +9,7 @@ use super::log_interval::LogInterval;
 use super::origins::Origins;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
-use crate::settings::Registration;
+use crate::config::Registration;
 use tokenpair::session::Sessions;
 use tokenpair::web::Auth;
 use tokenpair_store::{Applied, DieselStore};

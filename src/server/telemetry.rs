@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::admission;
 use super::log_writer::LogWriter;
 use super::panics::log_panics;
+use crate::config::{AccessLog, Settings};
 use crate::printable::printable_lines;
-use crate::settings::{AccessLog, Settings};
 use tokenpair::web::{Rejection, client_ip};
 
 /// The log target of requests. `RUST_LOG=tokenpair::request=warn` logs only requests that fail with

@@ -18,7 +18,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use super::reload::ReloadSchedule;
-use crate::settings::TlsFiles;
+use crate::config::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
 
 /// The interval at which the files are checked.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tokenpair_server::settings::{Settings, Sources};
+use tokenpair_server::config::{Settings, Sources};
 
 use crate::settings::{SECRET, refused, with};
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tokenpair_server::settings::KNOWN;
+use tokenpair_server::config::KNOWN;
 
 use crate::support::Program;
 
@@ -489,7 +489,7 @@ fn a_build_without_tls_names_the_feature_that_has_it() {
 #[test]
 fn the_readme_s_table_is_the_program_s() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let rows = |known: &tokenpair_server::settings::Known| {
+    let rows = |known: &tokenpair_server::config::Known| {
         format!(
             "| `{}` | {} | {} |",
             known.name, known.default, known.meaning

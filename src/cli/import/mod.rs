@@ -14,8 +14,8 @@ use clap::Args;
 
 use self::file::{Fault, Line, UserLine};
 use super::{CommandError, say, settings};
+use crate::config::Settings;
 use crate::server::open_current_store;
-use crate::settings::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::session::RequestContext;
 use tokenpair_store::password::Maker;

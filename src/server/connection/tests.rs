@@ -11,10 +11,10 @@ use tokio::io::{
 };
 
 use super::{Connection, ConnectionConfig, READ_SIZE};
+use crate::config::Patience;
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::connection_state::ActiveRequest;
 use crate::server::response_headers::HeaderDefaults;
-use crate::settings::Patience;
 
 /// Counts the wake-ups of a connection's task.
 #[derive(Default)]

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 
 use super::grant::{Answer, Done, Granted, granted};
 use super::responses::Problem;
+use crate::config::Registration;
 use crate::server::accounts::AccountError;
 use crate::server::body::{JsonBody, JsonOrForm};
 use crate::server::device_cookie::Devices;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::fields;
 use crate::server::state::AppState;
-use crate::settings::Registration;
 use tokenpair::session::{Login, RequestContext};
 use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};
 use tokenpair_store::password::{Password, PasswordError, UnfitPassword};

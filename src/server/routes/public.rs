@@ -18,12 +18,12 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::session::is_over;
+use crate::config::Registration;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::page::{self, FORM};
 use crate::server::startup_keys::KEYS_MAX_AGE;
 use crate::server::state::AppState;
 use crate::server::{browser, panics};
-use crate::settings::Registration;
 use tokenpair::session::RequestContext;
 use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
 use tokenpair_store::NotWritable;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::session::RequestContext;
+use tokenpair_server::config::{Patience, Settings, Sources};
 use tokenpair_server::server::Server;
-use tokenpair_server::settings::{Patience, Settings, Sources};
 use tokenpair_store::{DieselStore, StorePolicy};
 
 use super::client::{Bearer, Browser};

@@ -1,19 +1,4 @@
-//! Implements the key folder: signing keys that servers share. One key signs, older keys still
-//! verify, and a coming key is published before it signs. Running servers watch the folder.
-//!
-//! ```text
-//! ES256-….pem    a private key (PEM, PKCS#8); the name begins with the one algorithm it serves
-//! state.toml     signing = "ES256-….pem", coming = "ES256-….pem", and since when
-//! ```
-//!
-//! File names and `state.toml` decide what each key does, so a secret manager can mount a folder as
-//! it is. A folder with one key needs no `state.toml`. Each change is one rename, either of a key
-//! that `state.toml` does not name yet or of `state.toml` itself, under a lock. So a reader sees
-//! the folder before or after a change.
-
-mod change;
-pub(crate) mod files;
-mod state;
+//! Defines [`KeyDirectory`] and reads it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,15 +9,14 @@ use aws_lc_rs::digest::{self, SHA256};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-pub use self::change::Rotated;
-use self::state::{DirectoryState, STATE};
-pub use self::state::{Key, KeyState};
+use super::files;
+use super::state::{DirectoryState, Key, KeyState, STATE};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// A folder of keys, which may not exist yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyFolder {
-    path: PathBuf,
+pub struct KeyDirectory {
+    pub(super) path: PathBuf,
 }
 
 /// A hash of a folder's content, which detects changes.
@@ -53,7 +37,7 @@ pub struct Held {
 /// Why a key folder cannot be read or changed. Never quotes a key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum FolderError {
+pub enum DirectoryError {
     /// The operating system failed.
     #[error("{path} cannot be read or written: {source}")]
     Io {
@@ -110,8 +94,8 @@ pub enum FolderError {
     ComingAlready(String),
 }
 
-impl FolderError {
-    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+impl DirectoryError {
+    pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             path: path.clone(),
@@ -120,7 +104,7 @@ impl FolderError {
     }
 }
 
-impl KeyFolder {
+impl KeyDirectory {
     /// Returns the folder of that path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -135,8 +119,8 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError`] if it cannot be read, holds no key, or does not say which key signs.
-    pub fn read(&self) -> Result<Held, FolderError> {
+    /// [`DirectoryError`] if it cannot be read, holds no key, or does not say which key signs.
+    pub fn read(&self) -> Result<Held, DirectoryError> {
         let read = || self.files()?.held(&self.path);
         // A change may have interrupted the first attempt.
         read().or_else(|_| read())
@@ -146,8 +130,8 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// As [`KeyFolder::read`].
-    pub fn read_if_changed(&self, known: Fingerprint) -> Result<Option<Held>, FolderError> {
+    /// As [`KeyDirectory::read`].
+    pub fn read_if_changed(&self, known: Fingerprint) -> Result<Option<Held>, DirectoryError> {
         match self.files() {
             Ok(files) if files.fingerprint() == known => Ok(None),
             _ => self.read().map(Some),
@@ -158,8 +142,8 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Io`].
-    pub fn exposed(&self) -> Result<Vec<PathBuf>, FolderError> {
+    /// [`DirectoryError::Io`].
+    pub fn exposed(&self) -> Result<Vec<PathBuf>, DirectoryError> {
         let files = self.files()?;
         let paths = files.pems.keys().map(|file| self.path.join(file));
         Ok(paths.filter(|path| files::others_can_read(path)).collect())
@@ -169,8 +153,8 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Io`].
-    pub(crate) fn pems(&self) -> Result<Vec<SecretString>, FolderError> {
+    /// [`DirectoryError::Io`].
+    pub(crate) fn pems(&self) -> Result<Vec<SecretString>, DirectoryError> {
         Ok(self.files()?.pems.into_values().collect())
     }
 
@@ -178,16 +162,16 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Io`].
-    pub fn is_empty(&self) -> Result<bool, FolderError> {
+    /// [`DirectoryError::Io`].
+    pub fn is_empty(&self) -> Result<bool, DirectoryError> {
         Ok(self.files()?.pems.is_empty())
     }
 
     /// Reads `state.toml` first. A key file exists before and after `state.toml` names it.
-    fn files(&self) -> Result<Files, FolderError> {
+    fn files(&self) -> Result<Files, DirectoryError> {
         let state = read_if_there(&self.path.join(STATE))?;
         let mut pems = BTreeMap::new();
-        for name in names(&self.path).map_err(FolderError::io(&self.path))? {
+        for name in names(&self.path).map_err(DirectoryError::io(&self.path))? {
             if let Some(text) = read_if_there(&self.path.join(&name))? {
                 pems.insert(name, SecretString::from(text));
             }
@@ -209,11 +193,11 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
         .collect()
 }
 
-fn read_if_there(path: &Path) -> Result<Option<String>, FolderError> {
+fn read_if_there(path: &Path) -> Result<Option<String>, DirectoryError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FolderError::io(path)(error)),
+        Err(error) => Err(DirectoryError::io(path)(error)),
     }
 }
 
@@ -240,10 +224,10 @@ impl Files {
         Fingerprint(bytes)
     }
 
-    fn held(&self, folder: &Path) -> Result<Held, FolderError> {
+    fn held(&self, folder: &Path) -> Result<Held, DirectoryError> {
         let state = self.state(folder)?;
         let pem = self.pems.get(&state.signing);
-        let pem = pem.ok_or_else(|| FolderError::Missing {
+        let pem = pem.ok_or_else(|| DirectoryError::Missing {
             path: folder.join(STATE),
             file: state.signing.clone(),
         })?;
@@ -252,7 +236,7 @@ impl Files {
             folder.join(&state.signing),
         );
         let ring = KeyRing::from_pem(algorithm, pem.expose_secret())
-            .map_err(|source| FolderError::Key { path, source })?;
+            .map_err(|source| DirectoryError::Key { path, source })?;
         let kid = ring.kid().unwrap_or_default().to_owned();
         let first = state.key(&state.signing, kid, algorithm);
         let mut held = Held {
@@ -268,16 +252,16 @@ impl Files {
     }
 
     /// Parses the state. A single key needs no `state.toml`.
-    fn state(&self, folder: &Path) -> Result<DirectoryState, FolderError> {
+    fn state(&self, folder: &Path) -> Result<DirectoryState, DirectoryError> {
         let path = folder.join(STATE);
         let mut names = self.pems.keys();
         match (&self.state, names.next(), names.next()) {
-            (_, None, _) => Err(FolderError::Empty(folder.to_owned())),
+            (_, None, _) => Err(DirectoryError::Empty(folder.to_owned())),
             (Some(text), ..) => {
-                DirectoryState::parse(text).ok_or(FolderError::DirectoryState(path))
+                DirectoryState::parse(text).ok_or(DirectoryError::DirectoryState(path))
             }
             (None, Some(only), None) => Ok(DirectoryState::of(only.clone())),
-            (None, ..) => Err(FolderError::NoState(path)),
+            (None, ..) => Err(DirectoryError::NoState(path)),
         }
     }
 }
@@ -289,10 +273,10 @@ impl Held {
         folder: &Path,
         (file, pem): (&str, &SecretString),
         state: &DirectoryState,
-    ) -> Result<(), FolderError> {
+    ) -> Result<(), DirectoryError> {
         let path = folder.join(file);
         let algorithm = algorithm(folder, file)?;
-        let unusable = |source| FolderError::Key {
+        let unusable = |source| DirectoryError::Key {
             path: path.clone(),
             source,
         };
@@ -300,7 +284,7 @@ impl Held {
         let key = key.map_err(unusable)?;
         let kid = key.kid().unwrap_or_default().to_owned();
         if let Some(same) = self.keys.iter().find(|other| other.kid == kid) {
-            return Err(FolderError::Twice(path, same.file.clone()));
+            return Err(DirectoryError::Twice(path, same.file.clone()));
         }
         self.ring = self.ring.clone().with_verifying(key).map_err(unusable)?;
         self.keys.push(state.key(file, kid, algorithm));
@@ -315,8 +299,8 @@ impl Held {
 
 /// Returns the algorithm that the file name states. The key does not decide it: an RSA key could
 /// serve six (RFC 8725 section 3.1).
-fn algorithm(folder: &Path, file: &str) -> Result<Algorithm, FolderError> {
+fn algorithm(folder: &Path, file: &str) -> Result<Algorithm, DirectoryError> {
     let name = file.split_once('-').map(|(name, _)| name);
     name.and_then(Algorithm::from_name)
-        .ok_or_else(|| FolderError::Name(folder.join(file)))
+        .ok_or_else(|| DirectoryError::Name(folder.join(file)))
 }

@@ -2,8 +2,9 @@
 
 use secrecy::ExposeSecret;
 
-use super::state::{DirectoryState, STATE};
-use super::{FolderError, Key, KeyFolder, KeyState, files};
+use super::directory::{DirectoryError, KeyDirectory};
+use super::files;
+use super::state::{DirectoryState, Key, KeyState, STATE};
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing, generate_pem};
 
@@ -18,21 +19,21 @@ pub struct Rotated {
     pub before: Key,
 }
 
-impl KeyFolder {
+impl KeyDirectory {
     /// Adds a coming key. The first key of a folder signs at once.
     ///
     /// # Errors
     ///
-    /// [`FolderError::ComingAlready`] if there is a coming key; other errors if the folder cannot
+    /// [`DirectoryError::ComingAlready`] if there is a coming key; other errors if the folder cannot
     /// be read or written.
-    pub fn generate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
+    pub fn generate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, DirectoryError> {
         let _lock = self.lock()?;
         if self.is_empty()? {
             return self.add_first(algorithm, now);
         }
         let held = self.read()?;
         if let Some(coming) = held.of_state(KeyState::Coming) {
-            return Err(FolderError::ComingAlready(coming.kid.clone()));
+            return Err(DirectoryError::ComingAlready(coming.kid.clone()));
         }
         let mut state = DirectoryState::of_keys(&held.keys);
         let (file, kid) = self.add_beside(&state, algorithm)?;
@@ -48,7 +49,7 @@ impl KeyFolder {
     /// # Errors
     ///
     /// If the folder cannot be read or written.
-    pub fn begin(&self, algorithm: Algorithm, now: Timestamp) -> Result<(), FolderError> {
+    pub fn begin(&self, algorithm: Algorithm, now: Timestamp) -> Result<(), DirectoryError> {
         if !self.is_empty()? {
             return Ok(());
         }
@@ -65,8 +66,8 @@ impl KeyFolder {
     /// # Errors
     ///
     /// If the folder cannot be read or written, or has no key.
-    pub fn rotate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Rotated, FolderError> {
-        let empty = || FolderError::Empty(self.path.clone());
+    pub fn rotate(&self, algorithm: Algorithm, now: Timestamp) -> Result<Rotated, DirectoryError> {
+        let empty = || DirectoryError::Empty(self.path.clone());
         if self.is_empty()? {
             return Err(empty());
         }
@@ -98,35 +99,35 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Signs`] for the key that signs, [`FolderError::Unknown`] for an unknown key;
+    /// [`DirectoryError::Signs`] for the key that signs, [`DirectoryError::Unknown`] for an unknown key;
     /// other errors if the folder cannot be read or written.
-    pub fn retire(&self, kid: &str) -> Result<Key, FolderError> {
+    pub fn retire(&self, kid: &str) -> Result<Key, DirectoryError> {
         if self.is_empty()? {
-            return Err(FolderError::Empty(self.path.clone()));
+            return Err(DirectoryError::Empty(self.path.clone()));
         }
         let _lock = self.lock()?;
         let held = self.read()?;
         let key = held.keys.iter().find(|key| key.kid == kid);
-        let key = key.ok_or_else(|| FolderError::Unknown(kid.to_owned()))?;
+        let key = key.ok_or_else(|| DirectoryError::Unknown(kid.to_owned()))?;
         if key.state == KeyState::Signing {
-            return Err(FolderError::Signs(key.kid.clone()));
+            return Err(DirectoryError::Signs(key.kid.clone()));
         }
         let mut state = DirectoryState::of_keys(&held.keys);
         state.forget(&key.file);
         self.put_state(&state)?;
         let path = self.path.join(&key.file);
-        files::remove(&path).map_err(FolderError::io(&path))?;
+        files::remove(&path).map_err(DirectoryError::io(&path))?;
         Ok(key.clone())
     }
 
     /// Takes the lock that a change holds.
-    fn lock(&self) -> Result<std::fs::File, FolderError> {
+    fn lock(&self) -> Result<std::fs::File, DirectoryError> {
         files::make_folder(&self.path)
             .and_then(|()| files::lock(&self.path))
-            .map_err(FolderError::io(&self.path))
+            .map_err(DirectoryError::io(&self.path))
     }
 
-    fn add_first(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, FolderError> {
+    fn add_first(&self, algorithm: Algorithm, now: Timestamp) -> Result<Key, DirectoryError> {
         let (file, kid) = self.add(algorithm)?;
         let mut state = DirectoryState::of(file.clone());
         state.changed(&file, now);
@@ -139,32 +140,32 @@ impl KeyFolder {
         &self,
         others: &DirectoryState,
         algorithm: Algorithm,
-    ) -> Result<(String, String), FolderError> {
+    ) -> Result<(String, String), DirectoryError> {
         self.put_state(others)?;
         self.add(algorithm)
     }
 
     /// Adds a key that `state.toml` does not name yet. Returns its file and its key ID.
-    fn add(&self, algorithm: Algorithm) -> Result<(String, String), FolderError> {
+    fn add(&self, algorithm: Algorithm) -> Result<(String, String), DirectoryError> {
         let made = generate_pem(algorithm).and_then(|pem| {
             let ring = KeyRing::from_pem(algorithm, pem.expose_secret())?;
             Ok((ring.kid().unwrap_or_default().to_owned(), pem))
         });
-        let (kid, pem) = made.map_err(|source| FolderError::Key {
+        let (kid, pem) = made.map_err(|source| DirectoryError::Key {
             path: self.path.clone(),
             source,
         })?;
         let file = format!("{}-{kid}.pem", algorithm.name());
         let path = self.path.join(&file);
-        files::put(&path, pem.expose_secret()).map_err(FolderError::io(&path))?;
+        files::put(&path, pem.expose_secret()).map_err(DirectoryError::io(&path))?;
         Ok((file, kid))
     }
 
-    fn put_state(&self, state: &DirectoryState) -> Result<(), FolderError> {
+    fn put_state(&self, state: &DirectoryState) -> Result<(), DirectoryError> {
         let path = self.path.join(STATE);
         let text = state
             .text()
-            .ok_or_else(|| FolderError::DirectoryState(path.clone()))?;
-        files::put(&path, &text).map_err(FolderError::io(&path))
+            .ok_or_else(|| DirectoryError::DirectoryState(path.clone()))?;
+        files::put(&path, &text).map_err(DirectoryError::io(&path))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::keys::KeySource;
 use super::known::SECRET;
 use super::{Settings, Sources};
-use crate::key_folder::{KeyFolder, files};
+use crate::keys::{KeyDirectory, files};
 use tokenpair_store::DatabaseUrl;
 
 /// Returns notes on files and folders with too permissive a mode, each with a fix.
@@ -36,7 +36,7 @@ pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
         KeySource::KeptSecret(path) => note(path, "the signing secret"),
         KeySource::Folder(path) | KeySource::KeptFolder(path) => {
             note(path, "the signing keys");
-            for key in KeyFolder::new(path).exposed().unwrap_or_default() {
+            for key in KeyDirectory::new(path).exposed().unwrap_or_default() {
                 note(&key, "a signing key");
             }
         }
