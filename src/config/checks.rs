@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Settings, edge};
+use super::Settings;
+use super::urls::is_within;
 use tokenpair::config::Reader;
 use tokenpair::token::TokenPolicy;
 use tokenpair::web::{CookiePolicy, SameSite};
@@ -57,7 +58,7 @@ pub(super) fn domain(reader: &mut Reader<'_>, settings: &Settings) {
     let (Some(host), Some(domain)) = (host, &settings.web.cookies.domain) else {
         return;
     };
-    if !edge::is_within(host, domain) {
+    if !is_within(host, domain) {
         let complaint = format!("is {domain:?}, and PUBLIC_URL's host {host:?} is not part of it");
         reader.problem("JWT_COOKIE_DOMAIN", complaint);
     }

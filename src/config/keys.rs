@@ -1,11 +1,12 @@
-//! Reads the [`KeySource`] and the previous secrets.
+//! Defines the settings of the keys that sign and verify.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use tokenpair::config::Reader;
+use super::setting::{self, Known, Setting};
+use tokenpair::config::{Reader, parse_algorithm};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// The source of the signing key.
@@ -32,22 +33,69 @@ pub struct PreviousSecret {
     pub secret: SecretString,
 }
 
-const SECRET: &str = "JWT_SECRET_KEY";
-const PREVIOUS: &str = "JWT_PREVIOUS_SECRET_KEYS";
-const PREVIOUS_ALGORITHM: &str = "JWT_PREVIOUS_ALGORITHM";
-const PRIVATE: &str = "JWT_PRIVATE_KEY";
-const FOLDER: &str = "JWT_KEYS_DIR";
+pub(super) const KNOWN: &[Known] = &[
+    SECRET.known(),
+    ALGORITHM.known(),
+    PREVIOUS.known(),
+    PREVIOUS_ALGORITHM.known(),
+    DIRECTORY.known(),
+    PRIVATE.known(),
+];
 
-pub(super) fn algorithm(reader: &mut Reader<'_>) -> Algorithm {
-    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
-    let wanted = format!("write one of {names}");
-    reader.parsed(
-        "JWT_ALGORITHM",
-        Algorithm::default(),
-        &wanted,
-        Algorithm::from_name,
-    )
-}
+const SECRET: Setting<Option<String>> = Setting::new(
+    "JWT_SECRET_KEY",
+    "generated on first start, on loopback only",
+    "Signing secret of at least 32, 48 or 64 bytes, for HS256, HS384 or HS512.",
+    |reader, name| reader.text(name),
+)
+.shown_by(setting::SECRET);
+
+pub(super) const ALGORITHM: Setting<Algorithm> = Setting::new(
+    "JWT_ALGORITHM",
+    "HS256",
+    "Signing algorithm: HS, RS or PS with 256, 384 or 512, ES256, ES384 or EdDSA. HS signs with JWT_SECRET_KEY, the others with a key pair.",
+    |reader, name| {
+        let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+        let wanted = format!("write one of {names}");
+        reader.parsed(name, Algorithm::default(), &wanted, parse_algorithm)
+    },
+);
+
+/// A comma within a secret is written `\\,`.
+const PREVIOUS: Setting<Vec<String>> = Setting::new(
+    "JWT_PREVIOUS_SECRET_KEYS",
+    "none",
+    "Former signing secrets, comma-separated; the tokens they signed stay valid.",
+    |reader, name| listed(&reader.text(name).unwrap_or_default()),
+)
+.shown_by(setting::SECRET);
+
+const PREVIOUS_ALGORITHM: Setting<Option<Algorithm>> = Setting::new(
+    "JWT_PREVIOUS_ALGORITHM",
+    "JWT_ALGORITHM",
+    "Algorithm of the former secrets: HS256, HS384 or HS512.",
+    |reader, name| {
+        let wanted = "write HS256, HS384 or HS512";
+        reader.parsed(name, None, wanted, |text| {
+            parse_algorithm(text).filter(takes_secrets).map(Some)
+        })
+    },
+);
+
+const DIRECTORY: Setting<Option<String>> = Setting::new(
+    "JWT_KEYS_DIR",
+    "data/keys, generated on first start, on loopback only",
+    "Folder of key pairs that `tokenpair keys` rotates; a running server follows its changes.",
+    |reader, name| reader.text(name),
+);
+
+const PRIVATE: Setting<Option<String>> = Setting::new(
+    "JWT_PRIVATE_KEY",
+    "none",
+    "A single PEM private key, instead of a folder.",
+    |reader, name| reader.text(name),
+)
+.shown_by(setting::SECRET);
 
 fn takes_secrets(algorithm: &Algorithm) -> bool {
     Algorithm::HMAC.contains(algorithm)
@@ -66,8 +114,9 @@ pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: Socket
 
 fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
     const CURE: &str = "make one with `openssl rand -base64 64`, or set JWT_SECRET_KEY_FILE to a file that holds it";
-    for name in [PRIVATE, FOLDER] {
-        if reader.text(name).is_some() {
+    for setting in [PRIVATE, DIRECTORY] {
+        if setting.read(reader).is_some() {
+            let name = setting.name();
             let algorithm = algorithm.name();
             let complaint = format!(
                 "is for algorithms with a key pair, and JWT_ALGORITHM is {algorithm}, which signs with JWT_SECRET_KEY; \
@@ -76,39 +125,39 @@ fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> Ke
             reader.problem(name, complaint);
         }
     }
-    let Some(text) = reader.text(SECRET) else {
+    let Some(text) = SECRET.read(reader) else {
         if !bind.ip().is_loopback() {
             reader.problem(
-                SECRET,
+                SECRET.name(),
                 format!("is needed, since SERVER_BIND is {bind}, which others can reach: {CURE}"),
             );
         }
         return KeySource::KeptSecret(PathBuf::from("data/secret_key"));
     };
     if let Err(error) = KeyRing::from_secret(algorithm, text.as_bytes()) {
-        reader.problem(SECRET, format!("cannot be used: {error}; {CURE}"));
+        reader.problem(SECRET.name(), format!("cannot be used: {error}; {CURE}"));
     }
     KeySource::Secret(text.into())
 }
 
 fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
     let name = algorithm.name();
-    if reader.text(SECRET).is_some() {
+    if SECRET.read(reader).is_some() {
         let complaint = format!(
             "is a secret, and JWT_ALGORITHM is {name}, which signs with a private key; remove it. To keep its tokens valid during the move, set JWT_PREVIOUS_SECRET_KEYS to it and JWT_PREVIOUS_ALGORITHM to its algorithm"
         );
-        reader.problem(SECRET, complaint);
+        reader.problem(SECRET.name(), complaint);
     }
-    match (reader.text(PRIVATE), reader.text(FOLDER)) {
+    match (PRIVATE.read(reader), DIRECTORY.read(reader)) {
         (Some(pem), folder) => {
             if folder.is_some() {
                 let complaint = "and JWT_KEYS_DIR are both set; keep one of them: the folder, to rotate keys without a restart";
-                reader.problem(PRIVATE, complaint);
+                reader.problem(PRIVATE.name(), complaint);
             }
             if let Err(error) = KeyRing::from_pem(algorithm, &pem) {
                 let cure =
                     "make one with `openssl genpkey`, and set JWT_PRIVATE_KEY_FILE to its file";
-                reader.problem(PRIVATE, format!("cannot be used: {error}; {cure}"));
+                reader.problem(PRIVATE.name(), format!("cannot be used: {error}; {cure}"));
             }
             KeySource::PrivateKey(pem.into())
         }
@@ -118,7 +167,7 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> 
                 let complaint = format!(
                     "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: set JWT_KEYS_DIR to a folder, and add a key with `tokenpair keys generate`"
                 );
-                reader.problem(FOLDER, complaint);
+                reader.problem(DIRECTORY.name(), complaint);
             }
             KeySource::KeptFolder(PathBuf::from("data/keys"))
         }
@@ -131,7 +180,7 @@ pub(super) fn previous(
     algorithm: Algorithm,
     source: &KeySource,
 ) -> Vec<PreviousSecret> {
-    let secrets = listed(&reader.text(PREVIOUS).unwrap_or_default());
+    let secrets = PREVIOUS.read(reader);
     let Some(algorithm) = previous_algorithm(reader, algorithm, &secrets) else {
         return Vec::new();
     };
@@ -143,7 +192,7 @@ pub(super) fn previous(
     // one is a mistake.
     if secrets.iter().any(|secret| present == Some(secret)) {
         let complaint = "contains JWT_SECRET_KEY; list only older secrets here";
-        reader.problem(PREVIOUS, complaint);
+        reader.problem(PREVIOUS.name(), complaint);
     }
     let count = secrets.len();
     let mut keys = Vec::new();
@@ -153,7 +202,7 @@ pub(super) fn previous(
                 key,
                 secret: secret.as_str().into(),
             }),
-            Err(error) => reader.problem(PREVIOUS, unusable(index + 1, count, &error)),
+            Err(error) => reader.problem(PREVIOUS.name(), unusable(index + 1, count, &error)),
         }
     }
     keys
@@ -183,15 +232,12 @@ fn previous_algorithm(
     algorithm: Algorithm,
     secrets: &[String],
 ) -> Option<Algorithm> {
-    const WANTED: &str = "write HS256, HS384 or HS512";
-    let given = reader.parsed(PREVIOUS_ALGORITHM, None, WANTED, |text| {
-        Algorithm::from_name(text).filter(takes_secrets).map(Some)
-    });
+    let given = PREVIOUS_ALGORITHM.read(reader);
     if secrets.is_empty() {
         if given.is_some() {
             let complaint =
                 "is the algorithm of JWT_PREVIOUS_SECRET_KEYS, which is not set; remove it";
-            reader.problem(PREVIOUS_ALGORITHM, complaint);
+            reader.problem(PREVIOUS_ALGORITHM.name(), complaint);
         }
         return None;
     }
@@ -201,7 +247,7 @@ fn previous_algorithm(
         let complaint = format!(
             "holds secrets, and JWT_ALGORITHM is {name}, which has none; remove it, or to keep their tokens valid during the move to {name}, set JWT_PREVIOUS_ALGORITHM to their algorithm, such as HS256"
         );
-        reader.problem(PREVIOUS, complaint);
+        reader.problem(PREVIOUS.name(), complaint);
     }
     same
 }

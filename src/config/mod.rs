@@ -1,30 +1,40 @@
 //! Reads the settings into the policies of the modules below. It checks them once, at start, and
 //! reports all problems in one message. Settings do not change afterwards.
 
-mod browsers;
+mod accounts;
 mod checks;
+mod cookies;
+mod database;
 mod dot_env;
-mod edge;
-mod exposed;
 mod keys;
-mod known;
-mod policies;
+mod logs;
+mod names;
+mod remarks;
+mod server;
+mod sessions;
+mod setting;
 mod sources;
 mod text;
+mod tokens;
+mod urls;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::accounts::Registration;
 pub(crate) use self::checks::DEVICE_COOKIE;
-pub(crate) use self::edge::{is_loopback, is_loopback_host, serialized_origin};
+pub use self::database::Migrate;
 pub use self::keys::{KeySource, PreviousSecret};
-pub use self::known::{KNOWN, Known};
+pub use self::logs::AccessLog;
+pub use self::names::known;
+pub use self::server::TlsFiles;
+pub use self::setting::Known;
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
+pub(crate) use self::urls::{is_loopback, is_loopback_host, serialized_origin};
 use tokenpair::config::Reader;
 pub use tokenpair::config::{Problem, Problems};
 use tokenpair::keys::Algorithm;
@@ -95,34 +105,6 @@ pub struct Settings {
     pub remarks: Vec<String>,
 }
 
-/// When migrations run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Migrate {
-    /// At the server's start, or when the operator runs `tokenpair migrate`.
-    Auto,
-    /// Only when the operator runs `tokenpair migrate`. The server refuses to start while
-    /// migrations are pending.
-    Off,
-}
-
-/// Who may create an account.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Registration {
-    /// Anyone.
-    Open,
-    /// Only the operator, by `tokenpair user add`.
-    Closed,
-}
-
-/// Which requests are logged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessLog {
-    /// All requests.
-    On,
-    /// Only requests that fail with a 5xx.
-    Off,
-}
-
 /// How long the server waits for a client before it closes the connection. No environment variable
 /// sets these timeouts; tests shorten them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,15 +132,6 @@ impl Default for Patience {
     }
 }
 
-/// The paths of the TLS certificate and its key, both in PEM.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TlsFiles {
-    /// `SERVER_TLS_CERT`: the certificate and its chain.
-    pub certificate: PathBuf,
-    /// `SERVER_TLS_KEY`
-    pub key: PathBuf,
-}
-
 impl Settings {
     /// Reads and checks the settings.
     ///
@@ -171,47 +144,44 @@ impl Settings {
             |name: &str| Ok(sources.get(name)?.map(|found| found.text)),
             problems,
         );
-        let bind = policies::bind(&mut reader);
-        let tls = edge::tls(&mut reader);
-        let public_url = edge::public_url(&mut reader, bind, tls.as_ref());
-        let algorithm = keys::algorithm(&mut reader);
+        let bind = server::BIND.read(&mut reader);
+        let tls = server::tls(&mut reader);
+        let public_url = server::public_url(&mut reader, bind, tls.as_ref());
+        let algorithm = keys::ALGORITHM.read(&mut reader);
         let source = keys::source(&mut reader, algorithm, bind);
-        let tokens = policies::tokens(&mut reader);
-        let web = policies::web(&mut reader, public_url.as_ref(), &tokens);
+        let tokens = tokens::tokens(&mut reader);
+        let proxies = server::trusted_proxies(&mut reader);
+        let web = tokens::web(&mut reader, public_url.url.as_ref(), proxies, &tokens);
         let settings = Self {
             bind,
-            workers: reader.number(
-                "SERVER_WORKERS",
-                policies::cores(),
-                1..=policies::MAX_WORKERS,
-            ),
-            max_connections: reader.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000),
-            keep_alive: edge::keep_alive(&mut reader),
-            drain: edge::drain(&mut reader),
+            workers: server::WORKERS.read(&mut reader),
+            max_connections: server::MAX_CONNECTIONS.read(&mut reader),
+            keep_alive: server::KEEP_ALIVE.read(&mut reader),
+            drain: server::DRAIN.read(&mut reader),
             patience: Patience::default(),
             tls,
-            cors_origins: edge::cors_origins(&mut reader),
-            public_url,
-            public_url_set: reader.text("PUBLIC_URL").is_some(),
-            database: policies::database(&mut reader),
-            store: policies::store(&mut reader),
-            migrate: policies::migrate(&mut reader),
-            start_wait: policies::start_wait(&mut reader),
-            registration: policies::registration(&mut reader),
-            password: policies::password(&mut reader),
-            throttle: policies::throttle(&mut reader),
+            cors_origins: server::CORS_ORIGINS.read(&mut reader),
+            public_url: public_url.url,
+            public_url_set: public_url.is_set,
+            database: database::URL.read(&mut reader),
+            store: database::store(&mut reader),
+            migrate: database::MIGRATE.read(&mut reader),
+            start_wait: database::START_WAIT.read(&mut reader),
+            registration: accounts::REGISTRATION.read(&mut reader),
+            password: accounts::password(&mut reader),
+            throttle: accounts::throttle(&mut reader),
             algorithm,
             previous: keys::previous(&mut reader, algorithm, &source),
             keys: source,
-            sessions: policies::sessions(&mut reader, &tokens),
+            sessions: sessions::sessions(&mut reader, &tokens),
             tokens: TokenPolicy {
-                encode_csrf: policies::carries_csrf(&web),
+                encode_csrf: tokens::carries_csrf(&web),
                 ..tokens
             },
             web,
-            purge: policies::purge(&mut reader),
-            log: reader.text_or("RUST_LOG", "info,actix_http=off,actix_server=warn"),
-            access_log: edge::access_log(&mut reader),
+            purge: sessions::purge(&mut reader),
+            log: logs::LEVELS.read(&mut reader),
+            access_log: logs::ACCESS_LOG.read(&mut reader),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
@@ -231,7 +201,7 @@ impl Settings {
     pub fn show(sources: &Sources) -> Result<Vec<Shown>, Problems> {
         let mut problems = sources.unread().to_vec();
         let mut shown = Vec::new();
-        for known in KNOWN {
+        for known in known() {
             match sources.get(known.name) {
                 Ok(found) => shown.push(Shown::new(known, found)),
                 Err(problem) => problems.push(problem),
@@ -241,17 +211,7 @@ impl Settings {
     }
 
     fn with_remarks(mut self, sources: &Sources) -> Self {
-        let key_pair = self.algorithm.min_secret_len().is_none();
-        if let (true, Some(secret)) = (key_pair, self.previous.first()) {
-            let old = secret.key.algorithm().name();
-            self.remarks.push(format!(
-                "{old} tokens signed with JWT_PREVIOUS_SECRET_KEYS are still accepted: remove the setting once the last of them \
-                 has expired, JWT_REFRESH_TOKEN_EXPIRES after the move"
-            ));
-        }
-        let mut remarks = edge::remarks(&self);
-        remarks.extend(browsers::remarks(&self));
-        remarks.extend(exposed::remarks(sources, &self));
+        let remarks = remarks::remarks(&self, sources);
         self.remarks.extend(remarks);
         self
     }
@@ -267,30 +227,15 @@ pub struct Shown {
 
 impl Shown {
     fn new(known: &Known, found: Option<Found>) -> Self {
-        let name = known.name;
         let (value, origin) = match found {
             None => (known.default.to_owned(), "default".to_owned()),
-            Some(found) => (shown(name, found.text), found.origin.to_string()),
+            Some(found) => (known.masked(&found.text), found.origin.to_string()),
         };
         Self {
-            name,
+            name: known.name,
             value,
             origin,
         }
-    }
-}
-
-fn shown(name: &str, text: String) -> String {
-    match name {
-        _ if known::SECRET.contains(&name) => "********".to_owned(),
-        // The operator may have put the key itself here, which must stay secret.
-        "SERVER_TLS_CERT" | "SERVER_TLS_KEY" if edge::is_pem(&text) => "********".to_owned(),
-        // An invalid URL may still hold a password.
-        "DATABASE_URL" => DatabaseUrl::parse(&text).map_or_else(
-            |problem| format!("******** (cannot be used: {problem})"),
-            |url| url.masked(),
-        ),
-        _ => text,
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::dot_env;
-use super::known::{KNOWN, NOT_HERE, PREFIXES, nearest};
+use super::names::{NOT_HERE, PREFIXES, known, nearest};
 use super::text;
 use tokenpair::config::Problem;
 
@@ -211,7 +211,7 @@ impl Sources {
 
 fn setting_of(name: &str) -> &str {
     let without_suffix = name.strip_suffix("_FILE").unwrap_or(name);
-    if KNOWN.iter().any(|known| known.name == name) {
+    if known().any(|known| known.name == name) {
         name
     } else {
         without_suffix
@@ -219,7 +219,7 @@ fn setting_of(name: &str) -> &str {
 }
 
 fn is_known(name: &str) -> bool {
-    KNOWN.iter().any(|known| known.name == setting_of(name))
+    known().any(|known| known.name == setting_of(name))
 }
 
 fn is_unknown(name: &str, origin: Origin) -> bool {

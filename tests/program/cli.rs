@@ -432,9 +432,7 @@ fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
              The server's log names the cause.\n"
         )
     );
-    let log = served.log_so_far();
-    let cause = "not ready: the database failed to commit: disk I/O error";
-    assert!(log.contains(cause), "{log}");
+    served.wait_for_log("not ready: the database failed to commit: disk I/O error");
 
     limit("unlimited");
     assert_eq!(check(&format!("{base}/health/ready")).done(), "ready\n");

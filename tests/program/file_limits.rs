@@ -30,12 +30,8 @@ fn answers_health_checks(server: SocketAddr) -> bool {
 fn with_few_files_fewer_connections_are_served_and_health_checks_always() {
     let program = Program::new();
     let served = served_with(&program, "-n 256");
-    let log = served.log_so_far();
-    assert!(
-        log.contains(
-            "256 open files allows 64 connections, fewer than SERVER_MAX_CONNECTIONS=10000"
-        ),
-        "{log}"
+    served.wait_for_log(
+        "256 open files allows 64 connections, fewer than SERVER_MAX_CONNECTIONS=10000",
     );
     let open = || TcpStream::connect(served.address).unwrap();
     let connections: Vec<TcpStream> = std::iter::repeat_with(open).take(120).collect();
@@ -47,11 +43,11 @@ fn with_few_files_fewer_connections_are_served_and_health_checks_always() {
 fn a_soft_limit_on_open_files_is_raised() {
     let program = Program::new().env("SERVER_MAX_CONNECTIONS", "500");
     let served = served_with(&program, "-Sn 256");
-    let log = served.log_so_far();
-    assert!(!log.contains("open files"), "{log}");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.id())).unwrap();
     let files = limits
         .lines()
         .find(|line| line.starts_with("Max open files"));
     assert!(!files.unwrap().contains(" 256 "), "{limits}");
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("open files"), "{log}");
 }

@@ -256,8 +256,8 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
         "JWT_DECODE_ALGORITHMS is a Flask-JWT-Extended setting that this server does not have",
     );
     refused(
-        &[("JWT_ALGORITHM", "es256")],
-        "JWT_ALGORITHM is \"es256\"; write one of HS256,",
+        &[("JWT_ALGORITHM", "ES265")],
+        "JWT_ALGORITHM is \"ES265\"; write one of HS256,",
     );
     refused(
         &[("SERVER_BIND", "0.0.0.0:8080"), es256],

@@ -45,6 +45,7 @@ mod migrations;
 mod network_settings;
 mod passwords;
 mod readme;
+mod setting_values;
 mod settings;
 mod sources;
 mod start;

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::reader::Reader;
+use super::reader::{Reader, parse_bool};
 use crate::web::{CookiePolicy, SameSite};
 
 const PREFIX: &str = "JWT_COOKIE_PREFIX";
@@ -97,43 +97,25 @@ fn domain(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 fn secure(reader: &mut Reader<'_>, default: bool) -> bool {
-    reader.parsed(
-        "JWT_COOKIE_SECURE",
-        default,
-        "write auto, true or false",
-        |text| match text.to_ascii_lowercase().as_str() {
-            "auto" => Some(default),
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        },
-    )
+    let wanted = "write auto, true or false";
+    reader.parsed("JWT_COOKIE_SECURE", default, wanted, |text| {
+        let auto = text.eq_ignore_ascii_case("auto").then_some(default);
+        auto.or_else(|| parse_bool(text))
+    })
 }
 
 fn same_site(reader: &mut Reader<'_>, default: Option<SameSite>) -> Option<SameSite> {
-    reader.parsed(
-        "JWT_COOKIE_SAMESITE",
-        default,
-        "write Lax, Strict or None",
-        |text| match text.to_ascii_lowercase().as_str() {
-            "lax" => Some(Some(SameSite::Lax)),
-            "strict" => Some(Some(SameSite::Strict)),
-            "none" => Some(Some(SameSite::None)),
-            _ => None,
-        },
-    )
+    let choices = [
+        ("Lax", Some(SameSite::Lax)),
+        ("Strict", Some(SameSite::Strict)),
+        ("None", Some(SameSite::None)),
+    ];
+    reader.choice("JWT_COOKIE_SAMESITE", default, &choices)
 }
 
 fn prefix(reader: &mut Reader<'_>) -> &'static str {
-    reader.parsed(PREFIX, "", "write none, secure or host", |text| match text
-        .to_ascii_lowercase()
-        .as_str()
-    {
-        "none" => Some(""),
-        "secure" => Some("__Secure-"),
-        "host" => Some("__Host-"),
-        _ => None,
-    })
+    let choices = [("none", ""), ("secure", "__Secure-"), ("host", "__Host-")];
+    reader.choice(PREFIX, "", &choices)
 }
 
 /// RFC 6265bis section 4.1.3: browsers drop a cookie that breaks the promise of its name's prefix.

@@ -20,7 +20,7 @@ mod web;
 
 use std::time::Duration;
 
-pub use self::reader::{Problem, Problems, Reader, parse_duration};
+pub use self::reader::{Problem, Problems, Reader, parse_algorithm, parse_bool, parse_duration};
 pub use self::tokens::{Never, ZERO, read_token_policy};
 pub use self::web::read_web_policy;
 use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
@@ -201,14 +201,9 @@ fn keys(reader: &mut Reader<'_>) -> Option<KeyRing> {
         "JWT_ALGORITHM",
         Algorithm::default(),
         wanted,
-        Algorithm::from_name,
+        parse_algorithm,
     );
-    let others = reader.parsed_list(
-        "JWT_DECODE_ALGORITHMS",
-        Vec::new(),
-        wanted,
-        Algorithm::from_name,
-    );
+    let others = reader.parsed_list("JWT_DECODE_ALGORITHMS", Vec::new(), wanted, parse_algorithm);
     let others = others.into_iter().filter(|other| *other != algorithm);
     if algorithm.min_secret_len().is_some() {
         symmetric(reader, algorithm, others)

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::keys::Algorithm;
+
 /// An invalid setting and its cure: one of [`Problems`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -167,6 +169,30 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Returns the value of one of these words, in any case.
+    ///
+    /// ```
+    /// use tokenpair::config::Reader;
+    ///
+    /// let source = |name: &str| Ok((name == "COLOUR").then(|| "Blue".to_owned()));
+    /// let mut reader = Reader::new(source, Vec::new());
+    /// assert_eq!(reader.choice("COLOUR", 0, &[("red", 1), ("blue", 2)]), 2);
+    /// ```
+    pub fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let wanted = match words.as_slice() {
+            [others @ .., last] if !others.is_empty() => {
+                format!("write {} or {last}", others.join(", "))
+            }
+            words => format!("write {}", words.concat()),
+        };
+        self.parsed(name, default, &wanted, |text| {
+            let mut choices = choices.iter();
+            let chosen = choices.find(|(word, _)| word.eq_ignore_ascii_case(text));
+            chosen.map(|(_, value)| *value)
+        })
+    }
+
     /// Returns a whole number in `range`.
     pub fn number<T: std::str::FromStr + PartialOrd + fmt::Display + Copy>(
         &mut self,
@@ -184,15 +210,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Returns a boolean: `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`, in any case.
+    /// Returns a boolean, as [`parse_bool`] reads it.
     pub fn truth(&mut self, name: &str, default: bool) -> bool {
-        self.parsed(name, default, "write true or false", |text| {
-            match text.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => Some(true),
-                "false" | "0" | "no" | "off" => Some(false),
-                _ => None,
-            }
-        })
+        self.parsed(name, default, "write true or false", parse_bool)
     }
 
     /// Returns a duration, as [`parse_duration`] reads it.
@@ -237,6 +257,37 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// Parses a boolean: `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`, in any case.
+///
+/// ```
+/// use tokenpair::config::parse_bool;
+///
+/// assert_eq!(parse_bool("Yes"), Some(true));
+/// assert_eq!(parse_bool("auto"), None);
+/// ```
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Parses the name of an algorithm, in any case. (In a token's header, the case matters: RFC 7515
+/// section 4.1.1.)
+///
+/// ```
+/// use tokenpair::config::parse_algorithm;
+/// use tokenpair::keys::Algorithm;
+///
+/// assert_eq!(parse_algorithm("hs256"), Some(Algorithm::Hs256));
+/// assert_eq!(parse_algorithm("none"), None);
+/// ```
+pub fn parse_algorithm(text: &str) -> Option<Algorithm> {
+    let mut all = Algorithm::ALL.into_iter();
+    all.find(|algorithm| algorithm.name().eq_ignore_ascii_case(text))
 }
 
 /// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is a

@@ -57,7 +57,7 @@ fn locations(
         allowed
             .iter()
             .copied()
-            .find(|location| location.word() == word)
+            .find(|location| location.word().eq_ignore_ascii_case(word))
     });
     let mut seen = locations.iter();
     let twice = std::iter::from_fn(|| seen.next().map(|location| (location, seen.clone())))
@@ -73,7 +73,7 @@ fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
     let title = reader.text_or("JWT_HEADER_NAME", &default.title);
     // An empty text is a valid value here.
     let scheme = reader.raw("JWT_HEADER_TYPE").unwrap_or(default.scheme);
-    let scheme = if scheme == "none" {
+    let scheme = if scheme.eq_ignore_ascii_case("none") {
         String::new()
     } else {
         scheme
@@ -108,13 +108,43 @@ fn json(reader: &mut Reader<'_>, default: JsonPolicy) -> JsonPolicy {
 }
 
 fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> HeaderName {
-    reader.parsed(
-        name,
-        default,
-        "write a header's name, as in X-CSRF-TOKEN",
-        |text| text.parse().ok(),
-    )
+    let wanted = "write a header's name, as in X-CSRF-TOKEN, that no other use has";
+    reader.parsed(name, default, wanted, |text| {
+        let header: HeaderName = text.parse().ok()?;
+        let taken = TAKEN.contains(&header.as_str()) || header.as_str().starts_with("sec-");
+        (!taken).then_some(header)
+    })
 }
+
+/// Headers that carry something else. Browsers do not let a script set most of them (Fetch section
+/// 2.2.2, forbidden request-headers).
+const TAKEN: [&str; 25] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "dnt",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
 
 fn csrf(reader: &mut Reader<'_>, default: CsrfPolicy) -> CsrfPolicy {
     let known = [
@@ -130,7 +160,8 @@ fn csrf(reader: &mut Reader<'_>, default: CsrfPolicy) -> CsrfPolicy {
     CsrfPolicy {
         protect: reader.truth("JWT_COOKIE_CSRF_PROTECT", default.protect),
         methods: reader.parsed_list("JWT_CSRF_METHODS", default.methods, wanted, |word| {
-            known.iter().find(|method| method.as_str() == word).cloned()
+            let same = |method: &&Method| method.as_str().eq_ignore_ascii_case(word);
+            known.iter().find(same).cloned()
         }),
         access_header: header_name(reader, "JWT_ACCESS_CSRF_HEADER_NAME", default.access_header),
         refresh_header: header_name(

@@ -6,7 +6,7 @@ use super::login::Delivery;
 use super::record::SessionRecord;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
 use super::service::Sessions;
-use super::settle::{Settled, settle};
+use super::settle::{Rule, Settled, settle, use_of};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 
@@ -102,9 +102,13 @@ impl Sessions {
             return Ok(Reissue::Refused);
         }
         let (policy, now) = (self.inner.policy.clone(), context.at);
-        let rule = move |record: &SessionRecord| match record.session.delivery {
+        let decide = move |record: &SessionRecord| match record.session.delivery {
             Delivery::Body => ReissueDecision::Refuse,
             Delivery::Cookies => decide_reissue(&record.row(), generation, arrived, now, &policy),
+        };
+        let rule = Rule {
+            decide,
+            write: use_of,
         };
         let store = self.inner.store.as_ref();
         let settled = settle(store, sid, access.sub(), context, rule).await?;

@@ -16,7 +16,7 @@ use super::rotation::{
     End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
 };
 use super::secret::SessionSecret;
-use super::settle::{Settled, settle};
+use super::settle::{Rule, Settled, rotation_of, settle};
 use super::store::SessionStore;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
@@ -186,7 +186,10 @@ impl Sessions {
         };
         // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
         let (policy, now) = (self.inner.policy.clone(), context.at);
-        let rule = move |record: &SessionRecord| decide(&record.row(), generation, now, &policy);
+        let rule = Rule {
+            decide: move |record: &SessionRecord| decide(&record.row(), generation, now, &policy),
+            write: rotation_of,
+        };
         let store = self.inner.store.as_ref();
         match settle(store, sid, claims.sub(), context, rule).await? {
             Some(settled) => self.answer(settled, context).await,

@@ -14,36 +14,37 @@ use super::store::{Advanced, RotationRule, SessionStore, Step};
 /// `tests/rotation` never need more than five.
 const DECISIONS: usize = 8;
 
-/// A decision of a rule about a session.
-pub(super) trait Decision: Copy + Send + 'static {
-    /// Returns the rotation to write, and its case. `None` if there is nothing to write.
-    fn write(self) -> Option<Write>;
-}
-
 /// A session's next rotation.
 pub(super) struct Write {
     case: RotationCase,
     next: Rotation,
 }
 
-impl Decision for RotationDecision {
-    fn write(self) -> Option<Write> {
-        match self {
-            Self::Grant { case, next } => next.map(|next| Write { case, next }),
-            Self::Reused | Self::Superseded | Self::Ended(_) => None,
+/// A rule, and the write that its decision asks for. `None` if there is nothing to write.
+#[derive(Clone)]
+pub(super) struct Rule<F, D> {
+    pub(super) decide: F,
+    pub(super) write: fn(D) -> Option<Write>,
+}
+
+/// Returns the write of a refresh.
+pub(super) fn rotation_of(decision: RotationDecision) -> Option<Write> {
+    match decision {
+        RotationDecision::Grant { case, next } => next.map(|next| Write { case, next }),
+        RotationDecision::Reused | RotationDecision::Superseded | RotationDecision::Ended(_) => {
+            None
         }
     }
 }
 
-impl Decision for ReissueDecision {
-    fn write(self) -> Option<Write> {
-        match self {
-            Self::Permit(next) => Some(Write {
-                case: RotationCase::Reissue,
-                next,
-            }),
-            Self::Refuse | Self::Reused => None,
-        }
+/// Returns the write of a reissue.
+pub(super) fn use_of(decision: ReissueDecision) -> Option<Write> {
+    match decision {
+        ReissueDecision::Permit(next) => Some(Write {
+            case: RotationCase::Reissue,
+            next,
+        }),
+        ReissueDecision::Refuse | ReissueDecision::Reused => None,
     }
 }
 
@@ -55,12 +56,12 @@ pub(super) struct Settled<D> {
 
 /// Executes a rule's decision about a user's session, and decides again as long as other requests
 /// write first. Returns the last decision; `None` if the user has no such session.
-pub(super) async fn settle<D: Decision>(
+pub(super) async fn settle<D: Copy + Send + 'static>(
     store: &dyn SessionStore,
     sid: &str,
     user_id: &str,
     context: &RequestContext,
-    rule: impl Fn(&SessionRecord) -> D + Clone + Send + 'static,
+    rule: Rule<impl Fn(&SessionRecord) -> D + Clone + Send + 'static, D>,
 ) -> Result<Option<Settled<D>>, SessionError> {
     for _ in 0..DECISIONS {
         let decided = Decided::default();
@@ -98,8 +99,8 @@ impl<D: Copy> Decided<D> {
 
 /// Returns the store's side of a rule: the write that it decides on. Sessions of other users are
 /// left alone.
-fn step<D: Decision>(
-    rule: impl Fn(&SessionRecord) -> D + Send + 'static,
+fn step<D: Copy + Send + 'static>(
+    rule: Rule<impl Fn(&SessionRecord) -> D + Send + 'static, D>,
     user_id: &str,
     context: &RequestContext,
     decided: Decided<D>,
@@ -109,9 +110,9 @@ fn step<D: Decision>(
         if record.subject.id != user_id {
             return None;
         }
-        let decision = rule(record);
+        let decision = (rule.decide)(record);
         decided.set(decision);
-        let Write { case, next } = decision.write()?;
+        let Write { case, next } = (rule.write)(decision)?;
         Some(Step {
             id: record.session.id.clone(),
             expected: record.session.rotation,

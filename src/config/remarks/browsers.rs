@@ -2,8 +2,8 @@
 
 use url::{Host, Url};
 
-use super::edge::{is_loopback, serialized_origin};
-use super::{Settings, edge};
+use crate::config::Settings;
+use crate::config::urls::{is_loopback, is_within, serialized_origin};
 use tokenpair::web::{Location, SameSite, WebPolicy};
 
 /// Returns notes on origins and cookie paths, each with a fix.
@@ -50,13 +50,23 @@ fn on_origin(origin: &Url, settings: &Settings) -> Option<String> {
             return Some(on_other_site(&shown, public, settings));
         }
     }
-    let hidden = web.csrf.protect && web.cookies.csrf && !edge::reads_cookies_of(origin, settings);
+    let hidden = web.csrf.protect && web.cookies.csrf && !reads_cookies_of(origin, settings);
     hidden.then(|| {
         format!(
             "pages of {shown} ({CORS}) cannot read the CSRF cookies of this host: \
              set JWT_CSRF_IN_COOKIES=false, or JWT_COOKIE_DOMAIN where both hosts share a domain"
         )
     })
+}
+
+/// Returns whether scripts in pages of that origin can read this server's cookies. Ports do not
+/// separate cookies.
+fn reads_cookies_of(origin: &Url, settings: &Settings) -> bool {
+    let host = origin.host_str().unwrap_or_default();
+    let own = settings.public_url.as_ref().and_then(Url::host_str);
+    let shared = settings.web.cookies.domain.as_deref();
+    matches!(origin.scheme(), "http" | "https")
+        && (own == Some(host) || shared.is_some_and(|domain| is_within(host, domain)))
 }
 
 fn on_mixed_names(shown: &str, origin: &Url, public: &Url) -> String {

@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use super::keys::KeySource;
-use super::known::SECRET;
-use super::{Settings, Sources};
+use crate::config::{KeySource, Settings, Sources, known};
 use crate::keys::{KeyDirectory, files};
-use tokenpair_store::DatabaseUrl;
 
 /// Returns notes on files and folders with too permissive a mode, each with a fix.
 pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
@@ -22,11 +19,11 @@ pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
             noted.push(path.to_owned());
         }
     };
-    for name in SECRET.iter().copied().chain([DATABASE]) {
-        let found = sources.get(name).ok().flatten();
-        let secret = found.filter(|found| name != DATABASE || has_password(&found.text));
-        if let Some(file) = secret.and_then(|found| found.file) {
-            note(&file, name);
+    for known in known() {
+        let found = sources.get(known.name).ok().flatten();
+        let secret = found.filter(|found| known.masked(&found.text) != found.text);
+        if let Some(file) = secret.and_then(|secret| secret.file) {
+            note(&file, known.name);
         }
     }
     if let Some(tls) = &settings.tls {
@@ -43,10 +40,4 @@ pub(super) fn remarks(sources: &Sources, settings: &Settings) -> Vec<String> {
         KeySource::Secret(_) | KeySource::PrivateKey(_) => {}
     }
     remarks
-}
-
-const DATABASE: &str = "DATABASE_URL";
-
-fn has_password(text: &str) -> bool {
-    DatabaseUrl::parse(text).is_ok_and(|url| url.masked().contains("********"))
 }

@@ -1,0 +1,36 @@
+//! Defines notes on how tokens travel: without encryption, without protection, or through a proxy.
+
+use url::Url;
+
+use crate::config::Settings;
+use crate::config::urls::is_loopback;
+
+/// Returns notes on settings that work, but may be a mistake.
+pub(super) fn remarks(settings: &Settings) -> Vec<String> {
+    let url = settings.public_url.as_ref();
+    let cookies = &settings.web.cookies;
+    let public = !settings.bind.ip().is_loopback();
+    let mut remarks = Vec::new();
+    if public && !settings.web.csrf.protect {
+        let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for a logged-in user";
+        remarks.push(remark.to_owned());
+    }
+    // A proxy may serve the address that browsers use, so the listening address does not decide.
+    let own = |url: &Url| url.scheme() == "http" && is_loopback(url);
+    if !cookies.secure && !url.map_or(!public, own) {
+        let remark = "JWT_COOKIE_SECURE is false: tokens travel unencrypted over plain http";
+        remarks.push(remark.to_owned());
+    }
+    if cookies.secure && settings.tls.is_none() && url.is_none_or(|url| url.scheme() == "http") {
+        let remark = "cookies are Secure, and browsers and curl keep them only over https: \
+                      set PUBLIC_URL to the https address that browsers use";
+        remarks.push(remark.to_owned());
+    }
+    let https = url.is_some_and(|url| url.scheme() == "https");
+    if https && settings.tls.is_none() && settings.web.trusted_proxies.is_empty() {
+        let remark = "PUBLIC_URL is https, and SERVER_TRUSTED_PROXIES names no proxy: \
+                      behind a proxy, all clients would appear to have its address";
+        remarks.push(remark.to_owned());
+    }
+    remarks
+}

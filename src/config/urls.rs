@@ -1,0 +1,45 @@
+//! Defines what the settings know of URLs, hosts and origins.
+
+use url::{Host, Url};
+
+/// Parses a URL that consists of a scheme, a host and a port only.
+pub(super) fn bare(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (bare && nobody).then_some(url)
+}
+
+/// Returns the origin of a URL as browsers write it (RFC 6454 section 6.1), or `None` without a
+/// host. Schemes of app shells, such as `capacitor://localhost`, have an origin too, though not in
+/// the URL standard.
+pub(crate) fn serialized_origin(url: &Url) -> Option<String> {
+    let origin = url.origin();
+    if origin.is_tuple() {
+        return Some(origin.ascii_serialization());
+    }
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}"));
+    let (scheme, host) = (url.scheme(), host.to_ascii_lowercase());
+    Some(format!("{scheme}://{host}{}", port.unwrap_or_default()))
+}
+
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback_host(&host))
+}
+
+/// Returns whether a host is the loopback address. Names that end in `.localhost` resolve to it too
+/// (RFC 6761 section 6.3).
+pub(crate) fn is_loopback_host(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Returns whether the host domain-matches `domain` (RFC 6265 section 5.1.3).
+pub(super) fn is_within(host: &str, domain: &str) -> bool {
+    let rest = host.strip_suffix(domain);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}

@@ -1,0 +1,326 @@
+//! Tests the values of settings: what each accepts, and how they are compared with each other.
+
+use tokenpair_server::config::{Settings, Sources, known};
+
+use crate::settings::{refused, with};
+
+/// Settings that cannot work together, and the complaint.
+type Refused = (&'static [(&'static str, &'static str)], &'static str);
+
+const ALONE: &[Refused] = &[
+    (
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "false")],
+        "JWT_ACCESS_TOKEN_EXPIRES is \"false\"; write a time",
+    ),
+    (
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "0")],
+        "JWT_ACCESS_TOKEN_EXPIRES is 0",
+    ),
+    (
+        &[("DATABASE_WAIT", "0")],
+        "DATABASE_WAIT has to be from 1s to 60s",
+    ),
+    (
+        &[("DATABASE_WAIT", "2m")],
+        "DATABASE_WAIT has to be from 1s to 60s",
+    ),
+    (
+        &[("DATABASE_POOLER", "session")],
+        "DATABASE_POOLER is \"session\"; write auto, off or transaction",
+    ),
+    (
+        &[("SERVER_WORKERS", "0")],
+        "write a whole number from 1 to 512",
+    ),
+    (
+        &[("SERVER_WORKERS", "513")],
+        "write a whole number from 1 to 512",
+    ),
+    (
+        &[("SERVER_KEEP_ALIVE", "0")],
+        "SERVER_KEEP_ALIVE has to be from 1s to 1h",
+    ),
+    (
+        &[("SERVER_KEEP_ALIVE", "2h")],
+        "SERVER_KEEP_ALIVE has to be from 1s to 1h",
+    ),
+    (
+        &[("SERVER_DRAIN", "6m")],
+        "SERVER_DRAIN has to be from 0s to 5m",
+    ),
+    (
+        &[("SESSION_ROTATION_WINDOW", "1s")],
+        "SESSION_ROTATION_WINDOW has to be from 10s to 1h",
+    ),
+    (
+        &[("REVOCATION_STALE_LIMIT", "9s")],
+        "REVOCATION_STALE_LIMIT has to be from 10s to 1d, or off",
+    ),
+    (
+        &[("REVOCATION_STALE_LIMIT", "2d")],
+        "REVOCATION_STALE_LIMIT has to be from 10s to 1d, or off",
+    ),
+    (&[("AUDIT_KEEP", "0")], "AUDIT_KEEP is 0"),
+    (
+        &[("JWT_ACCESS_TOKEN_EXPIRES", "29d")],
+        "JWT_ACCESS_TOKEN_EXPIRES is more than 28d",
+    ),
+    (
+        &[("SESSION_LIMIT", "0")],
+        "write a whole number from 1, or off",
+    ),
+    (
+        &[("SESSION_REUSE_POLICY", "lenient")],
+        "write recover or strict",
+    ),
+    (
+        &[("JWT_DECODE_LEEWAY", "6m")],
+        "JWT_DECODE_LEEWAY is more than 5m",
+    ),
+    (
+        &[("JWT_TOKEN_LOCATION", "cookies,query_string")],
+        "write cookies, headers, or both",
+    ),
+    (&[("JWT_TOKEN_LOCATION", "cookies,cookies")], "each once"),
+    (
+        &[("SERVER_FORWARDED_HEADER", "x-real-ip")],
+        "write auto, forwarded or x-forwarded-for",
+    ),
+    (
+        &[("JWT_ACCESS_COOKIE_NAME", "a b")],
+        "write letters, digits, - and _ only",
+    ),
+    (
+        &[("JWT_ACCESS_COOKIE_PATH", "x; Secure")],
+        "write a path that begins with /",
+    ),
+    (
+        &[("PUBLIC_URL", "login.example.org")],
+        "write the address browsers use",
+    ),
+    (
+        &[("PASSWORD_MIN_LENGTH", "7")],
+        "write a whole number from 8 to 64",
+    ),
+    (
+        &[("PASSWORD_MIN_LENGTH", "65")],
+        "write a whole number from 8 to 64",
+    ),
+    (
+        &[("PASSWORD_QUEUE", "0")],
+        "write a whole number from 1 to 10000",
+    ),
+    (&[("JWT_INVALID_TOKEN_STATUS", "400")], "write 422 or 401"),
+    (&[("THROTTLE", "maybe")], "write true or false"),
+    (&[("THROTTLE_ACCOUNT", "10")], "as in 10/15m"),
+    (&[("THROTTLE_ACCOUNT", "0/15m")], "1 to 1000000"),
+    (&[("THROTTLE_PEER", "10/0s")], "failures in 1s to 1d"),
+    (&[("THROTTLE_PEER", "10/2d")], "failures in 1s to 1d"),
+    (
+        &[("THROTTLES_PEER", "10/1d")],
+        "did you mean THROTTLE_PEER?",
+    ),
+    (
+        &[("SERVER_TRUSTED_PROXIES", "10.0.0.1,proxy")],
+        "addresses or networks",
+    ),
+    (
+        &[("SERVER_TRUSTED_PROXIES", "10.0.0.1/33")],
+        "addresses or networks",
+    ),
+    (
+        &[("SERVER_TRUSTED_PROXIES", "0.0.0.0/0")],
+        "lets anyone claim any address",
+    ),
+];
+
+const TOGETHER: &[Refused] = &[
+    (
+        &[("JWT_REISSUE_WITHIN", "1h")],
+        "JWT_REISSUE_WITHIN is 3600s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is 3600s",
+    ),
+    (
+        &[
+            ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
+            ("JWT_REISSUE_WITHIN", "15m"),
+        ],
+        "which is 900s, or every response would carry a new token; write 450s, or 0 for never",
+    ),
+    (
+        &[("JWT_REFRESH_TOKEN_EXPIRES", "1h")],
+        "JWT_REFRESH_TOKEN_EXPIRES has to be more than",
+    ),
+    (
+        &[("SESSION_MAX_AGE", "10m")],
+        "SESSION_MAX_AGE is less than JWT_ACCESS_TOKEN_EXPIRES",
+    ),
+    (
+        &[("JWT_DECODE_ISSUER", "us")],
+        "the server would reject its own tokens",
+    ),
+    (
+        &[("JWT_ENCODE_AUDIENCE", "a"), ("JWT_DECODE_AUDIENCE", "b")],
+        "the server would reject its own tokens",
+    ),
+    (
+        &[("JWT_REFRESH_COOKIE_NAME", "access_token_cookie")],
+        "which is also the name of another cookie",
+    ),
+    (
+        &[("JWT_ACCESS_COOKIE_NAME", "device_cookie")],
+        "which is the name of the server's device cookie",
+    ),
+    (
+        &[("JWT_ACCESS_COOKIE_NAME", "__Host-x")],
+        "JWT_ACCESS_COOKIE_NAME begins with a prefix that needs Secure cookies",
+    ),
+];
+
+#[test]
+fn a_value_that_cannot_work_is_refused_with_its_name_and_the_cure() {
+    for (settings, complaint) in ALONE {
+        let [(name, _)] = settings else {
+            panic!("{settings:?}");
+        };
+        let said = with(settings).run(&["config", "check"]).failed();
+        assert!(said.contains(name) && said.contains(complaint), "{said}");
+    }
+}
+
+#[test]
+fn settings_are_held_against_each_other() {
+    for (settings, complaint) in TOGETHER {
+        refused(settings, complaint);
+    }
+    let proxied = with(&[("PUBLIC_URL", "https://login.example.org")]);
+    let said = proxied.run(&["config", "check"]).done();
+    assert!(
+        said.contains("SERVER_TRUSTED_PROXIES names no proxy"),
+        "{said}"
+    );
+    with(&[
+        ("THROTTLE", "off"),
+        ("THROTTLE_ACCOUNT", "5/1m"),
+        ("SERVER_TRUSTED_PROXIES", "10.0.0.1, 2001:db8::/32"),
+        ("JWT_ACCESS_TOKEN_EXPIRES", "15m"),
+        ("JWT_REISSUE_WITHIN", "5m"),
+    ])
+    .run(&["config", "check"])
+    .done();
+}
+
+#[test]
+fn each_documented_default_is_the_value_without_a_setting() {
+    let load = |values: &[(&str, &str)]| {
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::load(&Sources::from_values(values.collect()));
+        format!("{:?}", settings.unwrap())
+    };
+    let unset = load(&[]);
+    let described = [
+        "SERVER_WORKERS",
+        "SERVER_DRAIN",
+        "PUBLIC_URL",
+        "JWT_SECRET_KEY",
+        "JWT_PREVIOUS_ALGORITHM",
+        "JWT_KEYS_DIR",
+        "JWT_REISSUE_WITHIN",
+    ];
+    let values =
+        known().filter(|known| known.default != "none" && !described.contains(&known.name));
+    let values: Vec<_> = values.map(|known| (known.name, known.default)).collect();
+    assert!(values.len() > 40);
+    for value in &values {
+        assert_eq!(load(&[*value]), unset, "{value:?}");
+    }
+    assert_eq!(load(&values), unset);
+}
+
+#[test]
+fn booleans_and_words_are_read_alike_everywhere_in_any_case() {
+    let secure = ("PUBLIC_URL", "https://login.example.org");
+    for (name, values) in [
+        ("THROTTLE", ["Off", "no", "FALSE"]),
+        ("SERVER_ACCESS_LOG", ["Off", "no", "FALSE"]),
+        ("JWT_COOKIE_SECURE", ["yes", "On", "1"]),
+        ("JWT_ENCODE_NBF", ["yes", "On", "1"]),
+        ("JWT_ACCEPT_FOREIGN", ["Off", "no", "0"]),
+        ("REGISTRATION", ["Open", "CLOSED", "closed"]),
+        ("DATABASE_MIGRATE", ["Auto", "OFF", "off"]),
+        ("DATABASE_POOLER", ["Auto", "OFF", "Transaction"]),
+        ("SESSION_REUSE_POLICY", ["Recover", "STRICT", "strict"]),
+        ("SESSION_LIMIT", ["Off", "OFF", "3"]),
+        ("REVOCATION_STALE_LIMIT", ["Off", "OFF", "1m"]),
+        (
+            "SERVER_FORWARDED_HEADER",
+            ["Auto", "Forwarded", "X-Forwarded-For"],
+        ),
+        ("JWT_ALGORITHM", ["hs256", "Hs384", "HS512"]),
+        (
+            "JWT_TOKEN_LOCATION",
+            ["Cookies", "HEADERS", "Headers,Cookies"],
+        ),
+        ("JWT_COOKIE_SAMESITE", ["lax", "STRICT", "None"]),
+        ("JWT_COOKIE_PREFIX", ["None", "Secure", "HOST"]),
+        ("JWT_CSRF_METHODS", ["post", "Post,Put", "DELETE"]),
+        ("JWT_HEADER_TYPE", ["None", "none", "JWT"]),
+    ] {
+        for value in values {
+            let check = with(&[secure, (name, value)]).run(&["config", "check"]);
+            assert!(
+                check.done().ends_with("the settings are valid\n"),
+                "{name}={value}"
+            );
+        }
+    }
+    refused(
+        &[("JWT_COOKIE_SECURE", "maybe")],
+        "write auto, true or false",
+    );
+    refused(&[("DATABASE_MIGRATE", "true")], "write auto or off");
+}
+
+#[test]
+fn the_server_listens_on_the_address_of_a_name() {
+    let ready = |bind: &str| with(&[("SERVER_BIND", bind)]).run(&["config", "check"]);
+    assert_eq!(ready("localhost:8080").done(), "the settings are valid\n");
+    let unknown = ready("no-such-host.invalid:8080").failed();
+    assert!(
+        unknown.contains(
+            "SERVER_BIND is \"no-such-host.invalid:8080\", and that name cannot be resolved; write an address and a port"
+        ),
+        "{unknown}"
+    );
+    refused(
+        &[("SERVER_BIND", "localhost")],
+        "write an address and a port",
+    );
+}
+
+#[test]
+fn a_header_that_carries_something_else_cannot_carry_a_token() {
+    for header in [
+        "Cookie",
+        "host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Sec-Fetch-Site",
+        "Origin",
+    ] {
+        for name in [
+            "JWT_HEADER_NAME",
+            "JWT_ACCESS_CSRF_HEADER_NAME",
+            "JWT_REFRESH_CSRF_HEADER_NAME",
+        ] {
+            let complaint = format!(
+                "{name} is {header:?}; write a header's name, as in X-CSRF-TOKEN, that no other use has"
+            );
+            refused(&[(name, header)], &complaint);
+        }
+    }
+    with(&[("JWT_HEADER_NAME", "X-Access-Token")])
+        .run(&["config", "check"])
+        .done();
+}
