@@ -51,7 +51,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
         }
         Command::List => list(&folder, out),
         Command::Rotate => rotate(&folder, &settings, now, out),
-        Command::Retire { kid } => retire(&folder, &kid, (&settings, now), out),
+        Command::Retire { kid } => retire(&folder, &kid, &settings, now, out),
     };
     done.map_err(naming_the_setting)
 }
@@ -150,7 +150,8 @@ fn rotate(
 fn retire(
     folder: &KeyDirectory,
     kid: &str,
-    (settings, now): (&Settings, Timestamp),
+    settings: &Settings,
+    now: Timestamp,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let key = folder.retire(kid)?;

@@ -34,14 +34,15 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
     let store = open_current_store(&settings)?;
     block_on(async move {
         match command {
-            Command::List { name, limit } => list((&store, &settings), &name, limit, out).await,
+            Command::List { name, limit } => list(&store, &settings, &name, limit, out).await,
             Command::Revoke { id } => revoke(&store, &id, out).await,
         }
     })
 }
 
 async fn list(
-    (store, settings): (&DieselStore, &Settings),
+    store: &DieselStore,
+    settings: &Settings,
     name: &str,
     limit: i64,
     out: &mut dyn Write,

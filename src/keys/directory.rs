@@ -245,7 +245,7 @@ impl Files {
             fingerprint: self.fingerprint(),
         };
         for (file, pem) in self.pems.iter().filter(|(file, _)| **file != state.signing) {
-            held.add(folder, (file, pem), &state)?;
+            held.add(folder, file, pem, &state)?;
         }
         held.keys.sort_by_key(|key| key.state);
         Ok(held)
@@ -271,7 +271,8 @@ impl Held {
     fn add(
         &mut self,
         folder: &Path,
-        (file, pem): (&str, &SecretString),
+        file: &str,
+        pem: &SecretString,
         state: &DirectoryState,
     ) -> Result<(), DirectoryError> {
         let path = folder.join(file);

@@ -1,22 +1,20 @@
 //! Implements accounts: registration and login, for routes and commands.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use thiserror::Error;
 use url::Url;
 
+use super::account_error::{AccountError, applied};
 use super::device_cookie::Devices;
-use super::login_limiter::{LoginLimiter, NotAdmitted};
+use super::login_limiter::LoginLimiter;
 use super::network;
 use crate::config::Settings;
-use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, StoreError, Subject};
+use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, Subject};
 use tokenpair_store::password::{
     Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,
 };
 use tokenpair_store::{
-    Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, UserError,
-    Username, UsernameError,
+    Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, Username,
 };
 
 /// The users of a store, with a pool of hashing threads. Cheap to clone.
@@ -26,82 +24,6 @@ pub struct Accounts {
     passwords: Passwords,
     limiter: LoginLimiter,
     names: Arc<[String]>,
-}
-
-/// Why an operation on an account failed.
-#[derive(Debug, Error)]
-pub enum AccountError {
-    /// The username is malformed.
-    #[error(transparent)]
-    Username(#[from] UsernameError),
-    /// The password does not meet the policy.
-    #[error(transparent)]
-    Unfit(#[from] UnfitPassword),
-    /// The username is taken.
-    #[error("the username is taken")]
-    Taken,
-    /// The password is wrong.
-    #[error("the password is wrong")]
-    WrongPassword,
-    /// Too many failed attempts. The next attempt is allowed after this time.
-    #[error("too many attempts; try again in {} s", .0.as_secs())]
-    TooManyAttempts(Duration),
-    /// The change would remove the last admin.
-    #[error("without the last admin nobody could manage the others")]
-    LastAdmin,
-    /// There is no such user.
-    #[error("there is no such user")]
-    NoSuchUser,
-    /// The request is no longer authorized.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// The hashing pool failed.
-    #[error(transparent)]
-    Password(PasswordError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Returns the result of a change.
-///
-/// # Errors
-///
-/// [`AccountError`] if the change was denied.
-pub fn applied(changed: Changed) -> Result<Applied, AccountError> {
-    match changed {
-        Changed::Done(applied) => Ok(*applied),
-        Changed::LastAdmin => Err(AccountError::LastAdmin),
-        Changed::NoSuchUser => Err(AccountError::NoSuchUser),
-        Changed::Denied(denied) => Err(AccountError::Denied(denied)),
-    }
-}
-
-impl From<PasswordError> for AccountError {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Unfit(unfit) => Self::Unfit(unfit),
-            error => Self::Password(error),
-        }
-    }
-}
-
-impl From<NotAdmitted> for AccountError {
-    fn from(error: NotAdmitted) -> Self {
-        match error {
-            NotAdmitted::TooManyAttempts(wait) => Self::TooManyAttempts(wait),
-            NotAdmitted::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<UserError> for AccountError {
-    fn from(error: UserError) -> Self {
-        match error {
-            UserError::Taken => Self::Taken,
-            UserError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl Accounts {
@@ -140,7 +62,7 @@ impl Accounts {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
         self.limiter.registration(context).await?;
-        let password_hash = self.passwords(context).hash_new(password).await?;
+        let password_hash = self.passwords(context).hash(password).await?;
         Ok(self
             .store
             .create_user(
@@ -166,7 +88,8 @@ impl Accounts {
         &self,
         username: &str,
         password: Password,
-        (devices, context): (&Devices, &RequestContext),
+        devices: &Devices,
+        context: &RequestContext,
     ) -> Result<Option<Subject>, AccountError> {
         let attempt = self.limiter.login(username, devices, context).await?;
         let user = match Username::parse(username) {
@@ -206,7 +129,8 @@ impl Accounts {
     pub(super) fn device_cookie(
         &self,
         username: &str,
-        (devices, context): (&Devices, &RequestContext),
+        devices: &Devices,
+        context: &RequestContext,
     ) -> Option<String> {
         self.limiter.device_cookie(username, devices, context)
     }
@@ -234,18 +158,21 @@ impl Accounts {
         &self,
         user_id: &str,
         sid: &str,
-        (current, new): (Password, Password),
+        passwords: PasswordChange,
         context: &RequestContext,
     ) -> Result<Applied, AccountError> {
+        let PasswordChange { current, new } = passwords;
         self.store.check(context).await??;
         let user = self.store.user_by_id(user_id).await?;
         let name = user.as_ref().map(|user| user.subject.username.clone());
         let name = name.unwrap_or_default();
         self.check(&name, &new)?;
-        let confirmed = self
-            .confirm((user_id, Some(sid)), user, current, context)
-            .await?;
-        let hash = self.passwords(context).hash_new(new).await?;
+        let login = CurrentLogin {
+            user_id,
+            sid: Some(sid),
+        };
+        let confirmed = self.confirm(login, user, current, context).await?;
+        let hash = self.passwords(context).hash(new).await?;
         let keep = Some(sid.to_owned());
         let change = UserChange::Password { hash, keep };
         let changed = self.store.change_user(user_id, change, &confirmed.context);
@@ -266,9 +193,8 @@ impl Accounts {
     ) -> Result<Applied, AccountError> {
         self.store.check(context).await??;
         let user = self.store.user_by_id(user_id).await?;
-        let confirmed = self
-            .confirm((user_id, sid), user, password, context)
-            .await?;
+        let login = CurrentLogin { user_id, sid };
+        let confirmed = self.confirm(login, user, password, context).await?;
         let deleted = self.store.delete_user(user_id, &confirmed.context);
         self.settle(deleted.await?, &confirmed).await
     }
@@ -276,11 +202,12 @@ impl Accounts {
     /// Verifies the password that a logged-in user confirms.
     async fn confirm(
         &self,
-        (user_id, sid): (&str, Option<&str>),
+        login: CurrentLogin<'_>,
         user: Option<User>,
         password: Password,
         context: &RequestContext,
     ) -> Result<Confirmed, AccountError> {
+        let CurrentLogin { user_id, sid } = login;
         let attempt = self.limiter.confirmation(user_id, sid, context).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = self.verify(password, hash, context).await?;
@@ -351,8 +278,24 @@ impl Accounts {
         password: Password,
     ) -> Result<PasswordHash, AccountError> {
         self.check(username, &password)?;
-        Ok(self.passwords.hash_new(password).await?)
+        Ok(self.passwords.hash(password).await?)
     }
+}
+
+/// A change of a password by its owner.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// The password that the user typed as the current one.
+    pub current: Password,
+    /// The password that the user wants.
+    pub new: Password,
+}
+
+/// The login that a request came with. A token of another issuer has no session.
+#[derive(Clone, Copy)]
+struct CurrentLogin<'a> {
+    user_id: &'a str,
+    sid: Option<&'a str>,
 }
 
 /// A user whose password was verified, as stored at that time.

@@ -61,30 +61,41 @@ fn report_restored(restored: &[Revocation]) {
     }
 }
 
-/// Reloads keys where they may change. Reads the folder on another thread, since it may be on a
-/// network.
-pub(super) async fn follow_keys(
-    mut followed: Option<Followed>,
-    tokens: Tokens,
-    (shared_key, store, clock): (SharedKey, DieselStore, Clock),
-    mut schedule: ReloadSchedule,
-) {
-    let mut unsealed = Vec::new();
-    while let Some(keys) = followed.take() {
-        let requested = schedule.next(KEYS_EVERY).await;
-        let tokens = tokens.clone();
-        followed = tokio::task::spawn_blocking(move || keys.reload(&tokens, requested))
-            .await
-            .ok();
-        // A server that starts after the former keys were deleted must open the shared key too.
-        unsealed.extend(followed.iter_mut().flat_map(Followed::take_new));
-        if unsealed.is_empty() {
-            continue;
-        }
-        match shared_key.seal_under(&store, &unsealed, clock.now()).await {
-            Ok(()) => unsealed.clear(),
-            Err(error) => {
-                log::debug!("the shared key is not stored under the new keys yet: {error}")
+/// The reload of keys where they may change.
+pub(super) struct KeyReload {
+    pub(super) followed: Option<Followed>,
+    pub(super) tokens: Tokens,
+    pub(super) shared_key: SharedKey,
+    pub(super) store: DieselStore,
+    pub(super) clock: Clock,
+}
+
+impl KeyReload {
+    /// Reloads keys until there are none to follow. Reads the folder on another thread, since it may
+    /// be on a network.
+    pub(super) async fn run(mut self, mut schedule: ReloadSchedule) {
+        let mut unsealed = Vec::new();
+        while let Some(keys) = self.followed.take() {
+            let requested = schedule.next(KEYS_EVERY).await;
+            let tokens = self.tokens.clone();
+            self.followed = tokio::task::spawn_blocking(move || keys.reload(&tokens, requested))
+                .await
+                .ok();
+            // A server that starts after the former keys were deleted must open the shared key too.
+            unsealed.extend(self.followed.iter_mut().flat_map(Followed::take_new));
+            if unsealed.is_empty() {
+                continue;
+            }
+            let now = self.clock.now();
+            match self
+                .shared_key
+                .seal_under(&self.store, &unsealed, now)
+                .await
+            {
+                Ok(()) => unsealed.clear(),
+                Err(error) => {
+                    log::debug!("the shared key is not stored under the new keys yet: {error}")
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Implements the server: accounts, routes, middleware and background tasks. [`Server`] combines
 //! them, for `main` and for tests.
 
+mod account_error;
 mod accounts;
 mod admission;
 mod background;
@@ -54,7 +55,8 @@ mod telemetry;
 mod tls;
 mod write_deadline;
 
-pub use self::accounts::{AccountError, Accounts, applied};
+pub use self::account_error::{AccountError, applied};
+pub use self::accounts::Accounts;
 pub use self::database::{open_current_store, open_migrated_store};
 pub use self::database_error::DatabaseError;
 pub use self::start_error::StartError;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokenpair::session::RequestContext;
-use tokenpair_store::password::Client;
+use tokenpair_store::password::HashingClient;
 
 /// A wider network around a client's own: the /56 of a home or the /48 of a site (RFC 6177).
 pub(super) struct Wider {
@@ -44,7 +44,7 @@ pub(super) fn network(context: &RequestContext) -> String {
 
 /// Returns the client's place in the password queue: its network within its site. A site is the /48
 /// for IPv6, the most that one customer usually gets (RFC 6177), and the /24 for IPv4.
-pub(super) fn client(context: &RequestContext) -> Client {
+pub(super) fn client(context: &RequestContext) -> HashingClient {
     let site = match address(context) {
         Some(IpAddr::V6(address)) => prefix(address, 48),
         Some(IpAddr::V4(address)) => {
@@ -53,7 +53,7 @@ pub(super) fn client(context: &RequestContext) -> Client {
         }
         None => String::new(),
     };
-    Client::new(site, network(context))
+    HashingClient::new(site, network(context))
 }
 
 /// Returns the client's address. A translated IPv4 address counts as the IPv4 address (RFC 6052

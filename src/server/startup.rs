@@ -22,7 +22,8 @@ use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
 use super::{
-    background, clock_watch, database, http_server, openapi, routes, startup_keys, stop, tls,
+    background::{self, KeyReload},
+    clock_watch, database, http_server, openapi, routes, startup_keys, stop, tls,
 };
 use crate::config::Settings;
 use tokenpair::clock::Clock;
@@ -120,18 +121,15 @@ impl Server {
     /// If the listener fails.
     pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
         let mut signals = Signals::new(signals);
-        let keys = background::follow_keys(
-            self.followed,
-            self.state.sessions.tokens().clone(),
-            (
-                self.shared_key,
-                self.state.store.clone(),
-                self.clock.clone(),
-            ),
-            signals.reload_schedule(),
-        );
+        let keys = KeyReload {
+            followed: self.followed,
+            tokens: self.state.sessions.tokens().clone(),
+            shared_key: self.shared_key,
+            store: self.state.store.clone(),
+            clock: self.clock.clone(),
+        };
         let background = [
-            actix_web::rt::spawn(keys),
+            actix_web::rt::spawn(keys.run(signals.reload_schedule())),
             actix_web::rt::spawn(tls::follow(
                 self.certificates,
                 self.clock.clone(),
@@ -149,7 +147,8 @@ impl Server {
             )),
         ];
         let served = stop::serve(
-            (self.http, self.listener),
+            self.http,
+            self.listener,
             &mut signals,
             &self.state,
             self.drain,

@@ -70,7 +70,8 @@ impl Signals {
 ///
 /// If the listener fails.
 pub(super) async fn serve(
-    (http, listener): (Server, Listener),
+    http: Server,
+    listener: Listener,
     signals: &mut Signals,
     state: &AppState,
     drain: Duration,

@@ -63,7 +63,7 @@ use tokenpair::config::JwtSettings;
 use tokenpair::session::{Login, RequestContext, SessionPolicy, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, device, reissue};
-use tokenpair_store::password::{Password, PasswordError, PasswordPolicy, Passwords};
+use tokenpair_store::password::{Password, PasswordPolicy, Passwords};
 use tokenpair_store::{
     DatabaseUrl, DieselStore, NewUser, PurgePolicy, StorePolicy, UserError, Username,
 };
@@ -83,14 +83,6 @@ fn bad_request(error: impl Error) -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string())
 }
 
-/// The hashing threads may be busy, which is not the client's fault.
-fn not_hashed(error: PasswordError) -> Rejection {
-    match error {
-        PasswordError::Unfit(reason) => bad_request(reason),
-        error => Rejection::unavailable(error),
-    }
-}
-
 async fn register(
     accounts: Data<Accounts>,
     given: Json<Credentials>,
@@ -103,10 +95,10 @@ async fn register(
     policy
         .check(&password, &[username.key()])
         .map_err(bad_request)?;
-    let password_hash = accounts.passwords.hash_new(password).await;
+    let password_hash = accounts.passwords.hash(password).await;
     let user = NewUser {
         username,
-        password_hash: password_hash.map_err(not_hashed)?,
+        password_hash: password_hash.map_err(Rejection::unavailable)?,
         roles: vec![],
     };
     match accounts.store.create_user(user, &context).await {
@@ -134,7 +126,7 @@ async fn login(
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     // Without a user too, so that the duration does not reveal which usernames exist.
     let verdict = accounts.passwords.verify(Password::new(password), hash);
-    let is_right = verdict.await.map_err(not_hashed)?.is_right();
+    let is_right = verdict.await.map_err(Rejection::unavailable)?.is_right();
     let Some(user) = user.filter(|user| is_right && !user.subject.disabled) else {
         let msg = "Bad username or password";
         return Err(Rejection::new(

@@ -23,7 +23,7 @@
 //!
 //! let user = NewUser {
 //!     username: Username::parse("Ada")?,
-//!     password_hash: passwords.hash_new(typed()).await?,
+//!     password_hash: passwords.hash(typed()).await?,
 //!     roles: vec![],
 //! };
 //! let context = RequestContext::at(Clock::system().now());
@@ -96,5 +96,5 @@ pub use self::store::DieselStore;
 pub use self::url::{DatabaseUrl, UrlError};
 pub use self::user::{ADMIN, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
 pub use self::user_changes::{Applied, Changed, UserChange};
-pub use self::users::Page;
+pub use self::users::{Page, UserPage};
 pub use self::writable::NotWritable;

@@ -89,7 +89,7 @@ fn restore(conn: &mut Conn, lost: &Revocation, context: &RequestContext) -> Quer
         Revoked::Session(id) => Ok(revoke(conn, id, EndReason::Restored, context)?
             || revocations::record_lost(conn, lost)?),
         Revoked::User { id, lowest_epoch } => {
-            user_changes::restore(conn, (id, *lowest_epoch), lost, context)
+            user_changes::restore(conn, id, *lowest_epoch, lost, context)
         }
     }
 }

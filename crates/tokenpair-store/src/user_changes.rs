@@ -158,7 +158,7 @@ impl DieselStore {
         };
         let changed = self.write_for(context, scope, {
             let id = id.to_owned();
-            move |conn, context, locked| change(conn, locked, (&id, &changes), context)
+            move |conn, context, locked| change(conn, locked, &id, &changes, context)
         });
         Ok(changed.await?.unwrap_or_else(Changed::Denied))
     }
@@ -215,7 +215,8 @@ impl DieselStore {
 fn change(
     conn: &mut Conn,
     locked: &Locked,
-    (id, changes): (&str, &[UserChange]),
+    id: &str,
+    changes: &[UserChange],
     context: &RequestContext,
 ) -> QueryResult<Changed> {
     let Some(before) = locked.user(id) else {
@@ -235,7 +236,7 @@ fn change(
     for change in changes {
         change.event(context).user(id).record(conn)?;
         if let Some((reason, keep)) = change.ends() {
-            end_all_but(conn, id, keep, (reason, context.at))?;
+            end_all_but(conn, id, keep, reason, context.at)?;
             keep.map_or(Ok(()), |sid| bar_older_tokens(conn, sid, context.at))?;
         }
     }
@@ -271,7 +272,8 @@ fn delete(
 /// reappears cannot log in.
 pub(super) fn restore(
     conn: &mut Conn,
-    (id, lowest_epoch): (&str, i64),
+    id: &str,
+    lowest_epoch: i64,
     revocation: &Revocation,
     context: &RequestContext,
 ) -> QueryResult<bool> {
@@ -285,7 +287,7 @@ pub(super) fn restore(
     let mut event = NewEvent::new(EventKind::ChangeLost, context).user(id);
     if lowest_epoch == DELETED {
         user.disabled_at.get_or_insert(context.at);
-        end_all_but(conn, id, None, (EndReason::Restored, context.at))?;
+        end_all_but(conn, id, None, EndReason::Restored, context.at)?;
         event = event.detail("deleted");
     } else {
         user.subject.epoch = lowest_epoch;
@@ -354,7 +356,8 @@ fn end_all_but(
     conn: &mut Conn,
     user_id: &str,
     keep: Option<&str>,
-    (reason, now): (EndReason, Timestamp),
+    reason: EndReason,
+    now: Timestamp,
 ) -> QueryResult<()> {
     let others = sessions::table
         .filter(sessions::user_id.eq(user_id))

@@ -20,6 +20,15 @@ pub struct Page {
     pub size: i64,
 }
 
+/// A page of users.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserPage {
+    /// The users of this page, by name.
+    pub users: Vec<User>,
+    /// The number of users on all pages.
+    pub total: i64,
+}
+
 impl Page {
     /// Returns the number of entries before the page.
     pub const fn offset(self) -> i64 {
@@ -158,28 +167,25 @@ impl DieselStore {
     /// # Errors
     ///
     /// Returns a [`StoreError`] if the database failed.
-    pub async fn search_users(
-        &self,
-        search: &str,
-        page: Page,
-    ) -> Result<(Vec<User>, i64), StoreError> {
+    pub async fn search_users(&self, search: &str, page: Page) -> Result<UserPage, StoreError> {
         let pattern = format!("%{}%", escaped(&search.to_lowercase()));
-        let found: (Vec<UserRow>, i64) = self
-            .read(move |conn| {
-                let matching = || {
-                    let like = users::username_key.like(pattern.clone()).escape('\\');
-                    users::table.filter(like)
-                };
-                let rows = matching()
-                    .order(users::username_key)
-                    .offset(page.offset())
-                    .limit(page.size)
-                    .select(UserRow::as_select())
-                    .load(conn)?;
-                Ok((rows, matching().count().get_result(conn)?))
+        self.read(move |conn| {
+            let matching = || {
+                let like = users::username_key.like(pattern.clone()).escape('\\');
+                users::table.filter(like)
+            };
+            let rows = matching()
+                .order(users::username_key)
+                .offset(page.offset())
+                .limit(page.size)
+                .select(UserRow::as_select())
+                .load::<UserRow>(conn)?;
+            Ok(UserPage {
+                users: rows.into_iter().map(User::from).collect(),
+                total: matching().count().get_result(conn)?,
             })
-            .await?;
-        Ok((found.0.into_iter().map(User::from).collect(), found.1))
+        })
+        .await
     }
 
     /// Returns all users, by name.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::grant::{Answer, Done, Granted, granted};
 use super::responses::{Message, Problem};
+use crate::server::accounts::PasswordChange;
 use crate::server::body::JsonBody;
 use crate::server::fields;
 use crate::server::state::AppState;
@@ -69,7 +70,8 @@ pub(super) async fn account(
 
 /// A change of password.
 #[derive(Deserialize, ToSchema)]
-pub(super) struct PasswordChange {
+#[schema(as = PasswordChange)]
+pub(super) struct PasswordChangeBody {
     #[serde(rename = "current_password", deserialize_with = "fields::password")]
     #[schema(value_type = String, format = Password, min_length = 1)]
     current: Password,
@@ -93,7 +95,7 @@ pub(super) struct Confirmation {
 #[utoipa::path(
     post,
     path = "/account/password",
-    request_body = PasswordChange,
+    request_body = PasswordChangeBody,
     responses((status = 200, body = Granted<'_>), (status = 403, body = Problem), (status = 429, body = Problem)),
     security(("access" = []))
 )]
@@ -102,7 +104,7 @@ pub(super) async fn change_password(
     user: Fresh,
     _: KnownClient,
     context: RequestContext,
-    JsonBody(wanted): JsonBody<PasswordChange>,
+    JsonBody(wanted): JsonBody<PasswordChangeBody>,
 ) -> Result<HttpResponse, Rejection> {
     let id = user.identity();
     // A token of another server's (JWT_ACCEPT_FOREIGN) has no session that could go on.
@@ -113,7 +115,10 @@ pub(super) async fn change_password(
             .format_error(TokenError::Missing("sid".into()).into())
     };
     let sid = sid.ok_or_else(missing)?;
-    let passwords = (wanted.current, wanted.new);
+    let passwords = PasswordChange {
+        current: wanted.current,
+        new: wanted.new,
+    };
     let changed = state
         .accounts
         .change_password(id, sid, passwords, &context)

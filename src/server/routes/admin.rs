@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::responses::{Ended, Problem};
-use crate::server::accounts::{AccountError, applied};
+use crate::server::account_error::{AccountError, applied};
 use crate::server::body::JsonBody;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::guards::Admin;
@@ -21,7 +21,7 @@ use tokenpair_store::{Page, Role, User, UserChange};
 /// A user, as admins see it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
-pub(super) struct Listed {
+pub(super) struct UserEntry {
     id: String,
     username: String,
     roles: Vec<String>,
@@ -34,14 +34,14 @@ pub(super) struct Listed {
 /// A page of users, by name.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Users {
-    users: Vec<Listed>,
+    users: Vec<UserEntry>,
     page: i64,
     per_page: i64,
     /// Number of users on all pages.
     total: i64,
 }
 
-impl From<User> for Listed {
+impl From<User> for UserEntry {
     fn from(user: User) -> Self {
         Self {
             id: user.subject.id,
@@ -88,12 +88,12 @@ pub(super) async fn users(
         number: wanted.page.0,
         size: wanted.per_page.0,
     };
-    let (users, total) = state.store.search_users(&search, page).await?;
+    let found = state.store.search_users(&search, page).await?;
     Ok(HttpResponse::Ok().json(Users {
-        users: users.into_iter().map(Listed::from).collect(),
+        users: found.users.into_iter().map(UserEntry::from).collect(),
         page: page.number,
         per_page: page.size,
-        total,
+        total: found.total,
     }))
 }
 
@@ -157,7 +157,7 @@ fn roles<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::
     params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     request_body = Patch,
     responses(
-        (status = 200, body = Listed),
+        (status = 200, body = UserEntry),
         (status = 403, body = Problem),
         (status = 404, body = Problem),
         (status = 409, body = Problem),
@@ -174,7 +174,7 @@ pub(super) async fn change(
     let changed = state.store.change_user(&id, patch.changes()?, &context);
     let changed = applied(changed.await?)?;
     state.record_revocation(&changed);
-    Ok(HttpResponse::Ok().json(Listed::from(changed.user)))
+    Ok(HttpResponse::Ok().json(UserEntry::from(changed.user)))
 }
 
 /// Ends all sessions of a user.

@@ -17,7 +17,7 @@ use tokenpair_store::{Event, EventKind, EventQuery};
 /// An audit event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
-pub(super) struct Listed {
+pub(super) struct EventEntry {
     id: String,
     #[schema(format = DateTime)]
     at: String,
@@ -29,7 +29,7 @@ pub(super) struct Listed {
     detail: Option<String>,
 }
 
-impl From<Event> for Listed {
+impl From<Event> for EventEntry {
     fn from(event: Event) -> Self {
         Self {
             id: event.id,
@@ -47,7 +47,7 @@ impl From<Event> for Listed {
 /// A page of events, latest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Events {
-    events: Vec<Listed>,
+    events: Vec<EventEntry>,
     /// The `before` of the next page, or null on the last one.
     next: Option<String>,
 }
@@ -113,7 +113,7 @@ pub(super) async fn events(
     events.truncate(limit);
     let next = events.last().map(|event| event.id.clone());
     let next = next.filter(|_| !is_last);
-    let events = events.into_iter().map(Listed::from).collect();
+    let events = events.into_iter().map(EventEntry::from).collect();
     Ok(HttpResponse::Ok().json(Events { events, next }))
 }
 

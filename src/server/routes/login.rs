@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::grant::{Answer, Done, Granted, granted};
 use super::responses::Problem;
 use crate::config::Registration;
-use crate::server::accounts::AccountError;
+use crate::server::account_error::AccountError;
 use crate::server::body::{JsonBody, JsonOrForm};
 use crate::server::device_cookie::Devices;
 use crate::server::error_code::ServerErrorCode;
@@ -118,10 +118,9 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, Rejection> {
     let answer = answer(&state.auth, body.tokens, is_form)?;
     let devices = Devices::of(&state.auth, &request);
-    let from = (&devices, &context);
     let user = state
         .accounts
-        .authenticate(&body.username, body.password, from);
+        .authenticate(&body.username, body.password, &devices, &context);
     let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
     let login = Login {
         remember: body.remember.unwrap_or(state.auth.policy().remember),
@@ -134,7 +133,9 @@ pub(super) async fn login(
         Answer::Body => state.auth.log_in(&user, login).await,
     }?;
     let mut response = granted(&state.auth, &pair, Done::Login, answer);
-    let device_cookie = state.accounts.device_cookie(&body.username, from);
+    let device_cookie = state
+        .accounts
+        .device_cookie(&body.username, &devices, &context);
     if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
         Devices::set(&state.auth, response.headers_mut(), &cookie);
     }

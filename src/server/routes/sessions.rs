@@ -17,7 +17,7 @@ use tokenpair_store::Page;
 /// A live session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
-pub(super) struct Listed {
+pub(super) struct SessionEntry {
     id: String,
     device: String,
     ip: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Listed {
     current: bool,
 }
 
-impl Listed {
+impl SessionEntry {
     fn new(state: &AppState, session: Session, current: &str) -> Self {
         Self {
             current: session.id == current,
@@ -47,7 +47,7 @@ impl Listed {
 /// A page of a user's live sessions, newest login first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Sessions {
-    sessions: Vec<Listed>,
+    sessions: Vec<SessionEntry>,
     page: i64,
     per_page: i64,
     /// Number of sessions on all pages.
@@ -94,7 +94,7 @@ pub(super) async fn list(
     let SessionPage { sessions, total } = found.await?;
     let listed = sessions
         .into_iter()
-        .map(|session| Listed::new(&state, session, sid(&user)));
+        .map(|session| SessionEntry::new(&state, session, sid(&user)));
     Ok(HttpResponse::Ok().json(Sessions {
         sessions: listed.collect(),
         page: page.number,

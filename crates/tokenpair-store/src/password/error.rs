@@ -4,7 +4,6 @@ use bcrypt::BcryptError;
 use thiserror::Error;
 
 use super::imported_hash::ForeignHashError;
-use super::strength::UnfitPassword;
 
 /// The reason a password was not hashed or verified.
 #[derive(Debug, Error)]
@@ -15,9 +14,6 @@ pub enum PasswordError {
     /// bcrypt failed.
     #[error("bcrypt failed")]
     Bcrypt(#[from] BcryptError),
-    /// The password does not meet the policy.
-    #[error(transparent)]
-    Unfit(#[from] UnfitPassword),
     /// The stored hash is of an unknown kind.
     #[error("a stored hash cannot be verified")]
     Foreign(#[from] ForeignHashError),

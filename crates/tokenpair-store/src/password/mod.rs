@@ -4,6 +4,7 @@
 //! One bcrypt takes a quarter of a second on purpose. On a worker it would stall all requests, so
 //! it runs on threads of the lowest priority, behind a bounded queue that is fair between clients.
 
+mod common;
 mod error;
 mod hash;
 mod imported_hash;
@@ -20,6 +21,6 @@ pub use self::imported_hash::{ForeignHash, ForeignHashError, Maker};
 pub use self::plaintext::Password;
 pub use self::policy::PasswordPolicy;
 pub use self::pool::Passwords;
-pub use self::queue::Client;
+pub use self::queue::HashingClient;
 pub use self::strength::UnfitPassword;
 pub use self::verify::Verdict;

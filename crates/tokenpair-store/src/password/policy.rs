@@ -19,7 +19,7 @@ pub struct PasswordPolicy {
     /// bcrypt's cost (`PASSWORD_BCRYPT_COST`): each step doubles the time. Default: 12.
     pub cost: u32,
     /// The maximum number of passwords that wait for a thread (`PASSWORD_QUEUE`). Past it, the
-    /// [`Client`](super::Client) with the most jobs loses its newest, with
+    /// [`HashingClient`](super::HashingClient) with the most jobs loses its newest, with
     /// [`PasswordError::Busy`](super::PasswordError::Busy). Default: 64.
     pub queue: usize,
     /// The minimum length of a new password, in characters (`PASSWORD_MIN_LENGTH`; OWASP ASVS 5.0,

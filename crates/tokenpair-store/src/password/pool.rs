@@ -17,8 +17,7 @@ use super::error::PasswordError;
 use super::hash::PasswordHash;
 use super::plaintext::{Password, for_bcrypt};
 use super::policy::PasswordPolicy;
-use super::queue::{Client, Queue};
-use super::strength::{UnfitPassword, is_common};
+use super::queue::{HashingClient, Queue};
 use super::verify::{Verdict, verify};
 
 /// How long a password may wait for a thread. Past it the client must retry, and the password is
@@ -32,7 +31,7 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// The pool of hashing threads. Clones share it.
 ///
 /// As many passwords are hashed at once as there are cores, and up to twice as many if they are for
-/// different [`Client`]s: a client without running jobs starts at once while another fills the
+/// different [`HashingClient`]s: a client without running jobs starts at once while another fills the
 /// cores. The queue before the threads is fair between clients; see [`Passwords::on_behalf_of`].
 ///
 /// ```
@@ -54,7 +53,7 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Passwords {
     threads: Arc<Threads>,
-    client: Client,
+    client: HashingClient,
     policy: PasswordPolicy,
 }
 
@@ -91,7 +90,7 @@ impl Passwords {
         }
         Ok(Self {
             threads: Arc::new(threads),
-            client: Client::default(),
+            client: HashingClient::default(),
             policy,
         })
     }
@@ -100,7 +99,7 @@ impl Passwords {
     /// sends, another's password is hashed in its turn, and is rejected only if as many clients as
     /// the queue has places send jobs at once.
     #[must_use]
-    pub fn on_behalf_of(&self, client: Client) -> Self {
+    pub fn on_behalf_of(&self, client: HashingClient) -> Self {
         Self {
             client,
             ..self.clone()
@@ -120,39 +119,6 @@ impl Passwords {
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
         let cost = self.policy.cost;
         self.run(move || hash_at_cost(&password, cost)).await?
-    }
-
-    /// Hashes a new password, unless it is one of the 100,000 most common. Call
-    /// [`PasswordPolicy::check`] first.
-    ///
-    /// ```
-    /// use tokenpair_store::password::{Password, PasswordError, PasswordPolicy, Passwords, UnfitPassword};
-    ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
-    /// let passwords = Passwords::start(policy)?;
-    /// let wanted = Password::new("Football".to_owned());
-    /// passwords.policy().check(&wanted, &["ada"])?;
-    /// let refused = passwords.hash_new(wanted).await;
-    /// assert!(matches!(refused, Err(PasswordError::Unfit(UnfitPassword::TooCommon))));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`PasswordError`] if the password is common, the queue is full or bcrypt fails.
-    pub async fn hash_new(&self, password: Password) -> Result<PasswordHash, PasswordError> {
-        let cost = self.policy.cost;
-        let hash = move || {
-            if is_common(&password) {
-                Err(UnfitPassword::TooCommon.into())
-            } else {
-                hash_at_cost(&password, cost)
-            }
-        };
-        self.run(hash).await?
     }
 
     /// Verifies a password against a hash. Without a hash (there is no such user), the verdict is

@@ -13,13 +13,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// the names for equality. The default is a client of its own: the program itself.
 ///
 /// ```
-/// use tokenpair_store::password::{Client, Password, PasswordPolicy, Passwords};
+/// use tokenpair_store::password::{HashingClient, Password, PasswordPolicy, Passwords};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let policy = PasswordPolicy { cost: 10, ..PasswordPolicy::default() };
 /// let passwords = Passwords::start(policy)?;
-/// let client = Client::new("2001:db8:1::/48", "2001:db8:1:2::/64");
+/// let client = HashingClient::new("2001:db8:1::/48", "2001:db8:1:2::/64");
 /// let typed = Password::new("correct horse".to_owned());
 /// let found = passwords.on_behalf_of(client).verify(typed, None).await?;
 /// assert!(!found.is_right());
@@ -27,12 +27,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Client {
+pub struct HashingClient {
     site: String,
     network: String,
 }
 
-impl Client {
+impl HashingClient {
     /// Creates a client from the names of a network and its site.
     pub fn new(site: impl Into<String>, network: impl Into<String>) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl Queue {
 
     /// Adds a job. If the queue is full, the client with the most jobs loses its newest. A lost or
     /// rejected job is dropped without having run.
-    pub(super) fn push(&self, client: &Client, job: Job) {
+    pub(super) fn push(&self, client: &HashingClient, job: Job) {
         if self.lock().push(client, job) {
             self.changed.notify_one();
         }
@@ -160,7 +160,7 @@ impl Line {
     }
 
     /// Returns whether the job was added.
-    fn push(&mut self, client: &Client, job: Job) -> bool {
+    fn push(&mut self, client: &HashingClient, job: Job) -> bool {
         if !self.has_room(client) && !self.make_room(client) {
             return false;
         }
@@ -183,7 +183,7 @@ impl Line {
     /// Takes the oldest job of the network, in the site, whose turn is longest ago. Past one job
     /// per core, only sites without a running job get a thread: one site fills the cores, and a
     /// newcomer starts at once and shares them.
-    fn take(&mut self) -> Option<(Client, Job)> {
+    fn take(&mut self) -> Option<(HashingClient, Job)> {
         let any = self.running < self.cores;
         let sites = self.sites.iter_mut();
         let ready = sites.filter(|(_, site)| site.waiting > 0 && (any || site.running == 0));
@@ -200,10 +200,10 @@ impl Line {
         site.running += 1;
         self.waiting -= 1;
         self.running += 1;
-        Some((Client::new(site_name.as_str(), name.as_str()), job))
+        Some((HashingClient::new(site_name.as_str(), name.as_str()), job))
     }
 
-    fn finish(&mut self, client: &Client) {
+    fn finish(&mut self, client: &HashingClient) {
         self.running -= 1;
         if let Some(site) = self.sites.get_mut(&client.site) {
             site.running -= 1;
@@ -216,7 +216,7 @@ impl Line {
 
     /// Returns whether a job of `client` may wait. A newcomer's may also if it only waits for an
     /// idle thread to wake up.
-    fn has_room(&self, client: &Client) -> bool {
+    fn has_room(&self, client: &HashingClient) -> bool {
         let idle = Queue::threads(self.cores) - self.running;
         let newcomer = !self.sites.contains_key(&client.site);
         let places = if newcomer {
@@ -230,7 +230,7 @@ impl Line {
     /// Makes room for a job of `client`: the site with the most jobs, and in it the network with
     /// the most, loses its newest, if it would still have no fewer than the client. Returns whether
     /// there is room.
-    fn make_room(&mut self, client: &Client) -> bool {
+    fn make_room(&mut self, client: &HashingClient) -> bool {
         let own = self.sites.get(&client.site);
         let own_network = own.and_then(|site| site.networks.get(&client.network));
         let (own, own_network) = (
@@ -259,13 +259,13 @@ impl Line {
         let _lost = network.jobs.pop_back();
         site.waiting -= 1;
         self.waiting -= 1;
-        let loser = Client::new(name, network_name.as_str());
+        let loser = HashingClient::new(name, network_name.as_str());
         self.forget(&loser);
         true
     }
 
     /// Drops the state of a client without jobs.
-    fn forget(&mut self, client: &Client) {
+    fn forget(&mut self, client: &HashingClient) {
         let Some(site) = self.sites.get_mut(&client.site) else {
             return;
         };

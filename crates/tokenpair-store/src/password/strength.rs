@@ -1,10 +1,10 @@
 //! Checks that a new password is long enough, not too long, and not easy to guess. There are no
 //! rules on letters and digits (NIST SP 800-63B-4, section 3.1.1.2).
 
-use passwords::analyzer::is_common_password;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
+use super::common::is_common;
 use super::plaintext::Password;
 use super::policy::PasswordPolicy;
 
@@ -23,12 +23,23 @@ pub enum UnfitPassword {
 }
 
 impl PasswordPolicy {
-    /// Rejects an unfit password, except for common ones, which
-    /// [`Passwords::hash_new`](super::Passwords::hash_new) rejects, since that takes longer.
-    /// `context` lists words that an attacker would try here first, such as the username.
+    /// Rejects an unfit password. `context` lists words that an attacker would try here first, such
+    /// as the username.
     ///
     /// The minimum applies to the spelling that is hashed, so that no other spelling circumvents
     /// it; the maximum applies to the text as typed.
+    ///
+    /// ```
+    /// use tokenpair_store::password::{Password, PasswordPolicy, UnfitPassword};
+    ///
+    /// let check = |password: &str| {
+    ///     PasswordPolicy::default().check(&Password::new(password.to_owned()), &["adalovelace"])
+    /// };
+    /// assert_eq!(check("correct horse"), Ok(()));
+    /// assert_eq!(check("Football1"), Err(UnfitPassword::TooCommon));
+    /// assert_eq!(check("AdaLovelace1815"), Err(UnfitPassword::TooCommon));
+    /// assert_eq!(check("horse"), Err(UnfitPassword::TooShort(8)));
+    /// ```
     ///
     /// # Errors
     ///
@@ -42,29 +53,11 @@ impl PasswordPolicy {
         if text.chars().count() < self.min_chars {
             return Err(UnfitPassword::TooShort(self.min_chars));
         }
-        if context.iter().any(|word| is_made_of(text, word)) {
+        if is_common(text) || context.iter().any(|word| is_made_of(text, word)) {
             return Err(UnfitPassword::TooCommon);
         }
         Ok(())
     }
-}
-
-/// Returns whether a password is on the list. The list has passwords as people wrote them, nearly
-/// all in lower case, so these spellings are looked up. That takes milliseconds if the list is one
-/// text (see `Cargo.toml`).
-pub(super) fn is_common(password: &Password) -> bool {
-    let prepared = password.prepared();
-    let text = prepared.expose_secret();
-    let small = text.to_lowercase();
-    let mut letters = small.chars();
-    let titled: String = letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default();
-    let mut ways = vec![small, titled, text.to_uppercase(), text.to_owned()];
-    ways.sort_unstable();
-    ways.dedup();
-    ways.iter().any(is_common_password)
 }
 
 /// Returns whether a password is a word, forwards or backwards, once or repeated, with any digits

@@ -13,7 +13,7 @@ use crate::session::{Login, Pair, SessionError, SessionStore, StoreError, Subjec
 use crate::token::{
     Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenError, TokenKind,
 };
-use crate::web::Auth;
+use crate::web::{Auth, NewCookie};
 
 /// A user about to log in, from [`Testing::user`]. By default the access token is fresh, has the
 /// policy's lifetime, and has no roles.
@@ -287,7 +287,12 @@ impl LoggedIn {
             (TokenKind::Refresh, &self.pair.refresh),
         ] {
             // As session cookies, so that expired tokens are sent too.
-            cookies.set(&mut headers, kind, (issued, false), now);
+            let cookie = NewCookie {
+                kind,
+                issued,
+                remember: false,
+            };
+            cookies.set(&mut headers, cookie, now);
         }
         let mut jar = CookieJar::new(self.auth.clone());
         jar.keep_headers(headers);

@@ -130,6 +130,17 @@ pub(super) enum Keep {
     Remove,
 }
 
+/// A token for a cookie.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCookie<'a> {
+    /// The kind of the token, which decides the cookie's name and path.
+    pub kind: TokenKind,
+    /// The token.
+    pub issued: &'a Issued,
+    /// Whether the cookie lasts as long as the token, or only until the browser closes.
+    pub remember: bool,
+}
+
 impl CookiePolicy {
     /// Returns the name of the cookie that carries tokens of this kind.
     ///
@@ -153,7 +164,12 @@ impl CookiePolicy {
     /// Adds the cookies of a login or a refresh.
     pub fn set_pair(&self, headers: &mut HeaderMap, pair: &Pair) {
         let mut set = |kind, issued| {
-            self.set(headers, kind, (issued, pair.remember), pair.issued_at);
+            let cookie = NewCookie {
+                kind,
+                issued,
+                remember: pair.remember,
+            };
+            self.set(headers, cookie, pair.issued_at);
         };
         set(TokenKind::Access, &pair.access);
         if !pair.refresh_stays {
@@ -168,25 +184,24 @@ impl CookiePolicy {
     /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::token::TokenKind;
-    /// use tokenpair::web::Auth;
+    /// use tokenpair::web::{Auth, NewCookie};
     ///
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
     /// let issued = auth.access_token("ada").sign()?;
     /// let mut headers = HeaderMap::new();
-    /// let remember = true; // as long as the token lives; otherwise until the browser closes
-    /// auth.cookies().set(&mut headers, TokenKind::Access, (&issued, remember), auth.now());
+    /// let cookie = NewCookie { kind: TokenKind::Access, issued: &issued, remember: true };
+    /// auth.cookies().set(&mut headers, cookie, auth.now());
     /// let cookie = headers.get("Set-Cookie").unwrap().to_str()?;
     /// assert!(cookie.contains("; Max-Age=3600"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set(
-        &self,
-        headers: &mut HeaderMap,
-        kind: TokenKind,
-        (issued, remember): (&Issued, bool),
-        now: Timestamp,
-    ) {
+    pub fn set(&self, headers: &mut HeaderMap, cookie: NewCookie<'_>, now: Timestamp) {
+        let NewCookie {
+            kind,
+            issued,
+            remember,
+        } = cookie;
         let keep = || match issued.expires_at {
             _ if !remember => Keep::Session,
             Some(end) => Keep::For(end.since(now)),

@@ -119,7 +119,7 @@ mod verify;
 pub use self::auth::Auth;
 pub use self::builder::AuthBuilder;
 pub use self::client::{KnownClient, client_ip};
-pub use self::cookies::{CookiePolicy, SameSite};
+pub use self::cookies::{CookiePolicy, NewCookie, SameSite};
 pub use self::device::{ContextFuture, device};
 pub use self::error_code::{ErrorCode, RejectionKind};
 pub use self::extractors::{

@@ -11,6 +11,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use thiserror::Error as ThisError;
 
 use super::auth::Auth;
+use super::cookies::NewCookie;
 use super::device::context;
 use super::location::Location;
 use super::login_flow::warn_of_a_copy;
@@ -140,13 +141,13 @@ async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceRespon
     };
     match outcome {
         Ok(Reissue::Granted(reissued)) => {
-            let successor = (&reissued.access, reissued.remember);
-            auth.cookies().set(
-                response.headers_mut(),
-                TokenKind::Access,
-                successor,
-                auth.now(),
-            );
+            let cookie = NewCookie {
+                kind: TokenKind::Access,
+                issued: &reissued.access,
+                remember: reissued.remember,
+            };
+            let headers = response.headers_mut();
+            auth.cookies().set(headers, cookie, auth.now());
         }
         Ok(Reissue::Refused) => {}
         Ok(Reissue::Reused) => {

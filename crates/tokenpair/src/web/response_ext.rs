@@ -5,6 +5,7 @@ use actix_web::http::header::{HeaderMap, SET_COOKIE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use super::auth::Auth;
+use super::cookies::NewCookie;
 use crate::session::Pair;
 use crate::token::{Issued, TokenKind};
 
@@ -83,9 +84,12 @@ pub trait TokenCookies {
 }
 
 fn set(auth: &Auth, cookies: &mut HeaderMap, kind: TokenKind, issued: &Issued) {
-    let remember = auth.policy().remember;
-    auth.cookies()
-        .set(cookies, kind, (issued, remember), auth.now());
+    let cookie = NewCookie {
+        kind,
+        issued,
+        remember: auth.policy().remember,
+    };
+    auth.cookies().set(cookies, cookie, auth.now());
 }
 
 impl TokenCookies for HttpResponse {

@@ -141,7 +141,7 @@ impl Auth {
         now: Timestamp,
     ) -> Result<VerifiedTokens, Rejection> {
         let all = matches!(guard, Guard::Refresh | Guard::AnyToken) || self.0.loaders.ask();
-        let verify_token = |token| self.verify_one(token, found, (guard, now));
+        let verify_token = |token| self.verify_one(token, found, guard, now);
         let mut verified_tokens = verify_token(&found.token).map(VerifiedTokens::new);
         for token in &found.others {
             verified_tokens = match verified_tokens {
@@ -165,7 +165,8 @@ impl Auth {
         &self,
         token: &str,
         found: &Found<'_>,
-        (guard, now): (Guard, Timestamp),
+        guard: Guard,
+        now: Timestamp,
     ) -> Result<Arc<Decoded>, Rejection> {
         let decoded = self.decode_found(token, found, guard, now);
         let decoded = decoded.map_err(|rejection| match guard {

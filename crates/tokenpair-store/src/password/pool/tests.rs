@@ -95,7 +95,7 @@ async fn past_the_queue_is_busy_and_for_a_client_that_has_gone_nothing_is_done()
     let one_more = passwords.run(|| ()).await;
     assert!(matches!(one_more, Err(PasswordError::Busy)));
     // Another client is not rejected, and does not wait for a thread either.
-    let other = passwords.on_behalf_of(Client::new("another", "one"));
+    let other = passwords.on_behalf_of(HashingClient::new("another", "one"));
     other.run(|| ()).await.unwrap();
     drop(go);
     assert!(patient.await.unwrap().is_ok());

@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn client(name: &str) -> Client {
+fn client(name: &str) -> HashingClient {
     let (site, network) = name.split_once('.').unwrap_or((name, ""));
-    Client::new(site, network)
+    HashingClient::new(site, network)
 }
 
 fn line(length: usize, cores: usize, waiting: &[&str]) -> Line {
@@ -19,7 +19,7 @@ fn push(line: &mut Line, name: &str) -> bool {
     line.push(&client(name), Box::new(|| ()))
 }
 
-fn take(line: &mut Line) -> Option<Client> {
+fn take(line: &mut Line) -> Option<HashingClient> {
     line.take().map(|(client, _)| client)
 }
 
