@@ -4,7 +4,9 @@ use std::io::Write;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
+use serde::Serialize;
 
+use super::listing::{Entry, Form, or_dash};
 use super::{CommandError, settings};
 use crate::config::{KeySource, Settings};
 use crate::keys::{DirectoryError, Key, KeyDirectory, KeyState};
@@ -21,7 +23,10 @@ pub(super) enum Command {
         algorithm: Option<String>,
     },
     /// List the keys and their states: signing, coming or verifying
-    List,
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
     /// Start signing with the coming key; the previous key still verifies
     Rotate,
     /// Delete a key that no longer signs; its tokens are rejected from then on
@@ -49,7 +54,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
             key.map_err(CommandError::from)
                 .and_then(|key| generated(&key, out))
         }
-        Command::List => list(&folder, out),
+        Command::List { form } => list(&folder).and_then(|keys| form.print(&keys, out)),
         Command::Rotate => rotate(&folder, &settings, now, out),
         Command::Retire { kid } => retire(&folder, &kid, &settings, now, out),
     };
@@ -95,19 +100,40 @@ fn generated(key: &Key, out: &mut dyn Write) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn list(folder: &KeyDirectory, out: &mut dyn Write) -> Result<(), CommandError> {
-    let held = folder.read()?;
-    writeln!(out, "{:<43} {:<9} {:<9} since", "kid", "algorithm", "state")?;
-    for key in &held.keys {
-        let since = key.since.map_or("-".to_owned(), |since| since.to_string());
-        let algorithm = key.algorithm.name();
-        writeln!(
-            out,
-            "{:<43} {algorithm:<9} {:<9} {since}",
-            key.kid, key.state
-        )?;
+/// A key, as `keys list` shows it.
+#[derive(Serialize)]
+struct KeyEntry {
+    kid: String,
+    algorithm: &'static str,
+    state: String,
+    since: Option<String>,
+    file: String,
+}
+
+impl Entry for KeyEntry {
+    fn head() -> String {
+        line_of(["kid", "algorithm", "state", "since"])
     }
-    Ok(())
+
+    fn line(&self) -> String {
+        let since = or_dash(self.since.as_deref());
+        line_of([&self.kid, self.algorithm, &self.state, since])
+    }
+}
+
+fn line_of([kid, algorithm, state, since]: [&str; 4]) -> String {
+    format!("{kid:<43} {algorithm:<9} {state:<9} {since}")
+}
+
+fn list(folder: &KeyDirectory) -> Result<Vec<KeyEntry>, CommandError> {
+    let entry = |key: Key| KeyEntry {
+        kid: key.kid,
+        algorithm: key.algorithm.name(),
+        state: key.state.to_string(),
+        since: key.since.map(|since| since.to_string()),
+        file: key.file,
+    };
+    Ok(folder.read()?.keys.into_iter().map(entry).collect())
 }
 
 fn rotate(

@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod import;
 mod keys;
+mod listing;
 mod migrate;
 mod purge;
 mod serve;
@@ -29,7 +30,7 @@ use crate::server::start_logging;
 
 /// An authentication server that issues pairs of JSON Web Tokens.
 #[derive(Debug, Parser)]
-#[command(name = "tokenpair", version, about)]
+#[command(name = "tokenpair", version, about, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -40,6 +41,7 @@ enum Command {
     /// Serve until SIGTERM or Ctrl-C (the default command)
     Serve,
     /// Run the pending database migrations
+    #[command(after_help = MIGRATE)]
     Migrate {
         /// Only list pending migrations; exit with 3 if there are any, with 4 if the database is
         /// newer than this program
@@ -49,21 +51,21 @@ enum Command {
     /// Delete old records, as the server does every hour
     Purge,
     /// Manage users
-    #[command(subcommand)]
+    #[command(subcommand, after_help = USER)]
     User(user::Command),
     /// Manage sessions
-    #[command(subcommand)]
+    #[command(subcommand, after_help = SESSION)]
     Session(session::Command),
     /// List audit events of users and sessions, newest first
     Events(events::Wanted),
     /// Manage the folder of signing keys, which running servers watch
-    #[command(subcommand)]
+    #[command(subcommand, after_help = KEYS)]
     Keys(keys::Command),
     /// Check or show the settings
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG)]
     Config(config::Command),
     /// Inspect tokens
-    #[command(subcommand)]
+    #[command(subcommand, after_help = TOKEN)]
     Token(token::Command),
     /// Check whether a server is ready
     Healthcheck {
@@ -76,6 +78,57 @@ enum Command {
         shell: Shell,
     },
 }
+
+const EXAMPLES: &str = "\
+Settings come from the environment, from .env and from tokenpair.toml. `tokenpair config show` lists
+them all with their values, and the README explains each.
+
+Examples:
+  tokenpair                                     serve on http://127.0.0.1:8080
+  SERVER_BIND=0.0.0.0:8080 tokenpair serve      serve others too (needs JWT_SECRET_KEY)
+  tokenpair user add ada --admin                create a user, and ask for the password
+  tokenpair events --kind login_failed          list failed logins
+
+Exit codes: 0 success, 1 failure, 2 wrong usage.";
+
+const MIGRATE: &str = "\
+Examples:
+  tokenpair migrate
+  tokenpair migrate --check || echo 'not up to date'
+
+DATABASE_URL names the database. With DATABASE_MIGRATE=off the server does not migrate by itself.
+Exit codes of --check: 0 up to date, 1 failure, 3 pending migrations, 4 the database is newer.";
+
+const USER: &str = "\
+Examples:
+  tokenpair user add ada --admin
+  tokenpair user list --json
+  tokenpair user role ada --add editor
+  tokenpair user import users.csv --dry-run
+
+DATABASE_URL names the database, and PASSWORD_MIN_LENGTH the minimum length of a password.";
+
+const SESSION: &str = "\
+Examples:
+  tokenpair session list ada
+  tokenpair session revoke 01a225a5-c24e-753c-b9e0-019406cfb550";
+
+const KEYS: &str = "\
+Examples:
+  tokenpair keys generate --algorithm ES256
+  tokenpair keys rotate
+
+JWT_ALGORITHM and JWT_KEYS_DIR name the algorithm of new keys and the folder.";
+
+const CONFIG: &str = "\
+Examples:
+  tokenpair config check
+  SERVER_BIND=0.0.0.0:8080 tokenpair config check
+  tokenpair config show";
+
+const TOKEN: &str = "\
+Example:
+  echo eyJhbGciOi… | tokenpair token inspect";
 
 /// Maximum time to wait for standard error to accept the last error.
 const ERROR_TIMEOUT: Duration = Duration::from_secs(1);

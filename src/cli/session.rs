@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use clap::Subcommand;
+use serde::Serialize;
 
+use super::listing::{Entry, Form, or_dash};
 use super::{CommandError, block_on, settings, user};
 use crate::config::Settings;
-use crate::printable::printable;
 use crate::server::open_current_store;
 use tokenpair::clock::Clock;
 use tokenpair::session::{EndReason, RequestContext, Session, SessionStore, Subject};
@@ -21,6 +22,8 @@ pub(super) enum Command {
         /// Maximum number of sessions, newest login first
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
+        #[command(flatten)]
+        form: Form,
     },
     /// Revoke a session
     Revoke {
@@ -34,10 +37,46 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
     let store = open_current_store(&settings)?;
     block_on(async move {
         match command {
-            Command::List { name, limit } => list(&store, &settings, &name, limit, out).await,
+            Command::List { name, limit, form } => {
+                let sessions = list(&store, &settings, &name, limit).await?;
+                form.print(&sessions, out)
+            }
             Command::Revoke { id } => revoke(&store, &id, out).await,
         }
     })
+}
+
+/// A session, as `session list` shows it.
+#[derive(Serialize)]
+struct SessionEntry {
+    id: String,
+    created_at: String,
+    last_used_at: String,
+    expires_at: String,
+    state: String,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl Entry for SessionEntry {
+    fn head() -> String {
+        line_of(["id", "created", "last used", "state", "ip", "device"])
+    }
+
+    fn line(&self) -> String {
+        line_of([
+            &self.id,
+            &self.created_at,
+            &self.last_used_at,
+            &self.state,
+            or_dash(self.ip.as_deref()),
+            or_dash(self.user_agent.as_deref()),
+        ])
+    }
+}
+
+fn line_of([id, created, used, state, ip, device]: [&str; 6]) -> String {
+    format!("{id:<36} {created:<20} {used:<20} {state:<9} {ip:<15} {device}")
 }
 
 async fn list(
@@ -45,31 +84,23 @@ async fn list(
     settings: &Settings,
     name: &str,
     limit: i64,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let user = user::find(store, name).await?;
-    writeln!(
-        out,
-        "{:<36} {:<20} {:<20} {:<9} {:<15} device",
-        "id", "created", "last used", "state", "ip"
-    )?;
-    for session in store.sessions_of(&user.subject.id, limit).await? {
-        let ip = session.ip.map(|ip| ip.to_string());
-        let line = format!(
-            "{:<36} {:<20} {:<20} {:<9} {:<15} {}",
-            session.id,
-            session.created_at.to_string(),
-            session.last_used_at.to_string(),
-            state(&session, &user.subject, settings),
-            ip.as_deref().unwrap_or("-"),
-            session.user_agent.as_deref().unwrap_or("-")
-        );
-        writeln!(out, "{}", printable(&line))?;
-    }
-    Ok(())
+) -> Result<Vec<SessionEntry>, CommandError> {
+    let user = user::find(store, name).await?.subject;
+    let entry = |session: Session| SessionEntry {
+        state: state(&session, &user, settings),
+        id: session.id,
+        created_at: session.created_at.to_string(),
+        last_used_at: session.last_used_at.to_string(),
+        expires_at: session.expires_at.to_string(),
+        ip: session.ip.map(|ip| ip.to_string()),
+        user_agent: session.user_agent,
+    };
+    let sessions = store.sessions_of(&user.id, limit).await?;
+    Ok(sessions.into_iter().map(entry).collect())
 }
 
-fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
+/// Returns whether the session is active, or why not.
+pub(super) fn state(session: &Session, user: &Subject, settings: &Settings) -> String {
     let now = Clock::system().now();
     let over = now >= session.expires_at || now >= session.last_used_at + settings.sessions.idle;
     match session.revoked {

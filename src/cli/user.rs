@@ -1,17 +1,19 @@
 //! Implements `tokenpair user`.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::listing::{Entry, Form};
 use super::{CommandError, block_on, import, settings};
 use crate::config::Settings;
 use crate::printable::printable;
-use crate::server::{Accounts, applied, open_current_store};
+use crate::server::{AccountError, Accounts, applied, open_current_store};
 use tokenpair::clock::Clock;
 use tokenpair::session::RequestContext;
 use tokenpair_store::password::Password;
-use tokenpair_store::{ADMIN, DieselStore, User, UserChange, Username};
+use tokenpair_store::{ADMIN, DieselStore, Role, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,7 +37,10 @@ pub(super) enum Manage {
         password: PasswordSource,
     },
     /// List all users
-    List,
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
     /// Set a user's password and end all their sessions
     Password {
         /// The user's name
@@ -53,6 +58,31 @@ pub(super) enum Manage {
         /// The user's name
         name: String,
     },
+    /// Show, add or remove a user's roles; a change takes effect at once
+    Role(RoleChange),
+    /// Delete a user and all their sessions
+    Delete {
+        /// The user's name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tokenpair user role ada
+  tokenpair user role ada --add editor --remove admin")]
+pub(super) struct RoleChange {
+    /// The user's name
+    name: String,
+    /// A role to add: lower-case letters, digits, - and _
+    #[arg(long, value_name = "ROLE")]
+    add: Vec<String>,
+    /// A role to remove
+    #[arg(long, value_name = "ROLE")]
+    remove: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -99,12 +129,55 @@ fn manage(command: Manage, out: &mut dyn Write) -> Result<(), CommandError> {
                 admin,
                 password,
             } => users.add(&name, admin, &password, out).await,
-            Manage::List => users.list(out).await,
+            Manage::List { form } => form.print(&users.list().await?, out),
             Manage::Password { name, password } => users.password(&name, &password, out).await,
             Manage::Disable { name } => users.disable(&name, out).await,
             Manage::Enable { name } => users.enable(&name, out).await,
+            Manage::Role(wanted) => users.role(&wanted, out).await,
+            Manage::Delete { name, yes } => users.delete(&name, yes, out).await,
         }
     })
+}
+
+/// A user, as `user list` shows it.
+#[derive(Serialize)]
+struct UserEntry {
+    id: String,
+    username: String,
+    roles: Vec<String>,
+    created_at: String,
+    disabled_at: Option<String>,
+}
+
+impl From<User> for UserEntry {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.subject.id,
+            username: user.subject.username,
+            roles: user.subject.roles,
+            created_at: user.created_at.to_string(),
+            disabled_at: user.disabled_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl Entry for UserEntry {
+    fn head() -> String {
+        line_of(["name", "id", "created", "state", "roles"])
+    }
+
+    fn line(&self) -> String {
+        let state = match self.disabled_at {
+            Some(_) => "disabled",
+            None => "active",
+        };
+        let roles = self.roles.join(" ");
+        line_of([&self.username, &self.id, &self.created_at, state, &roles])
+    }
+}
+
+fn line_of([name, id, created, state, roles]: [&str; 5]) -> String {
+    format!("{name:<24} {id:<36} {created:<20} {state:<9} {roles}")
 }
 
 struct Users {
@@ -139,7 +212,10 @@ impl Users {
         out: &mut dyn Write,
     ) -> Result<(), CommandError> {
         // Fails before the prompt for a password.
-        Username::parse(name)?;
+        let username = Username::parse(name)?;
+        if self.store.user_by_name(&username).await?.is_some() {
+            return Err(AccountError::Taken.into());
+        }
         let password = source.read()?;
         let roles = if admin {
             vec![ADMIN.to_owned()]
@@ -153,28 +229,9 @@ impl Users {
         Ok(writeln!(out, "{} added, id {}", user.username, user.id)?)
     }
 
-    async fn list(&self, out: &mut dyn Write) -> Result<(), CommandError> {
-        writeln!(
-            out,
-            "{:<24} {:<36} {:<20} {:<9} roles",
-            "name", "id", "created", "state"
-        )?;
-        for user in self.store.users().await? {
-            let state = if user.subject.disabled {
-                "disabled"
-            } else {
-                "active"
-            };
-            let roles = user.subject.roles.join(" ");
-            let line = format!(
-                "{:<24} {:<36} {:<20} {state:<9} {roles}",
-                user.subject.username,
-                user.subject.id,
-                user.created_at.to_string()
-            );
-            writeln!(out, "{}", printable(line.trim_end()))?;
-        }
-        Ok(())
+    async fn list(&self) -> Result<Vec<UserEntry>, CommandError> {
+        let users = self.store.users().await?;
+        Ok(users.into_iter().map(UserEntry::from).collect())
     }
 
     async fn password(
@@ -197,18 +254,63 @@ impl Users {
 
     async fn disable(&self, name: &str, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
+        let name = &user.subject.username;
+        if user.subject.disabled {
+            return Ok(writeln!(out, "{name} is disabled already")?);
+        }
         self.change(&user, UserChange::Disable).await?;
         Ok(writeln!(
             out,
-            "{} is disabled and was logged out everywhere",
-            user.subject.username
+            "{name} is disabled and was logged out everywhere"
         )?)
     }
 
     async fn enable(&self, name: &str, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
+        let name = &user.subject.username;
+        if !user.subject.disabled {
+            return Ok(writeln!(out, "{name} is enabled already")?);
+        }
         self.change(&user, UserChange::Enable).await?;
-        Ok(writeln!(out, "{} is enabled", user.subject.username)?)
+        Ok(writeln!(out, "{name} is enabled")?)
+    }
+
+    async fn role(&self, wanted: &RoleChange, out: &mut dyn Write) -> Result<(), CommandError> {
+        let user = self.find(&wanted.name).await?;
+        let mut roles = user.subject.roles.clone();
+        for role in &wanted.add {
+            Role::parse(role)?;
+            if !roles.contains(role) {
+                roles.push(role.clone());
+            }
+        }
+        roles.retain(|role| !wanted.remove.contains(role));
+        if roles.len() > Role::MOST {
+            return Err(format!("a user has at most {} roles", Role::MOST).into());
+        }
+        if roles != user.subject.roles {
+            self.change(&user, UserChange::Roles(roles.clone())).await?;
+        }
+        let name = &user.subject.username;
+        if roles.is_empty() {
+            return Ok(writeln!(out, "{name} has no roles")?);
+        }
+        Ok(writeln!(out, "{name} has the roles {}", roles.join(", "))?)
+    }
+
+    async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
+        let user = self.find(name).await?;
+        let name = &user.subject.username;
+        if !yes && !confirmed(name, out)? {
+            return Ok(writeln!(out, "nothing was deleted")?);
+        }
+        let context = self.context();
+        let deleted = self.store.delete_user(&user.subject.id, &context);
+        applied(deleted.await?)?;
+        Ok(writeln!(
+            out,
+            "{name} is deleted and was logged out everywhere"
+        )?)
     }
 
     async fn change(&self, user: &User, change: UserChange) -> Result<(), CommandError> {
@@ -217,6 +319,22 @@ impl Users {
         applied(changed.await?)?;
         Ok(())
     }
+}
+
+/// Asks on the terminal whether to delete a user.
+fn confirmed(name: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
+    if !io::stdin().is_terminal() {
+        return Err("without a terminal, confirm with --yes".into());
+    }
+    let name = printable(name);
+    write!(
+        out,
+        "Delete {name}, with all sessions? The audit trail stays. [y/N] "
+    )?;
+    out.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().eq_ignore_ascii_case("y"))
 }
 
 /// Returns the user of that name, or an error if there is no such user.

@@ -51,3 +51,4 @@ mod sources;
 mod start;
 mod stop;
 mod tls;
+mod user_commands;

@@ -62,6 +62,16 @@ impl UserChange {
         user.subject.disabled = user.disabled_at.is_some();
     }
 
+    /// Returns whether the change makes a difference to this user. A new password always does.
+    fn alters(&self, user: &User) -> bool {
+        match self {
+            Self::Disable => user.disabled_at.is_none(),
+            Self::Enable => user.disabled_at.is_some(),
+            Self::Roles(roles) => user.subject.roles != *roles,
+            Self::Password { .. } => true,
+        }
+    }
+
     fn may_take_an_admin(&self) -> bool {
         match self {
             Self::Disable => true,
@@ -110,7 +120,8 @@ const DELETED: i64 = i64::MAX;
 
 impl DieselStore {
     /// Applies one change to a user, or several in one transaction, all or nothing, and ends the
-    /// sessions and tokens that the changes revoke.
+    /// sessions and tokens that the changes revoke. A change that makes no difference, such as
+    /// disabling a disabled user, writes nothing, not even an event.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
@@ -223,17 +234,22 @@ fn change(
         return Ok(Changed::NoSuchUser);
     };
     let mut user = before.clone();
-    for change in changes {
+    let mut changes = changes.to_vec();
+    changes.retain(|change| {
+        let alters = change.alters(&user);
         change.apply_to(&mut user, context.at);
-    }
+        alters
+    });
     if before.is_enabled_admin() && !user.is_enabled_admin() && !locked.has_admin_beside(id) {
         return Ok(Changed::LastAdmin);
     }
     let ends_tokens = |change: &UserChange| !matches!(change, UserChange::Enable);
     let next_epoch = changes.iter().any(ends_tokens);
     user.subject.epoch += i64::from(next_epoch);
-    write(conn, &user)?;
-    for change in changes {
+    if !changes.is_empty() {
+        write(conn, &user)?;
+    }
+    for change in &changes {
         change.event(context).user(id).record(conn)?;
         if let Some((reason, keep)) = change.ends() {
             end_all_but(conn, id, keep, reason, context.at)?;
