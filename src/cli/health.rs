@@ -60,7 +60,10 @@ pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Comm
 fn own_readiness() -> Result<String, CommandError> {
     let settings = settings()?;
     let scheme = settings.tls.as_ref().map_or("http", |_| "https");
-    Ok(format!("{scheme}://{}{READY}", reachable(settings.bind)))
+    Ok(format!(
+        "{scheme}://{}{READY}",
+        reachable(settings.bind.first())
+    ))
 }
 
 /// Returns the URL to check. An address without a path gets the path of the readiness check.

@@ -20,12 +20,16 @@ pub(super) fn lifetimes(reader: &mut Reader<'_>, settings: &Settings) {
     let within = settings.web.reissue_within;
     // A lifetime of zero is reported elsewhere.
     if within >= access && !access.is_zero() {
+        // Half of a second would be written as 0, which means never.
+        let half = match access.as_secs() / 2 {
+            0 => String::new(),
+            half => format!("{half}s, or "),
+        };
         let complaint = format!(
             "is {}s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is {}s, or every response would carry a \
-             new token; write {}s, or 0 for never",
+             new token; write {half}0 for never",
             within.as_secs(),
             access.as_secs(),
-            access.as_secs() / 2,
         );
         reader.problem("JWT_REISSUE_WITHIN", complaint);
     }

@@ -1,10 +1,10 @@
 //! Defines the settings of the keys that sign and verify.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::bind::Bind;
 use super::setting::{self, Known, Setting};
 use tokenpair::config::{Reader, parse_algorithm};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
@@ -104,7 +104,7 @@ fn takes_secrets(algorithm: &Algorithm) -> bool {
 /// Reads where the signing key comes from. On loopback the server may create the key itself. On
 /// other addresses the operator must choose it, since it must be the same on every replica and
 /// after every redeployment.
-pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: &Bind) -> KeySource {
     if takes_secrets(&algorithm) {
         secret(reader, algorithm, bind)
     } else {
@@ -112,7 +112,7 @@ pub(super) fn source(reader: &mut Reader<'_>, algorithm: Algorithm, bind: Socket
     }
 }
 
-fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: &Bind) -> KeySource {
     const CURE: &str = "make one with `openssl rand -base64 64`, or set JWT_SECRET_KEY_FILE to a file that holds it";
     for setting in [PRIVATE, DIRECTORY] {
         if setting.read(reader).is_some() {
@@ -126,7 +126,7 @@ fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> Ke
         }
     }
     let Some(text) = SECRET.read(reader) else {
-        if !bind.ip().is_loopback() {
+        if !bind.is_loopback() {
             reader.problem(
                 SECRET.name(),
                 format!("is needed, since SERVER_BIND is {bind}, which others can reach: {CURE}"),
@@ -140,7 +140,7 @@ fn secret(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> Ke
     KeySource::Secret(text.into())
 }
 
-fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> KeySource {
+fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: &Bind) -> KeySource {
     let name = algorithm.name();
     if SECRET.read(reader).is_some() {
         let complaint = format!(
@@ -163,7 +163,7 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: SocketAddr) -> 
         }
         (None, Some(folder)) => KeySource::Folder(folder.into()),
         (None, None) => {
-            if !bind.ip().is_loopback() {
+            if !bind.is_loopback() {
                 let complaint = format!(
                     "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: set JWT_KEYS_DIR to a folder, and add a key with `tokenpair keys generate`"
                 );

@@ -2,6 +2,7 @@
 //! reports all problems in one message. Settings do not change afterwards.
 
 mod accounts;
+mod bind;
 mod checks;
 mod cookies;
 mod database;
@@ -19,12 +20,12 @@ mod tokens;
 mod urls;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
 
 pub use self::accounts::Registration;
+pub use self::bind::Bind;
 pub(crate) use self::checks::DEVICE_COOKIE;
 pub use self::database::Migrate;
 pub use self::keys::{KeySource, PreviousSecret};
@@ -49,7 +50,7 @@ use tokenpair_store::{DatabaseUrl, PurgePolicy, StorePolicy};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SERVER_BIND`
-    pub bind: SocketAddr,
+    pub bind: Bind,
     /// `SERVER_WORKERS`
     pub workers: usize,
     /// `SERVER_MAX_CONNECTIONS`, for all workers together.
@@ -146,9 +147,9 @@ impl Settings {
         );
         let bind = server::BIND.read(&mut reader);
         let tls = server::tls(&mut reader);
-        let public_url = server::public_url(&mut reader, bind, tls.as_ref());
+        let public_url = server::public_url(&mut reader, &bind, tls.as_ref());
         let algorithm = keys::ALGORITHM.read(&mut reader);
-        let source = keys::source(&mut reader, algorithm, bind);
+        let source = keys::source(&mut reader, algorithm, &bind);
         let tokens = tokens::tokens(&mut reader);
         let proxies = server::trusted_proxies(&mut reader);
         let web = tokens::web(&mut reader, public_url.url.as_ref(), proxies, &tokens);

@@ -2,13 +2,14 @@
 //! proxies that it trusts.
 
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
 
+use super::bind::{self, Bind, read_bind};
 use super::setting::{Known, SECRET, Setting, duration_within, seconds};
 use super::urls::{bare, serialized_origin};
 use tokenpair::config::Reader;
@@ -28,11 +29,11 @@ pub(super) const KNOWN: &[Known] = &[
     PUBLIC_URL.known(),
 ];
 
-pub(super) const BIND: Setting<SocketAddr> = Setting::new(
+pub(super) const BIND: Setting<Bind> = Setting::new(
     "SERVER_BIND",
-    "127.0.0.1:8080",
-    "The address, or a host name, and the port to listen on.",
-    bind,
+    bind::DEFAULT,
+    "The address, or a host name with all its addresses, and the port to listen on.",
+    read_bind,
 );
 
 pub(super) const WORKERS: Setting<usize> = Setting::new(
@@ -155,38 +156,6 @@ pub(super) struct PublicUrl {
     pub(super) is_set: bool,
 }
 
-fn bind(reader: &mut Reader<'_>, name: &'static str) -> SocketAddr {
-    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let Some(text) = reader.text(name) else {
-        return default;
-    };
-    let port = text
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse().ok());
-    let found = port.map(|_: u16| text.to_socket_addrs());
-    let complaint = match found {
-        Some(Ok(addresses)) => {
-            let mut addresses: Vec<SocketAddr> = addresses.collect();
-            // Clients try all addresses of a name, and every machine has IPv4 on loopback.
-            addresses.sort_by_key(SocketAddr::is_ipv6);
-            if let Some(address) = addresses.first() {
-                return *address;
-            }
-            format!(
-                "is {text:?}, a name without an address; write an address and a port, as in 127.0.0.1:8080"
-            )
-        }
-        Some(Err(_)) => {
-            format!(
-                "is {text:?}, and that name cannot be resolved; write an address and a port, as in 127.0.0.1:8080"
-            )
-        }
-        None => format!("is {text:?}; write an address and a port, as in 127.0.0.1:8080"),
-    };
-    reader.problem(name, complaint);
-    default
-}
-
 /// The maximum of actix-server.
 const MAX_WORKERS: usize = 512;
 
@@ -254,14 +223,13 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
 
 pub(super) fn public_url(
     reader: &mut Reader<'_>,
-    bind: SocketAddr,
+    bind: &Bind,
     tls: Option<&TlsFiles>,
 ) -> PublicUrl {
     let set = PUBLIC_URL.read(reader);
     let is_set = set.is_some();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let own = || format!("{scheme}://{bind}").parse().ok();
-    let url = set.or_else(|| own().filter(|_| bind.ip().is_loopback()));
+    let url = set.or_else(|| bind.own_url(scheme));
     if tls.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
         let certificate = TLS_CERT.name();
         let complaint =

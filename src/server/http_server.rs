@@ -1,7 +1,6 @@
 //! Implements the HTTP server: binds the address, accepts connections with or without TLS, and
 //! passes them to the app.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,17 +75,14 @@ pub(super) fn listen(
         };
         serve(settings, acceptor, app)
     };
-    served.map_err(|cause| StartError::Bind {
-        bind: settings.bind,
-        cause,
-    })
+    served
 }
 
 fn serve<A, S>(
     settings: &Settings,
     acceptor: Acceptor,
     app: impl Fn() -> A + Clone + Send + 'static,
-) -> io::Result<(Server, Listener, SocketAddr)>
+) -> Result<(Server, Listener, SocketAddr), StartError>
 where
     A: IntoServiceFactory<S, Request>,
     S: ServiceFactory<
@@ -97,14 +93,9 @@ where
             InitError = (),
         > + 'static,
 {
-    let (listener, handle) = Listener::listen(settings.bind)?;
-    let address = listener.local_addr()?;
-    let Settings {
-        workers,
-        keep_alive,
-        patience,
-        ..
-    } = *settings;
+    let (listeners, handle, address) = Listener::listen(&settings.bind)?;
+    let (workers, keep_alive) = (settings.workers, settings.keep_alive);
+    let head_timeout = settings.patience.head;
     let of_each_worker = |connections: usize| connections.div_ceil(workers);
     let builder = Server::build()
         .workers(workers)
@@ -112,7 +103,7 @@ where
         .shutdown_timeout(stop::GRACE.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
-    let builder = builder.listen("http", listener, move || {
+    let factory = move || {
         let stopping = stopping.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -120,7 +111,7 @@ where
                 async move { stopping.notified().await }
             })
             .keep_alive(keep_alive)
-            .client_request_timeout(patience.head)
+            .client_request_timeout(head_timeout)
             .client_disconnect_timeout(CLOSING)
             .h1_write_buffer_size(COLLECTED)
             .on_connect_ext(|connection: &Connection, data| {
@@ -133,6 +124,15 @@ where
             async move { acceptor.accept(socket).await }
         })
         .and_then(http)
+    };
+    let builder = listeners
+        .into_iter()
+        .try_fold(builder, |builder, listener| {
+            builder.listen("http", listener, factory.clone())
+        });
+    let builder = builder.map_err(|cause| StartError::Bind {
+        bind: address,
+        cause,
     })?;
     Ok((builder.run(), handle, address))
 }

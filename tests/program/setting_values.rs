@@ -3,6 +3,7 @@
 use tokenpair_server::config::{Settings, Sources, known};
 
 use crate::settings::{refused, with};
+use crate::support::Program;
 
 /// Settings that cannot work together, and the complaint.
 type Refused = (&'static [(&'static str, &'static str)], &'static str);
@@ -283,20 +284,47 @@ fn booleans_and_words_are_read_alike_everywhere_in_any_case() {
 }
 
 #[test]
-fn the_server_listens_on_the_address_of_a_name() {
-    let ready = |bind: &str| with(&[("SERVER_BIND", bind)]).run(&["config", "check"]);
-    assert_eq!(ready("localhost:8080").done(), "the settings are valid\n");
-    let unknown = ready("no-such-host.invalid:8080").failed();
+fn the_address_to_listen_on_may_be_a_host_name() {
+    let served = with(&[("SERVER_BIND", "localhost:0")]).serve();
+    assert!(served.address.ip().is_loopback(), "{}", served.greeting);
+    assert_eq!(served.request("GET", "/health/live", None).0, 200);
+    // Pages use the name, so the note compares it and not the address.
+    let note = with(&[
+        ("SERVER_BIND", "localhost:8080"),
+        ("SERVER_CORS_ORIGINS", "http://127.0.0.1:3000"),
+    ]);
+    let note = note.run(&["config", "check"]).done();
     assert!(
-        unknown.contains(
-            "SERVER_BIND is \"no-such-host.invalid:8080\", and that name cannot be resolved; write an address and a port"
-        ),
-        "{unknown}"
+        note.contains("PUBLIC_URL is http://localhost:8080"),
+        "{note}"
     );
+    let probed = Program::new().env(
+        "SERVER_BIND",
+        &format!("localhost:{}", served.address.port()),
+    );
+    assert_eq!(probed.run(&["healthcheck"]).done(), "ready\n");
+}
+
+#[test]
+fn a_host_name_that_does_not_resolve_is_refused_with_the_cure() {
     refused(
-        &[("SERVER_BIND", "localhost")],
-        "write an address and a port",
+        &[("SERVER_BIND", "nowhere.invalid:8080")],
+        "SERVER_BIND is \"nowhere.invalid:8080\", and nowhere.invalid does not resolve to an address; write a name \
+         that this machine resolves, or an address and a port, as in 127.0.0.1:8080",
     );
+    for odd in [
+        "localhost",
+        ":8080",
+        "1:8080",
+        "local host:80",
+        "localhost:99999",
+        "::1:8080",
+    ] {
+        refused(
+            &[("SERVER_BIND", odd)],
+            "write an address and a port, as in 127.0.0.1:8080",
+        );
+    }
 }
 
 #[test]
@@ -308,6 +336,8 @@ fn a_header_that_carries_something_else_cannot_carry_a_token() {
         "Transfer-Encoding",
         "Sec-Fetch-Site",
         "Origin",
+        "Proxy-Authorization",
+        "X-Forwarded-For",
     ] {
         for name in [
             "JWT_HEADER_NAME",
@@ -323,4 +353,15 @@ fn a_header_that_carries_something_else_cannot_carry_a_token() {
     with(&[("JWT_HEADER_NAME", "X-Access-Token")])
         .run(&["config", "check"])
         .done();
+}
+
+#[test]
+fn no_advice_is_to_write_a_time_of_zero_seconds() {
+    let tiny = with(&[
+        ("JWT_ACCESS_TOKEN_EXPIRES", "1"),
+        ("JWT_REISSUE_WITHIN", "1"),
+    ]);
+    let said = tiny.run(&["config", "check"]).failed();
+    assert!(said.contains("write 0 for never"), "{said}");
+    assert!(!said.contains("write 0s"), "{said}");
 }

@@ -452,3 +452,19 @@ async fn under_flask_jwt_extended_s_settings_the_first_cookie_and_the_exact_sche
     let lower = auth.verify_request(&lower, Guard::Access);
     assert_eq!(lower.await.unwrap_err().code(), "missing_token");
 }
+
+#[test]
+fn never_expires_is_any_word_for_false() {
+    for never in ["false", "False", "off", "no", "0"] {
+        let settings = JwtSettings::read(|name| match name {
+            "JWT_SECRET_KEY" => Some("a secret of 32 bytes that is not in any book".to_owned()),
+            "JWT_ACCESS_TOKEN_EXPIRES" | "JWT_REFRESH_TOKEN_EXPIRES" => Some(never.to_owned()),
+            _ => None,
+        });
+        let tokens = settings.unwrap().tokens;
+        assert_eq!(
+            (tokens.access_expires, tokens.refresh_expires),
+            (None, None)
+        );
+    }
+}

@@ -9,7 +9,7 @@ use crate::config::urls::is_loopback;
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     let url = settings.public_url.as_ref();
     let cookies = &settings.web.cookies;
-    let public = !settings.bind.ip().is_loopback();
+    let public = !settings.bind.is_loopback();
     let mut remarks = Vec::new();
     if public && !settings.web.csrf.protect {
         let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for a logged-in user";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::{Reader, parse_bool};
 use crate::token::TokenPolicy;
 
 /// Whether tokens may be configured to never expire.
@@ -48,7 +48,8 @@ fn lifetime(
     default: Option<Duration>,
     never: Never,
 ) -> Option<Duration> {
-    if never == Never::Allowed && reader.text(name).as_deref() == Some("false") {
+    let off = |text: String| parse_bool(&text) == Some(false);
+    if never == Never::Allowed && reader.text(name).is_some_and(off) {
         return None;
     }
     let lifetime = reader.duration(name, default.unwrap_or_default());

@@ -111,21 +111,27 @@ fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> Head
     let wanted = "write a header's name, as in X-CSRF-TOKEN, that no other use has";
     reader.parsed(name, default, wanted, |text| {
         let header: HeaderName = text.parse().ok()?;
-        let taken = TAKEN.contains(&header.as_str()) || header.as_str().starts_with("sec-");
+        let taken = TAKEN.contains(&header.as_str())
+            || ["proxy-", "sec-"]
+                .iter()
+                .any(|start| header.as_str().starts_with(start));
         (!taken).then_some(header)
     })
 }
 
-/// Headers that carry something else. Browsers do not let a script set most of them (Fetch section
+/// Headers that carry something else, beside all that begin with `proxy-` and `sec-`. Proxies write
+/// some, and browsers do not let a script set most of them (Fetch section
 /// 2.2.2, forbidden request-headers).
-const TAKEN: [&str; 25] = [
+const TAKEN: [&str; 31] = [
     "accept",
     "accept-charset",
     "accept-encoding",
+    "accept-language",
     "access-control-request-headers",
     "access-control-request-method",
     "connection",
     "content-encoding",
+    "content-language",
     "content-length",
     "content-type",
     "cookie",
@@ -136,6 +142,7 @@ const TAKEN: [&str; 25] = [
     "host",
     "keep-alive",
     "origin",
+    "range",
     "referer",
     "set-cookie",
     "te",
@@ -144,6 +151,9 @@ const TAKEN: [&str; 25] = [
     "upgrade",
     "user-agent",
     "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
 ];
 
 fn csrf(reader: &mut Reader<'_>, default: CsrfPolicy) -> CsrfPolicy {
