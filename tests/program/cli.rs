@@ -121,7 +121,7 @@ fn a_stopping_server_finishes_what_runs_and_exits_with_0() {
 }
 
 #[test]
-fn users_are_managed_from_the_command_line() {
+fn users_are_added_and_listed_from_the_command_line() {
     let program = Program::new().migrated();
     let added = program.run_with_input(
         &["user", "add", "Root", "--admin", "--password-stdin"],
@@ -160,7 +160,14 @@ fn users_are_managed_from_the_command_line() {
         lines[2].starts_with("Root ") && lines[2].ends_with("active    admin"),
         "{list}"
     );
+}
 
+#[test]
+fn the_command_line_disables_users_and_changes_their_passwords() {
+    let program = Program::new().migrated();
+    program
+        .run_with_input(&["user", "add", "ada", "--password-stdin"], PASSWORD)
+        .done();
     let served = program.serve();
     let login = |password: &str| {
         served

@@ -216,6 +216,24 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
         "JWT_PRIVATE_KEY and JWT_KEYS_DIR are both set; keep one of them",
     );
     refused(
+        &[("JWT_DECODE_ALGORITHMS", "HS256,RS256")],
+        "JWT_DECODE_ALGORITHMS is a Flask-JWT-Extended setting that this server does not have",
+    );
+    refused(
+        &[("JWT_ALGORITHM", "ES265")],
+        "JWT_ALGORITHM is \"ES265\"; write one of HS256,",
+    );
+    refused(
+        &[("SERVER_BIND", "0.0.0.0:8080"), es256],
+        "JWT_KEYS_DIR or JWT_PRIVATE_KEY is needed, since SERVER_BIND is 0.0.0.0:8080, which others can reach",
+    );
+}
+
+#[test]
+fn former_secrets_need_their_algorithm_and_are_not_the_present_one() {
+    let pem = elliptic("P-256");
+    let es256 = ("JWT_ALGORITHM", "ES256");
+    refused(
         &[
             es256,
             ("JWT_PRIVATE_KEY", &pem),
@@ -251,18 +269,6 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
             "JWT_PREVIOUS_SECRET_KEYS contains JWT_SECRET_KEY",
         );
     }
-    refused(
-        &[("JWT_DECODE_ALGORITHMS", "HS256,RS256")],
-        "JWT_DECODE_ALGORITHMS is a Flask-JWT-Extended setting that this server does not have",
-    );
-    refused(
-        &[("JWT_ALGORITHM", "ES265")],
-        "JWT_ALGORITHM is \"ES265\"; write one of HS256,",
-    );
-    refused(
-        &[("SERVER_BIND", "0.0.0.0:8080"), es256],
-        "JWT_KEYS_DIR or JWT_PRIVATE_KEY is needed, since SERVER_BIND is 0.0.0.0:8080, which others can reach",
-    );
     let moved = with(&[
         es256,
         ("JWT_PRIVATE_KEY", &pem),
@@ -276,19 +282,36 @@ fn keys_that_do_not_go_together_are_refused_with_the_cure() {
     );
 }
 
-#[test]
-fn a_folder_that_cannot_work_is_refused_with_the_cure() {
-    let folder = |files: &[(&str, &str)]| {
-        let program = with(&[("JWT_ALGORITHM", "ES256"), ("JWT_KEYS_DIR", "keys")]);
-        fs::create_dir(program.path("keys")).unwrap();
-        for (name, text) in files {
-            fs::write(program.path("keys").join(name), text).unwrap();
+/// Returns the program with a folder of these files.
+fn folder(files: &[(&str, &str)]) -> Program {
+    let program = with(&[("JWT_ALGORITHM", "ES256"), ("JWT_KEYS_DIR", "keys")]);
+    fs::create_dir(program.path("keys")).unwrap();
+    for (name, text) in files {
+        fs::write(program.path("keys").join(name), text).unwrap();
+    }
+    program
+}
+
+/// A folder's files, and the complaint about them.
+type Unusable<'a> = (&'a [(&'a str, &'a str)], &'a str);
+
+#[track_caller]
+fn assert_unusable(secret: &str, folders: &[Unusable<'_>]) {
+    for (files, complaint) in folders {
+        let program = folder(files);
+        for command in [&["config", "check"][..], &["serve"], &["keys", "list"]] {
+            let said = program.run(command).failed();
+            assert!(said.contains(complaint), "{files:?} {said}");
+            assert!(!said.contains(secret.lines().nth(1).unwrap()), "{said}");
         }
-        program
-    };
-    let (one, other, weak) = (elliptic("P-256"), elliptic("P-256"), rsa(1024));
+    }
+}
+
+#[test]
+fn a_folder_whose_keys_cannot_work_is_refused_with_the_cure() {
+    let (one, weak) = (elliptic("P-256"), rsa(1024));
     let cut = &one[..one.len() / 2];
-    for (files, complaint) in [
+    let folders = [
         (
             &[][..],
             "there is no key in keys; run `tokenpair keys generate` to add one",
@@ -314,6 +337,14 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
             &[("ES256-a.pem", cut)],
             "keys/ES256-a.pem cannot be used: this is not a key in PEM form",
         ),
+    ];
+    assert_unusable(&one, &folders);
+}
+
+#[test]
+fn a_folder_whose_state_does_not_fit_is_refused_with_the_cure() {
+    let (one, other) = (elliptic("P-256"), elliptic("P-256"));
+    let folders: [Unusable<'_>; 4] = [
         (
             &[("ES256-a.pem", &one), ("ES256-b.pem", &other)],
             "keys/state.toml does not say which key signs; write signing = \"FILE\" into it",
@@ -340,14 +371,8 @@ fn a_folder_that_cannot_work_is_refused_with_the_cure() {
             ],
             "keys/state.toml cannot be parsed",
         ),
-    ] {
-        let program = folder(files);
-        for command in [&["config", "check"][..], &["serve"], &["keys", "list"]] {
-            let said = program.run(command).failed();
-            assert!(said.contains(complaint), "{files:?} {said}");
-            assert!(!said.contains(one.lines().nth(1).unwrap()), "{said}");
-        }
-    }
+    ];
+    assert_unusable(&one, &folders);
     let both = [
         ("ES256-a.pem", &*one),
         ("ES256-b.pem", &*other),

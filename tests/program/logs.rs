@@ -149,11 +149,9 @@ fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }
-    assert!(
-        !log.contains("[2026-01-01T00:00:00Z ERROR forged]"),
-        "{log}"
-    );
-    assert!(!log.contains('\u{1b}'), "{log}");
+    for forged in ["[2026-01-01T00:00:00Z ERROR forged]", "\u{1b}"] {
+        assert!(!log.contains(forged), "{log}");
+    }
     assert_eq!(
         secrets.len(),
         11,

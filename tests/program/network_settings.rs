@@ -214,6 +214,12 @@ fn pages_of_another_site_whose_requests_bring_no_cookies_are_noted() {
             &format!("pages of {origin} (SERVER_CORS_ORIGINS) cannot read the CSRF cookies"),
         );
     }
+}
+
+#[test]
+fn pages_of_the_same_site_are_not_noted_unless_the_cookies_domain_leaves_them_out() {
+    let values = ("JWT_CSRF_IN_COOKIES", "false");
+    let secret = ("JWT_SECRET_KEY", SECRET);
     for origin in [
         "https://app.example.org",
         "https://example.org",
