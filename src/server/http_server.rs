@@ -62,7 +62,7 @@ pub(super) fn listen(
             .default_service(web::to(routes::not_found))
     };
     let web = settings.web.clone();
-    let served = if origins.is_empty() {
+    if origins.is_empty() {
         let app = move || app().wrap(from_fn(middleware::all_and_handler));
         serve(settings, acceptor, app)
     } else {
@@ -74,8 +74,7 @@ pub(super) fn listen(
                 .wrap(from_fn(middleware::all))
         };
         serve(settings, acceptor, app)
-    };
-    served
+    }
 }
 
 fn serve<A, S>(
