@@ -104,7 +104,7 @@ pub(super) fn state(session: &Session, user: &Subject, settings: &Settings) -> S
     let now = Clock::system().now();
     let over = now >= session.expires_at || now >= session.last_used_at + settings.sessions.idle;
     match session.revoked {
-        Some((_, reason)) => reason.to_string(),
+        Some(end) => end.reason.to_string(),
         // Its login was in progress while the user changed.
         None if user.disabled || session.epoch < user.epoch => "revoked".to_owned(),
         None if over => "expired".to_owned(),

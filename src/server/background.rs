@@ -6,7 +6,6 @@ use super::reload::ReloadSchedule;
 use super::shared_key::SharedKey;
 use super::startup_keys::Followed;
 use tokenpair::clock::Clock;
-use tokenpair::session::{Revocation, Revoked, Sessions};
 use tokenpair::token::Tokens;
 use tokenpair_store::{DieselStore, PurgePolicy, Purged};
 
@@ -15,51 +14,11 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// The interval of revocation sync, so short that a revocation reaches every replica within a
 /// second.
-const SYNC_EVERY: Duration = Duration::from_millis(500);
+pub(super) const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// The interval at which a key folder is checked, so that a rotation reaches every replica within a
 /// second.
 const KEYS_EVERY: Duration = SYNC_EVERY;
-
-/// Syncs revocations. Logs once when the database is unavailable, and once when it is back.
-pub(super) async fn follow_revocations(sessions: Sessions, clock: Clock) {
-    let mut away = false;
-    loop {
-        tokio::time::sleep(SYNC_EVERY).await;
-        let synced = sessions.sync_revocations(clock.now()).await;
-        if let Ok(restored) = &synced {
-            report_restored(restored);
-        }
-        match synced {
-            Ok(_) if away => log::info!("revocations of other replicas can be read again"),
-            Err(error) if !away => {
-                log::error!("cannot read revocations of other replicas: {error}")
-            }
-            _ => continue,
-        }
-        away = !away;
-    }
-}
-
-/// Reports revocations that the database had lost.
-fn report_restored(restored: &[Revocation]) {
-    let is_session = |lost: &&Revocation| matches!(lost.subject, Revoked::Session(_));
-    let sessions = restored.iter().filter(is_session).count();
-    if sessions > 0 {
-        log::warn!(
-            "the database had lost the end of sessions, as after a failover to a standby without the last commits: {sessions} \
-             sessions were ended again"
-        );
-    }
-    let users = restored.len() - sessions;
-    if users > 0 {
-        log::warn!(
-            "the database had lost changes of users, as after a failover to a standby without the last commits: the tokens \
-             of users ({users}) were revoked again; check the passwords, roles and status of the users in the events \
-             change_lost"
-        );
-    }
-}
 
 /// The reload of keys where they may change.
 pub(super) struct KeyReload {

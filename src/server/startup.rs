@@ -136,10 +136,11 @@ impl Server {
                 signals.reload_schedule(),
             )),
             actix_web::rt::spawn(clock_watch::follow(self.clock.clone())),
-            actix_web::rt::spawn(background::follow_revocations(
-                self.state.sessions.clone(),
-                self.clock.clone(),
-            )),
+            actix_web::rt::spawn(
+                self.state
+                    .sessions
+                    .follow_revocations(background::SYNC_EVERY, self.clock.clone()),
+            ),
             actix_web::rt::spawn(background::purge_periodically(
                 self.state.store.clone(),
                 self.purge,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokenpair::session::{EndReason, Session, SessionStore};
+use tokenpair::session::{EndReason, Session, SessionEnd, SessionStore};
 use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
@@ -211,7 +211,13 @@ fn theft_is_written_down_as_what_it_was(on: Backend) {
     thief.try_refresh();
     let sid = claims(&thief.access)["sid"].as_str().unwrap().to_owned();
     let row = block_on(app.other_store().load(&sid)).unwrap().unwrap();
-    assert_eq!(row.session.revoked, Some((app.now(), EndReason::Reuse)));
+    assert_eq!(
+        row.session.revoked,
+        Some(SessionEnd {
+            at: app.now(),
+            reason: EndReason::Reuse
+        })
+    );
 }
 
 fn the_csrf_header_of_each_token_has_its_own_name(on: Backend) {

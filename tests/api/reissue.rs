@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenpair::session::{EndReason, RequestContext, Session, SessionStore};
+use tokenpair::session::{EndReason, RequestContext, Session, SessionEnd, SessionStore};
 use tokenpair_store::{EventKind, EventQuery};
 
 use crate::support::jwt::{claims, signed};
@@ -320,7 +320,10 @@ fn a_copy_from_before_two_refreshes_ends_the_session(on: Backend) {
     );
     assert_eq!(
         session(&app, &sid(&thief)).revoked,
-        Some((app.now(), EndReason::Reuse))
+        Some(SessionEnd {
+            at: app.now(),
+            reason: EndReason::Reuse
+        })
     );
     for mut holder in [thief, browser] {
         let refused = holder.get("/protected");

@@ -171,16 +171,6 @@ async fn logout(
         .json(json!({ "logout": true })))
 }
 
-/// Syncs the revocations of other replicas.
-async fn follow_revocations(sessions: Sessions, clock: Clock) {
-    loop {
-        actix_web::rt::time::sleep(Duration::from_millis(500)).await;
-        if let Err(error) = sessions.sync_revocations(clock.now()).await {
-            eprintln!("revocations have not synced: {error}");
-        }
-    }
-}
-
 /// Deletes expired sessions and old audit events.
 async fn purge(store: DieselStore, clock: Clock) {
     loop {
@@ -206,8 +196,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokens = Tokens::new(keys, tokens);
     let sessions = Sessions::new(store.clone(), tokens, SessionPolicy::default());
     // Before the first request, so that a restart forgets no logout.
-    sessions.sync_revocations(clock.now()).await?;
-    actix_web::rt::spawn(follow_revocations(sessions.clone(), clock.clone()));
+    let every = Duration::from_millis(500);
+    sessions.keep_in_sync(every, clock.clone()).await?;
     actix_web::rt::spawn(purge(store, clock.clone()));
     let auth = Auth::new(sessions, web, clock);
 

@@ -10,7 +10,7 @@ use super::user::{NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Delivery, EndReason, RequestContext, Rotation, Session, SessionSecret, Subject,
+    Delivery, EndReason, RequestContext, Rotation, Session, SessionEnd, SessionSecret, Subject,
 };
 
 #[derive(Clone, Queryable, Selectable, Insertable)]
@@ -60,11 +60,10 @@ impl UserRow {
 impl From<SubjectRow> for Subject {
     fn from(row: SubjectRow) -> Self {
         Self {
-            id: row.id,
-            username: row.username,
             roles: row.roles.split_whitespace().map(str::to_owned).collect(),
             epoch: row.epoch,
             disabled: row.disabled_at.is_some(),
+            ..Self::new(row.id, row.username)
         }
     }
 }
@@ -151,8 +150,8 @@ impl From<&Session> for SessionRow {
             expires_at: session.expires_at.unix(),
             user_agent: session.user_agent.clone(),
             ip: session.ip.map(|ip| ip.to_string()),
-            revoked_at: session.revoked.map(|(at, _)| at.unix()),
-            revoke_reason: session.revoked.map(|(_, reason)| reason.word().to_owned()),
+            revoked_at: session.revoked.map(|end| end.at.unix()),
+            revoke_reason: session.revoked.map(|end| end.reason.word().to_owned()),
             delivery: session.delivery.word().to_owned(),
         }
     }
@@ -174,7 +173,10 @@ impl From<SessionRow> for Session {
             expires_at: Timestamp::from_unix(row.expires_at),
             user_agent: row.user_agent,
             ip: row.ip.and_then(|ip| ip.parse().ok()),
-            revoked: row.revoked_at.map(|at| (Timestamp::from_unix(at), reason)),
+            revoked: row.revoked_at.map(|at| SessionEnd {
+                at: Timestamp::from_unix(at),
+                reason,
+            }),
         }
     }
 }

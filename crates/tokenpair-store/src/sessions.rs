@@ -33,6 +33,11 @@ const fn told(case: RotationCase) -> Option<EventKind> {
     }
 }
 
+/// Returns whether a step needs a transaction, because it records an event.
+const fn needs_transaction(step: &Step) -> bool {
+    told(step.case).is_some()
+}
+
 /// Records an event of a session.
 fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
     let user_id: String = sessions::table
@@ -96,6 +101,8 @@ fn restore(conn: &mut Conn, lost: &Revocation, context: &RequestContext) -> Quer
 
 #[async_trait]
 impl SessionStore for DieselStore {
+    type Error = StoreError;
+
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let row = SessionRow::from(session);
         let context = RequestContext {
@@ -154,22 +161,21 @@ impl SessionStore for DieselStore {
             let Some(record) = load(conn, &id)? else {
                 return Ok(None);
             };
-            let step = rule(&record);
-            let (done, left) = match step {
-                None => (true, None),
-                Some(step) if told(step.case).is_none() => (swap(conn, &step)?, None),
-                // It records an event, so it needs a transaction.
-                Some(step) => (false, Some(step)),
+            let advanced = rule.decide(record);
+            let taken = match advanced.step() {
+                Some(step) if !needs_transaction(step) => swap(conn, step)?,
+                _ => false,
             };
-            Ok(Some((Advanced { record, done }, left)))
+            Ok(Some(advanced.with_step_taken(taken)))
         };
-        let Some((mut advanced, left)) = self.write_one(advance).await? else {
+        let Some(advanced) = self.write_one(advance).await? else {
             return Ok(None);
         };
-        if let Some(step) = left {
-            advanced.done = self.rotate(&step).await?;
-        }
-        Ok(Some(advanced))
+        let taken = match advanced.step() {
+            Some(step) if needs_transaction(step) => self.rotate(step).await?,
+            _ => advanced.is_done(),
+        };
+        Ok(Some(advanced.with_step_taken(taken)))
     }
 
     async fn revoke(

@@ -80,14 +80,28 @@ impl UserChange {
         }
     }
 
-    /// Returns the reason for ending sessions, and the session to keep.
-    fn ends(&self) -> Option<(EndReason, Option<&str>)> {
+    /// Returns how the change ends sessions. `None` if it ends none.
+    fn ending(&self) -> Option<Ending<'_>> {
         match self {
-            Self::Disable => Some((EndReason::Disabled, None)),
-            Self::Password { keep, .. } => Some((EndReason::Password, keep.as_deref())),
+            Self::Disable => Some(Ending {
+                reason: EndReason::Disabled,
+                keep: None,
+            }),
+            Self::Password { keep, .. } => Some(Ending {
+                reason: EndReason::Password,
+                keep: keep.as_deref(),
+            }),
             Self::Enable | Self::Roles(_) => None,
         }
     }
+}
+
+/// How a change ends its user's sessions.
+#[derive(Clone, Copy)]
+struct Ending<'a> {
+    reason: EndReason,
+    /// The session that continues.
+    keep: Option<&'a str>,
 }
 
 /// A committed change.
@@ -251,9 +265,11 @@ fn change(
     }
     for change in &changes {
         change.event(context).user(id).record(conn)?;
-        if let Some((reason, keep)) = change.ends() {
-            end_all_but(conn, id, keep, reason, context.at)?;
-            keep.map_or(Ok(()), |sid| bar_older_tokens(conn, sid, context.at))?;
+        if let Some(ending) = change.ending() {
+            end_sessions(conn, id, ending, context.at)?;
+            if let Some(sid) = ending.keep {
+                bar_older_tokens(conn, sid, context.at)?;
+            }
         }
     }
     let mut revocation = None;
@@ -303,7 +319,11 @@ pub(super) fn restore(
     let mut event = NewEvent::new(EventKind::ChangeLost, context).user(id);
     if lowest_epoch == DELETED {
         user.disabled_at.get_or_insert(context.at);
-        end_all_but(conn, id, None, EndReason::Restored, context.at)?;
+        let ending = Ending {
+            reason: EndReason::Restored,
+            keep: None,
+        };
+        end_sessions(conn, id, ending, context.at)?;
         event = event.detail("deleted");
     } else {
         user.subject.epoch = lowest_epoch;
@@ -368,22 +388,21 @@ fn bar_older_tokens(conn: &mut Conn, sid: &str, now: Timestamp) -> QueryResult<(
 
 /// Expired sessions are left to the purge, which could otherwise lock the same rows in another
 /// order.
-fn end_all_but(
+fn end_sessions(
     conn: &mut Conn,
     user_id: &str,
-    keep: Option<&str>,
-    reason: EndReason,
+    ending: Ending<'_>,
     now: Timestamp,
 ) -> QueryResult<()> {
     let others = sessions::table
         .filter(sessions::user_id.eq(user_id))
-        .filter(sessions::id.ne(keep.unwrap_or_default()))
+        .filter(sessions::id.ne(ending.keep.unwrap_or_default()))
         .filter(sessions::revoked_at.is_null())
         .filter(sessions::expires_at.gt(now.unix()));
     diesel::update(others)
         .set((
             sessions::revoked_at.eq(now.unix()),
-            sessions::revoke_reason.eq(reason.word()),
+            sessions::revoke_reason.eq(ending.reason.word()),
         ))
         .execute(conn)
         .map(|_| ())

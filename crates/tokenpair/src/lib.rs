@@ -77,6 +77,7 @@
 //! complete implementation.
 //!
 //! ```
+//! use std::time::Duration;
 //! use actix_web::{HttpRequest, HttpResponse};
 //! use tokenpair::clock::Clock;
 //! use tokenpair::keys::{Algorithm, KeyRing};
@@ -102,14 +103,19 @@
 //!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
 //! }
 //!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
 //! let tokens = Tokens::new(keys, TokenPolicy::default());
 //! let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
+//! // At start, so that logouts hold after a restart, and on other replicas.
+//! sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
 //! let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
 //! # use actix_web::{App, web::post};
 //! # let _ = App::new().app_data(auth)
 //! #     .route("/login", post().to(login)).route("/refresh", post().to(refresh)).route("/logout", post().to(logout));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Testing

@@ -135,13 +135,7 @@ fn settings() -> JwtSettings {
 }
 
 fn ada() -> Subject {
-    Subject {
-        id: "7".to_owned(),
-        username: "ada".to_owned(),
-        roles: Vec::new(),
-        epoch: 0,
-        disabled: false,
-    }
+    Subject::new("7", "ada")
 }
 
 fn store() -> MemoryStore {

@@ -18,8 +18,8 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use tokenpair::session::{
-    Delivery, EndReason, Login, MemoryStore, Pair, Refreshed, RequestContext, SessionPolicy,
-    SessionStore, Sessions, Subject,
+    Delivery, EndReason, Login, MemoryStore, Pair, Refreshed, RequestContext, SessionError,
+    SessionPolicy, SessionStore, Sessions, Subject,
 };
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Access, AnyToken, Auth, Guard, Refresh, Verified, WebPolicy, reissue};
@@ -325,4 +325,50 @@ async fn a_route_that_does_not_refresh_asks_whether_it_may_believe_a_refresh_tok
     let answer = test::call_service(&app, request().to_request()).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(text(answer).await.contains("session_revoked"));
+}
+
+#[actix_web::test]
+async fn the_claims_of_a_subject_are_in_its_access_tokens_alone() {
+    let fixture = Fixture::new();
+    let ada = fixture.subject.clone().with_claim("team", "blue");
+    fixture.store.put_subject(ada.clone());
+    let now = fixture.auth.now();
+    let pair = fixture.sessions.login(&ada, Login::default(), now);
+    let pair = pair.await.unwrap();
+    let access = fixture.verify(pair.access.token.as_str()).unwrap();
+    let refresh = fixture.verify(pair.refresh.token.as_str()).unwrap();
+    assert_eq!(access.extra["team"], "blue");
+    assert!(refresh.extra.is_empty());
+    let context = RequestContext::at(now);
+    let refreshed = fixture.sessions.refresh(&refresh, &context).await.unwrap();
+    let Refreshed::Granted(next) = refreshed else {
+        panic!("{refreshed:?}")
+    };
+    let access = fixture.verify(next.access.token.as_str()).unwrap();
+    assert_eq!(access.extra["team"], "blue");
+
+    let shown = serde_json::to_value(&access).unwrap();
+    assert_eq!(
+        (&shown["team"], &shown["sub"]),
+        (&"blue".into(), &access.sub().into())
+    );
+    assert!(access.csrf.is_some() && shown.get("csrf").is_none());
+}
+
+#[actix_web::test]
+async fn a_subject_cannot_replace_the_claims_of_its_session() {
+    let fixture = Fixture::new();
+    for name in [
+        "sub", "sid", "type", "csrf", "gen", "fresh", "exp", "roles", "epoch",
+    ] {
+        let ada = fixture.subject.clone().with_claim(name, "other");
+        let login = fixture
+            .sessions
+            .login(&ada, Login::default(), fixture.auth.now());
+        let refused = login.await.unwrap_err();
+        assert!(
+            matches!(refused, SessionError::Issue(_)),
+            "{name}: {refused:?}"
+        );
+    }
 }

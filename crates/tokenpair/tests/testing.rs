@@ -254,7 +254,7 @@ async fn a_logout_empties_the_jar_and_ends_the_session() {
     let (sid, other) = (ada.session().unwrap(), phone.session().unwrap());
     let store = testing.store().unwrap();
     let ended = |sid| async move { store.load(sid).await.unwrap().unwrap().session.revoked };
-    assert_eq!(ended(&sid).await.unwrap().1, EndReason::Logout);
+    assert_eq!(ended(&sid).await.unwrap().reason, EndReason::Logout);
     assert_eq!(ended(&other).await, None, "one login is one session");
 }
 
@@ -283,11 +283,9 @@ async fn a_user_that_is_in_the_store_stays_as_it_is() {
     let testing = Testing::with_sessions();
     let app = app(&testing).await;
     let subject = |disabled| Subject {
-        id: "7".to_owned(),
-        username: "ada".to_owned(),
-        roles: vec!["author".to_owned()],
         epoch: 3,
         disabled,
+        ..Subject::new("7", "ada").with_role("author")
     };
     let store = testing.store().unwrap();
     store.put_subject(subject(false));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session,
+    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session, SessionEnd,
     SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
 };
 
@@ -127,7 +127,7 @@ impl Maps {
         if session.revoked.is_some() {
             return false;
         }
-        session.revoked = Some((now, reason));
+        session.revoked = Some(SessionEnd { at: now, reason });
         self.ended.push(Revocation {
             subject: Revoked::Session(id.to_owned()),
             at: now,
@@ -138,6 +138,8 @@ impl Maps {
 
 #[async_trait]
 impl SessionStore for Store {
+    type Error = StoreError;
+
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let mut maps = self.maps()?;
         let account = maps.account(&session.user_id);

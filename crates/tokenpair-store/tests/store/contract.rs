@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
     Authority, Delivery, Denied, End, EndReason, ManySessions, RequestContext, Revocation, Revoked,
-    Rotation, RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord, Step,
+    Rotation, RotationCase, RotationDecision, RotationRule, Session, SessionEnd, SessionPage,
+    SessionQuery, Step,
 };
 
 use crate::database::Backend;
@@ -113,19 +114,23 @@ async fn a_step_from_anything_else_is_not_taken(on: Fixture) {
     assert_eq!(on.load("s").await, session);
 }
 
+const fn end(at: Timestamp, reason: EndReason) -> Option<SessionEnd> {
+    Some(SessionEnd { at, reason })
+}
+
 /// Moves to the next generation of the stored rotation.
-fn onward(case: RotationCase) -> RotationRule {
-    Box::new(move |record| {
+fn onward(case: RotationCase, now: Timestamp) -> RotationRule {
+    RotationRule::new(RequestContext::at(now), move |record| {
         let was = record.session.rotation;
         let next = Rotation {
             generation: was.generation + 1,
             previous: Some(was.generation),
             ..was
         };
-        Some(Step {
+        RotationDecision::Grant {
             case,
-            ..step(&record.session, next, at(5))
-        })
+            next: Some(next),
+        }
     })
 }
 
@@ -136,32 +141,30 @@ async fn a_rule_is_asked_of_what_is_kept_and_its_step_is_taken(on: Fixture) {
         RotationCase::LostResponse,
         RotationCase::LostCommit,
     ] {
-        let advanced = on.store.advance("s", onward(case)).await.unwrap().unwrap();
-        assert_eq!((advanced.done, &advanced.record.session), (true, &was));
-        assert_eq!(advanced.record.subject, on.subject);
+        let rule = onward(case, at(5));
+        let advanced = on.store.advance("s", rule).await.unwrap().unwrap();
+        assert!(advanced.is_done());
+        assert_eq!(advanced.record().session, was);
+        assert_eq!(advanced.record().subject, on.subject);
+        let decision = onward(case, at(5)).decide(advanced.record().clone());
+        assert_eq!(advanced.decision(), decision.decision());
         let now = on.load("s").await;
         assert_eq!(now.rotation.generation, was.rotation.generation + 1);
         assert_eq!(now.last_used_at, at(5));
         was = now;
     }
-    let nothing = on.store.advance("s", Box::new(|_| None)).await;
-    assert!(nothing.unwrap().unwrap().done);
-    let outdated = move |record: &SessionRecord| {
-        let outdated = Session {
-            rotation: Rotation::first(NOW),
-            ..record.session.clone()
-        };
-        Some(step(&outdated, second_generation(at(6)), at(6)))
-    };
-    let overtaken = on.store.advance("s", Box::new(outdated)).await.unwrap();
-    assert!(!overtaken.unwrap().done);
+    let refuse = RotationRule::new(RequestContext::at(at(6)), |_| RotationDecision::Reused);
+    let refused = on.store.advance("s", refuse).await.unwrap().unwrap();
+    assert!(refused.is_done());
+    assert_eq!(refused.decision(), RotationDecision::Reused);
+    for case in [RotationCase::Rotate, RotationCase::LostResponse] {
+        let too_late = onward(case, at(1000));
+        let not_taken = on.store.advance("s", too_late).await.unwrap().unwrap();
+        assert!(!not_taken.is_done(), "{case:?}");
+    }
     assert_eq!(on.load("s").await, was);
-    let nobody = on
-        .store
-        .advance("t", onward(RotationCase::Rotate))
-        .await
-        .unwrap();
-    assert_eq!(nobody, None);
+    let rule = onward(RotationCase::Rotate, at(6));
+    assert_eq!(on.store.advance("t", rule).await.unwrap(), None);
 }
 
 async fn of_many_rules_at_once_each_is_asked_until_its_step_is_taken(on: Fixture) {
@@ -169,8 +172,8 @@ async fn of_many_rules_at_once_each_is_asked_until_its_step_is_taken(on: Fixture
     let each = (0..16).map(|_| {
         let store = Arc::clone(&on.store);
         actix_web::rt::spawn(async move {
-            let advance = || store.advance("s", onward(RotationCase::Rotate));
-            while !advance().await.unwrap().unwrap().done {}
+            let advance = || store.advance("s", onward(RotationCase::Rotate, at(5)));
+            while !advance().await.unwrap().unwrap().is_done() {}
         })
     });
     for one in each.collect::<Vec<_>>() {
@@ -205,7 +208,7 @@ async fn nothing_moves_a_session_that_has_ended(on: Fixture) {
     let ended = on.load("s").await;
     assert_eq!(
         (ended.revoked, ended.rotation),
-        (Some((at(5), EndReason::Logout)), session.rotation)
+        (end(at(5), EndReason::Logout), session.rotation)
     );
 }
 
@@ -258,7 +261,7 @@ async fn a_session_is_revoked_once_and_recorded_once(on: Fixture) {
             .unwrap()
             .unwrap()
     );
-    assert_eq!(on.load("s").await.revoked, Some((at(5), EndReason::Reuse)));
+    assert_eq!(on.load("s").await.revoked, end(at(5), EndReason::Reuse));
     let recorded = on.store.revocations_since(at(0)).await.unwrap();
     assert_eq!(recorded, [revocation("s", at(5))]);
 }
@@ -347,12 +350,9 @@ async fn all_of_a_user_s_sessions_but_one_are_revoked_and_recorded(on: Fixture) 
         ..many(&on)
     };
     assert_eq!(on.store.revoke_many(&others).await.unwrap().unwrap(), 2);
-    assert_eq!(
-        on.load("a").await.revoked,
-        Some((at(5), EndReason::Revoked))
-    );
+    assert_eq!(on.load("a").await.revoked, end(at(5), EndReason::Revoked));
     assert_eq!(on.load("b").await.revoked, None);
-    assert_eq!(on.load("d").await.revoked, Some((at(4), EndReason::Logout)));
+    assert_eq!(on.load("d").await.revoked, end(at(4), EndReason::Logout));
     let recorded = on.store.revocations_since(at(5)).await.unwrap();
     assert!(recorded.len() == 2 && recorded.contains(&revocation("c", at(5))));
     assert_eq!(
@@ -518,9 +518,10 @@ async fn what_was_lost_is_recorded_again_once(on: Fixture) {
     assert_eq!(recorded.len(), 3);
     assert!(restored.iter().all(|restored| recorded.contains(restored)));
 
-    let reason = |session: Session| session.revoked.unwrap();
-    assert_eq!(reason(on.load("alive").await), (at(9), EndReason::Restored));
-    assert_eq!(reason(on.load("ended").await), (at(5), EndReason::Logout));
+    let alive = on.load("alive").await;
+    assert_eq!(alive.revoked, end(at(9), EndReason::Restored));
+    let ended = on.load("ended").await;
+    assert_eq!(ended.revoked, end(at(5), EndReason::Logout));
     let subject = on.store.subject(&on.subject.id).await.unwrap().unwrap();
     assert_eq!((subject.epoch, subject.disabled), (3, false));
     let again = on

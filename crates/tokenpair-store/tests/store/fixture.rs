@@ -1,11 +1,13 @@
 //! Creates a store of each kind with a user in it, for the tests of the contract.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Delivery, MemoryStore, RequestContext, Rotation, Session, SessionSecret, SessionStore, Subject,
+    Delivery, MemoryStore, RequestContext, Rotation, Session, SessionSecret, SessionStore,
+    StoreError, Subject,
 };
 use tokenpair_store::password::PasswordHash;
 use tokenpair_store::{DatabaseUrl, DieselStore, NewUser, StorePolicy, Username};
@@ -16,20 +18,16 @@ pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 /// A store with a user in it.
 pub(crate) struct Fixture {
-    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) store: Arc<dyn SessionStore<Error = StoreError>>,
     pub(crate) subject: Subject,
     _database: Option<Database>,
 }
 
 pub(crate) async fn in_memory() -> Fixture {
     let store = MemoryStore::default();
-    let subject = Subject {
-        id: "u".to_owned(),
-        username: "Ada".to_owned(),
-        roles: vec!["admin".to_owned(), "author".to_owned()],
-        epoch: 0,
-        disabled: false,
-    };
+    let subject = Subject::new("u", "Ada")
+        .with_role("admin")
+        .with_role("author");
     store.put_subject(subject.clone());
     Fixture {
         store: Arc::new(store),
@@ -80,7 +78,7 @@ impl Fixture {
             last_used_at: NOW,
             expires_at: NOW + Duration::from_secs(1000),
             user_agent: Some("curl/8 ü".to_owned()),
-            ip: Some([127, 0, 0, 1].into()),
+            ip: Some(Ipv4Addr::LOCALHOST.into()),
             revoked: None,
         }
     }

@@ -46,6 +46,8 @@ impl Replicated {
 
 #[async_trait]
 impl SessionStore for Replicated {
+    type Error = StoreError;
+
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         self.standby.create(session).await?;
         self.store()?.create(session).await
@@ -94,13 +96,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let store = Replicated::default();
-        let ada = Subject {
-            id: "1".to_owned(),
-            username: "ada".to_owned(),
-            roles: vec![],
-            epoch: 0,
-            disabled: false,
-        };
+        let ada = Subject::new("1", "ada");
         store.primary.put_subject(ada.clone());
         store.standby.put_subject(ada.clone());
         let sessions = sessions(store.clone());

@@ -29,6 +29,7 @@ mod store;
 
 use std::env;
 use std::error::Error;
+use std::time::Duration;
 
 use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
@@ -88,9 +89,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let JwtSettings { keys, tokens, web } = JwtSettings::from_env()?;
     let tokens = Tokens::new(keys, tokens);
     let sessions = Sessions::new(Store::default(), tokens, SessionPolicy::default());
-    // If other programs write to the database too, sync periodically, so that their logouts hold
-    // here.
-    sessions.sync_revocations(Clock::system().now()).await?;
+    // So that logouts hold after a restart, and those of other programs hold here.
+    let every = Duration::from_millis(500);
+    sessions.keep_in_sync(every, Clock::system()).await?;
     let auth = Auth::new(sessions, web, Clock::system());
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
     let app = move || {

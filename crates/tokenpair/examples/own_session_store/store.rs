@@ -7,21 +7,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session,
-    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
+    Authorized, Denied, EndReason, RequestContext, Revocation, Revoked, Session, SessionEnd,
+    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, Subject,
 };
 
 #[derive(Default)]
 pub(crate) struct Store(Mutex<Rows>);
 
 type Rows = HashMap<String, Session>;
-type Done<T> = Result<T, StoreError>;
+type Done<T> = Result<T, Poisoned>;
+
+/// This store's error, as a database would have its own: the client gets a 503, and no user is
+/// logged out.
+#[derive(Debug, thiserror::Error)]
+#[error("another thread panicked while it held the rows")]
+pub(crate) struct Poisoned;
+
+impl<T> From<PoisonError<T>> for Poisoned {
+    fn from(_: PoisonError<T>) -> Self {
+        Self
+    }
+}
 
 impl Store {
-    /// An unreachable database would be a `StoreError::new(cause)`: the client gets a 503, and no
-    /// user is logged out.
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> Done<MutexGuard<'_, Rows>> {
+        Ok(self.0.lock()?)
     }
 }
 
@@ -36,8 +46,13 @@ fn check(rows: &Rows, context: &RequestContext) -> Result<(), Denied> {
 
 fn end(rows: &mut Rows, id: &str, reason: EndReason, context: &RequestContext) -> bool {
     let row = rows.get_mut(id).filter(|row| row.revoked.is_none());
-    row.map(|row| row.revoked = Some((context.at, reason)))
-        .is_some()
+    row.map(|row| {
+        row.revoked = Some(SessionEnd {
+            at: context.at,
+            reason,
+        })
+    })
+    .is_some()
 }
 
 fn record(session: &Session) -> Option<SessionRecord> {
@@ -52,20 +67,16 @@ fn records(rows: &Rows) -> Vec<SessionRecord> {
 
 /// Your table of users. A change of a password, roles or a state increases the epoch.
 pub(crate) fn user(id: &str) -> Option<Subject> {
-    (id == "7").then(|| Subject {
-        id: id.to_owned(),
-        username: "ada".to_owned(),
-        roles: vec!["editor".to_owned()],
-        epoch: 0,
-        disabled: false,
-    })
+    (id == "7").then(|| Subject::new(id, "ada").with_role("editor"))
 }
 
 #[async_trait]
 impl SessionStore for Store {
+    type Error = Poisoned;
+
     /// Unless the user was changed while its password was verified.
     async fn create(&self, session: &Session) -> Done<bool> {
-        let mut rows = self.rows();
+        let mut rows = self.rows()?;
         let unchanged = user(&session.user_id)
             .is_some_and(|user| user.epoch == session.epoch && !user.disabled);
         if unchanged {
@@ -75,7 +86,7 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &str) -> Done<Option<SessionRecord>> {
-        Ok(self.rows().get(id).and_then(record))
+        Ok(self.rows()?.get(id).and_then(record))
     }
 
     async fn subject(&self, user_id: &str) -> Done<Option<Subject>> {
@@ -84,7 +95,7 @@ impl SessionStore for Store {
 
     /// Compare and swap: of two concurrent refreshes, one finds the row changed.
     async fn rotate(&self, step: &Step) -> Done<bool> {
-        let mut rows = self.rows();
+        let mut rows = self.rows()?;
         let same =
             |row: &&mut Session| row.rotation == step.expected && lives(row, step.context.at);
         let Some(row) = rows.get_mut(&step.id).filter(same) else {
@@ -100,33 +111,24 @@ impl SessionStore for Store {
         id: &str,
         reason: EndReason,
         context: &RequestContext,
-    ) -> Authorized<bool> {
-        let mut rows = self.rows();
+    ) -> Authorized<bool, Poisoned> {
+        let mut rows = self.rows()?;
         Ok(check(&rows, context).map(|()| end(&mut rows, id, reason, context)))
     }
 
     async fn list(&self, query: &SessionQuery) -> Done<SessionPage> {
-        Ok(query.page(records(&self.rows())))
-    }
-
-    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize> {
-        let mut rows = self.rows();
-        if let Err(denied) = check(&rows, &many.context) {
-            return Ok(Err(denied));
-        }
-        let ids = many.ids(records(&rows));
-        let ended = ids
-            .iter()
-            .filter(|id| end(&mut rows, id, many.reason, &many.context));
-        Ok(Ok(ended.count()))
+        Ok(query.page(records(&*self.rows()?)))
     }
 
     async fn revocations_since(&self, since: Timestamp) -> Done<Vec<Revocation>> {
-        let rows = self.rows();
+        let rows = self.rows()?;
         let news = rows.values().filter_map(|row| {
-            let (at, _) = row.revoked.filter(|(at, _)| *at >= since)?;
+            let end = row.revoked.filter(|end| end.at >= since)?;
             let subject = Revoked::Session(row.id.clone());
-            Some(Revocation { subject, at })
+            Some(Revocation {
+                subject,
+                at: end.at,
+            })
         });
         Ok(news.collect())
     }

@@ -64,7 +64,7 @@ impl RequestContext {
     /// use tokenpair::session::{RequestContext, Authority, Denied, End, Subject};
     ///
     /// # let now = Timestamp::from_unix(1_800_000_000);
-    /// let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 4, disabled: false };
+    /// let ada = Subject { epoch: 4, ..Subject::new("1", "ada") };
     /// // A token without a session, as from another issuer.
     /// let authority = Authority { user_id: "1".into(), sid: None, epoch: Some(3), role: None };
     /// let context = RequestContext { authority: Some(authority), ..RequestContext::at(now) };

@@ -1,5 +1,7 @@
 //! Implements issuing a session's tokens from its row, its user and the current time.
 
+use serde_json::{Map, Value};
+
 use super::record::SessionRecord;
 use crate::clock::Timestamp;
 use crate::random::{ID_BYTES, random_text};
@@ -19,6 +21,11 @@ pub struct Pair {
     /// Whether cookies outlive the browser.
     pub remember: bool,
 }
+
+/// The claims that a session decides, beside those that [`Tokens::sign_with`] reserves.
+const OWN_CLAIMS: [&str; 8] = [
+    "fresh", "iat", "jti", "nbf", "exp", "username", "roles", "epoch",
+];
 
 /// Issues the tokens of one session.
 pub(super) struct PairIssuer<'a> {
@@ -44,7 +51,7 @@ impl PairIssuer<'_> {
     ) -> Result<Issued, IssueError> {
         let subject = &self.record.subject;
         let jti = random_text(ID_BYTES);
-        self.issue(Claims {
+        let claims = Claims {
             fresh: freshness,
             csrf: self.csrf("csrf/access"),
             username: Some(subject.username.clone()),
@@ -53,7 +60,8 @@ impl PairIssuer<'_> {
             ..self
                 .tokens
                 .claims(TokenKind::Access, subject.id.as_str(), jti, now)
-        })
+        };
+        self.issue(claims, &subject.extra)
     }
 
     /// Depends on the row alone: issued twice, the token is the same, so the same successor can be
@@ -63,16 +71,13 @@ impl PairIssuer<'_> {
         let generation = session.rotation.generation;
         let jti = session.seed.derive(&format!("jti/{generation}"));
         let began = session.rotation.rotated_at;
-        self.issue(Claims {
+        let user_id = self.record.subject.id.as_str();
+        let claims = Claims {
             csrf: self.csrf("csrf/refresh"),
             generation: Some(generation),
-            ..self.tokens.claims(
-                TokenKind::Refresh,
-                self.record.subject.id.as_str(),
-                jti,
-                began,
-            )
-        })
+            ..self.tokens.claims(TokenKind::Refresh, user_id, jti, began)
+        };
+        self.issue(claims, &Map::new())
     }
 
     /// Returns one value per session and kind, so that a request built just before a reissue does
@@ -83,14 +88,22 @@ impl PairIssuer<'_> {
     }
 
     /// Signs the claims. No token outlives its session.
-    fn issue(&self, claims: Claims) -> Result<Issued, IssueError> {
+    fn issue(&self, claims: Claims, extra: &Map<String, Value>) -> Result<Issued, IssueError> {
         let session = &self.record.session;
         let end = session.expires_at;
         let exp = Some(claims.exp.map_or(end, |exp| exp.min(end)));
-        self.tokens.sign(&Claims {
+        let claims = Claims {
             exp,
             sid: Some(session.id.clone()),
             ..claims
-        })
+        };
+        // Claims that the session itself decides are not the user's to replace.
+        if let Some(name) = OWN_CLAIMS
+            .into_iter()
+            .find(|name| extra.contains_key(*name))
+        {
+            return Err(IssueError::Reserved(name.to_owned()));
+        }
+        self.tokens.sign_with(&claims, extra, &Map::new())
     }
 }

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -94,6 +94,9 @@ pub struct SessionPage {
     pub total: usize,
 }
 
+/// More sessions than a user can have, in the numbers of every database.
+const ALL: usize = 1 << 30;
+
 /// Sessions of one user to revoke together.
 ///
 /// ```
@@ -106,7 +109,7 @@ pub struct SessionPage {
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -151,6 +154,26 @@ pub struct ManySessions {
 }
 
 impl ManySessions {
+    /// Returns the query that finds the sessions to revoke, and those to keep.
+    pub(super) fn candidates(&self) -> SessionQuery {
+        let any_use = Timestamp::from_unix(0);
+        SessionQuery {
+            user_id: self.user_id.clone(),
+            now: self.context.at,
+            idle_since: self.newest.map_or(any_use, |_| self.idle_since),
+            offset: 0,
+            limit: ALL,
+        }
+    }
+
+    /// Returns the ids of the sessions to revoke among the candidates.
+    pub(super) fn chosen(&self, candidates: SessionPage) -> Vec<String> {
+        let ids = candidates.sessions.into_iter().map(|session| session.id);
+        ids.filter(|id| self.keep.as_ref() != Some(id))
+            .skip(self.newest.unwrap_or_default())
+            .collect()
+    }
+
     /// Returns the ids of the sessions to revoke out of all in a store in memory.
     pub fn ids(&self, all: impl IntoIterator<Item = SessionRecord>) -> Vec<String> {
         let kept = |session: &Session| self.keep.as_ref() == Some(&session.id);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::authority::Denied;
 use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
-use super::record::{EndReason, Session, SessionRecord, Subject};
+use super::record::{EndReason, Session, SessionEnd, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
 use super::store::{Authorized, SessionStore, Step, StoreError};
 use crate::clock::Timestamp;
@@ -20,13 +20,7 @@ use crate::clock::Timestamp;
 /// use tokenpair::session::{MemoryStore, SessionStore, Subject};
 /// # futures_lite(async {
 /// let store = MemoryStore::default();
-/// store.put_subject(Subject {
-///     id: "1".to_owned(),
-///     username: "ada".to_owned(),
-///     roles: vec!["admin".to_owned()],
-///     epoch: 0,
-///     disabled: false,
-/// });
+/// store.put_subject(Subject::new("1", "ada").with_role("admin"));
 /// assert_eq!(store.subject("1").await?.map(|user| user.username).as_deref(), Some("ada"));
 /// assert!(store.load("no such session").await?.is_none());
 /// # Ok::<(), tokenpair::session::StoreError>(()) });
@@ -88,7 +82,7 @@ impl Tables {
         let Some(session) = found.filter(|session| session.revoked.is_none()) else {
             return false;
         };
-        session.revoked = Some((now, reason));
+        session.revoked = Some(SessionEnd { at: now, reason });
         let subject = Revoked::Session(id.to_owned());
         self.revocations.push(Revocation { subject, at: now });
         true
@@ -116,6 +110,8 @@ impl Tables {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
+    type Error = StoreError;
+
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let user = tables.subjects.get(&session.user_id);
@@ -147,6 +143,10 @@ impl SessionStore for MemoryStore {
         session.rotation = step.next;
         session.last_used_at = step.context.at;
         Ok(true)
+    }
+
+    fn outlives_the_program(&self) -> bool {
+        false
     }
 
     async fn revoke(

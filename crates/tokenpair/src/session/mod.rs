@@ -3,6 +3,7 @@
 //! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is the
 //! interface of stores. A store only executes the rule's decision.
 
+mod any_store;
 mod authority;
 mod context;
 mod error;
@@ -14,11 +15,11 @@ mod record;
 mod reissue;
 mod reissue_rule;
 mod revocation;
+mod revocation_follow;
 mod revocation_sync;
 mod rotation;
 mod secret;
 mod service;
-mod settle;
 mod store;
 mod user_sessions;
 
@@ -32,7 +33,7 @@ pub use self::issue::Pair;
 pub use self::login::{Delivery, Device, Login};
 pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
-pub use self::record::{EndReason, Session, SessionRecord, Subject};
+pub use self::record::{EndReason, Session, SessionEnd, SessionRecord, SessionView, Subject};
 pub use self::reissue::{Presented, Reissue, Reissued};
 pub use self::reissue_rule::{ReissueDecision, decide_reissue};
 pub use self::revocation::{Revocation, Revocations, Revoked};

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use super::login::Delivery;
 use super::rotation::{Rotation, Row};
 use super::secret::SessionSecret;
@@ -37,8 +40,17 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// The peer's address at login.
     pub ip: Option<IpAddr>,
-    /// The time and the reason, if it was revoked.
-    pub revoked: Option<(Timestamp, EndReason)>,
+    /// Its revocation, if it was revoked.
+    pub revoked: Option<SessionEnd>,
+}
+
+/// The time and the reason of a session's revocation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionEnd {
+    /// The time of the revocation.
+    pub at: Timestamp,
+    /// The reason.
+    pub reason: EndReason,
 }
 
 /// The reason a session was revoked.
@@ -116,6 +128,15 @@ impl fmt::Display for EndReason {
 }
 
 /// A user as tokens describe it and the store knows it now.
+///
+/// ```
+/// use tokenpair::session::Subject;
+///
+/// let ada = Subject::new("1", "ada").with_role("editor").with_claim("team", "blue");
+/// assert_eq!(ada.roles, ["editor"]);
+/// assert_eq!(ada.extra["team"], "blue");
+/// assert!(ada.epoch == 0 && !ada.disabled);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subject {
     /// The `sub` of tokens.
@@ -128,6 +149,54 @@ pub struct Subject {
     pub epoch: i64,
     /// Whether the user is disabled and cannot log in.
     pub disabled: bool,
+    /// More claims of its access tokens, by name. A name that tokenpair itself uses for a session's
+    /// tokens, such as `sub` or `sid`, makes the login fail.
+    pub extra: Map<String, Value>,
+}
+
+impl Subject {
+    /// Returns an enabled user in epoch 0, without roles and further claims.
+    pub fn new(id: impl Into<String>, username: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            username: username.into(),
+            roles: Vec::new(),
+            epoch: 0,
+            disabled: false,
+            extra: Map::new(),
+        }
+    }
+
+    /// Adds a role.
+    #[must_use]
+    pub fn with_role(mut self, role: impl Into<String>) -> Self {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// Adds a claim to the user's access tokens.
+    #[must_use]
+    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// A session as its user may see it: without its secret. Times are seconds since 1970.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SessionView {
+    /// The session's id, which its tokens carry as `sid`.
+    pub id: String,
+    /// The `User-Agent` at login.
+    pub user_agent: Option<String>,
+    /// The peer's address at login.
+    pub ip: Option<IpAddr>,
+    /// The time of the login.
+    pub created_at: Timestamp,
+    /// The time of the last refresh or reissue.
+    pub last_used_at: Timestamp,
+    /// The time at which it expires if it is not used again.
+    pub expires_at: Timestamp,
 }
 
 /// A session and its user, read together.

@@ -3,10 +3,10 @@
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::login::Delivery;
-use super::record::SessionRecord;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
+use super::rotation::{RotationCase, RotationDecision};
 use super::service::Sessions;
-use super::settle::{Rule, Settled, settle, use_of};
+use super::store::RotationRule;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 
@@ -62,7 +62,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -101,31 +101,48 @@ impl Sessions {
         if access.sid != refresh.sid || access.identity != refresh.identity {
             return Ok(Reissue::Refused);
         }
-        let (policy, now) = (self.inner.policy.clone(), context.at);
-        let decide = move |record: &SessionRecord| match record.session.delivery {
-            Delivery::Body => ReissueDecision::Refuse,
-            Delivery::Cookies => decide_reissue(&record.row(), generation, arrived, now, &policy),
+        let rule = || {
+            let policy = self.inner.policy.clone();
+            let user_id = access.sub().to_owned();
+            let now = context.at;
+            RotationRule::new(context.clone(), move |record| {
+                let reissued = record.session.delivery == Delivery::Cookies;
+                if !reissued || record.subject.id != user_id {
+                    return RotationDecision::Superseded;
+                }
+                decide_reissue(&record.row(), generation, arrived, now, &policy).into()
+            })
         };
-        let rule = Rule {
-            decide,
-            write: use_of,
-        };
-        let store = self.inner.store.as_ref();
-        let settled = settle(store, sid, access.sub(), context, rule).await?;
-        let Some(Settled { record, decision }) = settled else {
+        let Some(advanced) = self.settle(sid, rule).await? else {
             return Ok(Reissue::Refused);
         };
-        match decision {
-            ReissueDecision::Permit(_) => {
-                let access = self.mint(&record).access(Freshness::NotFresh, context.at)?;
+        match advanced.decision() {
+            RotationDecision::Grant { .. } => {
+                let record = advanced.record();
+                let access = self.mint(record).access(Freshness::NotFresh, context.at)?;
                 let remember = record.session.remember;
                 Ok(Reissue::Granted(Box::new(Reissued { access, remember })))
             }
-            ReissueDecision::Refuse => Ok(Reissue::Refused),
-            ReissueDecision::Reused => {
+            RotationDecision::Superseded | RotationDecision::Ended(_) => Ok(Reissue::Refused),
+            RotationDecision::Reused => {
                 self.end_copied(sid, context).await?;
                 Ok(Reissue::Reused)
             }
+        }
+    }
+}
+
+/// The write of a permitted reissue marks the session as used, if its rotation has not changed
+/// since the decision.
+impl From<ReissueDecision> for RotationDecision {
+    fn from(decision: ReissueDecision) -> Self {
+        match decision {
+            ReissueDecision::Permit(next) => Self::Grant {
+                case: RotationCase::Reissue,
+                next: Some(next),
+            },
+            ReissueDecision::Refuse => Self::Superseded,
+            ReissueDecision::Reused => Self::Reused,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::revocation::{OVERLAP, Revocation, lost};
-use super::service::Sessions;
+use super::service::{Inner, NEVER_SYNCED, Sessions};
 use crate::clock::Timestamp;
 
 /// The maximum number of lost revocations that one sync restores, so that the next sync is not
@@ -25,7 +25,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -44,7 +44,8 @@ impl Sessions {
         self.inner.revocations.add(revocation);
     }
 
-    /// Syncs the revocations of other replicas. Call it periodically.
+    /// Syncs the revocations of other replicas, and those from before a restart.
+    /// [`keep_in_sync`](Self::keep_in_sync) calls it periodically.
     ///
     /// Returns the revocations that the store had lost and now has again
     /// ([`SessionStore::restore`](super::SessionStore::restore)): usually none. A loss of a
@@ -61,7 +62,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -85,41 +86,7 @@ impl Sessions {
     /// Returns [`SessionError::Store`] if the store failed. The set is unchanged if reading failed,
     /// and current if only restoring failed.
     pub async fn sync_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
-        let synced = self.read_and_restore(now).await;
-        if synced.is_err() {
-            self.inner.compare_all.store(true, Ordering::Relaxed);
-        }
-        synced
-    }
-
-    async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
-        let (store, revocations) = (&self.inner.store, &self.inner.revocations);
-        let oldest = revocations.oldest(now);
-        let since = if self.inner.compare_all.load(Ordering::Relaxed) {
-            oldest
-        } else {
-            oldest.max(self.synced_at() - OVERLAP)
-        };
-        // Taken before the read, which may miss revocations recorded during it.
-        let known = revocations.recorded_since(since);
-        let recorded = store.revocations_since(since).await?;
-        for revocation in &recorded {
-            revocations.add(revocation);
-        }
-        revocations.forget(now);
-        self.inner.synced_at.store(now.unix(), Ordering::Relaxed);
-        let mut lost = lost(known, &recorded);
-        let compare_all = &self.inner.compare_all;
-        compare_all.store(lost.len() > AT_ONCE, Ordering::Relaxed);
-        if lost.is_empty() {
-            return Ok(lost);
-        }
-        lost.truncate(AT_ONCE);
-        let restored = store.restore(&lost, &RequestContext::at(now)).await?;
-        for revocation in &restored {
-            revocations.add(revocation);
-        }
-        Ok(restored)
+        self.inner.sync_revocations(now).await
     }
 
     /// Checks that revocations have synced within the
@@ -154,7 +121,11 @@ impl Sessions {
     ///
     /// Returns [`SessionError::Stale`] if they have not.
     pub fn check_revocations_are_current(&self, now: Timestamp) -> Result<(), SessionError> {
-        let age = now.since(self.synced_at());
+        let synced_at = self.inner.synced_at();
+        if synced_at == NEVER_SYNCED {
+            self.inner.warn_unsynced();
+        }
+        let age = now.since(synced_at);
         let stale = self
             .inner
             .policy
@@ -166,8 +137,64 @@ impl Sessions {
             Ok(())
         }
     }
+}
+
+impl Inner {
+    /// Syncs the revocations, as [`Sessions::sync_revocations`] does.
+    pub(super) async fn sync_revocations(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, SessionError> {
+        let synced = self.read_and_restore(now).await;
+        if synced.is_err() {
+            self.compare_all.store(true, Ordering::Relaxed);
+        }
+        synced
+    }
+
+    async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
+        let store = &self.store;
+        let revocations = &self.revocations;
+        let oldest = revocations.oldest(now);
+        let since = if self.compare_all.load(Ordering::Relaxed) {
+            oldest
+        } else {
+            oldest.max(self.synced_at() - OVERLAP)
+        };
+        // Taken before the read, which may miss revocations recorded during it.
+        let known = revocations.recorded_since(since);
+        let recorded = store.revocations_since(since).await?;
+        for revocation in &recorded {
+            revocations.add(revocation);
+        }
+        revocations.forget(now);
+        self.synced_at.store(now.unix(), Ordering::Relaxed);
+        let mut lost = lost(known, &recorded);
+        let compare_all = &self.compare_all;
+        compare_all.store(lost.len() > AT_ONCE, Ordering::Relaxed);
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        lost.truncate(AT_ONCE);
+        let restored = store.restore(&lost, &RequestContext::at(now)).await?;
+        for revocation in &restored {
+            revocations.add(revocation);
+        }
+        Ok(restored)
+    }
 
     fn synced_at(&self) -> Timestamp {
-        Timestamp::from_unix(self.inner.synced_at.load(Ordering::Relaxed))
+        Timestamp::from_unix(self.synced_at.load(Ordering::Relaxed))
+    }
+
+    /// Warns once that requests are admitted although no revocation was ever read.
+    fn warn_unsynced(&self) {
+        let matters = self.store.outlives_the_program();
+        if matters && !self.warned_unsynced.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "revocations were never synced: access tokens that a logout revoked are valid again \
+                 after a restart, and on other replicas; call Sessions::keep_in_sync at start"
+            );
+        }
     }
 }

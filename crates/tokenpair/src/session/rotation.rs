@@ -52,7 +52,7 @@ pub enum ReusePolicy {
 ///     idle: Duration::from_secs(7 * 86_400),
 ///     ..SessionPolicy::default()
 /// };
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;

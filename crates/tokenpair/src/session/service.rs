@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use uuid::Uuid;
 
+use super::any_store::AnyStore;
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::{Pair, PairIssuer};
@@ -16,8 +17,7 @@ use super::rotation::{
     End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
 };
 use super::secret::SessionSecret;
-use super::settle::{Rule, Settled, rotation_of, settle};
-use super::store::SessionStore;
+use super::store::{Advanced, RotationRule, SessionStore, StoreError};
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 
@@ -32,7 +32,7 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -60,14 +60,19 @@ pub struct Sessions {
 }
 
 pub(super) struct Inner {
-    pub(super) store: Box<dyn SessionStore>,
+    pub(super) store: Box<dyn SessionStore<Error = StoreError>>,
     pub(super) policy: SessionPolicy,
     pub(super) revocations: Revocations,
     pub(super) synced_at: AtomicI64,
     /// Whether the next sync compares all known revocations with the store: the last sync failed,
     /// so another database may answer, or more was lost than it restored.
     pub(super) compare_all: AtomicBool,
+    /// Whether the log has the warning that revocations were never synced.
+    pub(super) warned_unsynced: AtomicBool,
 }
+
+/// The time of the last sync before the first one.
+pub(super) const NEVER_SYNCED: Timestamp = Timestamp::from_unix(0);
 
 /// The outcome of a refresh.
 #[derive(Debug)]
@@ -82,15 +87,20 @@ pub enum Refreshed {
     Superseded,
 }
 
+/// The maximum number of decisions for one request, before its client must retry. The searches in
+/// `tests/rotation` never need more than five.
+const DECISIONS: usize = 8;
+
 impl Sessions {
     /// Returns the service over `store`, signing with `tokens`, under `policy`.
     pub fn new(store: impl SessionStore + 'static, tokens: Tokens, policy: SessionPolicy) -> Self {
         let inner = Inner {
-            store: Box::new(store),
+            store: Box::new(AnyStore(store)),
             revocations: Revocations::new(tokens.policy()),
             policy,
-            synced_at: AtomicI64::new(0),
+            synced_at: AtomicI64::new(NEVER_SYNCED.unix()),
             compare_all: AtomicBool::new(false),
+            warned_unsynced: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -184,15 +194,9 @@ impl Sessions {
         let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
             return Ok(Refreshed::Ended(End::Unknown));
         };
-        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
-        let (policy, now) = (self.inner.policy.clone(), context.at);
-        let rule = Rule {
-            decide: move |record: &SessionRecord| decide(&record.row(), generation, now, &policy),
-            write: rotation_of,
-        };
-        let store = self.inner.store.as_ref();
-        match settle(store, sid, claims.sub(), context, rule).await? {
-            Some(settled) => self.answer(settled, context).await,
+        let rule = || self.rule(claims.sub(), generation, context);
+        match self.settle(sid, rule).await? {
+            Some(advanced) => self.answer(advanced, context).await,
             None => Ok(Refreshed::Ended(End::Unknown)),
         }
     }
@@ -209,7 +213,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -244,16 +248,47 @@ impl Sessions {
         }))
     }
 
-    /// Returns the response to a refresh once the store has written.
+    /// Executes the rule's decision about a session, and decides again as long as other requests
+    /// write first. Returns the last decision; `None` if there is no such session.
+    pub(super) async fn settle(
+        &self,
+        sid: &str,
+        rule: impl Fn() -> RotationRule,
+    ) -> Result<Option<Advanced>, SessionError> {
+        for _ in 0..DECISIONS {
+            let advanced = self.inner.store.advance(sid, rule()).await?;
+            if advanced.as_ref().is_none_or(Advanced::is_done) {
+                return Ok(advanced);
+            }
+        }
+        Err(SessionError::Busy)
+    }
+
+    /// Returns the rule for a user who presents this generation.
+    fn rule(&self, user_id: &str, generation: i64, context: &RequestContext) -> RotationRule {
+        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
+        let policy = self.inner.policy.clone();
+        let user_id = user_id.to_owned();
+        let now = context.at;
+        RotationRule::new(context.clone(), move |record| {
+            if record.subject.id == user_id {
+                decide(&record.row(), generation, now, &policy)
+            } else {
+                RotationDecision::Ended(End::Unknown)
+            }
+        })
+    }
+
+    /// Returns the response to a decision that the store has executed.
     async fn answer(
         &self,
-        settled: Settled<RotationDecision>,
+        advanced: Advanced,
         context: &RequestContext,
     ) -> Result<Refreshed, SessionError> {
-        let mut record = settled.record;
-        match settled.decision {
-            RotationDecision::Grant { case, next } => {
-                record.session.rotation = next.unwrap_or(record.session.rotation);
+        let decision = advanced.decision();
+        let record = advanced.into_record();
+        match decision {
+            RotationDecision::Grant { case, .. } => {
                 let pair = Pair {
                     refresh_stays: case == RotationCase::RepeatCurrent,
                     ..self.mint(&record).pair(Freshness::NotFresh, context.at)?

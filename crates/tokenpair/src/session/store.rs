@@ -2,6 +2,7 @@
 //! errors are failures. A store with an audit trail records each event in the step that causes it.
 
 use std::error::Error;
+use std::fmt;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -11,7 +12,7 @@ use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
-use super::rotation::{Rotation, RotationCase};
+use super::rotation::{Rotation, RotationCase, RotationDecision};
 use crate::clock::Timestamp;
 
 /// A compare-and-swap of a session's rotation.
@@ -30,14 +31,64 @@ pub struct Step {
     pub context: RequestContext,
 }
 
-/// Decides about a session that was just read: the step to take, or `None` if there is nothing to
-/// write.
-pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
+/// Decides about a session that a store has just read.
+pub struct RotationRule {
+    context: RequestContext,
+    decide: Box<dyn Fn(&SessionRecord) -> RotationDecision + Send>,
+}
 
-/// A session and the outcome of its [`RotationRule`].
+impl RotationRule {
+    /// Returns a rule for a request. [`Sessions`](super::Sessions) passes the rules that a store
+    /// needs; a store's tests may pass others.
+    pub fn new(
+        context: RequestContext,
+        decide: impl Fn(&SessionRecord) -> RotationDecision + Send + 'static,
+    ) -> Self {
+        Self {
+            context,
+            decide: Box::new(decide),
+        }
+    }
+
+    /// Decides about a session. The result carries the record, the decision and the step to take.
+    pub fn decide(&self, record: SessionRecord) -> Advanced {
+        let decision = (self.decide)(&record);
+        let step = match decision {
+            RotationDecision::Grant {
+                case,
+                next: Some(next),
+            } => Some(Step {
+                id: record.session.id.clone(),
+                expected: record.session.rotation,
+                next,
+                case,
+                context: self.context.clone(),
+            }),
+            _ => None,
+        };
+        Advanced {
+            done: step.is_none(),
+            record,
+            decision,
+            step,
+        }
+    }
+}
+
+impl fmt::Debug for RotationRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RotationRule")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session, the decision of its [`RotationRule`], and whether the store has executed it.
+///
+/// Only [`RotationRule::decide`] creates one, so a store cannot confuse two decisions.
 ///
 /// ```
-/// use tokenpair::session::{RequestContext, RotationCase, Rotation, SessionRecord, SessionStore, Step};
+/// use tokenpair::session::{RequestContext, RotationCase, RotationDecision, Rotation, RotationRule, SessionStore};
 ///
 /// # use tokenpair::clock::Timestamp;
 /// # use tokenpair::keys::{Algorithm, KeyRing};
@@ -45,7 +96,7 @@ pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -53,25 +104,64 @@ pub type RotationRule = Box<dyn Fn(&SessionRecord) -> Option<Step> + Send>;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
 /// # let id = sessions.list("1", now).await?.remove(0).id;
-/// let next = move |record: &SessionRecord| {
-///     let expected = record.session.rotation;
-///     let next = Rotation { generation: expected.generation + 1, ..expected };
-///     Some(Step { id: record.session.id.clone(), expected, next, case: RotationCase::Rotate, context: RequestContext::at(now) })
-/// };
-/// let advanced = store.advance(&id, Box::new(next)).await?.unwrap();
-/// assert!(advanced.done);
-/// assert_eq!(advanced.record.session.rotation.generation, 1);
+/// let rule = RotationRule::new(RequestContext::at(now), |record| {
+///     let was = record.session.rotation;
+///     let next = Some(Rotation { generation: was.generation + 1, ..was });
+///     RotationDecision::Grant { case: RotationCase::Rotate, next }
+/// });
+/// let advanced = store.advance(&id, rule).await?.unwrap();
+/// assert!(advanced.is_done());
+/// assert_eq!(advanced.record().session.rotation.generation, 1); // as it was read
 /// assert_eq!(store.load(&id).await?.unwrap().session.rotation.generation, 2);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advanced {
-    /// The session as it was read, before the step.
-    pub record: SessionRecord,
-    /// Whether the step was taken, or there was none to take. False if another request had written
-    /// in the meantime: nothing was done, and the rule must decide again.
-    pub done: bool,
+    record: SessionRecord,
+    decision: RotationDecision,
+    step: Option<Step>,
+    done: bool,
+}
+
+impl Advanced {
+    /// Returns the session as it was read, before the step.
+    pub const fn record(&self) -> &SessionRecord {
+        &self.record
+    }
+
+    /// Returns the decision.
+    pub const fn decision(&self) -> RotationDecision {
+        self.decision
+    }
+
+    /// Returns the step that the store has to take. `None` if there is nothing to write.
+    pub const fn step(&self) -> Option<&Step> {
+        self.step.as_ref()
+    }
+
+    /// Returns whether the step was taken, or there was none to take. False if another request had
+    /// written in the meantime: nothing was done, and the rule must decide again.
+    pub const fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Returns the same decision, with the outcome of its step.
+    #[must_use]
+    pub fn with_step_taken(self, taken: bool) -> Self {
+        Self {
+            done: taken || self.step.is_none(),
+            ..self
+        }
+    }
+
+    /// Returns the session as it is after the step.
+    pub(super) fn into_record(mut self) -> SessionRecord {
+        if let Some(step) = self.step {
+            self.record.session.rotation = step.next;
+        }
+        self.record
+    }
 }
 
 /// The store failed. A failure never logs a user out.
@@ -94,10 +184,19 @@ impl StoreError {
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
+
+    /// Wraps a store's own error, unless it is a `StoreError` already.
+    pub(super) fn of(cause: impl Error + Send + Sync + 'static) -> Self {
+        let cause: Box<dyn Error + Send + Sync> = Box::new(cause);
+        match cause.downcast::<Self>() {
+            Ok(already) => *already,
+            Err(cause) => Self(cause),
+        }
+    }
 }
 
 /// The outcome of a write for a request: its result, or the reason it was denied.
-pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
+pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 
 /// A store of sessions and of their users' state. (actix-session has a trait of the same name; this
 /// one keeps logins, not key-value state.)
@@ -129,8 +228,7 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// tokens end at once.
 ///
 /// If sessions outlive the program, or several programs share them, call
-/// [`Sessions::sync_revocations`](super::Sessions::sync_revocations) at start and every second or
-/// so.
+/// [`Sessions::keep_in_sync`](super::Sessions::keep_in_sync) at start.
 ///
 /// The example `examples/own_session_store` is a complete store. [`rotate`](Self::rotate) must work
 /// like this:
@@ -144,7 +242,7 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+/// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -162,33 +260,59 @@ pub type Authorized<T> = Result<Result<T, Denied>, StoreError>;
 /// # }
 /// ```
 ///
+/// # Signatures
+///
+/// An implementation writes these methods, and may override the others:
+///
+/// ```ignore
+/// type Error = MyError;
+///
+/// async fn create(&self, session: &Session) -> Result<bool, MyError>;
+/// async fn load(&self, id: &str) -> Result<Option<SessionRecord>, MyError>;
+/// async fn subject(&self, user_id: &str) -> Result<Option<Subject>, MyError>;
+/// async fn rotate(&self, step: &Step) -> Result<bool, MyError>;
+/// async fn revoke(&self, id: &str, reason: EndReason, context: &RequestContext) -> Authorized<bool, MyError>;
+/// async fn list(&self, query: &SessionQuery) -> Result<SessionPage, MyError>;
+/// async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, MyError>;
+/// ```
+///
 /// # Errors
 ///
-/// Every method returns a [`StoreError`] if the store failed. The response is 503, and no user is
-/// logged out.
+/// Every method returns [`Error`](Self::Error) if the store failed: any error type, so `?` needs no
+/// conversion. [`Sessions`](super::Sessions) wraps it in a [`StoreError`]. The response is 503, and
+/// no user is logged out.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
+    /// The store's own error. [`StoreError`] if it has none of its own.
+    type Error: Error + Send + Sync + 'static;
+
     /// Stores a new session with a new id, if its user is enabled and still at the session's epoch.
     /// Returns whether it did. If not, the user was changed while the password was verified, and
     /// the login fails.
-    async fn create(&self, session: &Session) -> Result<bool, StoreError>;
+    async fn create(&self, session: &Session) -> Result<bool, Self::Error>;
 
     /// Returns the session and its user as they are now, even if the session has ended. `None` if
     /// either does not exist.
-    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;
+    async fn load(&self, id: &str) -> Result<Option<SessionRecord>, Self::Error>;
 
     /// Returns the user as it is now, disabled or not. `None` if there is no user with that id.
-    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, StoreError>;
+    async fn subject(&self, user_id: &str) -> Result<Option<Subject>, Self::Error>;
 
     /// Replaces `expected` by `next`, and `last_used_at` by `context.at`, if the row still holds
     /// `expected` (all its fields), is not revoked and not expired. Returns whether it did; if not,
     /// the row is read and decided again. For a reissue the two may be equal: then only
     /// `last_used_at` changes.
-    async fn rotate(&self, step: &Step) -> Result<bool, StoreError>;
+    async fn rotate(&self, step: &Step) -> Result<bool, Self::Error>;
+
+    /// Returns whether sessions are kept when the program ends, or shared with other programs. If
+    /// so, the log warns an app that never syncs revocations. Default: true.
+    fn outlives_the_program(&self) -> bool {
+        true
+    }
 
     /// Checks that the request is authorized now: for a response without a write, and to reject a
     /// request before long work. A write checks that in its own step.
-    async fn check(&self, context: &RequestContext) -> Authorized<()> {
+    async fn check(&self, context: &RequestContext) -> Authorized<(), Self::Error> {
         let Some(authority) = &context.authority else {
             return Ok(Ok(()));
         };
@@ -202,15 +326,16 @@ pub trait SessionStore: Send + Sync {
 
     /// Loads the session, asks the rule, and rotates if the rule decides so. `None` if the session
     /// or its user does not exist. Override it in a store that can do that in one round trip.
-    async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, StoreError> {
+    async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, Self::Error> {
         let Some(record) = self.load(id).await? else {
             return Ok(None);
         };
-        let done = match rule(&record) {
-            Some(step) => self.rotate(&step).await?,
+        let advanced = rule.decide(record);
+        let taken = match advanced.step() {
+            Some(step) => self.rotate(step).await?,
             None => true,
         };
-        Ok(Some(Advanced { record, done }))
+        Ok(Some(advanced.with_step_taken(taken)))
     }
 
     /// Revokes the session if it is not revoked yet, expired or not: sets `revoked` to `context.at`
@@ -221,21 +346,39 @@ pub trait SessionStore: Send + Sync {
         id: &str,
         reason: EndReason,
         context: &RequestContext,
-    ) -> Authorized<bool>;
+    ) -> Authorized<bool, Self::Error>;
 
     /// Returns a page of a user's live sessions, newest login first. A database filters and counts
     /// them itself, so that ended sessions cost no memory here.
-    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage, Self::Error>;
 
     /// Revokes many sessions of one user, as [`revoke`](Self::revoke) does, and returns how many
     /// this call revoked. A database needs one statement for thousands and no list of their ids.
     /// Very many may be revoked in several steps; each of them checks the request, and if one
     /// fails, the same call revokes the others. The revocations are read afterwards through
     /// [`revocations_since`](Self::revocations_since).
-    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize>;
+    ///
+    /// The default lists and revokes one after the other. Only the first one checks the request,
+    /// since it may end the session of the request itself. It leaves expired sessions alone.
+    async fn revoke_many(&self, many: &ManySessions) -> Authorized<usize, Self::Error> {
+        let chosen = many.chosen(self.list(&many.candidates()).await?);
+        let mut context = many.context.clone();
+        if chosen.is_empty() {
+            return Ok(self.check(&context).await?.map(|()| 0));
+        }
+        let mut ended = 0;
+        for id in chosen {
+            match self.revoke(&id, many.reason, &context).await? {
+                Ok(revoked) => ended += usize::from(revoked),
+                Err(denied) => return Ok(Err(denied)),
+            }
+            context.authority = None;
+        }
+        Ok(Ok(ended))
+    }
 
     /// Returns the revocations recorded at or after `at`, in any order. Duplicates do no harm.
-    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError>;
+    async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, Self::Error>;
 
     /// Records again revocations that the store has lost, as a database does at a failover to a
     /// standby without its last commits. Each is recorded at `context.at`, so that other programs
@@ -250,7 +393,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         lost: &[Revocation],
         context: &RequestContext,
-    ) -> Result<Vec<Revocation>, StoreError> {
+    ) -> Result<Vec<Revocation>, Self::Error> {
         let mut restored = Vec::new();
         for Revocation { subject, .. } in lost {
             let Revoked::Session(id) = subject else {

@@ -5,7 +5,7 @@ use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::Pair;
 use super::many::{ManySessions, SessionPage, SessionQuery};
-use super::record::{EndReason, Session};
+use super::record::{EndReason, Session, SessionView};
 use super::service::{Inner, Sessions};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
@@ -25,7 +25,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -65,7 +65,7 @@ impl Sessions {
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -111,7 +111,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -128,6 +128,40 @@ impl Sessions {
         session
             .expires_at
             .min(session.last_used_at + self.inner.policy.idle)
+    }
+
+    /// Returns a session as its user may see it, for a JSON response.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::keys::{Algorithm, KeyRing};
+    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ada = Subject::new("1", "ada");
+    /// # let store = MemoryStore::default();
+    /// # store.put_subject(ada.clone());
+    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// sessions.login(&ada, Login::default(), now).await?;
+    /// let session = sessions.list("1", now).await?.remove(0);
+    /// let json = serde_json::to_string(&sessions.view(&session))?;
+    /// assert!(json.contains(r#""created_at":1800000000"#));
+    /// assert!(!json.contains(session.seed.expose()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn view(&self, session: &Session) -> SessionView {
+        SessionView {
+            id: session.id.clone(),
+            user_agent: session.user_agent.clone(),
+            ip: session.ip,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: self.end_of(session),
+        }
     }
 
     /// Ends one of a user's sessions. Returns false if the user has no such live session; sessions
@@ -175,7 +209,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -275,7 +309,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;

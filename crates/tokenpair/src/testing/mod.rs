@@ -19,7 +19,7 @@
 //!     "paid"
 //! }
 //! async fn admin(user: Access) -> HttpResponse {
-//!     if user.claims().roles.iter().any(|role| role == "admin") {
+//!     if user.claims().has_role("admin") {
 //!         HttpResponse::Ok().finish()
 //!     } else {
 //!         HttpResponse::Forbidden().finish()

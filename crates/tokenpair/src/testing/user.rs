@@ -158,13 +158,7 @@ impl TestUser {
             (None, Some(sessions)) => sessions.subject(&self.id).await?,
             (None, None) => None,
         };
-        let mut subject = known.unwrap_or_else(|| Subject {
-            id: self.id.clone(),
-            username: self.id.clone(),
-            roles: Vec::new(),
-            epoch: 0,
-            disabled: false,
-        });
+        let mut subject = known.unwrap_or_else(|| Subject::new(&self.id, &self.id));
         if !self.roles.is_empty() {
             subject.roles.clone_from(&self.roles);
         }

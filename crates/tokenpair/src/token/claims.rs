@@ -164,6 +164,11 @@ impl Claims {
         self.identity.as_str().unwrap_or_default()
     }
 
+    /// Returns whether the user had this role when the token was issued.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+
     /// Returns whether `value` is the CSRF value, compared in constant time, byte by byte.
     ///
     /// # Errors
@@ -185,6 +190,18 @@ impl Claims {
             claims: self,
             identity_claim,
         }
+    }
+}
+
+/// The claims under their names in a token, the identity as `sub`. The CSRF value is left out: it
+/// belongs into a cookie and a header alone.
+impl Serialize for Claims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = Self {
+            csrf: None,
+            ..self.clone()
+        };
+        shown.named("sub").serialize(serializer)
     }
 }
 

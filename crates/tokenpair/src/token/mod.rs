@@ -3,6 +3,7 @@
 mod cache;
 mod claims;
 mod error;
+mod extra;
 mod issued;
 mod loaders;
 mod payload;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use self::cache::Generation;
 pub use self::claims::{Claims, CsrfValue, Freshness, TokenKind};
 pub use self::error::{IssueError, MAX_TOKEN_LEN, TokenError};
+pub use self::extra::ClaimError;
 pub use self::issued::{Issued, Token};
 pub(crate) use self::loaders::TokenLoaders;
 pub use self::policy::TokenPolicy;
@@ -242,20 +244,18 @@ impl Tokens {
         header: &Map<String, Value>,
     ) -> Result<Issued, IssueError> {
         let identity = &claims.identity;
-        let mut payload = self
-            .verifier
-            .loaders
-            .claims(identity, claims.sid.is_some())?;
-        payload.extend(more.clone());
-        let mut parameters = self.verifier.loaders.headers(identity);
+        let loaders = &self.verifier.loaders;
+        let mut members = loaders.claims(identity, claims.sid.is_some())?;
+        members.extend(more.clone());
+        let mut parameters = loaders.headers(identity);
         parameters.extend(header.clone());
-        let exp = match payload.get("exp") {
+        let exp = match members.get("exp") {
             None => claims.exp,
             Some(exp) => exp.as_i64().map(Timestamp::from_unix),
         };
         let keys = self.signing_keys(identity)?;
         let header = with(&Header::of(&keys)?, parameters)?;
-        let payload = self.payload(claims, payload)?;
+        let payload = self.payload(claims, members)?;
         Ok(Issued {
             token: sign_parts(&keys, &header, &payload)?,
             csrf: claims.csrf.clone(),

@@ -41,7 +41,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -86,7 +86,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -159,7 +159,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -238,7 +238,7 @@ impl Auth {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false };
+    /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
     /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;

@@ -142,7 +142,7 @@ impl<R: Role, T: AccessGuard> FromRequest for WithRole<R, T> {
 async fn check<R: Role>(request: &HttpRequest, verified: &Rc<Verified>) -> Result<(), Rejection> {
     let auth = Auth::of(request)?;
     let checked = match R::SOURCE {
-        RoleSource::Token if verified.claims.roles.iter().any(|role| role == R::NAME) => Ok(()),
+        RoleSource::Token if verified.claims.has_role(R::NAME) => Ok(()),
         RoleSource::Token => Err(Denied::RoleMissing(R::NAME).into()),
         RoleSource::Record => holds_now(auth, &context(auth, request).needing(R::NAME)).await,
     };

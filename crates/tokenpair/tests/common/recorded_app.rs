@@ -21,13 +21,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let subject = Subject {
-            id: "7".to_owned(),
-            username: "ada".to_owned(),
-            roles: vec!["author".to_owned()],
-            epoch: 0,
-            disabled: false,
-        };
+        let subject = Subject::new("7", "ada").with_role("author");
         let store = MemoryStore::default();
         store.put_subject(subject.clone());
         store.put_subject(Subject {

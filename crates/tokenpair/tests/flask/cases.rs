@@ -494,30 +494,7 @@ impl<'a> Cases<'a> {
             let other_key = self.setting.json_key(!refresh);
             let request = || Request::new(method, path);
             let good = json!({ key.as_str(): token });
-            let bodies = [
-                json!({ key.as_str(): token, other_key.as_str(): other, "more": { "x": [1] } }),
-                json!({ other_key.as_str(): token }),
-                json!({ key.as_str(): other }),
-                json!({ key.to_uppercase(): token }),
-                json!({ key.as_str(): null }),
-                json!({ key.as_str(): "" }),
-                json!({ key.as_str(): 0 }),
-                json!({ key.as_str(): false }),
-                json!({ key.as_str(): [] }),
-                json!({ key.as_str(): {} }),
-                json!({ key.as_str(): 5 }),
-                json!({ key.as_str(): true }),
-                json!({ key.as_str(): [token] }),
-                json!({ key.as_str(): { "token": token } }),
-                json!({ key.as_str(): format!("Bearer {token}") }),
-                json!({ key.as_str(): "gärbage" }),
-                json!({}),
-                json!([]),
-                json!(null),
-                json!(false),
-                json!(0),
-                json!(""),
-            ];
+            let bodies = json_bodies_with(&token, &key, &other, &other_key);
             all.extend(bodies.map(|body| Case::new("json form", request().json(&body))));
             let types = [
                 "application/json;charset=utf-8",
@@ -629,4 +606,32 @@ fn multipart(field: &str, value: &str) -> String {
     format!(
         "--edge\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n--edge--\r\n"
     )
+}
+
+/// Returns bodies with a token under the right key, under a wrong one, and odd values instead.
+fn json_bodies_with(token: &str, key: &str, other: &str, other_key: &str) -> [Value; 22] {
+    [
+        json!({ key: token, other_key: other, "more": { "x": [1] } }),
+        json!({ other_key: token }),
+        json!({ key: other }),
+        json!({ key.to_uppercase(): token }),
+        json!({ key: null }),
+        json!({ key: "" }),
+        json!({ key: 0 }),
+        json!({ key: false }),
+        json!({ key: [] }),
+        json!({ key: {} }),
+        json!({ key: 5 }),
+        json!({ key: true }),
+        json!({ key: [token] }),
+        json!({ key: { "token": token } }),
+        json!({ key: format!("Bearer {token}") }),
+        json!({ key: "gärbage" }),
+        json!({}),
+        json!([]),
+        json!(null),
+        json!(false),
+        json!(0),
+        json!(""),
+    ]
 }

@@ -158,6 +158,7 @@ impl<'a> Forge<'a> {
     pub(crate) fn all(&self) -> Vec<Token> {
         let mut all = self.times();
         all.extend(self.signatures());
+        all.extend(self.algorithms());
         all.extend(self.identities());
         all.extend(self.types_and_freshness());
         all.extend(self.parties());
@@ -233,8 +234,6 @@ impl<'a> Forge<'a> {
         let public = pair.map_or("another secret", |pair| &pair.public);
         let public = EncodingKey::from_secret(public.as_bytes());
         let secret = self.keys.signing(Algorithm::HS256);
-        let head = |algorithm: &Value| json!({ "alg": algorithm, "typ": "JWT" }).to_string();
-        let own = json!(self.algorithm).as_str().unwrap().to_owned();
         kinds([
             ("wrong signature", self.unsigned_well()),
             ("signature empty", format!("{message}.")),
@@ -271,6 +270,12 @@ impl<'a> Forge<'a> {
                 let message = expired.rsplit_once('.').unwrap().0;
                 format!("{message}.{signature}")
             }),
+        ])
+    }
+
+    fn algorithms(&self) -> Vec<Token> {
+        let own = json!(self.algorithm).as_str().unwrap().to_owned();
+        kinds([
             ("alg none", {
                 let none = self.headed(head(&json!("none")));
                 format!("{}.", none.rsplit_once('.').unwrap().0)
@@ -669,4 +674,8 @@ fn respelled(segment: &str) -> String {
     let (rest, last) = segment.split_at(segment.len() - 1);
     let other = LETTERS.find(last).unwrap() ^ 1;
     format!("{rest}{}", &LETTERS[other..=other])
+}
+
+fn head(algorithm: &Value) -> String {
+    json!({ "alg": algorithm, "typ": "JWT" }).to_string()
 }

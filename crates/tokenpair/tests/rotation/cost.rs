@@ -8,8 +8,8 @@ use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
     Authorized, EndReason, Login, ManySessions, MemoryStore, Pair, Presented, Refreshed, Reissue,
-    RequestContext, Revocation, Session, SessionError, SessionPage, SessionPolicy, SessionQuery,
-    SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
+    RequestContext, Revocation, Session, SessionEnd, SessionError, SessionPage, SessionPolicy,
+    SessionQuery, SessionRecord, SessionStore, Sessions, Step, StoreError, Subject,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -64,6 +64,8 @@ impl Counting {
 
 #[async_trait]
 impl SessionStore for Counting {
+    type Error = StoreError;
+
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
         self.store.create(session).await
     }
@@ -119,13 +121,7 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        let subject = Subject {
-            id: "7".to_owned(),
-            username: "ada".to_owned(),
-            roles: Vec::new(),
-            epoch: 0,
-            disabled: false,
-        };
+        let subject = Subject::new("7", "ada");
         let store = Counting::default();
         store.store.put_subject(subject.clone());
         let keys =
@@ -264,7 +260,10 @@ async fn who_is_told_of_a_copy_finds_the_session_revoked() {
     let record = on.store.store.load(sid).await.unwrap().unwrap();
     assert_eq!(
         record.session.revoked,
-        Some((time(START + 1_001), EndReason::Reuse))
+        Some(SessionEnd {
+            at: time(START + 1_001),
+            reason: EndReason::Reuse
+        })
     );
 }
 

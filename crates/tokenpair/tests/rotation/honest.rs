@@ -112,63 +112,65 @@ fn reissues_revoke_nothing_when_the_password_changes() {
     );
 }
 
+/// Networks that take long to search, by the check that documents their figures.
+const LARGE: [(&str, Network); 7] = [
+    ("tabs: W=3 D=1, 4 at once", Network { tabs: 4, ..SMALL }),
+    (
+        "tabs: W=5 D=2, 3 at once",
+        Network {
+            window: 5,
+            slowest: 2,
+            ..SMALL
+        },
+    ),
+    (
+        "tabs: W=9 D=3, 2 at once, clocks 1 apart",
+        Network {
+            window: 9,
+            slowest: 3,
+            tabs: 2,
+            skew: 1,
+            ..SMALL
+        },
+    ),
+    (
+        "reissues: W=3 D=1, handlers of 4, 2 at once",
+        Network {
+            handler: 4,
+            ..REISSUES
+        },
+    ),
+    (
+        "reissues: W=5 D=1, handlers of 1, 2 at once, clocks 1 apart",
+        Network {
+            window: 5,
+            skew: 1,
+            handler: 1,
+            ..REISSUES
+        },
+    ),
+    (
+        "reissues and a failover: W=4 D=1, handlers of 0, 2 at once, 1 commit lost",
+        Network {
+            window: 4,
+            lost_commits: 1,
+            handler: 0,
+            ..REISSUES
+        },
+    ),
+    (
+        "reissues and a password: W=3 D=1, handlers of 2, 2 at once, 1 change",
+        Network {
+            passwords: 1,
+            ..REISSUES
+        },
+    ),
+];
+
 #[test]
 fn what_is_too_large_for_every_day_is_searched_when_it_is_asked_for() {
     let wide = std::env::var_os("ROTATION_WIDE").is_some();
-    let large = [
-        ("tabs: W=3 D=1, 4 at once", Network { tabs: 4, ..SMALL }),
-        (
-            "tabs: W=5 D=2, 3 at once",
-            Network {
-                window: 5,
-                slowest: 2,
-                ..SMALL
-            },
-        ),
-        (
-            "tabs: W=9 D=3, 2 at once, clocks 1 apart",
-            Network {
-                window: 9,
-                slowest: 3,
-                tabs: 2,
-                skew: 1,
-                ..SMALL
-            },
-        ),
-        (
-            "reissues: W=3 D=1, handlers of 4, 2 at once",
-            Network {
-                handler: 4,
-                ..REISSUES
-            },
-        ),
-        (
-            "reissues: W=5 D=1, handlers of 1, 2 at once, clocks 1 apart",
-            Network {
-                window: 5,
-                skew: 1,
-                handler: 1,
-                ..REISSUES
-            },
-        ),
-        (
-            "reissues and a failover: W=4 D=1, handlers of 0, 2 at once, 1 commit lost",
-            Network {
-                window: 4,
-                lost_commits: 1,
-                handler: 0,
-                ..REISSUES
-            },
-        ),
-        (
-            "reissues and a password: W=3 D=1, handlers of 2, 2 at once, 1 change",
-            Network {
-                passwords: 1,
-                ..REISSUES
-            },
-        ),
-    ];
-    for (check, network) in large {
+    for (check, network) in LARGE {
         // The page has their figures in any case.
         let states = documented(check);
         if wide {

@@ -1,5 +1,6 @@
 //! Tests the bounds of the rule, to the second: a window of 80 s, its half and its eighth.
 
+use tokenpair::clock::Timestamp;
 use tokenpair::session::{
     End, ReissueDecision, ReusePolicy, Rotation, RotationCase, RotationDecision, Row,
     SessionPolicy, decide, decide_reissue,
@@ -126,57 +127,25 @@ fn a_session_ends_at_the_second_it_should() {
     let decide_at = |row: &Row| decide(row, GENERATION, time(NOW), &policy(80));
     let row = living(first_row());
     let idle = SessionPolicy::default().idle;
+    let with = |change: &dyn Fn(&mut Row)| {
+        let mut row = row;
+        change(&mut row);
+        row
+    };
+    let expires = |at| with(&move |row| row.expires_at = time(at));
+    let last_used = |at| with(&move |row| row.last_used_at = time(at) - idle);
+    let disabled_too = with(&|row| (row.revoked, row.user_disabled) = (true, true));
     for (row, end) in [
+        (expires(NOW), Some(End::Expired)),
+        (expires(NOW + 1), None),
+        (last_used(NOW), Some(End::Expired)),
+        (last_used(NOW + 1), None),
+        (with(&|row| row.revoked = true), Some(End::Revoked)),
         (
-            Row {
-                expires_at: time(NOW),
-                ..row
-            },
-            Some(End::Expired),
-        ),
-        (
-            Row {
-                expires_at: time(NOW + 1),
-                ..row
-            },
-            None,
-        ),
-        (
-            Row {
-                last_used_at: time(NOW) - idle,
-                ..row
-            },
-            Some(End::Expired),
-        ),
-        (
-            Row {
-                last_used_at: time(NOW + 1) - idle,
-                ..row
-            },
-            None,
-        ),
-        (
-            Row {
-                revoked: true,
-                ..row
-            },
-            Some(End::Revoked),
-        ),
-        (
-            Row {
-                user_disabled: true,
-                ..row
-            },
+            with(&|row| row.user_disabled = true),
             Some(End::UserDisabled),
         ),
-        (
-            Row {
-                revoked: true,
-                user_disabled: true,
-                ..row
-            },
-            Some(End::UserDisabled),
-        ),
+        (disabled_too, Some(End::UserDisabled)),
     ] {
         let found = match decide_at(&row) {
             RotationDecision::Ended(end) => Some(end),
@@ -310,24 +279,45 @@ fn every_bound_of_the_rule_for_reissues_stands_to_the_second() {
         (-17, row(500, None), Some(0), &refuse),
     ];
     for (behind, rotation, arrived, said) in table {
-        let arrived = arrived.map(|ago| time(NOW - ago));
-        let decide = |policy: &SessionPolicy, row: &Row| {
-            decide_reissue(row, GENERATION - behind, arrived, time(NOW), policy)
+        let shown = Shown {
+            behind,
+            rotation,
+            arrived: arrived.map(|ago| time(NOW - ago)),
         };
-        let found = decide(&policy(80), &living(rotation));
-        assert_eq!(found, said(rotation), "{behind} behind, {arrived:?}");
-        let ended = Row {
+        shown.is_answered_by(said(rotation));
+    }
+}
+
+/// A refresh token beside an access token that is due for a reissue.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    behind: i64,
+    rotation: Rotation,
+    arrived: Option<Timestamp>,
+}
+
+impl Shown {
+    fn decide(&self, policy: &SessionPolicy, row: &Row) -> ReissueDecision {
+        let presented = GENERATION - self.behind;
+        decide_reissue(row, presented, self.arrived, time(NOW), policy)
+    }
+
+    fn is_answered_by(&self, expected: ReissueDecision) {
+        let row = living(self.rotation);
+        assert_eq!(self.decide(&policy(80), &row), expected, "{self:?}");
+        let revoked = Row {
             revoked: true,
-            ..living(rotation)
+            ..row
         };
-        assert_eq!(decide(&policy(80), &ended), ReissueDecision::Refuse);
+        let refused = self.decide(&policy(80), &revoked);
+        assert_eq!(refused, ReissueDecision::Refuse, "{self:?}");
         let strict = SessionPolicy {
             reuse: ReusePolicy::Strict,
             ..policy(80)
         };
-        if behind == 1 && arrived.is_some() {
-            let found = decide(&strict, &living(rotation));
-            assert_eq!(found, ReissueDecision::Reused, "{rotation:?}");
+        if self.behind == 1 && self.arrived.is_some() {
+            let reused = self.decide(&strict, &row);
+            assert_eq!(reused, ReissueDecision::Reused, "{self:?}");
         }
     }
 }
