@@ -1,5 +1,12 @@
 //! An app whose sessions outlive it: after a restart it knows the logouts from before.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
