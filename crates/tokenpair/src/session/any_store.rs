@@ -6,7 +6,8 @@ use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::Revocation;
-use super::store::{Advanced, Authorized, RotationRule, SessionStore, Step, StoreError};
+use super::store::{Advanced, Authorized, RotationRule, SessionStore, Step};
+use super::store_error::StoreError;
 use crate::clock::Timestamp;
 
 /// A store of any error type, as [`Sessions`](super::Sessions) keeps it.

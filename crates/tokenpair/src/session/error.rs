@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::authority::Denied;
-use super::store::StoreError;
+use super::store_error::StoreError;
 use crate::token::IssueError;
 
 /// The reason an operation failed. No failure logs a user out, and the client may retry.

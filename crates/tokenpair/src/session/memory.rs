@@ -11,7 +11,8 @@ use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionEnd, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
-use super::store::{Authorized, SessionStore, Step, StoreError};
+use super::store::{Authorized, SessionStore, Step};
+use super::store_error::StoreError;
 use crate::clock::Timestamp;
 
 /// Sessions and users in memory. Clones share them.

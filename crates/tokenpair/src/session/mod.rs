@@ -21,6 +21,7 @@ mod rotation;
 mod secret;
 mod service;
 mod store;
+mod store_error;
 mod user_sessions;
 
 /// Precedes `impl SessionStore for`: the trait uses this version of it.
@@ -42,4 +43,5 @@ pub use self::rotation::{
 };
 pub use self::secret::SessionSecret;
 pub use self::service::{Refreshed, Sessions};
-pub use self::store::{Advanced, Authorized, RotationRule, SessionStore, Step, StoreError};
+pub use self::store::{Advanced, Authorized, RotationRule, SessionStore, Step};
+pub use self::store_error::StoreError;

@@ -17,7 +17,8 @@ use super::rotation::{
     End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
 };
 use super::secret::SessionSecret;
-use super::store::{Advanced, RotationRule, SessionStore, StoreError};
+use super::store::{Advanced, RotationRule, SessionStore};
+use super::store_error::StoreError;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 
