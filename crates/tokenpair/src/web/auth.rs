@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, web};
 use thiserror::Error;
 
 use super::cookies::CookiePolicy;
@@ -18,7 +18,7 @@ use crate::session::Sessions;
 use crate::token::Tokens;
 
 /// Verifies requests, issues tokens, and holds the record of sessions, if any. Cheap to clone.
-/// Register it in `app_data`; a scope may register its own.
+/// Register it in `app_data`, as itself or in [`web::Data`]; a scope may register its own.
 ///
 /// ```
 /// use actix_web::test::{TestRequest, call_and_read_body, init_service};
@@ -56,9 +56,20 @@ pub(super) struct Inner {
     pub(super) skip_revocation: bool,
 }
 
+/// The reason that a request has no [`Auth`].
 #[derive(Debug, Error)]
-#[error("no tokenpair::web::Auth in app_data: add App::new().app_data(auth.clone())")]
-struct NoAuth;
+pub(super) enum NotRegistered {
+    #[error(
+        "no tokenpair::web::Auth in app_data: add .app_data(auth.clone()) to the App or to the scope of this route"
+    )]
+    Missing,
+    /// Actix tells which scope is innermost only among values of one type.
+    #[error(
+        "two different tokenpair::web::Auth in app_data, one as .app_data(auth) and one as \
+         .app_data(web::Data::new(auth)): register both in the same way, so that the innermost counts"
+    )]
+    Ambiguous,
+}
 
 impl Auth {
     /// Returns a copy that looks for tokens only in the given locations:
@@ -116,7 +127,8 @@ impl Auth {
         Self(Arc::new(inner))
     }
 
-    /// Returns the `Auth` registered in `app_data`, preferring the innermost scope.
+    /// Returns the `Auth` registered in `app_data`, preferring the innermost scope. Both
+    /// `app_data(auth)` and `app_data(web::Data::new(auth))` register one.
     ///
     /// ```
     /// use actix_web::test::TestRequest;
@@ -135,10 +147,23 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Returns a 500 if none is registered.
+    /// Returns a 500 if none is registered, or if two different ones are and only one of them is in
+    /// `web::Data`.
     pub fn of(request: &HttpRequest) -> Result<&Self, Rejection> {
-        let found = request.app_data::<Self>();
-        found.ok_or_else(|| Rejection::internal(NoAuth))
+        Self::registered(request).map_err(Rejection::internal)
+    }
+
+    pub(super) fn registered(request: &HttpRequest) -> Result<&Self, NotRegistered> {
+        let in_data = request
+            .app_data::<web::Data<Self>>()
+            .map(web::Data::get_ref);
+        match (request.app_data::<Self>(), in_data) {
+            (Some(auth), Some(other)) if !Arc::ptr_eq(&auth.0, &other.0) => {
+                Err(NotRegistered::Ambiguous)
+            }
+            (Some(auth), _) | (None, Some(auth)) => Ok(auth),
+            (None, None) => Err(NotRegistered::Missing),
+        }
     }
 
     /// Returns the token signer and verifier.

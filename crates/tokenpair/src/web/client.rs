@@ -26,12 +26,12 @@ pub fn client_ip(request: &HttpRequest) -> Option<IpAddr> {
 
 fn client(request: &HttpRequest) -> Result<Option<IpAddr>, Disputed> {
     let peer = peer(request);
-    match request.app_data::<Auth>() {
-        Some(auth) => {
+    match Auth::registered(request) {
+        Ok(auth) => {
             let proxies = &auth.policy().trusted_proxies;
             proxies.client(peer, request.headers())
         }
-        None => Ok(peer),
+        Err(_) => Ok(peer),
     }
 }
 

@@ -101,7 +101,7 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
     if verified.location != Location::Cookies || response.status().is_server_error() {
         return None;
     }
-    let auth = request.app_data::<Auth>()?;
+    let auth = Auth::registered(request).ok()?;
     let due =
         ends_soon(auth, &verified.claims) && !auth.cookies().sets_auth_cookie(response.headers());
     due.then(|| (auth.clone(), Rc::clone(verified)))
