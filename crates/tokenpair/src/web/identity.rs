@@ -49,35 +49,69 @@ const USER_ID: &str = "actix_identity.user_id";
 /// token does not verify. `Identity::login` records a session of that user id and sets the cookies,
 /// unless the handler responds with an error ([`Auth::log_in_again`]: the session that the same
 /// user had in this browser ends). `Identity::logout` ends the session and removes the cookies. Do
-/// not set `IdentityMiddleware`'s deadlines, since tokens expire, and do not combine it with
-/// `SessionMiddleware`, which would keep the user after the token has expired.
+/// not set `IdentityMiddleware`'s deadlines, since tokens expire.
+///
+/// If the app needs actix-session too, wrap `SessionMiddleware` after the bridge, which is around
+/// it. The user is taken from the token alone and is never stored in that session:
+///
+/// ```text
+/// .wrap(IdentityMiddleware::default()).wrap(from_fn(identity_bridge)).wrap(SessionMiddleware::new(…))
+/// ```
 ///
 /// # Errors
 ///
-/// Returns the errors of the inner service, and no others.
+/// Returns the errors of the inner service. Responds with a 500, whose logged cause names the cure,
+/// to every request if `SessionMiddleware` is inside the bridge, where it would take the user from
+/// the request, or if no [`Auth`] is in `app_data` around the bridge.
 pub async fn identity_bridge<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(auth) = request.app_data::<Auth>().cloned() else {
-        return Ok(next.call(request).await?.map_into_left_body());
+    let auth = match Auth::of(request.request()) {
+        Ok(auth) => auth.clone(),
+        Err(rejection) => return Ok(request.error_response(rejection).map_into_right_body()),
     };
     let session = request.get_session();
     let verified = auth
         .verify_request(request.request(), Guard::Access)
         .await
         .ok();
-    if let Some(verified) = &verified {
-        session.insert(USER_ID, verified.claims.sub())?;
+    let user = verified.as_ref().map(|verified| verified.claims.sub());
+    session.insert(USER_ID, user.unwrap_or_default())?;
+    if user.is_none() {
+        // Only a token names the user, not what another session has kept.
+        session.remove(USER_ID);
     }
     let mut response = next.call(request).await?;
-    match follow(&auth, &session, verified, &mut response).await {
+    let followed = if was_taken(&session) {
+        Err(Rejection::internal(SessionTaken))
+    } else {
+        follow(&auth, &session, verified, &mut response).await
+    };
+    // `SessionMiddleware` around the bridge would store it, and it would outlive the token.
+    session.remove(USER_ID);
+    match followed {
         Ok(()) => Ok(response.map_into_left_body()),
         Err(rejection) => {
             let answer = HttpResponse::from_error(rejection);
             Ok(response.into_response(answer).map_into_right_body())
         }
     }
+}
+
+#[derive(Debug, ThisError)]
+#[error(
+    "SessionMiddleware is inside identity_bridge and takes the user from the request; wrap in this order: \
+     .wrap(IdentityMiddleware::default()).wrap(from_fn(identity_bridge)).wrap(SessionMiddleware::new(…)), \
+     or remove SessionMiddleware, which the bridge replaces"
+)]
+struct SessionTaken;
+
+/// Returns whether a `SessionMiddleware` inside the bridge has replaced the session's map by a new
+/// one to store it. The map that the bridge wrote into has a capacity, and keeps it when a handler
+/// clears the session.
+fn was_taken(session: &Session) -> bool {
+    session.entries().capacity() == 0
 }
 
 /// Applies the handler's changes to the identity.
