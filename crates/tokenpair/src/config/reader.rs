@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::keys::Algorithm;
+use crate::web::Rejection;
 
 /// An invalid setting and its cure: one of [`Problems`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,8 +49,22 @@ impl fmt::Display for Problem {
 ///   JWT_SECRET_KEY cannot be used: the secret has 9 bytes, and HS256 needs at least 32"
 /// );
 /// ```
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Error)]
 pub struct Problems(Vec<Problem>);
+
+/// Prints the sentences too, since this is how Rust prints an error that `main` returns.
+impl fmt::Debug for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Settings that cannot work are our mistake, whatever the request was.
+impl From<Problems> for Rejection {
+    fn from(problems: Problems) -> Self {
+        Self::internal(problems)
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

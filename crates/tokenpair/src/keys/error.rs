@@ -1,11 +1,13 @@
 //! Defines the errors of keys and of signatures.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use super::Algorithm;
 
 /// The reason a key cannot be used. Never quotes the key.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The secret is shorter than the hash's output (RFC 7518 section 3.2).
@@ -87,6 +89,13 @@ pub enum KeyError {
     /// The cryptographic library failed to sign.
     #[error("the token could not be signed")]
     Signing,
+}
+
+/// Prints the sentence too, since this is how Rust prints an error that `main` returns.
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The reason a signature is rejected.

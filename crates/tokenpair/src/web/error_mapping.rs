@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error_code::ErrorCode;
 use super::rejection::Rejection;
+use crate::keys::KeyError;
 use crate::session::{Denied, End, SessionError, StoreError};
 use crate::token::{IssueError, TokenError};
 
@@ -145,6 +146,13 @@ impl From<TokenError> for Rejection {
             }
             _ => rejection,
         }
+    }
+}
+
+/// A key that cannot be used is our mistake, whatever the request was.
+impl From<KeyError> for Rejection {
+    fn from(error: KeyError) -> Self {
+        Self::internal(error)
     }
 }
 
