@@ -108,6 +108,8 @@ pub fn start_logging(settings: &Settings) {
     if settings.access_log == AccessLog::Off {
         builder.filter_module(TARGET, LevelFilter::Warn);
     }
+    // The request's line has the cause, with the request's id.
+    builder.filter_module(Rejection::LOG_TARGET, LevelFilter::Off);
     let lines = LogWriter::start().ok();
     if let Some(lines) = lines.clone() {
         builder.target(Target::Pipe(Box::new(lines)));

@@ -1,6 +1,5 @@
 //! Implements the asynchronous checks of a guard: the record of sessions and the loaders.
 
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
 use super::error_code::ErrorCode;
-use super::loaders::{LoadedUser, LoaderError};
+use super::loaders::{LoadedUser, LoaderError, LoaderFailed};
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
 use crate::session::RotationDecision;
@@ -89,18 +88,19 @@ impl Auth {
             .filter(|_| !self.0.skip_revocation)
         {
             let blocked = is_blocked(Rc::clone(verified)).await;
-            if blocked.map_err(unavailable)? {
+            if blocked.map_err(|error| failed("token_in_blocklist", error))? {
                 return Err(Rejection::revoked());
             }
         }
         if let Some(is_good) = &loaders.verification {
             let good = is_good(Rc::clone(verified)).await;
-            if !good.map_err(unavailable)? {
+            if !good.map_err(|error| failed("token_verification", error))? {
                 return Err(ErrorCode::ClaimsRefused.into());
             }
         }
         if let Some(find) = &loaders.user {
-            let found = find(Rc::clone(verified)).await.map_err(unavailable)?;
+            let found = find(Rc::clone(verified)).await;
+            let found = found.map_err(|error| failed("user_lookup", error))?;
             let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
             request.extensions_mut().insert(LoadedUser(user));
         }
@@ -108,17 +108,6 @@ impl Auth {
     }
 }
 
-#[derive(Debug)]
-struct LoaderFailed(LoaderError);
-
-impl fmt::Display for LoaderFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a loader failed: {}", self.0)
-    }
-}
-
-impl std::error::Error for LoaderFailed {}
-
-fn unavailable(failure: LoaderError) -> Rejection {
-    Rejection::unavailable(LoaderFailed(failure))
+fn failed(loader: &'static str, error: LoaderError) -> Rejection {
+    Rejection::unavailable(LoaderFailed { loader, error })
 }

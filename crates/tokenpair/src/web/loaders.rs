@@ -8,12 +8,24 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use thiserror::Error as ThisError;
+
 use super::rejection::Responder;
 use super::verified::Verified;
 use crate::token::TokenLoaders;
 
 /// The failure of a loader, which is logged and answered with 503.
 pub type LoaderError = Box<dyn Error + Send + Sync>;
+
+/// The cause of a 503: the loader that failed, by its method of
+/// [`AuthBuilder`](super::AuthBuilder), and why.
+#[derive(Debug, ThisError)]
+#[error("{loader} failed")]
+pub(super) struct LoaderFailed {
+    pub(super) loader: &'static str,
+    #[source]
+    pub(super) error: LoaderError,
+}
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LoaderError>>>>;
 type Check = Arc<dyn Fn(Rc<Verified>) -> Answer<bool> + Send + Sync>;

@@ -56,10 +56,11 @@
 //! | [`SessionError`](crate::session::SessionError) | a call of [`Sessions`](crate::session::Sessions) | as its cause |
 //! | [`End`](crate::session::End), [`Denied`](crate::session::Denied) | a session that is over, a write that is not authorized | 401; 403 for a missing role |
 //! | [`StoreError`](crate::session::StoreError) | the database behind a [`SessionStore`](crate::session::SessionStore) | 503 `unavailable` |
-//! | [`KeyError`](crate::keys::KeyError), [`Problems`](crate::config::Problems) | keys and settings, at the start | none |
+//! | [`KeyError`](crate::keys::KeyError), [`Problems`](crate::config::Problems) | keys and settings, usually at the start | 500 `internal_error` |
 //!
-//! Each of them but the last two converts into a [`Rejection`] by `?`. So does an application's own error that implements the
-//! conversion; its codes are texts of its own:
+//! Each of them converts into a [`Rejection`] by `?`, and the cause of a 5xx is logged once with its sources. For any other
+//! error, write `.map_err(Rejection::unavailable)?` (503, the client tries again) or `.map_err(Rejection::internal)?` (500).
+//! An application's own error that implements the conversion needs neither; its codes are texts of its own:
 //!
 //! ```
 //! use actix_web::http::StatusCode;
@@ -82,6 +83,7 @@
 mod auth;
 pub mod body;
 mod builder;
+mod cause;
 mod client;
 mod cookie_header;
 mod cookies;

@@ -11,6 +11,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use thiserror::Error as ThisError;
 
 use super::auth::Auth;
+use super::cause::error_chain;
 use super::cookies::NewCookie;
 use super::device::context;
 use super::location::Location;
@@ -128,7 +129,7 @@ enum Trouble {
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error("{}", .0.code())]
-    Loader(Rejection),
+    Loader(#[source] Rejection),
 }
 
 async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
@@ -154,7 +155,7 @@ async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceRespon
             warn_of_a_copy(&verified.claims);
             auth.cookies().unset_all(response.headers_mut());
         }
-        Err(trouble) => log::warn!("no reissue: {trouble}"),
+        Err(trouble) => log::warn!("no reissue: {:?}", error_chain(&trouble)),
     }
 }
 

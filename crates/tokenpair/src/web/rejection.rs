@@ -14,6 +14,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::cause::{Cause, error_chain};
 use super::error_code::{ErrorCode, RejectionKind};
 use crate::token::Decoded;
 
@@ -37,6 +38,10 @@ pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Sen
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A rejection with a cause is logged once, when it is rendered: the status, the code, and the cause
+/// with its sources, under [`Rejection::LOG_TARGET`]. A 5xx is logged as an error, anything else at
+/// level `info`. The client gets nothing of the cause.
 #[derive(Clone)]
 pub struct Rejection {
     status: StatusCode,
@@ -44,7 +49,7 @@ pub struct Rejection {
     msg: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     retry_after: Option<u32>,
-    cause: Option<Arc<dyn Error + Send + Sync>>,
+    cause: Option<Arc<Cause>>,
     dress: Option<Arc<Dress>>,
 }
 
@@ -67,6 +72,10 @@ struct Dress {
 const MSG: &str = "msg";
 
 impl Rejection {
+    /// The target of the [`log`] records about causes. Turn it off if your app logs
+    /// [`Rejection::cause`] itself, for example with the request.
+    pub const LOG_TARGET: &'static str = "tokenpair::fault";
+
     /// Creates a rejection with a code of an application's own. Its [`kind`](Self::kind) is [`RejectionKind::Other`], even if
     /// the text is that of an [`ErrorCode`]: make those with `Rejection::from(ErrorCode::…)`.
     pub fn new(status: StatusCode, code: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
@@ -118,11 +127,11 @@ impl Rejection {
         }
     }
 
-    /// Keeps the cause for the log.
+    /// Keeps the cause for the log: an error, a boxed error, or a text. It must not hold a secret.
     #[must_use]
-    pub fn caused_by(self, cause: impl Error + Send + Sync + 'static) -> Self {
+    pub fn caused_by(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            cause: Some(Arc::new(cause)),
+            cause: Some(Arc::new(Cause::new(cause.into()))),
             ..self
         }
     }
@@ -137,8 +146,14 @@ impl Rejection {
     /// let response = Rejection::unavailable(io::Error::other("connection refused")).error_response();
     /// assert_eq!(response.status(), 503);
     /// assert_eq!(response.headers().get("Retry-After").unwrap(), "1"); // seconds
+    ///
+    /// // Any error of an app, in a handler:
+    /// fn count() -> Result<i64, Rejection> {
+    ///     "many".parse().map_err(Rejection::unavailable)
+    /// }
+    /// assert_eq!(count().unwrap_err().code(), "unavailable");
     /// ```
-    pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::from(ErrorCode::Unavailable).hint("No user is logged out by this. Send the same request again after the seconds in Retry-After.")
         .retry_after(Duration::from_secs(1))
         .caused_by(cause)
@@ -154,7 +169,7 @@ impl Rejection {
     /// assert_eq!(rejection.to_string(), "Internal server error"); // for the client
     /// assert_eq!(rejection.cause().as_deref(), Some("the disk is full")); // for the log
     /// ```
-    pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::from(ErrorCode::InternalError).caused_by(cause)
     }
 
@@ -223,15 +238,9 @@ impl Rejection {
         })
     }
 
-    /// The cause and its causes, for the log; none if the client was to blame.
+    /// Returns the cause and its sources, for the log. `None` if the client was to blame.
     pub fn cause(&self) -> Option<String> {
-        let mut next: Option<&dyn Error> = Some(self.cause.as_deref()?);
-        let mut texts = Vec::new();
-        while let Some(error) = next {
-            texts.push(error.to_string());
-            next = error.source();
-        }
-        Some(texts.join(": "))
+        Some(error_chain(self.cause.as_ref()?.error()))
     }
 }
 
@@ -270,6 +279,9 @@ impl ResponseError for Rejection {
     }
 
     fn error_response(&self) -> HttpResponse {
+        if let Some(cause) = &self.cause {
+            cause.log(Self::LOG_TARGET, self.status, self.code());
+        }
         let responder = self
             .dress
             .as_ref()
@@ -298,8 +310,7 @@ impl fmt::Display for Rejection {
 
 impl Error for Rejection {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let cause = self.cause.as_deref()?;
-        Some(cause)
+        Some(self.cause.as_ref()?.error())
     }
 }
 
