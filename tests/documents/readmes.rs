@@ -7,14 +7,16 @@ fn readme(lib: &str, title: &str) -> String {
     let lines = lib.lines().map_while(|line| line.strip_prefix("//!"));
     let mut readme = vec![format!("# {title}"), String::new()];
     let mut in_code = false;
+    let mut in_rust = false;
     for line in lines.map(|line| line.strip_prefix(' ').unwrap_or(line)) {
         if line.starts_with("```") {
-            readme.push(if in_code { "```" } else { "```rust" }.to_owned());
+            in_rust = !in_code && !["```toml", "```sh"].contains(&line);
+            readme.push(if in_rust { "```rust" } else { line }.to_owned());
             in_code = !in_code;
         } else if !in_code {
             let level = if line.starts_with('#') { "#" } else { "" };
             readme.push(level.to_owned() + &without_doc_links(line));
-        } else if line != "#" && !line.starts_with("# ") {
+        } else if !in_rust || (line != "#" && !line.starts_with("# ")) {
             readme.push(line.to_owned());
         }
     }

@@ -526,6 +526,8 @@ fn an_operator_who_only_wants_errors_sees_each_with_its_cause() {
     let log = served.stop_and_read_log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("POST ")).collect();
     assert_eq!(lines.len(), 1, "{log}");
+    let causes = log.lines().filter(|line| line.contains("unavailable"));
+    assert_eq!(causes.count(), 1, "logged once: {log}");
     assert!(
         lines[0].contains("POST /login 503") && lines[0].contains("code=unavailable cause=\""),
         "{log}"

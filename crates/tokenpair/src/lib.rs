@@ -5,47 +5,91 @@
 //! [Flask-JWT-Extended](https://flask-jwt-extended.readthedocs.io). Sessions can also be recorded,
 //! which makes a logout final and rotates refresh tokens. This is a complete app:
 //!
+//! ```toml
+//! [dependencies]
+//! actix-web = { version = "4", default-features = false, features = ["macros"] }
+//! env_logger = "0.11"
+//! serde = { version = "1", features = ["derive"] }
+//! tokenpair = "0.1"
+//! ```
+//!
 //! ```no_run
-//! use actix_web::middleware::from_fn;
 //! use actix_web::web::{Json, get, post};
-//! use actix_web::{App, HttpResponse, HttpServer};
+//! use actix_web::{App, HttpRequest, HttpResponse, HttpServer, middleware::from_fn};
 //! use tokenpair::config::JwtSettings;
-//! use tokenpair::token::Freshness;
-//! use tokenpair::web::{Access, Auth, Rejection, TokenCookies, reissue};
+//! use tokenpair::session::{Login, MemoryStore, RequestContext, Subject};
+//! use tokenpair::web::{Access, Auth, Refresh, Rejection, TokenCookies, device, reissue};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Credentials { username: String, password: String }
 //!
-//! async fn login(auth: Auth, given: Json<Credentials>) -> Result<HttpResponse, Rejection> {
-//!     if given.password != "correct horse" {
-//!         return Ok(HttpResponse::Unauthorized().json("Bad username or password"));
-//!     }
-//!     let access = auth.access_token(given.username.as_str()).fresh(Freshness::Fresh).sign()?;
-//!     let refresh = auth.refresh_token(given.username.as_str()).sign()?;
-//!     let mut answer = HttpResponse::Ok();
-//!     Ok(answer.set_access_cookies(&auth, &access).set_refresh_cookies(&auth, &refresh).json("welcome"))
+//! // Your app finds the user in its database and verifies a hash of the password.
+//! fn find_user(given: &Credentials) -> Option<Subject> {
+//!     (given.username == "ada" && given.password == "correct horse").then(ada)
+//! }
+//!
+//! fn ada() -> Subject {
+//!     Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false }
+//! }
+//!
+//! async fn login(auth: Auth, request: HttpRequest, given: Json<Credentials>) -> Result<HttpResponse, Rejection> {
+//!     let user = find_user(&given).ok_or_else(Rejection::bad_credentials)?;
+//!     let login = Login { device: device(&request), ..Login::default() };
+//!     let pair = auth.log_in(&user, login).await?;
+//!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).json("welcome"))
 //! }
 //!
 //! async fn protected(user: Access) -> String {
-//!     format!("logged in as {}", user.identity())
+//!     format!("logged in as user {}", user.identity())
 //! }
 //!
-//! async fn logout(auth: Auth) -> HttpResponse {
-//!     HttpResponse::Ok().unset_jwt_cookies(&auth).json("bye")
+//! async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     let pair = auth.refresh(&token, &context).await?;
+//!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).json("refreshed"))
+//! }
+//!
+//! async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
+//!     auth.log_out(&request, &context).await?;
+//!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).json("bye"))
 //! }
 //!
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let auth = JwtSettings::from_env()?.builder().build(); // JWT_SECRET_KEY, JWT_TOKEN_LOCATION=cookies
+//!     env_logger::init(); // shows the cause of each 5xx
+//!     let address = std::env::var("ADDRESS").unwrap_or("127.0.0.1:8080".into());
+//!     let store = MemoryStore::default();
+//!     store.put_subject(ada());
+//!     // In production the https:// address that browsers show; it decides whether cookies are `Secure`.
+//!     let settings = JwtSettings::for_origin(&format!("http://{address}"))?; // reads JWT_SECRET_KEY
+//!     let auth = settings.recorded_in(store).build();
 //!     let app = move || {
 //!         App::new().app_data(auth.clone()).wrap(from_fn(reissue))
 //!             .route("/login", post().to(login))
 //!             .route("/protected", get().to(protected))
+//!             .route("/refresh", post().to(refresh))
 //!             .route("/logout", post().to(logout))
 //!     };
-//!     Ok(HttpServer::new(app).bind(("127.0.0.1", 8080))?.run().await?)
+//!     Ok(HttpServer::new(app).bind(address)?.run().await?)
 //! }
 //! ```
+//!
+//! Start it with a secret, log in, and keep the cookies; a `POST` also needs the CSRF value of its
+//! cookie:
+//!
+//! ```sh
+//! JWT_SECRET_KEY=$(openssl rand -hex 32) cargo run &
+//! curl -c jar --json '{"username": "ada", "password": "correct horse"}' http://127.0.0.1:8080/login
+//! curl -b jar http://127.0.0.1:8080/protected
+//! csrf=$(awk '$6 == "csrf_refresh_token" {print $7}' jar)
+//! curl -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" http://127.0.0.1:8080/refresh
+//! csrf=$(awk '$6 == "csrf_access_token" {print $7}' jar)
+//! curl -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" http://127.0.0.1:8080/logout
+//! ```
+//!
+//! The sessions of this app are in memory. A restart forgets them, so no refresh token from before
+//! works afterwards and users log in again. It forgets logouts too: an access token that was
+//! revoked before the restart is valid again until it expires (default: 1 hour), if the secret
+//! stays the same. A [store in a database](#recorded-sessions) loses neither.
 //!
 //! [`web::Auth`] verifies requests and issues tokens. Register it in `app_data`; a scope may
 //! register its own `Auth`. A handler states its requirements in its signature: a request without a
@@ -76,47 +120,28 @@
 //! another database, implement [`session::SessionStore`]; the example `own_session_store` shows a
 //! complete implementation.
 //!
+//! A store that outlives the program, such as a database, needs one call at start. Then a logout
+//! also holds after a restart and on other replicas:
+//!
 //! ```
-//! use std::time::Duration;
-//! use actix_web::{HttpRequest, HttpResponse};
-//! use tokenpair::clock::Clock;
-//! use tokenpair::keys::{Algorithm, KeyRing};
-//! use tokenpair::session::{RequestContext, Login, MemoryStore, SessionPolicy, Sessions, Subject};
-//! use tokenpair::token::{TokenPolicy, Tokens};
-//! use tokenpair::web::{Auth, Refresh, Rejection, TokenCookies, WebPolicy, device};
-//!
-//! # async fn verify_password() -> Subject { unimplemented!() }
-//! async fn login(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Rejection> {
-//!     let user = verify_password().await; // implemented by your app
-//!     let login = Login { device: device(&request), ..Login::default() };
-//!     let pair = auth.log_in(&user, login).await?;
-//!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
-//! }
-//!
-//! async fn refresh(auth: Auth, token: Refresh, context: RequestContext) -> Result<HttpResponse, Rejection> {
-//!     let pair = auth.refresh(&token, &context).await?;
-//!     Ok(HttpResponse::Ok().set_pair(&auth, &pair).finish())
-//! }
-//!
-//! async fn logout(auth: Auth, request: HttpRequest, context: RequestContext) -> Result<HttpResponse, Rejection> {
-//!     auth.log_out(&request, &context).await?;
-//!     Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).finish())
-//! }
-//!
+//! # use std::time::Duration;
+//! # use tokenpair::clock::Clock;
+//! # use tokenpair::keys::{Algorithm, KeyRing};
+//! # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
+//! # use tokenpair::token::{TokenPolicy, Tokens};
 //! # #[actix_web::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-//! let tokens = Tokens::new(keys, TokenPolicy::default());
-//! let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
-//! // At start, so that logouts hold after a restart, and on other replicas.
+//! # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+//! # let tokens = Tokens::new(keys, TokenPolicy::default());
+//! # let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
 //! sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
-//! let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
-//! # use actix_web::{App, web::post};
-//! # let _ = App::new().app_data(auth)
-//! #     .route("/login", post().to(login)).route("/refresh", post().to(refresh)).route("/logout", post().to(logout));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An app may also do without a record, as in Flask-JWT-Extended: [`config::JwtSettings::builder`]
+//! alone, [`web::Auth::access_token`] and [`web::Auth::refresh_token`]. A logout then only removes
+//! cookies.
 //!
 //! # Testing
 //!

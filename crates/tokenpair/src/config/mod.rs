@@ -14,6 +14,7 @@
 //! ```
 
 mod cookies;
+mod origin;
 mod reader;
 mod tokens;
 mod web;
@@ -92,9 +93,22 @@ impl JwtSettings {
     ///
     /// Returns [`Problems`]: every invalid setting.
     pub fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
-        let tokens = read_token_policy(&mut reader, flask_tokens(), Never::Allowed);
-        let web = read_web_policy(&mut reader, flask_web(&tokens), &Location::ALL);
+        let reader = Reader::new(|name: &str| Ok(source(name)), Vec::new());
+        Self::read_with(reader, flask_tokens(), flask_web())
+    }
+
+    /// Reads the settings; `tokens` and `web` have the values of those that are not set.
+    fn read_with(
+        mut reader: Reader<'_>,
+        tokens: TokenPolicy,
+        web: WebPolicy,
+    ) -> Result<Self, Problems> {
+        let tokens = read_token_policy(&mut reader, tokens, Never::Allowed);
+        let web = WebPolicy {
+            reissue_within: reissue_within(web.reissue_within, &tokens),
+            ..web
+        };
+        let web = read_web_policy(&mut reader, web, &Location::ALL);
         let tokens = TokenPolicy {
             encode_csrf: web.csrf.protect,
             ..tokens
@@ -132,6 +146,24 @@ impl JwtSettings {
         Sessions::new(store, tokens, policy)
     }
 
+    /// Returns a builder of an [`Auth`] that records sessions in `store`, under these settings:
+    /// [`JwtSettings::builder`] with [`JwtSettings::sessions`].
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    /// use tokenpair::session::MemoryStore;
+    ///
+    /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
+    /// # let settings = JwtSettings::read(secret)?;
+    /// let auth = settings.recorded_in(MemoryStore::default()).build();
+    /// assert!(auth.sessions().is_some());
+    /// # Ok::<(), tokenpair::config::Problems>(())
+    /// ```
+    pub fn recorded_in(self, store: impl SessionStore + 'static) -> AuthBuilder {
+        let sessions = self.sessions(store);
+        self.builder().sessions(sessions)
+    }
+
     /// Returns a builder of an [`Auth`] under these settings, to which loaders can be added.
     ///
     /// ```
@@ -152,18 +184,12 @@ impl JwtSettings {
     }
 }
 
-/// Flask-JWT-Extended has no setting for the reissue window. Its recipe uses 30 minutes, which with
-/// its lifetime of 15 would put a new token into every response. Here the window is at most half a
-/// lifetime.
-///
 /// Cookies and schemes follow Flask-JWT-Extended: only the first of several cookies with one name
 /// counts ([`CookiePolicy::first_that_verifies`]), and `bearer` does not match `Bearer`
 /// ([`HeaderPolicy::any_case`]).
-fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
-    let default = WebPolicy::default();
+fn flask_web() -> WebPolicy {
     WebPolicy {
         locations: vec![Location::Headers],
-        reissue_within: reissue_within(default.reissue_within, tokens),
         cookies: CookiePolicy {
             secure: false,
             same_site: None,
@@ -174,12 +200,13 @@ fn flask_web(tokens: &TokenPolicy) -> WebPolicy {
             any_case: false,
             ..HeaderPolicy::default()
         },
-        ..default
+        ..WebPolicy::default()
     }
 }
 
 /// Returns the default of `JWT_REISSUE_WITHIN`: at most half an access token's lifetime, or every
-/// response would reissue a short-lived token.
+/// response would reissue a short-lived token. Flask-JWT-Extended has no such setting; its recipe
+/// uses 30 minutes, twice its lifetime.
 pub fn reissue_within(recipe: Duration, tokens: &TokenPolicy) -> Duration {
     let half = tokens.access_expires.map(|lifetime| lifetime / 2);
     half.map_or(recipe, |half| half.min(recipe))
