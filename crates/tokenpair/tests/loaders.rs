@@ -11,9 +11,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use actix_web::cookie::Cookie;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{self, TestRequest};
-use actix_web::{App, rt, web};
+use actix_web::{App, FromRequest, rt, web};
 use serde_json::{Map, Value, json};
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair::config::JwtSettings;
@@ -22,7 +23,7 @@ use tokenpair::session::{
     Login, MemoryStore, Presented, Reissue, RequestContext, SessionError, StoreError, Subject,
 };
 use tokenpair::token::{Decoded, IssueError, Issued, TokenPolicy, Tokens};
-use tokenpair::web::{Access, Auth, AuthBuilder, Location, Rejection};
+use tokenpair::web::{Access, Auth, AuthBuilder, Location, Refresh, Rejection};
 
 const SERVER: &[u8] = b"the secret of the server itself!";
 const ACME: &[u8] = b"the secret of acme, of 32 letters";
@@ -185,6 +186,111 @@ async fn the_tokens_of_recorded_sessions_ask_the_loaders_each_time() {
         panic!("{reissue:?}")
     };
     assert_eq!(decoded(&auth, &reissued.access).claims.extra["plan"], 2);
+}
+
+#[actix_web::test]
+async fn claims_from_a_database_are_in_the_tokens_of_a_login_and_of_a_refresh() {
+    let plan = Arc::new(AtomicI64::new(1));
+    let asked = Arc::clone(&plan);
+    let query = move |identity: Value| {
+        let plan = asked.load(Ordering::SeqCst);
+        async move {
+            rt::task::yield_now().await;
+            match plan {
+                0 => Err(std::io::Error::other("the database is away")),
+                plan => Ok(member("plan", json!([identity, plan]))),
+            }
+        }
+    };
+    let auth = settings()
+        .recorded_in(store())
+        .additional_claims_async(query)
+        .build();
+    let login = auth.log_in(&ada(), Login::default()).await.unwrap();
+    for issued in [&login.access, &login.refresh] {
+        assert_eq!(decoded(&auth, issued).claims.extra["plan"], json!(["7", 1]));
+    }
+    let header = (
+        AUTHORIZATION,
+        format!("Bearer {}", login.refresh.token.as_str()),
+    );
+    let request = TestRequest::post().app_data(auth.clone());
+    let request = request.insert_header(header).to_http_request();
+    let token = Refresh::extract(&request).await.unwrap();
+    let context = RequestContext::at(auth.now());
+
+    plan.store(0, Ordering::SeqCst);
+    let refused = auth.refresh(&token, &context).await.unwrap_err();
+    assert_eq!(refused.code(), "unavailable");
+    let cause = "additional_claims_async failed: the database is away";
+    assert_eq!(refused.cause().as_deref(), Some(cause));
+    let refused = auth.log_in(&ada(), Login::default()).await.unwrap_err();
+    assert_eq!(refused.code(), "unavailable");
+    let sessions = auth.sessions().unwrap();
+    let listed = sessions.list("7", auth.now()).await.unwrap();
+    assert_eq!(listed.len(), 1, "a login without its claims is none");
+
+    plan.store(2, Ordering::SeqCst);
+    let refreshed = auth.refresh(&token, &context).await.unwrap();
+    assert_eq!(
+        decoded(&auth, &refreshed.access).claims.extra["plan"],
+        json!(["7", 2])
+    );
+    let alone = auth.access_token("9").sign_async().await.unwrap();
+    assert_eq!(decoded(&auth, &alone).claims.extra["plan"], json!(["9", 2]));
+}
+
+#[actix_web::test]
+async fn no_token_is_issued_without_the_claims_of_an_asynchronous_loader() {
+    let auth = settings()
+        .recorded_in(store())
+        .additional_claims_async(|_| async { Ok::<_, std::io::Error>(Map::new()) })
+        .build();
+    let refused = auth.access_token("7").sign();
+    assert!(matches!(refused, Err(IssueError::ClaimsNotLoaded)));
+    let sessions = auth.sessions().unwrap();
+    let refused = sessions.login(&ada(), Login::default(), auth.now()).await;
+    let not_loaded =
+        |error: &SessionError| matches!(error, SessionError::Issue(IssueError::ClaimsNotLoaded));
+    assert!(refused.as_ref().is_err_and(not_loaded), "{refused:?}");
+
+    let sync = auth.to_builder().additional_claims(|_| member("plan", 3));
+    let issued = sync.build().access_token("7").sign().unwrap();
+    assert_eq!(decoded(&auth, &issued).claims.extra["plan"], 3);
+}
+
+#[actix_web::test]
+async fn a_reissued_cookie_has_the_claims_from_the_database() {
+    let plan = Arc::new(AtomicI64::new(1));
+    let asked = Arc::clone(&plan);
+    let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
+    let secret = "a secret of 32 bytes that is not in any book";
+    let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| secret.to_owned());
+    let auth = JwtSettings::read_for_origin("http://localhost", secret)
+        .unwrap()
+        .recorded_in(store())
+        .clock(clock.clone())
+        .additional_claims_async(move |_| {
+            let plan = asked.load(Ordering::SeqCst);
+            async move { Ok::<_, std::io::Error>(member("plan", plan)) }
+        })
+        .build();
+    let app = App::new().app_data(auth.clone());
+    let app = app.wrap(actix_web::middleware::from_fn(tokenpair::web::reissue));
+    let app = test::init_service(app.route("/", web::get().to(whoami))).await;
+    let login = auth.log_in(&ada(), Login::default()).await.unwrap();
+    plan.store(2, Ordering::SeqCst);
+    clock.advance(std::time::Duration::from_secs(45 * 60));
+    let cookie = |name, token: &Issued| Cookie::new(name, token.token.as_str().to_owned());
+    let request = TestRequest::get()
+        .cookie(cookie("access_token_cookie", &login.access))
+        .cookie(cookie("refresh_token_cookie", &login.refresh));
+    let response = test::call_service(&app, request.to_request()).await;
+    let reissued = response.response().cookies();
+    let mut reissued = reissued.filter(|cookie| cookie.name() == "access_token_cookie");
+    let token = reissued.next().unwrap();
+    let decoded = auth.decode(token.value()).run().unwrap();
+    assert_eq!(decoded.claims.extra["plan"], 2);
 }
 
 #[actix_web::test]

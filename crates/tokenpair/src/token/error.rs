@@ -114,6 +114,14 @@ pub enum IssueError {
     /// The claim is reserved for the library.
     #[error("the claim {0:?} is reserved for the library")]
     Reserved(String),
+    /// The claims come from
+    /// [`AuthBuilder::additional_claims_async`](crate::web::AuthBuilder::additional_claims_async),
+    /// and the caller does not wait for it.
+    #[error(
+        "additional_claims_async is set: issue tokens by Auth::log_in, Auth::refresh or TokenBuilder::sign_async, \
+         which wait for it"
+    )]
+    ClaimsNotLoaded,
     /// The key cannot sign.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -12,6 +12,9 @@ use crate::keys::KeyRing;
 /// Members of a JSON object, by a token's identity.
 type Additions = Arc<dyn Fn(&Value) -> Map<String, Value> + Send + Sync>;
 
+/// Claims, by a token's identity.
+type AddClaims = Arc<dyn Fn(&Value) -> Result<Map<String, Value>, IssueError> + Send + Sync>;
+
 /// The ring that signs for an identity.
 type EncodeKey = Arc<dyn Fn(&Value) -> Option<Arc<KeyRing>> + Send + Sync>;
 
@@ -22,7 +25,7 @@ type DecodeKey =
 /// All loaders; each is optional.
 #[derive(Clone, Default)]
 pub(crate) struct TokenLoaders {
-    pub(crate) claims: Option<Additions>,
+    pub(crate) claims: Option<AddClaims>,
     pub(crate) headers: Option<Additions>,
     pub(crate) encode_key: Option<EncodeKey>,
     pub(crate) decode_key: Option<DecodeKey>,
@@ -40,7 +43,8 @@ impl TokenLoaders {
         identity: &Value,
         recorded: bool,
     ) -> Result<Map<String, Value>, IssueError> {
-        let claims = load(self.claims.as_ref(), identity);
+        let claims = self.claims.as_ref().map(|load| load(identity));
+        let claims = claims.transpose()?.unwrap_or_default();
         let taken = |name: &&&str| claims.contains_key(**name);
         match RECORDED.iter().find(taken).filter(|_| recorded) {
             Some(name) => Err(IssueError::Reserved((*name).to_owned())),
@@ -50,12 +54,9 @@ impl TokenLoaders {
 
     /// Returns the header parameters for every token of an identity.
     pub(super) fn headers(&self, identity: &Value) -> Map<String, Value> {
-        load(self.headers.as_ref(), identity)
+        let load = self.headers.as_ref();
+        load.map(|load| load(identity)).unwrap_or_default()
     }
-}
-
-fn load(loader: Option<&Additions>, identity: &Value) -> Map<String, Value> {
-    loader.map(|load| load(identity)).unwrap_or_default()
 }
 
 impl fmt::Debug for TokenLoaders {

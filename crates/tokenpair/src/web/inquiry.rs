@@ -7,7 +7,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::auth::Auth;
 use super::error_code::ErrorCode;
-use super::loaders::{LoadedUser, LoaderError, LoaderFailed};
+use super::loaders::{LoadedUser, failed};
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
 use crate::session::RotationDecision;
@@ -106,8 +106,4 @@ impl Auth {
         }
         Ok(())
     }
-}
-
-fn failed(loader: &'static str, error: LoaderError) -> Rejection {
-    Rejection::unavailable(LoaderFailed { loader, error })
 }

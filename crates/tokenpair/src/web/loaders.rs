@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use thiserror::Error as ThisError;
 
-use super::rejection::Responder;
+use super::rejection::{Rejection, Responder};
 use super::verified::Verified;
 use crate::token::TokenLoaders;
 
@@ -21,17 +22,27 @@ pub type LoaderError = Box<dyn Error + Send + Sync>;
 /// [`AuthBuilder`](super::AuthBuilder), and why.
 #[derive(Debug, ThisError)]
 #[error("{loader} failed")]
-pub(super) struct LoaderFailed {
-    pub(super) loader: &'static str,
+struct LoaderFailed {
+    loader: &'static str,
     #[source]
-    pub(super) error: LoaderError,
+    error: LoaderError,
+}
+
+/// Returns the response to a request for which the loader failed.
+pub(super) fn failed(loader: &'static str, error: LoaderError) -> Rejection {
+    Rejection::unavailable(LoaderFailed { loader, error })
 }
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LoaderError>>>>;
 type Check = Arc<dyn Fn(Rc<Verified>) -> Answer<bool> + Send + Sync>;
 type Lookup = Arc<dyn Fn(Rc<Verified>) -> Answer<Option<Rc<dyn Any>>> + Send + Sync>;
+/// Sendable, unlike the others, so that the futures of a login and a refresh are.
+type LoadingClaims = Pin<Box<dyn Future<Output = Result<Map<String, Value>, LoaderError>> + Send>>;
+type LoadClaims = Arc<dyn Fn(Value) -> LoadingClaims + Send + Sync>;
+
 #[derive(Clone, Default)]
 pub(super) struct Loaders {
+    pub(super) claims: Option<LoadClaims>,
     pub(super) blocklist: Option<Check>,
     pub(super) verification: Option<Check>,
     pub(super) user: Option<Lookup>,
@@ -52,6 +63,18 @@ impl Loaders {
     {
         Arc::new(move |verified| {
             let answer = loader(verified);
+            Box::pin(async move { answer.await.map_err(Into::into) })
+        })
+    }
+
+    pub(super) fn claims<F, A, E>(loader: F) -> LoadClaims
+    where
+        F: Fn(Value) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Map<String, Value>, E>> + Send + 'static,
+        E: Into<LoaderError>,
+    {
+        Arc::new(move |identity| {
+            let answer = loader(identity);
             Box::pin(async move { answer.await.map_err(Into::into) })
         })
     }

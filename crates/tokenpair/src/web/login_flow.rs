@@ -64,7 +64,10 @@ impl Auth {
     /// Returns a 503 if the store failed; a 500 if the tokens could not be signed or there is no
     /// record of sessions.
     pub async fn log_in(&self, subject: &Subject, login: Login) -> Result<Pair, Rejection> {
-        let recorded = async { Ok(self.recorded()?.login(subject, login, self.now()).await?) };
+        let recorded = async {
+            let sessions = self.recorded_for(&subject.id).await?;
+            Ok(sessions.login(subject, login, self.now()).await?)
+        };
         recorded
             .await
             .map_err(|rejection| self.format_error(rejection))
@@ -211,7 +214,8 @@ impl Auth {
     }
 
     async fn rotate(&self, claims: &Claims, context: &RequestContext) -> Result<Pair, Rejection> {
-        match self.recorded()?.refresh(claims, context).await? {
+        let sessions = self.recorded_for(claims.sub()).await?;
+        match sessions.refresh(claims, context).await? {
             Refreshed::Granted(pair) => Ok(*pair),
             Refreshed::Ended(end) => Err(end.into()),
             Refreshed::Superseded => Err(Rejection::refresh_superseded()),

@@ -80,6 +80,7 @@
 //! # assert_eq!(Rejection::from(ShopError::SoldOut).error_code(), None);
 //! ```
 
+mod additional_claims;
 mod auth;
 pub mod body;
 mod builder;

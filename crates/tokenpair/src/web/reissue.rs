@@ -18,7 +18,7 @@ use super::location::Location;
 use super::login_flow::warn_of_a_copy;
 use super::rejection::Rejection;
 use super::verified::{Guard, Verified};
-use crate::session::{Presented, Reissue, RequestContext, SessionError, Sessions};
+use crate::session::{Presented, Reissue, RequestContext, SessionError};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
 
 /// Middleware that reissues access cookies:
@@ -134,11 +134,8 @@ enum Trouble {
 
 async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceResponse<B>) {
     let outcome = match auth.sessions() {
-        Some(sessions) => recorded(auth, sessions, verified, response.request()).await,
-        None => auth
-            .successor(&verified.claims)
-            .map(|successor| Reissue::Granted(Box::new(successor)))
-            .map_err(Trouble::from),
+        Some(_) => recorded(auth, verified, response.request()).await,
+        None => unrecorded(auth, &verified.claims).await,
     };
     match outcome {
         Ok(Reissue::Granted(reissued)) => {
@@ -159,10 +156,15 @@ async fn renew<B>(auth: &Auth, verified: &Verified, response: &mut ServiceRespon
     }
 }
 
+async fn unrecorded(auth: &Auth, claims: &Claims) -> Result<Reissue, Trouble> {
+    let tokens = auth.tokens_for(&claims.identity).await;
+    let successor = auth.successor(&*tokens.map_err(Trouble::Loader)?, claims)?;
+    Ok(Reissue::Granted(Box::new(successor)))
+}
+
 /// Reads nothing from the record unless the session's refresh cookie came too.
 async fn recorded(
     auth: &Auth,
-    sessions: &Sessions,
     verified: &Verified,
     request: &HttpRequest,
 ) -> Result<Reissue, Trouble> {
@@ -183,6 +185,8 @@ async fn recorded(
         by: None,
         ..context(auth, request)
     };
+    let sessions = auth.recorded_for(verified.claims.sub()).await;
+    let sessions = sessions.map_err(Trouble::Loader)?;
     Ok(sessions.reissue(presented, &context).await?)
 }
 

@@ -10,7 +10,9 @@ use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 use crate::random::{ID_BYTES, random_text};
 use crate::session::Reissued;
-use crate::token::{Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenKind};
+use crate::token::{
+    Claims, CsrfValue, Decoded, Expiry, Freshness, IssueError, Issued, TokenKind, Tokens,
+};
 
 impl Auth {
     /// Starts an access token for an identity, not fresh by default.
@@ -78,13 +80,14 @@ impl Auth {
     }
 
     /// Issues the successor of an access token without a record.
-    pub(super) fn successor(&self, claims: &Claims) -> Result<Reissued, IssueError> {
+    pub(super) fn successor(
+        &self,
+        tokens: &Tokens,
+        claims: &Claims,
+    ) -> Result<Reissued, IssueError> {
         let jti = random_text(ID_BYTES);
-        let now = self.now();
-        let fresh = self
-            .tokens()
-            .claims(TokenKind::Access, Value::Null, jti, now);
-        let access = self.tokens().sign(&Claims {
+        let fresh = tokens.claims(TokenKind::Access, Value::Null, jti, self.now());
+        let access = tokens.sign(&Claims {
             fresh: Freshness::NotFresh,
             jti: fresh.jti,
             iat: fresh.iat,
@@ -184,10 +187,22 @@ impl TokenBuilder<'_> {
     ///
     /// # Errors
     ///
-    /// Returns an [`IssueError`] if the key cannot sign, or a claim is reserved for the library.
+    /// Returns an [`IssueError`] if the key cannot sign, a claim is reserved for the library, or
+    /// [`AuthBuilder::additional_claims_async`](super::AuthBuilder::additional_claims_async) is set.
     pub fn sign(self) -> Result<Issued, IssueError> {
         let tokens = self.auth.tokens();
         tokens.sign_with(&self.claims, &self.extra, &self.header)
+    }
+
+    /// Signs the token with the claims of
+    /// [`AuthBuilder::additional_claims_async`](super::AuthBuilder::additional_claims_async).
+    ///
+    /// # Errors
+    ///
+    /// Returns a 503 if the loader failed, and the errors of [`TokenBuilder::sign`] as a 500.
+    pub async fn sign_async(self) -> Result<Issued, Rejection> {
+        let tokens = self.auth.tokens_for(&self.claims.identity).await?;
+        Ok(tokens.sign_with(&self.claims, &self.extra, &self.header)?)
     }
 }
 

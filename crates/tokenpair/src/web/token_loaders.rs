@@ -1,17 +1,20 @@
-//! Defines the synchronous loaders: the claims, the header parameters and the keys of tokens, by
-//! identity.
+//! Defines the loaders of the claims, the header parameters and the keys of tokens, by identity.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::builder::AuthBuilder;
+use super::loaders::{LoaderError, Loaders};
 use crate::keys::KeyRing;
+use crate::token::IssueError;
 
 impl AuthBuilder {
     /// Sets the claims that every token of an identity gets, including those of recorded sessions:
     /// `additional_claims_loader`. Claims given to one token override them. They cannot change the
-    /// claims of the record (`exp`, `roles` and the like): such a token is not signed.
+    /// claims of the record (`exp`, `roles` and the like): such a token is not signed. To query a
+    /// database, use [`AuthBuilder::additional_claims_async`]; the later call of the two counts.
     ///
     /// ```
     /// use serde_json::{Map, json};
@@ -37,7 +40,51 @@ impl AuthBuilder {
         mut self,
         loader: impl Fn(&Value) -> Map<String, Value> + Send + Sync + 'static,
     ) -> Self {
-        self.0.loaders.tokens.claims = Some(Arc::new(loader));
+        self.0.loaders.claims = None;
+        self.0.loaders.tokens.claims = Some(Arc::new(move |identity| Ok(loader(identity))));
+        self
+    }
+
+    /// Sets the claims as [`AuthBuilder::additional_claims`] does, by an asynchronous function, which
+    /// may query a database. It runs once for each login, refresh and reissue, before anything is
+    /// written: if it fails, the response is a 503 whose cause is logged, and the client keeps its
+    /// tokens.
+    ///
+    /// Everything that waits asks it: [`Auth::log_in`](super::Auth::log_in),
+    /// [`Auth::refresh`](super::Auth::refresh), [`reissue`](super::reissue) and
+    /// [`TokenBuilder::sign_async`](super::TokenBuilder::sign_async). What cannot wait for it
+    /// returns [`IssueError::ClaimsNotLoaded`] instead of a token without the claims:
+    /// [`TokenBuilder::sign`](super::TokenBuilder::sign) and the methods of
+    /// [`Sessions`](crate::session::Sessions) that issue tokens.
+    ///
+    /// ```
+    /// use serde_json::{Map, Value, json};
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// async fn tier(identity: Value) -> Result<Map<String, Value>, std::io::Error> {
+    ///     let tier = if identity == "ada" { "gold" } else { "basic" }; // or a query
+    ///     Ok(Map::from_iter([("tier".to_owned(), json!(tier))]))
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
+    /// # let settings = JwtSettings::read(secret)?;
+    /// let auth = settings.builder().additional_claims_async(tier).build();
+    /// let issued = auth.access_token("ada").sign_async().await?;
+    /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.extra["tier"], "gold");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn additional_claims_async<F, A, E>(mut self, loader: F) -> Self
+    where
+        F: Fn(Value) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Map<String, Value>, E>> + Send + 'static,
+        E: Into<LoaderError>,
+    {
+        self.0.loaders.claims = Some(Loaders::claims(loader));
+        let not_loaded = |_: &Value| Err(IssueError::ClaimsNotLoaded);
+        self.0.loaders.tokens.claims = Some(Arc::new(not_loaded));
         self
     }
 
