@@ -202,6 +202,8 @@ pub mod config;
 pub mod json;
 pub mod keys;
 pub mod random;
+#[doc(hidden)]
+pub mod sample;
 pub mod session;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -23,8 +23,6 @@ use crate::token::Tokens;
 /// ```
 /// use actix_web::test::{TestRequest, call_and_read_body, init_service};
 /// use actix_web::{App, web};
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Access, Auth};
 ///
 /// async fn greet(user: Access) -> String {
@@ -33,8 +31,7 @@ use crate::token::Tokens;
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// let app = App::new().app_data(auth.clone()).route("/", web::get().to(greet));
 /// let app = init_service(app).await;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
@@ -77,12 +74,9 @@ impl Auth {
     ///
     /// ```
     /// use actix_web::web;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Location};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let programs = auth.only_from([Location::Headers]);
     /// assert!(auth.looks_in(Location::Cookies) && !programs.looks_in(Location::Cookies));
     /// let scope = web::scope("/api").app_data(programs);
@@ -101,14 +95,11 @@ impl Auth {
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Guard};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .token_in_blocklist(|_| async { Ok::<_, std::io::Error>(true) })
     ///     .build();
@@ -132,12 +123,9 @@ impl Auth {
     ///
     /// ```
     /// use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let request = TestRequest::default().app_data(auth).to_http_request();
     /// assert!(Auth::of(&request).is_ok());
     /// let request = TestRequest::default().to_http_request();

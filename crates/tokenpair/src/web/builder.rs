@@ -19,14 +19,11 @@ use crate::token::Tokens;
 /// ```
 /// use actix_web::HttpResponse;
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, RejectionKind};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let auth = Auth::builder(tokens)
 ///     .token_in_blocklist(|token| async move {
 ///         Ok::<_, std::io::Error>(token.claims.sub() == "mallory")
@@ -50,21 +47,13 @@ impl AuthBuilder {
     /// record. Replaces the tokens by those of `sessions`.
     ///
     /// ```
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use actix_web::test::TestRequest;
     /// # use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, Guard};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// let auth = Auth::builder(sessions.tokens().clone()).sessions(sessions).build();
     /// let request = |token: &str| {
     ///     let header = ("Authorization", format!("Bearer {token}"));
@@ -96,13 +85,10 @@ impl AuthBuilder {
     /// Sets the source of the current time. Default: the system clock.
     ///
     /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::clock::{Clock, Timestamp};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let noon = Timestamp::from_unix(1_800_014_400);
     /// let auth = Auth::builder(tokens).clock(Clock::fixed(noon)).build();
     /// assert_eq!(auth.now(), noon);
@@ -119,14 +105,11 @@ impl AuthBuilder {
     /// ```
     /// use actix_web::{HttpResponse, ResponseError};
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Guard, RejectionKind};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .on_rejection(|rejection| match rejection.kind() {
     ///         RejectionKind::Other => None,
@@ -154,14 +137,11 @@ impl AuthBuilder {
     /// ```
     /// use actix_web::{HttpResponse, ResponseError};
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Guard, RejectionKind};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .on(RejectionKind::NeedsFreshToken, |rejection| {
     ///         let who = rejection.token().map(|token| token.claims.sub());
@@ -209,16 +189,9 @@ impl Auth {
     ///
     /// ```
     /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let sessions = tokenpair::sample::sessions()?;
     /// let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
     /// assert!(auth.sessions().is_some());
     /// assert_eq!(auth.cookies().access_name, "access_token_cookie");
@@ -263,13 +236,9 @@ impl Auth {
     /// Returns a builder with the parts of this handle.
     ///
     /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # use tokenpair::web::Auth;
     /// use tokenpair::clock::{Clock, Timestamp};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let past = auth.to_builder().clock(Clock::fixed(Timestamp::from_unix(0))).build();
     /// assert!(past.now() < auth.now());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -19,12 +19,9 @@ use crate::token::{Issued, TokenKind};
 ///
 /// ```
 /// use actix_web::HttpResponse;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, CookiePolicy, SameSite, TokenCookies, WebPolicy};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let cookies = CookiePolicy {
 ///     access_name: "__Host-access".to_owned(),
 ///     same_site: Some(SameSite::Strict),
@@ -181,13 +178,10 @@ impl CookiePolicy {
     ///
     /// ```
     /// use actix_web::http::header::HeaderMap;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::token::TokenKind;
     /// use tokenpair::web::{Auth, NewCookie};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let issued = auth.access_token("ada").sign()?;
     /// let mut headers = HeaderMap::new();
     /// let cookie = NewCookie { kind: TokenKind::Access, issued: &issued, remember: true };

@@ -54,15 +54,12 @@ pub fn device(request: &HttpRequest) -> Device {
 /// ```
 /// use actix_web::FromRequest;
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::session::RequestContext;
 /// use tokenpair::web::{Access, Auth};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
 /// assert_eq!(RequestContext::extract(&request).await?.by, None);

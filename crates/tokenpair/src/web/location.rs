@@ -9,14 +9,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName};
 /// ```
 /// # use actix_web::cookie::Cookie;
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, Location};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// # let issued = auth.access_token("ada").sign()?;
 /// # let token = issued.token.as_str();
 /// // Both have a token; the first location with a token decides.
@@ -69,15 +66,12 @@ impl fmt::Display for Location {
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use actix_web::http::header::HeaderName;
 /// use tokenpair::web::{Auth, Guard, HeaderPolicy, WebPolicy};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let header = HeaderPolicy {
 ///     name: HeaderName::from_static("x-token"),
 ///     title: "X-Token".to_owned(),
@@ -119,14 +113,11 @@ impl Default for HeaderPolicy {
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, Location, QueryPolicy, WebPolicy};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let query = QueryPolicy { name: "token".to_owned(), ..QueryPolicy::default() };
 /// let locations = vec![Location::QueryString];
 /// let auth = Auth::builder(tokens).policy(WebPolicy { locations, query, ..WebPolicy::default() }).build();
@@ -157,14 +148,11 @@ impl Default for QueryPolicy {
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, JsonPolicy, Location, WebPolicy};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let json = JsonPolicy { access_key: "token".to_owned(), ..JsonPolicy::default() };
 /// let locations = vec![Location::Json];
 /// let auth = Auth::builder(tokens).policy(WebPolicy { locations, json, ..WebPolicy::default() }).build();

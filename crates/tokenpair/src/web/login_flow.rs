@@ -32,21 +32,12 @@ impl Auth {
     /// [`Sessions::login`], now.
     ///
     /// ```
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// let pair = auth.log_in(&ada, Login::default()).await?;
     /// let claims = auth.decode(pair.access.token.as_str()).run()?.claims;
     /// assert_eq!(claims.username.as_deref(), Some("ada"));
@@ -81,19 +72,12 @@ impl Auth {
     /// # use actix_web::cookie::Cookie;
     /// # use actix_web::test::TestRequest;
     /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
     /// let first = auth.log_in(&ada, Login::default()).await?;
     /// let cookie = Cookie::new("refresh_token_cookie", first.refresh.token.as_str());
@@ -153,21 +137,12 @@ impl Auth {
     ///
     /// ```
     /// # use actix_web::{FromRequest, test::TestRequest};
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// let pair = auth.log_in(&ada, Login::default()).await?;
     /// let bearer = format!("Bearer {}", pair.refresh.token.as_str());
     /// let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));
@@ -233,21 +208,12 @@ impl Auth {
     ///
     /// ```
     /// # use actix_web::{FromRequest, test::TestRequest};
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// # let bearer = format!("Bearer {}", pair.refresh.token.as_str());
     /// # let request = TestRequest::post().app_data(auth.clone()).insert_header(("Authorization", bearer));

@@ -17,21 +17,12 @@ impl Auth {
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Guard, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// let bearer = format!("Bearer {}", pair.access.token.as_str());
     /// let request = TestRequest::post().insert_header(("Authorization", bearer)).to_http_request();
@@ -72,21 +63,12 @@ impl Auth {
     /// ```
     /// # use actix_web::cookie::Cookie;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::clock::Clock;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
-    /// # let auth = Auth::new(sessions, WebPolicy::default(), Clock::system());
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// let request = || TestRequest::post().cookie(Cookie::new("access_token_cookie", pair.access.token.as_str()));
     /// let refusal = auth.sessions_to_end(&request().to_http_request()).unwrap_err();

@@ -14,14 +14,11 @@ use super::proxies::TrustedProxies;
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, Location, WebPolicy};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let policy = WebPolicy { locations: vec![Location::Headers], ..WebPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(policy).build();
 /// let request = TestRequest::default().to_http_request();
@@ -91,15 +88,12 @@ impl Default for WebPolicy {
 /// ```
 /// # use actix_web::cookie::Cookie;
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use actix_web::http::Method;
 /// use tokenpair::web::{Auth, CsrfPolicy, Guard, WebPolicy};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let csrf = CsrfPolicy { methods: vec![Method::GET, Method::POST], ..CsrfPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(WebPolicy { csrf, ..WebPolicy::default() }).build();
 /// let issued = auth.access_token("ada").sign()?;

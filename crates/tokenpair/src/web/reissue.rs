@@ -47,15 +47,12 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 /// use actix_web::middleware::from_fn;
 /// use actix_web::test::{TestRequest, call_service, init_service};
 /// use actix_web::{App, web};
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # use tokenpair::clock::{Clock, Timestamp};
 /// use tokenpair::web::{Access, Auth, reissue};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// # let auth = Auth::builder(tokens).clock(clock.clone()).build();
 /// let issued = auth.access_token("ada").sign()?; // for an hour

@@ -15,16 +15,13 @@ impl AuthBuilder {
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use std::collections::HashSet;
     /// use std::sync::{Arc, Mutex};
     /// use tokenpair::web::{Auth, Guard};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let ended = Arc::new(Mutex::new(HashSet::new())); // in production, a table of a database
     /// let look_up = Arc::clone(&ended);
     /// let auth = Auth::builder(tokens)
@@ -57,14 +54,11 @@ impl AuthBuilder {
     ///
     /// ```
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Guard};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .token_verification(|token| async move {
     ///         Ok::<_, std::io::Error>(token.claims.extra.contains_key("tenant"))
@@ -96,8 +90,6 @@ impl AuthBuilder {
     /// ```
     /// # use actix_web::FromRequest;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, CurrentUser};
     ///
     /// #[derive(Debug)]
@@ -107,8 +99,7 @@ impl AuthBuilder {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .user_lookup(|token| async move {
     ///         let known = token.claims.sub() == "1";

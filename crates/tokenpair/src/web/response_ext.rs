@@ -13,12 +13,9 @@ use crate::token::{Issued, TokenKind};
 ///
 /// ```
 /// use actix_web::HttpResponse;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, TokenCookies};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// let issued = auth.access_token("ada").sign()?;
 /// let response = HttpResponse::Ok().set_access_cookies(&auth, &issued).json("welcome");
 /// assert_eq!(response.cookies().count(), 2);
@@ -58,12 +55,9 @@ pub trait TokenCookies {
     ///
     /// ```
     /// use actix_web::HttpResponse;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, TokenCookies};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let response = HttpResponse::Ok().unset_jwt_cookies(&auth).finish();
     /// assert_eq!(response.cookies().count(), 4);
     /// assert!(response.cookies().all(|cookie| cookie.value().is_empty()));

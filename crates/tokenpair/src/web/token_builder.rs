@@ -18,12 +18,9 @@ impl Auth {
     /// Starts an access token for an identity, not fresh by default.
     ///
     /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let issued = auth.access_token("ada").sign()?;
     /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
     /// assert_eq!(claims.sub(), "ada");
@@ -39,12 +36,9 @@ impl Auth {
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let issued = auth.refresh_token("ada").sign()?;
     /// let claims = auth.decode(issued.token.as_str()).run()?.claims;
     /// assert_eq!(claims.exp, claims.iat.map(|iat| iat + Duration::from_secs(30 * 86_400)));
@@ -108,13 +102,10 @@ impl Auth {
 ///
 /// ```
 /// use std::time::Duration;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::token::{Freshness, IssueError};
 /// use tokenpair::web::Auth;
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// let token = auth.access_token("ada").fresh(Freshness::Fresh).expires_in(Duration::from_secs(300));
 /// let issued = token.claim("tenant", "acme").header("x-tenant", "acme").sign()?;
 /// let decoded = auth.decode(issued.token.as_str()).run()?;
@@ -153,11 +144,10 @@ impl TokenBuilder<'_> {
     /// verified: there every token must expire.
     ///
     /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// let policy = TokenPolicy { strict: false, ..TokenPolicy::default() };
     /// let auth = Auth::builder(Tokens::new(keys, policy)).build();
     /// let issued = auth.access_token("a machine").never_expires().sign()?;
@@ -210,13 +200,10 @@ impl TokenBuilder<'_> {
 ///
 /// ```
 /// use std::time::Duration;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::clock::{Clock, Timestamp};
 /// use tokenpair::web::Auth;
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// let auth = Auth::builder(tokens).clock(clock.clone()).build();
 /// let issued = auth.access_token("ada").sign()?;

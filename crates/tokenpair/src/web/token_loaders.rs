@@ -18,12 +18,9 @@ impl AuthBuilder {
     ///
     /// ```
     /// use serde_json::{Map, json};
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .additional_claims(|identity| {
     ///         let tier = if identity == "ada" { "gold" } else { "basic" };
@@ -93,12 +90,9 @@ impl AuthBuilder {
     ///
     /// ```
     /// use serde_json::{Map, json};
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .additional_headers(|_| Map::from_iter([("region".to_owned(), json!("eu")), ("alg".to_owned(), json!("none"))]))
     ///     .build();
@@ -123,7 +117,6 @@ impl AuthBuilder {
     /// use std::sync::Arc;
     /// use serde_json::Value;
     /// use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::web::Auth;
     ///
     /// // Each tenant has its own secret; an identity is `tenant/name`.
@@ -134,8 +127,7 @@ impl AuthBuilder {
     ///     Some(Arc::clone(if tenant == "acme" { &acme } else { &other }))
     /// };
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// let signing = of.clone();
     /// let auth = Auth::builder(tokens)
     ///     .encode_key(move |identity| signing(Some(identity)))
@@ -164,7 +156,7 @@ impl AuthBuilder {
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # use tokenpair::web::Auth;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let tokens = Tokens::new(keys.clone(), TokenPolicy::default());
     /// # let issued = Auth::builder(tokens.clone()).build().access_token("ada").sign()?;
     /// let ours = Arc::new(keys);

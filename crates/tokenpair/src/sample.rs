@@ -1,0 +1,70 @@
+//! Defines the keys, the user and the handles that the examples of this documentation begin with.
+//! No part of the public API: its secret is public, so nothing that it signs is safe.
+
+use crate::clock::Clock;
+use crate::keys::{Algorithm, KeyError, KeyRing};
+use crate::session::{MemoryStore, SessionPolicy, Sessions, Subject};
+use crate::token::{TokenPolicy, Tokens};
+use crate::web::{Auth, WebPolicy};
+
+/// Returns a ring with one secret.
+///
+/// # Errors
+///
+/// Returns none, but examples cannot know.
+pub fn keys() -> Result<KeyRing, KeyError> {
+    KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")
+}
+
+/// Returns tokens under the default policy.
+///
+/// # Errors
+///
+/// Returns those of [`keys`].
+pub fn tokens() -> Result<Tokens, KeyError> {
+    Ok(Tokens::new(keys()?, TokenPolicy::default()))
+}
+
+/// Returns a handle without a record of sessions.
+///
+/// # Errors
+///
+/// Returns those of [`keys`].
+pub fn auth() -> Result<Auth, KeyError> {
+    Ok(Auth::builder(tokens()?).build())
+}
+
+/// Returns a user that [`sessions`] knows.
+pub fn ada() -> Subject {
+    Subject {
+        id: "1".to_owned(),
+        username: "ada".to_owned(),
+        roles: Vec::new(),
+        epoch: 0,
+        disabled: false,
+    }
+}
+
+/// Returns a record of sessions in memory, with the user [`ada`].
+///
+/// # Errors
+///
+/// Returns those of [`keys`].
+pub fn sessions() -> Result<Sessions, KeyError> {
+    let store = MemoryStore::default();
+    store.put_subject(ada());
+    Ok(Sessions::new(store, tokens()?, SessionPolicy::default()))
+}
+
+/// Returns a handle with a record of sessions, with the user [`ada`].
+///
+/// # Errors
+///
+/// Returns those of [`keys`].
+pub fn recorded_auth() -> Result<Auth, KeyError> {
+    Ok(Auth::new(
+        sessions()?,
+        WebPolicy::default(),
+        Clock::system(),
+    ))
+}
