@@ -8,7 +8,7 @@ use std::fmt;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::connection::{Conn, MultiBackend};
+use super::connection::{Conn, MultiBackend, on_its_own};
 use super::schema::audit_events;
 use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
@@ -258,11 +258,7 @@ impl<'a> NewEvent<'a> {
     ) -> QueryResult<()> {
         let rows: Vec<EventRow> = events.map(Self::row).collect();
         let insert = diesel::insert_into(audit_events::table).values(rows);
-        match conn {
-            Conn::Postgres(postgres) => insert.execute(postgres),
-            Conn::Sqlite(sqlite) => insert.execute(sqlite),
-        }
-        .map(|_| ())
+        on_its_own!(conn => insert.execute(conn)).map(|_| ())
     }
 
     fn row(self) -> EventRow {

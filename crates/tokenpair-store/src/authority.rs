@@ -7,7 +7,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::models::{SessionRow, UserRow};
 use super::schema::{sessions, users};
 use super::store::DieselStore;
@@ -82,19 +82,20 @@ impl User {
 /// Loads rows in the order of their ids and, on PostgreSQL, locks them until the commit.
 macro_rules! lock {
     ($conn:ident, $table:ident as $row:ty, $these:expr) => {
-        match $conn {
-            Conn::Postgres(postgres) => $table::table
+        on_its_own!(
+            $conn,
+            postgres: postgres => $table::table
                 .filter($these)
                 .order($table::id)
                 .select(<$row>::as_select())
                 .for_update()
                 .load(postgres),
-            Conn::Sqlite(sqlite) => $table::table
+            sqlite: sqlite => $table::table
                 .filter($these)
                 .order($table::id)
                 .select(<$row>::as_select())
                 .load(sqlite),
-        }
+        )
     };
 }
 

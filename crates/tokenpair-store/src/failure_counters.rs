@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::audit::{EventKind, NewEvent, Refusal};
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::schema::throttle;
 use super::store::DieselStore;
 use crate::rate_limit::{Counter, Tally};
@@ -138,8 +138,7 @@ fn add_one(conn: &mut Conn, counter: &Counter, now: Timestamp) -> QueryResult<i6
     let now = now.unix();
     // A rule without easing never forgives a failure.
     let eases = counter.rule.eases().unwrap_or(i64::MAX);
-    macro_rules! upsert {
-        ($conn:expr) => {{
+    on_its_own!(conn => {
             let later = throttle::last_at.gt(now);
             // Below zero, since a tally's last failure is in the past.
             let eased = || (throttle::last_at - now) / eases;
@@ -169,11 +168,6 @@ fn add_one(conn: &mut Conn, counter: &Counter, now: Timestamp) -> QueryResult<i6
                         .otherwise(excluded(throttle::until_at))),
                 ))
                 .returning(throttle::failures)
-                .get_result($conn)
-        }};
-    }
-    match conn {
-        Conn::Postgres(postgres) => upsert!(postgres),
-        Conn::Sqlite(sqlite) => upsert!(sqlite),
-    }
+                .get_result(conn)
+    })
 }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::audit::NewEvent;
-use super::connection::{Conn, in_transaction};
+use super::connection::{Conn, in_transaction, on_its_own};
 use super::models::UserRow;
 use super::schema::users;
 use super::store::DieselStore;
@@ -102,8 +102,5 @@ impl DieselStore {
 
 fn insert(rows: &[UserRow], conn: &mut Conn) -> QueryResult<usize> {
     let insert = diesel::insert_into(users::table).values(rows);
-    match conn {
-        Conn::Postgres(postgres) => insert.execute(postgres),
-        Conn::Sqlite(sqlite) => insert.execute(sqlite),
-    }
+    on_its_own!(conn => insert.execute(conn))
 }

@@ -52,10 +52,37 @@
 //! session is live, the user is enabled, and the token's epoch is current. If the session has ended
 //! in the meantime, the request changes nothing.
 //!
-//! # Requirements
+//! # Features
 //!
-//! SQLite is compiled in, which needs a C compiler. The client library of PostgreSQL is compiled in
-//! too. The feature `postgres-tls` adds TLS to PostgreSQL and needs the headers of OpenSSL.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `sqlite` | yes | SQLite |
+//! | `postgres` | yes | PostgreSQL |
+//! | `bundled` | yes | compiles SQLite and PostgreSQL's client library from source, which needs a C compiler; without it the system's libraries are linked |
+//! | `postgres-tls` | no | TLS to PostgreSQL; needs the headers of OpenSSL |
+//!
+//! At least one database is needed. A URL of a database that was left out is rejected with
+//! [`UrlError::LeftOut`], which names the feature. For PostgreSQL alone:
+//!
+//! ```toml
+//! tokenpair-store = { version = "0.1", default-features = false, features = ["postgres", "bundled"] }
+//! ```
+//!
+//! # SQLite beside other crates
+//!
+//! Only one version of `libsqlite3-sys` can be linked into a program. This crate accepts 0.30.1 to
+//! 0.38, so it combines with sqlx 0.8 and 0.9, SeaORM 1.1 and 2, and rusqlite 0.32 to 0.40. If Cargo
+//! has already chosen a newer version, `cargo update -p libsqlite3-sys --precise VERSION` selects
+//! the other crate's. Beside sqlx 0.7, or in an app that needs no SQLite, leave out the feature
+//! `sqlite`.
+
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres")),
+    allow(dead_code, reason = "the other database's helpers")
+)]
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or `postgres`");
 
 mod audit;
 mod authority;
@@ -70,6 +97,8 @@ mod models;
 pub mod password;
 mod policy;
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod purge;
 mod queue;
 pub mod rate_limit;
@@ -78,6 +107,8 @@ mod rotate_query;
 mod schema;
 mod server_keys;
 mod sessions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod url;
 mod user;

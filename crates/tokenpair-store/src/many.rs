@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use uuid::Uuid;
 
 use super::audit::NewEvent;
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::models::SessionRow;
 use super::schema::{sessions, users};
 use tokenpair::session::{ManySessions, Session, SessionPage, SessionQuery};
@@ -64,12 +64,13 @@ pub(super) fn delete_old_tombstones(conn: &mut Conn, user_id: &str) -> QueryResu
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL \
          ORDER BY revoked_at DESC, id DESC LIMIT {AT_ONCE} OFFSET {TOMBSTONES})"
     );
-    match conn {
-        Conn::Postgres(conn) => sql_query(old).bind::<Text, _>(user_id).execute(conn),
-        Conn::Sqlite(conn) => sql_query(numbered(&old))
+    on_its_own!(
+        conn,
+        postgres: conn => sql_query(old).bind::<Text, _>(user_id).execute(conn),
+        sqlite: conn => sql_query(numbered(&old))
             .bind::<Text, _>(user_id)
             .execute(conn),
-    }
+    )
 }
 
 /// The same statement with SQLite's numbered parameters.
@@ -179,8 +180,9 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let actor = many.context.by.as_deref();
     let ip = many.context.ip.map(|ip| ip.to_string());
     let ip = ip.as_deref();
-    match conn {
-        Conn::Postgres(conn) => {
+    on_its_own!(
+        conn,
+        postgres: conn => {
             let all = Statements::of(many, "lpad(to_hex({}), 4, '0')", NEWEST_FIRST).at_once();
             let counted: Ended = sql_query(all)
                 .bind::<Text, _>(user_id)
@@ -189,8 +191,8 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
                 .bind::<Nullable<Text>, _>(ip)
                 .get_result(conn)?;
             Ok(usize::try_from(counted.ended).unwrap_or_default())
-        }
-        Conn::Sqlite(conn) => {
+        },
+        sqlite: conn => {
             let [revocations, events, end] =
                 Statements::of(many, "printf('%04x', {})", "rowid").in_turn();
             sql_query(revocations)
@@ -207,6 +209,6 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
                 .bind::<Text, _>(user_id)
                 .bind::<Text, _>(keep)
                 .execute(conn)
-        }
-    }
+        },
+    )
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
-use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
+use diesel::{Connection, QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
-use super::connection::{Conn, in_transaction};
+use super::connection::{Conn, in_transaction, on_its_own};
 use super::store::DieselStore;
 use tokenpair::session::StoreError;
 
@@ -118,10 +117,7 @@ impl DieselStore {
 
 /// Runs the pending migrations once no other replica migrates.
 fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
-    if let Conn::Postgres(postgres) = conn {
-        sql_query(NO_LIMIT).execute(postgres)?;
-        sql_query(LOCK).execute(postgres)?;
-    }
+    lock(conn)?;
     // Another replica may have migrated in the meantime, and may be newer.
     pending(conn)?;
     let migrations = conn
@@ -136,19 +132,32 @@ fn run(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     Ok(names)
 }
 
+/// Waits until no other replica migrates. SQLite's transaction has the write lock already.
+fn lock(conn: &mut Conn) -> QueryResult<()> {
+    on_its_own!(
+        conn,
+        postgres: postgres => {
+            sql_query(NO_LIMIT).execute(postgres)?;
+            sql_query(LOCK).execute(postgres).map(|_| ())
+        },
+        sqlite: _ => Ok(()),
+    )
+}
+
 fn look(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
-    match conn {
+    on_its_own!(
+        conn,
         // A pooler in transaction mode may give each transaction another session, even between
         // Parse and Bind of one statement.
-        Conn::Postgres(_) => in_transaction(conn, pending),
+        postgres: _ => in_transaction(conn, pending),
         // A transaction would take the write lock.
-        Conn::Sqlite(_) => pending(conn),
-    }
+        sqlite: _ => pending(conn),
+    )
 }
 
 fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     // The names are the same for both databases.
-    let known: Vec<Box<dyn Migration<Sqlite>>> =
+    let known: Vec<Box<dyn Migration<<Conn as Connection>::Backend>>> =
         MIGRATIONS.migrations().map_err(MigrationError::Migration)?;
     let mut unknown = applied(conn)?;
     let mut pending = BTreeSet::new();
@@ -168,16 +177,17 @@ fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
 /// Returns the versions of the migrations that have run. Diesel's own query would first create its
 /// table, which needs the right to.
 fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
-    let table = match conn {
+    let table = on_its_own!(
+        conn,
         // Not `to_regclass`: a session that has not found a table does not find it until its
         // transaction ends.
-        Conn::Postgres(_) => {
+        postgres: _ => {
             "SELECT count(*) AS n FROM pg_class WHERE relname = '__diesel_schema_migrations' AND pg_table_is_visible(oid)"
-        }
-        Conn::Sqlite(_) => {
+        },
+        sqlite: _ => {
             "SELECT count(*) AS n FROM sqlite_master WHERE name = '__diesel_schema_migrations'"
-        }
-    };
+        },
+    );
     if sql_query(table).get_result::<Count>(conn)?.n == 0 {
         return Ok(BTreeSet::new());
     }

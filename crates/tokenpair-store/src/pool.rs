@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use diesel::QueryResult;
-use diesel::connection::{AnsiTransactionManager, SimpleConnection};
-use diesel::r2d2::R2D2Connection;
+use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::connection::{Conn, begin, finish};
-use super::manager::{Manager, Session};
+use super::connection::{Conn, Opened, Session, begin, begin_with, finish, is_broken};
+use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
@@ -85,9 +84,9 @@ impl Pool {
     ) -> Result<T, JobError> {
         self.ask(move |link, deadline| {
             let ask = |held: &mut Held| held.statement(&statement);
-            let (answer, held) = link.first_of_all(deadline, ask)?;
-            link.keep(held);
-            Ok(answer)
+            let first = link.first_of_all(deadline, ask)?;
+            link.keep(first.held);
+            Ok(first.answer)
         })
         .await
     }
@@ -154,13 +153,17 @@ struct Held {
     since: Instant,
 }
 
+/// The answer to a first statement, and the connection that gave it.
+struct Answered<T> {
+    answer: T,
+    held: Held,
+}
+
 impl Held {
     fn begin(&mut self) -> QueryResult<()> {
-        match (&mut self.conn, &self.session) {
-            (Conn::Postgres(postgres), Session::Shared { begin }) => {
-                AnsiTransactionManager::begin_transaction_sql(postgres, begin)
-            }
-            (conn, _) => begin(conn),
+        match &self.session {
+            Session::Own => begin(&mut self.conn),
+            Session::Shared { begin } => begin_with(&mut self.conn, begin),
         }
     }
 
@@ -181,15 +184,17 @@ impl Link {
         deadline: Instant,
         work: impl Fn(&mut Conn) -> QueryResult<T>,
     ) -> Result<T, JobError> {
-        let ((), mut held) = self.first_of_all(deadline, Held::begin)?;
-        let mut done = work(&mut held.conn);
-        // The caller has already been answered with a failure.
-        if Instant::now() >= deadline {
-            done = Err(DieselError::RollbackTransaction);
-        }
-        let done = finish(&mut held.conn, done);
+        let mut held = self.first_of_all(deadline, Held::begin)?.held;
+        let worked = work(&mut held.conn);
+        // Past the deadline the caller has already been answered with a failure.
+        let in_time = if Instant::now() < deadline {
+            worked
+        } else {
+            Err(DieselError::RollbackTransaction)
+        };
+        let finished = finish(&mut held.conn, in_time);
         self.keep(held);
-        done.map_err(JobError::Query)
+        finished.map_err(JobError::Query)
     }
 
     /// Executes the first statement on a connection. It is repeated once, on a new connection, if
@@ -200,7 +205,7 @@ impl Link {
         &mut self,
         deadline: Instant,
         ask: impl Fn(&mut Held) -> QueryResult<T>,
-    ) -> Result<(T, Held), JobError> {
+    ) -> Result<Answered<T>, JobError> {
         let mut held = self.take(deadline)?;
         let mut answer = ask(&mut held);
         if let Err(error) = &answer
@@ -211,7 +216,7 @@ impl Link {
             answer = ask(&mut held);
         }
         match answer {
-            Ok(answer) => Ok((answer, held)),
+            Ok(answer) => Ok(Answered { answer, held }),
             Err(error) => {
                 self.keep(held);
                 Err(JobError::Query(error))
@@ -221,7 +226,7 @@ impl Link {
 
     fn keep(&mut self, mut held: Held) {
         // Closing a connection rolls back its open transaction.
-        if !held.conn.is_broken() {
+        if !is_broken(&mut held.conn) {
             self.held = Some(held);
         }
     }
@@ -239,7 +244,7 @@ impl Link {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.manager.connect() {
-                Ok((conn, session)) => {
+                Ok(Opened { conn, session }) => {
                     self.trust.connected();
                     return Ok(Held {
                         conn,

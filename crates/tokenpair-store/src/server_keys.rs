@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::schema::server_keys;
 use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
@@ -61,21 +61,15 @@ impl DieselStore {
 }
 
 fn keep(conn: &mut Conn, key: &SealedKey) -> QueryResult<()> {
-    macro_rules! insert {
-        ($conn:expr) => {
-            diesel::insert_into(server_keys::table)
-                .values((
-                    server_keys::id.eq(&key.id),
-                    server_keys::sealed.eq(&key.sealed),
-                    server_keys::created_at.eq(key.created_at.unix()),
-                ))
-                .on_conflict_do_nothing()
-                .execute($conn)
-                .map(|_| ())
-        };
-    }
-    match conn {
-        Conn::Postgres(postgres) => insert!(postgres),
-        Conn::Sqlite(sqlite) => insert!(sqlite),
-    }
+    on_its_own!(conn => {
+        diesel::insert_into(server_keys::table)
+            .values((
+                server_keys::id.eq(&key.id),
+                server_keys::sealed.eq(&key.sealed),
+                server_keys::created_at.eq(key.created_at.unix()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(conn)
+            .map(|_| ())
+    })
 }

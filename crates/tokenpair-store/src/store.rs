@@ -192,9 +192,9 @@ impl DieselStore {
     /// Runs work on its own connection, for commands and before the server starts.
     pub(super) fn blocking<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> Result<T, StoreError> {
         let conn = self.manager.connect();
-        let (mut conn, _) =
+        let mut opened =
             conn.map_err(|error| StoreError::new(JobError::Connect(Arc::new(error))))?;
-        Ok(work(&mut conn))
+        Ok(work(&mut opened.conn))
     }
 }
 

@@ -49,6 +49,9 @@ pub enum UrlError {
         "write special characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
     )]
     OddCharacters,
+    /// This build leaves the database out: a feature of `tokenpair-store` adds it.
+    #[error("this build leaves the database out; build tokenpair-store with the feature `{0}`")]
+    LeftOut(&'static str),
     /// The URL requires TLS, and this build has none.
     #[error(
         "sslmode={0} requires TLS, which this build lacks; build with `--features postgres-tls`, or use the Docker image"
@@ -129,10 +132,23 @@ impl DatabaseUrl {
     ///
     /// Returns a [`UrlError`] that tells how to write it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        match text.split_once("://") {
-            Some(("sqlite", path)) => Self::sqlite(path),
-            Some(("postgres" | "postgresql", _)) => Self::postgres(text),
-            _ => Err(UrlError::Scheme),
+        let url = match text.split_once("://") {
+            Some(("sqlite", path)) => Self::sqlite(path)?,
+            Some(("postgres" | "postgresql", _)) => Self::postgres(text)?,
+            _ => return Err(UrlError::Scheme),
+        };
+        match url {
+            Self::Sqlite(_) if !cfg!(feature = "sqlite") => Err(url.left_out()),
+            Self::Postgres(_) if !cfg!(feature = "postgres") => Err(url.left_out()),
+            url => Ok(url),
+        }
+    }
+
+    /// Returns the error that names the feature of this database.
+    pub(super) const fn left_out(&self) -> UrlError {
+        match self {
+            Self::Sqlite(_) => UrlError::LeftOut("sqlite"),
+            Self::Postgres(_) => UrlError::LeftOut("postgres"),
         }
     }
 
@@ -307,74 +323,4 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WAIT: Duration = Duration::from_secs(4);
-
-    fn for_libpq(url: &str) -> String {
-        DatabaseUrl::for_libpq(&SecretString::from(url), WAIT, 0)
-    }
-
-    #[test]
-    fn libpq_is_given_timeouts_and_of_several_hosts_takes_the_one_that_can_be_written() {
-        assert_eq!(
-            for_libpq("postgres://ada@a/app"),
-            "postgres://ada@a/app?connect_timeout=3&tcp_user_timeout=4000&keepalives_idle=10&keepalives_interval=3\
-             &keepalives_count=3"
-        );
-        for several in [
-            "postgres://ada@a,b:5433/app",
-            "postgres:///app?host=a,b",
-            "postgres:///app?host=a%2Cb",
-        ] {
-            let text = for_libpq(several);
-            assert!(text.contains("target_session_attrs=read-write"), "{text}");
-            assert!(text.contains("connect_timeout=2&"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_host_that_hung_is_tried_last() {
-        for (url, turned) in [
-            (
-                "postgres://ada:x@a,b:5433,c/app",
-                "postgres://ada:x@b:5433,c,a/app?",
-            ),
-            (
-                "postgres:///app?host=a%2Cb%2Cc&port=1,2,3&user=ada",
-                "postgres:///app?host=b,c,a&port=2,3,1&user=ada&",
-            ),
-            (
-                "postgres://?host=a,b,c&port=1",
-                "postgres:///?host=b,c,a&port=1&",
-            ),
-        ] {
-            let first_host = hosts_that_hung(&for_libpq(url), Duration::from_millis(1100));
-            assert_eq!(first_host, 1);
-            let text = DatabaseUrl::for_libpq(&SecretString::from(url), WAIT, 3 + first_host);
-            assert!(text.starts_with(turned), "{text}");
-        }
-        let alone = "postgres://ada@a/app";
-        let text = DatabaseUrl::for_libpq(&SecretString::from(alone), WAIT, 7);
-        assert_eq!(text, for_libpq(alone));
-    }
-
-    #[test]
-    fn options_of_the_url_come_last() {
-        let url = SecretString::from("postgres://a/app?options=-c%20search_path%3Dx");
-        let text = DatabaseUrl::for_libpq_with_options(&url, WAIT, 0);
-        let ours = "&options=-c%20statement_timeout%3D4000%20-c%20tokenpair.session%3Down%20";
-        assert!(
-            text.ends_with(&format!("{ours}-c%20search_path%3Dx")),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn what_the_url_says_stands() {
-        let said = "postgres://a,b/app?connect_timeout=9&tcp_user_timeout=0&keepalives_idle=1&keepalives_interval=1\
-                    &keepalives_count=1&target_session_attrs=any";
-        assert_eq!(for_libpq(said), said);
-    }
-}
+mod tests;

@@ -1,14 +1,12 @@
 //! Implements the check that the database accepts writes, on which readiness depends.
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::sql_query;
 use diesel::sql_types::Bool;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::queue::JobError;
 use super::schema::throttle;
 use super::store::DieselStore;
@@ -76,12 +74,18 @@ struct Mode {
 const STANDBY: &str = "PostgreSQL is a standby";
 
 fn look(conn: &mut Conn) -> QueryResult<()> {
-    let Conn::Postgres(postgres) = conn else {
-        return conn.batch_execute("SELECT 1");
-    };
+    on_its_own!(
+        conn,
+        postgres: postgres => look_at_mode(postgres),
+        sqlite: sqlite => diesel::connection::SimpleConnection::batch_execute(sqlite, "SELECT 1"),
+    )
+}
+
+#[cfg(feature = "postgres")]
+fn look_at_mode(postgres: &mut diesel::PgConnection) -> QueryResult<()> {
     let mode = "SELECT pg_is_in_recovery() AS standby, \
                 current_setting('transaction_read_only')::boolean AS read_only";
-    match sql_query(mode).get_result(postgres)? {
+    match diesel::sql_query(mode).get_result(postgres)? {
         Mode { standby: true, .. } => Err(read_only(STANDBY)),
         Mode {
             read_only: true, ..

@@ -2,7 +2,7 @@
 //! since a commit waits for the disk, however large it is. SQLite's own lock is not fair, so some
 //! of several writers would starve.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
 use std::error::Error;
@@ -11,12 +11,11 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 use diesel::connection::{SimpleConnection, TransactionManager};
-use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, QueryResult};
 
-use super::connection::{Conn, begin};
-use super::manager::{ConnectError, Manager};
+use super::connection::{Conn, ConnectError, begin, is_broken};
+use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
@@ -141,7 +140,7 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
             Ok(mut conn) => {
                 write(&mut conn, batch);
                 // Closing a connection rolls back its open transaction.
-                kept = (!conn.is_broken()).then_some(conn);
+                kept = (!is_broken(&mut conn)).then_some(conn);
             }
             Err(error) => answer(batch, Err(error)),
         }
@@ -149,7 +148,7 @@ fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
 }
 
 fn connect(manager: &Manager) -> Result<Conn, ConnectError> {
-    let (mut conn, _) = manager.connect()?;
+    let mut conn = manager.connect()?.conn;
     conn.batch_execute(LOCK_PATIENCE)?;
     Ok(conn)
 }
