@@ -222,15 +222,15 @@ impl Scrypt {
     const DAMAGED: ForeignHashError = ForeignHashError::Damaged("N, r and p");
 
     fn parse(rest: &str) -> Result<Self, ForeignHashError> {
-        let (method, salt, key) = parts(rest)?;
-        let numbers: Option<Vec<u32>> = method.split(':').map(number).collect();
+        let fields = Fields::parse(rest)?;
+        let numbers: Option<Vec<u32>> = fields.method.split(':').map(number).collect();
         let Some([n, r, p]) = numbers.as_deref() else {
             return Err(Self::DAMAGED);
         };
         Ok(Self {
             params: Self::params(*n, *r, *p)?,
-            salt: salt.to_owned(),
-            key: bytes(key, Self::KEY_BYTES)?,
+            salt: fields.salt.to_owned(),
+            key: bytes(fields.digits, Self::KEY_BYTES)?,
         })
     }
 
@@ -276,8 +276,9 @@ impl Pbkdf2 {
     const MAX_ITERATIONS: u32 = 10_000_000;
 
     fn parse(rest: &str) -> Result<Self, ForeignHashError> {
-        let (method, salt, key) = parts(rest)?;
-        let (name, iterations) = method
+        let fields = Fields::parse(rest)?;
+        let (name, iterations) = fields
+            .method
             .split_once(':')
             .ok_or(ForeignHashError::NoIterations)?;
         let (algorithm, length) = match name {
@@ -298,8 +299,8 @@ impl Pbkdf2 {
         Ok(Self {
             algorithm,
             iterations,
-            salt: salt.to_owned(),
-            key: bytes(key, length)?,
+            salt: fields.salt.to_owned(),
+            key: bytes(fields.digits, length)?,
         })
     }
 
@@ -315,14 +316,27 @@ impl Pbkdf2 {
     }
 }
 
-/// Splits `method$salt$digits`, as Werkzeug does.
-fn parts(text: &str) -> Result<(&str, &str, &str), ForeignHashError> {
-    let mut parts = text.splitn(3, '$');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(method), Some(salt), Some(key)) if (1..=MAX_SALT).contains(&salt.len()) => {
-            Ok((method, salt, key))
+/// A hash of Werkzeug's: `method$salt$digits`.
+struct Fields<'a> {
+    method: &'a str,
+    salt: &'a str,
+    digits: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    /// Splits a text as Werkzeug does.
+    fn parse(text: &'a str) -> Result<Self, ForeignHashError> {
+        let mut parts = text.splitn(3, '$');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(method), Some(salt), Some(digits)) if (1..=MAX_SALT).contains(&salt.len()) => {
+                Ok(Self {
+                    method,
+                    salt,
+                    digits,
+                })
+            }
+            _ => Err(ForeignHashError::Damaged("salt")),
         }
-        _ => Err(ForeignHashError::Damaged("salt")),
     }
 }
 

@@ -185,12 +185,17 @@ impl Line {
     /// newcomer starts at once and shares them.
     fn take(&mut self) -> Option<(HashingClient, Job)> {
         let any = self.running < self.cores;
-        let sites = self.sites.iter_mut();
-        let ready = sites.filter(|(_, site)| site.waiting > 0 && (any || site.running == 0));
-        let (site_name, site) = ready.min_by_key(|(_, site)| site.turn)?;
-        let networks = site.networks.iter_mut();
-        let ready = networks.filter(|(_, network)| !network.jobs.is_empty());
-        let (name, network) = ready.min_by_key(|(_, network)| network.turn)?;
+        let ready_site = |site: &Site| site.waiting > 0 && (any || site.running == 0);
+        let (site_name, site) = self
+            .sites
+            .iter_mut()
+            .filter(|(_, site)| ready_site(site))
+            .min_by_key(|(_, site)| site.turn)?;
+        let (name, network) = site
+            .networks
+            .iter_mut()
+            .filter(|(_, network)| !network.jobs.is_empty())
+            .min_by_key(|(_, network)| network.turn)?;
         let job = network.jobs.pop_front()?;
         self.clock += 1;
         network.turn = self.clock;
@@ -231,18 +236,16 @@ impl Line {
     /// the most, loses its newest, if it would still have no fewer than the client. Returns whether
     /// there is room.
     fn make_room(&mut self, client: &HashingClient) -> bool {
-        let own = self.sites.get(&client.site);
-        let own_network = own.and_then(|site| site.networks.get(&client.network));
-        let (own, own_network) = (
-            own.map_or(0, Site::jobs),
-            own_network.map_or(0, Network::jobs),
-        );
+        let own_site = self.sites.get(&client.site);
+        let own_network = own_site.and_then(|site| site.networks.get(&client.network));
+        let own_jobs = own_site.map_or(0, Site::jobs);
+        let own_network_jobs = own_network.map_or(0, Network::jobs);
         let waiting = self.sites.iter().filter(|(_, site)| site.waiting > 0);
         let Some((largest, site)) = waiting.max_by_key(|(_, site)| site.jobs()) else {
             return false;
         };
         // If no other site has more, the client's own site must make room.
-        let elsewhere = site.jobs() > own + 1;
+        let elsewhere = site.jobs() > own_jobs + 1;
         let name = if elsewhere { largest } else { &client.site }.clone();
         let Some(site) = self.sites.get_mut(&name) else {
             return false;
@@ -252,7 +255,7 @@ impl Line {
             .iter_mut()
             .filter(|(_, network)| !network.jobs.is_empty())
             .max_by_key(|(_, network)| network.jobs())
-            .filter(|(_, network)| elsewhere || network.jobs() > own_network + 1);
+            .filter(|(_, network)| elsewhere || network.jobs() > own_network_jobs + 1);
         let Some((network_name, network)) = loser else {
             return false;
         };

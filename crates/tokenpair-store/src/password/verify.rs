@@ -100,7 +100,7 @@ fn verify_at_cost(
             bcrypt::non_truncating_verify(text.expose_secret(), stored.expose())
         }
     };
-    let (right, spent) = timed(verify);
+    let verified = timed(verify);
     let own = match foreign {
         Some(foreign) => foreign.bcrypt_cost(),
         None => bcrypt_cost(stored.expose()),
@@ -111,11 +111,11 @@ fn verify_at_cost(
         Some(own) => (own..cost).for_each(work),
         None => {
             let yardstick = yardstick(cost);
-            let ((), measured) = timed(|| work(yardstick));
-            padding(spent + measured, measured, cost).for_each(work);
+            let measured = timed(|| work(yardstick)).spent;
+            padding(verified.spent + measured, measured, cost).for_each(work);
         }
     }
-    Ok(right?)
+    Ok(verified.value?)
 }
 
 /// bcrypt's lowest cost, and so the smallest unit of work.
@@ -147,10 +147,18 @@ fn work(cost: u32) {
 
 /// Runs the work and measures its processor time on this thread. Elapsed time would count other
 /// threads' work too, since hashing threads have the lowest priority.
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+fn timed<T>(work: impl FnOnce() -> T) -> Timed<T> {
     let began = thread_time();
-    let done = work();
-    (done, thread_time().saturating_sub(began))
+    let value = work();
+    Timed {
+        value,
+        spent: thread_time().saturating_sub(began),
+    }
+}
+
+struct Timed<T> {
+    value: T,
+    spent: Duration,
 }
 
 #[cfg(unix)]
