@@ -95,6 +95,14 @@
 //! register its own `Auth`. A handler states its requirements in its signature: a request without a
 //! valid access token never reaches `protected`.
 //!
+//! # Which crate
+//!
+//! | to | use |
+//! |---|---|
+//! | issue and verify tokens in an Actix app, with users and sessions of your own | `tokenpair` |
+//! | keep users, passwords and sessions in SQLite or PostgreSQL too | `tokenpair` and `tokenpair-store` |
+//! | run a login server for apps in any language | the program `tokenpair`, of the package `tokenpair-server` |
+//!
 //! # Glossary
 //!
 //! - **Access token.** A JWT that lives for minutes and authorizes requests. It is verified without
@@ -176,6 +184,15 @@
 //! The feature `testing` adds clients with cookie jars, and users whose tokens are fresh, stale or
 //! expired.
 //!
+//! # Features
+//!
+//! Both are off by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `identity` | `actix_identity::Identity` on the cookies of this crate |
+//! | `testing` | helpers for the tests of your app: enable it in `[dev-dependencies]` |
+//!
 //! # Where to go next
 //!
 //! - The examples show one idea each, with the curl commands to try it.
@@ -189,8 +206,6 @@
 //!   verifies a request anywhere else.
 //! - The guide *Coming from Flask-JWT-Extended* in the repository lists the counterpart of each
 //!   function, callback and setting.
-//! - The crate `tokenpair-store` adds users and password hashing; the crate `tokenpair-server` is a
-//!   complete server.
 //!
 //! # Architecture
 //!
