@@ -36,13 +36,7 @@ pub fn auth() -> Result<Auth, KeyError> {
 
 /// Returns a user that [`sessions`] knows.
 pub fn ada() -> Subject {
-    Subject {
-        id: "1".to_owned(),
-        username: "ada".to_owned(),
-        roles: Vec::new(),
-        epoch: 0,
-        disabled: false,
-    }
+    Subject::new("1", "ada")
 }
 
 /// Returns a record of sessions in memory, with the user [`ada`].

@@ -2,7 +2,8 @@
 //! since a commit waits for the disk, however large it is. SQLite's own lock is not fair, so some
 //! of several writers would starve.
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
 
 use std::error::Error;
