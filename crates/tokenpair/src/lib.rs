@@ -29,7 +29,7 @@
 //! }
 //!
 //! fn ada() -> Subject {
-//!     Subject { id: "1".into(), username: "ada".into(), roles: vec![], epoch: 0, disabled: false }
+//!     Subject::new("1", "ada")
 //! }
 //!
 //! async fn login(auth: Auth, request: HttpRequest, given: Json<Credentials>) -> Result<HttpResponse, Rejection> {
@@ -134,13 +134,10 @@
 //! ```
 //! # use std::time::Duration;
 //! # use tokenpair::clock::Clock;
-//! # use tokenpair::keys::{Algorithm, KeyRing};
 //! # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
-//! # use tokenpair::token::{TokenPolicy, Tokens};
 //! # #[actix_web::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-//! # let tokens = Tokens::new(keys, TokenPolicy::default());
+//! # let tokens = tokenpair::sample::tokens()?;
 //! # let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
 //! sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
 //! # Ok(())

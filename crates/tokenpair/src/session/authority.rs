@@ -16,7 +16,6 @@ use crate::token::Claims;
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
 /// use tokenpair::session::{RequestContext, Authority, Denied, End, EndReason, SessionError};
@@ -26,7 +25,7 @@ use crate::token::Claims;
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;

@@ -15,9 +15,8 @@ pub struct Device {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::session::Device;
 ///
 /// # #[actix_web::main]
@@ -25,7 +24,7 @@ pub struct Device {
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some([192, 0, 2, 1].into()) };

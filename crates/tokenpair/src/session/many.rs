@@ -15,7 +15,6 @@ use crate::clock::Timestamp;
 /// use tokenpair::session::{SessionQuery, SessionStore};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
@@ -23,7 +22,7 @@ use crate::clock::Timestamp;
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..3 {
@@ -104,7 +103,6 @@ const ALL: usize = 1 << 30;
 ///
 /// # use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
@@ -112,7 +110,7 @@ const ALL: usize = 1 << 30;
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..5 {

@@ -40,7 +40,6 @@ pub enum Revoked {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
 /// use tokenpair::session::{RequestContext, Revocation, Revoked};
@@ -50,7 +49,7 @@ pub enum Revoked {
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;

@@ -23,7 +23,6 @@ impl Sessions {
     /// returned task stops the sync earlier.
     ///
     /// ```
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
     /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use std::time::Duration;
@@ -31,7 +30,7 @@ impl Sessions {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let (store, tokens) = (MemoryStore::default(), Tokens::new(keys, TokenPolicy::default()));
     /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
     /// sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;

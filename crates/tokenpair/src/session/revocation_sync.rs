@@ -18,7 +18,6 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use tokenpair::session::{Revocation, Revoked};
@@ -28,7 +27,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
@@ -65,7 +64,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let again = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
@@ -94,9 +93,7 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
     /// use std::time::Duration;
     ///
     /// # #[actix_web::main]
@@ -105,8 +102,7 @@ impl Sessions {
     ///     stale_limit: Some(Duration::from_secs(60)),
     ///     ..SessionPolicy::default()
     /// };
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let sessions = Sessions::new(MemoryStore::default(), tokens, policy);
     /// assert!(sessions.check_revocations_are_current(now).is_err()); // nothing was read yet

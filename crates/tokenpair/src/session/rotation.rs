@@ -39,7 +39,6 @@ pub enum ReusePolicy {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, Sessions, Subject};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use std::time::Duration;
@@ -55,7 +54,7 @@ pub enum ReusePolicy {
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), policy);
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..3 {

@@ -26,9 +26,8 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// # use tokenpair::token::Expiry;
 /// use tokenpair::session::{RequestContext, End, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions, Subject};
 ///
 /// # #[actix_web::main]
@@ -36,8 +35,7 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
 /// let pair = sessions.login(&ada, Login::default(), now).await?;
@@ -207,7 +205,6 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use tokenpair::session::{RequestContext, RotationDecision, End, EndReason};
@@ -217,7 +214,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;

@@ -91,7 +91,6 @@ impl fmt::Debug for RotationRule {
 /// use tokenpair::session::{RequestContext, RotationCase, RotationDecision, Rotation, RotationRule, SessionStore};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
@@ -99,7 +98,7 @@ impl fmt::Debug for RotationRule {
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
@@ -206,7 +205,6 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 /// use tokenpair::session::{RequestContext, RotationCase, Rotation, SessionStore, Step};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// # #[actix_web::main]
@@ -214,7 +212,7 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 /// # let ada = Subject::new("1", "ada");
 /// # let store = MemoryStore::default();
 /// # store.put_subject(ada.clone());
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;

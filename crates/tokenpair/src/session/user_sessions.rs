@@ -17,9 +17,8 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use std::time::Duration;
     /// use tokenpair::session::RequestContext;
     ///
@@ -28,7 +27,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
@@ -60,15 +59,14 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..5 {
@@ -104,9 +102,8 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use std::time::Duration;
     ///
     /// # #[actix_web::main]
@@ -114,7 +111,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
@@ -134,16 +131,10 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let sessions = Sessions::new(store, Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
     /// let session = sessions.list("1", now).await?.remove(0);
@@ -202,9 +193,8 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::session::RequestContext;
     ///
     /// # #[actix_web::main]
@@ -212,7 +202,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..3 {
@@ -301,7 +291,6 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
     /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use std::time::Duration;
@@ -312,7 +301,7 @@ impl Sessions {
     /// # let ada = Subject::new("1", "ada");
     /// # let store = MemoryStore::default();
     /// # store.put_subject(ada.clone());
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+    /// # let keys = tokenpair::sample::keys()?;
     /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # sessions.login(&ada, Login::default(), now).await?;

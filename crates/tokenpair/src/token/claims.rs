@@ -102,12 +102,10 @@ impl Serialize for Freshness {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+/// # use tokenpair::token::TokenKind;
 /// use tokenpair::token::{Claims, CsrfValue, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let plain = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
 /// assert_eq!(plain.sub(), "ada");

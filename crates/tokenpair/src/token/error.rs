@@ -11,12 +11,10 @@ use crate::keys::KeyError;
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// # use tokenpair::token::Expiry;
 /// use tokenpair::token::{MAX_TOKEN_LEN, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let verify = |text: String| tokens.verify(&text, now, Expiry::Enforced);
 /// assert_eq!(verify("a".repeat(MAX_TOKEN_LEN + 1)), Err(TokenError::TooLong));

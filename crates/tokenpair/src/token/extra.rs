@@ -34,13 +34,11 @@ impl Claims {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{Claims, TokenKind, TokenPolicy, Tokens};
+    /// # use tokenpair::token::{Claims, TokenKind};
     /// #[derive(serde::Deserialize)]
     /// struct Seat { team: String, number: u8 }
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let claims = |extra: serde_json::Value| Claims {
     /// #     extra: extra.as_object().cloned().unwrap_or_default(),
     /// #     ..tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), Timestamp::from_unix(0))

@@ -9,10 +9,8 @@ use crate::clock::Timestamp;
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # use tokenpair::token::TokenKind;
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
 /// let issued = tokens.sign(&claims)?;

@@ -140,12 +140,9 @@ impl Tokens {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::token::{Claims, Freshness, TokenKind};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let claims = Claims {
     ///     fresh: Freshness::Fresh,
@@ -192,10 +189,8 @@ impl Tokens {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # use tokenpair::token::TokenKind;
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// let claims = |id: &str| tokens.claims(TokenKind::Access, "ada", id.to_owned(), now);
     /// assert_eq!(tokens.sign(&claims("1"))?.token, tokens.sign(&claims("1"))?.token);
@@ -215,12 +210,10 @@ impl Tokens {
     /// ```
     /// use serde_json::{Map, json};
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// # use tokenpair::token::TokenKind;
     /// use tokenpair::token::{Expiry, IssueError};
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);
     /// let more = |name: &str| Map::from_iter([(name.to_owned(), json!("acme"))]);
@@ -306,10 +299,8 @@ impl Tokens {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # use tokenpair::token::{Expiry, TokenKind};
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
     /// let decoded = tokens.decode(issued.token.as_str(), now, Expiry::Enforced)?;
@@ -350,12 +341,10 @@ impl Tokens {
     /// ```
     /// use std::time::Duration;
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+    /// # use tokenpair::token::TokenKind;
     /// use tokenpair::token::TokenError;
     ///
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let tokens = Tokens::new(keys, TokenPolicy::default());
+    /// # let tokens = tokenpair::sample::tokens()?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
     /// let tomorrow = now + Duration::from_secs(86_400);

@@ -11,7 +11,6 @@ use crate::clock::Timestamp;
 /// ```
 /// use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
 /// use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
 ///
 /// let policy = TokenPolicy {
@@ -19,7 +18,7 @@ use crate::clock::Timestamp;
 ///     decode_audience: vec!["shop".to_owned()],
 ///     ..TokenPolicy::default()
 /// };
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
+/// # let keys = tokenpair::sample::keys()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let tokens = Tokens::new(keys, policy);
 /// let claims = tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now);

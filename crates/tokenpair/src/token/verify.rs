@@ -23,12 +23,10 @@ use crate::keys::{KeyRing, VerifyError};
 /// ```
 /// use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenKind, TokenPolicy, Tokens};
+/// # use tokenpair::token::TokenKind;
 /// use tokenpair::token::{Expiry, TokenError};
 ///
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let tokens = Tokens::new(keys, TokenPolicy::default());
+/// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let issued = tokens.sign(&tokens.claims(TokenKind::Access, "ada", "an id".to_owned(), now))?;
 /// let later = now + Duration::from_secs(86_400);

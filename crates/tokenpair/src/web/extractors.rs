@@ -101,8 +101,6 @@ extractor! {
     /// ```
     /// use actix_web::FromRequest;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Access, Auth};
     ///
     /// async fn protected(user: Access) -> String {
@@ -111,8 +109,7 @@ extractor! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
     /// // Actix does this with a request that has Ada's token:
@@ -130,8 +127,6 @@ extractor! {
     /// ```
     /// use actix_web::FromRequest;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Fresh};
     ///
     /// async fn pay(user: Fresh) -> String {
@@ -141,8 +136,7 @@ extractor! {
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let _ = actix_web::web::post().to(pay);
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
     /// // A request with a token that is not from a login.
@@ -161,8 +155,6 @@ extractor! {
     /// ```
     /// use actix_web::FromRequest;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Access, Auth, Refresh, Rejection};
     ///
     /// async fn refresh(auth: Auth, token: Refresh) -> Result<String, Rejection> {
@@ -173,8 +165,7 @@ extractor! {
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let _ = actix_web::web::post().to(refresh);
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
     /// // A request with a refresh token.
@@ -203,8 +194,6 @@ extractor! {
     /// ```
     /// use actix_web::FromRequest;
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, AnyToken};
     ///
     /// async fn kind(token: AnyToken) -> String {
@@ -213,8 +202,7 @@ extractor! {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
     /// // A request with a refresh token.
@@ -233,8 +221,6 @@ extractor! {
 /// ```
 /// use actix_web::FromRequest;
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, MaybeAccess};
 ///
 /// async fn greet(user: MaybeAccess) -> String {
@@ -246,8 +232,7 @@ extractor! {
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request();
 /// // A request with a token, one without, and one with a forged token.

@@ -37,14 +37,11 @@ require! {
     /// use actix_web::middleware::from_fn;
     /// use actix_web::test::{TestRequest, call_service, init_service};
     /// use actix_web::{App, web};
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, require_access};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_access)).route("/rate", web::get().to(async || "3 %"));
     /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
@@ -65,15 +62,12 @@ require! {
     /// use actix_web::middleware::from_fn;
     /// use actix_web::test::{TestRequest, call_service, init_service};
     /// use actix_web::{App, web};
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::token::Freshness;
     /// use tokenpair::web::{Auth, require_fresh};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_fresh)).route("/rate", web::get().to(async || "3 %"));
     /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
@@ -94,14 +88,11 @@ require! {
     /// use actix_web::middleware::from_fn;
     /// use actix_web::test::{TestRequest, call_service, init_service};
     /// use actix_web::{App, web};
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, require_refresh};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_refresh)).route("/rate", web::get().to(async || "3 %"));
     /// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;

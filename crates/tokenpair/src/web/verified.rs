@@ -12,14 +12,11 @@ use crate::token::{Decoded, TokenError, TokenKind};
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
 /// for (guard, refusal) in [
@@ -73,14 +70,11 @@ impl Guard {
 ///
 /// ```
 /// # use actix_web::test::TestRequest;
-/// # use tokenpair::keys::{Algorithm, KeyRing};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use tokenpair::web::{Auth, Guard, Location};
 ///
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-/// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+/// # let auth = tokenpair::sample::auth()?;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
 /// let verified = auth.verify_request(&request, Guard::Access).await?;

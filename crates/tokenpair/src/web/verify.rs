@@ -32,12 +32,9 @@ impl Auth {
     ///     Ok(HttpResponse::Ok().body(format!("a socket for {}", verified.claims.sub())))
     /// }
     /// # use actix_web::test::TestRequest;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     ///
     /// let refusal = upgrade(TestRequest::get().to_http_request(), auth).await.unwrap_err();
     /// assert_eq!(refusal.code(), "missing_token");
@@ -63,14 +60,11 @@ impl Auth {
     /// use actix_web::FromRequest;
     /// use actix_web::test::TestRequest;
     /// # use serde_json::json;
-    /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
     /// use tokenpair::web::{Auth, Guard, Location};
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
-    /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
+    /// # let auth = tokenpair::sample::auth()?;
     /// let auth = auth.only_from([Location::Json]);
     /// let issued = auth.access_token("ada").sign()?;
     /// let sent = json!({ "access_token": issued.token.as_str() });
