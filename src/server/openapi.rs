@@ -17,7 +17,8 @@ pub(super) fn complete(
     auth: &Auth,
     public_origin: Option<&str>,
 ) -> Result<String, serde_json::Error> {
-    description.servers = public_origin.map(|origin| vec![Server::new(origin)]);
+    // Where the description itself came from, unless the operator names another address.
+    description.servers = Some(vec![Server::new(public_origin.unwrap_or("/"))]);
     if !auth.looks_in(Location::Cookies) {
         description.paths.paths.remove("/csrf");
     }
@@ -134,6 +135,29 @@ fn complete_operation(operation: &mut Operation, is_unsafe: bool, auth: &Auth) {
                 .insert(status.to_owned(), problem(description));
         }
     }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = usual_description(status).to_owned();
+        }
+    }
+}
+
+/// Returns the description of a response whose handler gives none: OpenAPI requires one.
+fn usual_description(status: &str) -> &'static str {
+    match status {
+        "200" => "Done.",
+        "201" => "Created.",
+        "303" => "For a browser: the page to go on with is in `Location`.",
+        "400" => "A field or parameter is missing or invalid.",
+        "401" => "The credentials or the token are missing, expired or revoked.",
+        "403" => "The request is not allowed. `code` names the reason.",
+        "404" => "There is no such user or session.",
+        "409" => "The request conflicts with the present state. `code` names the reason.",
+        "429" => "Too many attempts. Try again after the seconds in `Retry-After`.",
+        _ => "An error. `code` names the reason.",
+    }
 }
 
 fn problem(description: &str) -> RefOr<Response> {
@@ -176,5 +200,5 @@ fn alternatives(kind: TokenKind, is_unsafe: bool, auth: &Auth) -> Vec<SecurityRe
     };
     let by_cookie = auth.looks_in(Location::Cookies).then(|| named(by_cookie));
     let by_header = auth.looks_in(Location::Headers).then(|| named(&[header]));
-    by_header.into_iter().chain(by_cookie).collect()
+    by_cookie.into_iter().chain(by_header).collect()
 }

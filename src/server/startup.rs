@@ -72,6 +72,7 @@ impl Server {
         let public_origin = settings
             .public_url
             .as_ref()
+            .filter(|_| settings.public_url_set)
             .map(|url| url.origin().ascii_serialization());
         let openapi = openapi::complete(routes::description(), &auth, public_origin.as_deref());
         let state = Arc::new(AppState {

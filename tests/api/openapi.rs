@@ -133,7 +133,22 @@ fn the_readme_has_the_table_of_all_codes_that_the_description_has(on: Backend) {
     assert_eq!(BTreeSet::from_iter(listed), known);
 }
 
+fn every_response_is_described_and_every_operation_has_a_name_of_its_own(on: Backend) {
+    let description = on.app().get("/openapi.json").send().json();
+    let mut names = BTreeSet::new();
+    for (method, path, operation) in operations(&description) {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(names.insert(name.to_owned()), "{name} twice");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let told = response["description"].as_str().unwrap();
+            assert!(!told.is_empty(), "{method} {path} {status}");
+        }
+    }
+    assert!(names.contains("listSessions"));
+}
+
 on_both_databases! {
+    every_response_is_described_and_every_operation_has_a_name_of_its_own,
     the_description_has_the_routes_of_the_readme_and_no_others,
     a_route_that_needs_a_token_refuses_who_has_none,
     tokens_are_presented_as_the_settings_say,

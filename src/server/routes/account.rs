@@ -28,7 +28,7 @@ pub(super) struct LoggedInAs<'a> {
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Tells who is logged in, without asking the database.
-#[utoipa::path(get, path = "/protected", responses((status = 200, body = LoggedInAs<'static>)), security(("access" = [])))]
+#[utoipa::path(get, path = "/protected", operation_id = "getProtected", responses((status = 200, body = LoggedInAs<'static>)), security(("access" = [])))]
 pub(super) async fn protected(user: Access) -> HttpResponse {
     let name = user.claims().username.as_deref();
     let logged_in_as = name.unwrap_or_else(|| user.identity());
@@ -48,7 +48,7 @@ pub(super) struct Account {
 }
 
 /// Returns the account as the database has it now.
-#[utoipa::path(get, path = "/account", responses((status = 200, body = Account)), security(("access" = [])))]
+#[utoipa::path(get, path = "/account", operation_id = "getAccount", responses((status = 200, body = Account)), security(("access" = [])))]
 pub(super) async fn account(
     state: web::Data<AppState>,
     user: Access,
@@ -95,6 +95,7 @@ pub(super) struct Confirmation {
 #[utoipa::path(
     post,
     path = "/account/password",
+    operation_id = "changePassword",
     request_body = PasswordChangeBody,
     responses((status = 200, body = Granted<'_>), (status = 403, body = Problem), (status = 429, body = Problem)),
     security(("access" = []))
@@ -138,6 +139,7 @@ pub(super) async fn change_password(
 #[utoipa::path(
     delete,
     path = "/account",
+    operation_id = "deleteAccount",
     request_body = Confirmation,
     responses((status = 200, body = Message), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
     security(("access" = []))

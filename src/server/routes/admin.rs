@@ -73,6 +73,7 @@ type UsersPerPage = Whole<200, 50>;
 #[utoipa::path(
     get,
     path = "/admin/users",
+    operation_id = "listUsers",
     params(UserSearch),
     responses((status = 200, body = Users), (status = 400, body = Problem), (status = 403, body = Problem)),
     security(("access" = []))
@@ -154,6 +155,7 @@ fn roles<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
+    operation_id = "updateUser",
     params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     request_body = Patch,
     responses(
@@ -181,6 +183,7 @@ pub(super) async fn change(
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}/sessions",
+    operation_id = "endUserSessions",
     params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     responses((status = 200, body = Ended), (status = 403, body = Problem), (status = 404, body = Problem)),
     security(("access" = []))

@@ -89,6 +89,7 @@ type EventsPerPage = Whole<200, 50>;
 #[utoipa::path(
     get,
     path = "/admin/events",
+    operation_id = "listEvents",
     params(EventSearch),
     responses((status = 200, body = Events), (status = 400, body = Problem), (status = 403, body = Problem)),
     security(("access" = []))

@@ -75,6 +75,7 @@ pub(super) struct Registered {
 #[utoipa::path(
     post,
     path = "/register",
+    operation_id = "register",
     request_body = Credentials,
     responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
     security(())
@@ -105,6 +106,7 @@ pub(super) async fn register(
 #[utoipa::path(
     post,
     path = "/login",
+    operation_id = "logIn",
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem)),
     security(())

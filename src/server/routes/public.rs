@@ -35,7 +35,7 @@ pub(super) struct Health {
 }
 
 /// Tells that the process is running.
-#[utoipa::path(get, path = "/health/live", responses((status = 200, body = Health)), security(()))]
+#[utoipa::path(get, path = "/health/live", operation_id = "getLiveness", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "live" })
 }
@@ -53,6 +53,7 @@ pub(super) struct Jwks {
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
+    operation_id = "getPublicKeys",
     responses((status = 200, body = Jwks)),
     security(())
 )]
@@ -71,7 +72,7 @@ struct Stopping;
 ///
 /// It can while it is not stopping, its database answers and takes writes, and revocations are
 /// current.
-#[utoipa::path(get, path = "/health/ready", responses((status = 200, body = Health)), security(()))]
+#[utoipa::path(get, path = "/health/ready", operation_id = "getReadiness", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
@@ -115,7 +116,7 @@ fn not_ready(reason: NotWritable) -> Rejection {
 }
 
 /// Returns this description.
-#[utoipa::path(get, path = "/openapi.json", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "getDescription", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
 pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
@@ -135,7 +136,7 @@ pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
 ///
 /// A remembered login is greeted after its access cookie has expired too: its refresh cookie is
 /// then exchanged for a new pair, as by `POST /refresh`.
-#[utoipa::path(get, path = "/", responses((status = 200, content_type = "text/html", body = String)), security(()))]
+#[utoipa::path(get, path = "/", operation_id = "getPage", responses((status = 200, content_type = "text/html", body = String)), security(()))]
 pub(super) async fn greet(
     state: web::Data<AppState>,
     user: Option<Identity>,

@@ -17,7 +17,7 @@ use tokenpair::web::{Auth, ErrorCode, Guard, Location, Refresh, Rejection, Verif
 /// Exchanges a refresh token for a new pair of tokens.
 ///
 /// The pair is delivered the way the refresh token came: in cookies or in JSON.
-#[utoipa::path(post, path = "/refresh", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
+#[utoipa::path(post, path = "/refresh", operation_id = "refreshTokens", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
 pub(super) async fn refresh(
     state: web::Data<AppState>,
     token: Refresh,
@@ -54,6 +54,7 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
 #[utoipa::path(
     get,
     path = "/csrf",
+    operation_id = "getCsrfTokens",
     responses((status = 200, body = CsrfInBody<'_>), (status = 403, body = Problem)),
     security(("access_cookie" = []), ("refresh_cookie" = []))
 )]
@@ -94,6 +95,7 @@ fn by_cookie_alone(auth: &Auth) -> Auth {
 #[utoipa::path(
     post,
     path = "/logout",
+    operation_id = "logOut",
     responses((status = 200, body = Message), (status = 401, body = Problem)),
     security((), ("access" = []), ("refresh" = []))
 )]
@@ -115,6 +117,7 @@ pub(super) async fn logout(
 #[utoipa::path(
     get,
     path = "/logout",
+    operation_id = "logOutByLink",
     responses((status = 200, body = Message), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem)),
     security((), ("access" = []), ("refresh" = []))
 )]

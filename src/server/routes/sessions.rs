@@ -72,6 +72,7 @@ type SessionsPerPage = Whole<200, 100>;
 #[utoipa::path(
     get,
     path = "/sessions",
+    operation_id = "listSessions",
     params(SessionSearch),
     responses((status = 200, body = Sessions), (status = 400, body = Problem)),
     security(("access" = []))
@@ -107,6 +108,7 @@ pub(super) async fn list(
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
+    operation_id = "endSession",
     params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
     responses((status = 200, body = Message), (status = 404, body = Problem)),
     security(("access" = []))
@@ -134,7 +136,7 @@ pub(super) async fn end_one(
 }
 
 /// Ends all other sessions of the user.
-#[utoipa::path(delete, path = "/sessions", responses((status = 200, body = Ended)), security(("access" = [])))]
+#[utoipa::path(delete, path = "/sessions", operation_id = "endOtherSessions", responses((status = 200, body = Ended)), security(("access" = [])))]
 pub(super) async fn end_others(
     state: web::Data<AppState>,
     user: Access,
