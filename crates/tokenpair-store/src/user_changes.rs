@@ -8,101 +8,10 @@ use super::connection::Conn;
 use super::revocations;
 use super::schema::{sessions, users};
 use super::store::DieselStore;
-use super::user::{ADMIN, User};
-use crate::password::PasswordHash;
+use super::user::User;
+use super::user_change::{Ending, UserChange};
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Denied, EndReason, RequestContext, Revocation, Revoked, StoreError};
-
-/// A change of a user. Every change but [`UserChange::Enable`] ends the user's access tokens.
-#[derive(Clone, Debug)]
-pub enum UserChange {
-    /// Disables the user, and ends its sessions.
-    Disable,
-    /// Enables the user. Ended sessions stay ended.
-    Enable,
-    /// Sets a new password.
-    Password {
-        /// The hash of the new password.
-        hash: PasswordHash,
-        /// The session in which it was changed, which continues with new tokens.
-        keep: Option<String>,
-    },
-    /// Sets new roles. Sessions continue; access tokens end, and a refresh issues new ones.
-    Roles(Vec<String>),
-}
-
-/// A single change, where several may be given.
-impl From<UserChange> for Vec<UserChange> {
-    fn from(change: UserChange) -> Self {
-        vec![change]
-    }
-}
-
-impl UserChange {
-    /// Returns the event of the change.
-    fn event<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
-        match self {
-            Self::Disable => NewEvent::new(EventKind::UserDisabled, context),
-            Self::Enable => NewEvent::new(EventKind::UserEnabled, context),
-            Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, context),
-            Self::Roles(roles) => {
-                NewEvent::new(EventKind::RolesChanged, context).detail(roles.join(" "))
-            }
-        }
-    }
-
-    /// Applies the change to the user.
-    fn apply_to(&self, user: &mut User, now: Timestamp) {
-        match self {
-            Self::Disable => user.disabled_at = Some(now),
-            Self::Enable => user.disabled_at = None,
-            Self::Password { hash, .. } => user.password_hash = hash.clone(),
-            Self::Roles(roles) => user.subject.roles.clone_from(roles),
-        }
-        user.subject.disabled = user.disabled_at.is_some();
-    }
-
-    /// Returns whether the change makes a difference to this user. A new password always does.
-    fn alters(&self, user: &User) -> bool {
-        match self {
-            Self::Disable => user.disabled_at.is_none(),
-            Self::Enable => user.disabled_at.is_some(),
-            Self::Roles(roles) => user.subject.roles != *roles,
-            Self::Password { .. } => true,
-        }
-    }
-
-    fn may_take_an_admin(&self) -> bool {
-        match self {
-            Self::Disable => true,
-            Self::Enable | Self::Password { .. } => false,
-            Self::Roles(roles) => !roles.iter().any(|role| role == ADMIN),
-        }
-    }
-
-    /// Returns how the change ends sessions. `None` if it ends none.
-    fn ending(&self) -> Option<Ending<'_>> {
-        match self {
-            Self::Disable => Some(Ending {
-                reason: EndReason::Disabled,
-                keep: None,
-            }),
-            Self::Password { keep, .. } => Some(Ending {
-                reason: EndReason::Password,
-                keep: keep.as_deref(),
-            }),
-            Self::Enable | Self::Roles(_) => None,
-        }
-    }
-}
-
-/// How a change ends its user's sessions.
-#[derive(Clone, Copy)]
-struct Ending<'a> {
-    reason: EndReason,
-    /// The session that continues.
-    keep: Option<&'a str>,
-}
 
 /// A committed change.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -251,7 +160,9 @@ fn change(
     let mut changes = changes.to_vec();
     changes.retain(|change| {
         let alters = change.alters(&user);
-        change.apply_to(&mut user, context.at);
+        if alters {
+            change.apply_to(&mut user, context.at);
+        }
         alters
     });
     if before.is_enabled_admin() && !user.is_enabled_admin() && !locked.has_admin_beside(id) {
