@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session, SessionEnd,
-    SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject, async_trait,
+    Authorized, Denied, EndReason, ManySessions, RequestContext, Revocation, Revoked, Session,
+    SessionEnd, SessionPage, SessionQuery, SessionRecord, SessionStore, Step, StoreError, Subject,
+    async_trait,
 };
 
 /// This app's idea of a user.
