@@ -164,9 +164,8 @@ impl Accounts {
         let PasswordChange { current, new } = passwords;
         self.store.check(context).await??;
         let user = self.store.user_by_id(user_id).await?;
-        let name = user.as_ref().map(|user| user.subject.username.clone());
-        let name = name.unwrap_or_default();
-        self.check(&name, &new)?;
+        let name = user.as_ref().map(|user| user.subject.username.as_str());
+        self.check(name.unwrap_or_default(), &new)?;
         let login = CurrentLogin {
             user_id,
             sid: Some(sid),

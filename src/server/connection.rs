@@ -71,9 +71,10 @@ impl Connection {
         config: ConnectionConfig,
     ) -> Self {
         let patience = config.patience;
-        let idle_timer = match slot.is_past_limit() {
-            true => IdleTimer::for_one_request(patience.past_limit),
-            false => IdleTimer::new(patience.head, config.keep_alive),
+        let idle_timer = if slot.is_past_limit() {
+            IdleTimer::for_one_request(patience.past_limit)
+        } else {
+            IdleTimer::new(patience.head, config.keep_alive)
         };
         Self {
             transport,

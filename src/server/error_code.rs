@@ -150,9 +150,10 @@ struct Entry {
 }
 
 fn entries() -> impl Iterator<Item = Entry> {
-    let library = ErrorCode::ALL.iter().copied();
-    let library = library.filter(|code| !OF_APPLICATIONS.contains(code));
-    let library = library.map(|code| Entry {
+    let answered = ErrorCode::ALL
+        .iter()
+        .filter(|code| !OF_APPLICATIONS.contains(code));
+    let library = answered.map(|code| Entry {
         code: code.as_str(),
         status: match code.kind() {
             RejectionKind::InvalidToken => "422, or 401 (`JWT_INVALID_TOKEN_STATUS`)".to_owned(),

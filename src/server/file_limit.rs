@@ -15,16 +15,14 @@ pub(super) fn connections(wanted: usize) -> usize {
     let others = OTHER_FILES + RESERVE as u64;
     let needed = wanted as u64 + others;
     let limit = getrlimit(Resource::Nofile);
-    let files = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    let wanted_files = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
     let soft = limit.current.unwrap_or(u64::MAX);
     let raised = Rlimit {
-        current: Some(files),
+        current: Some(wanted_files),
         ..limit
     };
-    let files = match soft < files && setrlimit(Resource::Nofile, raised).is_ok() {
-        true => files,
-        false => soft,
-    };
+    let is_raised = soft < wanted_files && setrlimit(Resource::Nofile, raised).is_ok();
+    let files = if is_raised { wanted_files } else { soft };
     let allowed = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX);
     if allowed < wanted {
         log::warn!(

@@ -156,9 +156,10 @@ impl Acceptor {
         let transport: Box<dyn Transport> = match &self.tls {
             None => Box::new(socket),
             Some(tls) => {
-                let wait = match slot.is_past_limit() {
-                    true => patience.past_limit,
-                    false => patience.handshake,
+                let wait = if slot.is_past_limit() {
+                    patience.past_limit
+                } else {
+                    patience.handshake
                 };
                 let handshake = tls.accept_with(socket, |tls| {
                     tls.set_buffer_limit(Some(COLLECTED));

@@ -160,8 +160,10 @@ impl Line {
         let millis = self.started.elapsed().as_secs_f64() * 1000.0;
         let id = self.id.to_str().unwrap_or_default();
         let rejected = rejected(response);
-        let ip = client_ip(response.request()).map(|ip| format!(" ip={ip}"));
-        let ip = ip.unwrap_or_default();
+        let ip = match client_ip(response.request()) {
+            Some(ip) => format!(" ip={ip}"),
+            None => String::new(),
+        };
         log::log!(
             target: TARGET,
             level,

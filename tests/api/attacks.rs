@@ -368,91 +368,39 @@ impl Loot {
 
     /// Returns tokens with valid signatures and one invalid claim each.
     fn with_impossible_claims(&self) -> Vec<String> {
-        let raw = |name: &str, value: &str| {
-            let mut claims: serde_json::Map<String, Value> =
-                serde_json::from_str(&self.claims).unwrap();
-            claims.insert(name.to_owned(), json!("PUT HERE"));
-            let claims = serde_json::to_string(&claims)
-                .unwrap()
-                .replace("\"PUT HERE\"", value);
-            signed_with_header(r#"{"alg":"HS256"}"#, &claims)
-        };
         let digits = "9".repeat(300);
-        let mut tokens = Vec::new();
-        for name in ["iat", "nbf"] {
-            let many = [
-                "9223372036854775807",
-                "9223372036854775808",
-                "18446744073709551615",
-                "1e308",
-                "1e999",
-                &digits,
-            ];
-            let odd = [
-                "\"1\"",
-                "null",
-                "true",
-                "[]",
-                "{}",
-                "NaN",
-                "-Infinity",
-                "\"٣\"",
-            ];
-            tokens.extend(many.iter().chain(&odd).map(|value| raw(name, value)));
-        }
-        for value in [
-            "\"1\"",
-            "null",
-            "[]",
-            "NaN",
-            "Infinity",
-            "1e999",
-            "-1",
-            "0",
-            "-9223372036854775808",
-            "0.5",
-            "-1e308",
-        ] {
-            tokens.push(raw("exp", value));
-        }
-        for (name, value) in [
-            ("sub", "7"),
-            ("sub", "null"),
-            ("sub", "[]"),
-            ("type", "\"REFRESH\""),
-            ("type", "null"),
-            ("type", "[\"access\"]"),
-            ("type", "\"access \""),
-            ("type", "\"id\""),
-            ("jti", "7"),
-            ("jti", "null"),
-            ("sid", "7"),
-            ("sid", "null"),
-            ("csrf", "7"),
-            ("epoch", "\"0\""),
-        ] {
-            tokens.push(raw(name, value));
-        }
-        for name in ["sub", "type", "jti", "sid", "exp", "iat"] {
-            let mut claims: serde_json::Map<String, Value> =
-                serde_json::from_str(&self.claims).unwrap();
-            claims.remove(name);
-            let claims = serde_json::to_string(&claims).unwrap();
-            tokens.push(signed_with_header(r#"{"alg":"HS256"}"#, &claims));
-        }
-        for claims in [
-            "[]",
-            "null",
-            "7",
-            "\"\"",
-            "",
-            "{} {}",
-            "\u{feff}{}",
-            "{\"sub\":\"1\",\"sub\":\"2\"}",
-        ] {
-            tokens.push(signed_with_header(r#"{"alg":"HS256"}"#, claims));
-        }
-        tokens
+        let times = ODD_TIMES.iter().copied().chain([digits.as_str()]);
+        let times = times.flat_map(|value| [("iat", value), ("nbf", value)]);
+        let ends = ODD_ENDS.iter().map(|value| ("exp", *value));
+        let odd = times.chain(ends).chain(ODD_VALUES.iter().copied());
+        let replaced = odd.map(|(name, value)| self.with_raw_claim(name, value));
+        let missing = ["sub", "type", "jti", "sid", "exp", "iat"];
+        let missing = missing.iter().map(|name| self.without_claim(name));
+        let head = r#"{"alg":"HS256"}"#;
+        let payloads = ODD_PAYLOADS
+            .iter()
+            .map(|payload| signed_with_header(head, payload));
+        replaced.chain(missing).chain(payloads).collect()
+    }
+
+    /// Returns the token with this text in the place of a claim's value.
+    fn with_raw_claim(&self, name: &str, value: &str) -> String {
+        let mut claims = self.claims();
+        claims.insert(name.to_owned(), json!("PUT HERE"));
+        let claims = serde_json::to_string(&claims).unwrap();
+        let claims = claims.replace("\"PUT HERE\"", value);
+        signed_with_header(r#"{"alg":"HS256"}"#, &claims)
+    }
+
+    fn without_claim(&self, name: &str) -> String {
+        let mut claims = self.claims();
+        claims.remove(name);
+        let claims = serde_json::to_string(&claims).unwrap();
+        signed_with_header(r#"{"alg":"HS256"}"#, &claims)
+    }
+
+    fn claims(&self) -> serde_json::Map<String, Value> {
+        serde_json::from_str(&self.claims).unwrap()
     }
 }
 
@@ -594,3 +542,65 @@ on_both_databases! {
     t11_t12_no_token_brings_its_own_key_and_nobody_is_called,
     t9_t22_without_a_signature_every_claim_gets_the_same_answer,
 }
+
+/// Values of `iat` and `nbf`, in JSON or not.
+const ODD_TIMES: &[&str] = &[
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "1e308",
+    "1e999",
+    "\"1\"",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "NaN",
+    "-Infinity",
+    "\"٣\"",
+];
+
+/// Values of `exp`.
+const ODD_ENDS: &[&str] = &[
+    "\"1\"",
+    "null",
+    "[]",
+    "NaN",
+    "Infinity",
+    "1e999",
+    "-1",
+    "0",
+    "-9223372036854775808",
+    "0.5",
+    "-1e308",
+];
+
+/// Values of other claims.
+const ODD_VALUES: &[(&str, &str)] = &[
+    ("sub", "7"),
+    ("sub", "null"),
+    ("sub", "[]"),
+    ("type", "\"REFRESH\""),
+    ("type", "null"),
+    ("type", "[\"access\"]"),
+    ("type", "\"access \""),
+    ("type", "\"id\""),
+    ("jti", "7"),
+    ("jti", "null"),
+    ("sid", "7"),
+    ("sid", "null"),
+    ("csrf", "7"),
+    ("epoch", "\"0\""),
+];
+
+/// Payloads of tokens.
+const ODD_PAYLOADS: &[&str] = &[
+    "[]",
+    "null",
+    "7",
+    "\"\"",
+    "",
+    "{} {}",
+    "\u{feff}{}",
+    "{\"sub\":\"1\",\"sub\":\"2\"}",
+];

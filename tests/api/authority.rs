@@ -322,90 +322,97 @@ fn writes(app: &TestApp, admin: &Bearer<'_>, other: &str, ada: &str) -> Vec<(Str
 /// deny.
 fn no_route_writes_once_its_authority_is_gone(on: Backend) {
     let (app, root_id) = with_root(on);
-    let (ada, _deputy) = (
-        register(&app, "ada"),
-        promote(&app, &register(&app, "deputy")),
-    );
-    let (_adas, other, root) = (
-        log_in(&app, "ada"),
-        log_in(&app, "root"),
-        log_in(&app, "root"),
-    );
-    let (other, own) = (sid(&other), sid(&root));
-    let user = |change: &str| format!("UPDATE users SET {change} WHERE id = '{root_id}'");
-    let session = |change: &str| format!("UPDATE sessions SET {change} WHERE id = '{own}'");
-    let end = one(
-        &app,
-        &format!("SELECT expires_at AS n FROM sessions WHERE id = '{own}'"),
-    );
-    let (now, gone) = (app.now().unix(), "Token has expired");
-    let cases = [
-        (
-            session("revoked_at = 1"),
-            session("revoked_at = NULL"),
-            (401, "session_revoked", GONE),
-        ),
-        (
-            session("id = 'purged'"),
-            format!("UPDATE sessions SET id = '{own}' WHERE id = 'purged'"),
-            (401, "session_revoked", GONE),
-        ),
-        (
-            session("epoch = 0"),
-            session("epoch = 1"),
-            (401, "session_revoked", GONE),
-        ),
-        (
-            session(&format!("expires_at = {now}")),
-            session(&format!("expires_at = {end}")),
-            (401, "session_expired", gone),
-        ),
-        (
-            user("disabled_at = 1"),
-            user("disabled_at = NULL"),
-            (401, "user_disabled", GONE),
-        ),
-    ];
-    for (ended, restored, (status, code, msg)) in cases {
-        app.database().execute(&ended);
-        let before = state(&app);
-        for (route, request) in writes(&app, &root, &other, &ada) {
-            let answer = request.send();
-            assert_eq!(answer.json()["code"], code, "{route}: {answer:?}");
-            answer.refused(status, code, msg);
-        }
-        assert_eq!(state(&app), before, "{ended}");
-        app.database().execute(&restored);
+    let ada = register(&app, "ada");
+    promote(&app, &register(&app, "deputy"));
+    let (_adas, other) = (log_in(&app, "ada"), sid(&log_in(&app, "root")));
+    let root = log_in(&app, "root");
+    let own = sid(&root);
+    for lost in ways_to_lose_authority(&app, &root_id, &own) {
+        app.database().execute(&lost.ended);
+        let requests = writes(&app, &root, &other, &ada);
+        all_are_refused(&app, requests, (401, lost.code));
+        app.database().execute(&lost.restored);
     }
     // After a change of roles, the session continues, but this token is revoked.
-    for statement in [user("epoch = 2"), session("epoch = 2")] {
-        app.database().execute(&statement);
-    }
-    let before = state(&app);
-    for (route, request) in writes(&app, &root, &other, &ada) {
-        let answer = request.send();
-        assert_eq!(
-            (answer.status, &answer.json()["code"]),
-            (401, &json!("token_revoked")),
-            "{route}"
-        );
-    }
-    assert_eq!(state(&app), before);
+    let user = |change: &str| format!("UPDATE users SET {change} WHERE id = '{root_id}'");
+    app.database().execute(&user("epoch = 2"));
+    let session = format!("UPDATE sessions SET epoch = 2 WHERE id = '{own}'");
+    app.database().execute(&session);
+    let requests = writes(&app, &root, &other, &ada);
+    all_are_refused(&app, requests, (401, "token_revoked"));
     let root = root.refreshed();
     app.database().execute(&user("roles = 'author'"));
-    for (route, request) in writes(&app, &root, &other, &ada).split_off(4) {
-        let answer = request.send();
-        assert_eq!(
-            (answer.status, &answer.json()["code"]),
-            (403, &json!("admin_required")),
-            "{route}"
-        );
-    }
+    let of_admins = writes(&app, &root, &other, &ada).split_off(4);
+    all_are_refused(&app, of_admins, (403, "admin_required"));
+
     let root = log_in(&app, "deputy");
     let done = writes(&app, &root, &sid(&root), &ada).split_off(4);
     let done = done.into_iter().map(|(_, request)| request.send().status);
     let statuses: Vec<u16> = done.collect();
     assert_eq!(statuses, [200, 200], "with good reason all of it is done");
+}
+
+/// A statement that takes a request's authority, the one that gives it back, and the code between.
+struct Lost {
+    ended: String,
+    restored: String,
+    code: &'static str,
+}
+
+fn ways_to_lose_authority(app: &TestApp, user_id: &str, sid: &str) -> [Lost; 5] {
+    let user = |change: &str| format!("UPDATE users SET {change} WHERE id = '{user_id}'");
+    let session = |change: &str| format!("UPDATE sessions SET {change} WHERE id = '{sid}'");
+    let end = format!("SELECT expires_at AS n FROM sessions WHERE id = '{sid}'");
+    let (now, end) = (app.now().unix(), one(app, &end));
+    let lost = |ended: String, restored: String, code| Lost {
+        ended,
+        restored,
+        code,
+    };
+    [
+        lost(
+            session("revoked_at = 1"),
+            session("revoked_at = NULL"),
+            "session_revoked",
+        ),
+        lost(
+            session("id = 'purged'"),
+            format!("UPDATE sessions SET id = '{sid}' WHERE id = 'purged'"),
+            "session_revoked",
+        ),
+        lost(
+            session("epoch = 0"),
+            session("epoch = 1"),
+            "session_revoked",
+        ),
+        lost(
+            session(&format!("expires_at = {now}")),
+            session(&format!("expires_at = {end}")),
+            "session_expired",
+        ),
+        lost(
+            user("disabled_at = 1"),
+            user("disabled_at = NULL"),
+            "user_disabled",
+        ),
+    ]
+}
+
+/// Asserts that each request is refused with this status and code, and that none writes.
+fn all_are_refused(app: &TestApp, requests: Vec<(String, Request)>, refusal: (u16, &str)) {
+    let (status, code) = refusal;
+    let before = state(app);
+    for (route, request) in requests {
+        let answer = request.send();
+        assert_eq!(answer.json()["code"], code, "{route}: {answer:?}");
+        let msg = match code {
+            "session_expired" => "Token has expired",
+            "admin_required" => answer.json()["msg"].as_str().unwrap(),
+            _ => GONE,
+        };
+        answer.refused(status, code, msg);
+    }
+    assert_eq!(state(app), before, "{code}");
 }
 
 /// The last byte of a body arrives after the logout.
@@ -465,14 +472,13 @@ fn nothing_that_arrives_after_a_logout_takes_effect(on: Backend) {
         );
         assert_eq!(state(&app), before);
     }
-    let root = log_in(&app, "root");
-    let late = Held::send(
-        &app,
-        "PATCH",
-        &patch,
-        &root.access,
-        &json!({ "disabled": true }),
-    );
+}
+
+fn nothing_that_arrives_after_the_token_has_expired_takes_effect(on: Backend) {
+    let (app, _) = with_root(on);
+    let patch = format!("/admin/users/{}", register(&app, "ada"));
+    let (root, disable) = (log_in(&app, "root"), json!({ "disabled": true }));
+    let late = Held::send(&app, "PATCH", &patch, &root.access, &disable);
     app.advance(Duration::from_secs(3600));
     let (status, answer) = late.finish();
     assert_eq!((status, &answer["code"]), (401, &json!("token_expired")));
@@ -664,6 +670,7 @@ on_both_databases!(
     a_role_change_revives_no_stale_session_and_none_is_listed,
     no_route_writes_once_its_authority_is_gone,
     nothing_that_arrives_after_a_logout_takes_effect,
+    nothing_that_arrives_after_the_token_has_expired_takes_effect,
     a_patch_is_applied_whole_or_not_at_all,
     an_admin_who_becomes_the_last_one_meanwhile_stays,
     admins_who_remove_each_other_leave_one,

@@ -236,94 +236,77 @@ fn every_login_is_a_session_of_its_own(on: Backend) {
     );
 }
 
+/// Bodies of `POST /login`, with the code and the text of the answer.
+const ODD_BODIES: &[(&str, &str, &str)] = &[
+    ("", "malformed_json", "The body is not valid JSON"),
+    ("{", "malformed_json", "The body is not valid JSON"),
+    ("{} {}", "malformed_json", "The body is not valid JSON"),
+    (
+        r#"{"username":"a","username":"b","password":"c"}"#,
+        "malformed_json",
+        "The body is not valid JSON",
+    ),
+    ("\u{feff}{}", "malformed_json", "The body is not valid JSON"),
+    (
+        "[]",
+        "not_a_json_object",
+        "The body has to be a JSON object",
+    ),
+    (
+        "null",
+        "not_a_json_object",
+        "The body has to be a JSON object",
+    ),
+    ("{}", "missing_username", "Missing username parameter"),
+    (
+        r#"{"username":""}"#,
+        "missing_username",
+        "Missing username parameter",
+    ),
+    (
+        r#"{"username":null}"#,
+        "missing_username",
+        "Missing username parameter",
+    ),
+    (
+        r#"{"username":7}"#,
+        "invalid_parameter",
+        "The parameter username has to be a string",
+    ),
+    (
+        r#"{"username":"a"}"#,
+        "missing_password",
+        "Missing password parameter",
+    ),
+    (
+        r#"{"username":"a","password":""}"#,
+        "missing_password",
+        "Missing password parameter",
+    ),
+    (
+        r#"{"username":"a","password":"b","remember":"yes"}"#,
+        "invalid_parameter",
+        "The parameter remember has to be true or false",
+    ),
+    (
+        r#"{"username":"a","password":"b","tokens":"url"}"#,
+        "invalid_parameter",
+        "The parameter tokens has to be \"cookies\" or \"body\"",
+    ),
+];
+
 fn what_is_missing_or_odd_is_named(on: Backend) {
     let app = on.app();
     let json = "application/json";
-    for (kind, body, code, msg) in [
-        (json, "", "malformed_json", "The body is not valid JSON"),
-        (json, "{", "malformed_json", "The body is not valid JSON"),
-        (
-            json,
-            "{} {}",
-            "malformed_json",
-            "The body is not valid JSON",
-        ),
-        (
-            json,
-            r#"{"username":"a","username":"b","password":"c"}"#,
-            "malformed_json",
-            "The body is not valid JSON",
-        ),
-        (
-            json,
-            "\u{feff}{}",
-            "malformed_json",
-            "The body is not valid JSON",
-        ),
-        (
-            json,
-            &"[".repeat(9000),
-            "malformed_json",
-            "The body is not valid JSON",
-        ),
-        (
-            json,
-            "[]",
-            "not_a_json_object",
-            "The body has to be a JSON object",
-        ),
-        (
-            json,
-            "null",
-            "not_a_json_object",
-            "The body has to be a JSON object",
-        ),
-        (json, "{}", "missing_username", "Missing username parameter"),
-        (
-            json,
-            r#"{"username":""}"#,
-            "missing_username",
-            "Missing username parameter",
-        ),
-        (
-            json,
-            r#"{"username":null}"#,
-            "missing_username",
-            "Missing username parameter",
-        ),
-        (
-            json,
-            r#"{"username":7}"#,
-            "invalid_parameter",
-            "The parameter username has to be a string",
-        ),
-        (
-            json,
-            r#"{"username":"a"}"#,
-            "missing_password",
-            "Missing password parameter",
-        ),
-        (
-            json,
-            r#"{"username":"a","password":""}"#,
-            "missing_password",
-            "Missing password parameter",
-        ),
-        (
-            json,
-            r#"{"username":"a","password":"b","remember":"yes"}"#,
-            "invalid_parameter",
-            "The parameter remember has to be true or false",
-        ),
-        (
-            json,
-            r#"{"username":"a","password":"b","tokens":"url"}"#,
-            "invalid_parameter",
-            "The parameter tokens has to be \"cookies\" or \"body\"",
-        ),
-    ] {
+    let nested = "[".repeat(9000);
+    let too_deep = (
+        nested.as_str(),
+        "malformed_json",
+        "The body is not valid JSON",
+    );
+    for (body, code, msg) in ODD_BODIES.iter().copied().chain([too_deep]) {
         app.post("/login")
-            .body(kind, body)
+            .body(json, body)
             .send()
             .refused(400, code, msg);
     }

@@ -44,63 +44,66 @@ fn without_trusted_proxies_headers_are_anyones_to_write_and_nobody_believes_them
     }
 }
 
+/// Headers of a trusted proxy, with the address that counts.
+const FORWARDED: &[(&str, &str, &str)] = &[
+    ("X-Forwarded-For", "203.0.113.9", "203.0.113.9"),
+    ("X-Forwarded-For", "1.1.1.1, 203.0.113.9", "203.0.113.9"),
+    (
+        "X-Forwarded-For",
+        "1.1.1.1,203.0.113.9,10.0.0.7,127.0.0.9",
+        "203.0.113.9",
+    ),
+    ("X-Forwarded-For", "nonsense, 203.0.113.9", "203.0.113.9"),
+    ("X-Forwarded-For", "203.0.113.9:4711", "203.0.113.9"),
+    ("X-Forwarded-For", "2001:db8::9", "2001:db8::9"),
+    (
+        "X-Forwarded-For",
+        "[2001:DB8::9]:4711, 2001:db8:ffff::1",
+        "2001:db8::9",
+    ),
+    ("X-Forwarded-For", "::ffff:203.0.113.9", "203.0.113.9"),
+    ("X-Forwarded-For", "10.0.0.7, 127.0.0.2", "10.0.0.7"),
+    ("Forwarded", "for=203.0.113.9", "203.0.113.9"),
+    (
+        "Forwarded",
+        "for=1.1.1.1, For=\"203.0.113.9:80\";proto=https;by=10.0.0.7",
+        "203.0.113.9",
+    ),
+    (
+        "Forwarded",
+        "proto=https; for=203.0.113.9, for=10.0.0.7",
+        "203.0.113.9",
+    ),
+    (
+        "Forwarded",
+        "for=\"[2001:db8::9]\", for=\"[2001:db8:ffff::1]:443\"",
+        "2001:db8::9",
+    ),
+    ("Forwarded", "for=unknown, for=203.0.113.9", "203.0.113.9"),
+    // A proxy repeats the client's Host.
+    (
+        "Forwarded",
+        "for=203.0.113.9;host=\"a,for=1.1.1.1\"",
+        "203.0.113.9",
+    ),
+    (
+        "Forwarded",
+        "for=203.0.113.9;host=\"a\\\",for=1.1.1.1\"",
+        "203.0.113.9",
+    ),
+    (
+        "Forwarded",
+        "for=203.0.113.9;host=\"a;for=1.1.1.1\"",
+        "203.0.113.9",
+    ),
+];
+
 fn of_a_trusted_proxy_the_first_address_from_the_right_that_is_none_of_them_counts(on: Backend) {
     let app = app(on, "127.0.0.0/8,10.0.0.7,2001:db8:ffff::/48");
-    for (name, value, address) in [
-        ("X-Forwarded-For", "203.0.113.9", "203.0.113.9"),
-        ("X-Forwarded-For", "1.1.1.1, 203.0.113.9", "203.0.113.9"),
-        (
-            "X-Forwarded-For",
-            "1.1.1.1,203.0.113.9,10.0.0.7,127.0.0.9",
-            "203.0.113.9",
-        ),
-        ("X-Forwarded-For", "nonsense, 203.0.113.9", "203.0.113.9"),
-        ("X-Forwarded-For", "203.0.113.9:4711", "203.0.113.9"),
-        ("X-Forwarded-For", "2001:db8::9", "2001:db8::9"),
-        (
-            "X-Forwarded-For",
-            "[2001:DB8::9]:4711, 2001:db8:ffff::1",
-            "2001:db8::9",
-        ),
-        ("X-Forwarded-For", "::ffff:203.0.113.9", "203.0.113.9"),
-        ("X-Forwarded-For", "10.0.0.7, 127.0.0.2", "10.0.0.7"),
-        ("Forwarded", "for=203.0.113.9", "203.0.113.9"),
-        (
-            "Forwarded",
-            "for=1.1.1.1, For=\"203.0.113.9:80\";proto=https;by=10.0.0.7",
-            "203.0.113.9",
-        ),
-        (
-            "Forwarded",
-            "proto=https; for=203.0.113.9, for=10.0.0.7",
-            "203.0.113.9",
-        ),
-        (
-            "Forwarded",
-            "for=\"[2001:db8::9]\", for=\"[2001:db8:ffff::1]:443\"",
-            "2001:db8::9",
-        ),
-        ("Forwarded", "for=unknown, for=203.0.113.9", "203.0.113.9"),
-        // A proxy repeats the client's Host.
-        (
-            "Forwarded",
-            "for=203.0.113.9;host=\"a,for=1.1.1.1\"",
-            "203.0.113.9",
-        ),
-        (
-            "Forwarded",
-            "for=203.0.113.9;host=\"a\\\",for=1.1.1.1\"",
-            "203.0.113.9",
-        ),
-        (
-            "Forwarded",
-            "for=203.0.113.9;host=\"a;for=1.1.1.1\"",
-            "203.0.113.9",
-        ),
-    ] {
+    for (name, value, address) in FORWARDED {
         assert_eq!(
             came_from(&app, &[(name, value)]),
-            address,
+            *address,
             "{name}: {value}"
         );
     }

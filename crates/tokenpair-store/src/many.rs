@@ -178,8 +178,8 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let user_id = many.user_id.as_str();
     let keep = many.keep.as_deref().unwrap_or_default();
     let actor = many.context.by.as_deref();
-    let ip = many.context.ip.map(|ip| ip.to_string());
-    let ip = ip.as_deref();
+    let address = many.context.ip.map(|ip| ip.to_string());
+    let ip = address.as_deref();
     on_its_own!(
         conn,
         postgres: conn => {

@@ -70,10 +70,11 @@ fn reads_cookies_of(origin: &Url, settings: &Settings) -> bool {
 }
 
 fn on_mixed_names(shown: &str, origin: &Url, public: &Url) -> String {
-    let mut renamed = public.clone();
-    let done = renamed.set_host(origin.host_str());
-    let renamed = done.ok().and_then(|()| serialized_origin(&renamed));
-    let renamed = renamed.unwrap_or_default();
+    let mut under_one_name = public.clone();
+    let renamed = match under_one_name.set_host(origin.host_str()) {
+        Ok(()) => serialized_origin(&under_one_name).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
     let public = serialized_origin(public).unwrap_or_default();
     format!(
         "{CORS} has {shown}, and PUBLIC_URL is {public}: to browsers these names are two sites, and a page of one gets no \
