@@ -58,54 +58,58 @@ async fn main() -> Result<(), Box<dyn Error>> {
         App::new()
             .app_data(auth.clone())
             .wrap(from_fn(reissue))
-            .route("/login", web::post().to(login))
-            .service(
-                web::resource("/protected")
-                    .route(web::method(actix_web::http::Method::OPTIONS).to(options))
-                    .route(web::get().to(protected))
-                    .route(web::post().to(protected))
-                    .route(web::put().to(protected))
-                    .route(web::patch().to(protected))
-                    .route(web::delete().to(protected)),
-            )
-            .service(
-                web::resource("/optional")
-                    .route(web::get().to(optional))
-                    .route(web::post().to(optional)),
-            )
-            .service(
-                web::resource("/fresh")
-                    .route(web::get().to(fresh))
-                    .route(web::post().to(fresh)),
-            )
-            .service(
-                web::resource("/any_type")
-                    .route(web::get().to(any_type))
-                    .route(web::post().to(any_type)),
-            )
-            .service(
-                web::resource("/headers_only")
-                    .app_data(auth.only_from([Location::Headers]))
-                    .route(web::get().to(protected)),
-            )
-            .service(
-                web::resource("/skip_revocation")
-                    .app_data(auth.skipping_revocation())
-                    .route(web::get().to(protected)),
-            )
-            .route("/refresh", web::post().to(refresh))
-            .service(
-                web::resource("/logout")
-                    .route(web::get().to(logout))
-                    .route(web::post().to(logout)),
-            )
-            .route("/logout_access", web::post().to(logout_access))
+            .configure(|app| routes(app, &auth))
     })
     .workers(2)
     .bind(("127.0.0.1", port))?
     .run()
     .await?;
     Ok(())
+}
+
+fn routes(app: &mut web::ServiceConfig, auth: &Auth) {
+    app.route("/login", web::post().to(login))
+        .service(
+            web::resource("/protected")
+                .route(web::method(actix_web::http::Method::OPTIONS).to(options))
+                .route(web::get().to(protected))
+                .route(web::post().to(protected))
+                .route(web::put().to(protected))
+                .route(web::patch().to(protected))
+                .route(web::delete().to(protected)),
+        )
+        .service(
+            web::resource("/optional")
+                .route(web::get().to(optional))
+                .route(web::post().to(optional)),
+        )
+        .service(
+            web::resource("/fresh")
+                .route(web::get().to(fresh))
+                .route(web::post().to(fresh)),
+        )
+        .service(
+            web::resource("/any_type")
+                .route(web::get().to(any_type))
+                .route(web::post().to(any_type)),
+        )
+        .service(
+            web::resource("/headers_only")
+                .app_data(auth.only_from([Location::Headers]))
+                .route(web::get().to(protected)),
+        )
+        .service(
+            web::resource("/skip_revocation")
+                .app_data(auth.skipping_revocation())
+                .route(web::get().to(protected)),
+        )
+        .route("/refresh", web::post().to(refresh))
+        .service(
+            web::resource("/logout")
+                .route(web::get().to(logout))
+                .route(web::post().to(logout)),
+        )
+        .route("/logout_access", web::post().to(logout_access));
 }
 
 /// Returns the object in a JSON body, if it is one.
