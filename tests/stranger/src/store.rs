@@ -24,11 +24,9 @@ pub struct Account {
 impl Account {
     pub fn subject(&self) -> Subject {
         Subject {
-            id: self.number.to_string(),
-            username: self.name.clone(),
-            roles: vec![self.role.to_owned()],
             epoch: self.version,
             disabled: self.banned,
+            ..Subject::new(self.number.to_string(), self.name.as_str()).with_role(self.role)
         }
     }
 }
