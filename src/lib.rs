@@ -2,7 +2,8 @@
 //! and `tokenpair-store`.
 //!
 //! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program
-//! does. Modules import only from modules below them: `printable`; [`keys`]; [`config`];
+//! does. An app of your own mounts the routes of accounts and sessions with
+//! [`server::AccountRoutes`]. Modules import only from modules below them: `printable`; [`keys`]; [`config`];
 //! [`server`]; [`cli`].
 
 pub mod cli;

@@ -13,8 +13,23 @@ use super::state::AppState;
 use super::{cors, page};
 use tokenpair::web::{ErrorCode, Rejection};
 
-/// Completes a response.
-pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
+/// Completes a response. A browser that navigates gets an error as a page.
+pub(super) fn seal(response: ServiceResponse) -> ServiceResponse {
+    let response = explain(response);
+    finish(if response.status().is_success() {
+        response
+    } else {
+        page::show_error(response)
+    })
+}
+
+/// Completes a response of an app that has pages of its own: errors stay JSON.
+pub(super) fn seal_in_json(response: ServiceResponse) -> ServiceResponse {
+    finish(explain(response))
+}
+
+/// Turns errors into JSON, and adds the challenge to a 401.
+fn explain(mut response: ServiceResponse) -> ServiceResponse {
     if is_bare_error(&response) {
         response = in_json(response);
     }
@@ -22,9 +37,10 @@ pub(super) fn seal(mut response: ServiceResponse) -> ServiceResponse {
         let challenge = HeaderValue::from_static(challenge(&response));
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
-    if !response.status().is_success() {
-        response = page::show_error(response);
-    }
+    response
+}
+
+fn finish(mut response: ServiceResponse) -> ServiceResponse {
     let state = response.request().app_data::<web::Data<AppState>>();
     let edge = state.map(|state| state.edge);
     if state.is_some_and(|state| state.readiness.is_stopping()) {

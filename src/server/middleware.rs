@@ -58,15 +58,34 @@ pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let checked = admission::refuse(&request).and_then(|()| error_responses::refuse_nul(&request));
-    if let Err(rejection) = checked.and_then(|()| browser::refuse_foreign_pages(&request)) {
+    Ok(browser::send_to_login(checked(request, next).await?))
+}
+
+/// The middleware of each resource in another app: both middlewares above, without the log line,
+/// the limits of connections and the built-in page, which are the program's.
+pub(super) async fn mounted(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let body = request_body_guard::lend(&mut request, None);
+    let response = error_responses::seal_in_json(checked(request, next).await?);
+    Ok(request_body_guard::keep(
+        chunked_response::cut(response),
+        body,
+    ))
+}
+
+async fn checked(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let admitted = admission::refuse(&request).and_then(|()| error_responses::refuse_nul(&request));
+    if let Err(rejection) = admitted.and_then(|()| browser::refuse_foreign_pages(&request)) {
         return Ok(request.error_response(rejection));
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     clock_watch::report_skew(&response);
     reissue_for(&mut response).await;
     browser::remove_twins(&mut response);
-    Ok(browser::send_to_login(cors::explain_missing_token(
-        response,
-    )))
+    Ok(cors::explain_missing_token(response))
 }

@@ -11,14 +11,26 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBui
 use tokenpair::token::TokenKind;
 use tokenpair::web::{Auth, Location};
 
-/// Returns the description as JSON, with the names that the settings give to cookies and headers.
-pub(super) fn complete(
-    mut description: OpenApi,
-    auth: &Auth,
-    public_origin: Option<&str>,
-) -> Result<String, serde_json::Error> {
-    // Where the description itself came from, unless the operator names another address.
-    description.servers = Some(vec![Server::new(public_origin.unwrap_or("/"))]);
+/// The description of routes, and the URL that their paths are relative to.
+pub(super) struct Described {
+    pub(super) routes: OpenApi,
+    pub(super) server: Option<String>,
+}
+
+impl Described {
+    /// Returns the description as JSON, with the names that the settings give to cookies and
+    /// headers.
+    pub(super) fn complete(self, auth: &Auth) -> Result<String, serde_json::Error> {
+        let mut description = self.routes;
+        // Where the description itself came from, unless the operator names another address.
+        let server = self.server.as_deref().unwrap_or("/");
+        description.servers = Some(vec![Server::new(server)]);
+        complete(&mut description, auth);
+        serde_json::to_string(&description)
+    }
+}
+
+fn complete(description: &mut OpenApi, auth: &Auth) {
     if !auth.looks_in(Location::Cookies) {
         description.paths.paths.remove("/csrf");
     }
@@ -40,7 +52,6 @@ pub(super) fn complete(
             }
         }
     }
-    serde_json::to_string(&description)
 }
 
 /// Returns a security scheme for each place where the settings look for a token.

@@ -13,6 +13,12 @@ impl ReloadSchedule {
         Self(asked)
     }
 
+    /// Returns a schedule of intervals alone, for apps in which no operator requests a reload.
+    pub(super) fn periodic() -> Self {
+        let (_, never_asked) = watch::channel(());
+        Self(never_asked)
+    }
+
     /// Waits until the next check is due. Returns whether the operator requested it.
     pub(super) async fn next(&mut self, every: Duration) -> bool {
         tokio::select! {

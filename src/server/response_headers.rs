@@ -46,6 +46,15 @@ impl HeaderDefaults {
             cors: !settings.cors_origins.is_empty(),
         }
     }
+
+    /// Returns the headers for routes in another app, which decides for its whole host whether
+    /// browsers use https only.
+    pub(super) fn without_hsts(settings: &Settings) -> Self {
+        Self {
+            hsts: false,
+            ..Self::of(settings)
+        }
+    }
 }
 
 pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<HeaderDefaults>) {

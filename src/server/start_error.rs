@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::database_error::DatabaseError;
 use super::tls::TlsError;
+use crate::config::Problems;
 use crate::keys::DirectoryError;
 use tokenpair::keys::KeyError;
 use tokenpair::session::{SessionError, StoreError};
@@ -14,6 +15,9 @@ use tokenpair::session::{SessionError, StoreError};
 /// Why the server did not start. Each text names the setting and the fix.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Settings do not fit the routes that another app mounts.
+    #[error(transparent)]
+    Settings(#[from] Problems),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),

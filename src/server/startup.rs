@@ -8,29 +8,19 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use futures_util::Stream;
 
-use super::accounts::Accounts;
+use super::assembly::{Assembly, assemble};
+use super::background::{self, KeyReload};
 use super::listener::Listener;
-use super::log_interval::LogInterval;
-use super::login_limiter::LoginLimiter;
-use super::origins::Origins;
-use super::readiness::Readiness;
+use super::openapi::Described;
 use super::response_headers::HeaderDefaults;
-use super::shared_key::SharedKey;
 use super::start_error::StartError;
-use super::startup_keys::Followed;
 use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{
-    background::{self, KeyReload},
-    clock_watch, database, http_server, openapi, routes, startup_keys, stop, tls,
-};
+use super::{clock_watch, database, http_server, routes, startup_keys, stop, tls};
 use crate::config::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
-use tokenpair::session::Sessions;
-use tokenpair::token::Tokens;
-use tokenpair::web::Auth;
 use tokenpair_store::PurgePolicy;
 
 /// A server that listens but does not serve yet.
@@ -41,8 +31,7 @@ pub struct Server {
     clock: Clock,
     drain: Duration,
     purge: PurgePolicy,
-    followed: Option<Followed>,
-    shared_key: SharedKey,
+    keys: KeyReload,
     certificates: Option<Arc<Certificates>>,
     state: Arc<AppState>,
 }
@@ -60,33 +49,18 @@ impl Server {
         let certificates = files.map(|files| Certificates::load(files, clock.now()));
         let certificates = certificates.transpose()?;
         let store = database::ready_store(settings).await?;
-        let keys = startup_keys::begin(settings, clock.now())?;
-        let tokens = Tokens::new(keys.ring, settings.tokens.clone());
-        let sessions = Sessions::new(store.clone(), tokens, settings.sessions.clone());
-        sessions.sync_revocations(clock.now()).await?;
-        let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
-        let seals = startup_keys::seals(settings)?;
-        let shared_key = SharedKey::of(&store, &seals, clock.now()).await?;
-        let limiter = LoginLimiter::new(settings.throttle, &shared_key, store.clone());
-        let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
         let public_origin = settings
             .public_url
             .as_ref()
             .filter(|_| settings.public_url_set)
             .map(|url| url.origin().ascii_serialization());
-        let openapi = openapi::complete(routes::description(), &auth, public_origin.as_deref());
-        let state = Arc::new(AppState {
-            auth,
-            openapi: openapi?.into(),
-            sessions: sessions.clone(),
-            accounts: accounts.limited_by(limiter),
-            store,
-            registration: settings.registration,
-            origins: Origins::of(settings),
-            edge: HeaderDefaults::of(settings),
-            readiness: Readiness::default(),
-            skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),
-        });
+        let described = Described {
+            routes: routes::description(),
+            server: public_origin,
+        };
+        let headers = HeaderDefaults::of(settings);
+        let Assembly { state, keys } =
+            assemble(settings, store, &clock, described, headers).await?;
         let (http, listener, address) =
             http_server::listen(settings, &state, certificates.as_ref())?;
         Ok(Self {
@@ -96,8 +70,7 @@ impl Server {
             clock,
             drain: settings.drain,
             purge: settings.purge,
-            followed: keys.followed,
-            shared_key,
+            keys,
             certificates,
             state,
         })
@@ -122,15 +95,8 @@ impl Server {
     /// If the listener fails.
     pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
         let mut signals = Signals::new(signals);
-        let keys = KeyReload {
-            followed: self.followed,
-            tokens: self.state.sessions.tokens().clone(),
-            shared_key: self.shared_key,
-            store: self.state.store.clone(),
-            clock: self.clock.clone(),
-        };
         let background = [
-            actix_web::rt::spawn(keys.run(signals.reload_schedule())),
+            actix_web::rt::spawn(self.keys.run(signals.reload_schedule())),
             actix_web::rt::spawn(tls::follow(
                 self.certificates,
                 self.clock.clone(),

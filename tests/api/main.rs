@@ -34,6 +34,7 @@ mod keys;
 mod login;
 mod logout;
 mod lost_answers;
+mod mounted;
 mod openapi;
 mod origins;
 mod page;

@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
 }
 
 /// Adds the resource of a path to the app.
-type Mount = fn(Resource, &mut ServiceConfig);
+pub(in crate::server) type Mount = fn(Resource, &mut ServiceConfig);
 
 /// Makes an [`Endpoint`] of a handler. The derive is what knows the name of the type that the
 /// attribute made.
@@ -68,6 +68,10 @@ impl Endpoint {
         }
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Leaves HEAD out, for a GET that changes something.
     pub(super) fn without_head(mut self) -> Self {
         self.methods = GET_ALONE;
@@ -96,8 +100,9 @@ fn methods(item: &PathItem) -> &'static [Method] {
         .unwrap_or_default()
 }
 
-/// Adds a resource for each path, which answers other methods too: actix would answer 404.
-pub(super) fn mount(endpoints: Vec<Endpoint>, app: &mut ServiceConfig) {
+/// Adds a resource for each path, behind the prefix. It answers other methods too: actix would
+/// answer 404.
+pub(super) fn mount(endpoints: Vec<Endpoint>, prefix: &str, app: &mut ServiceConfig) {
     let mut paths: Vec<(String, Vec<Endpoint>)> = Vec::new();
     for endpoint in endpoints {
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
@@ -106,7 +111,7 @@ pub(super) fn mount(endpoints: Vec<Endpoint>, app: &mut ServiceConfig) {
         }
     }
     for (path, of_path) in paths {
-        let mut resource = web::resource(path);
+        let mut resource = web::resource(format!("{prefix}{path}"));
         let mut allow = Vec::new();
         let mut mount = None;
         for endpoint in of_path {

@@ -16,15 +16,16 @@ mod sessions;
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
+pub(super) use self::endpoint::Mount;
 use self::endpoint::{Endpoint, endpoint};
 pub(super) use self::fallback::not_found;
 use self::responses::Problem;
 
-fn endpoints() -> Vec<Endpoint> {
+/// The routes of accounts and sessions, which other apps can mount.
+fn of_accounts() -> Vec<Endpoint> {
     vec![
         endpoint!(login::register),
         endpoint!(login::login),
-        endpoint!(account::protected),
         endpoint!(session::refresh),
         endpoint!(session::logout),
         endpoint!(session::logout_by_link).without_head(),
@@ -35,10 +36,23 @@ fn endpoints() -> Vec<Endpoint> {
         endpoint!(sessions::list),
         endpoint!(sessions::end_others),
         endpoint!(sessions::end_one),
+    ]
+}
+
+/// The routes for admins, which other apps can mount too.
+fn of_admins() -> Vec<Endpoint> {
+    vec![
         endpoint!(admin::users),
         endpoint!(admin::change),
         endpoint!(admin::end_sessions),
         endpoint!(events::events),
+    ]
+}
+
+/// The routes of the program alone.
+fn of_program() -> Vec<Endpoint> {
+    vec![
+        endpoint!(account::protected),
         endpoint!(public::keys),
         endpoint!(public::live),
         endpoint!(public::ready),
@@ -47,9 +61,54 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Adds all routes to an app.
+fn endpoints() -> Vec<Endpoint> {
+    let all = [of_accounts(), of_admins(), of_program()];
+    all.into_iter().flatten().collect()
+}
+
+/// Adds all routes to the program's app.
 pub(super) fn configure(app: &mut ServiceConfig) {
-    endpoint::mount(endpoints(), app);
+    endpoint::mount(endpoints(), "", app);
+}
+
+/// The routes that another app mounts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Selection {
+    /// The path in front of each route, such as `/auth`. Default: none.
+    pub(super) prefix: String,
+    /// Whether the routes for admins are mounted. Default: false.
+    pub(super) with_admin: bool,
+}
+
+impl Selection {
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let mut endpoints = of_accounts();
+        if self.with_admin {
+            endpoints.extend(of_admins());
+        }
+        endpoints
+    }
+
+    /// Returns the full path of each route.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let endpoints = self.endpoints();
+        let paths = endpoints.iter();
+        paths
+            .map(|endpoint| format!("{}{}", self.prefix, endpoint.path()))
+            .collect()
+    }
+
+    /// Adds the routes to an app, each resource by `mount`.
+    pub(super) fn configure(&self, mount: Mount, app: &mut ServiceConfig) {
+        let endpoints = self.endpoints().into_iter();
+        let endpoints = endpoints.map(|endpoint| endpoint.mounted_by(mount));
+        endpoint::mount(endpoints.collect(), &self.prefix, app);
+    }
+
+    /// Returns the description of these routes, with paths relative to the prefix.
+    pub(super) fn description(&self) -> utoipa::openapi::OpenApi {
+        described(self.endpoints())
+    }
 }
 
 #[derive(OpenApi)]
@@ -65,7 +124,11 @@ struct Description;
 
 /// Returns the description of all routes, before anything in it depends on the settings.
 pub(super) fn description() -> utoipa::openapi::OpenApi {
-    let described = endpoints().into_iter();
+    described(endpoints())
+}
+
+fn described(endpoints: Vec<Endpoint>) -> utoipa::openapi::OpenApi {
+    let described = endpoints.into_iter();
     described.fold(Description::openapi(), |all, endpoint| {
         all.merge_from(endpoint.description)
     })

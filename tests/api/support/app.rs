@@ -169,7 +169,8 @@ impl Drop for TestApp {
     }
 }
 
-fn settings_for(database: &str, settings: &[(&str, &str)]) -> Settings {
+/// Returns the tests' usual settings, with these added.
+pub(crate) fn settings_for(database: &str, settings: &[(&str, &str)]) -> Settings {
     let usual = [
         ("SERVER_BIND", "127.0.0.1:0"),
         ("SERVER_WORKERS", "1"),

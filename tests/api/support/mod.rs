@@ -26,7 +26,7 @@ pub(crate) mod recorder;
 mod wait;
 mod wire;
 
-pub(crate) use app::{START, TestApp, block_on};
+pub(crate) use app::{START, TestApp, block_on, settings_for};
 pub(crate) use bouncer::Bouncer;
 pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;

@@ -1,0 +1,369 @@
+//! The routes of accounts in an app of another author, with a prefix.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
+use tokenpair::clock::Clock;
+use tokenpair::web::Access;
+use tokenpair_server::server::{AccountRoutes, AccountRoutesBuilder};
+
+use super::support::{
+    ADA, Backend, Database, Jar, Request, Response, START, block_on, settings_for,
+};
+
+/// An app of another author, with our routes in it.
+struct Host {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+    openapi: Value,
+    // Dropped after the server has stopped.
+    _database: Database,
+}
+
+impl Host {
+    fn start(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(backend, settings, |accounts| accounts)
+    }
+
+    fn start_with(
+        backend: Backend,
+        settings: &[(&str, &str)],
+        change: fn(AccountRoutesBuilder) -> AccountRoutesBuilder,
+    ) -> Self {
+        let database = Database::create(backend);
+        let settings = settings_for(&database.url(), settings);
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            block_on(async move {
+                let accounts = AccountRoutes::builder(settings).prefix("/auth");
+                let accounts = change(accounts.clock(Clock::fixed(START))).start().await;
+                let accounts = accounts.expect("the routes start");
+                let openapi = serde_json::from_slice(&accounts.openapi()).unwrap();
+                let server = HttpServer::new(move || {
+                    App::new()
+                        .wrap(DefaultHeaders::new().add(("X-Request-ID", "the app's")))
+                        .configure(accounts.routes())
+                        .route("/hello", web::get().to(hello))
+                        .default_service(web::to(not_found))
+                });
+                let server = server.workers(1).disable_signals();
+                let server = server.bind("127.0.0.1:0").unwrap();
+                let address = server.addrs()[0];
+                let server = server.run();
+                tell.send((address, server.handle(), openapi)).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (address, handle, openapi) = told.recv().expect("the app starts");
+        Self {
+            address,
+            handle,
+            thread: Some(thread),
+            openapi,
+            _database: database,
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
+    }
+
+    fn register(&self) {
+        let registered = self.post("/auth/register").json(credentials()).send();
+        assert_eq!(registered.status, 201, "{registered:?}");
+    }
+
+    /// Returns the cookies of Ada's new session.
+    fn log_in(&self) -> Jar {
+        let mut jar = Jar::default();
+        let login = self.post("/auth/login").json(credentials()).send();
+        assert_eq!(login.status, 200, "{login:?}");
+        jar.keep(&login);
+        jar
+    }
+
+    /// Returns the status and body of the app's own route, which has headers of its own.
+    fn hello(&self, jar: &Jar) -> (u16, Value) {
+        let request = ureq::get(format!("http://{}/hello", self.address));
+        let request = request.header("Cookie", jar.cookie_header());
+        let config = request.config().http_status_as_error(false).proxy(None);
+        let mut response = config.build().call().unwrap();
+        let body = serde_json::from_reader(response.body_mut().as_reader()).unwrap();
+        (response.status().as_u16(), body)
+    }
+
+    fn get(&self, path: &str, jar: &Jar) -> Response {
+        jar.fill(self.request("GET", path)).send()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the app ends in good order");
+        }
+    }
+}
+
+fn credentials() -> Value {
+    json!({ "username": ADA.0, "password": ADA.1 })
+}
+
+async fn hello(user: Access) -> web::Json<Value> {
+    web::Json(json!({ "hello": user.claims().username }))
+}
+
+/// Has the headers by which the tests check each response.
+async fn not_found() -> HttpResponse {
+    let headers = [
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Content-Security-Policy", "default-src 'none'"),
+    ];
+    let mut response = HttpResponse::NotFound();
+    for header in headers {
+        response.insert_header(header);
+    }
+    response.json(json!({ "msg": "The app has no such page", "code": "of_the_app" }))
+}
+
+fn with_csrf(request: Request, jar: &Jar, kind: &str) -> Request {
+    let csrf = jar.value(&format!("csrf_{kind}_token")).to_owned();
+    jar.fill(request.header("X-CSRF-TOKEN", csrf))
+}
+
+on_both_databases!(
+    a_session_lives_and_ends_behind_the_prefix,
+    a_deleted_account_is_gone_from_the_app_s_own_routes_too,
+);
+
+fn a_session_lives_and_ends_behind_the_prefix(backend: Backend) {
+    let app = Host::start(backend, &[]);
+    app.register();
+    let mut jar = app.log_in();
+    assert_eq!(app.hello(&jar), (200, json!({ "hello": ADA.0 })));
+    assert_eq!(app.get("/auth/account", &jar).json()["username"], ADA.0);
+    let sessions = app.get("/auth/sessions", &jar).json();
+    assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1);
+
+    let before = jar.clone();
+    let refreshed = with_csrf(app.post("/auth/refresh"), &jar, "refresh").send();
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+    jar.keep(&refreshed);
+    assert_ne!(before, jar);
+
+    let change = json!({ "current_password": ADA.1, "new_password": "another good password" });
+    let changed = with_csrf(app.post("/auth/account/password"), &app.log_in(), "access");
+    let changed = changed.json(change).send();
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(app.hello(&jar).1["code"], "token_revoked");
+
+    let password = "another good password";
+    let login = json!({ "username": ADA.0, "password": password });
+    let mut jar = Jar::default();
+    jar.keep(&app.post("/auth/login").json(login).send());
+    let copy = jar.clone();
+    let logout = with_csrf(app.post("/auth/logout"), &jar, "access").send();
+    assert_eq!(logout.status, 200, "{logout:?}");
+    jar.keep(&logout);
+    assert!(jar.token_names().is_empty(), "{jar:?}");
+    assert_eq!(app.hello(&copy).1["code"], "token_revoked");
+    let rejected = app.get("/auth/account", &copy);
+    assert_eq!(rejected.json()["code"], "token_revoked", "{rejected:?}");
+    let again = with_csrf(app.post("/auth/refresh"), &copy, "refresh").send();
+    assert_eq!(again.status, 401, "{again:?}");
+}
+
+fn a_deleted_account_is_gone_from_the_app_s_own_routes_too(backend: Backend) {
+    let app = Host::start(backend, &[]);
+    app.register();
+    let jar = app.log_in();
+    let deleted = with_csrf(app.request("DELETE", "/auth/account"), &jar, "access");
+    let deleted = deleted.json(json!({ "password": ADA.1 })).send();
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    assert_eq!(app.hello(&jar).0, 401);
+}
+
+#[test]
+fn mounted_routes_reject_requests_of_other_sites_and_without_a_csrf_value() {
+    let app = Host::start(Backend::Sqlite, &[("PUBLIC_URL", "https://app.example")]);
+    app.register();
+    let jar = app.log_in();
+    let missing = jar.fill(app.post("/auth/refresh")).send();
+    missing.refused(401, "csrf_missing", "Missing CSRF token");
+    for header in [
+        ("Origin", "https://evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        let foreign = app.post("/auth/login").header(header.0, header.1);
+        let foreign = foreign.json(credentials()).send();
+        assert_eq!(foreign.status, 403, "{foreign:?}");
+        assert_eq!(foreign.json()["code"], "cross_site_request", "{foreign:?}");
+    }
+    let rebound = app.post("/auth/login").header("Host", "evil.example");
+    let rebound = rebound.header("Sec-Fetch-Site", "same-origin");
+    let rebound = rebound.json(credentials()).send();
+    assert_eq!(rebound.json()["code"], "wrong_host", "{rebound:?}");
+}
+
+#[test]
+fn errors_of_mounted_routes_are_json_for_browsers_too() {
+    let app = Host::start(Backend::Sqlite, &[]);
+    let login = || app.post("/auth/login");
+    let errors = [
+        (login().body("application/json", "{"), 400, "malformed_json"),
+        (
+            login().body("text/plain", "x"),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            login().body("application/json", "x".repeat(17 * 1024)),
+            413,
+            "body_too_large",
+        ),
+        (app.request("PUT", "/auth/login"), 405, "method_not_allowed"),
+        (
+            app.request("GET", "/auth/sessions?x=%00"),
+            400,
+            "bad_request",
+        ),
+    ];
+    for (request, status, code) in errors {
+        let response = request
+            .header("Accept", "text/html")
+            .header("Sec-Fetch-Site", "none");
+        let response = response.send();
+        assert_eq!(
+            (response.status, response.json()["code"].as_str()),
+            (status, Some(code))
+        );
+    }
+    let page = app
+        .request("GET", "/auth/account")
+        .header("Accept", "text/html");
+    page.send().refused(
+        401,
+        "missing_token",
+        "Missing JWT in cookies or headers (Missing cookie \"access_token_cookie\"; Missing Authorization Header)",
+    );
+}
+
+#[test]
+fn other_paths_behind_the_prefix_are_the_app_s() {
+    let app = Host::start(Backend::Sqlite, &[]);
+    for path in [
+        "/auth",
+        "/auth/protected",
+        "/auth/health/live",
+        "/auth/admin/users",
+        "/login",
+    ] {
+        let response = app.get(path, &Jar::default());
+        response.refused(404, "of_the_app", "The app has no such page");
+    }
+}
+
+#[test]
+fn the_routes_for_admins_are_mounted_on_request() {
+    let app = Host::start_with(Backend::Sqlite, &[], AccountRoutesBuilder::with_admin);
+    app.register();
+    let rejected = app.get("/auth/admin/users", &app.log_in());
+    assert_eq!(rejected.status, 403, "{rejected:?}");
+    assert!(app.openapi["paths"]["/admin/users"].is_object());
+}
+
+#[test]
+fn the_description_has_the_mounted_routes_and_their_prefix() {
+    let app = Host::start(Backend::Sqlite, &[]);
+    assert_eq!(app.openapi["servers"], json!([{ "url": "/auth" }]));
+    let paths = app.openapi["paths"].as_object().unwrap();
+    let paths = Vec::from_iter(paths.keys().map(String::as_str));
+    let mounted = [
+        "/account",
+        "/account/password",
+        "/csrf",
+        "/login",
+        "/logout",
+        "/refresh",
+        "/register",
+        "/sessions",
+        "/sessions/{id}",
+    ];
+    assert_eq!(paths, mounted);
+}
+
+#[test]
+fn a_refresh_cookie_for_its_route_alone_has_the_prefix_in_its_path() {
+    let app = Host::start(
+        Backend::Sqlite,
+        &[("JWT_REFRESH_COOKIE_PATH", "/auth/refresh")],
+    );
+    app.register();
+    let login = app.post("/auth/login").json(credentials()).send();
+    assert!(
+        login
+            .cookie("refresh_token_cookie")
+            .has("Path=/auth/refresh")
+    );
+}
+
+#[test]
+fn a_prefix_that_cannot_work_is_refused_at_the_start() {
+    let refused = |prefix: &str, settings: &[(&str, &str)]| {
+        let database = Database::create(Backend::Sqlite);
+        let accounts = AccountRoutes::builder(settings_for(&database.url(), settings));
+        let refused = block_on(accounts.prefix(prefix).start());
+        refused.expect_err("it cannot work").to_string()
+    };
+    let paths = [
+        ("JWT_ACCESS_COOKIE_PATH", "/app"),
+        ("JWT_REFRESH_COOKIE_PATH", "/refresh"),
+    ];
+    let problems = refused("/auth", &paths);
+    let cures = [
+        "JWT_REFRESH_COOKIE_PATH is \"/refresh\", so browsers do not send the cookie to /auth/refresh; set it to \"/auth\" or \"/\"",
+        "JWT_ACCESS_COOKIE_PATH is \"/app\", so browsers do not send the cookie to /auth/account",
+    ];
+    for cure in cures {
+        assert!(problems.contains(cure), "{problems}");
+    }
+    let malformed = refused("auth/", &[]);
+    assert!(
+        malformed.contains("write a path without a slash at the end"),
+        "{malformed}"
+    );
+}
+
+#[test]
+fn routes_in_a_scope_are_refused_instead_of_losing_their_cookies() {
+    let database = Database::create(Backend::Sqlite);
+    let settings = settings_for(&database.url(), &[]);
+    let status = block_on(async move {
+        let accounts = AccountRoutes::builder(settings)
+            .prefix("/auth")
+            .start()
+            .await
+            .unwrap();
+        let scope = web::scope("/api").configure(accounts.routes());
+        let app = actix_web::test::init_service(App::new().service(scope)).await;
+        let request = actix_web::test::TestRequest::get().uri("/api/auth/account");
+        actix_web::test::call_service(&app, request.to_request())
+            .await
+            .status()
+    });
+    assert_eq!(status.as_u16(), 500);
+}
