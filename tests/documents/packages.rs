@@ -23,7 +23,10 @@ fn packages_hold_sources_readmes_and_licences() {
             "tokenpair-store",
             vec!["src/lib.rs", "examples/accounts.rs", "migrations/"],
         ),
-        ("tokenpair-server", vec!["src/main.rs", "docs/security.md"]),
+        (
+            "tokenpair-server",
+            vec!["src/main.rs", "docs/security.md", "examples/own_table.rs"],
+        ),
     ];
     for (package, mut wanted) in wanted {
         wanted.extend(["README.md", "LICENSE-MIT", "LICENSE-APACHE"]);
