@@ -239,7 +239,7 @@ impl AccountRoutesBuilder {
         let (sessions, store) = (state.sessions.clone(), state.store.clone());
         let tasks = vec![
             tokio::spawn(keys.run(ReloadSchedule::periodic())),
-            tokio::spawn(background::follow_revocations(sessions, clock.clone())),
+            tokio::spawn(sessions.follow_revocations(background::SYNC_EVERY, clock.clone())),
             tokio::spawn(background::purge_periodically(store, settings.purge, clock)),
         ];
         Ok(AccountRoutes(Arc::new(Mounted {
