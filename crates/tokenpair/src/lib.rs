@@ -111,6 +111,9 @@
 //!   token. See [`web::Refresh`].
 //! - **Fresh.** Describes an access token from a login with a password, not from a refresh. Require
 //!   it for sensitive operations. See [`web::Fresh`].
+//!   With a maximum age of the login: [`web::FreshWithin`].
+//! - **Role.** Named in the claim `roles`, or in the record of sessions. Require it with
+//!   [`web::WithRole`] in a signature, and with [`web::require_role`] for a scope.
 //! - **Reissue.** Middleware that replaces an access cookie shortly before it expires, so that
 //!   active users stay logged in. See [`web::reissue`].
 //! - **CSRF token.** A value that a script repeats in a header when the token came in a cookie.

@@ -1,7 +1,7 @@
 //! Defines the extractors: guards in a handler's signature, whose types state the route's
 //! requirements.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -49,6 +49,9 @@ impl<T> Future for Extracting<T> {
 macro_rules! extractor {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        ///
+        /// Do not make it an `Option`: Actix turns every failure into `None`, a forged token
+        /// included. [`MaybeAccess`] is the guard for routes that also serve visitors.
         #[derive(Clone, Debug)]
         pub struct $name(Rc<Verified>);
 
@@ -300,8 +303,10 @@ impl<U> Deref for CurrentUser<U> {
 }
 
 #[derive(Debug, Error)]
-#[error("AuthBuilder::user_lookup is missing, or loads another type than CurrentUser requests")]
-struct NoUser;
+#[error(
+    "AuthBuilder::user_lookup is missing, or loads another type than {0}, which CurrentUser requests"
+)]
+struct NoUser(&'static str);
 
 impl<U: Any> FromRequest for CurrentUser<U> {
     type Error = Rejection;
@@ -319,7 +324,8 @@ impl<U: Any> FromRequest for CurrentUser<U> {
                 verifying.await?;
             }
             let user = loaded_user(&request).and_then(|user| user.0.downcast().ok());
-            user.map(Self).ok_or_else(|| Rejection::internal(NoUser))
+            user.map(Self)
+                .ok_or_else(|| Rejection::internal(NoUser(type_name::<U>())))
         })
     }
 }

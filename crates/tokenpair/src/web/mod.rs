@@ -114,6 +114,7 @@ mod search;
 mod server_cookies;
 mod token_builder;
 mod token_loaders;
+mod typed;
 mod under_way;
 mod verified;
 mod verified_tokens;
@@ -136,10 +137,13 @@ pub use self::policy::{CsrfPolicy, WebPolicy};
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
 pub use self::reissue::{reissue, reissue_for};
 pub use self::rejection::Rejection;
-pub use self::require::{require_access, require_fresh, require_refresh};
+pub use self::require::{
+    require_access, require_fresh, require_fresh_within, require_refresh, require_role,
+};
 pub use self::response_ext::TokenCookies;
 pub use self::role::{AccessGuard, Role, RoleSource, WithRole};
 pub use self::server_cookies::Leftovers;
 pub use self::token_builder::{Decoding, TokenBuilder};
+pub use self::typed::{AccessWith, FreshWithin};
 pub use self::under_way::guards_done;
 pub use self::verified::{Guard, Verified};

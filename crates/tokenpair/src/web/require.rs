@@ -1,13 +1,20 @@
 //! Implements guards as middleware, for a scope whose handlers do not handle tokens.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 
 use super::auth::Auth;
+use super::device::RequiredRole;
 use super::rejection::Rejection;
+use super::role::{self, RoleSource};
+use super::typed::check_age;
 use super::verified::Guard;
 
 macro_rules! require {
@@ -24,7 +31,7 @@ macro_rules! require {
             request: ServiceRequest,
             next: Next<B>,
         ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-            require($guard, request, next).await
+            require(Demand::Guard($guard), request, next).await
         }
     };
 }
@@ -110,8 +117,96 @@ require! {
     require_refresh, Guard::Refresh
 }
 
+/// The middleware of [`require_role`] and [`require_fresh_within`].
+type Middleware<B> = Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>>>>;
+
+/// Returns middleware that admits requests with an access token of a user with this role, for a
+/// scope whose handlers do not handle tokens. In a handler's signature, use
+/// [`WithRole`](super::WithRole).
+///
+/// `source` says where the roles are looked up. Everybody else gets 403 `role_required`, or
+/// `admin_required` if the role is `admin`. A [`RequestContext`](crate::session::RequestContext) in a
+/// handler of the scope needs the role too.
+///
+/// OPTIONS never needs a token. A rejection becomes a response, so that middleware outside (CORS)
+/// can add its headers.
+///
+/// ```
+/// use actix_web::middleware::from_fn;
+/// use actix_web::test::{TestRequest, call_service, init_service};
+/// use actix_web::{App, web};
+/// use tokenpair::web::{RoleSource, require_role};
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let auth = tokenpair::sample::auth()?;
+/// let scope = web::scope("/admin")
+///     .wrap(from_fn(require_role("admin", RoleSource::Token)))
+///     .route("/report", web::get().to(async || "3 users"));
+/// let app = init_service(App::new().app_data(auth.clone()).service(scope)).await;
+/// let status = async |roles: &[&str]| {
+///     let issued = auth.access_token("ada").claim("roles", roles).sign().ok()?;
+///     let bearer = ("Authorization", format!("Bearer {}", issued.token.as_str()));
+///     let request = TestRequest::get().uri("/admin/report").insert_header(bearer).to_request();
+///     Some(call_service(&app, request).await.status().as_u16())
+/// };
+/// assert_eq!(status(&["admin"]).await, Some(200));
+/// assert_eq!(status(&["author"]).await, Some(403));
+/// # Ok(())
+/// # }
+/// ```
+pub fn require_role<B: MessageBody + 'static>(
+    role: &'static str,
+    source: RoleSource,
+) -> impl Fn(ServiceRequest, Next<B>) -> Middleware<B> + Clone + 'static {
+    move |request, next| Box::pin(require(Demand::Role { role, source }, request, next))
+}
+
+/// Returns middleware that admits requests with an access token from a password login of at most
+/// `max_age` ago, in whole seconds (RFC 9470). In a handler's signature, use
+/// [`FreshWithin`](super::FreshWithin).
+///
+/// OPTIONS never needs a token. A rejection becomes a response, so that middleware outside (CORS)
+/// can add its headers.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_web::middleware::from_fn;
+/// use actix_web::web;
+/// use tokenpair::web::require_fresh_within;
+///
+/// let five_minutes = Duration::from_secs(5 * 60);
+/// let scope = web::scope("/payments").wrap(from_fn(require_fresh_within(five_minutes)));
+/// # let _ = actix_web::App::new().service(scope);
+/// ```
+pub fn require_fresh_within<B: MessageBody + 'static>(
+    max_age: Duration,
+) -> impl Fn(ServiceRequest, Next<B>) -> Middleware<B> + Clone + 'static {
+    move |request, next| Box::pin(require(Demand::FreshWithin(max_age), request, next))
+}
+
+/// What a scope asks of its requests.
+enum Demand {
+    Guard(Guard),
+    Role {
+        role: &'static str,
+        source: RoleSource,
+    },
+    FreshWithin(Duration),
+}
+
+impl Demand {
+    const fn guard(&self) -> Guard {
+        match self {
+            Self::Guard(guard) => *guard,
+            Self::Role { .. } => Guard::Access,
+            Self::FreshWithin(_) => Guard::Fresh,
+        }
+    }
+}
+
 async fn require<B: MessageBody + 'static>(
-    guard: Guard,
+    demand: Demand,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -119,7 +214,7 @@ async fn require<B: MessageBody + 'static>(
     let verified = if exempt {
         Ok(())
     } else {
-        verify(guard, &mut request).await
+        verify(&demand, &mut request).await
     };
     if let Err(rejection) = verified {
         let refusal = HttpResponse::from_error(rejection);
@@ -128,10 +223,16 @@ async fn require<B: MessageBody + 'static>(
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-async fn verify(guard: Guard, request: &mut ServiceRequest) -> Result<(), Rejection> {
+async fn verify(demand: &Demand, request: &mut ServiceRequest) -> Result<(), Rejection> {
     let (http, payload) = request.parts_mut();
     let auth = Auth::of(http)?.clone();
-    auth.verify_with_body(http, payload, guard)
-        .await
-        .map(|_| ())
+    if let Demand::Role { role, .. } = demand {
+        http.extensions_mut().insert(RequiredRole(role));
+    }
+    let verified = auth.verify_with_body(http, payload, demand.guard()).await?;
+    match demand {
+        Demand::Guard(_) => Ok(()),
+        Demand::Role { role, source } => role::check(http, &verified, role, *source).await,
+        Demand::FreshWithin(max_age) => check_age(http, &verified, *max_age),
+    }
 }

@@ -59,6 +59,8 @@ impl AccessGuard for Fresh {
 /// `WithRole<R, Fresh>`. A [`RequestContext`](crate::session::RequestContext) in the same signature needs the role too, so a store checks it once
 /// more as it writes; if a signature has several of these guards, that is the role of the last.
 ///
+/// For a scope whose handlers do not handle tokens, use [`require_role`](super::require_role).
+///
 /// ```
 /// use actix_web::FromRequest;
 /// # use actix_web::test::TestRequest;
@@ -130,7 +132,7 @@ impl<R: Role, T: AccessGuard> FromRequest for WithRole<R, T> {
         Box::pin(async move {
             let verified = verifying.await?;
             let _under_way = UnderWay::begin(&request);
-            check::<R>(&request, &verified).await?;
+            check(&request, &verified, R::NAME, R::SOURCE).await?;
             Ok(Self {
                 token: T::from(verified),
                 role: PhantomData,
@@ -139,12 +141,18 @@ impl<R: Role, T: AccessGuard> FromRequest for WithRole<R, T> {
     }
 }
 
-async fn check<R: Role>(request: &HttpRequest, verified: &Rc<Verified>) -> Result<(), Rejection> {
+/// Rejects a user without the role.
+pub(super) async fn check(
+    request: &HttpRequest,
+    verified: &Rc<Verified>,
+    role: &'static str,
+    source: RoleSource,
+) -> Result<(), Rejection> {
     let auth = Auth::of(request)?;
-    let checked = match R::SOURCE {
-        RoleSource::Token if verified.claims.has_role(R::NAME) => Ok(()),
-        RoleSource::Token => Err(Denied::RoleMissing(R::NAME).into()),
-        RoleSource::Record => holds_now(auth, &context(auth, request).needing(R::NAME)).await,
+    let checked = match source {
+        RoleSource::Token if verified.claims.has_role(role) => Ok(()),
+        RoleSource::Token => Err(Denied::RoleMissing(role).into()),
+        RoleSource::Record => holds_now(auth, &context(auth, request).needing(role)).await,
     };
     checked.map_err(|rejection: Rejection| {
         auth.format_error(rejection.of_token(Arc::clone(&verified.decoded)))
