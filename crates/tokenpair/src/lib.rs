@@ -138,13 +138,11 @@
 //! # use std::time::Duration;
 //! # use tokenpair::clock::Clock;
 //! # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
-//! # #[actix_web::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokenpair::sample::run(async {
 //! # let tokens = tokenpair::sample::tokens()?;
 //! # let sessions = Sessions::new(MemoryStore::default(), tokens, SessionPolicy::default());
 //! sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
-//! # Ok(())
-//! # }
+//! # Ok(()) });
 //! ```
 //!
 //! An app may also do without a record, as in Flask-JWT-Extended: [`config::JwtSettings::builder`]

@@ -45,9 +45,38 @@ pub fn ada() -> Subject {
 ///
 /// Returns those of [`keys`].
 pub fn sessions() -> Result<Sessions, KeyError> {
+    sessions_in(&user().1)
+}
+
+/// Returns a user, and a store that knows it.
+pub fn user() -> (Subject, MemoryStore) {
     let store = MemoryStore::default();
     store.put_subject(ada());
-    Ok(Sessions::new(store, tokens()?, SessionPolicy::default()))
+    (ada(), store)
+}
+
+/// Returns a record of sessions in this store.
+///
+/// # Errors
+///
+/// Returns those of [`keys`].
+pub fn sessions_in(store: &MemoryStore) -> Result<Sessions, KeyError> {
+    let tokens = tokens()?;
+    Ok(Sessions::new(
+        store.clone(),
+        tokens,
+        SessionPolicy::default(),
+    ))
+}
+
+/// Runs an example to its end.
+#[expect(
+    clippy::expect_used,
+    reason = "an example that fails must fail its test"
+)]
+pub fn run(example: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) {
+    let ran = actix_web::rt::System::new().block_on(example);
+    ran.expect("the example works");
 }
 
 /// Returns a handle with a record of sessions, with the user [`ada`].

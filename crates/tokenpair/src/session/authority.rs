@@ -16,17 +16,12 @@ use crate::token::Claims;
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// # use tokenpair::session::Login;
+/// # use tokenpair::token::Expiry;
 /// use tokenpair::session::{RequestContext, Authority, Denied, End, EndReason, SessionError};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # tokenpair::sample::run(async {
+/// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
 /// # let claims = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
@@ -39,8 +34,7 @@ use crate::token::Claims;
 /// sessions.end(sid, EndReason::Logout, &RequestContext::at(now)).await?;
 /// let denied = sessions.end_others("1", sid, &context).await;
 /// assert!(matches!(denied, Err(SessionError::Denied(Denied::Ended(End::Revoked)))));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Authority {

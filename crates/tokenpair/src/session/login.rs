@@ -15,24 +15,17 @@ pub struct Device {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
+/// # use tokenpair::session::Login;
 /// use tokenpair::session::Device;
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # tokenpair::sample::run(async {
+/// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let phone = Device { user_agent: Some("Phone 1".to_owned()), ip: Some([192, 0, 2, 1].into()) };
 /// let login = Login { remember: true, device: phone, ..Login::default() };
 /// assert!(sessions.login(&ada, login, now).await?.remember);
 /// assert_eq!(sessions.list("1", now).await?[0].user_agent.as_deref(), Some("Phone 1"));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Login {

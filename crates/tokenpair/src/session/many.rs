@@ -15,15 +15,10 @@ use crate::clock::Timestamp;
 /// use tokenpair::session::{SessionQuery, SessionStore};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # use tokenpair::session::Login;
+/// # tokenpair::sample::run(async {
+/// # let (ada, store) = tokenpair::sample::user();
+/// # let sessions = tokenpair::sample::sessions_in(&store)?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..3 {
 ///     sessions.login(&ada, Login::default(), now).await?;
@@ -37,8 +32,7 @@ use crate::clock::Timestamp;
 /// };
 /// let page = store.list(&query).await?;
 /// assert_eq!((page.sessions.len(), page.total), (2, 3));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionQuery {
@@ -103,15 +97,10 @@ const ALL: usize = 1 << 30;
 ///
 /// # use std::time::Duration;
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # use tokenpair::session::Login;
+/// # tokenpair::sample::run(async {
+/// # let (ada, store) = tokenpair::sample::user();
+/// # let sessions = tokenpair::sample::sessions_in(&store)?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// for _ in 0..5 {
 ///     sessions.login(&ada, Login::default(), now).await?;
@@ -128,8 +117,7 @@ const ALL: usize = 1 << 30;
 /// };
 /// assert_eq!(store.revoke_many(&many).await?, Ok(3));
 /// assert_eq!(store.revocations_since(now).await?.len(), 3);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ManySessions {

@@ -54,18 +54,13 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// # use tokenpair::token::Expiry;
     /// use std::time::Duration;
     /// use tokenpair::session::{RequestContext, EndReason, Presented, Reissue};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let verify = |token: &tokenpair::token::Issued| sessions.tokens().verify(token.token.as_str(), now, Expiry::Enforced);
@@ -77,8 +72,7 @@ impl Sessions {
     ///
     /// sessions.end(access.sid.as_deref().unwrap(), EndReason::Logout, &later).await?;
     /// assert!(matches!(sessions.reissue(presented, &later).await?, Reissue::Refused));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

@@ -40,17 +40,12 @@ pub enum Revoked {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+/// # use tokenpair::session::Login;
+/// # use tokenpair::token::Expiry;
 /// use tokenpair::session::{RequestContext, Revocation, Revoked};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # tokenpair::sample::run(async {
+/// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # let pair = sessions.login(&ada, Login::default(), now).await?;
 /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
@@ -63,8 +58,7 @@ pub enum Revoked {
 /// assert!(!revoked.is_session_revoked(&token)); // which may continue in epoch 1
 /// sessions.end_all("1", &RequestContext::at(now)).await?;
 /// assert!(revoked.is_session_revoked(&token));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Debug)]
 pub struct Revocations {

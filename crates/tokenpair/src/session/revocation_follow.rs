@@ -28,14 +28,12 @@ impl Sessions {
     /// use std::time::Duration;
     /// use tokenpair::clock::Clock;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let keys = tokenpair::sample::keys()?;
     /// # let (store, tokens) = (MemoryStore::default(), Tokens::new(keys, TokenPolicy::default()));
     /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
     /// sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

@@ -18,17 +18,12 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// # use tokenpair::token::Expiry;
     /// use tokenpair::session::{Revocation, Revoked};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// # let token = sessions.tokens().verify(pair.access.token.as_str(), now, Expiry::Enforced)?;
@@ -36,8 +31,7 @@ impl Sessions {
     /// let subject = Revoked::User { id: "1".to_owned(), lowest_epoch: 1 };
     /// sessions.record_revocation(&Revocation { subject, at: now });
     /// assert!(sessions.revocations().is_revoked(&token));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn record_revocation(&self, revocation: &Revocation) {
         self.inner.revocations.add(revocation);
@@ -55,17 +49,13 @@ impl Sessions {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair::keys::{Algorithm, KeyRing};
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
+    /// # use tokenpair::session::{Login, SessionPolicy, Sessions};
     /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
     /// use tokenpair::session::{RequestContext, EndReason};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, store) = tokenpair::sample::user();
+    /// # let sessions = tokenpair::sample::sessions_in(&store)?;
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let again = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that only the server knows")?;
     /// # let replica = Sessions::new(store, Tokens::new(again, TokenPolicy::default()), SessionPolicy::default());
@@ -76,8 +66,7 @@ impl Sessions {
     /// assert!(!replica.revocations().is_revoked(&token));
     /// replica.sync_revocations(now).await?;
     /// assert!(replica.revocations().is_revoked(&token));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -96,8 +85,7 @@ impl Sessions {
     /// # use tokenpair::session::{MemoryStore, SessionPolicy, Sessions};
     /// use std::time::Duration;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// let policy = SessionPolicy {
     ///     stale_limit: Some(Duration::from_secs(60)),
     ///     ..SessionPolicy::default()
@@ -109,8 +97,7 @@ impl Sessions {
     /// sessions.sync_revocations(now).await?;
     /// assert!(sessions.check_revocations_are_current(now + Duration::from_secs(60)).is_ok());
     /// assert!(sessions.check_revocations_are_current(now + Duration::from_secs(61)).is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

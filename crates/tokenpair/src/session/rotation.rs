@@ -39,21 +39,18 @@ pub enum ReusePolicy {
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, Sessions, Subject};
+/// # use tokenpair::session::{Login, Sessions};
 /// # use tokenpair::token::{TokenPolicy, Tokens};
 /// use std::time::Duration;
 /// use tokenpair::session::SessionPolicy;
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// let policy = SessionPolicy {
 ///     limit: Some(2),
 ///     idle: Duration::from_secs(7 * 86_400),
 ///     ..SessionPolicy::default()
 /// };
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
+/// # let (ada, store) = tokenpair::sample::user();
 /// # let keys = tokenpair::sample::keys()?;
 /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), policy);
 /// # let now = Timestamp::from_unix(1_800_000_000);
@@ -62,8 +59,7 @@ pub enum ReusePolicy {
 /// }
 /// assert_eq!(sessions.list("1", now).await?.len(), 2);
 /// assert!(sessions.list("1", now + Duration::from_secs(7 * 86_400)).await?.is_empty());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionPolicy {

@@ -30,11 +30,8 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 /// # use tokenpair::token::Expiry;
 /// use tokenpair::session::{RequestContext, End, EndReason, Login, MemoryStore, Refreshed, SessionPolicy, Sessions, Subject};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
+/// # tokenpair::sample::run(async {
+/// # let (ada, store) = tokenpair::sample::user();
 /// # let tokens = tokenpair::sample::tokens()?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// let sessions = Sessions::new(store, tokens, SessionPolicy::default());
@@ -49,8 +46,7 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &context).await?;
 /// let refused = sessions.refresh(&token, &context).await?;
 /// assert!(matches!(refused, Refreshed::Ended(End::Revoked)));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct Sessions {
@@ -205,17 +201,12 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// # use tokenpair::token::Expiry;
     /// use tokenpair::session::{RequestContext, RotationDecision, End, EndReason};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # let pair = sessions.login(&ada, Login::default(), now).await?;
     /// let token = sessions.tokens().verify(pair.refresh.token.as_str(), now, Expiry::Enforced)?;
@@ -223,8 +214,7 @@ impl Sessions {
     ///
     /// sessions.end(token.sid.as_deref().unwrap(), EndReason::Logout, &RequestContext::at(now)).await?;
     /// assert_eq!(sessions.standing(&token, now).await?, RotationDecision::Ended(End::Revoked));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

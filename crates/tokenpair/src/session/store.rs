@@ -91,15 +91,10 @@ impl fmt::Debug for RotationRule {
 /// use tokenpair::session::{RequestContext, RotationCase, RotationDecision, Rotation, RotationRule, SessionStore};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # use tokenpair::session::Login;
+/// # tokenpair::sample::run(async {
+/// # let (ada, store) = tokenpair::sample::user();
+/// # let sessions = tokenpair::sample::sessions_in(&store)?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
 /// # let id = sessions.list("1", now).await?.remove(0).id;
@@ -112,8 +107,7 @@ impl fmt::Debug for RotationRule {
 /// assert!(advanced.is_done());
 /// assert_eq!(advanced.record().session.rotation.generation, 1); // as it was read
 /// assert_eq!(store.load(&id).await?.unwrap().session.rotation.generation, 2);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advanced {
@@ -205,15 +199,10 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 /// use tokenpair::session::{RequestContext, RotationCase, Rotation, SessionStore, Step};
 ///
 /// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-/// # use tokenpair::token::{TokenPolicy, Tokens};
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let ada = Subject::new("1", "ada");
-/// # let store = MemoryStore::default();
-/// # store.put_subject(ada.clone());
-/// # let keys = tokenpair::sample::keys()?;
-/// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+/// # use tokenpair::session::Login;
+/// # tokenpair::sample::run(async {
+/// # let (ada, store) = tokenpair::sample::user();
+/// # let sessions = tokenpair::sample::sessions_in(&store)?;
 /// # let now = Timestamp::from_unix(1_800_000_000);
 /// # sessions.login(&ada, Login::default(), now).await?;
 /// # let session = sessions.list("1", now).await?.remove(0);
@@ -223,8 +212,7 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 /// let step = Step { id, expected, next, case: RotationCase::Rotate, context: RequestContext::at(now) };
 /// assert!(store.rotate(&step).await?);
 /// assert!(!store.rotate(&step).await?); // the row has changed
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 ///
 /// # Signatures

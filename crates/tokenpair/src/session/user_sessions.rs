@@ -17,18 +17,12 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
     /// use std::time::Duration;
     /// use tokenpair::session::RequestContext;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
     /// sessions.login(&ada, Login::default(), now + Duration::from_secs(60)).await?;
@@ -39,8 +33,7 @@ impl Sessions {
     /// assert!(sessions.end_own("1", &list[1].id, &context).await?);
     /// assert!(!sessions.end_own("2", &list[0].id, &context).await?); // not this user's session
     /// assert_eq!(sessions.list("1", context.at).await?, list[..1]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -59,23 +52,16 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # use tokenpair::session::Login;
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..5 {
     ///     sessions.login(&ada, Login::default(), now).await?;
     /// }
     /// let last = sessions.page("1", 4, 2, now).await?;
     /// assert_eq!((last.sessions.len(), last.total), (1, 5));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -102,24 +88,17 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
     /// use std::time::Duration;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
     /// let session = sessions.list("1", now).await?.remove(0);
     /// assert_eq!(session.expires_at, now + Duration::from_secs(90 * 86_400));
     /// assert_eq!(sessions.end_of(&session), now + Duration::from_secs(30 * 86_400));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn end_of(&self, session: &Session) -> Timestamp {
         session
@@ -132,8 +111,7 @@ impl Sessions {
     /// ```
     /// # use tokenpair::clock::Timestamp;
     /// # use tokenpair::session::Login;
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// sessions.login(&ada, Login::default(), now).await?;
@@ -141,8 +119,7 @@ impl Sessions {
     /// let json = serde_json::to_string(&sessions.view(&session))?;
     /// assert!(json.contains(r#""created_at":1800000000"#));
     /// assert!(!json.contains(session.seed.expose()));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn view(&self, session: &Session) -> SessionView {
         SessionView {
@@ -193,17 +170,11 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
     /// use tokenpair::session::RequestContext;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// for _ in 0..3 {
     ///     sessions.login(&ada, Login::default(), now).await?;
@@ -212,8 +183,7 @@ impl Sessions {
     /// assert_eq!(sessions.end_others("1", &mine.id, &RequestContext::at(now)).await?, 2);
     /// assert_eq!(sessions.list("1", now).await?, [mine]);
     /// assert_eq!(sessions.end_all("1", &RequestContext::of_operator(now)).await?, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -291,18 +261,13 @@ impl Sessions {
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
-    /// # use tokenpair::session::{Login, MemoryStore, SessionPolicy, Sessions, Subject};
-    /// # use tokenpair::token::{Expiry, TokenPolicy, Tokens};
+    /// # use tokenpair::session::Login;
+    /// # use tokenpair::token::Expiry;
     /// use std::time::Duration;
     /// use tokenpair::token::Freshness;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let ada = Subject::new("1", "ada");
-    /// # let store = MemoryStore::default();
-    /// # store.put_subject(ada.clone());
-    /// # let keys = tokenpair::sample::keys()?;
-    /// # let sessions = Sessions::new(store.clone(), Tokens::new(keys, TokenPolicy::default()), SessionPolicy::default());
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let now = Timestamp::from_unix(1_800_000_000);
     /// # sessions.login(&ada, Login::default(), now).await?;
     /// # let session = sessions.list("1", now).await?.remove(0);
@@ -311,8 +276,7 @@ impl Sessions {
     /// let claims = sessions.tokens().verify(pair.access.token.as_str(), later, Expiry::Enforced)?;
     /// assert_eq!(claims.fresh, Freshness::Fresh);
     /// assert!(sessions.renew("2", &session.id, later).await?.is_none());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

@@ -26,8 +26,7 @@
 //!     }
 //! }
 //!
-//! # #[actix_web::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokenpair::sample::run(async {
 //! let testing = Testing::with_sessions();
 //! let app = App::new()
 //!     .app_data(testing.auth())
@@ -61,8 +60,7 @@
 //! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::OK);
 //! let request = bob.as_cookies(TestRequest::get().uri("/greet"));
 //! assert_eq!(call_service(&app, request.to_request()).await.status(), StatusCode::UNAUTHORIZED);
-//! # Ok(())
-//! # }
+//! # Ok(()) });
 //! ```
 
 mod jar;
@@ -141,8 +139,7 @@ impl Testing {
     /// use tokenpair::session::{SessionStore, Subject};
     /// use tokenpair::testing::Testing;
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// let testing = Testing::with_sessions();
     /// let ada = testing.user("ada").log_in().await?;
     /// let (auth, store) = (testing.auth(), testing.store().unwrap());
@@ -153,8 +150,7 @@ impl Testing {
     /// let known = store.subject("ada").await?.unwrap();
     /// store.put_subject(Subject { disabled: true, ..known });
     /// assert!(sessions.subject("ada").await?.is_none());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn with_sessions() -> Self {
         let store = MemoryStore::default();

@@ -22,8 +22,7 @@ use crate::web::{Auth, NewCookie};
 /// use std::time::Duration;
 /// use tokenpair::testing::Testing;
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// let testing = Testing::new();
 /// let claims = |token: &str| testing.auth().decode(token).run().map(|decoded| decoded.claims);
 /// let ada = testing.user("ada").role("admin").claim("tenant", "acme").stale();
@@ -37,8 +36,7 @@ use crate::web::{Auth, NewCookie};
 /// let bob = testing.user("bob").expired().log_in().await?;
 /// assert_eq!(claims(bob.pair().access.token.as_str()).unwrap_err().code(), "token_expired");
 /// assert!(claims(bob.pair().refresh.token.as_str()).is_ok());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -226,8 +224,7 @@ fn decoded(auth: &Auth, issued: &Issued) -> Result<Decoded, TokenError> {
 /// use tokenpair::testing::Testing;
 /// use tokenpair::web::{Guard, Location};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// let testing = Testing::with_sessions();
 /// let ada = testing.user("ada").log_in().await?;
 /// let auth = testing.auth();
@@ -239,8 +236,7 @@ fn decoded(auth: &Auth, issued: &Issued) -> Result<Decoded, TokenError> {
 /// let request = ada.as_bearer_to_refresh(TestRequest::post()).to_http_request();
 /// let verified = auth.verify_request(&request, Guard::Refresh).await?;
 /// assert_eq!(verified.location, Location::Headers);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct LoggedIn {

@@ -29,16 +29,14 @@ use crate::token::Tokens;
 ///     format!("hello {}", user.identity())
 /// }
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// let app = App::new().app_data(auth.clone()).route("/", web::get().to(greet));
 /// let app = init_service(app).await;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_request();
 /// assert_eq!(call_and_read_body(&app, request).await, "hello ada");
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct Auth(pub(super) Arc<Inner>);
@@ -97,8 +95,7 @@ impl Auth {
     /// # use actix_web::test::TestRequest;
     /// use tokenpair::web::{Auth, Guard};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .token_in_blocklist(|_| async { Ok::<_, std::io::Error>(true) })
@@ -108,8 +105,7 @@ impl Auth {
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "token_revoked");
     /// assert!(auth.skipping_revocation().verify_request(&request, Guard::Access).await.is_ok());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn skipping_revocation(&self) -> Self {

@@ -21,8 +21,7 @@ use crate::token::Tokens;
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, RejectionKind};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let auth = Auth::builder(tokens)
 ///     .token_in_blocklist(|token| async move {
@@ -35,8 +34,7 @@ use crate::token::Tokens;
 /// // The request has Mallory's token.
 /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
 /// assert_eq!(refusal.code(), "token_revoked");
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[must_use]
 pub struct AuthBuilder(pub(super) Inner);
@@ -51,8 +49,7 @@ impl AuthBuilder {
     /// # use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, Guard};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// let auth = Auth::builder(sessions.tokens().clone()).sessions(sessions).build();
     /// let request = |token: &str| {
@@ -66,8 +63,7 @@ impl AuthBuilder {
     /// let without_record = auth.access_token("1").sign()?;
     /// let refused = auth.verify_request(&request(without_record.token.as_str()), Guard::Access).await;
     /// assert_eq!(refused.unwrap_err().to_string(), "Missing claim: sid");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn sessions(self, sessions: Sessions) -> Self {
         Self(Inner {
@@ -107,8 +103,7 @@ impl AuthBuilder {
     /// # use actix_web::test::TestRequest;
     /// use tokenpair::web::{Auth, Guard, RejectionKind};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .on_rejection(|rejection| match rejection.kind() {
@@ -119,8 +114,7 @@ impl AuthBuilder {
     /// let request = TestRequest::get().to_http_request();
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.error_response().status(), 302);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn on_rejection(
         mut self,
@@ -139,8 +133,7 @@ impl AuthBuilder {
     /// # use actix_web::test::TestRequest;
     /// use tokenpair::web::{Auth, Guard, RejectionKind};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .on(RejectionKind::NeedsFreshToken, |rejection| {
@@ -152,8 +145,7 @@ impl AuthBuilder {
     /// # let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
     /// let refusal = auth.verify_request(&request, Guard::Fresh).await.unwrap_err();
     /// assert_eq!(refusal.error_response().status(), 403);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn on(
         mut self,

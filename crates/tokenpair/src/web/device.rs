@@ -57,8 +57,7 @@ pub fn device(request: &HttpRequest) -> Device {
 /// use tokenpair::session::RequestContext;
 /// use tokenpair::web::{Access, Auth};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
@@ -66,8 +65,7 @@ pub fn device(request: &HttpRequest) -> Device {
 /// // Actix does this for `async fn handler(user: Access, context: RequestContext)`:
 /// Access::extract(&request).await?;
 /// assert_eq!(RequestContext::extract(&request).await?.by.as_deref(), Some("ada"));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 impl FromRequest for RequestContext {
     type Error = Rejection;

@@ -110,8 +110,7 @@ extractor! {
     ///     format!("for {}", user.identity())
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
@@ -119,8 +118,7 @@ extractor! {
     /// assert_eq!(protected(Access::extract(&request).await?).await, "for ada");
     /// let refusal = Access::extract(&TestRequest::get().to_http_request()).await.unwrap_err();
     /// assert_eq!(refusal.code(), "internal_error"); // this request has no `Auth` in `app_data`
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     Access
 }
@@ -136,8 +134,7 @@ extractor! {
     ///     format!("{} has paid", user.identity())
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let _ = actix_web::web::post().to(pay);
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
@@ -145,8 +142,7 @@ extractor! {
     /// // A request with a token that is not from a login.
     /// let refusal = Fresh::extract(&request).await.unwrap_err();
     /// assert_eq!(refusal.to_string(), "Fresh token required");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     Fresh
 }
@@ -165,8 +161,7 @@ extractor! {
     ///     Ok(issued.token.as_str().to_owned())
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let _ = actix_web::web::post().to(refresh);
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
@@ -175,8 +170,7 @@ extractor! {
     /// assert_eq!(Refresh::extract(&request).await?.identity(), "ada");
     /// let refusal = Access::extract(&request).await.unwrap_err();
     /// assert_eq!(refusal.to_string(), "Only non-refresh tokens are allowed");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     Refresh
 }
@@ -203,15 +197,13 @@ extractor! {
     ///     format!("{:?}", token.claims().kind)
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = format!("Bearer {}", auth.refresh_token("ada").sign()?.token.as_str());
     /// # let request = TestRequest::get().app_data(auth).insert_header(("Authorization", bearer)).to_http_request();
     /// // A request with a refresh token.
     /// assert_eq!(kind(AnyToken::extract(&request).await?).await, "Refresh");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     AnyToken
 }
@@ -233,8 +225,7 @@ extractor! {
 ///     }
 /// }
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// # let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// # let request = TestRequest::get().app_data(auth.clone()).insert_header(("Authorization", bearer)).to_http_request();
@@ -245,8 +236,7 @@ extractor! {
 /// assert_eq!(greet(MaybeAccess::extract(&visitor).await?).await, "hello stranger");
 /// let forger = request(("Authorization", "Bearer e30.e30.e30"));
 /// assert!(MaybeAccess::extract(&forger).await.is_err());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct MaybeAccess(Option<Access>);

@@ -11,8 +11,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName};
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, Location};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// # let issued = auth.access_token("ada").sign()?;
 /// # let token = issued.token.as_str();
@@ -25,8 +24,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName};
 /// assert!(cookies_first.verify_request(&request, Guard::Access).await.is_err());
 /// let header_first = auth.only_from([Location::Headers, Location::Cookies]);
 /// assert_eq!(header_first.verify_request(&request, Guard::Access).await?.location, Location::Headers);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Location {
@@ -69,8 +67,7 @@ impl fmt::Display for Location {
 /// use actix_web::http::header::HeaderName;
 /// use tokenpair::web::{Auth, Guard, HeaderPolicy, WebPolicy};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let header = HeaderPolicy {
 ///     name: HeaderName::from_static("x-token"),
@@ -82,8 +79,7 @@ impl fmt::Display for Location {
 /// let issued = auth.access_token("ada").sign()?;
 /// let request = TestRequest::get().insert_header(("X-Token", issued.token.as_str())).to_http_request();
 /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct HeaderPolicy {
@@ -115,8 +111,7 @@ impl Default for HeaderPolicy {
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, Location, QueryPolicy, WebPolicy};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let query = QueryPolicy { name: "token".to_owned(), ..QueryPolicy::default() };
 /// let locations = vec![Location::QueryString];
@@ -124,8 +119,7 @@ impl Default for HeaderPolicy {
 /// let issued = auth.access_token("ada").sign()?;
 /// let request = TestRequest::get().uri(&format!("/?token={}", issued.token.as_str())).to_http_request();
 /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct QueryPolicy {
@@ -150,8 +144,7 @@ impl Default for QueryPolicy {
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, JsonPolicy, Location, WebPolicy};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let json = JsonPolicy { access_key: "token".to_owned(), ..JsonPolicy::default() };
 /// let locations = vec![Location::Json];
@@ -160,8 +153,7 @@ impl Default for QueryPolicy {
 /// let body = serde_json::json!({ "token": issued.token.as_str() });
 /// let (request, mut payload) = TestRequest::post().set_json(body).to_http_parts();
 /// assert!(auth.verify_with_body(&request, &mut payload, Guard::Access).await.is_ok());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct JsonPolicy {

@@ -35,8 +35,7 @@ impl Auth {
     /// use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// let pair = auth.log_in(&ada, Login::default()).await?;
     /// let claims = auth.decode(pair.access.token.as_str()).run()?.claims;
@@ -46,8 +45,7 @@ impl Auth {
     /// let unrecorded = Auth::builder(auth.tokens().clone()).build();
     /// let failure = unrecorded.log_in(&ada, Login::default()).await.unwrap_err();
     /// assert_eq!(failure.code(), "internal_error");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -75,8 +73,7 @@ impl Auth {
     /// use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
     /// # let auth = Auth::new(sessions.clone(), WebPolicy::default(), Clock::system());
     /// let first = auth.log_in(&ada, Login::default()).await?;
@@ -84,8 +81,7 @@ impl Auth {
     /// let request = TestRequest::post().cookie(cookie).to_http_request();
     /// auth.log_in_again(&request, &ada, Login::default()).await?;
     /// assert_eq!(sessions.page("1", 0, 10, auth.now()).await?.total, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -140,8 +136,7 @@ impl Auth {
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// let pair = auth.log_in(&ada, Login::default()).await?;
     /// let bearer = format!("Bearer {}", pair.refresh.token.as_str());
@@ -153,8 +148,7 @@ impl Auth {
     ///
     /// auth.log_out(&request, &context).await?;
     /// assert_eq!(auth.refresh(&token, &context).await.unwrap_err().code(), "session_revoked");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -211,8 +205,7 @@ impl Auth {
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Refresh, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// # let bearer = format!("Bearer {}", pair.refresh.token.as_str());
@@ -222,8 +215,7 @@ impl Auth {
     /// let token = Refresh::extract(&request).await?; // the guard verifies it
     /// let refusal = auth.check_refresh_token(&token).await.unwrap_err();
     /// assert_eq!(refusal.code(), "session_revoked");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

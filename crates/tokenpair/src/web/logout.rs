@@ -20,8 +20,7 @@ impl Auth {
     /// # use tokenpair::session::{RequestContext, Login};
     /// use tokenpair::web::{Auth, Guard, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// let bearer = format!("Bearer {}", pair.access.token.as_str());
@@ -31,8 +30,7 @@ impl Auth {
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "token_revoked");
     /// auth.log_out(&request, &RequestContext::at(auth.now())).await?;
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -66,8 +64,7 @@ impl Auth {
     /// # use tokenpair::session::Login;
     /// use tokenpair::web::{Auth, WebPolicy};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
     /// # let pair = auth.log_in(&ada, Login::default()).await?;
     /// let request = || TestRequest::post().cookie(Cookie::new("access_token_cookie", pair.access.token.as_str()));
@@ -76,8 +73,7 @@ impl Auth {
     /// let csrf = pair.access.csrf.as_ref().unwrap().as_str();
     /// let request = request().insert_header(("X-CSRF-TOKEN", csrf)).to_http_request();
     /// assert_eq!(auth.sessions_to_end(&request)?.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors

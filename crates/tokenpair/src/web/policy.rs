@@ -16,16 +16,14 @@ use super::proxies::TrustedProxies;
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, Location, WebPolicy};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let policy = WebPolicy { locations: vec![Location::Headers], ..WebPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(policy).build();
 /// let request = TestRequest::default().to_http_request();
 /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
 /// assert_eq!(refusal.to_string(), "Missing Authorization Header");
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct WebPolicy {
@@ -91,8 +89,7 @@ impl Default for WebPolicy {
 /// use actix_web::http::Method;
 /// use tokenpair::web::{Auth, CsrfPolicy, Guard, WebPolicy};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// let csrf = CsrfPolicy { methods: vec![Method::GET, Method::POST], ..CsrfPolicy::default() };
 /// let auth = Auth::builder(tokens).policy(WebPolicy { csrf, ..WebPolicy::default() }).build();
@@ -105,8 +102,7 @@ impl Default for WebPolicy {
 /// let value = issued.csrf.as_ref().unwrap().as_str();
 /// let request = request().insert_header(("X-CSRF-TOKEN", value)).to_http_request();
 /// assert!(auth.verify_request(&request, Guard::Access).await.is_ok());
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct CsrfPolicy {

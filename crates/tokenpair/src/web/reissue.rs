@@ -50,8 +50,7 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 /// # use tokenpair::clock::{Clock, Timestamp};
 /// use tokenpair::web::{Access, Auth, reissue};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let tokens = tokenpair::sample::tokens()?;
 /// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
 /// # let auth = Auth::builder(tokens).clock(clock.clone()).build();
@@ -66,8 +65,7 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 /// let response = call_service(&app, request()).await;
 /// let names = Vec::from_iter(response.response().cookies().map(|cookie| cookie.name().to_owned()));
 /// assert_eq!(names, ["access_token_cookie", "csrf_access_token"]);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 ///
 /// # Errors

@@ -28,15 +28,13 @@ pub(super) type Responder = Arc<dyn Fn(&Rejection) -> Option<HttpResponse> + Sen
 /// use actix_web::http::StatusCode;
 /// use tokenpair::web::Rejection;
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// let rejection = Rejection::new(StatusCode::FORBIDDEN, "admins_only", "Admins only!").hint("Ask one of them.");
 /// let response = rejection.error_response();
 /// assert_eq!(response.status(), 403);
 /// let body = to_bytes(response.into_body()).await?;
 /// assert_eq!(body, r#"{"msg":"Admins only!","code":"admins_only","hint":"Ask one of them."}"#);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 ///
 /// A rejection with a cause is logged once, when it is rendered: the status, the code, and the cause

@@ -19,8 +19,7 @@ impl AuthBuilder {
     /// use std::sync::{Arc, Mutex};
     /// use tokenpair::web::{Auth, Guard};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let ended = Arc::new(Mutex::new(HashSet::new())); // in production, a table of a database
     /// let look_up = Arc::clone(&ended);
@@ -36,8 +35,7 @@ impl AuthBuilder {
     /// ended.lock().unwrap().insert(verified.claims.jti.clone());
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "token_revoked");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn token_in_blocklist<F, A, E>(mut self, loader: F) -> Self
     where
@@ -56,8 +54,7 @@ impl AuthBuilder {
     /// # use actix_web::test::TestRequest;
     /// use tokenpair::web::{Auth, Guard};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .token_verification(|token| async move {
@@ -69,8 +66,7 @@ impl AuthBuilder {
     /// // The request's token has no tenant.
     /// let refusal = auth.verify_request(&request, Guard::Access).await.unwrap_err();
     /// assert_eq!(refusal.code(), "claims_refused");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn token_verification<F, A, E>(mut self, loader: F) -> Self
     where
@@ -97,8 +93,7 @@ impl AuthBuilder {
     ///     name: String,
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let tokens = tokenpair::sample::tokens()?;
     /// let auth = Auth::builder(tokens)
     ///     .user_lookup(|token| async move {
@@ -114,8 +109,7 @@ impl AuthBuilder {
     /// assert_eq!(user.name, "Ada");
     /// let refusal = CurrentUser::<User>::extract(&request("2")).await.unwrap_err();
     /// assert_eq!(refusal.to_string(), "Error loading the user 2");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn user_lookup<F, A, U, E>(mut self, loader: F) -> Self
     where

@@ -46,8 +46,7 @@ require! {
     /// use actix_web::{App, web};
     /// use tokenpair::web::{Auth, require_access};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_access)).route("/rate", web::get().to(async || "3 %"));
@@ -57,8 +56,7 @@ require! {
     /// let issued = auth.access_token("ada").sign()?;
     /// let request = request().insert_header(bearer(issued.token.as_str())).to_request();
     /// assert_eq!(call_service(&app, request).await.status(), 200);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     require_access, Guard::Access
 }
@@ -72,8 +70,7 @@ require! {
     /// use tokenpair::token::Freshness;
     /// use tokenpair::web::{Auth, require_fresh};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_fresh)).route("/rate", web::get().to(async || "3 %"));
@@ -83,8 +80,7 @@ require! {
     /// let issued = auth.access_token("ada").fresh(Freshness::Fresh).sign()?;
     /// let request = request().insert_header(bearer(issued.token.as_str())).to_request();
     /// assert_eq!(call_service(&app, request).await.status(), 200);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     require_fresh, Guard::Fresh
 }
@@ -97,8 +93,7 @@ require! {
     /// use actix_web::{App, web};
     /// use tokenpair::web::{Auth, require_refresh};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// # let bearer = |token: &str| ("Authorization", format!("Bearer {token}"));
     /// let scope = web::scope("/api").wrap(from_fn(require_refresh)).route("/rate", web::get().to(async || "3 %"));
@@ -111,8 +106,7 @@ require! {
     /// let issued = auth.refresh_token("ada").sign()?;
     /// let refresh = request().insert_header(bearer(issued.token.as_str())).to_request();
     /// assert_eq!(call_service(&app, refresh).await.status(), 200);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     require_refresh, Guard::Refresh
 }
@@ -137,8 +131,7 @@ type Middleware<B> = Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBo
 /// use actix_web::{App, web};
 /// use tokenpair::web::{RoleSource, require_role};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// let scope = web::scope("/admin")
 ///     .wrap(from_fn(require_role("admin", RoleSource::Token)))
@@ -152,8 +145,7 @@ type Middleware<B> = Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBo
 /// };
 /// assert_eq!(status(&["admin"]).await, Some(200));
 /// assert_eq!(status(&["author"]).await, Some(403));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 pub fn require_role<B: MessageBody + 'static>(
     role: &'static str,

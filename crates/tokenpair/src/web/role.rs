@@ -78,8 +78,7 @@ impl AccessGuard for Fresh {
 ///     format!("published by {}", editor.identity())
 /// }
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let keys = KeyRing::from_secret(Algorithm::Hs256, b"32 bytes that nobody else can know")?;
 /// # let auth = Auth::builder(Tokens::new(keys, TokenPolicy::default())).build();
 /// # let request = |roles: &[&str]| -> Result<_, Box<dyn std::error::Error>> {
@@ -92,8 +91,7 @@ impl AccessGuard for Fresh {
 /// assert_eq!(publish(editor).await, "published by ada");
 /// let refusal = WithRole::<Editor>::extract(&request(&["author"])?).await.unwrap_err();
 /// assert_eq!(refusal.error_code(), Some(ErrorCode::RoleRequired));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 pub struct WithRole<R, T = Access> {
     token: T,

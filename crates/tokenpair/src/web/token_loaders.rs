@@ -63,15 +63,13 @@ impl AuthBuilder {
     ///     Ok(Map::from_iter([("tier".to_owned(), json!(tier))]))
     /// }
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let secret = |name: &str| (name == "JWT_SECRET_KEY").then(|| "a secret of 32 bytes that is not in any book".to_owned());
     /// # let settings = JwtSettings::read(secret)?;
     /// let auth = settings.builder().additional_claims_async(tier).build();
     /// let issued = auth.access_token("ada").sign_async().await?;
     /// assert_eq!(auth.decode(issued.token.as_str()).run()?.claims.extra["tier"], "gold");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn additional_claims_async<F, A, E>(mut self, loader: F) -> Self
     where

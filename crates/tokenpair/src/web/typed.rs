@@ -32,8 +32,7 @@ use super::verified::{Guard, Verified};
 ///     format!("{} has paid", user.identity())
 /// }
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # use std::time::Duration;
 /// # use tokenpair::clock::{Clock, Timestamp};
 /// # let clock = Clock::fixed(Timestamp::from_unix(1_800_000_000));
@@ -46,8 +45,7 @@ use super::verified::{Guard, Verified};
 /// clock.advance(Duration::from_secs(1));
 /// let refusal = FreshWithin::<300>::extract(&request).await.unwrap_err();
 /// assert_eq!(refusal.error_code(), Some(ErrorCode::FreshTokenRequired));
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct FreshWithin<const SECONDS: u64>(Fresh);
@@ -109,8 +107,7 @@ pub(super) fn check_age(
 ///     format!("{} has the plan {}", user.identity(), user.extra().plan)
 /// }
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// # let request = |plan: serde_json::Value| -> Result<_, Box<dyn std::error::Error>> {
 /// #     let issued = auth.access_token("ada").claim("plan", plan).sign()?;
@@ -123,8 +120,7 @@ pub(super) fn check_age(
 /// let refusal = AccessWith::<Plan>::extract(&request(7.into())?).await.unwrap_err();
 /// assert_eq!(refusal.error_code(), Some(ErrorCode::InvalidToken));
 /// assert_eq!(refusal.to_string(), "the claim plan has a value of another type");
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct AccessWith<C> {

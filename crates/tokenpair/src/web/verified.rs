@@ -14,8 +14,7 @@ use crate::token::{Decoded, TokenError, TokenKind};
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
@@ -28,8 +27,7 @@ use crate::token::{Decoded, TokenError, TokenKind};
 ///     let verified = auth.verify_request(&request, guard).await;
 ///     assert_eq!(verified.err().map(|rejection| rejection.code()), refusal);
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Guard {
@@ -72,8 +70,7 @@ impl Guard {
 /// # use actix_web::test::TestRequest;
 /// use tokenpair::web::{Auth, Guard, Location};
 ///
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokenpair::sample::run(async {
 /// # let auth = tokenpair::sample::auth()?;
 /// let bearer = format!("Bearer {}", auth.access_token("ada").sign()?.token.as_str());
 /// let request = TestRequest::get().insert_header(("Authorization", bearer)).to_http_request();
@@ -81,8 +78,7 @@ impl Guard {
 /// assert_eq!(verified.header["alg"], "HS256");
 /// assert_eq!(verified.claims.sub(), "ada");
 /// assert_eq!(verified.location, Location::Headers);
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Verified {

@@ -32,14 +32,12 @@ impl Auth {
     ///     Ok(HttpResponse::Ok().body(format!("a socket for {}", verified.claims.sub())))
     /// }
     /// # use actix_web::test::TestRequest;
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     ///
     /// let refusal = upgrade(TestRequest::get().to_http_request(), auth).await.unwrap_err();
     /// assert_eq!(refusal.code(), "missing_token");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
@@ -62,8 +60,7 @@ impl Auth {
     /// # use serde_json::json;
     /// use tokenpair::web::{Auth, Guard, Location};
     ///
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokenpair::sample::run(async {
     /// # let auth = tokenpair::sample::auth()?;
     /// let auth = auth.only_from([Location::Json]);
     /// let issued = auth.access_token("ada").sign()?;
@@ -73,8 +70,7 @@ impl Auth {
     /// assert_eq!(verified.claims.sub(), "ada");
     /// let body = String::from_request(&request, &mut payload).await?;
     /// assert_eq!(body, sent.to_string());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
