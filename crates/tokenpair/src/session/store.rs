@@ -219,7 +219,7 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 ///
 /// An implementation writes these methods, and may override the others:
 ///
-/// ```ignore
+/// ```text
 /// type Error = MyError;
 ///
 /// async fn create(&self, session: &Session) -> Result<bool, MyError>;
