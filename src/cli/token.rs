@@ -77,8 +77,7 @@ fn without_session(
 /// Says what to paste instead.
 fn not_a_token(error: &TokenError) -> CommandError {
     format!(
-        "this is no token ({error}); paste the whole token: three parts with dots between them, as in a cookie's value or \
-         after Bearer"
+        "malformed token: {error}; paste the whole token, as it is in the cookie or after Bearer"
     )
     .into()
 }

@@ -295,7 +295,7 @@ impl Users {
         if roles.is_empty() {
             return Ok(writeln!(out, "{name} has no roles")?);
         }
-        Ok(writeln!(out, "{name} has the roles {}", roles.join(", "))?)
+        Ok(writeln!(out, "the roles of {name}: {}", roles.join(", "))?)
     }
 
     async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {

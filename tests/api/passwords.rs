@@ -39,7 +39,7 @@ fn too_common(response: &Response, password: &str) {
     assert!(hint.contains("several words"), "{hint}");
 }
 
-fn a_common_password_is_refused_in_any_case(on: Backend) {
+fn a_common_password_is_refused_in_any_case_and_width(on: Backend) {
     let app = on.app().with_ada();
     let ada = app.bearer();
     for common in [
@@ -51,6 +51,9 @@ fn a_common_password_is_refused_in_any_case(on: Backend) {
         "qWeRtYuIoP",
         "P@ssw0rd",
         "!QAZ2wsx",
+        " password ",
+        "password123 ",
+        "ｐａｓｓｗｏｒｄ",
     ] {
         too_common(&register(&app, "grace", common), common);
         too_common(&change(&app, &ada, common), common);
@@ -242,7 +245,7 @@ on_both_databases!(
     a_password_is_changed_and_an_account_deleted_in_any_spelling,
     what_makes_a_password_unfit_does_so_in_any_spelling,
     a_hash_of_a_password_as_it_was_typed_is_still_good,
-    a_common_password_is_refused_in_any_case,
+    a_common_password_is_refused_in_any_case_and_width,
     a_password_made_of_the_name_or_of_the_server_s_is_refused,
     a_new_password_may_not_be_one_s_own_name_either,
     letters_digits_and_signs_are_all_free,

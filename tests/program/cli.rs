@@ -383,8 +383,7 @@ fn a_token_is_taken_apart_with_each_verdict() {
     );
     assert_eq!(
         program.run_with_input(&["token", "inspect"], "x").failed(),
-        "tokenpair: this is no token (Not enough segments); paste the whole token: three parts with dots between them, as in a \
-         cookie's value or after Bearer\n"
+        "tokenpair: malformed token: Not enough segments; paste the whole token, as it is in the cookie or after Bearer\n"
     );
 }
 

@@ -345,7 +345,7 @@ fn a_header_that_carries_something_else_cannot_carry_a_token() {
             "JWT_REFRESH_CSRF_HEADER_NAME",
         ] {
             let complaint = format!(
-                "{name} is {header:?}; write a header's name, as in X-CSRF-TOKEN, that no other use has"
+                "{name} is {header:?}; write a name that no other header has, as in X-Access-Token"
             );
             refused(&[(name, header)], &complaint);
         }

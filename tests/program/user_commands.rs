@@ -64,11 +64,11 @@ fn roles_are_added_and_removed_by_name() {
     assert_eq!(role(&[]).done(), "ada has no roles\n");
     assert_eq!(
         role(&["--add", "admin", "--add", "editor"]).done(),
-        "ada has the roles admin, editor\n"
+        "the roles of ada: admin, editor\n"
     );
     assert_eq!(
         role(&["--add", "editor"]).done(),
-        "ada has the roles admin, editor\n"
+        "the roles of ada: admin, editor\n"
     );
     assert!(role(&["--remove", "admin"]).failed().contains("last admin"));
     assert!(
@@ -82,7 +82,7 @@ fn roles_are_added_and_removed_by_name() {
         .done();
     assert_eq!(
         role(&["--remove", "admin"]).done(),
-        "ada has the roles editor\n"
+        "the roles of ada: editor\n"
     );
     let roles = kinds(&program)
         .iter()
@@ -218,8 +218,7 @@ fn a_token_whose_user_has_changed_and_a_text_that_is_no_token_get_the_cure() {
         .failed();
     assert_eq!(
         text,
-        "tokenpair: this is no token (Not enough segments); paste the whole token: three parts with dots between them, as in a \
-         cookie's value or after Bearer\n"
+        "tokenpair: malformed token: Not enough segments; paste the whole token, as it is in the cookie or after Bearer\n"
     );
 }
 

@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 
+use unicode_normalization::UnicodeNormalization;
+
 /// The passwords, in lower case, one on each line, sorted by bytes. `scripts/common-passwords`
 /// writes the file. As one text it costs no memory but that of the pages a search reads.
 const LIST: &[u8] = include_bytes!("common_passwords.txt");
 
-/// Returns whether a password is on the list, in any case.
+/// Returns whether a password is on the list, in any case and width and with any spaces around it:
+/// an attacker would try those too.
 pub(super) fn is_common(password: &str) -> bool {
-    contains(LIST, password.to_lowercase().as_bytes())
+    let narrow: String = password.trim().nfkc().collect();
+    contains(LIST, narrow.to_lowercase().as_bytes())
 }
 
 /// Searches sorted lines by bisection.

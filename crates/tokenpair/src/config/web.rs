@@ -108,7 +108,7 @@ fn json(reader: &mut Reader<'_>, default: JsonPolicy) -> JsonPolicy {
 }
 
 fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> HeaderName {
-    let wanted = "write a header's name, as in X-CSRF-TOKEN, that no other use has";
+    let wanted = "write a name that no other header has, as in X-Access-Token";
     reader.parsed(name, default, wanted, |text| {
         let header: HeaderName = text.parse().ok()?;
         let taken = TAKEN.contains(&header.as_str())
