@@ -68,6 +68,17 @@ fn build() -> PathBuf {
     target.join("debug/first-example")
 }
 
+/// Returns a free address. Its port is none that the system gives to clients: a client that knocks at
+/// such a port before the server listens may be connected to itself.
+fn free_address() -> SocketAddr {
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    let ports = (0..10_000).map(|next| 20_000 + (first + next) % 10_000);
+    let mut addresses = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    addresses
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap()
+}
+
 /// The example's server, until it is dropped.
 struct Server {
     process: Child,
@@ -76,10 +87,8 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
         let program = PROGRAM.as_path();
-        drop(free);
+        let address = free_address();
         let process = Command::new(program)
             .env("JWT_SECRET_KEY", SECRET)
             .env("ADDRESS", address.to_string())
