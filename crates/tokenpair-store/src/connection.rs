@@ -113,3 +113,8 @@ pub(super) fn in_transaction<T, E: From<DieselError>>(
     let done = work(conn);
     finish(conn, done)
 }
+
+/// Whether the error is SQLITE_BUSY, for which Diesel has no kind.
+pub(super) fn is_locked(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, information) if information.message() == "database is locked")
+}

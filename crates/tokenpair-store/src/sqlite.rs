@@ -1,26 +1,53 @@
 //! Implements opening SQLite's file.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::result::Error as DieselError;
+use diesel::{Connection, QueryResult, SqliteConnection};
 use thiserror::Error;
 
-use super::connection::{Conn, ConnectError, Opened, Session};
+use super::connection::{Conn, ConnectError, Opened, Session, is_locked};
 use tokenpair::session::StoreError;
 
-/// FULL: a commit survives a power cut. In WAL mode readers and the writer do not wait for each
-/// other.
-const SETUP: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
-                            PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/// How long a statement, or the opening of a connection, waits for the lock of another.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause between attempts to set the journal mode.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
+/// In WAL mode readers and the writer do not wait for each other.
+const WAL: &str = "PRAGMA journal_mode = WAL";
+
+/// FULL: a commit survives a power cut.
+const SETUP: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
 pub(super) fn connect(path: &Path) -> Result<Opened, ConnectError> {
     let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+    let busy_timeout = BUSY_TIMEOUT.as_millis();
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {busy_timeout}"))?;
+    set_wal_mode(&mut conn)?;
     conn.batch_execute(SETUP)?;
     Ok(Opened {
         conn: Conn::Sqlite(conn),
         session: Session::Own,
     })
+}
+
+/// Switches the file to WAL mode. Retried here: SQLite asks its busy timeout only before a
+/// connection holds a lock, and this statement reads before it writes. So of several programs that
+/// open a new file together, some would fail at once with "database is locked".
+fn set_wal_mode(conn: &mut SqliteConnection) -> QueryResult<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match conn.batch_execute(WAL) {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Creates the file and its folder if they do not exist.

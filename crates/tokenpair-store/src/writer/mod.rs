@@ -15,7 +15,7 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, QueryResult};
 
-use super::connection::{Conn, ConnectError, begin, is_broken};
+use super::connection::{Conn, ConnectError, begin, is_broken, is_locked};
 use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
@@ -237,9 +237,4 @@ fn commit(conn: &mut Conn) -> QueryResult<()> {
 /// Rolls back the transaction, or to the savepoint.
 fn rollback(conn: &mut Conn) -> QueryResult<()> {
     Transactions::rollback_transaction(conn)
-}
-
-/// SQLITE_BUSY, for which Diesel has no kind.
-fn is_locked(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, information) if information.message() == "database is locked")
 }

@@ -95,3 +95,18 @@ async fn what_is_queued_together_is_committed_together_and_answered_each_for_its
     let count = commits() - before;
     assert!((1..=2).contains(&count), "{count} commits");
 }
+
+#[test]
+fn a_new_file_is_opened_once_another_program_has_written_to_it() {
+    let database = Database::create(Backend::Sqlite);
+    let url = database.url();
+    let mut other = SqliteConnection::establish(url.trim_start_matches("sqlite://")).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let open = || DieselStore::open(&DatabaseUrl::parse(&url).unwrap(), StorePolicy::default());
+        let opened = scope.spawn(open);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        other.batch_execute("COMMIT").unwrap();
+        opened.join().unwrap().unwrap();
+    });
+}
