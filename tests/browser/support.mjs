@@ -1,0 +1,113 @@
+// What the browser tests share: a browser, and servers of their own as `tokenpair serve` starts them.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import axe from 'axe-core'
+import { chromium } from 'playwright-core'
+
+const program = process.env.TOKENPAIR
+const shots = process.env.TOKENPAIR_SCREENSHOTS
+
+/** Starts Chromium. */
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** Runs the program to its end with these settings and this input. Returns its standard output. */
+export async function run(folder, args, settings = {}, input = '') {
+  const child = spawn(program, args, { cwd: folder, env: environment(settings), stdio: ['pipe', 'pipe', 'pipe'] })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data) => (out += data))
+  child.stderr.on('data', (data) => (err += data))
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`tokenpair ${args.join(' ')} ended with ${code}: ${err}`)
+  return out
+}
+
+function environment(settings) {
+  return { PATH: process.env.PATH, SERVER_BIND: '127.0.0.1:0', SERVER_DRAIN: '0', PASSWORD_BCRYPT_COST: '10', ...settings }
+}
+
+/**
+ * Starts a server in a folder of its own with these settings, and waits for its address.
+ *
+ * Stop it with `await server.stop()`. `server.restart(settings)` keeps the data and the address.
+ */
+export async function serve(settings = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenpair-browser-'))
+  const server = { folder }
+  const start = async (settings) => {
+    const child = spawn(program, ['serve'], { cwd: folder, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] })
+    let log = ''
+    child.stderr.on('data', (data) => (log += data))
+    server.log = () => log
+    server.child = child
+    server.url = await new Promise((resolve, reject) => {
+      let out = ''
+      child.stdout.on('data', (data) => {
+        out += data
+        const address = /https?:\/\/[^\s/]+/.exec(out)
+        if (address) resolve(address[0])
+      })
+      child.on('close', (code) => reject(new Error(`the server ended with ${code}: ${log}`)))
+    })
+  }
+  const end = async () => {
+    if (server.child.exitCode !== null) return
+    const closed = once(server.child, 'close')
+    server.child.kill('SIGTERM')
+    await closed
+  }
+  server.stop = async () => {
+    await end()
+    await rm(folder, { recursive: true, force: true })
+  }
+  server.restart = async (settings = {}) => {
+    await end()
+    await start({ SERVER_BIND: new URL(server.url).host, ...settings })
+  }
+  server.run = (args, input) => run(folder, args, settings, input)
+  await start(settings)
+  return server
+}
+
+/** The sizes and colours that each page is looked at in. */
+export const looks = [
+  { name: 'phone-light', viewport: { width: 390, height: 844 }, colorScheme: 'light', deviceScaleFactor: 2 },
+  { name: 'phone-dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark', deviceScaleFactor: 2 },
+  { name: 'desktop-light', viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
+  { name: 'desktop-dark', viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+]
+
+/** Writes a screenshot if TOKENPAIR_SCREENSHOTS names a folder. */
+export async function screenshot(page, name) {
+  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+}
+
+/** Fails if axe-core finds a fault of accessibility (WCAG 2.2 A and AA) in the page. */
+export async function assertAccessible(page) {
+  // The page's policy allows no foreign script, but what the debugger evaluates is no part of the page.
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate(
+    (tags) => globalThis.axe.run(document, { runOnly: tags }),
+    ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  )
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => node.html).join('\n  ')}`)
+  if (found.length > 0) throw new Error(found.join('\n'))
+}
