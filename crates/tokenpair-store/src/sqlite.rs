@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::result::Error as DieselError;
 use diesel::{Connection, QueryResult, SqliteConnection};
 use thiserror::Error;
 
