@@ -1,4 +1,4 @@
-//! The packages hold what their users need, and no test that cannot run without the repository.
+//! The packages hold their sources, examples, documentation and tests, and nothing else.
 
 use super::cargo;
 
@@ -35,7 +35,14 @@ fn packages_hold_sources_readmes_and_licences() {
             let found = files.iter().any(|file| file.starts_with(path));
             assert!(found, "{package} lacks {path}: {files:#?}");
         }
-        let folders = ["src/", "examples/", "migrations/", "docs/"];
+        let folders = [
+            "src/",
+            "examples/",
+            "tests/",
+            "benches/",
+            "migrations/",
+            "docs/",
+        ];
         for file in &files {
             let expected = file == "CHANGELOG.md"
                 || MADE_BY_CARGO.contains(&file.as_str())

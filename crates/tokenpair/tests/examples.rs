@@ -9,11 +9,11 @@
     reason = "test helpers"
 )]
 
-#[path = "../../../tests/common/example.rs"]
+#[path = "shared/example.rs"]
 mod example;
-#[path = "../../../tests/common/example_walk.rs"]
+#[path = "shared/example_walk.rs"]
 mod example_walk;
-#[path = "../../../tests/common/walk.rs"]
+#[path = "shared/walk.rs"]
 mod walk;
 
 use std::io::{Read, Write};

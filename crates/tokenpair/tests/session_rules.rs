@@ -11,7 +11,7 @@ mod session_rules;
 
 #[test]
 fn the_page_and_its_picture_are_what_the_simulation_gives() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let page = fs::read_to_string(docs.join("session_rules.md")).unwrap();
     let picture = fs::read_to_string(docs.join("session_rules.svg")).unwrap();
     let (tables, drawn) = session_rules::report();

@@ -10,10 +10,10 @@
 )]
 
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
-#[path = "../../../../tests/common/database.rs"]
+#[path = "../shared/database.rs"]
 mod database;
 
-#[path = "../../../../tests/common/wait.rs"]
+#[path = "../shared/wait.rs"]
 mod wait;
 
 mod contract;

@@ -326,7 +326,7 @@ pub(crate) fn allowing(
 
 #[test]
 fn the_guide_tells_of_each_difference_and_of_no_other() {
-    let guide = include_str!("../../../../docs/coming-from-flask.md");
+    let guide = include_str!("../../docs/coming-from-flask.md");
     let list = guide
         .split_once("## Intended differences")
         .and_then(|(_, rest)| rest.split_once("With a record of sessions"))

@@ -17,13 +17,13 @@
 
 mod cases;
 mod compare;
-#[path = "../../../../tests/common/example.rs"]
+#[path = "../shared/example.rs"]
 mod example;
 mod http;
 mod intended_differences;
 mod keys;
 mod places;
-#[path = "../../../../tests/common/python.rs"]
+#[path = "../shared/python.rs"]
 mod python;
 mod run;
 mod servers;

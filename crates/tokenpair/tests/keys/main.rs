@@ -11,7 +11,7 @@
 
 mod algorithms;
 mod forged;
-#[path = "../../../../tests/common/openssl.rs"]
+#[path = "../shared/openssl.rs"]
 mod openssl;
 mod refusals;
 mod ring;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Returns the page's number for a check.
 pub(crate) fn documented(check: &str) -> usize {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rotation.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rotation.md");
     let page = fs::read_to_string(page).unwrap();
     let cells = |line: &str| -> Vec<String> {
         let cells = line.split('|').map(|cell| cell.trim().to_owned());
