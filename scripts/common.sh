@@ -17,3 +17,26 @@ install_packages() {
 postgres_bin() { ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1 | xargs -r dirname; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# Installs what tests/browser needs, and builds the server unless TOKENPAIR names one.
+prepare_browser() {
+    local missing=()
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+    install_packages "${missing[@]}" || return 1
+
+    if ! cmp --silent tests/browser/package-lock.json tests/browser/node_modules/installed.json; then
+        say "installing Playwright"
+        (cd tests/browser && npm ci --silent --no-audit --no-fund) || return 1
+        cp tests/browser/package-lock.json tests/browser/node_modules/installed.json
+    fi
+
+    if [ -z "${TOKENPAIR:-}" ]; then
+        say "building"
+        cargo build --locked --bin tokenpair || return 1
+        TOKENPAIR=${CARGO_TARGET_DIR:-$PWD/target}/debug/tokenpair
+    fi
+    TOKENPAIR=$(realpath "$TOKENPAIR")
+    export TOKENPAIR
+}

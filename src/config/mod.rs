@@ -69,6 +69,8 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// Whether `PUBLIC_URL` was set instead of derived. Browsers must then use its host name.
     pub public_url_set: bool,
+    /// `SERVER_DOCS`: whether `/docs` and `/demo` are served.
+    pub docs: bool,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
     /// `DATABASE_POOL`, `DATABASE_WAIT`, `DATABASE_POOLER`
@@ -148,6 +150,7 @@ impl Settings {
         let bind = server::BIND.read(&mut reader);
         let tls = server::tls(&mut reader);
         let public_url = server::public_url(&mut reader, &bind, tls.as_ref());
+        let docs = server::docs(&mut reader, &bind, &public_url);
         let algorithm = keys::ALGORITHM.read(&mut reader);
         let source = keys::source(&mut reader, algorithm, &bind);
         let tokens = tokens::tokens(&mut reader);
@@ -162,6 +165,7 @@ impl Settings {
             patience: Patience::default(),
             tls,
             cors_origins: server::CORS_ORIGINS.read(&mut reader),
+            docs,
             public_url: public_url.url,
             public_url_set: public_url.is_set,
             database: database::URL.read(&mut reader),

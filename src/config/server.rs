@@ -11,7 +11,7 @@ use url::Url;
 
 use super::bind::{self, Bind, read_bind};
 use super::setting::{Known, SECRET, Setting, duration_within, seconds};
-use super::urls::{bare, serialized_origin};
+use super::urls::{bare, is_loopback, serialized_origin};
 use tokenpair::config::Reader;
 use tokenpair::web::{ForwardedHeader, TrustedProxies};
 
@@ -27,6 +27,7 @@ pub(super) const KNOWN: &[Known] = &[
     TRUSTED_PROXIES.known(),
     FORWARDED_HEADER.known(),
     PUBLIC_URL.known(),
+    DOCS.known(),
 ];
 
 pub(super) const BIND: Setting<Bind> = Setting::new(
@@ -140,6 +141,14 @@ const PUBLIC_URL: Setting<Option<Url>> = Setting::new(
     },
 );
 
+/// `None` if the address decides.
+const DOCS: Setting<Option<bool>> = Setting::new(
+    "SERVER_DOCS",
+    "on, on loopback only",
+    "on: serves /docs, where people call the routes from the API's description, and /demo. off: both are 404.",
+    |reader, name| reader.text(name).map(|_| reader.truth(name, false)),
+);
+
 /// The paths of the TLS certificate and its key, both in PEM.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsFiles {
@@ -219,6 +228,13 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
         );
     }
     None
+}
+
+/// Returns whether `/docs` and `/demo` are served. Default: only where no other machine can reach
+/// them, neither directly nor through a proxy.
+pub(super) fn docs(reader: &mut Reader<'_>, bind: &Bind, public_url: &PublicUrl) -> bool {
+    let at_home = || bind.is_loopback() && public_url.url.as_ref().is_none_or(is_loopback);
+    DOCS.read(reader).unwrap_or_else(at_home)
 }
 
 pub(super) fn public_url(

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Connection, ConnectionConfig, Transport};
 use super::connection_limit::{ConnectionLimit, RESERVE};
 use super::listener::Listener;
+use super::routes::Pages;
 use super::start_error::StartError;
 use super::state::AppState;
 use super::tls::Certificates;
@@ -53,12 +54,13 @@ pub(super) fn listen(
         },
     };
     let state = web::Data::from(Arc::clone(state));
+    let pages = Pages::of(settings)?;
     let origins = settings.cors_origins.clone();
     let app = move || {
         App::new()
             .app_data(state.clone())
             .app_data(state.auth.clone())
-            .configure(routes::configure)
+            .configure(|app| routes::configure(&pages, app))
             .default_service(web::to(routes::not_found))
     };
     let web = settings.web.clone();

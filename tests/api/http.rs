@@ -34,9 +34,10 @@ fn a_path_with_a_slash_too_many_is_404_and_its_hint_names_the_one_that_is_there(
 }
 
 fn nothing_is_served_but_the_routes(on: Backend) {
-    let app = on.app();
+    let app = on.app_with(&[("SERVER_DOCS", "off")]);
     for path in [
         "/docs",
+        "/demo",
         "/swagger-ui/",
         "/debug/pprof/",
         "/console",

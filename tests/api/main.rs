@@ -25,6 +25,7 @@ mod connections;
 mod database_away;
 mod database_wait;
 mod device_cookie;
+mod docs;
 mod events;
 mod flood;
 mod headers;

@@ -95,18 +95,37 @@ export const looks = [
   { name: 'desktop-dark', viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
 ]
 
+/**
+ * Collects what a page must not do: send requests to other hosts, fail in a script, or violate its policy.
+ *
+ * A refused request is no fault of the page, so the browser's note of its status does not count.
+ */
+export function watch(page, server) {
+  const faults = []
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url())
+    if (protocol.startsWith('http') && host !== new URL(server.url).host) faults.push(`request to ${request.url()}`)
+  })
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
+  page.on('console', (message) => {
+    const isStatus = message.text().startsWith('Failed to load resource: the server responded with a status of 4')
+    if (['error', 'warning'].includes(message.type()) && !isStatus) faults.push(`${message.type()}: ${message.text()}`)
+  })
+  return faults
+}
+
 /** Writes a screenshot if TOKENPAIR_SCREENSHOTS names a folder. */
 export async function screenshot(page, name) {
   if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
 }
 
-/** Fails if axe-core finds a fault of accessibility (WCAG 2.2 A and AA) in the page. */
-export async function assertAccessible(page) {
+/** Fails if axe-core finds a fault of accessibility (WCAG 2.2 A and AA) in the page, except in these elements. */
+export async function assertAccessible(page, { exclude = [] } = {}) {
   // The page's policy allows no foreign script, but what the debugger evaluates is no part of the page.
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate(
-    (tags) => globalThis.axe.run(document, { runOnly: tags }),
-    ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    ([tags, exclude]) => globalThis.axe.run({ include: [['html']], exclude: exclude.map((one) => [one]) }, { runOnly: tags }),
+    [['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], exclude],
   )
   const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => node.html).join('\n  ')}`)
   if (found.length > 0) throw new Error(found.join('\n'))

@@ -464,3 +464,37 @@ fn what_tokens_always_say_leaves_room_in_a_cookie() {
         "have more than 1024 bytes",
     );
 }
+
+#[test]
+fn pages_that_others_can_open_are_off_unless_asked_for_and_then_noted() {
+    let key = ("JWT_SECRET_KEY", SECRET);
+    let on = ("SERVER_DOCS", "on");
+    let served = |variables: &[(&str, &str)]| {
+        let variables = variables.iter();
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let sources = Sources::from_values(BTreeMap::from_iter(variables));
+        Settings::load(&sources).unwrap().docs
+    };
+    let loopback = ("PUBLIC_URL", "http://localhost:8080");
+    let public = ("SERVER_BIND", "0.0.0.0:8080");
+    for (variables, expected) in [
+        (&[][..], true),
+        (&[loopback], true),
+        (&[("SERVER_BIND", "[::1]:8080")], true),
+        (&[("SERVER_DOCS", "off")], false),
+        (&[HTTPS], false),
+        (&[public, key], false),
+        (&[public, key, loopback], false),
+        (&[public, key, on], true),
+        (&[HTTPS, on], true),
+    ] {
+        assert_eq!(served(variables), expected, "{variables:?}");
+    }
+    let note = "SERVER_DOCS is on, and other machines can reach this server";
+    remarked(&[HTTPS, on], note);
+    remarked(&[public, key, on], note);
+    remarked(&[public, key, loopback, on], note);
+    good(&[on]);
+    good(&[HTTPS]);
+    refused(&[("SERVER_DOCS", "maybe")], "SERVER_DOCS is \"maybe\"");
+}

@@ -224,6 +224,7 @@ fn each_documented_default_is_the_value_without_a_setting() {
         "SERVER_WORKERS",
         "SERVER_DRAIN",
         "PUBLIC_URL",
+        "SERVER_DOCS",
         "JWT_SECRET_KEY",
         "JWT_PREVIOUS_ALGORITHM",
         "JWT_KEYS_DIR",
@@ -245,6 +246,7 @@ fn booleans_and_words_are_read_alike_everywhere_in_any_case() {
     for (name, values) in [
         ("THROTTLE", ["Off", "no", "FALSE"]),
         ("SERVER_ACCESS_LOG", ["Off", "no", "FALSE"]),
+        ("SERVER_DOCS", ["Off", "no", "FALSE"]),
         ("JWT_COOKIE_SECURE", ["yes", "On", "1"]),
         ("JWT_ENCODE_NBF", ["yes", "On", "1"]),
         ("JWT_ACCEPT_FOREIGN", ["Off", "no", "0"]),

@@ -4,6 +4,7 @@ mod browsers;
 mod files;
 mod transport;
 
+use super::urls::is_loopback;
 use super::{Settings, Sources};
 
 /// Returns the notes, each with a cure.
@@ -13,7 +14,18 @@ pub(super) fn remarks(settings: &Settings, sources: &Sources) -> Vec<String> {
     remarks.extend(transport::remarks(settings));
     remarks.extend(browsers::remarks(settings));
     remarks.extend(files::remarks(sources, settings));
+    remarks.extend(public_docs(settings));
     remarks
+}
+
+fn public_docs(settings: &Settings) -> Option<String> {
+    let url = settings.public_url.as_ref();
+    let is_public = !settings.bind.is_loopback() || !url.is_none_or(is_loopback);
+    (settings.docs && is_public).then(|| {
+        "SERVER_DOCS is on, and other machines can reach this server: anyone can open /docs and /demo. \
+         Set SERVER_DOCS=off unless you want that"
+            .to_owned()
+    })
 }
 
 fn old_secrets(settings: &Settings) -> Option<String> {

@@ -68,6 +68,20 @@ impl Endpoint {
         }
     }
 
+    /// Makes an endpoint for `GET` that is no part of the OpenAPI description.
+    pub(super) fn undescribed<F, Args>(path: String, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self {
+            path,
+            methods: GET,
+            ..Self::new(OpenApi::default(), handler)
+        }
+    }
+
     pub(super) fn path(&self) -> &str {
         &self.path
     }

@@ -8,6 +8,7 @@ mod events;
 mod fallback;
 mod grant;
 mod login;
+mod pages;
 mod public;
 mod responses;
 mod session;
@@ -19,6 +20,7 @@ use utoipa::OpenApi;
 pub(super) use self::endpoint::Mount;
 use self::endpoint::{Endpoint, endpoint};
 pub(super) use self::fallback::not_found;
+pub(super) use self::pages::Pages;
 use self::responses::Problem;
 
 /// The routes of accounts and sessions, which other apps can mount.
@@ -66,9 +68,10 @@ fn endpoints() -> Vec<Endpoint> {
     all.into_iter().flatten().collect()
 }
 
-/// Adds all routes to the program's app.
-pub(super) fn configure(app: &mut ServiceConfig) {
+/// Adds all routes to the program's app, and the pages on which people try them.
+pub(super) fn configure(pages: &Pages, app: &mut ServiceConfig) {
     endpoint::mount(endpoints(), "", app);
+    endpoint::mount(pages.endpoints(), "", app);
 }
 
 /// The routes that another app mounts.

@@ -1,0 +1,181 @@
+//! Defines [`Site`], a page with its scripts and style sheets, all of them part of the program.
+//!
+//! The page names its files by a hash of their content, so browsers may keep them for good.
+
+use std::io::{self, Read};
+use std::sync::{LazyLock, OnceLock};
+
+use actix_web::http::header::{
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    Encoding, Header, HeaderValue, REFERRER_POLICY, VARY,
+};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use aws_lc_rs::digest::{Context, SHA256};
+use flate2::read::GzDecoder;
+use html_escape::encode_double_quoted_attribute;
+
+use tokenpair::web::Rejection;
+
+/// A page and its files.
+pub(super) struct Site {
+    /// The path of the page, such as `/docs`. Its files are one folder below.
+    pub(super) path: &'static str,
+    /// The document, in which `{{files}}` stands for the folder of the files, relative to the page,
+    /// and `{{settings}}` for the settings that its scripts need.
+    document: &'static str,
+    policy: &'static str,
+    files: &'static [File],
+    version: LazyLock<String>,
+}
+
+/// A file of a page.
+pub(super) struct File {
+    name: &'static str,
+    content_type: &'static str,
+    content: Content,
+}
+
+enum Content {
+    Plain(&'static [u8]),
+    /// Compressed by gzip, and decompressed once a client without gzip has asked for it.
+    Gzip(&'static [u8], &'static OnceLock<Bytes>),
+}
+
+const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+impl Site {
+    pub(super) const fn new(
+        path: &'static str,
+        document: &'static str,
+        policy: &'static str,
+        files: &'static [File],
+        version: fn() -> String,
+    ) -> Self {
+        Self {
+            path,
+            document,
+            policy,
+            files,
+            version: LazyLock::new(version),
+        }
+    }
+
+    /// Returns the document, for scripts that read these settings.
+    pub(super) fn document(&self, settings: &str) -> Bytes {
+        let page = self.path.trim_start_matches('/');
+        let files = format!("{page}/{}", *self.version);
+        let settings = encode_double_quoted_attribute(settings);
+        let document = self.document.replace("{{files}}", &files);
+        document.replace("{{settings}}", &settings).into()
+    }
+
+    /// Returns the page.
+    pub(super) fn page(&self, document: Bytes) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+            .insert_header((CONTENT_SECURITY_POLICY, self.policy))
+            .insert_header((REFERRER_POLICY, "same-origin"))
+            .body(document)
+    }
+
+    /// Returns a file, or `None` if this version has no such file.
+    pub(super) fn file(
+        &self,
+        (version, name): &(String, String),
+        request: &HttpRequest,
+    ) -> Option<Result<HttpResponse, Rejection>> {
+        let mut files = self.files.iter().filter(|_| *version == *self.version);
+        let file = files.find(|file| file.name == name)?;
+        Some(file.response(request).map_err(Rejection::internal))
+    }
+}
+
+/// Returns a hash of the files, which changes whenever one of them does.
+pub(super) fn version(files: &[File]) -> String {
+    let mut hash = Context::new(&SHA256);
+    for file in files {
+        let (Content::Plain(bytes) | Content::Gzip(bytes, _)) = file.content;
+        hash.update(file.name.as_bytes());
+        hash.update(&bytes.len().to_be_bytes());
+        hash.update(bytes);
+    }
+    let hash = hash.finish();
+    let start = hash.as_ref().iter().take(8);
+    start.map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl File {
+    pub(super) const fn script(name: &'static str, content: &'static [u8]) -> Self {
+        Self::plain(name, "text/javascript; charset=utf-8", content)
+    }
+
+    pub(super) const fn style(name: &'static str, content: &'static [u8]) -> Self {
+        Self::plain(name, "text/css; charset=utf-8", content)
+    }
+
+    pub(super) const fn icon(name: &'static str, content: &'static [u8]) -> Self {
+        Self::plain(name, "image/svg+xml", content)
+    }
+
+    pub(super) const fn text(name: &'static str, content: &'static [u8]) -> Self {
+        Self::plain(name, "text/plain; charset=utf-8", content)
+    }
+
+    const fn plain(name: &'static str, content_type: &'static str, content: &'static [u8]) -> Self {
+        Self {
+            name,
+            content_type,
+            content: Content::Plain(content),
+        }
+    }
+
+    /// Returns the file with this content instead, which gzip compressed.
+    pub(super) const fn compressed(
+        self,
+        content: &'static [u8],
+        plain: &'static OnceLock<Bytes>,
+    ) -> Self {
+        Self {
+            content: Content::Gzip(content, plain),
+            ..self
+        }
+    }
+
+    fn response(&self, request: &HttpRequest) -> io::Result<HttpResponse> {
+        let mut response = HttpResponse::Ok();
+        response
+            .insert_header((CONTENT_TYPE, self.content_type))
+            .insert_header((CACHE_CONTROL, FOREVER));
+        Ok(match self.content {
+            Content::Plain(bytes) => response.body(bytes),
+            Content::Gzip(bytes, plain) => {
+                response.insert_header((VARY, "Accept-Encoding"));
+                if accepts_gzip(request) {
+                    response.insert_header((CONTENT_ENCODING, "gzip"));
+                    response.body(bytes)
+                } else {
+                    response.body(decompressed(bytes, plain)?)
+                }
+            }
+        })
+    }
+}
+
+/// Returns whether a client prefers gzip (RFC 9110 section 12.5.3). Without the header it gets the
+/// plain file.
+fn accepts_gzip(request: &HttpRequest) -> bool {
+    let supported = [Encoding::gzip(), Encoding::identity()];
+    let accepted = AcceptEncoding::parse(request).ok();
+    let accepted = accepted.filter(|accepted| !accepted.is_empty());
+    accepted.and_then(|accepted| accepted.negotiate(supported.iter())) == Some(Encoding::gzip())
+}
+
+fn decompressed(bytes: &[u8], plain: &OnceLock<Bytes>) -> io::Result<Bytes> {
+    if let Some(plain) = plain.get() {
+        return Ok(plain.clone());
+    }
+    let mut text = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut text)?;
+    Ok(plain.get_or_init(|| text.into()).clone())
+}
