@@ -23,7 +23,10 @@ mod readmes;
 mod reference;
 mod rust_version;
 mod security_table;
-#[allow(dead_code, reason = "shared with the tests of the program, which use the rest")]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the program, which use the rest"
+)]
 #[path = "../program/support.rs"]
 mod support;
 mod translations;

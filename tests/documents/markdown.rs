@@ -119,8 +119,5 @@ fn a_page_is_taken_apart() {
     );
     assert_eq!(page.anchors(), ["a-b-c-d", "same", "same-1"]);
     assert_eq!(page.links(), ["x.md#y", "w.md", "z.svg"]);
-    assert_eq!(
-        page.blocks,
-        ["```sh\n# no heading\n[n](o)", "    indented"]
-    );
+    assert_eq!(page.blocks, ["```sh\n# no heading\n[n](o)", "    indented"]);
 }

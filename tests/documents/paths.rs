@@ -1,9 +1,15 @@
-//! Every file that the pages for contributors name exists, and so does every test.
+//! Every file that a page for contributors or for reviewers names exists, and so does every test.
 
 use super::{read, root};
 
 /// Pages whose every path must exist.
-const PAGES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+const PAGES: [&str; 5] = [
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/library.md",
+    "docs/session-resilience.md",
+];
 
 /// Returns what stands between backquotes, outside of code blocks.
 fn code_spans(page: &str) -> Vec<String> {
@@ -30,7 +36,7 @@ fn is_path(span: &str) -> bool {
 }
 
 #[test]
-fn every_file_and_test_that_a_page_for_contributors_names_exists() {
+fn every_file_and_test_that_a_page_names_exists() {
     for page in PAGES {
         let spans = code_spans(&read(page));
         let paths = spans.iter().filter(|span| is_path(span));

@@ -137,16 +137,24 @@ fn every_route_in_the_reference_is_there() {
 #[test]
 fn every_command_in_the_readme_is_there() {
     let readme = page(README);
-    let starts = ["    cargo run --release -- ", "    docker compose exec server tokenpair "];
+    let starts = [
+        "    cargo run --release -- ",
+        "    docker compose exec server tokenpair ",
+    ];
     let commands = readme
         .lines()
         .filter_map(|line| starts.iter().find_map(|start| line.strip_prefix(start)));
     let mut count = 0;
     for command in commands {
-        let words = command.split_whitespace().filter(|word| !word.starts_with('-'));
+        let words = command
+            .split_whitespace()
+            .filter(|word| !word.starts_with('-'));
         let words: Vec<&str> = words.take(2).chain(["--help"]).collect();
         let help = Program::new().run(&words).done();
-        for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
+        for option in command
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"))
+        {
             assert!(help.contains(option), "{command}");
         }
         count += 1;
