@@ -1,5 +1,7 @@
 //! A translated page has the headings, links and code blocks of its original.
 
+use std::fmt::Debug;
+
 use super::markdown::Page;
 use super::read;
 
@@ -31,32 +33,38 @@ fn linked_files(page: &Page) -> Vec<String> {
     files
 }
 
+/// Fails with the first entry that differs.
+fn assert_same<T: PartialEq + Debug>(what: &str, [ours, theirs]: [Vec<T>; 2]) {
+    for (our, their) in ours.iter().zip(&theirs) {
+        assert_eq!(our, their, "{what}");
+    }
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+}
+
 #[test]
 fn a_translation_has_the_code_of_its_original() {
     for [original, translation] in TRANSLATED {
-        let [ours, theirs] = [original, translation].map(|path| Page::of(&read(path)));
-        let [ours, theirs] = [ours, theirs].map(|page| {
+        let pages = [original, translation].map(|path| Page::of(&read(path)));
+        let blocks = pages.map(|page| {
             let blocks = page.blocks.iter().map(|block| without_comments(block));
             blocks.collect::<Vec<_>>()
         });
-        assert_eq!(ours, theirs, "{original} and {translation}");
+        assert_same(&format!("code of {translation}"), blocks);
     }
 }
 
 #[test]
 fn a_translation_has_the_headings_and_links_of_its_original() {
     for [original, translation] in TRANSLATED {
-        let [ours, theirs] = [original, translation].map(|path| Page::of(&read(path)));
-        let [outline, translated] = [&ours, &theirs].map(|page| {
-            let levels = page.headings.iter().map(|(level, _)| *level);
-            levels.collect::<Vec<_>>()
-        });
-        assert_eq!(outline, translated, "{original} and {translation}");
-        assert_eq!(
-            linked_files(&ours),
-            linked_files(&theirs),
-            "{original} and {translation}"
-        );
+        let pages = [original, translation].map(|path| Page::of(&read(path)));
+        let [ours, theirs] = &pages;
+        let headings = ours.headings.iter().zip(&theirs.headings);
+        for ((our, heading), (their, translated)) in headings {
+            assert_eq!(our, their, "{translation}: {heading} is {translated}");
+        }
+        assert_eq!(ours.headings.len(), theirs.headings.len(), "{translation}");
+        let links = pages.each_ref().map(linked_files);
+        assert_same(&format!("links of {translation}"), links);
     }
 }
 
