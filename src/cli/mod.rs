@@ -81,7 +81,7 @@ enum Command {
 
 const EXAMPLES: &str = "\
 Settings come from the environment, from .env and from tokenpair.toml. `tokenpair config show` lists
-them all with their values, and the README explains each.
+them all with their values, and docs/reference/settings.md explains each.
 
 Examples:
   tokenpair                                     serve on http://127.0.0.1:8080

@@ -254,7 +254,7 @@ fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
     if origin == Origin::Toml && !close {
         return Err(Problem::new(
             name,
-            "is not known; the README lists all names",
+            "is not known; docs/reference/settings.md lists all names",
         ));
     }
     if origin == Origin::Toml || (close && begins_like_ours(name)) {

@@ -31,8 +31,8 @@ use tokenpair_store::DieselStore;
 ///
 /// They are `/register`, `/login`, `/refresh`, `/logout`, `/csrf`, `/account`, `/account/password`,
 /// `/sessions` and `/sessions/{id}` behind the prefix, and with
-/// [`with_admin`](AccountRoutesBuilder::with_admin) those below `/admin`. The README of the server
-/// describes them.
+/// [`with_admin`](AccountRoutesBuilder::with_admin) those below `/admin`.
+/// `docs/reference/routes.md` describes them.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpServer, web};

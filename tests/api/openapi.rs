@@ -8,9 +8,9 @@ use crate::support::Backend;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-fn routes_of_the_readme() -> BTreeSet<String> {
-    let readme = include_str!("../../README.md");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+fn routes_of_the_reference() -> BTreeSet<String> {
+    let page = include_str!("../../docs/reference/routes.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
     let cells = rows.filter_map(|row| row.split('|').next());
     let routes = cells.flat_map(|cell| cell.split(','));
     let named = routes.map(|route| route.trim().trim_matches('`').to_owned());
@@ -34,7 +34,7 @@ fn operations(description: &Value) -> Vec<(String, String, &Value)> {
     all.collect()
 }
 
-fn the_description_has_the_routes_of_the_readme_and_no_others(on: Backend) {
+fn the_description_has_the_routes_of_the_reference_and_no_others(on: Backend) {
     let app = on.app();
     let answer = app.get("/openapi.json").send();
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -44,7 +44,7 @@ fn the_description_has_the_routes_of_the_readme_and_no_others(on: Backend) {
         .into_iter()
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
-    assert_eq!(described, routes_of_the_readme());
+    assert_eq!(described, routes_of_the_reference());
     assert_eq!(operations(&description).len(), described.len());
 }
 
@@ -109,15 +109,15 @@ fn a_list_has_as_many_entries_a_page_as_described(on: Backend) {
 }
 
 /// Both come from the codes' own documentation.
-fn the_readme_has_the_table_of_all_codes_that_the_description_has(on: Backend) {
+fn the_reference_has_the_table_of_all_codes_that_the_description_has(on: Backend) {
     let description = on.app().get("/openapi.json").send().json();
     let code = &description["components"]["schemas"]["Problem"]["properties"]["code"];
     let told = code["description"].as_str().unwrap();
     let (_, table) = told.split_once("\n\n").unwrap();
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/reference/errors.md");
     assert!(
-        readme.contains(&format!("\n\n{table}\n")),
-        "the table in README.md should be\n{table}"
+        page.contains(&format!("\n\n{table}\n")),
+        "the table in docs/reference/errors.md should be\n{table}"
     );
     let rows = table.lines().skip(2);
     let cells = rows.filter_map(|row| row.split('|').nth(1));
@@ -149,9 +149,9 @@ fn every_response_is_described_and_every_operation_has_a_name_of_its_own(on: Bac
 
 on_both_databases! {
     every_response_is_described_and_every_operation_has_a_name_of_its_own,
-    the_description_has_the_routes_of_the_readme_and_no_others,
+    the_description_has_the_routes_of_the_reference_and_no_others,
     a_route_that_needs_a_token_refuses_who_has_none,
     tokens_are_presented_as_the_settings_say,
     a_list_has_as_many_entries_a_page_as_described,
-    the_readme_has_the_table_of_all_codes_that_the_description_has,
+    the_reference_has_the_table_of_all_codes_that_the_description_has,
 }

@@ -5,17 +5,33 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "test helpers"
 )]
 
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../common/exchange.rs"]
+mod exchange;
+mod links;
+mod markdown;
 mod packages;
 mod paths;
 mod public_api;
 mod readmes;
+mod reference;
 mod rust_version;
 mod security_table;
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the program, which use the rest"
+)]
+#[path = "../program/support.rs"]
+mod support;
+mod translations;
+#[path = "../common/wait.rs"]
+mod wait;
 mod workflows;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tokenpair_server::config::{Known, known};
+use tokenpair_server::config::known;
 
 use crate::support::Program;
 
@@ -302,29 +302,6 @@ fn a_build_without_tls_names_the_feature_that_has_it() {
             ),
         );
     }
-}
-
-#[test]
-fn the_readme_s_table_is_the_program_s() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let row = |known: &Known| {
-        format!(
-            "| `{}` | {} | {} |",
-            known.name, known.default, known.meaning
-        )
-    };
-    let readme = readme
-        .split("## Settings")
-        .nth(1)
-        .unwrap()
-        .split("\n## ")
-        .next()
-        .unwrap();
-    let table: Vec<&str> = readme
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .collect();
-    assert_eq!(table, known().map(row).collect::<Vec<_>>());
 }
 
 #[test]

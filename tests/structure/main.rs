@@ -74,12 +74,10 @@ fn no_files_import_each_other_in_a_cycle() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
-/// The codes in the README's table, which is compared with the description of the API.
+/// The codes in the reference's table, which is compared with the description of the API.
 fn codes() -> Vec<String> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, table) = readme
-        .split_once("| code | status | what to do |\n")
-        .unwrap();
+    let page = fs::read_to_string(root().join("docs/reference/errors.md")).unwrap();
+    let (_, table) = page.split_once("| code | status | what to do |\n").unwrap();
     let rows = table.lines().skip(1);
     let rows = rows.map_while(|line| line.strip_prefix("| "));
     let cells = rows.filter_map(|row| row.split('|').next());
