@@ -1,7 +1,8 @@
 //! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
-//! usage; `migrate --check` has more.
+//! usage; `migrate --check` and `doctor` have their own.
 
 mod config;
+mod doctor;
 mod events;
 mod health;
 mod import;
@@ -72,6 +73,8 @@ enum Command {
         /// The server's address, such as http://127.0.0.1:8080 [default: the one in SERVER_BIND]
         url: Option<String>,
     },
+    /// Look at a running server from outside, as browsers and Postman see it, and name what fails
+    Doctor(doctor::Wanted),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -147,7 +150,9 @@ pub fn main() -> ExitCode {
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(failure.as_ref());
-            migrate::exit_code(failure.as_ref()).map_or(ExitCode::FAILURE, ExitCode::from)
+            let code = migrate::exit_code(failure.as_ref());
+            let code = code.or_else(|| doctor::exit_code(failure.as_ref()));
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
@@ -166,6 +171,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
         Command::Healthcheck { url } => health::run(url.as_deref(), out),
+        Command::Doctor(wanted) => doctor::run(&wanted, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);
