@@ -4,6 +4,8 @@
 mod config;
 mod doctor;
 mod events;
+mod explain;
+mod greeting;
 mod health;
 mod import;
 mod keys;
@@ -114,6 +116,7 @@ DATABASE_URL names the database, and PASSWORD_MIN_LENGTH the minimum length of a
 const SESSION: &str = "\
 Examples:
   tokenpair session list ada
+  tokenpair session explain 01a225a5-c24e-753c-b9e0-019406cfb550
   tokenpair session revoke 01a225a5-c24e-753c-b9e0-019406cfb550";
 
 const KEYS: &str = "\
