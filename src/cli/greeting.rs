@@ -4,8 +4,6 @@
 
 use std::net::SocketAddr;
 
-use url::Url;
-
 use super::health::reachable;
 use crate::config::{Registration, Settings, is_loopback};
 use tokenpair::web::Location;
@@ -24,7 +22,7 @@ pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool
         let add = "users: none yet; add the first with: tokenpair user add NAME --admin";
         lines.push(add.to_owned());
     }
-    lines.push(cookies(&url, settings));
+    lines.push(cookies(settings));
     lines.push(try_it(&url, settings.registration));
     lines.join("\n") + "\n"
 }
@@ -55,14 +53,17 @@ fn open(url: &str, pages: &[&str]) -> String {
 }
 
 /// Says which clients store the cookies under these settings.
-fn cookies(url: &str, settings: &Settings) -> String {
+fn cookies(settings: &Settings) -> String {
     let web = &settings.web;
     if !web.locations.contains(&Location::Cookies) {
         return "cookies: none; clients send tokens as JWT_TOKEN_LOCATION says".to_owned();
     }
-    let url = Url::parse(url).ok();
-    let https = url.as_ref().is_some_and(|url| url.scheme() == "https");
-    let loopback = url.as_ref().is_some_and(is_loopback);
+    // Without a public URL, other machines use an address that the server does not know.
+    let loopback = settings.public_url.as_ref().is_some_and(is_loopback);
+    let https = settings.public_url.as_ref().map_or_else(
+        || settings.tls.is_some(),
+        |public| public.scheme() == "https",
+    );
     let who = match (web.cookies.secure, https, loopback) {
         (true, true, _) => "browsers, curl and Postman keep them over https only",
         (true, false, true) => {
