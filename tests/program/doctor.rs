@@ -417,7 +417,7 @@ fn hostile_servers_neither_hang_it_nor_write_to_the_terminal() {
         assert_eq!(seen.code, Some(2), "{seen:?}");
     }
     assert!(
-        began.elapsed() < Duration::from_secs(30),
+        began.elapsed() < Duration::from_secs(40),
         "{:?}",
         began.elapsed()
     );
@@ -627,6 +627,11 @@ fn a_login_walk_finds_what_only_a_logged_in_client_sees() {
         "/register",
         &json!({ "username": ADA.0, "password": ADA.1 }),
     );
+    let account = format!(
+        "proxy_set_header Host $http_host; location = /account {{ proxy_pass http://{}; proxy_pass_request_body off; proxy_set_header Host $http_host; \
+         proxy_set_header Content-Length \"\"; }}",
+        served.address
+    );
     for (location, check, text) in [
         (
             "proxy_set_header X-Forwarded-For $http_x_forwarded_for;",
@@ -638,11 +643,7 @@ fn a_login_walk_finds_what_only_a_logged_in_client_sees() {
             "refresh",
             "csrf_missing",
         ),
-        (
-            "set $body $request_body; if ($request_method = DELETE) { set $body \"\"; } proxy_set_body $body;",
-            "delete_body",
-            "drops the bodies of DELETE",
-        ),
+        (&account, "delete_body", "drops the bodies of DELETE"),
     ] {
         let proxy = Proxy::nginx(served.address, "", location);
         let (seen, _) = walk(&program, &proxy.url(), ADA.1);

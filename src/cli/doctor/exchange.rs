@@ -172,6 +172,11 @@ impl Response {
         self.code().as_deref() == Some(code)
     }
 
+    /// Returns whether the server got no body, although the request had one with valid JSON.
+    pub(super) fn lacks_body(&self) -> bool {
+        self.has_code("missing_json") || self.has_code("malformed_json")
+    }
+
     /// Returns whether tokenpair gave this response, and not a proxy in front of it.
     pub(super) fn is_of_tokenpair(&self) -> bool {
         self.header("X-Request-Id").is_some() || self.code().is_some()

@@ -15,7 +15,7 @@ use super::exchange::{Failure, Request, Response, exchange};
 use super::target::Target;
 
 /// Time limit of one exchange.
-const EXCHANGE: Duration = Duration::from_secs(5);
+const EXCHANGE: Duration = Duration::from_secs(10);
 
 /// Time limit of the whole examination.
 const EXAMINATION: Duration = Duration::from_secs(60);

@@ -276,7 +276,7 @@ fn delete_body(look: &Look<'_>, client: &mut Client) -> Result<Option<Finding>, 
     let response = look.probe.send(&request.json("{}"))?;
     Ok(Some(if response.has_code("missing_password") {
         Finding::ok(NAME, "The bodies of DELETE requests reach the server.")
-    } else if response.has_code("missing_json") {
+    } else if response.lacks_body() {
         let text =
             "A proxy drops the bodies of DELETE requests, so nobody can delete their account.";
         Finding::problem(

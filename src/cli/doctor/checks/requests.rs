@@ -136,7 +136,7 @@ pub(super) fn chunked(look: &Look<'_>) -> Findings {
             "Bodies in chunks, without a length, reach the server.",
         )
     } else {
-        let what = if response.has_code("missing_json") {
+        let what = if response.lacks_body() {
             "A proxy drops bodies that come in chunks, without a length".to_owned()
         } else {
             format!(

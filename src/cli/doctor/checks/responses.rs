@@ -84,7 +84,8 @@ pub(super) fn compression(look: &Look<'_>) -> Findings {
         let text = "The answer is compressed although the client did not ask for it, and some clients cannot read it.";
         return Ok(vec![Finding::problem(NAME, text, fix)]);
     }
-    let request = Request::new("GET", PROTECTED).header("Accept-Encoding", "gzip, br");
+    // nginx compresses successes, but no 401.
+    let request = Request::new("POST", "/logout").header("Accept-Encoding", "gzip, br");
     Ok(vec![if encoded(&look.send(&request)?) {
         let text = "A proxy compresses answers. Their size can then reveal a CSRF value or a token in them (BREACH), and the \
                     server gains nothing: its answers are short.";
