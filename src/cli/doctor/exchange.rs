@@ -64,6 +64,8 @@ pub(super) struct Request {
     headers: Vec<(String, String)>,
     body: Option<String>,
     chunked: bool,
+    /// Whether the response may take longer than others, as for a password that is hashed.
+    pub(super) is_slow: bool,
 }
 
 impl Request {
@@ -74,6 +76,7 @@ impl Request {
             headers: Vec::new(),
             body: None,
             chunked: false,
+            is_slow: false,
         }
     }
 
@@ -93,6 +96,14 @@ impl Request {
     pub(super) fn chunked(self) -> Self {
         Self {
             chunked: true,
+            ..self
+        }
+    }
+
+    /// Waits longer for the response.
+    pub(super) fn slow(self) -> Self {
+        Self {
+            is_slow: true,
             ..self
         }
     }

@@ -17,8 +17,11 @@ use super::target::Target;
 /// Time limit of one exchange.
 const EXCHANGE: Duration = Duration::from_secs(10);
 
+/// Time limit of an exchange that is known to be slow.
+const SLOW_EXCHANGE: Duration = Duration::from_secs(30);
+
 /// Time limit of the whole examination.
-const EXAMINATION: Duration = Duration::from_secs(60);
+const EXAMINATION: Duration = Duration::from_secs(90);
 
 /// Maximum number of addresses to try.
 const ADDRESSES: usize = 4;
@@ -48,7 +51,12 @@ impl Probe {
     pub(super) fn send(&self, request: &Request) -> Result<Response, Failure> {
         let path = self.target.path(request.route);
         let bytes = request.bytes(&path, &self.target.authority());
-        let mut plain = self.connect()?;
+        let limit = if request.is_slow {
+            SLOW_EXCHANGE
+        } else {
+            EXCHANGE
+        };
+        let mut plain = self.connect(limit)?;
         let local = plain.stream.local_addr().ok().map(|local| local.ip());
         let mut response = if self.target.is_https() {
             let session = self.handshake(&mut plain, &[b"http/1.1"])?;
@@ -62,7 +70,7 @@ impl Probe {
 
     /// Returns the protocol that the server chooses if the client speaks HTTP/2 too.
     pub(super) fn alpn(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let session = self.handshake(&mut self.connect()?, &[b"h2", b"http/1.1"])?;
+        let session = self.handshake(&mut self.connect(EXCHANGE)?, &[b"h2", b"http/1.1"])?;
         Ok(session.alpn_protocol().map(<[u8]>::to_vec))
     }
 
@@ -71,8 +79,8 @@ impl Probe {
         self.certificates.seen()
     }
 
-    fn connect(&self) -> Result<Timed, Failure> {
-        let until = self.until.min(Instant::now() + EXCHANGE);
+    fn connect(&self, limit: Duration) -> Result<Timed, Failure> {
+        let until = self.until.min(Instant::now() + limit);
         let mut last = Failure::Timeout;
         for address in &self.addresses {
             let left = until.saturating_duration_since(Instant::now());

@@ -92,7 +92,7 @@ fn log_in(
     let Credentials { username, password } = credentials;
     let body = json!({ "username": username, "password": password }).to_string();
     let login = Request::new("POST", "/login").header("Origin", look.probe.target.origin());
-    let login = login.json(body);
+    let login = login.json(body).slow();
     let forged = login.clone().header("X-Forwarded-For", MADE_UP_ADDRESS);
     let mut response = look.probe.send(&forged)?;
     if response.has_code(ErrorCode::ConflictingForwardedHeaders.as_str()) {

@@ -186,10 +186,7 @@ fn preflight_fault(response: &Response, origin: &str, look: &Look<'_>) -> Option
     }
     let allowed = response.header("Access-Control-Allow-Origin");
     if !(200..300).contains(&response.status) || allowed != Some(origin) {
-        let text = format!(
-            "The server does not allow pages of {origin} ({}).",
-            response.named()
-        );
+        let text = format!("The server does not allow pages of {origin}.");
         return Some(Finding::problem(NAME, text, list));
     }
     let allows = |name: &str, wanted: &str| {
