@@ -132,10 +132,12 @@ pub(super) fn clock(look: &Look<'_>) -> Findings {
             format!("The server's clock is {behind} s behind this machine's.")
         }
     };
-    Ok(vec![match ahead.abs() {
-        0..=TOLERANCE => Finding::ok(NAME, text),
-        0..=FAR => Finding::warning(NAME, text, fix),
-        _ => Finding::problem(NAME, text, fix),
+    Ok(vec![if ahead.abs() <= TOLERANCE {
+        Finding::ok(NAME, text)
+    } else if ahead.abs() <= FAR {
+        Finding::warning(NAME, text, fix)
+    } else {
+        Finding::problem(NAME, text, fix)
     }])
 }
 
