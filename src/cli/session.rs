@@ -137,8 +137,10 @@ pub(super) fn state(session: &Session, user: &Subject, settings: &Settings) -> S
 async fn load(store: &DieselStore, id: &str) -> Result<SessionRecord, CommandError> {
     let record = store.load(id).await?;
     record.ok_or_else(|| {
-        format!("there is no session {id:?}; `tokenpair session list NAME` lists a user's sessions")
-            .into()
+        format!(
+            "there is no session {id:?}; list a user's sessions with `tokenpair session list NAME`"
+        )
+        .into()
     })
 }
 

@@ -200,7 +200,7 @@ fn the_command_line_disables_users_and_changes_their_passwords() {
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(
         nobody.failed(),
-        "tokenpair: there is no user \"nobody\"; `tokenpair user list` lists all\n"
+        "tokenpair: there is no user \"nobody\"; list all with `tokenpair user list`\n"
     );
 }
 
