@@ -11,6 +11,7 @@ use ureq::tls::TlsConfig;
 use url::Url;
 
 use super::{CommandError, settings};
+use crate::config::Settings;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,12 +59,13 @@ pub(super) fn run(address: Option<&str>, out: &mut dyn Write) -> Result<(), Comm
 }
 
 fn own_readiness() -> Result<String, CommandError> {
-    let settings = settings()?;
+    Ok(format!("{}{READY}", own_address(&settings()?)))
+}
+
+/// Returns the URL of the address in `SERVER_BIND`, without a path.
+pub(super) fn own_address(settings: &Settings) -> String {
     let scheme = settings.tls.as_ref().map_or("http", |_| "https");
-    Ok(format!(
-        "{scheme}://{}{READY}",
-        reachable(settings.bind.first())
-    ))
+    format!("{scheme}://{}", reachable(settings.bind.first()))
 }
 
 /// Returns the URL to check. An address without a path gets the path of the readiness check.
@@ -94,7 +96,7 @@ fn accept_any_certificate() -> TlsConfig {
 }
 
 /// Replaces an unspecified address, which accepts no connections, by loopback.
-fn reachable(bind: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -1,8 +1,11 @@
 //! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
-//! usage; `migrate --check` has more.
+//! usage; `migrate --check` and `doctor` have their own.
 
 mod config;
+mod doctor;
 mod events;
+mod explain;
+mod greeting;
 mod health;
 mod import;
 mod keys;
@@ -72,6 +75,8 @@ enum Command {
         /// The server's address, such as http://127.0.0.1:8080 [default: the one in SERVER_BIND]
         url: Option<String>,
     },
+    /// Look at a running server from outside, as browsers and Postman see it, and name what fails
+    Doctor(doctor::Wanted),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -111,6 +116,7 @@ DATABASE_URL names the database, and PASSWORD_MIN_LENGTH the minimum length of a
 const SESSION: &str = "\
 Examples:
   tokenpair session list ada
+  tokenpair session explain 01a225a5-c24e-753c-b9e0-019406cfb550
   tokenpair session revoke 01a225a5-c24e-753c-b9e0-019406cfb550";
 
 const KEYS: &str = "\
@@ -147,7 +153,9 @@ pub fn main() -> ExitCode {
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(failure.as_ref());
-            migrate::exit_code(failure.as_ref()).map_or(ExitCode::FAILURE, ExitCode::from)
+            let code = migrate::exit_code(failure.as_ref());
+            let code = code.or_else(|| doctor::exit_code(failure.as_ref()));
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
@@ -166,6 +174,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
         Command::Healthcheck { url } => health::run(url.as_deref(), out),
+        Command::Doctor(wanted) => doctor::run(&wanted, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);

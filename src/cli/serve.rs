@@ -7,8 +7,8 @@ use std::thread;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::greeting::greeting;
 use super::{CommandError, block_on, settings};
-use crate::config::{Registration, Settings};
 use crate::server::{Server, Signal};
 use tokenpair::clock::Clock;
 
@@ -25,7 +25,8 @@ pub(super) fn run() -> Result<(), CommandError> {
             server = Server::build(&settings, Clock::system()) => server?,
             () = stopped(&mut signals) => return Ok(()),
         };
-        print(greeting(&server, &settings))?;
+        let has_users = server.has_users().await;
+        print(greeting(server.address(), &settings, has_users))?;
         Ok(server.run(signals).await?)
     })
 }
@@ -63,25 +64,4 @@ fn print(greeting: String) -> io::Result<()> {
     };
     let thread = thread::Builder::new().name("greeting".to_owned());
     thread.spawn(print).map(drop)
-}
-
-fn greeting(server: &Server, settings: &Settings) -> String {
-    let address = server.address();
-    // Port 0 lets the system choose, and only then is the port known.
-    let chosen = settings.bind.port() != 0;
-    let url = settings.public_url.as_ref().filter(|_| chosen);
-    let scheme = settings.tls.as_ref().map_or("http", |_| "https");
-    let url = url.map_or_else(|| format!("{scheme}://{address}/"), ToString::to_string);
-    let route = match settings.registration {
-        Registration::Open => "register",
-        Registration::Closed => "login",
-    };
-    let body = r#"{"username": "ada", "password": "correct horse"}"#;
-    let version = env!("CARGO_PKG_VERSION");
-    let database = &settings.database;
-    format!(
-        "tokenpair {version} listens on {scheme}://{address}\n\
-         database: {database}\n\
-         try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'\n"
-    )
 }

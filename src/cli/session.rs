@@ -5,12 +5,15 @@ use std::io::Write;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::explain::{Judge, explain};
 use super::listing::{Entry, Form, or_dash};
 use super::{CommandError, block_on, settings, user};
 use crate::config::Settings;
 use crate::server::open_current_store;
 use tokenpair::clock::Clock;
-use tokenpair::session::{EndReason, RequestContext, Session, SessionStore, Subject};
+use tokenpair::session::{
+    EndReason, RequestContext, Session, SessionRecord, SessionStore, Subject,
+};
 use tokenpair_store::DieselStore;
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +27,15 @@ pub(super) enum Command {
         limit: i64,
         #[command(flatten)]
         form: Form,
+    },
+    /// Explain a session: its user, its life, and the response that each of its refresh tokens would
+    /// get now
+    Explain {
+        /// The session ID, as `session list` shows it
+        id: String,
+        /// Print JSON: an object
+        #[arg(long)]
+        json: bool,
     },
     /// Revoke a session
     Revoke {
@@ -40,6 +52,15 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
             Command::List { name, limit, form } => {
                 let sessions = list(&store, &settings, &name, limit).await?;
                 form.print(&sessions, out)
+            }
+            Command::Explain { id, json } => {
+                let record = load(&store, &id).await?;
+                let judge = Judge {
+                    now: Clock::system().now(),
+                    state: state(&record.session, &record.subject, &settings),
+                    settings: &settings,
+                };
+                explain(&store, record, judge, json, out).await
             }
             Command::Revoke { id } => revoke(&store, &id, out).await,
         }
@@ -112,13 +133,19 @@ pub(super) fn state(session: &Session, user: &Subject, settings: &Settings) -> S
     }
 }
 
-async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), CommandError> {
-    if store.load(id).await?.is_none() {
-        return Err(format!(
-            "there is no session {id:?}; `tokenpair session list NAME` lists a user's sessions"
+/// Returns the session of that id, or an error if there is no such session.
+async fn load(store: &DieselStore, id: &str) -> Result<SessionRecord, CommandError> {
+    let record = store.load(id).await?;
+    record.ok_or_else(|| {
+        format!(
+            "there is no session {id:?}; list a user's sessions with `tokenpair session list NAME`"
         )
-        .into());
-    }
+        .into()
+    })
+}
+
+async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<(), CommandError> {
+    load(store, id).await?;
     let context = RequestContext::of_operator(Clock::system().now());
     let ended = store.revoke(id, EndReason::Admin, &context).await??;
     Ok(writeln!(

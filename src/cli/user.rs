@@ -343,5 +343,7 @@ pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, Comman
         Ok(username) => store.user_by_name(&username).await?,
         Err(_) => None,
     };
-    user.ok_or_else(|| format!("there is no user {name:?}; `tokenpair user list` lists all").into())
+    user.ok_or_else(|| {
+        format!("there is no user {name:?}; list all with `tokenpair user list`").into()
+    })
 }

@@ -31,6 +31,7 @@ pub use self::database::Migrate;
 pub use self::keys::{KeySource, PreviousSecret};
 pub use self::logs::AccessLog;
 pub use self::names::known;
+pub(crate) use self::remarks::are_same_site;
 pub use self::server::TlsFiles;
 pub use self::setting::Known;
 use self::sources::Found;

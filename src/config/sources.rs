@@ -254,7 +254,7 @@ fn remark(name: &str, origin: Origin) -> Result<String, Problem> {
     if origin == Origin::Toml && !close {
         return Err(Problem::new(
             name,
-            "is not known; docs/reference/settings.md lists all names",
+            "is not known; use one of the names in docs/reference/settings.md",
         ));
     }
     if origin == Origin::Toml || (close && begins_like_ours(name)) {

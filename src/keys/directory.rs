@@ -82,7 +82,7 @@ pub enum DirectoryError {
         file: String,
     },
     /// No key with that ID.
-    #[error("there is no key {0:?}; `tokenpair keys list` lists all")]
+    #[error("there is no key {0:?}; list all with `tokenpair keys list`")]
     Unknown(String),
     /// The signing key cannot be deleted.
     #[error("{0} is the signing key; run `tokenpair keys rotate` first")]

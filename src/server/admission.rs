@@ -16,7 +16,7 @@ pub(super) fn refuse(request: &ServiceRequest) -> Result<(), Rejection> {
         return Ok(());
     }
     Err(Rejection::from(ServerErrorCode::TooManyConnections)
-    .hint("Existing sessions are not affected. Send the same request again after the seconds in Retry-After.")
+    .hint("Send the same request again after the seconds in Retry-After. Existing sessions are not affected.")
     .retry_after(Duration::from_secs(1)))
 }
 

@@ -81,6 +81,11 @@ impl Server {
         self.address
     }
 
+    /// Returns whether the database has a user. True if it does not answer.
+    pub async fn has_users(&self) -> bool {
+        self.state.store.has_users().await.unwrap_or(true)
+    }
+
     /// Returns a handle that stops the server.
     pub fn handle(&self) -> ServerHandle {
         self.http.handle()

@@ -108,7 +108,7 @@ fn a_hint_says_which_cookie_goes_into_which_header(on: Backend) {
     let hint = app.browser().send(app.post("/refresh")).json()["hint"].clone();
     assert_eq!(
         hint,
-        "The token came in the cookie refresh_token_cookie: repeat the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN."
+        "Send the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN: the token came in the cookie refresh_token_cookie."
     );
 }
 

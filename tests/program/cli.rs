@@ -200,7 +200,7 @@ fn the_command_line_disables_users_and_changes_their_passwords() {
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(
         nobody.failed(),
-        "tokenpair: there is no user \"nobody\"; `tokenpair user list` lists all\n"
+        "tokenpair: there is no user \"nobody\"; list all with `tokenpair user list`\n"
     );
 }
 
@@ -435,7 +435,7 @@ fn the_health_check_tells_why_a_server_is_not_ready_and_asks_any_address() {
         check(&base).failed(),
         format!(
             "tokenpair: {base}/health/ready is not ready: The database refuses writes (database_not_writable). \
-             The server's log names the cause.\n"
+             Read the server's log, which names the cause.\n"
         )
     );
     served.wait_for_log("not ready: the database failed to commit: disk I/O error");

@@ -194,10 +194,15 @@ fn spawn(mut command: Command) -> (Child, ChildStderr) {
     (child, err)
 }
 
-/// Reads a server's greeting. `None` if the server has ended.
+/// Reads a server's greeting, up to its last line. `None` if the server has ended.
 fn greeting(child: &mut Child) -> Option<String> {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let greeting: Vec<String> = lines.take(3).map(Result::unwrap).collect();
+    let mut greeting = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        greeting.push(line.unwrap());
+        if greeting.last().unwrap().starts_with("try: ") {
+            break;
+        }
+    }
     (!greeting.is_empty()).then(|| greeting.join("\n"))
 }
 

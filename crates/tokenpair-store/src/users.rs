@@ -188,6 +188,19 @@ impl DieselStore {
         .await
     }
 
+    /// Returns whether there is a user, without counting them.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`StoreError`] if the database failed.
+    pub async fn has_users(&self) -> Result<bool, StoreError> {
+        let first = |conn: &mut Conn| {
+            let ids = users::table.select(users::id).limit(1);
+            ids.first::<String>(conn).optional()
+        };
+        Ok(self.read(first).await?.is_some())
+    }
+
     /// Returns all users, by name.
     ///
     /// # Errors

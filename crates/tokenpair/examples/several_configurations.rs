@@ -20,7 +20,7 @@
 //!
 //! # Tokens of one side are invalid on the other.
 //! curl -sw '\n' -b "staff_token=$customer" $server/staff/me
-//! #> {"msg":"Signature verification failed","code":"invalid_signature","hint":"No key of this server verifies this token; log in again."}
+//! #> {"msg":"Signature verification failed","code":"invalid_signature","hint":"Log in again: no key of this server verifies this token."}
 //! ```
 
 use std::env;

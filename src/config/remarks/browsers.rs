@@ -98,7 +98,7 @@ fn on_other_site(shown: &str, public: &Url, settings: &Settings) -> String {
 /// Returns whether browsers treat both as the same site (RFC 6265bis section 5.2): the same scheme
 /// and registrable domain. Without the public suffix list, names that share their last two labels
 /// count as the same site, so a note may be missing but is never wrong.
-fn are_same_site(one: &Url, other: &Url) -> bool {
+pub(crate) fn are_same_site(one: &Url, other: &Url) -> bool {
     if one.scheme() != other.scheme() {
         return false;
     }

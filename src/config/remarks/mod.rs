@@ -4,6 +4,7 @@ mod browsers;
 mod files;
 mod transport;
 
+pub(crate) use self::browsers::are_same_site;
 use super::urls::is_loopback;
 use super::{Settings, Sources};
 

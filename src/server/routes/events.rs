@@ -122,6 +122,6 @@ fn kind(word: &str) -> Result<EventKind, Rejection> {
     EventKind::from_word(word).ok_or_else(|| {
         Rejection::from(ServerErrorCode::InvalidParameter)
             .msg("The parameter kind has to be a kind of event")
-            .hint(format!("One of {}.", EventKind::words()))
+            .hint(format!("Use one of {}.", EventKind::words()))
     })
 }

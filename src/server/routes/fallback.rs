@@ -14,7 +14,7 @@ pub(super) fn other_method(method: &Method, allow: &str) -> HttpResponse {
         Method::OPTIONS => HttpResponse::Ok().finish(),
         _ => {
             let rejection = Rejection::from(ServerErrorCode::MethodNotAllowed);
-            HttpResponse::from_error(rejection.hint(format!("This path takes {allow}.")))
+            HttpResponse::from_error(rejection.hint(format!("Use one of these methods: {allow}.")))
         }
     };
     if let Ok(allow) = allow.parse() {

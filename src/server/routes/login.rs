@@ -191,9 +191,8 @@ impl From<AccountError> for Rejection {
             AccountError::LastAdmin => {
                 refuse(ServerErrorCode::LastAdmin).hint("Make another user an admin first.")
             }
-            AccountError::NoSuchUser => {
-                Self::from(ServerErrorCode::UserNotFound).hint("GET /admin/users lists all.")
-            }
+            AccountError::NoSuchUser => Self::from(ServerErrorCode::UserNotFound)
+                .hint("List the users with GET /admin/users."),
             AccountError::Denied(denied) => (*denied).into(),
             AccountError::Password(PasswordError::Bcrypt(_) | PasswordError::Foreign(_)) => {
                 Self::internal(error)
@@ -206,8 +205,8 @@ impl From<AccountError> for Rejection {
 const TOO_MANY: &str =
     "Try again after the seconds in Retry-After. Existing sessions are not affected.";
 
-const TOO_COMMON: &str = "It is a common password, or made of the username or this server's name. Choose several words \
-                          that do not belong together.";
+const TOO_COMMON: &str = "Choose several words that do not belong together. This password is common, or made of the \
+                          username or this server's name.";
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();

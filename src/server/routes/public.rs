@@ -94,11 +94,11 @@ fn not_ready(reason: NotWritable) -> Rejection {
         NotWritable::Away(error) => return error.into(),
         NotWritable::Standby(_) => (
             ServerErrorCode::DatabaseReadOnly,
-            "PostgreSQL is a standby. Promote it, or name the primary in DATABASE_URL.",
+            "Promote PostgreSQL, which is a standby, or name the primary in DATABASE_URL.",
         ),
         NotWritable::ReadOnly(_) => (
             ServerErrorCode::DatabaseReadOnly,
-            "Every host of DATABASE_URL is a standby, default_transaction_read_only is on, or SQLite's file cannot be written.",
+            "Promote a standby or name a primary in DATABASE_URL, turn default_transaction_read_only off, or make SQLite's file writable.",
         ),
         NotWritable::Full(_) => (
             ServerErrorCode::DatabaseFull,
@@ -106,7 +106,7 @@ fn not_ready(reason: NotWritable) -> Rejection {
         ),
         NotWritable::Refused(_) => (
             ServerErrorCode::DatabaseNotWritable,
-            "The server's log names the cause.",
+            "Read the server's log, which names the cause.",
         ),
     };
     Rejection::from(code)

@@ -124,9 +124,8 @@ pub(super) async fn end_one(
         .end_own(user.identity(), &id, &context)
         .await?
     {
-        return Err(
-            Rejection::from(ServerErrorCode::SessionNotFound).hint("GET /sessions lists yours.")
-        );
+        return Err(Rejection::from(ServerErrorCode::SessionNotFound)
+            .hint("List your sessions with GET /sessions."));
     }
     let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {

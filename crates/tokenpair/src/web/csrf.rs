@@ -82,7 +82,7 @@ impl Demand<'_> {
             "the login's"
         };
         format!(
-            "The token came in the cookie {token}: repeat the value of {value} {name} in the header {header}."
+            "Send the value of {value} {name} in the header {header}: the token came in the cookie {token}."
         )
     }
 }

@@ -29,7 +29,8 @@ impl Rejection {
     }
 
     pub(super) fn revoked() -> Self {
-        Self::from(ErrorCode::TokenRevoked).hint("Refresh; if the session is over, log in again.")
+        Self::from(ErrorCode::TokenRevoked)
+            .hint("Send POST /refresh. If the session is over, log in again.")
     }
 
     /// Returns the answer to a wrong password, and to everything that a login must not tell apart from it: 401
@@ -40,7 +41,7 @@ impl Rejection {
 
     pub(super) fn not_fresh() -> Self {
         Self::from(ErrorCode::FreshTokenRequired)
-            .hint("This needs a token from a password login; log in again.")
+            .hint("Log in again: this needs a token from a login with the password.")
     }
 
     /// The refresh token came from a copy; its session was revoked.
@@ -62,7 +63,7 @@ impl Rejection {
     /// ```
     pub fn refresh_token_reused() -> Self {
         Self::from(ErrorCode::RefreshTokenReused)
-            .hint("This refresh token was replaced before, so a copy of it is in use. The session was ended: log in again.")
+            .hint("Log in again. This refresh token was replaced before, so a copy of it is in use, and the session was ended.")
     }
 
     pub(super) fn refresh_token_expired() -> Self {
@@ -72,7 +73,7 @@ impl Rejection {
     /// The refresh token is out of date; nothing was revoked.
     pub fn refresh_superseded() -> Self {
         Self::from(ErrorCode::RefreshSuperseded)
-            .hint("A newer refresh token exists. Use that one, or log in again.")
+            .hint("Use the newer refresh token, or log in again.")
     }
 
     /// Returns, of two rejections of one request, that of the token which came closer to being accepted: it tells the client
@@ -130,7 +131,7 @@ impl From<TokenError> for Rejection {
         let rejection = Self::from(ErrorCode::of_error(&error)).msg(error.to_string());
         match error {
             TokenError::Expired => {
-                rejection.hint("POST /refresh gives a new access token; else log in again.")
+                rejection.hint("Send POST /refresh to get a new access token, or log in again.")
             }
             TokenError::NotAnAccessToken => {
                 rejection.hint("Send the access token here; a refresh token is for /refresh.")
@@ -142,7 +143,7 @@ impl From<TokenError> for Rejection {
                 .hint("Wait for the seconds in Retry-After and send the same request again: the clock of the server that made this token is ahead.")
                 .retry_after(wait.clamp(Duration::from_secs(1), LONGEST_WAIT)),
             TokenError::BadSignature | TokenError::KeyNotFound => {
-                rejection.hint("No key of this server verifies this token; log in again.")
+                rejection.hint("Log in again: no key of this server verifies this token.")
             }
             _ => rejection,
         }
@@ -210,7 +211,7 @@ impl From<End> for Rejection {
             End::UserDisabled => ErrorCode::UserDisabled,
         });
         match end {
-            End::UserDisabled => rejection.hint("This account is disabled; ask an administrator."),
+            End::UserDisabled => rejection.hint("Ask an administrator to enable this account."),
             _ => rejection.hint("Log in again."),
         }
     }

@@ -152,7 +152,7 @@ impl Rejection {
     /// assert_eq!(count().unwrap_err().code(), "unavailable");
     /// ```
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::from(ErrorCode::Unavailable).hint("No user is logged out by this. Send the same request again after the seconds in Retry-After.")
+        Self::from(ErrorCode::Unavailable).hint("Send the same request again after the seconds in Retry-After. No user is logged out by this.")
         .retry_after(Duration::from_secs(1))
         .caused_by(cause)
     }

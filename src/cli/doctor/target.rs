@@ -1,0 +1,93 @@
+//! Defines the address that `tokenpair doctor` looks at.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use crate::config::is_loopback;
+
+/// A server's URL, with the path in front of its routes.
+#[derive(Clone, Debug)]
+pub(super) struct Target(Url);
+
+impl Target {
+    /// Parses a URL. `None` if it is not one of http or https, or has a part that no server has.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Url::parse(text).ok().and_then(Self::of)
+    }
+
+    pub(super) fn of(url: Url) -> Option<Self> {
+        // Other users of the machine can read arguments, so a password must not be in them.
+        let plain = url.username().is_empty() && url.password().is_none();
+        let whole = url.query().is_none() && url.fragment().is_none() && url.has_host();
+        let http = matches!(url.scheme(), "http" | "https");
+        (plain && whole && http).then_some(Self(url))
+    }
+
+    pub(super) const fn url(&self) -> &Url {
+        &self.0
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
+    /// Returns whether browsers trust the address as they trust https.
+    pub(super) fn is_trustworthy(&self) -> bool {
+        self.is_https() || self.is_loopback()
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Returns the origin as browsers send it.
+    pub(super) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// Returns the value of `Host`, without the scheme's own port.
+    pub(super) fn authority(&self) -> String {
+        match self.0.port() {
+            Some(port) => format!("{}:{port}", self.host()),
+            None => self.host().to_owned(),
+        }
+    }
+
+    /// Returns the path of a route, such as `/auth/login`.
+    pub(super) fn path(&self, route: &str) -> String {
+        format!("{}{route}", self.0.path().trim_end_matches('/'))
+    }
+
+    /// Resolves the host. A resolver may not answer, so it has a thread of its own.
+    pub(super) fn resolve(&self, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
+        let port = self.0.port_or_known_default().unwrap_or_default();
+        let name = match self.0.host() {
+            Some(Host::Ipv4(ip)) => return Ok(vec![(ip, port).into()]),
+            Some(Host::Ipv6(ip)) => return Ok(vec![(ip, port).into()]),
+            Some(Host::Domain(name)) => name.to_owned(),
+            None => String::new(),
+        };
+        let (found, answer) = mpsc::channel();
+        let resolve = move || {
+            let addresses = (name.as_str(), port).to_socket_addrs();
+            let _late = found.send(addresses.map(Iterator::collect::<Vec<_>>));
+        };
+        thread::Builder::new()
+            .spawn(resolve)
+            .map_err(|error| error.to_string())?;
+        match answer.recv_timeout(timeout) {
+            Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+            Ok(Ok(_)) => Err("the name has no address".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the resolver does not answer".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Defines the greeting of a starting server: its address, what to open, and who keeps its cookies.
+//!
+//! Other programs read the first line, and the last one begins with `try:`.
+
+use std::net::SocketAddr;
+
+use super::health::reachable;
+use crate::config::{Registration, Settings, is_loopback};
+use tokenpair::web::Location;
+
+/// Returns the greeting.
+pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool) -> String {
+    let scheme = settings.tls.as_ref().map_or("http", |_| "https");
+    let version = env!("CARGO_PKG_VERSION");
+    let url = url(address, scheme, settings);
+    let mut lines = vec![
+        format!("tokenpair {version} listens on {scheme}://{address}"),
+        format!("database: {}", settings.database),
+        open(&url, &pages(settings)),
+    ];
+    if !has_users {
+        let add = "users: none yet; add the first with: tokenpair user add NAME --admin";
+        lines.push(add.to_owned());
+    }
+    lines.push(cookies(settings));
+    lines.push(try_it(&url, settings.registration));
+    lines.join("\n") + "\n"
+}
+
+/// Returns the URL for the reader.
+fn url(address: SocketAddr, scheme: &str, settings: &Settings) -> String {
+    // Port 0 lets the system choose, and only then is the port known.
+    let chosen = settings.bind.port() != 0;
+    let url = settings.public_url.as_ref().filter(|_| chosen);
+    let own = || format!("{scheme}://{}/", reachable(address));
+    url.map_or_else(own, ToString::to_string)
+}
+
+/// The paths of the pages that a person can open. The only place that lists them: a page that a
+/// setting turns on is added here, after `/`.
+fn pages(_: &Settings) -> Vec<&'static str> {
+    vec!["/"]
+}
+
+fn open(url: &str, pages: &[&str]) -> String {
+    let base = url.trim_end_matches('/');
+    match pages {
+        [first, rest @ ..] if !rest.is_empty() => {
+            format!("open: {base}{first} (also {})", rest.join(", "))
+        }
+        _ => format!("open: {base}/"),
+    }
+}
+
+/// Says which clients store the cookies under these settings.
+fn cookies(settings: &Settings) -> String {
+    let web = &settings.web;
+    if !web.locations.contains(&Location::Cookies) {
+        return "cookies: none; clients send tokens as JWT_TOKEN_LOCATION says".to_owned();
+    }
+    // Without a public URL, other machines use an address that the server does not know.
+    let loopback = settings.public_url.as_ref().is_some_and(is_loopback);
+    let https = settings.public_url.as_ref().map_or_else(
+        || settings.tls.is_some(),
+        |public| public.scheme() == "https",
+    );
+    let who = match (web.cookies.secure, https, loopback) {
+        (true, true, _) => "browsers, curl and Postman keep them over https only",
+        (true, false, true) => {
+            "Secure; Chrome, Firefox and curl keep them here, Safari and Postman do not"
+        }
+        (true, false, false) => {
+            "Secure, so browsers, curl and Postman drop them over http; serve https"
+        }
+        (false, false, true) => {
+            "browsers, curl and Postman keep them (localhost and 127.0.0.1 apart)"
+        }
+        (false, _, _) => "all clients keep them, also over http, where others can read them",
+    };
+    format!("cookies: {who}")
+}
+
+fn try_it(url: &str, registration: Registration) -> String {
+    let route = match registration {
+        Registration::Open => "register",
+        Registration::Closed => "login",
+    };
+    let body = r#"{"username": "ada", "password": "correct horse"}"#;
+    format!("try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'")
+}
