@@ -16,7 +16,7 @@ pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool
     let mut lines = vec![
         format!("tokenpair {version} listens on {scheme}://{address}"),
         format!("database: {}", settings.database),
-        open(&url, &pages(settings)),
+        open(&url, pages(settings)),
     ];
     if !has_users {
         let add = "users: none yet; add the first with: tokenpair user add NAME --admin";
@@ -36,10 +36,13 @@ fn url(address: SocketAddr, scheme: &str, settings: &Settings) -> String {
     url.map_or_else(own, ToString::to_string)
 }
 
-/// The paths of the pages that a person can open. The only place that lists them: a page that a
-/// setting turns on is added here, after `/`.
-fn pages(_: &Settings) -> Vec<&'static str> {
-    vec!["/"]
+/// Returns the paths of the pages that a person can open. The only place that lists them.
+fn pages(settings: &Settings) -> &'static [&'static str] {
+    if settings.docs {
+        &["/", "/docs", "/demo"]
+    } else {
+        &["/"]
+    }
 }
 
 fn open(url: &str, pages: &[&str]) -> String {

@@ -55,11 +55,10 @@ fn it_is_short_and_names_what_to_open() {
         .skip(1)
         .find(|line| line.chars().count() > 80);
     assert_eq!(wide, None);
-    assert!(
-        lines[2].starts_with(&format!("open: http://{}/", served.address)),
-        "{}",
-        lines[2]
-    );
+    let open = format!("open: http://{}/", served.address);
+    assert_eq!(lines[2], format!("{open} (also /docs, /demo)"));
+    let without = program.env("SERVER_DOCS", "off");
+    assert!(!line(&without, "open").unwrap().contains("also"));
     assert!(lines[0].ends_with(&format!(" listens on http://{}", served.address)));
 }
 

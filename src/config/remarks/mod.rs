@@ -20,8 +20,11 @@ pub(super) fn remarks(settings: &Settings, sources: &Sources) -> Vec<String> {
 }
 
 fn public_docs(settings: &Settings) -> Option<String> {
-    let url = settings.public_url.as_ref();
-    let is_public = !settings.bind.is_loopback() || !url.is_none_or(is_loopback);
+    // The bind address is no sign where a container publishes its port to this machine only.
+    let is_public = match &settings.public_url {
+        Some(url) => !is_loopback(url),
+        None => !settings.bind.is_loopback(),
+    };
     (settings.docs && is_public).then(|| {
         "SERVER_DOCS is on, and other machines can reach this server: anyone can open /docs and /demo. \
          Set SERVER_DOCS=off unless you want that"
