@@ -124,9 +124,9 @@ pub(super) async fn end_one(
         .end_own(user.identity(), &id, &context)
         .await?
     {
-        return Err(
-            Rejection::from(ServerErrorCode::SessionNotFound).hint("GET /sessions lists yours.")
-        );
+        let list = state.place.path("/sessions");
+        return Err(Rejection::from(ServerErrorCode::SessionNotFound)
+            .hint(format!("GET {list} lists yours.")));
     }
     let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {
