@@ -356,38 +356,4 @@ fn misplaced(request: &HttpRequest) -> Option<Misplaced> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::{Place, Tasks, remarks};
-    use crate::config::{Settings, Sources};
-
-    #[test]
-    fn an_app_without_a_public_url_is_warned_of_its_cookies() {
-        let remarks_with = |public_url: Option<&str>| {
-            let secret = ("JWT_SECRET_KEY", "32 bytes that only the tests can know");
-            let settings = public_url.map(|url| ("PUBLIC_URL", url)).into_iter();
-            let settings = settings.chain([secret]);
-            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let sources = Sources::from_values(BTreeMap::from_iter(settings));
-            remarks(&Settings::load(&sources).unwrap(), &Place::default()).join("\n")
-        };
-        let warning = "PUBLIC_URL is not set";
-        assert!(remarks_with(None).contains(warning));
-        assert!(!remarks_with(Some("https://app.example")).contains(warning));
-        assert!(!remarks_with(Some("http://localhost:8080")).contains(warning));
-    }
-
-    #[actix_web::test]
-    async fn the_tasks_end_when_their_handle_is_dropped() {
-        let (held, ended) = tokio::sync::oneshot::channel::<()>();
-        let task = async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        };
-        let tasks = Tasks(vec![tokio::spawn(task)]);
-        tokio::task::yield_now().await;
-        drop(tasks);
-        assert!(ended.await.is_err(), "the task dropped its end");
-    }
-}
+mod tests;

@@ -52,3 +52,4 @@ mod start;
 mod stop;
 mod tls;
 mod user_commands;
+mod user_races;

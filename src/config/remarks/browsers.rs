@@ -22,7 +22,7 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
 }
 
 /// Returns notes on cookie paths for routes behind `prefix`, each with a fix.
-pub(super) fn remarks_on_routes(settings: &Settings, prefix: &str) -> Vec<String> {
+pub(in crate::config) fn remarks_on_routes(settings: &Settings, prefix: &str) -> Vec<String> {
     if !takes_cookies(settings) {
         return Vec::new();
     }
