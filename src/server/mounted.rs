@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::assembly::{Assembly, Serving, assemble};
 use super::background;
 use super::database;
+use super::error_responses;
 use super::mount_path::Place;
 use super::openapi::Described;
 use super::reload::ReloadSchedule;
@@ -337,7 +338,8 @@ async fn serve_in_place(
     match misplaced(request.request()) {
         Some(misplaced) => {
             log::error!("{misplaced}");
-            Ok(request.error_response(Rejection::internal(misplaced)))
+            let response = request.error_response(Rejection::internal(misplaced));
+            Ok(error_responses::seal_in_json(response))
         }
         None => middleware::mounted(request, next).await,
     }
