@@ -26,8 +26,8 @@ use crate::token::{Claims, Decoded, TokenError};
 /// ([`Sessions::keep_in_sync`](crate::session::Sessions::keep_in_sync)). The callback
 /// [`token_in_blocklist`](super::AuthBuilder::token_in_blocklist) is not asked again.
 ///
-/// An open connection costs a timer of a minute or longer, if its token expires later than that, and
-/// each revocation on the server a lookup in memory. Nothing asks the database.
+/// Nothing asks the database. Each open connection has one timer, which fires once a minute, and each
+/// revocation costs it a lookup in memory.
 ///
 /// It needs a Tokio runtime, which every Actix app has. Use it with `tokio::select!` or
 /// `futures_util::future::select`; the example `websocket` does.
