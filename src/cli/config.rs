@@ -26,7 +26,11 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), CommandE
         return Ok(());
     }
     let settings = Settings::load(&sources)?;
-    for remark in &settings.remarks {
+    for remark in settings
+        .remarks
+        .iter()
+        .chain(&settings.remarks_on_routes(""))
+    {
         writeln!(out, "note: {remark}")?;
     }
     // The server creates some keys on its first start, so these may be missing.

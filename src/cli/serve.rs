@@ -18,7 +18,11 @@ pub(super) fn run() -> Result<(), CommandError> {
         let mut signals = signals()?;
         let settings = settings()?;
         // Only here: other commands, such as a health check every few seconds, would repeat them.
-        for remark in &settings.remarks {
+        for remark in settings
+            .remarks
+            .iter()
+            .chain(&settings.remarks_on_routes(""))
+        {
             log::warn!("{remark}");
         }
         let server = tokio::select! {

@@ -85,6 +85,24 @@ pub(super) struct RoleChange {
     remove: Vec<String>,
 }
 
+impl RoleChange {
+    /// Returns the roles of a user with these roles after the change.
+    fn apply_to(&self, roles: &[String]) -> Result<Vec<String>, CommandError> {
+        let mut roles = roles.to_vec();
+        for role in &self.add {
+            Role::parse(role)?;
+            if !roles.contains(role) {
+                roles.push(role.clone());
+            }
+        }
+        roles.retain(|role| !self.remove.contains(role));
+        if roles.len() > Role::MOST {
+            return Err(format!("a user has at most {} roles", Role::MOST).into());
+        }
+        Ok(roles)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct PasswordSource {
     /// Read the password from the first line of standard input instead of asking for it
@@ -276,20 +294,16 @@ impl Users {
     }
 
     async fn role(&self, wanted: &RoleChange, out: &mut dyn Write) -> Result<(), CommandError> {
-        let user = self.find(&wanted.name).await?;
-        let mut roles = user.subject.roles.clone();
-        for role in &wanted.add {
-            Role::parse(role)?;
-            if !roles.contains(role) {
-                roles.push(role.clone());
-            }
-        }
-        roles.retain(|role| !wanted.remove.contains(role));
-        if roles.len() > Role::MOST {
-            return Err(format!("a user has at most {} roles", Role::MOST).into());
-        }
-        if roles != user.subject.roles {
-            self.change(&user, UserChange::Roles(roles.clone())).await?;
+        let mut user = self.find(&wanted.name).await?;
+        let mut roles = wanted.apply_to(&user.subject.roles)?;
+        // Again from the roles that another change left, so that neither undoes the other.
+        while roles != user.subject.roles {
+            let change = UserChange::RolesFrom {
+                from: user.subject.roles.clone(),
+                to: roles,
+            };
+            user = self.change(&user, change).await?;
+            roles = wanted.apply_to(&user.subject.roles)?;
         }
         let name = &user.subject.username;
         if roles.is_empty() {
@@ -313,11 +327,11 @@ impl Users {
         )?)
     }
 
-    async fn change(&self, user: &User, change: UserChange) -> Result<(), CommandError> {
+    /// Returns the user after the change.
+    async fn change(&self, user: &User, change: UserChange) -> Result<User, CommandError> {
         let context = self.context();
         let changed = self.store.change_user(&user.subject.id, change, &context);
-        applied(changed.await?)?;
-        Ok(())
+        Ok(applied(changed.await?)?.user)
     }
 }
 

@@ -36,7 +36,7 @@ pub use self::server::TlsFiles;
 pub use self::setting::Known;
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
-pub(crate) use self::urls::{is_loopback, is_loopback_host, serialized_origin};
+pub(crate) use self::urls::{is_loopback, is_loopback_host, is_under, serialized_origin};
 use tokenpair::config::Reader;
 pub use tokenpair::config::{Problem, Problems};
 use tokenpair::keys::Algorithm;
@@ -105,7 +105,8 @@ pub struct Settings {
     pub log: String,
     /// `SERVER_ACCESS_LOG`
     pub access_log: AccessLog,
-    /// Notes on settings that work, but may be a mistake.
+    /// Notes on settings that work, but may be a mistake, except those of
+    /// [`remarks_on_routes`](Self::remarks_on_routes).
     pub remarks: Vec<String>,
 }
 
@@ -214,6 +215,12 @@ impl Settings {
             }
         }
         Reader::new(|_| Ok(None), problems).finish(shown)
+    }
+
+    /// Returns notes on cookie paths that work, but may be a mistake, for routes behind this prefix:
+    /// none (`""`) for the program.
+    pub fn remarks_on_routes(&self, prefix: &str) -> Vec<String> {
+        remarks::remarks_on_routes(self, prefix)
     }
 
     fn with_remarks(mut self, sources: &Sources) -> Self {

@@ -43,3 +43,25 @@ pub(super) fn is_within(host: &str, domain: &str) -> bool {
     let rest = host.strip_suffix(domain);
     rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
+
+/// Returns whether a path is `above` or below it. Browsers send a cookie with the path `above` to
+/// exactly these paths (RFC 6265 section 5.1.4).
+pub(crate) fn is_under(path: &str, above: &str) -> bool {
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| rest.is_empty() || above.ends_with('/') || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_under;
+
+    #[test]
+    fn a_cookie_is_sent_to_its_path_and_below() {
+        for path in ["/", "/auth", "/auth/", "/auth/refresh"] {
+            assert!(is_under("/auth/refresh", path), "{path}");
+        }
+        for path in ["/refresh", "/au", "/auth/refresh/", "/auth/refreshed"] {
+            assert!(!is_under("/auth/refresh", path), "{path}");
+        }
+    }
+}

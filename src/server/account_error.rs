@@ -28,7 +28,7 @@ pub enum AccountError {
     #[error("too many attempts; try again in {} s", .0.as_secs())]
     TooManyAttempts(Duration),
     /// The change would remove the last admin.
-    #[error("without the last admin nobody could manage the others")]
+    #[error("this user is the last admin")]
     LastAdmin,
     /// There is no such user.
     #[error("there is no such user")]

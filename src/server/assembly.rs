@@ -8,6 +8,7 @@ use super::background::KeyReload;
 use super::clock_watch;
 use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
+use super::mount_path::Place;
 use super::openapi::Described;
 use super::origins::Origins;
 use super::readiness::Readiness;
@@ -23,6 +24,13 @@ use tokenpair::token::Tokens;
 use tokenpair::web::Auth;
 use tokenpair_store::DieselStore;
 
+/// What differs between the program and another app with its routes.
+pub(super) struct Serving {
+    pub(super) described: Described,
+    pub(super) headers: HeaderDefaults,
+    pub(super) place: Place,
+}
+
 /// The state, and the reload of its keys, which the caller runs.
 pub(super) struct Assembly {
     pub(super) state: Arc<AppState>,
@@ -34,8 +42,7 @@ pub(super) async fn assemble(
     settings: &Settings,
     store: DieselStore,
     clock: &Clock,
-    described: Described,
-    edge: HeaderDefaults,
+    serving: Serving,
 ) -> Result<Assembly, StartError> {
     let keys = startup_keys::begin(settings, clock.now())?;
     let tokens = Tokens::new(keys.ring, settings.tokens.clone());
@@ -47,14 +54,15 @@ pub(super) async fn assemble(
     let limiter = LoginLimiter::new(settings.throttle, &shared_key, store.clone());
     let auth = Auth::new(sessions.clone(), settings.web.clone(), clock.clone());
     let state = Arc::new(AppState {
-        openapi: described.complete(&auth)?.into(),
+        openapi: serving.described.complete(&auth)?.into(),
         auth,
         sessions,
         accounts: accounts.limited_by(limiter),
         store: store.clone(),
         registration: settings.registration,
         origins: Origins::of(settings),
-        edge,
+        edge: serving.headers,
+        place: serving.place,
         readiness: Readiness::default(),
         skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),
     });

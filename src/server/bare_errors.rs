@@ -104,8 +104,8 @@ fn rejection(status: StatusCode) -> Rejection {
         }
         StatusCode::BAD_REQUEST => {
             Rejection::from(ServerErrorCode::BadRequest).msg("The request is not valid HTTP/1.1").hint(
-                "Send one Host header and no conflicting lengths. A POST over HTTP/1.0 needs a Content-Length: behind nginx, set \
-                 proxy_http_version 1.1.",
+                "Send one Host header, no conflicting lengths, and each header on one line, as in Name: value, without control \
+                 characters. A POST over HTTP/1.0 needs a Content-Length: behind nginx, set proxy_http_version 1.1.",
             )
         }
         status => plain_rejection(status),

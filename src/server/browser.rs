@@ -70,10 +70,13 @@ pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
         && destination.is_none_or(|destination| destination == "document")
 }
 
-/// Redirects to the page (303).
-pub(super) fn to_page() -> HttpResponse {
+/// The path of the program's own page.
+const PAGE: &str = "/";
+
+/// Redirects a browser to a path (303).
+pub(super) fn to_path(path: &str) -> HttpResponse {
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, "/"))
+        .insert_header((LOCATION, path))
         .finish()
 }
 
@@ -84,7 +87,7 @@ pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
         && matches!(*request.method(), Method::GET | Method::HEAD)
         && wants_html(request)
     {
-        return response.into_response(to_page());
+        return response.into_response(to_path(PAGE));
     }
     response
 }
@@ -244,13 +247,13 @@ fn is_by_browser(request: &HttpRequest) -> bool {
 }
 
 /// Rejects a GET that is not a navigation: prefetches, and requests of a page or its scripts.
-/// Programs that send no such header pass.
-pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejection> {
+/// Programs that send no such header pass. `logout` is the path that scripts send a POST to.
+pub(super) fn refuse_all_but_links(request: &HttpRequest, logout: &str) -> Result<(), Rejection> {
     let headers = request.headers();
     let in_advance = |name| text(headers, &name).is_some_and(is_in_advance);
     if PURPOSES.into_iter().any(in_advance) || ROUTERS.iter().any(|name| headers.contains_key(name))
     {
-        return Err(link_required(ServerErrorCode::PrefetchRefused));
+        return Err(link_required(ServerErrorCode::PrefetchRefused, logout));
     }
     let [site, mode, dest] =
         [SEC_FETCH_SITE, SEC_FETCH_MODE, SEC_FETCH_DEST].map(|name| text(headers, &name));
@@ -262,7 +265,7 @@ pub(super) fn refuse_all_but_links(request: &HttpRequest) -> Result<(), Rejectio
     if is_a_visit {
         return Ok(());
     }
-    Err(link_required(ServerErrorCode::LinkRequired))
+    Err(link_required(ServerErrorCode::LinkRequired, logout))
 }
 
 fn is_in_advance(purpose: &str) -> bool {
@@ -271,9 +274,10 @@ fn is_in_advance(purpose: &str) -> bool {
         .any(|word| purpose.to_ascii_lowercase().contains(word))
 }
 
-fn link_required(code: ServerErrorCode) -> Rejection {
-    Rejection::from(code)
-        .hint("From a script, log out with POST /logout, with the CSRF token in the header.")
+fn link_required(code: ServerErrorCode, logout: &str) -> Rejection {
+    Rejection::from(code).hint(format!(
+        "From a script, log out with POST {logout}, with the CSRF token in the header."
+    ))
 }
 
 /// Returns whether `Accept` prefers images, media, fonts or styles, as browsers without Fetch

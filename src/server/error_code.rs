@@ -37,7 +37,7 @@ tokenpair::__error_codes! {
         }
         "Make another user an admin first." => {
             /// The change would leave no enabled admin.
-            LastAdmin = "last_admin", CONFLICT, "Without the last admin nobody could manage the others";
+            LastAdmin = "last_admin", CONFLICT, "This user is the last admin";
         }
         "List the users with `GET /admin/users`." => {
             /// No user has this id.

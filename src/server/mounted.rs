@@ -1,6 +1,7 @@
 //! Implements [`AccountRoutes`], the routes of accounts and sessions in another app.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::Error;
@@ -11,10 +12,11 @@ use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, Resource};
 use tokio::task::JoinHandle;
 
-use super::assembly::{Assembly, assemble};
+use super::assembly::{Assembly, Serving, assemble};
 use super::background;
 use super::database;
-use super::mount_path;
+use super::error_responses;
+use super::mount_path::Place;
 use super::openapi::Described;
 use super::reload::ReloadSchedule;
 use super::response_headers::HeaderDefaults;
@@ -24,7 +26,7 @@ use super::state::AppState;
 use super::{middleware, panics};
 use crate::config::Settings;
 use tokenpair::clock::Clock;
-use tokenpair::web::{Auth, Rejection};
+use tokenpair::web::{Auth, Location, Rejection};
 use tokenpair_store::DieselStore;
 
 /// The routes of accounts and sessions, for an app of your own. Cheap to clone.
@@ -82,13 +84,18 @@ use tokenpair_store::DieselStore;
 ///   `SERVER_BIND`, on which defaults depend. The headers of CORS are the app's, for example by
 ///   `actix-cors`.
 /// - Strict-Transport-Security, the log of requests, and health checks.
-/// - Pages. A login by an HTML form and `GET /logout` redirect a browser to `/`.
+/// - Pages. A login by an HTML form and `GET /logout` redirect a browser to
+///   [`home`](AccountRoutesBuilder::home).
 /// - The public keys: serve `auth.tokens().keys().jwks()` at `/.well-known/jwks.json` if other
 ///   services verify the tokens.
 ///
+/// # The app's address
+///
 /// Set `PUBLIC_URL` to the address that browsers use. Unless it is set, these routes take the app for
 /// one at `SERVER_BIND`, which is on loopback by default: its cookies are then not `Secure`, and its
-/// `Host` is not checked. The log warns of that.
+/// `Host` is not checked. The log warns of that at start. If the app listens on an address that other
+/// machines reach, the routes answer every request with 500 instead, and the log says why. Behind a
+/// proxy on the same machine, only the warning tells you.
 #[derive(Clone)]
 pub struct AccountRoutes(Arc<Mounted>);
 
@@ -96,6 +103,7 @@ struct Mounted {
     state: web::Data<AppState>,
     selection: Selection,
     paths: Vec<String>,
+    only_loopback: bool,
     _tasks: Tasks,
 }
 
@@ -116,6 +124,7 @@ impl AccountRoutes {
         AccountRoutesBuilder {
             settings,
             selection: Selection::default(),
+            home: Place::default().home,
             store: None,
             clock: Clock::system(),
         }
@@ -169,6 +178,7 @@ impl fmt::Debug for AccountRoutes {
 pub struct AccountRoutesBuilder {
     settings: Settings,
     selection: Selection,
+    home: String,
     store: Option<DieselStore>,
     clock: Clock,
 }
@@ -178,6 +188,14 @@ impl AccountRoutesBuilder {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.selection.prefix = prefix.into();
+        self
+    }
+
+    /// Sets the path that a login by an HTML form and `GET /logout` redirect a browser to, as clients
+    /// see it: the [`prefix`](Self::prefix) is not added. Default: `/`.
+    #[must_use]
+    pub fn home(mut self, path: impl Into<String>) -> Self {
+        self.home = path.into();
         self
     }
 
@@ -211,18 +229,24 @@ impl AccountRoutesBuilder {
     ///
     /// # Errors
     ///
-    /// [`StartError`], with its causes. [`StartError::Settings`] if the prefix is malformed, or if
-    /// the path of a token's cookie (`JWT_ACCESS_COOKIE_PATH`, `JWT_REFRESH_COOKIE_PATH`) keeps it
+    /// [`StartError`], with its causes. [`StartError::Settings`] if the prefix or the home is
+    /// malformed, or if the path of a token's cookie (`JWT_ACCESS_COOKIE_PATH`, `JWT_REFRESH_COOKIE_PATH`) keeps it
     /// from the routes behind the prefix.
     pub async fn start(self) -> Result<AccountRoutes, StartError> {
         let Self {
-            settings,
+            mut settings,
             selection,
+            home,
             store,
             clock,
         } = self;
-        mount_path::check(&selection.prefix, &settings.web)?;
-        for remark in remarks(&settings) {
+        let place = Place {
+            prefix: selection.prefix.clone(),
+            home,
+        };
+        place.check(&settings.web)?;
+        settings.web.refresh_route = place.path("/refresh");
+        for remark in remarks(&settings, &place) {
             log::warn!("{remark}");
         }
         let store = match store {
@@ -233,9 +257,12 @@ impl AccountRoutesBuilder {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
         };
-        let headers = HeaderDefaults::without_hsts(&settings);
-        let Assembly { state, keys } =
-            assemble(&settings, store, &clock, described, headers).await?;
+        let serving = Serving {
+            described,
+            headers: HeaderDefaults::without_hsts(&settings),
+            place,
+        };
+        let Assembly { state, keys } = assemble(&settings, store, &clock, serving).await?;
         let (sessions, store) = (state.sessions.clone(), state.store.clone());
         let tasks = vec![
             tokio::spawn(keys.run(ReloadSchedule::periodic())),
@@ -246,20 +273,28 @@ impl AccountRoutesBuilder {
             state: web::Data::from(state),
             paths: selection.paths(),
             selection,
+            only_loopback: sends_cookies_in_the_clear(&settings),
             _tasks: Tasks(tasks),
         })))
     }
 }
 
 /// Returns what the log says about settings that work, but may be a mistake.
-fn remarks(settings: &Settings) -> Vec<String> {
+fn remarks(settings: &Settings, place: &Place) -> Vec<String> {
     let mut remarks = settings.remarks.clone();
-    if !settings.public_url_set && !settings.web.cookies.secure {
+    remarks.extend(settings.remarks_on_routes(&place.prefix));
+    if sends_cookies_in_the_clear(settings) {
         let remark = "PUBLIC_URL is not set, so the app is taken for one on loopback, and its cookies are sent over plain http \
                       too: set PUBLIC_URL to the address that browsers use";
         remarks.push(remark.to_owned());
     }
     remarks
+}
+
+/// Returns whether cookies are not `Secure` only because the app is taken for one on loopback.
+fn sends_cookies_in_the_clear(settings: &Settings) -> bool {
+    let web = &settings.web;
+    !settings.public_url_set && web.locations.contains(&Location::Cookies) && !web.cookies.secure
 }
 
 /// Returns the URL that the paths of the description are relative to.
@@ -279,18 +314,23 @@ fn mount(resource: Resource, app: &mut ServiceConfig) {
     app.service(resource);
 }
 
+/// Why the routes cannot work where the app has them.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the routes of accounts are in a scope, at {found}, and their prefix is {prefix:?}: configure them on the App instead, \
-     and give the scope's path to AccountRoutesBuilder::prefix"
-)]
-struct Misplaced {
-    found: String,
-    prefix: String,
+enum Misplaced {
+    #[error(
+        "the routes of accounts are in a scope, at {found}, and their prefix is {prefix:?}: configure them on the App instead, \
+         and give the scope's path to AccountRoutesBuilder::prefix"
+    )]
+    InScope { found: String, prefix: String },
+    #[error(
+        "PUBLIC_URL is not set, so the cookies of the routes of accounts are not Secure, and the app listens on {0}, which other \
+         machines reach: set PUBLIC_URL to the address that browsers use"
+    )]
+    Exposed(SocketAddr),
 }
 
-/// Rejects all requests if the routes are in a scope: the check of the cookies' paths was for other
-/// addresses.
+/// Rejects all requests if the routes are where they cannot work. Their start cannot know that,
+/// because the app sets its scopes and its listener later.
 async fn serve_in_place(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -298,7 +338,8 @@ async fn serve_in_place(
     match misplaced(request.request()) {
         Some(misplaced) => {
             log::error!("{misplaced}");
-            Ok(request.error_response(Rejection::internal(misplaced)))
+            let response = request.error_response(Rejection::internal(misplaced));
+            Ok(error_responses::seal_in_json(response))
         }
         None => middleware::mounted(request, next).await,
     }
@@ -307,45 +348,14 @@ async fn serve_in_place(
 fn misplaced(request: &HttpRequest) -> Option<Misplaced> {
     let mounted = request.app_data::<web::Data<Mounted>>()?;
     let found = request.match_pattern()?;
-    (!mounted.paths.contains(&found)).then(|| Misplaced {
-        found,
-        prefix: mounted.selection.prefix.clone(),
-    })
+    if !mounted.paths.contains(&found) {
+        let prefix = mounted.selection.prefix.clone();
+        return Some(Misplaced::InScope { found, prefix });
+    }
+    let listener = request.app_config().local_addr();
+    let exposed = mounted.only_loopback && !listener.ip().is_loopback();
+    exposed.then_some(Misplaced::Exposed(listener))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::{Tasks, remarks};
-    use crate::config::{Settings, Sources};
-
-    #[test]
-    fn an_app_without_a_public_url_is_warned_of_its_cookies() {
-        let remarks_with = |public_url: Option<&str>| {
-            let secret = ("JWT_SECRET_KEY", "32 bytes that only the tests can know");
-            let settings = public_url.map(|url| ("PUBLIC_URL", url)).into_iter();
-            let settings = settings.chain([secret]);
-            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let sources = Sources::from_values(BTreeMap::from_iter(settings));
-            remarks(&Settings::load(&sources).unwrap()).join("\n")
-        };
-        let warning = "PUBLIC_URL is not set";
-        assert!(remarks_with(None).contains(warning));
-        assert!(!remarks_with(Some("https://app.example")).contains(warning));
-        assert!(!remarks_with(Some("http://localhost:8080")).contains(warning));
-    }
-
-    #[actix_web::test]
-    async fn the_tasks_end_when_their_handle_is_dropped() {
-        let (held, ended) = tokio::sync::oneshot::channel::<()>();
-        let task = async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        };
-        let tasks = Tasks(vec![tokio::spawn(task)]);
-        tokio::task::yield_now().await;
-        drop(tasks);
-        assert!(ended.await.is_err(), "the task dropped its end");
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! Defines [`StartError`]: why the server did not start, with the setting to change.
 
+use std::error::Error as _;
+use std::fmt;
 use std::io::ErrorKind;
+use std::iter::successors;
 use std::net::SocketAddr;
 
 use thiserror::Error;
@@ -12,8 +15,9 @@ use crate::keys::DirectoryError;
 use tokenpair::keys::KeyError;
 use tokenpair::session::{SessionError, StoreError};
 
-/// Why the server did not start. Each text names the setting and the fix.
-#[derive(Debug, Error)]
+/// Why the server did not start. Each text names the setting and the fix. Its `Debug` prints it with
+/// its causes, so that `main` can return it.
+#[derive(Error)]
 pub enum StartError {
     /// Settings do not fit the routes that another app mounts.
     #[error(transparent)]
@@ -82,6 +86,14 @@ pub enum StartError {
         /// Why.
         cause: std::io::Error,
     },
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut causes = successors(self.source(), |cause| (*cause).source());
+        causes.try_for_each(|cause| write!(f, ": {cause}"))
+    }
 }
 
 fn bind_text(cause: &std::io::Error) -> String {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use futures_util::Stream;
 
-use super::assembly::{Assembly, assemble};
+use super::assembly::{Assembly, Serving, assemble};
 use super::background::{self, KeyReload};
 use super::listener::Listener;
+use super::mount_path::Place;
 use super::openapi::Described;
 use super::response_headers::HeaderDefaults;
 use super::start_error::StartError;
@@ -58,9 +59,12 @@ impl Server {
             routes: routes::description(),
             server: public_origin,
         };
-        let headers = HeaderDefaults::of(settings);
-        let Assembly { state, keys } =
-            assemble(settings, store, &clock, described, headers).await?;
+        let serving = Serving {
+            described,
+            headers: HeaderDefaults::of(settings),
+            place: Place::default(),
+        };
+        let Assembly { state, keys } = assemble(settings, store, &clock, serving).await?;
         let (http, listener, address) =
             http_server::listen(settings, &state, certificates.as_ref())?;
         Ok(Self {

@@ -6,6 +6,7 @@ use actix_web::web::Bytes;
 
 use super::accounts::Accounts;
 use super::log_interval::LogInterval;
+use super::mount_path::Place;
 use super::origins::Origins;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
@@ -24,6 +25,7 @@ pub(crate) struct AppState {
     pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
     pub(crate) edge: HeaderDefaults,
+    pub(crate) place: Place,
     pub(crate) readiness: Readiness,
     pub(super) skew_reports: LogInterval,
 }

@@ -216,11 +216,7 @@ fn the_last_admin_cannot_lock_everyone_out(on: Backend) {
         json!({ "roles": ["administrator"] }),
     ] {
         let response = patch(&app, &root, &root_id, change);
-        response.refused(
-            409,
-            "last_admin",
-            "Without the last admin nobody could manage the others",
-        );
+        response.refused(409, "last_admin", "This user is the last admin");
     }
     let deputy = register(&app, "deputy");
     assert_eq!(

@@ -3,14 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokenpair::clock::Clock;
+use tokenpair::session::RequestContext;
 use tokenpair::web::Access;
 use tokenpair_server::server::{AccountRoutes, AccountRoutesBuilder};
+use tokenpair_store::{
+    ADMIN, Changed, DatabaseUrl, DieselStore, StorePolicy, UserChange, Username,
+};
 
 use super::support::{
     ADA, Backend, Database, Jar, Request, Response, START, block_on, settings_for,
@@ -19,11 +24,12 @@ use super::support::{
 /// An app of another author, with our routes in it.
 struct Host {
     address: SocketAddr,
+    clock: Clock,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     openapi: Value,
     // Dropped after the server has stopped.
-    _database: Database,
+    database: Database,
 }
 
 impl Host {
@@ -36,13 +42,24 @@ impl Host {
         settings: &[(&str, &str)],
         change: fn(AccountRoutesBuilder) -> AccountRoutesBuilder,
     ) -> Self {
+        Self::listening_on("127.0.0.1", (backend, settings), change)
+    }
+
+    fn listening_on(
+        listener: &'static str,
+        (backend, settings): (Backend, &[(&str, &str)]),
+        change: fn(AccountRoutesBuilder) -> AccountRoutesBuilder,
+    ) -> Self {
         let database = Database::create(backend);
         let settings = settings_for(&database.url(), settings);
         let (tell, told) = mpsc::channel();
+        let clock = Clock::fixed(START);
+        let its_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             block_on(async move {
                 let accounts = AccountRoutes::builder(settings).prefix("/auth");
-                let accounts = change(accounts.clock(Clock::fixed(START))).start().await;
+                let accounts = accounts.clock(its_clock);
+                let accounts = change(accounts).start().await;
                 let accounts = accounts.expect("the routes start");
                 let openapi = serde_json::from_slice(&accounts.openapi()).unwrap();
                 let server = HttpServer::new(move || {
@@ -53,8 +70,8 @@ impl Host {
                         .default_service(web::to(not_found))
                 });
                 let server = server.workers(1).disable_signals();
-                let server = server.bind("127.0.0.1:0").unwrap();
-                let address = server.addrs()[0];
+                let server = server.bind((listener, 0)).unwrap();
+                let address = SocketAddr::from(([127, 0, 0, 1], server.addrs()[0].port()));
                 let server = server.run();
                 tell.send((address, server.handle(), openapi)).unwrap();
                 server.await.unwrap();
@@ -63,10 +80,11 @@ impl Host {
         let (address, handle, openapi) = told.recv().expect("the app starts");
         Self {
             address,
+            clock,
             handle,
             thread: Some(thread),
             openapi,
-            _database: database,
+            database,
         }
     }
 
@@ -100,6 +118,19 @@ impl Host {
         let mut response = config.build().call().unwrap();
         let body = serde_json::from_reader(response.body_mut().as_reader()).unwrap();
         (response.status().as_u16(), body)
+    }
+
+    fn make_ada_an_admin(&self) {
+        let url = DatabaseUrl::parse(&self.database.url()).unwrap();
+        let store = DieselStore::open(&url, StorePolicy::default()).unwrap();
+        block_on(async {
+            let name = Username::parse(ADA.0).unwrap();
+            let ada = store.user_by_name(&name).await.unwrap().unwrap();
+            let admin = UserChange::Roles(vec![ADMIN.to_owned()]);
+            let context = RequestContext::at(START);
+            let changed = store.change_user(&ada.subject.id, admin, &context).await;
+            assert!(matches!(changed, Ok(Changed::Done(_))));
+        });
     }
 
     fn get(&self, path: &str, jar: &Jar) -> Response {
@@ -322,12 +353,135 @@ fn a_refresh_cookie_for_its_route_alone_has_the_prefix_in_its_path() {
 }
 
 #[test]
+fn hints_name_routes_with_their_prefix() {
+    let app = Host::start_with(Backend::Sqlite, &[], AccountRoutesBuilder::with_admin);
+    app.register();
+    let jar = app.log_in();
+    let hint = |response: Response| response.json()["hint"].as_str().unwrap().to_owned();
+
+    let unknown = with_csrf(app.request("DELETE", "/auth/sessions/x"), &jar, "access").send();
+    assert_eq!(hint(unknown), "GET /auth/sessions lists yours.");
+    let by_script = jar.fill(app.request("GET", "/auth/logout"));
+    let by_script = by_script.header("Sec-Fetch-Site", "same-origin");
+    let by_script = by_script.header("Sec-Fetch-Mode", "cors").send();
+    assert!(hint(by_script).contains("POST /auth/logout"));
+
+    let access = jar.value("access_token_cookie");
+    let wrong = app.post("/auth/refresh").bearer(access).send();
+    assert_eq!(
+        hint(wrong),
+        "Send the refresh token here, not the access token."
+    );
+    let refresh = jar.value("refresh_token_cookie");
+    let wrong = app.request("GET", "/auth/account").bearer(refresh).send();
+    assert_eq!(
+        hint(wrong),
+        "Send the access token here; a refresh token is for /auth/refresh."
+    );
+    app.clock.advance(Duration::from_secs(3600));
+    for response in [app.get("/auth/account", &jar).json(), app.hello(&jar).1] {
+        assert_eq!(
+            response["hint"],
+            "POST /auth/refresh gives a new access token; else log in again."
+        );
+    }
+}
+
+#[test]
+fn an_admin_s_hint_has_the_prefix_too() {
+    let app = Host::start_with(Backend::Sqlite, &[], |accounts| accounts.with_admin());
+    app.register();
+    app.make_ada_an_admin();
+    let jar = app.log_in();
+    let unknown = app.request("DELETE", "/auth/admin/users/nobody/sessions");
+    let unknown = with_csrf(unknown, &jar, "access").send();
+    assert_eq!(
+        (unknown.status, unknown.json()["hint"].as_str()),
+        (404, Some("GET /auth/admin/users lists all."))
+    );
+}
+
+#[test]
+fn browsers_are_redirected_to_the_app_s_own_page() {
+    let form = format!("username={}&password={}", ADA.0, ADA.1.replace(' ', "+"));
+    for (change, home) in [
+        ((|accounts| accounts) as fn(AccountRoutesBuilder) -> _, "/"),
+        (
+            |accounts| accounts.home("/welcome?from=login"),
+            "/welcome?from=login",
+        ),
+    ] {
+        let app = Host::start_with(Backend::Sqlite, &[], change);
+        app.register();
+        let login = app.post("/auth/login").form(&form);
+        let login = login
+            .header("Accept", "text/html")
+            .header("Sec-Fetch-Site", "same-origin")
+            .send();
+        assert_eq!((login.status, login.header("location")), (303, Some(home)));
+        let mut jar = Jar::default();
+        jar.keep(&login);
+        assert_eq!(app.hello(&jar).0, 200);
+        let logout = jar.fill(app.request("GET", "/auth/logout"));
+        let logout = logout
+            .header("Accept", "text/html")
+            .header("Sec-Fetch-Site", "same-origin");
+        let logout = logout.header("Sec-Fetch-Mode", "navigate").send();
+        assert_eq!(
+            (logout.status, logout.header("location")),
+            (303, Some(home))
+        );
+    }
+}
+
+#[test]
+fn an_app_that_other_machines_reach_needs_a_public_url() {
+    let rejected = |settings: &[(&str, &str)]| {
+        let settings = (Backend::Sqlite, settings);
+        let app = Host::listening_on("0.0.0.0", settings, |accounts| accounts);
+        let response = app.post("/auth/register").json(credentials()).send();
+        (
+            response.status,
+            response.json()["code"].as_str().map(str::to_owned),
+        )
+    };
+    let internal_error = (500, Some("internal_error".to_owned()));
+    assert_eq!(rejected(&[]), internal_error);
+    // Nothing that depends on the address is sent or checked.
+    assert_eq!(rejected(&[("JWT_TOKEN_LOCATION", "headers")]).0, 201);
+    assert_eq!(rejected(&[("JWT_COOKIE_SECURE", "true")]).0, 201);
+    assert_eq!(rejected(&[("PUBLIC_URL", "http://127.0.0.1:8080")]).0, 201);
+    assert_eq!(rejected(&[("PUBLIC_URL", "https://app.example")]).0, 201);
+}
+
+fn refused(
+    settings: &[(&str, &str)],
+    change: impl FnOnce(AccountRoutesBuilder) -> AccountRoutesBuilder,
+) -> String {
+    let database = Database::create(Backend::Sqlite);
+    let accounts = AccountRoutes::builder(settings_for(&database.url(), settings));
+    let refused = block_on(change(accounts).start());
+    refused.expect_err("it cannot work").to_string()
+}
+
+#[test]
+fn a_home_on_another_site_is_refused_at_the_start() {
+    for home in ["//evil.example", "https://evil.example/", "welcome"] {
+        let refused = refused(&[], |accounts| accounts.home(home));
+        let problem = format!("AccountRoutesBuilder::home is {home:?}; write a path of this app");
+        assert!(refused.contains(&problem), "{refused}");
+    }
+    let both = refused(&[], |accounts| accounts.prefix("auth").home(""));
+    assert!(
+        both.contains("::home is \"\"") && both.contains("::prefix is \"auth\""),
+        "{both}"
+    );
+}
+
+#[test]
 fn a_prefix_that_cannot_work_is_refused_at_the_start() {
     let refused = |prefix: &str, settings: &[(&str, &str)]| {
-        let database = Database::create(Backend::Sqlite);
-        let accounts = AccountRoutes::builder(settings_for(&database.url(), settings));
-        let refused = block_on(accounts.prefix(prefix).start());
-        refused.expect_err("it cannot work").to_string()
+        refused(settings, |accounts| accounts.prefix(prefix))
     };
     let paths = [
         ("JWT_ACCESS_COOKIE_PATH", "/app"),

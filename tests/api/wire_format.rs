@@ -73,6 +73,27 @@ fn a_request_that_could_be_read_in_two_ways_is_400_and_closed(on: Backend) {
     assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
 }
 
+fn the_hint_of_a_malformed_request_names_its_cause(on: Backend) {
+    let app = on.app();
+    for (lines, cure) in [
+        ("Host: x\r\nA: b\0c\r\n", "without control characters"),
+        ("Host: x\r\nA: b\r\n folded\r\n", "each header on one line"),
+        ("Host: x\r\nA : b\r\n", "as in Name: value"),
+        ("Host: x\r\nHost: y\r\n", "one Host header"),
+        (
+            "Content-Length: 5\r\nContent-Length: 6\r\n",
+            "no conflicting lengths",
+        ),
+    ] {
+        let request = format!("GET /health/live HTTP/1.1\r\n{lines}\r\n");
+        let answer = raw(&app, request.as_bytes());
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        let hint = body["hint"].as_str().unwrap();
+        assert!(hint.contains(cure), "{lines}: {hint}");
+    }
+}
+
 /// Requests that actix-http rejects before the server sees them.
 fn is_in_json(answer: &str, status: u16, code: &str) {
     assert!(
@@ -255,6 +276,7 @@ fn a_connection_that_stays_idle_is_closed(on: Backend) {
 on_both_databases!(
     a_connection_that_stays_idle_is_closed,
     a_request_that_could_be_read_in_two_ways_is_400_and_closed,
+    the_hint_of_a_malformed_request_names_its_cause,
     a_head_that_is_too_large_is_431,
     what_is_no_method_of_ours_is_refused_and_no_header_makes_it_another,
     a_body_that_is_too_large_is_413_however_it_is_sent,

@@ -56,3 +56,4 @@ mod start;
 mod stop;
 mod tls;
 mod user_commands;
+mod user_races;

@@ -36,6 +36,32 @@
 //! # }
 //! ```
 //!
+//! # Sessions
+//!
+//! The store records the sessions of an app that is otherwise like the first example of
+//! `tokenpair`. One call at start makes a logout hold after a restart and on other replicas too:
+//!
+//! ```no_run
+//! # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};
+//! use std::time::Duration;
+//! use tokenpair::clock::Clock;
+//! use tokenpair::config::JwtSettings;
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let url = DatabaseUrl::parse("sqlite://data/users.db")?;
+//! # let store = DieselStore::open(&url, StorePolicy::default())?;
+//! let settings = JwtSettings::for_origin("https://shop.example")?; // reads JWT_SECRET_KEY
+//! let sessions = settings.sessions(store.clone());
+//! sessions.keep_in_sync(Duration::from_millis(500), Clock::system()).await?;
+//! let auth = settings.builder().sessions(sessions).build();
+//!
+//! // In a login, once the password was right: auth.log_in(&user.subject, login).await?
+//! # let _ = auth;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The example `accounts` is a complete app that registers users, verifies their passwords, and
 //! refreshes and revokes their sessions.
 //!

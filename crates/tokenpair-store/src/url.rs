@@ -33,8 +33,9 @@ pub enum DatabaseUrl {
     Postgres(SecretString),
 }
 
-/// The reason a `DATABASE_URL` cannot be used. Never quotes it.
-#[derive(Debug, Error, PartialEq, Eq)]
+/// The reason a `DATABASE_URL` cannot be used. Never quotes it. Its `Debug` prints the sentence too, so
+/// that `main` can return it.
+#[derive(Error, PartialEq, Eq)]
 pub enum UrlError {
     /// Another scheme, or none.
     #[error("write sqlite://path/to/file.db or postgres://user:password@host/database")]
@@ -57,6 +58,12 @@ pub enum UrlError {
         "sslmode={0} requires TLS, which this build lacks; build with `--features postgres-tls`, or use the Docker image"
     )]
     NoTls(String),
+}
+
+impl fmt::Debug for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The parts of a PostgreSQL URL after the scheme.

@@ -22,6 +22,14 @@ pub enum UserChange {
     },
     /// Sets new roles. Sessions continue; access tokens end, and a refresh issues new ones.
     Roles(Vec<String>),
+    /// Sets new roles, as [`UserChange::Roles`] does, if the user has the roles `from` when the
+    /// change is made. Otherwise another change came first, and this one makes no difference.
+    RolesFrom {
+        /// The roles that the new ones were made from.
+        from: Vec<String>,
+        /// The new roles.
+        to: Vec<String>,
+    },
 }
 
 /// A single change, where several may be given.
@@ -38,7 +46,7 @@ impl UserChange {
             Self::Disable => NewEvent::new(EventKind::UserDisabled, context),
             Self::Enable => NewEvent::new(EventKind::UserEnabled, context),
             Self::Password { .. } => NewEvent::new(EventKind::PasswordChanged, context),
-            Self::Roles(roles) => {
+            Self::Roles(roles) | Self::RolesFrom { to: roles, .. } => {
                 NewEvent::new(EventKind::RolesChanged, context).detail(roles.join(" "))
             }
         }
@@ -50,7 +58,9 @@ impl UserChange {
             Self::Disable => user.disabled_at = Some(now),
             Self::Enable => user.disabled_at = None,
             Self::Password { hash, .. } => user.password_hash = hash.clone(),
-            Self::Roles(roles) => user.subject.roles.clone_from(roles),
+            Self::Roles(roles) | Self::RolesFrom { to: roles, .. } => {
+                user.subject.roles.clone_from(roles);
+            }
         }
         user.subject.disabled = user.disabled_at.is_some();
     }
@@ -61,6 +71,7 @@ impl UserChange {
             Self::Disable => user.disabled_at.is_none(),
             Self::Enable => user.disabled_at.is_some(),
             Self::Roles(roles) => user.subject.roles != *roles,
+            Self::RolesFrom { from, to } => user.subject.roles == *from && from != to,
             Self::Password { .. } => true,
         }
     }
@@ -69,7 +80,9 @@ impl UserChange {
         match self {
             Self::Disable => true,
             Self::Enable | Self::Password { .. } => false,
-            Self::Roles(roles) => !roles.iter().any(|role| role == ADMIN),
+            Self::Roles(roles) | Self::RolesFrom { to: roles, .. } => {
+                !roles.iter().any(|role| role == ADMIN)
+            }
         }
     }
 
@@ -84,7 +97,7 @@ impl UserChange {
                 reason: EndReason::Password,
                 keep: keep.as_deref(),
             }),
-            Self::Enable | Self::Roles(_) => None,
+            Self::Enable | Self::Roles(_) | Self::RolesFrom { .. } => None,
         }
     }
 }

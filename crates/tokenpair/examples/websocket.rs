@@ -1,7 +1,7 @@
 //! A WebSocket for logged-in users: the upgrade is verified, and the connection closes when its
-//! token expires.
+//! token expires or its session ends.
 //!
-//!     JWT_TOKEN_LOCATION=cookies JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example websocket
+//!     JWT_SECRET_KEY=$(openssl rand -base64 48) cargo run --example websocket
 //!
 //! ```sh
 //! server=http://127.0.0.1:8080
@@ -19,37 +19,71 @@
 //! #> 403
 //! upgrade -H "Origin: $server"
 //! #> 401
+//!
+//! # After a logout, a copy of the cookies opens no connection, and those that are open close.
+//! cp jar copy
+//! csrf=$(awk '$6 == "csrf_access_token" { print $7 }' jar)
+//! curl -sw '\n' -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/logout
+//! #> goodbye
+//! upgrade -b copy -H "Origin: $server"
+//! #> 401
 //! ```
 //!
 //! To talk, log in on a page of this origin and open `new WebSocket('ws://127.0.0.1:8080/echo')`
-//! there. A logout does not close an open connection; keep lifetimes short, or check
-//! `Sessions::revocations` now and then.
+//! there. The server closes it with the code 4401 and a reason such as `token_expired`. The page then
+//! refreshes and connects again, or asks for the password if the refresh fails.
 
 use std::env;
 use std::error::Error;
-use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
-use actix_web::rt::{self, time::timeout};
-use actix_web::web::{self, Data, Path, Payload};
+use actix_web::rt;
+use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use actix_ws::{CloseCode, Closed, Message, MessageStream, Session};
+use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream, Session};
+use futures_util::future::{Either, select};
 use tokenpair::config::JwtSettings;
-use tokenpair::web::{Auth, Guard, Rejection, TokenCookies};
+use tokenpair::session::{Login, MemoryStore, RequestContext, Subject};
+use tokenpair::web::{Access, Auth, Rejection, TokenCookies, device};
+
+/// A code for private use (RFC 6455 section 7.4.2), after the status 401.
+const TOKEN_ENDED: u16 = 4401;
+
+/// The page's own origin.
+struct Origin(String);
 
 /// Checks no password: that is up to your app.
-async fn login(auth: Auth, name: Path<String>) -> Result<HttpResponse, Rejection> {
-    let access = auth.access_token(name.as_str()).sign()?;
-    let mut answer = HttpResponse::Ok();
-    Ok(answer.set_access_cookies(&auth, &access).body("welcome"))
+async fn login(
+    auth: Auth,
+    users: Data<MemoryStore>,
+    name: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    let user = Subject::new(name.as_str(), name.as_str());
+    users.put_subject(user.clone());
+    let login = Login {
+        device: device(&request),
+        ..Login::default()
+    };
+    let pair = auth.log_in(&user, login).await?;
+    Ok(HttpResponse::Ok().set_pair(&auth, &pair).body("welcome"))
+}
+
+async fn logout(
+    auth: Auth,
+    request: HttpRequest,
+    context: RequestContext,
+) -> Result<HttpResponse, Rejection> {
+    auth.log_out(&request, &context).await?;
+    Ok(HttpResponse::Ok().unset_jwt_cookies(&auth).body("goodbye"))
 }
 
 /// An upgrade is a GET, which needs no CSRF value, and browsers send one to another site without a
 /// preflight. So the page's origin must be checked.
-fn check_origin(request: &HttpRequest, own: &str) -> Result<(), Rejection> {
+fn check_origin(request: &HttpRequest, own: &Origin) -> Result<(), Rejection> {
     let origin = request.headers().get(ORIGIN);
-    if origin.is_some_and(|origin| origin.as_bytes() == own.as_bytes()) {
+    if origin.is_some_and(|origin| origin.as_bytes() == own.0.as_bytes()) {
         return Ok(());
     }
     let msg = "This page may not connect here";
@@ -57,24 +91,26 @@ fn check_origin(request: &HttpRequest, own: &str) -> Result<(), Rejection> {
 }
 
 async fn echo(
+    user: Access,
     auth: Auth,
-    own_origin: Data<String>,
+    own_origin: Data<Origin>,
     request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
     check_origin(&request, &own_origin)?;
-    let token = auth.verify_request(&request, Guard::Access).await?;
+    let ended = user.ended(&auth);
     let (answer, mut session, messages) = actix_ws::handle(&request, body)?;
-    let end = token.claims.exp;
-    let left = end.map_or(Duration::MAX, |end| end.since(auth.now()));
     rt::spawn(async move {
-        let talk = talk(&mut session, messages, token.claims.sub());
-        let reason = match timeout(left, talk).await {
-            Ok(_) => CloseCode::Normal,
-            Err(_) => CloseCode::Policy,
+        let talk = Box::pin(talk(&mut session, messages, &user));
+        let reason = match select(ended, talk).await {
+            Either::Left((rejection, _)) => CloseReason {
+                code: CloseCode::Other(TOKEN_ENDED),
+                description: Some(rejection.code().to_owned()),
+            },
+            Either::Right(_) => CloseCode::Normal.into(),
         };
         // A disconnected client needs no reason.
-        session.close(Some(reason.into())).await.ok();
+        session.close(Some(reason)).await.ok();
     });
     Ok(answer)
 }
@@ -82,11 +118,14 @@ async fn echo(
 async fn talk(
     session: &mut Session,
     mut messages: MessageStream,
-    name: &str,
+    user: &Access,
 ) -> Result<(), Closed> {
     while let Some(Ok(message)) = messages.recv().await {
         match message {
-            Message::Text(text) => session.text(format!("{name}: {text}")).await?,
+            Message::Text(text) => {
+                let line = format!("{}: {text}", user.identity());
+                session.text(line).await?;
+            }
             Message::Ping(bytes) => session.pong(&bytes).await?,
             Message::Close(_) => break,
             _ => {}
@@ -95,17 +134,30 @@ async fn talk(
     Ok(())
 }
 
+/// Returns what `App::configure` takes.
+pub(crate) fn routes(
+    auth: Auth,
+    users: MemoryStore,
+    origin: String,
+) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.app_data(auth)
+            .app_data(Data::new(users))
+            .app_data(Data::new(Origin(origin)))
+            .route("/login/{name}", web::post().to(login))
+            .route("/logout", web::post().to(logout))
+            .route("/echo", web::get().to(echo));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let auth = JwtSettings::from_env()?.builder().build();
     let port: u16 = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
-    let own_origin = Data::new(format!("http://127.0.0.1:{port}"));
-    let app = move || {
-        let app = App::new().app_data(auth.clone());
-        app.app_data(own_origin.clone())
-            .route("/login/{name}", web::post().to(login))
-            .route("/echo", web::get().to(echo))
-    };
+    let origin = format!("http://127.0.0.1:{port}");
+    let users = MemoryStore::default();
+    let settings = JwtSettings::for_origin(&origin)?;
+    let auth = settings.recorded_in(users.clone()).build();
+    let app = move || App::new().configure(routes(auth.clone(), users.clone(), origin.clone()));
     HttpServer::new(app)
         .bind(("127.0.0.1", port))?
         .run()

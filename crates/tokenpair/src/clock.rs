@@ -7,10 +7,11 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// A time in whole seconds since 1970-01-01T00:00:00Z. Arithmetic drops fractions of a second and
 /// saturates, so no untrusted time can overflow.
@@ -44,6 +45,10 @@ impl Timestamp {
     /// Returns the time elapsed since `earlier`, or zero if `earlier` is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    fn since_1970(self) -> Duration {
+        self.since(Self(0))
     }
 }
 
@@ -95,7 +100,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Fixed(Arc<AtomicI64>),
+    Fixed(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
@@ -107,32 +112,86 @@ impl Clock {
     /// Returns a clock that stands at `now` until [`Clock::advance`] moves it. Clones share the
     /// time.
     pub fn fixed(now: Timestamp) -> Self {
-        Self(Source::Fixed(Arc::new(AtomicI64::new(now.unix()))))
+        Self(Source::Fixed(Arc::new(watch::Sender::new(now))))
     }
 
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => system_now(),
-            Source::Fixed(hand) => Timestamp(hand.load(Ordering::SeqCst)),
+            Source::System => Timestamp(whole_seconds(since_1970())),
+            Source::Fixed(hand) => *hand.borrow(),
         }
     }
 
     /// Moves a fixed clock forward. Does nothing to the system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Fixed(hand) = &self.0 {
-            hand.fetch_add(whole_seconds(by), Ordering::SeqCst);
+            hand.send_modify(|now| *now = *now + by);
+        }
+    }
+
+    /// Waits until the time is `at` or later. The system clock may be set while it waits, so it
+    /// looks again every minute.
+    pub(crate) async fn reaches(&self, at: Timestamp) {
+        match &self.0 {
+            Source::System => {
+                while let Some(left) = at.since_1970().checked_sub(since_1970()) {
+                    sleep(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)).await;
+                }
+            }
+            Source::Fixed(hand) => {
+                let mut hand = hand.subscribe();
+                // Fails only without a sender, and this clock is one.
+                hand.wait_for(|now| *now >= at).await.ok();
+            }
         }
     }
 }
+
+/// Timers are not more precise than this.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the system's clock"
 )]
-fn system_now() -> Timestamp {
-    let since_1970 = std::time::SystemTime::now()
+fn since_1970() -> Duration {
+    std::time::SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(whole_seconds(since_1970))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::{Clock, Timestamp};
+
+    #[actix_web::test]
+    async fn a_wait_ends_at_its_time_and_not_before() {
+        let start = Timestamp::from_unix(1_800_000_000);
+        let clock = Clock::fixed(start);
+        let mut wait = pin!(clock.reaches(start + Duration::from_secs(60)));
+        let mut is_over =
+            async || poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx).is_ready())).await;
+        assert!(!is_over().await);
+        clock.advance(Duration::from_secs(59));
+        assert!(!is_over().await);
+        clock.advance(Duration::from_secs(1));
+        assert!(is_over().await);
+    }
+
+    #[actix_web::test]
+    async fn the_system_clock_waits_no_longer_than_it_must() {
+        let clock = Clock::system();
+        clock.reaches(clock.now()).await;
+        let end = clock.now() + Duration::from_secs(1);
+        clock.reaches(end).await;
+        assert!(clock.now() >= end);
+    }
 }

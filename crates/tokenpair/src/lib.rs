@@ -202,6 +202,8 @@
 //! - [`web::WithRole`] guards routes that require a role.
 //! - [`web::require_access`] guards a whole scope as middleware. [`web::Auth::verify_request`]
 //!   verifies a request anywhere else.
+//! - [`web::Access::ended`] tells a WebSocket or another open connection when its access ends: see
+//!   the example `websocket`.
 //! - The guide *Coming from Flask-JWT-Extended* in the repository lists the counterpart of each
 //!   function, callback and setting.
 //!

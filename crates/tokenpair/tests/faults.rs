@@ -16,16 +16,19 @@ use std::sync::{Mutex, Once};
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
-use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-use actix_web::{App, HttpResponse, ResponseError, web};
+use actix_web::test::{
+    TestRequest, call_and_read_body, call_service, init_service, read_body_json,
+};
+use actix_web::web::ServiceConfig;
+use actix_web::{App, Either, HttpResponse, ResponseError, web};
 use serde_json::Value;
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{SessionError, StoreError};
 use tokenpair::token::{TokenPolicy, Tokens};
 use tokenpair::web::{
-    Access, Auth, AuthBuilder, CurrentUser, KnownClient, Location, Rejection, reissue,
-    require_access,
+    Access, Auth, AuthBuilder, CurrentUser, KnownClient, Location, MaybeAccess, Refresh, Rejection,
+    reissue, require_access,
 };
 
 const SECRET: &str = "32 bytes that only the server knows";
@@ -271,4 +274,63 @@ fn settings_that_cannot_work_are_readable_when_main_returns_them() {
     let printed = format!("{problems:?}"); // as the runtime prints the error of `main`
     assert_eq!(printed, problems.to_string());
     assert!(printed.contains("JWT_SECRET_KEY"), "{printed}");
+}
+
+async fn greets_visitors(user: Option<Access>) -> String {
+    let name = user.map(|user| user.identity().to_owned());
+    format!("hello {}", name.as_deref().unwrap_or("visitor"))
+}
+
+/// Adds a route whose guard swallows rejections, beside others that do not.
+fn swallowing(app: &mut ServiceConfig) {
+    let maybe = async |user: MaybeAccess| user.get().is_some().to_string();
+    let either = async |_: Either<Access, Refresh>| "either";
+    let redirects = async |_: Result<Access, Rejection>| {
+        let login = ("Location", "/login");
+        HttpResponse::SeeOther().insert_header(login).finish()
+    };
+    app.route("/swallows/{id}", web::get().to(greets_visitors))
+        .route("/maybe", web::get().to(maybe))
+        .route("/either", web::get().to(either))
+        .route("/redirects", web::get().to(redirects));
+}
+
+#[actix_web::test]
+async fn a_handler_that_serves_a_rejected_token_is_warned_of_once() {
+    start_recording();
+    let auth = builder().build();
+    let app = App::new().app_data(auth.clone()).wrap(from_fn(reissue));
+    let app = init_service(app.configure(swallowing)).await;
+    let with = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        TestRequest::get().insert_header((AUTHORIZATION, bearer))
+    };
+    let refresh = auth.refresh_token("ada").sign().unwrap().token;
+    // None of these swallows a rejection.
+    let innocent = [
+        (get(&auth, "/swallows/1"), 200),
+        (TestRequest::get().uri("/swallows/1"), 200),
+        (TestRequest::get().uri("/maybe"), 200),
+        (with("e30.e30.e30").uri("/maybe"), 422),
+        (with(refresh.as_str()).uri("/either"), 200),
+        (with("e30.e30.e30").uri("/redirects"), 303),
+    ];
+    for (request, status) in innocent {
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), status);
+    }
+    assert_eq!(logged(), [""; 0]);
+
+    for _ in 0..2 {
+        let request = with("e30.e30.e30").uri("/swallows/1").to_request();
+        assert_eq!(call_and_read_body(&app, request).await, "hello visitor");
+    }
+    assert_eq!(
+        logged(),
+        [
+            "WARN tokenpair::web::swallowed GET /swallows/{id} answered 200 although the request's token was rejected \
+             (invalid_token). If its handler has an Option<Access>, forged and expired tokens pass as visitors there: \
+             use MaybeAccess"
+        ]
+    );
 }

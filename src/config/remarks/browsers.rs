@@ -3,12 +3,12 @@
 use url::{Host, Url};
 
 use crate::config::Settings;
-use crate::config::urls::{is_loopback, is_within, serialized_origin};
+use crate::config::urls::{is_loopback, is_under, is_within, serialized_origin};
 use tokenpair::web::{Location, SameSite, WebPolicy};
 
-/// Returns notes on origins and cookie paths, each with a fix.
+/// Returns notes on origins, each with a fix.
 pub(super) fn remarks(settings: &Settings) -> Vec<String> {
-    let with_cookies = settings.web.locations.contains(&Location::Cookies);
+    let with_cookies = takes_cookies(settings);
     let mut remarks = Vec::new();
     for origin in settings
         .cors_origins
@@ -18,11 +18,21 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
         remarks.extend(on_plain_http(&origin));
         remarks.extend(on_origin(&origin, settings).filter(|_| with_cookies));
     }
-    if with_cookies {
-        remarks.extend(on_paths(&settings.web));
-        remarks.extend(on_reissue(&settings.web));
-    }
     remarks
+}
+
+/// Returns notes on cookie paths for routes behind `prefix`, each with a fix.
+pub(in crate::config) fn remarks_on_routes(settings: &Settings, prefix: &str) -> Vec<String> {
+    if !takes_cookies(settings) {
+        return Vec::new();
+    }
+    let mut remarks = on_paths(&settings.web, prefix);
+    remarks.extend(on_reissue(&settings.web, prefix));
+    remarks
+}
+
+fn takes_cookies(settings: &Settings) -> bool {
+    settings.web.locations.contains(&Location::Cookies)
 }
 
 const CORS: &str = "SERVER_CORS_ORIGINS";
@@ -144,7 +154,7 @@ const ACCESS: [&str; 11] = [
 ];
 const REFRESH: [&str; 1] = ["/refresh"];
 
-fn on_paths(web: &WebPolicy) -> Vec<String> {
+fn on_paths(web: &WebPolicy, prefix: &str) -> Vec<String> {
     let cookies = &web.cookies;
     let mut remarks = Vec::new();
     for (name, path, routes, cure) in [
@@ -152,16 +162,17 @@ fn on_paths(web: &WebPolicy) -> Vec<String> {
             "JWT_ACCESS_COOKIE_PATH",
             &cookies.access_path,
             ACCESS.as_slice(),
-            "/",
+            "/".to_owned(),
         ),
         (
             "JWT_REFRESH_COOKIE_PATH",
             &cookies.refresh_path,
             REFRESH.as_slice(),
-            "/ or /refresh",
+            format!("/ or {prefix}/refresh"),
         ),
     ] {
-        if !routes.iter().any(|route| is_under(route, path)) {
+        let mut paths = routes.iter().map(|route| format!("{prefix}{route}"));
+        if !paths.any(|route| is_under(&route, path)) {
             remarks.push(format!(
                 "{name} is {path}, and no route of this server that needs the cookie is under that path, so browsers never \
                  send it: set {name} to {cure}, unless a proxy serves this server under {path}"
@@ -183,19 +194,13 @@ fn on_paths(web: &WebPolicy) -> Vec<String> {
 }
 
 /// Returns a note if a request never carries both cookies, which a reissue needs.
-fn on_reissue(web: &WebPolicy) -> Option<String> {
+fn on_reissue(web: &WebPolicy, prefix: &str) -> Option<String> {
     let (access, refresh) = (&web.cookies.access_path, &web.cookies.refresh_path);
     (!web.reissue_within.is_zero() && !is_under(access, refresh)).then(|| {
         format!(
             "JWT_REFRESH_COOKIE_PATH is {refresh}, so browsers do not send the refresh cookie to all of {access}, and an \
-             access cookie is not reissued without it: set JWT_REFRESH_COOKIE_PATH to {access}, or let pages POST /refresh \
-             and set JWT_REISSUE_WITHIN=0"
+             access cookie is not reissued without it: set JWT_REFRESH_COOKIE_PATH to {access}, or let pages POST \
+             {prefix}/refresh and set JWT_REISSUE_WITHIN=0"
         )
     })
-}
-
-/// RFC 6265 section 5.1.4.
-fn is_under(route: &str, path: &str) -> bool {
-    let rest = route.strip_prefix(path);
-    rest.is_some_and(|rest| rest.is_empty() || path.ends_with('/') || rest.starts_with('/'))
 }

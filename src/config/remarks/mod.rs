@@ -8,7 +8,9 @@ pub(crate) use self::browsers::are_same_site;
 use super::urls::is_loopback;
 use super::{Settings, Sources};
 
-/// Returns the notes, each with a cure.
+pub(super) use self::browsers::remarks_on_routes;
+
+/// Returns the notes that hold wherever the routes are, each with a cure.
 pub(super) fn remarks(settings: &Settings, sources: &Sources) -> Vec<String> {
     let mut remarks = Vec::new();
     remarks.extend(old_secrets(settings));

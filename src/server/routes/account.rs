@@ -128,7 +128,7 @@ pub(super) async fn change_password(
     let pair = state.sessions.renew(id, sid, context.at).await?;
     let pair = pair.ok_or(End::Revoked)?;
     Ok(granted(
-        &state.auth,
+        &state,
         &pair,
         Done::Password,
         Answer::from(user.location()),

@@ -174,7 +174,7 @@ pub(super) async fn change(
     JsonBody(patch): JsonBody<Patch>,
 ) -> Result<HttpResponse, Rejection> {
     let changed = state.store.change_user(&id, patch.changes()?, &context);
-    let changed = applied(changed.await?)?;
+    let changed = applied(changed.await?).map_err(|error| rejection(error, &state))?;
     state.record_revocation(&changed);
     Ok(HttpResponse::Ok().json(UserEntry::from(changed.user)))
 }
@@ -195,7 +195,18 @@ pub(super) async fn end_sessions(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
     let found = state.store.user_by_id(&id).await?;
-    found.ok_or(AccountError::NoSuchUser)?;
+    found.ok_or_else(|| rejection(AccountError::NoSuchUser, &state))?;
     let ended = state.sessions.end_all(&id, &context).await?;
     Ok(HttpResponse::Ok().json(Ended::of("Sessions ended", ended)))
+}
+
+/// Tells where the users are listed if there is no such user.
+fn rejection(error: AccountError, state: &AppState) -> Rejection {
+    match error {
+        AccountError::NoSuchUser => {
+            let list = state.place.path("/admin/users");
+            Rejection::from(error).hint(format!("List the users with GET {list}."))
+        }
+        error => error.into(),
+    }
 }

@@ -6,9 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::server::browser;
+use crate::server::state::AppState;
 use tokenpair::session::{Delivery, Pair};
 use tokenpair::token::{CsrfValue, Issued};
-use tokenpair::web::{Auth, Location};
+use tokenpair::web::Location;
 
 /// How a response delivers a pair of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +94,8 @@ impl<'a> CsrfInBody<'a> {
 }
 
 /// Returns the response that delivers a new pair of tokens.
-pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
+pub(super) fn granted(state: &AppState, pair: &Pair, done: Done, answer: Answer) -> HttpResponse {
+    let auth = &state.auth;
     let in_body = answer == Answer::Body;
     let left = |issued: &Issued| {
         issued
@@ -115,7 +117,7 @@ pub(super) fn granted(auth: &Auth, pair: &Pair, done: Done, answer: Answer) -> H
             .then(|| CsrfInBody::of(pair.access.csrf.as_ref(), pair.refresh.csrf.as_ref())),
     };
     let mut response = match answer {
-        Answer::Page => browser::to_page(),
+        Answer::Page => browser::to_path(&state.place.home),
         Answer::Cookies | Answer::Body => HttpResponse::Ok().json(body),
     };
     if !in_body {

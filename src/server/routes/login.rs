@@ -134,7 +134,7 @@ pub(super) async fn login(
         // The cookies stay, and so does their session.
         Answer::Body => state.auth.log_in(&user, login).await,
     }?;
-    let mut response = granted(&state.auth, &pair, Done::Login, answer);
+    let mut response = granted(&state, &pair, Done::Login, answer);
     let device_cookie = state
         .accounts
         .device_cookie(&body.username, &devices, &context);
@@ -191,8 +191,7 @@ impl From<AccountError> for Rejection {
             AccountError::LastAdmin => {
                 refuse(ServerErrorCode::LastAdmin).hint("Make another user an admin first.")
             }
-            AccountError::NoSuchUser => Self::from(ServerErrorCode::UserNotFound)
-                .hint("List the users with GET /admin/users."),
+            AccountError::NoSuchUser => ServerErrorCode::UserNotFound.into(),
             AccountError::Denied(denied) => (*denied).into(),
             AccountError::Password(PasswordError::Bcrypt(_) | PasswordError::Foreign(_)) => {
                 Self::internal(error)

@@ -25,7 +25,7 @@ pub(super) async fn refresh(
 ) -> Result<HttpResponse, Rejection> {
     let answer = Answer::from(token.location());
     match state.auth.refresh(&token, &context).await {
-        Ok(pair) => Ok(granted(&state.auth, &pair, Done::Refresh, answer)),
+        Ok(pair) => Ok(granted(&state, &pair, Done::Refresh, answer)),
         Err(rejection) if is_over(&rejection) => Ok(over(&state.auth, rejection, answer)),
         Err(rejection) => Err(rejection),
     }
@@ -127,11 +127,11 @@ pub(super) async fn logout_by_link(
     context: RequestContext,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, &state.origins, Trust::Own)?;
-    browser::refuse_all_but_links(&request)?;
+    browser::refuse_all_but_links(&request, &state.place.path("/logout"))?;
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request, context).await?;
     if html {
-        response = browser::to_page();
+        response = browser::to_path(&state.place.home);
         state.auth.cookies().unset_all(response.headers_mut());
     }
     Ok(response)

@@ -124,8 +124,9 @@ pub(super) async fn end_one(
         .end_own(user.identity(), &id, &context)
         .await?
     {
+        let list = state.place.path("/sessions");
         return Err(Rejection::from(ServerErrorCode::SessionNotFound)
-            .hint("List your sessions with GET /sessions."));
+            .hint(format!("List your sessions with GET {list}.")));
     }
     let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {

@@ -28,6 +28,7 @@ pub fn read_web_policy(
         accept_foreign: reader.truth("JWT_ACCEPT_FOREIGN", default.accept_foreign),
         trusted_proxies: default.trusted_proxies,
         invalid_token_status: invalid_token_status(reader, default.invalid_token_status),
+        refresh_route: default.refresh_route,
     }
 }
 

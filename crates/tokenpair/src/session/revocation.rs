@@ -9,6 +9,7 @@ use std::collections::{HashMap as Map, HashSet};
 use std::time::Duration;
 
 use papaya::HashMap;
+use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
@@ -65,6 +66,8 @@ pub struct Revocations {
     sessions: HashMap<String, Ended>,
     users: HashMap<String, (i64, Timestamp)>,
     keep: Duration,
+    /// Tells of each revocation that was not known before.
+    news: watch::Sender<()>,
 }
 
 /// The end of a session, as this server knows it.
@@ -84,6 +87,7 @@ impl Revocations {
             sessions: HashMap::new(),
             users: HashMap::new(),
             keep: tokens.access_expires.unwrap_or(FOR_EVER) + tokens.leeway + OVERLAP,
+            news: watch::Sender::new(()),
         }
     }
 
@@ -101,6 +105,16 @@ impl Revocations {
         sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
     }
 
+    /// Waits until the session or the user of these claims is revoked, as far as this server knows.
+    pub(crate) async fn revoked(&self, claims: &Claims) {
+        // Before the lookup, so that it misses none.
+        let mut news = self.news.subscribe();
+        while !self.is_revoked(claims) {
+            // Fails only without a sender, and this set is one.
+            news.changed().await.ok();
+        }
+    }
+
     /// Adds a revocation that the store has recorded.
     pub(super) fn add(&self, revocation: &Revocation) {
         let at = revocation.at;
@@ -111,7 +125,11 @@ impl Revocations {
                     ((*epoch).max(*lowest_epoch), (*known).max(at))
                 };
                 let users = self.users.pin();
+                let known = users
+                    .get(id)
+                    .is_some_and(|(epoch, _)| epoch >= lowest_epoch);
                 users.update_or_insert(id.clone(), later, (*lowest_epoch, at));
+                self.tell_unless(known);
             }
         }
     }
@@ -128,7 +146,16 @@ impl Revocations {
             recorded_at: known.recorded_at.max(recorded_at),
         };
         let sessions = self.sessions.pin();
+        let known = sessions.contains_key(sid);
         sessions.update_or_insert(sid.to_owned(), later, new);
+        self.tell_unless(known);
+    }
+
+    /// Each sync reads known revocations again, which must not wake every open connection.
+    fn tell_unless(&self, known: bool) {
+        if !known {
+            self.news.send_replace(());
+        }
     }
 
     /// Returns the revocations that the store recorded at or after `since`, as far as this server

@@ -175,7 +175,9 @@ pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
 /// - A missing session or user is not an error: the method returns `None`, false, or an empty list.
 /// - A method that returns [`Authorized`] calls [`RequestContext::check`] first, in the same step,
 ///   with the rows as they are then. If that is denied, it writes nothing. In a database the rows
-///   of the user and the session stay locked until the commit.
+///   of the user and the session stay locked until the commit. A store that awaits its rows reads
+///   those that [`RequestContext::authority`] names, and then calls
+///   `context.check(|_| user, |_| session)`.
 /// - All fields of a [`Session`] are stored unchanged. For text columns, use
 ///   [`SessionSecret::expose`](super::SessionSecret::expose) and
 ///   [`SessionSecret::from_text`](super::SessionSecret::from_text), [`EndReason::word`] and

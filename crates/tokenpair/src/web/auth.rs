@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -49,6 +50,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) loaders: Loaders,
     pub(super) skip_revocation: bool,
+    /// Whether the log has the warning of a handler that swallows rejections.
+    pub(super) warned_of_swallowed: Arc<AtomicBool>,
 }
 
 /// The reason that a request has no [`Auth`].

@@ -222,6 +222,7 @@ impl Auth {
             clock: Clock::system(),
             loaders: Loaders::default(),
             skip_revocation: false,
+            warned_of_swallowed: Arc::default(),
         })
     }
 

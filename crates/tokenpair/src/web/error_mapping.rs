@@ -131,10 +131,10 @@ impl From<TokenError> for Rejection {
         let rejection = Self::from(ErrorCode::of_error(&error)).msg(error.to_string());
         match error {
             TokenError::Expired => {
-                rejection.hint("Send POST /refresh to get a new access token, or log in again.")
+                rejection.hint_for_refresh(|route| format!("Send POST {route} to get a new access token, or log in again."))
             }
             TokenError::NotAnAccessToken => {
-                rejection.hint("Send the access token here; a refresh token is for /refresh.")
+                rejection.hint_for_refresh(|route| format!("Send the access token here; a refresh token is for {route}."))
             }
             TokenError::NotARefreshToken => {
                 rejection.hint("Send the refresh token here, not the access token.")

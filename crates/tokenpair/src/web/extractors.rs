@@ -50,10 +50,11 @@ macro_rules! extractor {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Do not make it an `Option`: Actix turns every failure into `None`, a forged token
-        /// included. [`MaybeAccess`] is the guard for routes that also serve visitors.
+        /// Do not make it an `Option`: Actix turns every failure into `None`, so a forged, expired or
+        /// revoked token passes as a visitor, and the compiler cannot forbid it. [`MaybeAccess`] is
+        /// the guard for routes that also serve visitors.
         #[derive(Clone, Debug)]
-        pub struct $name(Rc<Verified>);
+        pub struct $name(pub(super) Rc<Verified>);
 
         impl $name {
             /// Returns the user's id: the claim `sub`, or the claim that `JWT_IDENTITY_CLAIM`
@@ -211,7 +212,10 @@ extractor! {
 /// An optional access token: `@jwt_required(optional=True)`.
 ///
 /// `None` only if the request has no token. Do not use Actix's own `Option<Access>`: it turns every
-/// failure into `None`, so a forged or an expired token would pass as a visitor.
+/// failure into `None`, so a forged, an expired or a revoked token would pass as a visitor, and so
+/// would everybody while revocations cannot be read. It compiles, because Actix makes an extractor of
+/// every `Option`. [`reissue`](fn@super::reissue) warns once in the log when such a handler has served
+/// a rejected token. To handle rejections yourself, write `Result<MaybeAccess, Rejection>`.
 ///
 /// ```
 /// use actix_web::FromRequest;

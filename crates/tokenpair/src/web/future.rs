@@ -11,8 +11,10 @@ use actix_web::dev::Payload;
 use super::auth::Auth;
 use super::body::{self, RequestBody};
 use super::rejection::Rejection;
+use super::swallowed;
 use super::under_way::UnderWay;
 use super::verified::{Guard, Verified};
+use crate::token::TokenKind;
 
 /// A request that is being verified.
 pub(super) struct Verifying(State);
@@ -60,19 +62,22 @@ impl Auth {
                 Ok(verified) if self.asks_record(&verified.claims, guard) => {
                     let (auth, request) = (self.clone(), request.clone());
                     return Verifying::later(async move {
-                        auth.inquire(&request, verified, guard).await
+                        let verified = auth.inquire(&request, verified, guard).await;
+                        noted(&request, guard, verified)
                     });
                 }
-                verified => verified.map(|verified| self.remember(request, verified)),
+                Ok(verified) => Ok(self.remember(request, verified)),
+                Err(rejection) => Err(rejection),
             };
-            return Verifying::done(verified);
+            return Verifying::done(noted(request, guard, verified));
         }
         let (auth, request) = (self.clone(), request.clone());
         let under_way = UnderWay::begin(&request);
         if !matters {
             return Verifying::later(async move {
                 let _under_way = under_way;
-                auth.verify_in(&request, guard, &RequestBody::Unread).await
+                let verified = auth.verify_in(&request, guard, &RequestBody::Unread).await;
+                noted(&request, guard, verified)
             });
         }
         let (mut taken, hand_on) = body::borrow(payload);
@@ -80,7 +85,22 @@ impl Auth {
             let _under_way = under_way;
             let verified = auth.verify_with_body(&request, &mut taken, guard).await;
             hand_on.give_back(taken);
-            verified
+            noted(&request, guard, verified)
         })
     }
+}
+
+/// Notes a rejection with the request, for the warning of a handler that swallows it.
+fn noted(
+    request: &HttpRequest,
+    guard: Guard,
+    verified: Result<Rc<Verified>, Rejection>,
+) -> Result<Rc<Verified>, Rejection> {
+    match &verified {
+        Err(rejection) => swallowed::mark(request, rejection),
+        // A verified access token is a sign of its own, and costs nothing more.
+        Ok(_) if guard.kind() == TokenKind::Refresh => swallowed::unmark(request),
+        Ok(_) => {}
+    }
+    verified
 }

@@ -80,6 +80,7 @@
 //! # assert_eq!(Rejection::from(ShopError::SoldOut).error_code(), None);
 //! ```
 
+mod access_end;
 mod additional_claims;
 mod auth;
 pub mod body;
@@ -112,6 +113,7 @@ mod response_ext;
 mod role;
 mod search;
 mod server_cookies;
+mod swallowed;
 mod token_builder;
 mod token_loaders;
 mod typed;
@@ -120,6 +122,7 @@ mod verified;
 mod verified_tokens;
 mod verify;
 
+pub use self::access_end::AccessEnd;
 pub use self::auth::Auth;
 pub use self::builder::AuthBuilder;
 pub use self::client::{KnownClient, client_ip};

@@ -8,6 +8,7 @@ use actix_web::http::{Method, StatusCode};
 use super::cookies::CookiePolicy;
 use super::location::{HeaderPolicy, JsonPolicy, Location, QueryPolicy};
 use super::proxies::TrustedProxies;
+use super::rejection::REFRESH_ROUTE;
 
 /// The transport of tokens over HTTP. The defaults are the server's;
 /// [`JwtSettings`](crate::config::JwtSettings) has Flask-JWT-Extended's.
@@ -60,6 +61,9 @@ pub struct WebPolicy {
     /// Flask-JWT-Extended (`JWT_INVALID_TOKEN_STATUS`). With 401, clients need only one rule for
     /// rejected tokens.
     pub invalid_token_status: StatusCode,
+    /// The path of the route that refreshes, for the hints of rejections. Default: /refresh, as in
+    /// Flask-JWT-Extended's guide.
+    pub refresh_route: String,
 }
 
 impl Default for WebPolicy {
@@ -77,6 +81,7 @@ impl Default for WebPolicy {
             accept_foreign: false,
             trusted_proxies: TrustedProxies::default(),
             invalid_token_status: StatusCode::UNPROCESSABLE_ENTITY,
+            refresh_route: REFRESH_ROUTE.to_owned(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::device::context;
 use super::location::Location;
 use super::login_flow::warn_of_a_copy;
 use super::rejection::Rejection;
+use super::swallowed::warn_if_served;
 use super::verified::{Guard, Verified};
 use crate::session::{Presented, Reissue, RequestContext, SessionError};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
@@ -68,6 +69,9 @@ use crate::token::{Claims, Expiry, IssueError, TokenKind};
 /// # Ok(()) });
 /// ```
 ///
+/// It also warns in the log, once, if a handler answers with success although its guard rejected the
+/// request's token: an `Option<Access>` does ([`MaybeAccess`](super::MaybeAccess)).
+///
 /// # Errors
 ///
 /// Returns the errors of the inner service, and no others.
@@ -93,7 +97,10 @@ pub async fn reissue_for<B>(response: &mut ServiceResponse<B>) {
 fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
     let request = response.request();
     let extensions = request.extensions();
-    let verified = extensions.get::<Rc<Verified>>()?;
+    let Some(verified) = extensions.get::<Rc<Verified>>() else {
+        warn_if_served(response);
+        return None;
+    };
     if verified.location != Location::Cookies || response.status().is_server_error() {
         return None;
     }

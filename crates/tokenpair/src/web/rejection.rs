@@ -46,6 +46,8 @@ pub struct Rejection {
     code: Code,
     msg: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
+    /// Makes the hint, if it names the route that refreshes.
+    hint_for: Option<HintFor>,
     retry_after: Option<u32>,
     cause: Option<Arc<Cause>>,
     dress: Option<Arc<Dress>>,
@@ -65,6 +67,12 @@ struct Dress {
     responder: Option<Responder>,
     token: Option<Arc<Decoded>>,
 }
+
+/// Makes a hint that names a route, from the route's path.
+type HintFor = fn(&str) -> String;
+
+/// The route that refreshes in Flask-JWT-Extended's guide.
+pub(super) const REFRESH_ROUTE: &str = "/refresh";
 
 /// The member that holds the text, unless `JWT_ERROR_MESSAGE_KEY` says otherwise.
 const MSG: &str = "msg";
@@ -86,6 +94,7 @@ impl Rejection {
             code,
             msg,
             hint: None,
+            hint_for: None,
             retry_after: None,
             cause: None,
             dress: None,
@@ -112,6 +121,26 @@ impl Rejection {
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self {
             hint: Some(hint.into()),
+            hint_for: None,
+            ..self
+        }
+    }
+
+    /// Gives a hint that names the route that refreshes: Flask-JWT-Extended's, until
+    /// [`naming_refresh_route`](Self::naming_refresh_route).
+    pub(super) fn hint_for_refresh(self, hint_for: HintFor) -> Self {
+        Self {
+            hint_for: Some(hint_for),
+            ..self
+        }
+        .naming_refresh_route(REFRESH_ROUTE)
+    }
+
+    /// Names the application's route in a hint that names one.
+    pub(super) fn naming_refresh_route(self, route: &str) -> Self {
+        let named = self.hint_for.map(|hint_for| hint_for(route).into());
+        Self {
+            hint: named.or(self.hint),
             ..self
         }
     }

@@ -217,22 +217,34 @@ impl Auth {
         Ok(())
     }
 
-    /// An access token is accepted for one lifetime at most, even if it was issued under a longer
-    /// lifetime, since revocations are kept only that long.
     pub(super) fn check_record(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
         let Some(sessions) = self.sessions() else {
             return Ok(());
         };
-        let policy = self.tokens().policy();
-        let longest = policy.access_expires.zip(claims.iat);
-        let end = longest.map(|(lifetime, iat)| iat + lifetime + policy.leeway);
-        if end.is_some_and(|end| now >= end) {
+        if self.recorded_until(claims).is_some_and(|end| now >= end) {
             return Err(TokenError::Expired.into());
         }
         if sessions.revocations().is_revoked(claims) {
             return Err(Rejection::revoked());
         }
         Ok(sessions.check_revocations_are_current(now)?)
+    }
+
+    /// An access token is accepted for one lifetime at most, even if it was issued under a longer
+    /// lifetime, since revocations are kept only that long.
+    fn recorded_until(&self, claims: &Claims) -> Option<Timestamp> {
+        let policy = self.tokens().policy();
+        let longest = policy.access_expires.zip(claims.iat);
+        longest.map(|(lifetime, iat)| iat + lifetime + policy.leeway)
+    }
+
+    /// Returns the time from which an access token is expired, if there is one.
+    pub(super) fn accepted_until(&self, claims: &Claims) -> Option<Timestamp> {
+        let checked = self.sessions().filter(|_| !self.0.skip_revocation);
+        let recorded = checked.and_then(|_| self.recorded_until(claims));
+        let leeway = self.tokens().policy().leeway;
+        let expiry = claims.exp.map(|exp| exp + leeway);
+        expiry.into_iter().chain(recorded).min()
     }
 
     /// Remembers the token for middleware that runs after the handler. If several guards verify one
@@ -254,10 +266,11 @@ impl Auth {
     }
 
     /// Formats a rejection by the app's policy: the name of its message member, the status of
-    /// invalid tokens, and the error loader.
+    /// invalid tokens, the route in its hint, and the error loader.
     pub fn format_error(&self, rejection: Rejection) -> Rejection {
         let policy = self.policy();
         rejection
+            .naming_refresh_route(&policy.refresh_route)
             .with_invalid_token_status(policy.invalid_token_status)
             .dressed(&policy.message_key, self.0.loaders.responder.as_ref())
     }
