@@ -210,8 +210,15 @@
 //! Modules import only from modules before them in this list: [`clock`], [`json`] and [`random`];
 //! [`keys`]; [`token`]; [`session`]; [`web`]; [`config`] and `testing`.
 
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+compile_error!(
+    "tokenpair needs a cryptographic library: enable the feature `aws-lc-rs` (the default; needs a C compiler) \
+     or `rust-crypto` (Rust alone)"
+);
+
 pub mod clock;
 pub mod config;
+mod crypto;
 pub mod json;
 pub mod keys;
 pub mod random;
