@@ -15,10 +15,7 @@ pub(crate) enum KeyKind {
 /// A public key that the library has checked, in the numbers of its JWK, big-endian.
 pub(crate) enum PublicKey {
     /// Without leading zeros.
-    Rsa {
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    },
+    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
     /// The coordinates of a point on P-256 or P-384, as long as the curve's field.
     Point { x: Vec<u8>, y: Vec<u8> },
     /// 32 bytes, little-endian, as in RFC 8032.

@@ -13,9 +13,7 @@ use p256::NistP256;
 use p256::elliptic_curve::sec1::{
     Coordinates, FromEncodedPoint, ModulusSize, ToEncodedPoint, ValidatePublicKey,
 };
-use p256::elliptic_curve::{
-    self, AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey,
-};
+use p256::elliptic_curve::{self, AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
 use p256::pkcs8::{AssociatedOid, DecodePrivateKey, DecodePublicKey, EncodePrivateKey};
 use p384::NistP384;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};

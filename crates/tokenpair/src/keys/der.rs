@@ -22,7 +22,9 @@ impl<'a> Values<'a> {
             // Not 0x80, a length that is not told (X.690 section 10.1). Four bytes suffice for keys.
             long @ 0x81..=0x84 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-                let len = bytes.iter().fold(0, |len, byte| len << 8 | usize::from(*byte));
+                let len = bytes
+                    .iter()
+                    .fold(0, |len, byte| len << 8 | usize::from(*byte));
                 (len, rest)
             }
             _ => return None,

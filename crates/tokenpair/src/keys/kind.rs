@@ -74,10 +74,10 @@ pub(super) fn rsa_private(der: &[u8]) -> Result<Option<&[u8]>, KeyError> {
     sized(pkcs1, der::pkcs1_private_modulus)
 }
 
-fn sized<'a>(
-    pkcs1: Option<&'a [u8]>,
+fn sized(
+    pkcs1: Option<&[u8]>,
     modulus: fn(&[u8]) -> Option<&[u8]>,
-) -> Result<Option<&'a [u8]>, KeyError> {
+) -> Result<Option<&[u8]>, KeyError> {
     let Some(number) = pkcs1.and_then(modulus) else {
         return Ok(None);
     };
