@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::CryptoProvider;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 
 /// The sizes of RSA keys, in bits. RFC 7518 section 3.3 requires 2048; a larger key is slower.
 pub(crate) const RSA_BITS: RangeInclusive<usize> = 2048..=Crypto::RSA_MAX_BITS;
@@ -46,7 +46,18 @@ pub(crate) fn verifies(
     let (Ok(verifier), Ok(signature)) = (verifier, signature) else {
         return false;
     };
-    verifier.verify(message, &signature).is_ok()
+    is_in_range(key, &signature) && verifier.verify(message, &signature).is_ok()
+}
+
+/// RFC 8017 section 8.2.2: an RSA signature is as long as the modulus, and less than it. RustCrypto's
+/// PSS takes the sum of both too, so a signature would have a second spelling.
+fn is_in_range(key: &DecodingKey, signature: &[u8]) -> bool {
+    match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, .. } => {
+            signature.len() == n.len() && signature < n.as_slice()
+        }
+        DecodingKeyKind::SecretOrDer(_) => true,
+    }
 }
 
 /// Chooses our provider for the rest of the program too. The library passes its own to each call,
