@@ -197,7 +197,7 @@
 //! tokenpair = { version = "0.1", default-features = false, features = ["rust-crypto"] }
 //! ```
 //!
-//! Tokens of one verify with the other. They differ in these points:
+//! A token signed with one verifies with the other. The two differ:
 //!
 //! | | `aws-lc-rs` | `rust-crypto` |
 //! |---|---|---|

@@ -84,11 +84,11 @@ impl VerifyingKey {
         if form != Form::Public {
             return Err(KeyError::PrivateKeyForVerifying);
         }
+        // AWS-LC alone would also take a bare point.
         match kind::of_public(&der) {
-            Some(found) if found != algorithm.wants() => {
-                return Err(KeyError::WrongKind { algorithm, found });
-            }
-            _ => {}
+            Some(found) if found == algorithm.wants() => {}
+            Some(found) => return Err(KeyError::WrongKind { algorithm, found }),
+            None => return Err(KeyError::Unreadable(algorithm)),
         }
         let public = match kind {
             KeyKind::Rsa => kind::rsa_public(&der)?.and_then(|der| Crypto::public_key(kind, der)),

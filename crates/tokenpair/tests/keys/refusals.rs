@@ -135,6 +135,18 @@ fn a_point_off_its_curve_is_refused() {
 }
 
 #[test]
+fn a_bare_point_without_its_kind_is_refused() {
+    for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
+        let key = der_of(&pair(algorithm).public);
+        for bytes in [32, 65, 97] {
+            let bare = key.get(key.len().saturating_sub(bytes)..).unwrap();
+            let error = verifying_error(algorithm, &pem("PUBLIC KEY", bare));
+            assert_eq!(error, KeyError::Unreadable(algorithm), "{bytes}");
+        }
+    }
+}
+
+#[test]
 fn a_private_key_whose_parts_disagree_is_refused() {
     let private = der_of(&pair(Algorithm::EdDsa).private);
     // RFC 5958's second version, which includes the public key.
