@@ -138,11 +138,14 @@ fn a_point_off_its_curve_is_refused() {
 fn a_bare_point_without_its_kind_is_refused() {
     for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
         let key = der_of(&pair(algorithm).public);
-        for bytes in [32, 65, 97] {
-            let bare = key.get(key.len().saturating_sub(bytes)..).unwrap();
-            let error = verifying_error(algorithm, &pem("PUBLIC KEY", bare));
-            assert_eq!(error, KeyError::Unreadable(algorithm), "{bytes}");
-        }
+        let bytes = match algorithm {
+            Algorithm::Es256 => 65,
+            Algorithm::Es384 => 97,
+            _ => 32,
+        };
+        let bare = &key[key.len() - bytes..];
+        let error = verifying_error(algorithm, &pem("PUBLIC KEY", bare));
+        assert_eq!(error, KeyError::Unreadable(algorithm));
     }
 }
 
