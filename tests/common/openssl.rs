@@ -21,6 +21,7 @@ pub(crate) fn openssl(arguments: &str, input: &str) -> String {
 }
 
 /// A key pair in PEM: PKCS#8 and SubjectPublicKeyInfo.
+#[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) private: String,
     pub(crate) public: String,

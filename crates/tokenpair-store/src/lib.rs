@@ -82,16 +82,26 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `aws-lc-rs` | yes | cryptography by AWS-LC, which a C compiler builds |
+//! | `rust-crypto` | no | cryptography by the crates of RustCrypto; RSA keys then verify and do not sign |
 //! | `sqlite` | yes | SQLite |
 //! | `postgres` | yes | PostgreSQL |
 //! | `bundled` | yes | compiles SQLite and PostgreSQL's client library from source, which needs a C compiler; without it the system's libraries are linked |
 //! | `postgres-tls` | no | TLS to PostgreSQL; needs the headers of OpenSSL |
 //!
 //! At least one database is needed. A URL of a database that was left out is rejected with
-//! [`UrlError::LeftOut`], which names the feature. For PostgreSQL alone:
+//! [`UrlError::LeftOut`], which names the feature. So is one cryptographic library; the features
+//! enable those of `tokenpair`, and `aws-lc-rs` wins if both are on. For PostgreSQL alone:
 //!
 //! ```toml
-//! tokenpair-store = { version = "0.1", default-features = false, features = ["postgres", "bundled"] }
+//! tokenpair-store = { version = "0.1", default-features = false, features = ["aws-lc-rs", "postgres", "bundled"] }
+//! ```
+//!
+//! Without a C compiler, link the system's databases and choose RustCrypto:
+//!
+//! ```toml
+//! tokenpair = { version = "0.1", default-features = false, features = ["rust-crypto"] }
+//! tokenpair-store = { version = "0.1", default-features = false, features = ["rust-crypto", "sqlite", "postgres"] }
 //! ```
 //!
 //! # SQLite beside other crates

@@ -87,8 +87,13 @@ fn verify(auth: &Auth, request: &HttpRequest) -> Rc<Verified> {
     }
 }
 
+/// Without AWS-LC, RSA keys only verify.
+fn signs(algorithm: &Algorithm) -> bool {
+    cfg!(feature = "aws-lc-rs") || !["RS", "PS"].contains(&&algorithm.name()[..2])
+}
+
 fn by_algorithm(bench: &mut Criterion) {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.into_iter().filter(signs) {
         let name = algorithm.name();
         let (cold, warm) = (tokens(algorithm, 0), auth(tokens(algorithm, 10_000)));
         let claims = claims(&cold);

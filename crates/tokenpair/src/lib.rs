@@ -184,12 +184,37 @@
 //!
 //! # Features
 //!
-//! Both are off by default.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `aws-lc-rs` | yes | cryptography by AWS-LC, which a C compiler builds |
+//! | `rust-crypto` | no | cryptography by the crates of RustCrypto, in Rust alone |
+//! | `identity` | no | `actix_identity::Identity` on the cookies of this crate |
+//! | `testing` | no | helpers for the tests of your app: enable it in `[dev-dependencies]` |
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `identity` | `actix_identity::Identity` on the cookies of this crate |
-//! | `testing` | helpers for the tests of your app: enable it in `[dev-dependencies]` |
+//! Either `aws-lc-rs` or `rust-crypto` is needed. Without a C compiler:
+//!
+//! ```toml
+//! tokenpair = { version = "0.1", default-features = false, features = ["rust-crypto"] }
+//! ```
+//!
+//! A token signed with one verifies with the other. The two differ:
+//!
+//! | | `aws-lc-rs` | `rust-crypto` |
+//! |---|---|---|
+//! | HS256 to HS512, ES256, ES384, EdDSA | sign and verify | sign and verify |
+//! | RS256 to RS512, PS256 to PS512 | sign and verify, with keys of 2048 to 8192 bits | only verify, with keys of 2048 to 4096 bits |
+//! | needed to build | Rust and a C compiler | Rust, and the linker that it uses |
+//!
+//! RustCrypto's RSA takes a time that depends on the private key, and signatures over the network
+//! can reveal it (RUSTSEC-2023-0071, the Marvin attack). So [`keys::KeyRing::from_pem`] refuses an
+//! RSA key with [`keys::KeyError::RsaSigning`]: sign with ES256 or EdDSA. Verifying needs no
+//! private key, and is safe.
+//!
+//! If another crate of the program enables the other feature too, `aws-lc-rs` is used. This crate
+//! also chooses its provider for `jsonwebtoken` in the whole program, unless the program has chosen
+//! before: `jsonwebtoken` panics if both of its backends are compiled and none is chosen. A program
+//! that chooses with `CryptoProvider::install_default` does so before it builds its first
+//! [`keys::KeyRing`].
 //!
 //! # Where to go next
 //!
@@ -210,10 +235,17 @@
 //! # Architecture
 //!
 //! Modules import only from modules before them in this list: [`clock`], [`json`] and [`random`];
-//! [`keys`]; [`token`]; [`session`]; [`web`]; [`config`] and `testing`.
+//! `crypto`, which alone names a cryptographic library; [`keys`]; [`token`]; [`session`]; [`web`]; [`config`] and `testing`.
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+compile_error!(
+    "tokenpair needs a cryptographic library: enable the feature `aws-lc-rs` (the default; needs a C compiler) \
+     or `rust-crypto` (Rust alone)"
+);
 
 pub mod clock;
 pub mod config;
+mod crypto;
 pub mod json;
 pub mod keys;
 pub mod random;

@@ -7,13 +7,13 @@
 
 use std::num::NonZero;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Digest, SHA256, digest};
-use aws_lc_rs::pbkdf2;
 use bcrypt::HashParts;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::hash::PasswordHash;
+use super::pbkdf2::Prf;
 use super::policy::PasswordPolicy;
 
 /// A hash made by another program, well-formed, and not too expensive to verify at a login. `Debug`
@@ -153,7 +153,7 @@ impl ForeignHash {
             // bcrypt accepts it.
             Scheme::Bcrypt(Maker::Plain) => bcrypt::verify(password, self.bare_bcrypt()),
             Scheme::Bcrypt(Maker::Sha256First) => {
-                let digits = hexadecimal(&digest(&SHA256, password.as_bytes()));
+                let digits = hexadecimal(&Sha256::digest(password));
                 bcrypt::verify(digits, self.bare_bcrypt())
             }
         }
@@ -259,13 +259,13 @@ impl Scrypt {
             &self.params,
             &mut key,
         );
-        made.is_ok() && verify_slices_are_equal(&key, &self.key).is_ok()
+        made.is_ok() && key.ct_eq(&self.key).into()
     }
 }
 
 /// `pbkdf2:digest:iterations$salt$digits`, the salt as text.
 struct Pbkdf2 {
-    algorithm: pbkdf2::Algorithm,
+    prf: Prf,
     iterations: NonZero<u32>,
     salt: String,
     key: Vec<u8>,
@@ -281,11 +281,11 @@ impl Pbkdf2 {
             .method
             .split_once(':')
             .ok_or(ForeignHashError::NoIterations)?;
-        let (algorithm, length) = match name {
-            "sha1" => (pbkdf2::PBKDF2_HMAC_SHA1, 20),
-            "sha256" => (pbkdf2::PBKDF2_HMAC_SHA256, 32),
-            "sha384" => (pbkdf2::PBKDF2_HMAC_SHA384, 48),
-            "sha512" => (pbkdf2::PBKDF2_HMAC_SHA512, 64),
+        let (prf, length) = match name {
+            "sha1" => (Prf::Sha1, 20),
+            "sha256" => (Prf::Sha256, 32),
+            "sha384" => (Prf::Sha384, 48),
+            "sha512" => (Prf::Sha512, 64),
             _ => return Err(ForeignHashError::Unknown),
         };
         let iterations = number(iterations)
@@ -297,7 +297,7 @@ impl Pbkdf2 {
             ));
         }
         Ok(Self {
-            algorithm,
+            prf,
             iterations,
             salt: fields.salt.to_owned(),
             key: bytes(fields.digits, length)?,
@@ -305,14 +305,10 @@ impl Pbkdf2 {
     }
 
     fn verify(&self, password: &str) -> bool {
-        pbkdf2::verify(
-            self.algorithm,
-            self.iterations,
-            self.salt.as_bytes(),
-            password.as_bytes(),
-            &self.key,
-        )
-        .is_ok()
+        let mut key = vec![0; self.key.len()];
+        let (password, salt) = (password.as_bytes(), self.salt.as_bytes());
+        self.prf.derive(password, salt, self.iterations, &mut key);
+        key.ct_eq(&self.key).into()
     }
 }
 
@@ -362,7 +358,7 @@ fn bytes(digits: &str, length: usize) -> Result<Vec<u8>, ForeignHashError> {
     Ok(halves.chunks_exact(2).map(byte).collect())
 }
 
-fn hexadecimal(digest: &Digest) -> String {
-    let digits = digest.as_ref().iter();
+fn hexadecimal(digest: &[u8]) -> String {
+    let digits = digest.iter();
     digits.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ mod common;
 mod error;
 mod hash;
 mod imported_hash;
+mod pbkdf2;
 mod plaintext;
 mod policy;
 mod pool;

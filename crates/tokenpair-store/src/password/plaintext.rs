@@ -1,11 +1,12 @@
 //! Defines [`Password`], as typed, and the forms in which it is compared and hashed.
 
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::Rules;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha384;
 use unicode_normalization::char::is_public_assigned;
 
 /// A password as a person types it. `Debug` does not show it.
@@ -79,8 +80,11 @@ pub(super) fn for_bcrypt(spelling: &SecretString) -> SecretString {
     if text.len() <= BCRYPT_MAX && !text.contains('\0') {
         return spelling.clone();
     }
-    let key = hmac::Key::new(hmac::HMAC_SHA384, b"tokenpair password v1");
-    STANDARD.encode(hmac::sign(&key, text.as_bytes())).into()
+    let key = b"tokenpair password v1";
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mac = Hmac::<Sha384>::new_from_slice(key).expect("BUG: HMAC refuses a key");
+    let digest = mac.chain_update(text).finalize().into_bytes();
+    STANDARD.encode(digest).into()
 }
 
 /// bcrypt reads 72 bytes, including the NUL at the end.

@@ -1,11 +1,6 @@
 //! Defines the algorithms, their names and their counterparts in `jsonwebtoken`.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
-};
+use crate::crypto::KeyKind;
 
 /// A JWS algorithm for a key (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
 ///
@@ -133,51 +128,24 @@ impl Algorithm {
         }
     }
 
-    pub(super) const fn family(self) -> Family {
+    /// Returns the curve's name in a JWK (RFC 7518 section 6.2.1.1). `None` if the key is not a
+    /// point in two coordinates.
+    pub(super) const fn curve(self) -> Option<&'static str> {
         match self {
-            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
-            Self::Rs256 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA256),
-            Self::Rs384 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA384),
-            Self::Rs512 => Family::Rsa(&RSA_PKCS1_2048_8192_SHA512),
-            Self::Ps256 => Family::Rsa(&RSA_PSS_2048_8192_SHA256),
-            Self::Ps384 => Family::Rsa(&RSA_PSS_2048_8192_SHA384),
-            Self::Ps512 => Family::Rsa(&RSA_PSS_2048_8192_SHA512),
-            // FIXED is r and s side by side (RFC 7518 section 3.4); the alternative is ASN.1.
-            Self::Es256 => Family::Ecdsa(&P256),
-            Self::Es384 => Family::Ecdsa(&P384),
-            Self::EdDsa => Family::Ed25519,
+            Self::Es256 => Some("P-256"),
+            Self::Es384 => Some("P-384"),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind of key pair it takes. `None` if it takes a secret.
+    pub(super) const fn key_kind(self) -> Option<KeyKind> {
+        match self {
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => None,
+            Self::Es256 => Some(KeyKind::P256),
+            Self::Es384 => Some(KeyKind::P384),
+            Self::EdDsa => Some(KeyKind::Ed25519),
+            _ => Some(KeyKind::Rsa),
         }
     }
 }
-
-/// The kind of key an algorithm takes, with the parameters that the library needs beside the key.
-#[derive(Clone, Copy)]
-pub(super) enum Family {
-    Hmac,
-    Rsa(&'static RsaParameters),
-    Ecdsa(&'static Curve),
-    Ed25519,
-}
-
-pub(super) struct Curve {
-    /// The curve's name in a JWK (RFC 7518 section 6.2.1.1).
-    pub(super) name: &'static str,
-    /// The size of a coordinate, in bytes.
-    pub(super) size: usize,
-    pub(super) signing: &'static EcdsaSigningAlgorithm,
-    pub(super) verifying: &'static EcdsaVerificationAlgorithm,
-}
-
-static P256: Curve = Curve {
-    name: "P-256",
-    size: 32,
-    signing: &ECDSA_P256_SHA256_FIXED_SIGNING,
-    verifying: &ECDSA_P256_SHA256_FIXED,
-};
-
-static P384: Curve = Curve {
-    name: "P-384",
-    size: 48,
-    signing: &ECDSA_P384_SHA384_FIXED_SIGNING,
-    verifying: &ECDSA_P384_SHA384_FIXED,
-};

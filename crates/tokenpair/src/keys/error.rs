@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::Algorithm;
+use crate::crypto::RSA_BITS;
 
 /// The reason a key cannot be used. Never quotes the key.
 #[derive(Clone, PartialEq, Eq, Error)]
@@ -66,9 +67,18 @@ pub enum KeyError {
         found: &'static str,
     },
     /// An RSA key of fewer than 2048 bits (RFC 7518 section 3.3), or of more than 8192, which would
-    /// be slow.
-    #[error("the RSA key must have 2048 to 8192 bits")]
+    /// be slow. Without the feature `aws-lc-rs`, of more than 4096.
+    #[error("the RSA key must have {} to {} bits", RSA_BITS.start(), RSA_BITS.end())]
     RsaSize,
+    /// Without the feature `aws-lc-rs`, RSA keys verify and do not sign: the time that the crate
+    /// `rsa` takes for a signature depends on the private key, and reveals it to a patient client
+    /// (RUSTSEC-2023-0071, the Marvin attack).
+    #[error(
+        "{} does not sign with the feature `rust-crypto`, whose RSA reveals the private key by its timing (RUSTSEC-2023-0071); \
+         sign with ES256 or EdDSA, or enable the feature `aws-lc-rs`",
+        .0.name()
+    )]
+    RsaSigning(Algorithm),
     /// The parts of the key do not form a key of the algorithm's kind.
     #[error("{} takes {}, but this cannot be read as such a key", .0.name(), .0.wants())]
     Unreadable(Algorithm),

@@ -1,12 +1,12 @@
 //! Defines public keys as JSON (RFC 7517) and their thumbprints (RFC 7638).
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde::Serialize;
 
 use super::Algorithm;
+use crate::crypto::{Backend, Crypto};
 
 /// The public keys of a ring, as `/.well-known/jwks.json` serves them (RFC 7517 section 5). The
 /// type cannot hold secrets or private members.
@@ -140,6 +140,6 @@ impl Members {
                 format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#)
             }
         };
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, json.as_bytes()))
+        URL_SAFE_NO_PAD.encode(Crypto::sha256(json.as_bytes()))
     }
 }

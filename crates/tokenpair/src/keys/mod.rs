@@ -12,6 +12,7 @@
 //! | EdDSA | Ed25519 | 64 bytes, with s less than the order (RFC 8032 section 5.1.7) |
 
 mod algorithm;
+mod der;
 mod error;
 mod generate;
 mod jwk;

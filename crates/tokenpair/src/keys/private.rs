@@ -1,86 +1,38 @@
-//! Defines the private half of a key pair, which signs.
+//! Reads the private half of a key pair, which signs.
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::error::{KeyRejected, Unspecified};
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
-
-use jsonwebtoken::EncodingKey;
-
-use super::algorithm::{Algorithm, Family};
+use super::algorithm::Algorithm;
 use super::error::KeyError;
 use super::kind;
 use super::pem::{self, Form};
+use crate::crypto::{Backend, Crypto, KeyKind, KeyPair};
 
-/// The private half of a key pair, parsed and checked.
-pub(super) enum PrivateKey {
-    Rsa(RsaKeyPair),
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-/// Returns the signing key, and the public half as a SubjectPublicKeyInfo.
-pub(super) fn from_pem(
-    algorithm: Algorithm,
-    text: &str,
-) -> Result<(EncodingKey, PublicKeyX509Der<'static>), KeyError> {
-    if let Family::Hmac = algorithm.family() {
+/// Returns the key pair, checked.
+pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<KeyPair, KeyError> {
+    let Some(kind) = algorithm.key_kind() else {
         return Err(KeyError::PemForSecret(algorithm));
-    }
+    };
     let (form, der) = pem::key(text)?;
     if form == Form::Public {
         return Err(KeyError::PublicKeyForSigning);
     }
-    let pair = PrivateKey::parse(algorithm, form, &der)
-        .map_err(|rejected| reason(algorithm, &der, rejected))?;
-    let unreadable = || KeyError::Unreadable(algorithm);
-    let public = pair.public_der().ok_or_else(unreadable)?;
-    let signing = pair.signing(text, &der).ok_or_else(unreadable)?;
-    Ok((signing, public))
+    // Before the key is parsed, since SEC 1 allows a key whose number would fit several curves.
+    match kind::of_private(&der) {
+        Some(found) if found != algorithm.wants() => {
+            return Err(KeyError::WrongKind { algorithm, found });
+        }
+        _ => {}
+    }
+    let pair = match kind {
+        KeyKind::Rsa => kind::rsa_private(&der)?.and_then(|der| Crypto::key_pair(kind, der)),
+        _ => Crypto::key_pair(kind, &der),
+    };
+    pair.ok_or(KeyError::Unreadable(algorithm))
 }
 
-impl PrivateKey {
-    /// The library checks that the halves belong together and that RSA's parts agree.
-    fn parse(algorithm: Algorithm, form: Form, der: &[u8]) -> Result<Self, KeyRejected> {
-        Ok(match algorithm.family() {
-            Family::Hmac => return Err(Unspecified.into()),
-            Family::Rsa(_) if form == Form::RsaPrivate => Self::Rsa(RsaKeyPair::from_der(der)?),
-            Family::Rsa(_) => Self::Rsa(RsaKeyPair::from_pkcs8(der)?),
-            Family::Ecdsa(curve) => {
-                Self::Ecdsa(EcdsaKeyPair::from_private_key_der(curve.signing, der)?)
-            }
-            Family::Ed25519 => Self::Ed25519(Ed25519KeyPair::from_pkcs8(der)?),
-        })
+/// Refuses RSA keys if the cryptographic library must not sign with them.
+pub(super) fn may_sign(algorithm: Algorithm) -> Result<(), KeyError> {
+    if algorithm.key_kind() == Some(KeyKind::Rsa) && !Crypto::SIGNS_WITH_RSA {
+        return Err(KeyError::RsaSigning(algorithm));
     }
-
-    /// In the form that jsonwebtoken wants: PKCS#1 for RSA, which it makes of either PEM itself,
-    /// else PKCS#8.
-    fn signing(&self, text: &str, der: &[u8]) -> Option<EncodingKey> {
-        match self {
-            Self::Rsa(_) => EncodingKey::from_rsa_pem(text.as_bytes()).ok(),
-            Self::Ecdsa(pair) => {
-                let der = pair.to_pkcs8v1().ok()?;
-                Some(EncodingKey::from_ec_der(der.as_ref()))
-            }
-            Self::Ed25519(_) => Some(EncodingKey::from_ed_der(der)),
-        }
-    }
-
-    fn public_der(&self) -> Option<PublicKeyX509Der<'static>> {
-        match self {
-            Self::Rsa(pair) => pair.public_key().as_der().ok(),
-            Self::Ecdsa(pair) => pair.public_key().as_der().ok(),
-            Self::Ed25519(pair) => pair.public_key().as_der().ok(),
-        }
-    }
-}
-
-fn reason(algorithm: Algorithm, der: &[u8], rejected: KeyRejected) -> KeyError {
-    let rsa = matches!(algorithm.family(), Family::Rsa(_));
-    if rsa && kind::is_size(rejected) {
-        return KeyError::RsaSize;
-    }
-    match kind::of_private(der) {
-        Some(found) if found != algorithm.wants() => KeyError::WrongKind { algorithm, found },
-        _ => KeyError::Unreadable(algorithm),
-    }
+    Ok(())
 }

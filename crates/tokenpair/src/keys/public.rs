@@ -2,20 +2,17 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::error::KeyRejected;
-use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::{self, CryptoProvider};
 
-use super::algorithm::{Algorithm, Curve, Family};
+use super::algorithm::Algorithm;
 use super::error::KeyError;
 use super::jwk::{Jwk, Members};
 use super::pem::{self, Form};
 use super::{kind, private, secret};
+use crate::crypto::{self, Backend, Crypto, KeyKind, PublicKey};
 
 /// A key that verifies signatures of one algorithm (RFC 8725 section 3.1).
 ///
@@ -60,7 +57,7 @@ impl VerifyingKey {
     /// algorithm takes no secret.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(algorithm, secret)?;
-        choose_provider();
+        crypto::choose_provider();
         Ok(Self {
             algorithm,
             kid: None,
@@ -80,14 +77,24 @@ impl VerifyingKey {
     /// [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text that is
     /// not PEM.
     pub fn from_pem(algorithm: Algorithm, public_pem: &str) -> Result<Self, KeyError> {
-        if let Family::Hmac = algorithm.family() {
+        let Some(kind) = algorithm.key_kind() else {
             return Err(KeyError::PemForSecret(algorithm));
-        }
+        };
         let (form, der) = pem::key(public_pem)?;
         if form != Form::Public {
             return Err(KeyError::PrivateKeyForVerifying);
         }
-        Self::from_der(algorithm, &der)
+        // AWS-LC alone would also take a bare point.
+        match kind::of_public(&der) {
+            Some(found) if found == algorithm.wants() => {}
+            Some(found) => return Err(KeyError::WrongKind { algorithm, found }),
+            None => return Err(KeyError::Unreadable(algorithm)),
+        }
+        let public = match kind {
+            KeyKind::Rsa => kind::rsa_public(&der)?.and_then(|der| Crypto::public_key(kind, der)),
+            _ => Crypto::public_key(kind, &der),
+        };
+        Self::from_public(algorithm, &public.ok_or(KeyError::Unreadable(algorithm))?)
     }
 
     /// Reads the public half of a private key in PEM form. The result cannot sign.
@@ -107,24 +114,19 @@ impl VerifyingKey {
     ///
     /// Returns the errors of [`KeyRing::from_pem`](super::KeyRing::from_pem).
     pub fn from_private_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
-        let (_, public) = private::from_pem(algorithm, private_pem)?;
-        Self::from_der(algorithm, public.as_ref())
+        let pair = private::from_pem(algorithm, private_pem)?;
+        Self::from_public(algorithm, &pair.public)
     }
 
-    pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
-        let members = match algorithm.family() {
-            Family::Hmac => return Err(KeyError::PemForSecret(algorithm)),
-            Family::Rsa(parameters) => rsa(parameters, der),
-            Family::Ecdsa(curve) => elliptic(curve, der),
-            Family::Ed25519 => edwards(der),
-        }
-        .map_err(|failure| failure.explain(algorithm, der))?;
-        let key = members.decoding_key();
-        choose_provider();
+    pub(super) fn from_public(algorithm: Algorithm, public: &PublicKey) -> Result<Self, KeyError> {
+        let unreadable = || KeyError::Unreadable(algorithm);
+        let members = members(algorithm, public).ok_or_else(unreadable)?;
+        let key = members.decoding_key().map_err(|_| unreadable())?;
+        crypto::choose_provider();
         Ok(Self {
             algorithm,
             kid: Some(members.thumbprint()),
-            key: key.map_err(|_| KeyError::Unreadable(algorithm))?,
+            key,
             public: Some(members),
         })
     }
@@ -157,7 +159,7 @@ impl VerifyingKey {
 
     /// Returns whether the key made this signature (base64url). MACs are compared in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
-        crypto::verify(signature, message, &self.key, self.algorithm.jws()).unwrap_or(false)
+        crypto::verifies(self.algorithm.jws(), &self.key, message, signature)
     }
 
     /// Returns the JWK. `None` for a secret, which must stay private, and for a key without a key
@@ -166,12 +168,6 @@ impl VerifyingKey {
         let (members, kid) = (self.public.clone()?, self.kid.clone()?);
         Some(Jwk::new(members, self.algorithm, kid))
     }
-}
-
-/// An application that also enables jsonwebtoken's other backend would make its automatic choice
-/// panic. The first choice stands, so an error only means that the application has chosen already.
-pub(super) fn choose_provider() {
-    let _already_chosen = CryptoProvider::install_default(&crypto::aws_lc::DEFAULT_PROVIDER);
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -183,66 +179,12 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-enum SignatureFailure {
-    Size,
-    Unreadable,
-}
-
-impl SignatureFailure {
-    fn explain(&self, algorithm: Algorithm, der: &[u8]) -> KeyError {
-        if matches!(self, Self::Size) {
-            return KeyError::RsaSize;
-        }
-        match kind::of_public(der) {
-            Some(found) if found != algorithm.wants() => KeyError::WrongKind { algorithm, found },
-            _ => KeyError::Unreadable(algorithm),
-        }
+fn members(algorithm: Algorithm, public: &PublicKey) -> Option<Members> {
+    match public {
+        PublicKey::Rsa { modulus, exponent } => Some(Members::rsa(modulus, exponent)),
+        PublicKey::Point { x, y } => Some(Members::elliptic(algorithm.curve()?, x, y)),
+        PublicKey::Ed25519(x) => has_large_order(x).then(|| Members::edwards(x)),
     }
-}
-
-impl From<KeyRejected> for SignatureFailure {
-    fn from(_: KeyRejected) -> Self {
-        Self::Unreadable
-    }
-}
-
-type Parsed = Result<Members, SignatureFailure>;
-
-/// `id-RSASSA-PSS`: a key for PSS alone, perhaps with its own hash and salt (RFC 4055 section 3.1).
-const PSS_ALONE: [u8; 11] = [
-    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
-];
-
-/// RFC 7518 section 3.3 requires 2048 bits; the library does not verify with more than 8192. It
-/// would accept the public half of a key for PSS alone for any use, but never the private half.
-fn rsa(parameters: &'static RsaParameters, der: &[u8]) -> Parsed {
-    let before_key = der.get(..32).unwrap_or(der);
-    if before_key
-        .windows(PSS_ALONE.len())
-        .any(|here| here == PSS_ALONE)
-    {
-        return Err(SignatureFailure::Unreadable);
-    }
-    let public = RsaSubjectPublicKey::from_der(der)?;
-    let modulus = public.modulus().big_endian_without_leading_zero();
-    let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
-    let bits = (modulus.len() * 8).saturating_sub(unused as usize);
-    if !(2048..=8192).contains(&bits) {
-        return Err(SignatureFailure::Size);
-    }
-    let exponent = public.exponent().big_endian_without_leading_zero();
-    ParsedPublicKey::new(parameters, public.as_ref())?;
-    Ok(Members::rsa(modulus, exponent))
-}
-
-/// The library rejects points that are not on the curve.
-fn elliptic(curve: &Curve, der: &[u8]) -> Parsed {
-    let key = ParsedPublicKey::new(curve.verifying, der)?;
-    let point = last(&key, 2 * curve.size)?;
-    let (x, y) = point
-        .split_at_checked(curve.size)
-        .ok_or(SignatureFailure::Unreadable)?;
-    Ok(Members::elliptic(curve.name, x, y))
 }
 
 /// The points of order 8 or less, without the sign, in base64url. No private key belongs to such a
@@ -257,25 +199,10 @@ const SMALL_ORDER: [&str; 7] = [
     "7v_______________________________________38",
 ];
 
-fn edwards(der: &[u8]) -> Parsed {
-    let key = ParsedPublicKey::new(&ED25519, der)?;
-    let point = last(&key, 32)?;
-    let mut unsigned = point.clone();
+fn has_large_order(point: &[u8]) -> bool {
+    let mut unsigned = point.to_vec();
     if let Some(last) = unsigned.last_mut() {
         *last &= 0x7f;
     }
-    if SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(unsigned).as_str()) {
-        return Err(SignatureFailure::Unreadable);
-    }
-    Ok(Members::edwards(&point))
-}
-
-/// Returns the end of a SubjectPublicKeyInfo: the key itself, as an uncompressed point.
-fn last(key: &ParsedPublicKey, bytes: usize) -> Result<Vec<u8>, SignatureFailure> {
-    let der = key.as_der().map_err(|_| SignatureFailure::Unreadable)?;
-    let der = der.as_ref();
-    let point = der.get(der.len().saturating_sub(bytes)..);
-    point
-        .map(<[u8]>::to_vec)
-        .ok_or(SignatureFailure::Unreadable)
+    !SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(unsigned).as_str())
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use jsonwebtoken::{EncodingKey, crypto};
+use jsonwebtoken::EncodingKey;
 
 use super::algorithm::Algorithm;
 use super::error::{KeyError, VerifyError};
 use super::jwk::Jwks;
 use super::private;
 use super::public::VerifyingKey;
+use crate::crypto;
 
 /// A signing key, if any, and the keys that verify. The signing key also verifies.
 ///
@@ -88,14 +89,14 @@ impl KeyRing {
     /// Returns [`KeyError::PublicKeyForSigning`] for a public key, [`KeyError::Encrypted`] for an
     /// encrypted key, [`KeyError::WrongKind`] for another kind of key or another curve than the
     /// algorithm's, [`KeyError::RsaSize`] for an RSA key that is too short,
-    /// [`KeyError::PemForSecret`] if the algorithm takes a secret, and the errors of a text that is
-    /// not PEM.
+    /// [`KeyError::PemForSecret`] if the algorithm takes a secret, the errors of a text that is not
+    /// PEM, and [`KeyError::RsaSigning`] for any RSA key without the feature `aws-lc-rs`.
     pub fn from_pem(algorithm: Algorithm, private_pem: &str) -> Result<Self, KeyError> {
-        let (signing, public) = private::from_pem(algorithm, private_pem)?;
-        let verifying = VerifyingKey::from_der(algorithm, public.as_ref())?;
+        let pair = private::from_pem(algorithm, private_pem)?;
+        private::may_sign(algorithm)?;
         Ok(Self {
-            signing: Some(signing),
-            verifying: vec![verifying],
+            signing: Some(pair.signing),
+            verifying: vec![VerifyingKey::from_public(algorithm, &pair.public)?],
         })
     }
 
@@ -235,7 +236,7 @@ impl KeyRing {
     pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
         let key = self.signing.as_ref().ok_or(KeyError::NoSigningKey)?;
         let algorithm = self.algorithm().ok_or(KeyError::NoSigningKey)?;
-        crypto::sign(message, key, algorithm.jws()).map_err(|_| KeyError::Signing)
+        crypto::sign(algorithm.jws(), key, message).ok_or(KeyError::Signing)
     }
 
     /// Verifies `signature` (base64url) of `message` under the `alg` and the `kid` of the token's

@@ -1,16 +1,14 @@
 //! Rejects secrets that must not sign: too short, published, or really keys.
 
-use aws_lc_rs::signature::RsaSubjectPublicKey;
-
-use super::algorithm::{Algorithm, Family};
+use super::algorithm::Algorithm;
 use super::error::KeyError;
 use super::kind;
 
 /// Checks whether the secret may be a key.
 pub(super) fn check(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
-    let Family::Hmac = algorithm.family() else {
+    if algorithm.key_kind().is_some() {
         return Err(KeyError::SecretForKeyPair(algorithm));
-    };
+    }
     if is_key(secret) {
         return Err(KeyError::KeyAsSecret);
     }
@@ -45,9 +43,7 @@ fn is_key(secret: &[u8]) -> bool {
 
 fn is_der(secret: &[u8]) -> bool {
     secret.starts_with(&[0x30])
-        && (RsaSubjectPublicKey::from_der(secret).is_ok()
-            || kind::of_public(secret).is_some()
-            || kind::of_private(secret).is_some())
+        && (kind::of_public(secret).is_some() || kind::of_private(secret).is_some())
 }
 
 /// Returns the shortest text of which `text` is a repetition, whole or cut off at the end, or

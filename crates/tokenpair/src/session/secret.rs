@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::crypto::{Backend, Crypto};
 use crate::random::{ID_BYTES, random_text};
 
 /// The secret of one session, from which its CSRF values and token ids are derived. It signs
@@ -43,9 +43,8 @@ impl SessionSecret {
 
     /// Derives 128 bits from this secret and this label.
     pub(super) fn derive(&self, label: &str) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
-        let tag = hmac::sign(&key, label.as_bytes());
-        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..ID_BYTES).unwrap_or_default())
+        let tag = Crypto::hmac_sha256(self.0.as_bytes(), label.as_bytes());
+        URL_SAFE_NO_PAD.encode(tag.get(..ID_BYTES).unwrap_or_default())
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::constant_time;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
 use crate::clock::Timestamp;
+use crate::crypto::{Backend, Crypto};
 
 /// The `type` claim. An allow-list: only these two exact strings are types (RFC 8725 section 3.12).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -178,7 +178,7 @@ impl Claims {
             .as_ref()
             .ok_or(TokenError::Missing("csrf".into()))?
             .as_str();
-        Ok(constant_time::verify_slices_are_equal(value, own.as_bytes()).is_ok())
+        Ok(Crypto::equal(value, own.as_bytes()))
     }
 
     /// Returns the claims under their names in a token, the identity under `identity_claim`. The

@@ -1,45 +1,35 @@
 //! Defines keys for the tokens of one test run, for every algorithm that both sides support.
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
-};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
+
+use crate::openssl::Pair;
 
 /// Long enough for HS512, and without a meaning elsewhere.
 pub(crate) const SECRET: &str =
     "the-secret-of-both-sides-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF";
 
-#[derive(Clone, Debug)]
-pub(crate) struct Pem {
-    pub(crate) private: String,
-    pub(crate) public: String,
-}
-
 #[derive(Debug)]
 pub(crate) struct Keys {
-    pub(crate) rsa: Pem,
-    pub(crate) p256: Pem,
-    pub(crate) p384: Pem,
-    pub(crate) ed25519: Pem,
+    pub(crate) rsa: Pair,
+    pub(crate) p256: Pair,
+    pub(crate) p384: Pair,
+    pub(crate) ed25519: Pair,
 }
 
 impl Keys {
     pub(crate) fn generate() -> Self {
         Self {
-            rsa: rsa(),
-            p256: elliptic(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            p384: elliptic(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            ed25519: ed25519(),
+            rsa: Pair::new("-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
+            p256: Pair::new("-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+            p384: Pair::new("-algorithm EC -pkeyopt ec_paramgen_curve:P-384"),
+            ed25519: Pair::new("-algorithm ED25519"),
         }
     }
 
     /// Returns the pair for an algorithm; `None` for HMAC.
-    pub(crate) fn pair(&self, algorithm: Algorithm) -> Option<&Pem> {
+    pub(crate) fn pair(&self, algorithm: Algorithm) -> Option<&Pair> {
         match algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => None,
             Algorithm::ES256 => Some(&self.p256),
@@ -61,45 +51,6 @@ impl Keys {
         }
         .unwrap()
     }
-}
-
-fn rsa() -> Pem {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
-    let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
-    both(private.as_ref(), public.as_ref())
-}
-
-fn elliptic(algorithm: &'static EcdsaSigningAlgorithm) -> Pem {
-    let pair = EcdsaKeyPair::generate(algorithm).unwrap();
-    let private = pair.to_pkcs8v1().unwrap();
-    let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
-    both(private.as_ref(), public.as_ref())
-}
-
-fn ed25519() -> Pem {
-    let pair = Ed25519KeyPair::generate().unwrap();
-    let private = pair.to_pkcs8v1().unwrap();
-    let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
-    both(private.as_ref(), public.as_ref())
-}
-
-fn both(private: &[u8], public: &[u8]) -> Pem {
-    Pem {
-        private: pem("PRIVATE KEY", private),
-        public: pem("PUBLIC KEY", public),
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    let lines = lines.join("\n");
-    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
 /// Signs a token of exactly these bytes.

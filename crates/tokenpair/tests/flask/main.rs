@@ -22,6 +22,8 @@ mod example;
 mod http;
 mod intended_differences;
 mod keys;
+#[path = "../../../../tests/common/openssl.rs"]
+mod openssl;
 mod places;
 #[path = "../shared/python.rs"]
 mod python;

@@ -334,6 +334,11 @@ fn algorithms(keys: &Keys) -> Vec<Setting> {
             }
         }),
     );
+    if cfg!(not(feature = "aws-lc-rs")) {
+        // Its RSA does not sign.
+        let is_rsa = |name: &str| name.starts_with("RS") || name.starts_with("PS");
+        all.retain(|set| !is_rsa(&set.or("JWT_ALGORITHM", "")));
+    }
     all
 }
 

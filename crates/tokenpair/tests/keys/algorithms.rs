@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyError, VerifyingKey, generate_pem};
 
 use super::support::{
-    SECRET, asymmetric, decode, der, encode, integer, is_hmac, openssl, other_pair, pair, public,
-    ring, sequence, verify,
+    SECRET, asymmetric, decode, der, encode, integer, is_hmac, openssl, pair, public, ring,
+    sequence, sign, sign_by_other, signs, verify,
 };
 
 const MESSAGE: &[u8] = b"eyJhbGciOiJub3QgbG9va2VkIGF0In0.e30";
@@ -49,7 +49,7 @@ fn foreign(algorithm: Algorithm) -> (jsonwebtoken::Algorithm, EncodingKey, Decod
 fn each_algorithm_signs_and_verifies_and_another_library_agrees() {
     for algorithm in Algorithm::ALL {
         let keys = ring(algorithm);
-        let ours = keys.sign(MESSAGE).unwrap();
+        let ours = sign(algorithm, MESSAGE);
         assert_eq!(verify(&keys, MESSAGE, &ours), Ok(()), "{algorithm:?}");
         let (name, signing, verifying) = foreign(algorithm);
         assert!(
@@ -64,7 +64,7 @@ fn each_algorithm_signs_and_verifies_and_another_library_agrees() {
 #[test]
 fn the_public_half_alone_verifies_and_cannot_sign() {
     for algorithm in asymmetric() {
-        let signature = ring(algorithm).sign(MESSAGE).unwrap();
+        let signature = sign(algorithm, MESSAGE);
         let keys = KeyRing::verifying_pem(algorithm, &pair(algorithm).public).unwrap();
         let verdict = keys.verify(algorithm.name(), None, MESSAGE, &signature);
         assert_eq!(verdict, Ok(()), "{algorithm:?}");
@@ -99,7 +99,7 @@ fn each_algorithm_has_its_exact_name_and_there_is_no_none() {
 fn another_message_another_key_or_a_changed_signature_is_refused() {
     for algorithm in Algorithm::ALL {
         let keys = ring(algorithm);
-        let signature = keys.sign(MESSAGE).unwrap();
+        let signature = sign(algorithm, MESSAGE);
         let refused = |message: &[u8], signature: &[u8], why: &str| {
             let verdict = verify(&keys, message, &encode(signature));
             assert_eq!(
@@ -123,11 +123,11 @@ fn another_message_another_key_or_a_changed_signature_is_refused() {
         refused(MESSAGE, &[&bytes[..], &bytes[..]].concat(), "twice");
         refused(MESSAGE, &vec![0; bytes.len()], "zeros");
         let theirs = if is_hmac(algorithm) {
-            KeyRing::from_secret(algorithm, &[SECRET, b"!"].concat())
+            let theirs = KeyRing::from_secret(algorithm, &[SECRET, b"!"].concat());
+            theirs.unwrap().sign(MESSAGE).unwrap()
         } else {
-            KeyRing::from_pem(algorithm, &other_pair(algorithm).private)
+            sign_by_other(algorithm, MESSAGE)
         };
-        let theirs = theirs.unwrap().sign(MESSAGE).unwrap();
         refused(MESSAGE, &decode(&theirs), "another key");
     }
 }
@@ -136,7 +136,7 @@ fn another_message_another_key_or_a_changed_signature_is_refused() {
 fn a_signature_has_one_spelling() {
     for algorithm in Algorithm::ALL {
         let keys = ring(algorithm);
-        let signature = keys.sign(MESSAGE).unwrap();
+        let signature = sign(algorithm, MESSAGE);
         for other in [format!("{signature}="), format!("{signature}\n")] {
             let verdict = verify(&keys, MESSAGE, &other);
             assert_eq!(verdict, Err(VerifyError::BadSignature), "{algorithm:?}");
@@ -156,7 +156,7 @@ fn a_signature_has_one_spelling() {
 #[test]
 fn a_key_serves_its_own_algorithm_alone() {
     for algorithm in Algorithm::ALL {
-        let signature = ring(algorithm).sign(MESSAGE).unwrap();
+        let signature = sign(algorithm, MESSAGE);
         for other in Algorithm::ALL.into_iter().filter(|one| *one != algorithm) {
             let keys = ring(algorithm);
             let verdict = keys.verify(other.name(), keys.kid(), MESSAGE, &signature);
@@ -187,11 +187,14 @@ fn every_form_of_a_private_key_is_the_same_key() {
         (Algorithm::Es384, elliptic, openssl("ec", elliptic)),
     ] {
         assert!(older.starts_with("-----BEGIN RSA P") || older.starts_with("-----BEGIN EC P"));
-        let same = KeyRing::from_pem(algorithm, &older).unwrap();
-        let keys = KeyRing::from_pem(algorithm, pkcs8).unwrap();
-        assert_eq!(same.kid(), keys.kid());
-        let signature = same.sign(MESSAGE).unwrap();
-        assert_eq!(verify(&keys, MESSAGE, &signature), Ok(()));
+        let same = VerifyingKey::from_private_pem(algorithm, &older).unwrap();
+        let key = VerifyingKey::from_private_pem(algorithm, pkcs8).unwrap();
+        assert_eq!(same.kid(), key.kid());
+        if signs(&algorithm) {
+            let same = KeyRing::from_pem(algorithm, &older).unwrap();
+            let signature = same.sign(MESSAGE).unwrap();
+            assert_eq!(verify(&ring(algorithm), MESSAGE, &signature), Ok(()));
+        }
     }
     // openssl ecparam writes the curve's name before the key, and others write remarks.
     let parameters = openssl("ecparam -name prime256v1 -genkey", "");
@@ -220,7 +223,7 @@ fn every_form_of_a_public_key_is_the_same_key() {
         let same = KeyRing::verifying_pem(algorithm, &other).unwrap();
         let keys = KeyRing::verifying_pem(algorithm, usual).unwrap();
         assert_eq!(same.jwks(), keys.jwks());
-        let signature = ring(algorithm).sign(MESSAGE).unwrap();
+        let signature = sign(algorithm, MESSAGE);
         let verdict = same.verify(algorithm.name(), None, MESSAGE, &signature);
         assert_eq!(verdict, Ok(()));
     }
@@ -249,7 +252,7 @@ fn an_rsa_signature_is_as_long_as_the_modulus_and_less_than_it() {
         let (mut short, mut large) = (false, false);
         for number in 0_u32.. {
             let message = number.to_be_bytes();
-            let signature = decode(&keys.sign(&message).unwrap());
+            let signature = decode(&sign(algorithm, &message));
             assert_eq!(signature.len(), modulus.len());
             if !short && signature[0] == 0 {
                 let verdict = verify(&keys, &message, &encode(&signature[1..]));
@@ -288,12 +291,12 @@ fn bare_rsa(block: &[u8]) -> String {
 #[test]
 fn an_rs256_signature_with_other_padding_is_refused() {
     let keys = ring(Algorithm::Rs256);
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, MESSAGE);
+    let hash = decode("jBxR5l-uyge99z9ds2qC8POiCNgVZ-bxAKmVLH7YjHw");
     let sha256 = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
     let sha384 = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
     let info = |oid: &[u8], null: &[u8]| {
         let algorithm = sequence(&[der(0x06, oid), null.to_vec()]);
-        sequence(&[algorithm, der(0x04, hash.as_ref())])
+        sequence(&[algorithm, der(0x04, &hash)])
     };
     let block = |kind: u8, padding: usize, info: &[u8], rest: usize| {
         let rest = vec![0; rest];
@@ -316,7 +319,7 @@ fn an_rs256_signature_with_other_padding_is_refused() {
         (block(1, full - 1, &right, 1), "a byte after the hash"),
         (block(1, full + 2, &no_null, 0), "no NULL"),
         (block(1, full, &info(&sha384, &[5, 0]), 0), "another hash"),
-        (block(1, 253 - 32, hash.as_ref(), 0), "the hash alone"),
+        (block(1, 253 - 32, &hash, 0), "the hash alone"),
     ] {
         let verdict = verify(&keys, MESSAGE, &signature);
         assert_eq!(verdict, Err(VerifyError::BadSignature), "{what}");
@@ -394,7 +397,7 @@ fn a_generated_key_is_one_of_its_own_that_openssl_reads() {
         Algorithm::Es384,
         Algorithm::EdDsa,
     ];
-    for algorithm in kinds {
+    for algorithm in kinds.into_iter().filter(signs) {
         let pem = generate_pem(algorithm).unwrap();
         let other = generate_pem(algorithm).unwrap();
         let keys = KeyRing::from_pem(algorithm, pem.expose_secret()).unwrap();

@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 use tokenpair::clock::Timestamp;
-use tokenpair::keys::{Algorithm, KeyRing};
+use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 use tokenpair::token::{Expiry, TokenKind, TokenPolicy, Tokens};
 
-use super::support::{asymmetric, decode, der_of, encode, is_hmac, other_pair, pair, public, ring};
+use super::support::{
+    asymmetric, decode, der_of, encode, is_hmac, other_pair, pair, public, sign, sign_by_other,
+};
 
 /// A valid token, its parts, and the ring that verifies it.
 struct Target {
@@ -21,20 +23,20 @@ struct Target {
 impl Target {
     /// With a key that has a key ID, as in the set.
     fn under(algorithm: Algorithm) -> Self {
-        let keys = ring(algorithm).with_kid("the key").unwrap();
+        let keys = KeyRing::verifying(public(algorithm).with_kid("the key"));
         let tokens = Tokens::new(keys.clone(), TokenPolicy::default());
         let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
-        let token = tokens.sign(&claims).unwrap().token;
-        let [head, body, signature] = token.as_str().split('.').collect::<Vec<_>>()[..] else {
-            panic!("three parts")
-        };
+        let head = json!({ "alg": algorithm.name(), "typ": "JWT", "kid": "the key" });
+        let head = encode(head.to_string().as_bytes());
+        let body = encode(&serde_json::to_vec(&claims).unwrap());
+        let signature = sign(algorithm, format!("{head}.{body}").as_bytes());
         Self {
             algorithm,
             keys,
-            head: head.to_owned(),
-            body: body.to_owned(),
-            signature: signature.to_owned(),
             tokens,
+            head,
+            body,
+            signature,
         }
     }
 
@@ -45,7 +47,7 @@ impl Target {
     /// Signs the parts with the true key, exactly as written.
     fn sealed(&self, head: &str, body: &str) -> String {
         let message = format!("{head}.{body}");
-        let signature = self.keys.sign(message.as_bytes()).unwrap();
+        let signature = sign(self.algorithm, message.as_bytes());
         format!("{message}.{signature}")
     }
 
@@ -73,9 +75,7 @@ fn now() -> Timestamp {
 
 fn hs256(secret: &[u8], head: &Value, body: &str) -> String {
     let message = format!("{}.{body}", encode(head.to_string().as_bytes()));
-    let key = jsonwebtoken::EncodingKey::from_secret(secret);
-    let hs256 = jsonwebtoken::Algorithm::HS256;
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, hs256).unwrap();
+    let signature = super::support::hs256(secret, message.as_bytes());
     format!("{message}.{signature}")
 }
 
@@ -239,13 +239,13 @@ fn a_public_key_is_no_secret_for_an_hs256_token() {
 #[test]
 fn a_token_does_not_bring_the_key_it_is_believed_by() {
     for target in asymmetric().map(Target::under) {
-        let theirs = KeyRing::from_pem(target.algorithm, &other_pair(target.algorithm).private);
-        let theirs = theirs.unwrap().with_kid("the key").unwrap();
+        let theirs = VerifyingKey::from_pem(target.algorithm, &other_pair(target.algorithm).public);
+        let theirs = KeyRing::verifying(theirs.unwrap().with_kid("the key"));
         let jwk = serde_json::to_value(theirs.jwks()).unwrap()["keys"][0].clone();
         let mut head = target.header();
         head["jwk"] = jwk;
         let message = format!("{}.{}", encode(head.to_string().as_bytes()), target.body);
-        let signature = theirs.sign(message.as_bytes()).unwrap();
+        let signature = sign_by_other(target.algorithm, message.as_bytes());
         target.refuses([format!("{message}.{signature}")]);
     }
 }
@@ -264,12 +264,11 @@ fn what_the_true_key_signed_by_another_algorithm_is_refused() {
         };
         let forged = Algorithm::ALL.into_iter().filter(of_the_family);
         let forged = forged.flat_map(|other| {
-            let keys = ring(other).with_kid("the key").unwrap();
             let mut named = target.header();
             named["alg"] = other.name().into();
             [target.header(), named].map(|head| {
                 let message = format!("{}.{}", encode(head.to_string().as_bytes()), target.body);
-                let signature = keys.sign(message.as_bytes()).unwrap();
+                let signature = sign(other, message.as_bytes());
                 format!("{message}.{signature}")
             })
         });

@@ -11,6 +11,7 @@
 
 mod algorithms;
 mod forged;
+mod interop;
 #[path = "../shared/openssl.rs"]
 mod openssl;
 mod refusals;

@@ -1,6 +1,8 @@
 //! Tests keys that must be rejected: weak, of the wrong kind, the wrong half of a pair, or not
 //! secret at all.
 
+#[cfg(not(feature = "aws-lc-rs"))]
+use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 use super::support::{
@@ -35,6 +37,56 @@ fn rsa_exponents_that_leave_the_message_in_the_clear_are_refused() {
         let error = verifying_error(Algorithm::Rs256, &pem("RSA PUBLIC KEY", &key));
         assert_eq!(error, KeyError::Unreadable(Algorithm::Rs256), "{exponent}");
     }
+}
+
+/// RUSTSEC-2023-0071.
+#[cfg(not(feature = "aws-lc-rs"))]
+#[test]
+fn an_rsa_key_verifies_and_does_not_sign_without_aws_lc() {
+    let pair = pair(Algorithm::Rs256);
+    for algorithm in asymmetric().filter(|one| !super::support::signs(one)) {
+        let refusal = KeyError::RsaSigning(algorithm);
+        assert_eq!(signing_error(algorithm, &pair.private), refusal);
+        assert_eq!(
+            tokenpair::keys::generate_pem(algorithm).unwrap_err(),
+            refusal
+        );
+        assert!(VerifyingKey::from_pem(algorithm, &pair.public).is_ok());
+        assert!(VerifyingKey::from_private_pem(algorithm, &pair.private).is_ok());
+        let said = refusal.to_string();
+        for cure in [algorithm.name(), "ES256", "EdDSA", "`aws-lc-rs`"] {
+            assert!(said.contains(cure), "{said}");
+        }
+    }
+    let settings = [
+        ("JWT_ALGORITHM", "RS256"),
+        ("JWT_PRIVATE_KEY", &pair.private),
+        ("JWT_PUBLIC_KEY", &pair.public),
+    ];
+    let value = |name: &str| settings.iter().find(|(own, _)| *own == name);
+    let read = JwtSettings::read(|name: &str| value(name).map(|(_, value)| (*value).to_owned()));
+    let error = read.unwrap_err().to_string();
+    assert!(
+        error.contains("JWT_PRIVATE_KEY") && error.contains("ES256"),
+        "{error}"
+    );
+}
+
+/// Larger ones than AWS-LC's limit, or the smaller one of RustCrypto.
+#[test]
+fn rsa_keys_that_are_too_large_are_refused_with_the_limit() {
+    let limit = if cfg!(feature = "aws-lc-rs") {
+        8192
+    } else {
+        4096
+    };
+    let modulus = |bits: usize| [&[0xff][..], &vec![0xff; bits / 8 - 1]].concat();
+    let key = |bits| sequence(&[integer(&modulus(bits)), integer(&[1, 0, 1])]);
+    let read = |bits| VerifyingKey::from_pem(Algorithm::Ps256, &pem("RSA PUBLIC KEY", &key(bits)));
+    assert!(read(limit).is_ok());
+    let error = read(limit + 8).unwrap_err();
+    assert_eq!(error, KeyError::RsaSize);
+    assert!(error.to_string().contains(&limit.to_string()), "{error}");
 }
 
 /// RFC 4055 section 3.1: such a key may name a hash and a salt other than the algorithm's.
@@ -78,6 +130,21 @@ fn a_point_off_its_curve_is_refused() {
         let mut key = der_of(&pair(algorithm).public);
         *key.last_mut().unwrap() ^= 1;
         let error = verifying_error(algorithm, &pem("PUBLIC KEY", &key));
+        assert_eq!(error, KeyError::Unreadable(algorithm));
+    }
+}
+
+#[test]
+fn a_bare_point_without_its_kind_is_refused() {
+    for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
+        let key = der_of(&pair(algorithm).public);
+        let bytes = match algorithm {
+            Algorithm::Es256 => 65,
+            Algorithm::Es384 => 97,
+            _ => 32,
+        };
+        let bare = &key[key.len() - bytes..];
+        let error = verifying_error(algorithm, &pem("PUBLIC KEY", bare));
         assert_eq!(error, KeyError::Unreadable(algorithm));
     }
 }

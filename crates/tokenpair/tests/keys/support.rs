@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::EncodingKey;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyError, VerifyingKey};
 
 pub(crate) use crate::openssl::{Pair, openssl};
@@ -52,12 +53,56 @@ pub(crate) fn asymmetric() -> impl Iterator<Item = Algorithm> {
     Algorithm::ALL.into_iter().filter(|one| !is_hmac(*one))
 }
 
+fn is_rsa(algorithm: Algorithm) -> bool {
+    kind(algorithm) == 0 && !is_hmac(algorithm)
+}
+
+/// Returns whether the library signs with that algorithm: without AWS-LC, RSA keys only verify.
+pub(crate) fn signs(algorithm: &Algorithm) -> bool {
+    cfg!(feature = "aws-lc-rs") || !is_rsa(*algorithm)
+}
+
+/// Returns a ring that signs, where the library does.
 pub(crate) fn ring(algorithm: Algorithm) -> KeyRing {
     if is_hmac(algorithm) {
         KeyRing::from_secret(algorithm, SECRET).unwrap()
-    } else {
+    } else if signs(&algorithm) {
         KeyRing::from_pem(algorithm, &pair(algorithm).private).unwrap()
+    } else {
+        KeyRing::verifying(public(algorithm))
     }
+}
+
+/// Signs with the key of that algorithm: by the library, or by jsonwebtoken where the library does
+/// not.
+pub(crate) fn sign(algorithm: Algorithm, message: &[u8]) -> String {
+    if signs(&algorithm) {
+        ring(algorithm).sign(message).unwrap()
+    } else {
+        sign_elsewhere(algorithm, pair(algorithm), message)
+    }
+}
+
+/// Signs with the other key of that algorithm.
+pub(crate) fn sign_by_other(algorithm: Algorithm, message: &[u8]) -> String {
+    let pair = other_pair(algorithm);
+    if signs(&algorithm) {
+        let keys = KeyRing::from_pem(algorithm, &pair.private).unwrap();
+        keys.sign(message).unwrap()
+    } else {
+        sign_elsewhere(algorithm, pair, message)
+    }
+}
+
+fn sign_elsewhere(algorithm: Algorithm, pair: &Pair, message: &[u8]) -> String {
+    let key = EncodingKey::from_rsa_pem(pair.private.as_bytes()).unwrap();
+    jsonwebtoken::crypto::sign(message, &key, algorithm.name().parse().unwrap()).unwrap()
+}
+
+/// Returns the tag of HS256 for any key, however weak.
+pub(crate) fn hs256(secret: &[u8], message: &[u8]) -> String {
+    let key = EncodingKey::from_secret(secret);
+    jsonwebtoken::crypto::sign(message, &key, jsonwebtoken::Algorithm::HS256).unwrap()
 }
 
 pub(crate) fn public(algorithm: Algorithm) -> VerifyingKey {
@@ -68,10 +113,14 @@ pub(crate) fn public(algorithm: Algorithm) -> VerifyingKey {
     }
 }
 
-/// Verifies with the ring's own `alg` and `kid`.
+/// Verifies with the `alg` and the `kid` of the ring's first key.
 pub(crate) fn verify(ring: &KeyRing, message: &[u8], signature: &str) -> Result<(), VerifyError> {
-    let algorithm = ring.algorithm().unwrap().name();
-    ring.verify(algorithm, ring.kid(), message, signature)
+    if let Some(algorithm) = ring.algorithm() {
+        return ring.verify(algorithm.name(), ring.kid(), message, signature);
+    }
+    let jwks = serde_json::to_value(ring.jwks()).unwrap();
+    let member = |name: &str| jwks["keys"][0][name].as_str();
+    ring.verify(member("alg").unwrap(), member("kid"), message, signature)
 }
 
 pub(crate) fn signing_error(algorithm: Algorithm, pem: &str) -> KeyError {

@@ -5,7 +5,7 @@ use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 use tokenpair::token::{Expiry, TokenError, TokenKind, TokenPolicy, Tokens};
 
-use super::support::{asymmetric, decode, encode, other_pair, pair, public, ring};
+use super::support::{asymmetric, decode, encode, other_pair, pair, public, ring, signs};
 
 fn tokens(keys: KeyRing) -> Tokens {
     Tokens::new(keys, TokenPolicy::default())
@@ -39,7 +39,7 @@ fn with_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
 
 #[test]
 fn the_header_names_the_key_where_it_has_a_name() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.into_iter().filter(signs) {
         let keys = ring(algorithm);
         let token = sign(&tokens(keys.clone()));
         let header = header(&token);
@@ -77,8 +77,8 @@ fn keys_that_are_replaced_are_replaced_for_all_who_share_the_tokens() {
 
 #[test]
 fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
-    let token = sign(&tokens(ring(Algorithm::Ps256)));
-    let keys = KeyRing::verifying_pem(Algorithm::Ps256, &pair(Algorithm::Ps256).public).unwrap();
+    let token = sign(&tokens(ring(Algorithm::Es384)));
+    let keys = KeyRing::verifying_pem(Algorithm::Es384, &pair(Algorithm::Es384).public).unwrap();
     assert!(verifies(keys.clone(), &token).is_ok());
     let tokens = tokens(keys);
     let claims = tokens.claims(TokenKind::Access, "1", "a jti".to_owned(), now());
@@ -88,7 +88,7 @@ fn a_ring_that_only_verifies_believes_tokens_and_issues_none() {
 
 #[test]
 fn a_token_of_a_key_that_was_removed_is_refused_by_its_key_id() {
-    for algorithm in asymmetric() {
+    for algorithm in asymmetric().filter(signs) {
         let old = KeyRing::from_pem(algorithm, &other_pair(algorithm).private).unwrap();
         let token = sign(&tokens(old));
         let retired = VerifyingKey::from_pem(algorithm, &other_pair(algorithm).public).unwrap();
@@ -103,7 +103,7 @@ fn a_token_of_a_key_that_was_removed_is_refused_by_its_key_id() {
 
 #[test]
 fn a_header_that_names_another_key_or_algorithm_is_refused() {
-    let keys = ring(Algorithm::Rs256)
+    let keys = ring(Algorithm::Es384)
         .with_verifying(public(Algorithm::Es256))
         .unwrap();
     let token = sign(&tokens(keys.clone()));
@@ -114,7 +114,7 @@ fn a_header_that_names_another_key_or_algorithm_is_refused() {
         ("None", TokenError::AlgorithmNotAllowed),
         ("HS256", TokenError::AlgorithmNotAllowed),
         ("PS256", TokenError::AlgorithmNotAllowed),
-        ("rs256", TokenError::AlgorithmNotAllowed),
+        ("es384", TokenError::AlgorithmNotAllowed),
         ("ES256", TokenError::KeyNotFound),
     ] {
         let verdict = verdict_of(&|header| header["alg"] = alg.into());

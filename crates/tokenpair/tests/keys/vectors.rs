@@ -2,7 +2,7 @@
 
 use tokenpair::keys::{Algorithm, KeyRing, VerifyingKey};
 
-use super::support::{decode, der, encode, integer, pem, sequence};
+use super::support::{decode, der, encode, integer, pem, sequence, signs};
 
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
@@ -36,11 +36,15 @@ fn rfc_7515_a_2_rs256() {
     let mut numbers = vec![integer(&[0]), integer(&decode(RSA_N)), integer(&[1, 0, 1])];
     numbers.extend(RSA_PRIVATE.map(|number| integer(&decode(number))));
     let key = pem("RSA PRIVATE KEY", &sequence(&numbers));
-    let keys = KeyRing::from_pem(Algorithm::Rs256, &key).unwrap();
+    let public = VerifyingKey::from_private_pem(Algorithm::Rs256, &key).unwrap();
     let message = format!("eyJhbGciOiJSUzI1NiJ9.{CLAIMS}");
     let signature = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
-    assert_eq!(keys.sign(message.as_bytes()).unwrap(), signature);
-    let verdict = keys.verify("RS256", keys.kid(), message.as_bytes(), signature);
+    if signs(&Algorithm::Rs256) {
+        let keys = KeyRing::from_pem(Algorithm::Rs256, &key).unwrap();
+        assert_eq!(keys.sign(message.as_bytes()).unwrap(), signature);
+    }
+    let keys = KeyRing::verifying(public);
+    let verdict = keys.verify("RS256", None, message.as_bytes(), signature);
     assert_eq!(verdict, Ok(()));
     let jwks = serde_json::to_value(keys.jwks()).unwrap();
     assert_eq!(jwks["keys"][0]["n"], RSA_N);
