@@ -10,6 +10,7 @@ use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
 use super::openapi::Described;
 use super::origins::Origins;
+use super::page::Site;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
 use super::shared_key::SharedKey;
@@ -54,6 +55,7 @@ pub(super) async fn assemble(
         store: store.clone(),
         registration: settings.registration,
         origins: Origins::of(settings),
+        site: Arc::new(Site::of(settings)),
         edge,
         readiness: Readiness::default(),
         skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),

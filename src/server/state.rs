@@ -1,12 +1,14 @@
 //! Defines [`AppState`], the state that handlers and middleware share.
 
 use std::fmt;
+use std::sync::Arc;
 
 use actix_web::web::Bytes;
 
 use super::accounts::Accounts;
 use super::log_interval::LogInterval;
 use super::origins::Origins;
+use super::page::Site;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
 use crate::config::Registration;
@@ -23,6 +25,7 @@ pub(crate) struct AppState {
     pub(crate) registration: Registration,
     pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
+    pub(super) site: Arc<Site>,
     pub(crate) edge: HeaderDefaults,
     pub(crate) readiness: Readiness,
     pub(super) skew_reports: LogInterval,

@@ -82,7 +82,7 @@ pub(super) async fn csrf(
 }
 
 /// Looks for tokens in cookies alone, and asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
-fn by_cookie_alone(auth: &Auth) -> Auth {
+pub(super) fn by_cookie_alone(auth: &Auth) -> Auth {
     let mut policy = auth.policy().clone();
     policy.locations = vec![Location::Cookies];
     policy.csrf.protect = false;
