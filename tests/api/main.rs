@@ -38,6 +38,7 @@ mod mounted;
 mod openapi;
 mod origins;
 mod page;
+mod page_forms;
 mod passwords;
 mod pooler;
 mod protected;

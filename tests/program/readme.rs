@@ -83,7 +83,8 @@ fn every_command_and_every_route_in_the_readme_is_there() {
         let routes = row.split('|').nth(1).unwrap().split(',');
         for route in routes {
             let (method, path) = route.trim().trim_matches('`').split_once(' ').unwrap();
-            if path == "/" {
+            // They answer with a page and a redirect to it.
+            if path == "/" || path == "/page/logout" {
                 continue;
             }
             let (status, _) = served.request(method, path, None);
