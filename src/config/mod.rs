@@ -10,6 +10,7 @@ mod dot_env;
 mod keys;
 mod logs;
 mod names;
+mod page;
 mod remarks;
 mod server;
 mod sessions;
@@ -31,6 +32,8 @@ pub use self::database::Migrate;
 pub use self::keys::{KeySource, PreviousSecret};
 pub use self::logs::AccessLog;
 pub use self::names::known;
+pub(crate) use self::page::read_style;
+pub use self::page::{PageSettings, StyleSheet};
 pub(crate) use self::remarks::are_same_site;
 pub use self::server::TlsFiles;
 pub use self::setting::Known;
@@ -81,6 +84,8 @@ pub struct Settings {
     /// How long a starting server waits for PostgreSQL (`DATABASE_START_WAIT`). Default: 30 s. Zero
     /// fails at once.
     pub start_wait: Duration,
+    /// `SERVER_TITLE`, `SERVER_CSS`
+    pub page: PageSettings,
     /// `REGISTRATION`
     pub registration: Registration,
     /// `PASSWORD_*`
@@ -174,6 +179,7 @@ impl Settings {
             store: database::store(&mut reader),
             migrate: database::MIGRATE.read(&mut reader),
             start_wait: database::START_WAIT.read(&mut reader),
+            page: page::page(&mut reader),
             registration: accounts::REGISTRATION.read(&mut reader),
             password: accounts::password(&mut reader),
             throttle: accounts::throttle(&mut reader),

@@ -1,12 +1,13 @@
 //! Lists all settings, and tells what an unknown name may have meant.
 
 use super::setting::Known;
-use super::{accounts, cookies, database, keys, logs, server, sessions, tokens};
+use super::{accounts, cookies, database, keys, logs, page, server, sessions, tokens};
 
 /// Returns the documentation of all settings, by group.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     let groups = [
         server::KNOWN,
+        page::KNOWN,
         database::KNOWN,
         accounts::KNOWN,
         sessions::KNOWN,

@@ -11,6 +11,7 @@ use super::login_limiter::LoginLimiter;
 use super::mount_path::Place;
 use super::openapi::Described;
 use super::origins::Origins;
+use super::page::Site;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
 use super::shared_key::SharedKey;
@@ -61,6 +62,7 @@ pub(super) async fn assemble(
         store: store.clone(),
         registration: settings.registration,
         origins: Origins::of(settings),
+        site: Arc::new(Site::of(settings)),
         edge: serving.headers,
         place: serving.place,
         readiness: Readiness::default(),

@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest::{Context, SHA256};
 use flate2::read::GzDecoder;
-use html_escape::encode_double_quoted_attribute;
+use maud::html;
 
 use tokenpair::web::Rejection;
 
@@ -65,7 +65,8 @@ impl Site {
     pub(super) fn document(&self, settings: &str) -> Bytes {
         let page = self.path.trim_start_matches('/');
         let files = format!("{page}/{}", *self.version);
-        let settings = encode_double_quoted_attribute(settings);
+        // Escaped as an attribute needs it.
+        let settings = html! { (settings) }.into_string();
         let document = self.document.replace("{{files}}", &files);
         document.replace("{{settings}}", &settings).into()
     }

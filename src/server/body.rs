@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error_code::ServerErrorCode;
 use super::fields::Fields;
+use super::page::Input;
 use tokenpair::json::{self, JsonError};
 use tokenpair::web::body::{FORM, bytes, content_type};
 use tokenpair::web::{Auth, Rejection, guards_done};
@@ -46,8 +47,28 @@ impl<T: DeserializeOwned> FromRequest for JsonOrForm<T> {
         Box::pin(async move {
             let fields = read(&request, &mut payload, &[JSON, FORM]).await?;
             let is_form = fields.are_of_form();
+            if is_form {
+                Input::keep(&request, &fields);
+            }
             let body = fields.read()?;
             Ok(Self { body, is_form })
+        })
+    }
+}
+
+/// Extracts an HTML form.
+pub(super) struct FormBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for FormBody<T> {
+    type Error = Rejection;
+    type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let fields = read(&request, &mut payload, &[FORM]).await?;
+            Input::keep(&request, &fields);
+            Ok(Self(fields.read()?))
         })
     }
 }
@@ -63,15 +84,17 @@ async fn read(
     guards_done(request).await;
     let kind = content_type(request);
     if !kind.is_empty() && !accepted.contains(&kind.as_str()) {
-        return Err(unsupported());
+        return Err(unsupported(accepted));
     }
     let text = bytes(request, payload, LIMIT).await?;
     let fields = match kind.as_str() {
         JSON => Fields::of_json(json::object(&text).map_err(not_an_object)?),
         FORM => Fields::of_form(&text),
+        // Its first field is missing.
+        _ if text.is_empty() && !accepted.contains(&JSON) => Fields::of_form(&text),
         // A request without any body is told what to send, as in Flask-JWT-Extended's examples.
         _ if text.is_empty() => return Err(missing_json()),
-        _ => return Err(unsupported()),
+        _ => return Err(unsupported(accepted)),
     };
     // Reading may have taken long, and a guard has admitted the token before.
     Auth::of(request)?.recheck(request)?;
@@ -91,6 +114,12 @@ fn missing_json() -> Rejection {
     Rejection::from(ServerErrorCode::MissingJson).hint(CURE)
 }
 
-fn unsupported() -> Rejection {
-    Rejection::from(ServerErrorCode::UnsupportedMediaType).hint(CURE)
+fn unsupported(accepted: &[&str]) -> Rejection {
+    let rejection = Rejection::from(ServerErrorCode::UnsupportedMediaType);
+    if accepted.contains(&JSON) {
+        return rejection.hint(CURE);
+    }
+    rejection
+        .msg("The body is not a form by its Content-Type")
+        .hint("Send a form with the header Content-Type: application/x-www-form-urlencoded.")
 }

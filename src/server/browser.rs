@@ -1,16 +1,15 @@
 //! Implements rules for browsers: pages for people, and protection from pages of other sites.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{
-    ACCEPT, HOST, HeaderMap, HeaderName, LOCATION, ORIGIN, REFERER, SET_COOKIE,
-};
+use actix_web::http::header::{ACCEPT, HOST, HeaderMap, HeaderName, ORIGIN, REFERER, SET_COOKIE};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use url::{Host, Url};
 
 use super::error_code::ServerErrorCode;
 use super::origins::{Origins, Trust};
+use super::page::{Address, form_of, is_form, see_other};
 use super::sender::{SEC_FETCH_SITE, Sender};
 use super::state::AppState;
 use crate::config::{is_loopback, is_loopback_host, serialized_origin};
@@ -70,31 +69,40 @@ pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
         && destination.is_none_or(|destination| destination == "document")
 }
 
-/// The path of the program's own page.
-const PAGE: &str = "/";
-
-/// Redirects a browser to a path (303).
-pub(super) fn to_path(path: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((LOCATION, path))
-        .finish()
-}
-
-/// Redirects a browser that asked for a page without a valid token to the login form.
+/// Redirects a browser that asked for a page without a valid token to the login form, and one that
+/// sent a form with an outdated token to the page, which may restore the login.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
     let request = response.request();
-    if (needs_login(&response) || is_login_opened(&response))
-        && matches!(*request.method(), Method::GET | Method::HEAD)
-        && wants_html(request)
-    {
-        return response.into_response(to_path(PAGE));
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let address = if is_read && wants_html(request) {
+        let is_needed = needs_login(&response);
+        is_needed
+            .then_some(Address::Start)
+            .or_else(|| opened_form(&response))
+    } else if needs_login(&response) && is_form(request.path()) && navigates(request) {
+        Some(match code(&response) {
+            Some(ErrorCode::FreshTokenRequired) => Address::Password,
+            _ => Address::Outdated,
+        })
+    } else {
+        None
+    };
+    match address {
+        Some(address) => response.into_response(see_other(address, None)),
+        None => response,
     }
-    response
 }
 
-/// Returns whether a person opened `/login`, which is the form's address after a failed login.
-fn is_login_opened(response: &ServiceResponse) -> bool {
-    response.status() == StatusCode::METHOD_NOT_ALLOWED && response.request().path() == "/login"
+/// Returns where the form is if a person opened the address that it is sent to, which is the
+/// browser's address after a failed attempt.
+fn opened_form(response: &ServiceResponse) -> Option<Address> {
+    let is_opened = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+    form_of(response.request().path()).filter(|_| is_opened)
+}
+
+fn code(response: &ServiceResponse) -> Option<ErrorCode> {
+    let error = response.response().error();
+    error?.as_error::<Rejection>()?.error_code()
 }
 
 /// Returns whether a login would help: the token is missing or was rejected, with either status. A

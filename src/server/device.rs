@@ -3,18 +3,38 @@
 use woothee::parser::Parser;
 use woothee::woothee::VALUE_UNKNOWN;
 
+/// A device by its `User-Agent`.
+pub(super) enum Named {
+    /// A browser and its system.
+    Browser(String, String),
+    Program(String),
+    Unknown,
+}
+
+impl Named {
+    pub(super) fn of(user_agent: Option<&str>) -> Self {
+        let Some(words) = user_agent.filter(|words| !words.is_empty()) else {
+            return Self::Unknown;
+        };
+        let known = |word: &str| !word.is_empty() && word != VALUE_UNKNOWN;
+        match Parser::new().parse(words) {
+            Some(found) if known(found.name) && known(found.os) => {
+                Self::Browser(found.name.to_owned(), found.os.to_owned())
+            }
+            Some(found) if known(found.name) && found.name != "HTTP Library" => {
+                Self::Program(found.name.to_owned())
+            }
+            _ => Self::Program(words.split(['/', ' ']).next().unwrap_or(words).to_owned()),
+        }
+    }
+}
+
 /// Returns a description such as `Firefox on Linux`, or a program's name, such as `curl`.
 pub(super) fn in_words(user_agent: Option<&str>) -> String {
-    let Some(words) = user_agent.filter(|words| !words.is_empty()) else {
-        return "an unknown device".to_owned();
-    };
-    let known = |word: &str| !word.is_empty() && word != VALUE_UNKNOWN;
-    match Parser::new().parse(words) {
-        Some(found) if known(found.name) && known(found.os) => {
-            format!("{} on {}", found.name, found.os)
-        }
-        Some(found) if known(found.name) && found.name != "HTTP Library" => found.name.to_owned(),
-        _ => words.split(['/', ' ']).next().unwrap_or(words).to_owned(),
+    match Named::of(user_agent) {
+        Named::Browser(name, system) => format!("{name} on {system}"),
+        Named::Program(name) => name,
+        Named::Unknown => "an unknown device".to_owned(),
     }
 }
 

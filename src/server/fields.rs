@@ -66,6 +66,11 @@ impl Fields {
         self.source == Source::Form
     }
 
+    /// Returns the text of a field that is shown again, or compared. Not for passwords.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_str()
+    }
+
     /// Reads the fields of a struct, in the order in which it declares them, and ignores all
     /// others.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, FieldError> {

@@ -18,7 +18,7 @@ use super::start_error::StartError;
 use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{clock_watch, database, http_server, routes, startup_keys, stop, tls};
+use super::{clock_watch, database, http_server, page, routes, startup_keys, stop, tls};
 use crate::config::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
@@ -109,6 +109,10 @@ impl Server {
             actix_web::rt::spawn(tls::follow(
                 self.certificates,
                 self.clock.clone(),
+                signals.reload_schedule(),
+            )),
+            actix_web::rt::spawn(page::follow(
+                Arc::clone(&self.state.site),
                 signals.reload_schedule(),
             )),
             actix_web::rt::spawn(clock_watch::follow(self.clock.clone())),

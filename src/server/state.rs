@@ -1,6 +1,7 @@
 //! Defines [`AppState`], the state that handlers and middleware share.
 
 use std::fmt;
+use std::sync::Arc;
 
 use actix_web::web::Bytes;
 
@@ -8,6 +9,7 @@ use super::accounts::Accounts;
 use super::log_interval::LogInterval;
 use super::mount_path::Place;
 use super::origins::Origins;
+use super::page::Site;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
 use crate::config::Registration;
@@ -24,6 +26,7 @@ pub(crate) struct AppState {
     pub(crate) registration: Registration,
     pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
+    pub(super) site: Arc<Site>,
     pub(crate) edge: HeaderDefaults,
     pub(crate) place: Place,
     pub(crate) readiness: Readiness,

@@ -389,7 +389,12 @@ fn a_wrong_form_comes_back_to_a_browser_and_is_json_to_others(on: Backend) {
         (response.status, response.header("content-type")),
         (401, Some("text/html; charset=utf-8"))
     );
-    assert!(response.body.contains("Bad username or password") && response.body.contains("<form"));
+    assert!(
+        response
+            .body
+            .contains("The username or the password is wrong.")
+            && response.body.contains("<form")
+    );
     app.post("/login").form(wrong).send().refused(
         401,
         "bad_credentials",

@@ -39,6 +39,7 @@ mod mounted;
 mod openapi;
 mod origins;
 mod page;
+mod page_forms;
 mod passwords;
 mod pooler;
 mod protected;

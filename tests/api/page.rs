@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{ADA, Backend, Browser, Request, Response, TestApp};
 
 /// Returns a browser's request for a page.
-fn navigation(request: Request) -> Request {
+pub(crate) fn navigation(request: Request) -> Request {
     request
         .header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
         .header("Sec-Fetch-Site", "same-origin")
@@ -111,17 +111,13 @@ fn a_browser_gets_a_page_whatever_went_wrong(on: Backend) {
         (
             form(&app, "username=ada&password=wrong"),
             401,
-            "Bad username or password",
+            "The username or the password is wrong.",
         ),
-        (
-            form(&app, "username=ada"),
-            400,
-            "Missing password parameter",
-        ),
+        (form(&app, "username=ada"), 400, "Enter your password."),
         (
             form(&app, &format!("{right}&x={}", "x".repeat(20_000))),
             413,
-            "The body has more than 16384 bytes",
+            "The form is too large.",
         ),
     ] {
         let page = request.send();
@@ -147,14 +143,10 @@ fn a_browser_gets_a_page_whatever_went_wrong(on: Backend) {
         silent.body.contains("href=\"/\"") && !silent.body.contains("<form"),
         "{silent:?}"
     );
-    says(&navigation(app.get("/nowhere")).send(), 404, "Not found");
-    says(
-        &navigation(app.get("/register")).send(),
-        405,
-        "Method not allowed",
-    );
-    let slash = navigation(app.post("/login/")).form(&right).send();
-    says(&slash, 404, "Leave out the / at the end: /login.");
+    let nowhere = navigation(app.get("/nowhere")).send();
+    says(&nowhere, 404, "Page not found");
+    let method = navigation(app.get("/refresh")).send();
+    says(&method, 405, "This page cannot be opened");
 }
 
 /// A script states what it accepts, and JSON is not a form.
@@ -248,12 +240,146 @@ fn a_browser_without_a_login_is_sent_to_the_page_and_a_script_is_not(on: Backend
     }
 }
 
-fn whoever_opens_the_address_of_the_login_form_is_sent_to_the_page(on: Backend) {
+fn whoever_opens_the_address_of_a_form_is_sent_to_the_form(on: Backend) {
     let app = on.app();
-    let opened = navigation(app.get("/login")).send();
-    assert_eq!((opened.status, opened.header("location")), (303, Some("/")));
-    let asked = app.get("/login").header("Accept", "application/json");
-    assert_eq!(asked.send().status, 405);
+    for (path, form) in [
+        ("/login", "/"),
+        ("/register", "/?show=register"),
+        ("/page/register", "/?show=register"),
+        ("/page/password", "/?show=password"),
+        ("/page/sessions", "/"),
+        ("/page/logout", "/"),
+    ] {
+        let opened = navigation(app.get(path)).send();
+        let found = (opened.status, opened.header("location"));
+        assert_eq!(found, (303, Some(form)), "{path}");
+        let asked = app.get(path).header("Accept", "application/json");
+        assert_eq!(asked.send().status, 405, "{path}");
+    }
+}
+
+/// The unit tests of `Language` have more of them.
+fn the_page_speaks_the_visitor_s_language(on: Backend) {
+    let app = on.app().with_ada();
+    for (accepted, language, words) in [
+        (
+            "en-GB,en;q=0.9,ko;q=0.8",
+            "en",
+            "Stay logged in on this device",
+        ),
+        ("ko-KR,ko;q=0.9,en;q=0.8", "ko", "이 기기에서 로그인 유지"),
+        ("de, ko;q=0.2", "ko", "이 기기에서 로그인 유지"),
+        ("ko;q=0", "en", "Stay logged in on this device"),
+        ("de", "en", "Stay logged in on this device"),
+    ] {
+        let asked = navigation(app.get("/")).header("Accept-Language", accepted);
+        let page = asked.send();
+        says(&page, 200, words);
+        assert!(
+            page.body.contains(&format!("<html lang=\"{language}\">")),
+            "{page:?}"
+        );
+        assert_eq!(page.header("content-language"), Some(language));
+        assert_eq!(page.header("vary"), Some("Accept-Language"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+    }
+    let korean = |request: Request| navigation(request).header("Accept-Language", "ko");
+    let mut browser = app.browser();
+    says(
+        &browser.send(korean(app.get("/"))),
+        200,
+        "ada님, 안녕하세요.",
+    );
+}
+
+/// The code and the English text of the JSON never change.
+fn errors_are_in_the_visitor_s_language_for_people_alone(on: Backend) {
+    let app = on.app().with_ada();
+    let korean = |request: Request| request.header("Accept-Language", "ko");
+    let wrong = || korean(app.post("/login")).form("username=ada&password=wrong");
+    let page = navigation(wrong()).send();
+    says(&page, 401, "아이디 또는 비밀번호가 올바르지 않습니다.");
+    assert_eq!(page.header("content-language"), Some("ko"));
+    assert_eq!(page.header("vary"), Some("Accept-Language"));
+    let json = wrong().send();
+    json.refused(401, "bad_credentials", "Bad username or password");
+    assert_eq!(
+        (json.header("vary"), json.header("content-language")),
+        (None, None)
+    );
+    let lost = navigation(korean(app.get("/nowhere"))).send();
+    says(&lost, 404, "페이지를 찾을 수 없습니다");
+    // A text without a translation says that it is English.
+    let other = navigation(korean(app.post("/login")));
+    let other = other.body("text/plain", "a").send();
+    assert_eq!(other.json()["code"], "unsupported_media_type");
+    let query = korean(navigation(app.get("/sessions?page=0")));
+    let untranslated = app.browser().send(query);
+    says(
+        &untranslated,
+        400,
+        "<h1 lang=\"en\">The parameter page has to be",
+    );
+}
+
+fn with_cors_the_page_varies_by_both(on: Backend) {
+    let app = on.app_with(&[("SERVER_CORS_ORIGINS", "https://app.example.org")]);
+    let page = navigation(app.get("/")).send();
+    let vary: Vec<_> = page.headers.get_all("vary").iter().collect();
+    let both =
+        "Accept-Language, Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+    assert_eq!(vary, [both]);
+}
+
+fn the_title_is_the_operator_s_and_cannot_write_html(on: Backend) {
+    let app = on.app_with(&[("SERVER_TITLE", "A & <b>B</b>")]);
+    let page = app.get("/").send();
+    says(
+        &page,
+        200,
+        "<title>Log in – A &amp; &lt;b&gt;B&lt;/b&gt;</title>",
+    );
+    assert!(!page.body.contains("<b>"), "{page:?}");
+}
+
+fn the_policy_allows_the_page_s_own_style_alone(on: Backend) {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    let page = on.app().get("/").send();
+    let (_, rest) = page.body.split_once("<style>").unwrap();
+    let (style, rest) = rest.split_once("</style>").unwrap();
+    assert!(
+        !rest.contains("<style") && !page.body.contains("style=") && !page.body.contains("<script")
+    );
+    let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    assert_eq!(
+        page.header("content-security-policy"),
+        Some(policy.as_str())
+    );
+}
+
+fn head_says_what_get_says(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    for path in ["/", "/?show=password", "/?show=register"] {
+        let get = browser.send(navigation(app.get(path)));
+        let head = browser.send(navigation(app.request("HEAD", path)));
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        for name in [
+            "content-type",
+            "content-language",
+            "vary",
+            "cache-control",
+            "content-security-policy",
+        ] {
+            assert_eq!(head.header(name), get.header(name), "{path}: {name}");
+        }
+    }
 }
 
 fn the_accept_header_is_read_by_its_types_and_weights(on: Backend) {
@@ -276,8 +402,14 @@ fn the_accept_header_is_read_by_its_types_and_weights(on: Backend) {
 }
 
 on_both_databases!(
+    the_page_speaks_the_visitor_s_language,
+    errors_are_in_the_visitor_s_language_for_people_alone,
+    with_cors_the_page_varies_by_both,
+    the_title_is_the_operator_s_and_cannot_write_html,
+    the_policy_allows_the_page_s_own_style_alone,
+    head_says_what_get_says,
     the_accept_header_is_read_by_its_types_and_weights,
-    whoever_opens_the_address_of_the_login_form_is_sent_to_the_page,
+    whoever_opens_the_address_of_a_form_is_sent_to_the_form,
     who_stays_logged_in_is_greeted_after_the_access_token_has_ended,
     an_answer_of_the_page_that_was_lost_logs_nobody_out,
     the_page_restores_only_for_a_person_and_only_what_lives,

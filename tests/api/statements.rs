@@ -68,10 +68,14 @@ fn each_request_sends_what_the_operators_page_says(on: Backend) {
     assert_eq!(said, Some(table.as_str()));
 }
 
-fn the_page_asks_no_database(on: Backend) {
+fn the_page_reads_the_sessions_and_a_stranger_s_reads_nothing(on: Backend) {
     let app = recorded_app(on);
     let mut browser = app.browser();
-    assert_eq!(sent(&app, || browser.get("/")), [""; 0]);
+    assert_eq!(sent(&app, || app.get("/").send()), [""; 0]);
+    assert_eq!(sent(&app, || browser.get("/?show=password")), [""; 0]);
+    let verbs = sent(&app, || browser.get("/"));
+    assert!(!verbs.is_empty() && verbs.len() <= 2, "{verbs:?}");
+    assert!(verbs.iter().all(|verb| verb == "SELECT"), "{verbs:?}");
 }
 
 /// RFC 9110 section 9.2.1. Only `GET /logout` has an effect, and only for a link on the server's
@@ -144,7 +148,7 @@ fn three_hundred_refreshes_add_no_row(on: Backend) {
 
 on_both_databases!(
     each_request_sends_what_the_operators_page_says,
-    the_page_asks_no_database,
+    the_page_reads_the_sessions_and_a_stranger_s_reads_nothing,
     what_is_only_read_changes_nothing,
     three_hundred_refreshes_add_no_row,
 );

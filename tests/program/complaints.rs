@@ -118,3 +118,44 @@ fn cookies_that_are_not_secure_are_remarked_on_wherever_browsers_come_by_another
     let own = with(&[insecure]).run(&["config", "check"]).done();
     assert_eq!(own, "the settings are valid\n");
 }
+
+#[test]
+fn a_title_or_a_style_sheet_that_the_page_cannot_have_is_refused() {
+    let title = "x".repeat(65);
+    let wanted = "write a name of at most 64 characters, without control characters";
+    for title in [title.as_str(), "a\tb"] {
+        let said = with(&[("SERVER_TITLE", title)]).run(&["config", "check"]);
+        let complaint = format!("SERVER_TITLE is {title:?}; {wanted}");
+        assert!(said.failed().contains(&complaint), "{title}");
+    }
+    let long = "x".repeat(64);
+    for title in [long.as_str(), "로그인 <b>"] {
+        with(&[("SERVER_TITLE", title)])
+            .run(&["config", "check"])
+            .done();
+    }
+    let program = with(&[("SERVER_CSS", "page.css")]);
+    let style = |text: &[u8]| {
+        fs::write(program.path("page.css"), text).unwrap();
+        program.run(&["config", "check"])
+    };
+    let missing = program.run(&["config", "check"]).failed();
+    assert!(
+        missing.contains("SERVER_CSS names page.css, which cannot be read: No such file"),
+        "{missing}"
+    );
+    for (text, complaint) in [
+        (&[0xFF, b'a'][..], "is not UTF-8 text; save it as UTF-8"),
+        (&[b' '; 64 * 1024 + 1], "has more than 64 KiB"),
+        (
+            b"p{}</STYLE ><script>",
+            "contains </style, which would end it in the page",
+        ),
+    ] {
+        let said = style(text).failed();
+        let complaint = format!("SERVER_CSS names page.css, which {complaint}");
+        assert!(said.contains(&complaint), "{said}");
+    }
+    style(&[b' '; 64 * 1024]).done();
+    style("h1 { color: #123 } /* 한글 */\r\n".as_bytes()).done();
+}

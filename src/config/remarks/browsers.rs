@@ -139,7 +139,7 @@ fn registrable(name: &str) -> Option<&str> {
 }
 
 /// The paths of routes that take an access token, with a letter for each parameter.
-const ACCESS: [&str; 11] = [
+const ACCESS: [&str; 14] = [
     "/account",
     "/account/password",
     "/admin/events",
@@ -148,6 +148,9 @@ const ACCESS: [&str; 11] = [
     "/admin/users/x/sessions",
     "/csrf",
     "/logout",
+    "/page/logout",
+    "/page/password",
+    "/page/sessions",
     "/protected",
     "/sessions",
     "/sessions/x",

@@ -12,7 +12,7 @@ use crate::server::accounts::PasswordChange;
 use crate::server::body::JsonBody;
 use crate::server::fields;
 use crate::server::state::AppState;
-use tokenpair::session::{End, RequestContext};
+use tokenpair::session::{End, Pair, RequestContext};
 use tokenpair::token::TokenError;
 use tokenpair::web::{Access, Fresh, KnownClient, Rejection};
 use tokenpair_store::User;
@@ -107,6 +107,22 @@ pub(super) async fn change_password(
     context: RequestContext,
     JsonBody(wanted): JsonBody<PasswordChangeBody>,
 ) -> Result<HttpResponse, Rejection> {
+    let pair = changed(&state, &user, wanted, &context).await?;
+    Ok(granted(
+        &state,
+        &pair,
+        Done::Password,
+        Answer::from(user.location()),
+    ))
+}
+
+/// Changes the password, and returns the new pair of this session.
+pub(super) async fn changed(
+    state: &AppState,
+    user: &Fresh,
+    wanted: PasswordChangeBody,
+    context: &RequestContext,
+) -> Result<Pair, Rejection> {
     let id = user.identity();
     // A token of another server's (JWT_ACCEPT_FOREIGN) has no session that could go on.
     let sid = user.claims().sid.as_deref();
@@ -122,17 +138,11 @@ pub(super) async fn change_password(
     };
     let changed = state
         .accounts
-        .change_password(id, sid, passwords, &context)
+        .change_password(id, sid, passwords, context)
         .await?;
     state.record_revocation(&changed);
     let pair = state.sessions.renew(id, sid, context.at).await?;
-    let pair = pair.ok_or(End::Revoked)?;
-    Ok(granted(
-        &state,
-        &pair,
-        Done::Password,
-        Answer::from(user.location()),
-    ))
+    Ok(pair.ok_or(End::Revoked)?)
 }
 
 /// Deletes the account and ends its sessions.

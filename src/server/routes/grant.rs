@@ -5,8 +5,8 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::server::browser;
 use crate::server::state::AppState;
+use crate::server::{browser, page};
 use tokenpair::session::{Delivery, Pair};
 use tokenpair::token::{CsrfValue, Issued};
 use tokenpair::web::Location;
@@ -117,7 +117,7 @@ pub(super) fn granted(state: &AppState, pair: &Pair, done: Done, answer: Answer)
             .then(|| CsrfInBody::of(pair.access.csrf.as_ref(), pair.refresh.csrf.as_ref())),
     };
     let mut response = match answer {
-        Answer::Page => browser::to_path(&state.place.home),
+        Answer::Page => page::to_path(&state.place.home),
         Answer::Cookies | Answer::Body => HttpResponse::Ok().json(body),
     };
     if !in_body {

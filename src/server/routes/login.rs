@@ -13,8 +13,9 @@ use crate::server::body::{JsonBody, JsonOrForm};
 use crate::server::device_cookie::Devices;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::fields;
+use crate::server::page::Input;
 use crate::server::state::AppState;
-use tokenpair::session::{Login, RequestContext};
+use tokenpair::session::{Login, RequestContext, Subject};
 use tokenpair::web::{Auth, KnownClient, Location, Rejection, device};
 use tokenpair_store::password::{Password, PasswordError, UnfitPassword};
 
@@ -56,7 +57,7 @@ enum Destination {
 }
 
 /// No username has blanks around it, and some keyboards add one.
-fn trimmed_username<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
+pub(super) fn trimmed_username<'de, D: Deserializer<'de>>(field: D) -> Result<String, D::Error> {
     let text = String::deserialize(field)?;
     match text.trim() {
         "" => Err(D::Error::missing_field("username")),
@@ -86,23 +87,33 @@ pub(super) async fn register(
     context: RequestContext,
     JsonBody(wanted): JsonBody<Credentials>,
 ) -> Result<HttpResponse, Rejection> {
-    if state.registration == Registration::Closed {
-        return Err(Rejection::from(ServerErrorCode::RegistrationClosed)
-            .hint("Ask the operator for an account."));
-    }
-    let user = state
-        .accounts
-        .register(&wanted.username, wanted.password, Vec::new(), &context)
-        .await?;
+    let user = registered(&state, &wanted.username, wanted.password, &context).await?;
     Ok(HttpResponse::Created().json(Registered {
         id: user.id,
         username: user.username,
     }))
 }
 
+/// Creates an account, unless nobody may.
+pub(super) async fn registered(
+    state: &AppState,
+    username: &str,
+    password: Password,
+    context: &RequestContext,
+) -> Result<Subject, Rejection> {
+    if state.registration == Registration::Closed {
+        return Err(Rejection::from(ServerErrorCode::RegistrationClosed)
+            .hint("Ask the operator for an account."));
+    }
+    let roles = Vec::new();
+    let user = state.accounts.register(username, password, roles, context);
+    Ok(user.await?)
+}
+
 /// Logs in: starts a session.
 ///
-/// Its tokens come in four cookies, beside the device cookie, or in the body.
+/// Its tokens come in four cookies, beside the device cookie, or in the body. A form gets a
+/// redirect to the page, or to the path in its field `next`.
 #[utoipa::path(
     post,
     path = "/login",
@@ -124,24 +135,56 @@ pub(super) async fn login(
         .accounts
         .authenticate(&body.username, body.password, &devices, &context);
     let user = user.await?.ok_or_else(Rejection::bad_credentials)?;
-    let login = Login {
-        remember: body.remember.unwrap_or(state.auth.policy().remember),
-        device: device(&request),
-        delivery: answer.into(),
+    let entry = Entry {
+        username: &body.username,
+        remember: body.remember,
+        devices,
+        answer,
     };
-    let pair = match answer {
-        Answer::Cookies | Answer::Page => state.auth.log_in_again(&request, &user, login).await,
-        // The cookies stay, and so does their session.
-        Answer::Body => state.auth.log_in(&user, login).await,
-    }?;
-    let mut response = granted(&state, &pair, Done::Login, answer);
-    let device_cookie = state
-        .accounts
-        .device_cookie(&body.username, &devices, &context);
-    if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
-        Devices::set(&state.auth, response.headers_mut(), &cookie);
+    entry.start(&state, &request, &user, &context).await
+}
+
+/// How a user whose password is right begins a session.
+pub(super) struct Entry<'a> {
+    /// The name as the user wrote it.
+    pub(super) username: &'a str,
+    pub(super) remember: Option<bool>,
+    pub(super) devices: Devices,
+    pub(super) answer: Answer,
+}
+
+impl Entry<'_> {
+    /// Starts a session and delivers its tokens.
+    pub(super) async fn start(
+        &self,
+        state: &AppState,
+        request: &HttpRequest,
+        user: &Subject,
+        context: &RequestContext,
+    ) -> Result<HttpResponse, Rejection> {
+        let answer = self.answer;
+        let login = Login {
+            remember: self.remember.unwrap_or(state.auth.policy().remember),
+            device: device(request),
+            delivery: answer.into(),
+        };
+        let pair = match answer {
+            Answer::Cookies | Answer::Page => state.auth.log_in_again(request, user, login).await,
+            // The cookies stay, and so does their session.
+            Answer::Body => state.auth.log_in(user, login).await,
+        }?;
+        let mut response = granted(state, &pair, Done::Login, answer);
+        let device_cookie = state
+            .accounts
+            .device_cookie(self.username, &self.devices, context);
+        if let Some(cookie) = device_cookie.filter(|_| answer != Answer::Body) {
+            Devices::set(&state.auth, response.headers_mut(), &cookie);
+        }
+        if answer == Answer::Page {
+            Input::of(request).return_by(response.headers_mut());
+        }
+        Ok(response)
     }
-    Ok(response)
 }
 
 /// Chooses where the tokens go. Where the server does not look for tokens, they would be of no use.

@@ -8,6 +8,7 @@ mod events;
 mod fallback;
 mod grant;
 mod login;
+mod page;
 mod pages;
 mod public;
 mod responses;
@@ -59,7 +60,11 @@ fn of_program() -> Vec<Endpoint> {
         endpoint!(public::live),
         endpoint!(public::ready),
         endpoint!(public::openapi),
-        endpoint!(public::greet).mounted_by(public::mount_with_identity),
+        endpoint!(page::greet).mounted_by(page::mount_with_identity),
+        endpoint!(page::register).mounted_by(page::mount_form),
+        endpoint!(page::change_password).mounted_by(page::mount_form),
+        endpoint!(page::end_sessions).mounted_by(page::mount_form),
+        endpoint!(page::log_out).mounted_by(page::mount_form),
     ]
 }
 

@@ -1,31 +1,18 @@
-//! Implements what needs no token: the page at `/`, the public keys, health and
-//! `GET /openapi.json`.
+//! Implements what needs no token: the public keys, health and `GET /openapi.json`.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use actix_identity::{Identity, IdentityMiddleware};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, CacheControl, CacheDirective};
-use actix_web::middleware::from_fn;
-use actix_web::web::ServiceConfig;
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
-};
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use super::session::is_over;
-use crate::config::Registration;
 use crate::server::error_code::ServerErrorCode;
-use crate::server::page::{self, FORM};
 use crate::server::startup_keys::KEYS_MAX_AGE;
 use crate::server::state::AppState;
-use crate::server::{browser, panics};
-use tokenpair::session::RequestContext;
-use tokenpair::web::{Location, Refresh, Rejection, Verified, identity_bridge};
+use tokenpair::web::Rejection;
 use tokenpair_store::NotWritable;
 
 /// Health.
@@ -121,84 +108,4 @@ pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .body(state.openapi.clone())
-}
-
-/// Mounts the page with actix-identity, which reads our cookies.
-pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
-    let page = resource
-        .wrap(IdentityMiddleware::default())
-        .wrap(from_fn(identity_bridge))
-        .wrap(from_fn(panics::catch));
-    app.service(page);
-}
-
-/// Shows a page: a login form, or a greeting.
-///
-/// A remembered login is greeted after its access cookie has expired too: its refresh cookie is
-/// then exchanged for a new pair, as by `POST /refresh`.
-#[utoipa::path(get, path = "/", operation_id = "getPage", responses((status = 200, content_type = "text/html", body = String)), security(()))]
-pub(super) async fn greet(
-    state: web::Data<AppState>,
-    user: Option<Identity>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Rejection> {
-    match user.and_then(|user| user.id().ok()) {
-        Some(id) => Ok(page::greeting(&username(&request).unwrap_or(id))),
-        None => restore(&state, &request).await,
-    }
-}
-
-/// By GET, which scripts of other sites can have sent, but neither prevent nor read: a repeated or lost answer is borne
-/// by the rotation rule, and the cookies go to the browser that sent them.
-async fn restore(state: &AppState, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
-    let Some(token) = refresh_cookie(request).await else {
-        return Ok(login_form(state));
-    };
-    let context = RequestContext::extract(request).await?;
-    let mut response;
-    match state.auth.refresh(&token, &context).await {
-        Ok(pair) => {
-            let access = state.auth.decode(pair.access.token.as_str()).run();
-            let name = access
-                .ok()
-                .and_then(|access| access.claims.username.clone());
-            response = page::greeting(name.as_deref().unwrap_or_else(|| token.identity()));
-            state.auth.cookies().set_pair(response.headers_mut(), &pair);
-        }
-        Err(rejection) if is_over(&rejection) => {
-            response = login_form(state);
-            state.auth.cookies().unset_all(response.headers_mut());
-        }
-        Err(rejection) if rejection.status_code() == StatusCode::UNAUTHORIZED => {
-            response = login_form(state);
-        }
-        Err(rejection) => return Err(rejection),
-    }
-    Ok(response)
-}
-
-/// The refresh token in the cookie of a person's browser.
-async fn refresh_cookie(request: &HttpRequest) -> Option<Refresh> {
-    if !browser::opens_a_page(request) {
-        return None;
-    }
-    let token = Refresh::extract(request).await.ok()?;
-    (token.location() == Location::Cookies).then_some(token)
-}
-
-fn login_form(state: &AppState) -> HttpResponse {
-    let how_to_register = match state.registration {
-        Registration::Open => {
-            "<p>No account yet? Send <code>POST /register</code>, as the README shows.</p>"
-        }
-        Registration::Closed => "<p>No account yet? Ask the operator for one.</p>",
-    };
-    page::page(&format!("{FORM}\n{how_to_register}"))
-}
-
-fn username(request: &HttpRequest) -> Option<String> {
-    request
-        .extensions()
-        .get::<Rc<Verified>>()
-        .and_then(|verified| verified.claims.username.clone())
 }

@@ -8,9 +8,9 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use super::fallback::not_found;
 use super::grant::{Answer, CsrfInBody, Done, Granted, granted};
 use super::responses::{Message, Problem};
-use crate::server::browser;
 use crate::server::origins::Trust;
 use crate::server::state::AppState;
+use crate::server::{browser, page};
 use tokenpair::session::RequestContext;
 use tokenpair::web::{Auth, ErrorCode, Guard, Location, Refresh, Rejection, Verified};
 
@@ -82,7 +82,7 @@ pub(super) async fn csrf(
 }
 
 /// Looks for tokens in cookies alone, and asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
-fn by_cookie_alone(auth: &Auth) -> Auth {
+pub(super) fn by_cookie_alone(auth: &Auth) -> Auth {
     let mut policy = auth.policy().clone();
     policy.locations = vec![Location::Cookies];
     policy.csrf.protect = false;
@@ -131,7 +131,7 @@ pub(super) async fn logout_by_link(
     let html = browser::wants_html(&request);
     let mut response = logout(state.clone(), request, context).await?;
     if html {
-        response = browser::to_path(&state.place.home);
+        response = page::to_path(&state.place.home);
         state.auth.cookies().unset_all(response.headers_mut());
     }
     Ok(response)

@@ -119,20 +119,28 @@ pub(super) async fn end_one(
     context: RequestContext,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Rejection> {
-    if !state
-        .sessions
-        .end_own(user.identity(), &id, &context)
-        .await?
-    {
-        let list = state.place.path("/sessions");
-        return Err(Rejection::from(ServerErrorCode::SessionNotFound)
-            .hint(format!("List your sessions with GET {list}.")));
-    }
+    end_own(&state, &user, &id, &context).await?;
     let mut response = HttpResponse::Ok().json(Message::of("Session ended"));
     if *id == sid(&user) {
         state.auth.cookies().unset_all(response.headers_mut());
     }
     Ok(response)
+}
+
+/// Ends a session, if it is the user's.
+pub(super) async fn end_own(
+    state: &AppState,
+    user: &Access,
+    id: &str,
+    context: &RequestContext,
+) -> Result<(), Rejection> {
+    let ended = state.sessions.end_own(user.identity(), id, context).await?;
+    if ended {
+        return Ok(());
+    }
+    let list = state.place.path("/sessions");
+    Err(Rejection::from(ServerErrorCode::SessionNotFound)
+        .hint(format!("List your sessions with GET {list}.")))
 }
 
 /// Ends all other sessions of the user.
@@ -149,6 +157,6 @@ pub(super) async fn end_others(
     Ok(HttpResponse::Ok().json(Ended::of("All other sessions ended", ended)))
 }
 
-fn sid(user: &Access) -> &str {
+pub(super) fn sid(user: &Access) -> &str {
     user.claims().sid.as_deref().unwrap_or_default()
 }

@@ -1,0 +1,98 @@
+//! Hands the CSRF values of the page's own forms on in the headers where guards look for them. A
+//! browser without scripts can send a value only in a field, as Flask-JWT-Extended's
+//! `JWT_CSRF_CHECK_FORM` allows. Another site's page knows it no better than a header's.
+
+use actix_http::h1;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{COOKIE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage};
+
+use super::forms::CSRF_FIELD;
+use crate::server::fields::Fields;
+use tokenpair::token::TokenKind;
+use tokenpair::web::body::{FORM, bytes, content_type};
+use tokenpair::web::{Auth, Rejection};
+
+/// The field of the refresh token's value, for a logout after the access token has expired.
+pub(super) const REFRESH_FIELD: &str = "csrf_refresh_token";
+
+/// More than any form of the page needs.
+const LIMIT: usize = 16 * 1024;
+
+/// The CSRF values for the forms of a page.
+#[derive(Default)]
+pub(in crate::server) struct FormCsrf {
+    pub(in crate::server) access: Option<String>,
+    pub(in crate::server) refresh: Option<String>,
+}
+
+/// Middleware of the routes that take forms. It has to be the outermost of its resource: Actix lets
+/// nobody change the headers of a request that something else holds.
+pub(in crate::server) async fn csrf_from_form(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Err(rejection) = hand_on(&mut request).await {
+        return Ok(request.error_response(rejection));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+async fn hand_on(request: &mut ServiceRequest) -> Result<(), Rejection> {
+    if content_type(request.request()) != FORM {
+        return Ok(());
+    }
+    let mut payload = request.take_payload();
+    let text = bytes(request.request(), &mut payload, LIMIT).await?;
+    for (name, value) in headers(request, &Fields::of_form(&text))? {
+        let headers = request.headers_mut();
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    request.set_payload(whole(text));
+    Ok(())
+}
+
+/// Returns the headers with the form's values. Where both tokens' values have one header, the
+/// access token's counts, unless only the refresh token's cookie came.
+fn headers(
+    request: &ServiceRequest,
+    form: &Fields,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Rejection> {
+    let auth = Auth::of(request.request())?;
+    let csrf = &auth.policy().csrf;
+    let access_cookie = auth.cookies().token_name(TokenKind::Access);
+    let refresh = (&csrf.refresh_header, REFRESH_FIELD);
+    let access = (&csrf.access_header, CSRF_FIELD);
+    let in_order = if has_cookie(request, access_cookie) {
+        [access, refresh]
+    } else {
+        [refresh, access]
+    };
+    let values = in_order.into_iter().filter_map(|(header, field)| {
+        let value = HeaderValue::from_str(form.text(field)?).ok()?;
+        Some((header.clone(), value))
+    });
+    Ok(values.collect())
+}
+
+fn has_cookie(request: &ServiceRequest, name: &str) -> bool {
+    let headers = request.headers().get_all(COOKIE);
+    let texts = headers.filter_map(|header| header.to_str().ok());
+    let mut pairs = texts.flat_map(|text| text.split(';'));
+    pairs.any(|pair| {
+        let (found, value) = pair.trim().split_once('=').unwrap_or_default();
+        found == name && !value.is_empty()
+    })
+}
+
+/// Returns a payload that has been read.
+fn whole(text: Bytes) -> Payload {
+    let (_, mut payload) = h1::Payload::create(true);
+    payload.unread_data(text);
+    Payload::from(payload)
+}
