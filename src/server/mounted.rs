@@ -232,6 +232,7 @@ impl AccountRoutesBuilder {
         let described = Described {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
+            with_request_id: false,
         };
         let headers = HeaderDefaults::without_hsts(&settings);
         let Assembly { state, keys } =

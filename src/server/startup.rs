@@ -57,6 +57,7 @@ impl Server {
         let described = Described {
             routes: routes::description(),
             server: public_origin,
+            with_request_id: true,
         };
         let headers = HeaderDefaults::of(settings);
         let Assembly { state, keys } =

@@ -9,6 +9,8 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
 use utoipa::openapi::{OpenApi, PathItem};
 
 use super::fallback;
+use crate::server::error_code::AnyCode;
+use crate::server::openapi::{self, refusals};
 use crate::server::panics;
 
 /// A handler with its path, its methods and its description, which all come from its
@@ -66,6 +68,18 @@ impl Endpoint {
                 app.service(resource.wrap(from_fn(panics::catch)));
             },
         }
+    }
+
+    /// Adds errors of its own to the description. Those of all operations of its kind are added to
+    /// each.
+    pub(super) fn refuses<C: Copy + Into<AnyCode>>(mut self, codes: &[C]) -> Self {
+        let items = self.description.paths.paths.values_mut();
+        for operation in items.flat_map(openapi::operations_of) {
+            codes
+                .iter()
+                .for_each(|code| refusals::add(operation, *code));
+        }
+        self
     }
 
     pub(super) fn path(&self) -> &str {

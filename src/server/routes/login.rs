@@ -5,8 +5,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::grant::{Answer, Done, Granted, granted};
-use super::responses::Problem;
+use super::grant::{Answer, Done, Grant, granted};
+use super::tags::{ACCOUNT, SESSIONS};
 use crate::config::Registration;
 use crate::server::account_error::AccountError;
 use crate::server::body::{JsonBody, JsonOrForm};
@@ -72,12 +72,15 @@ pub(super) struct Registered {
 }
 
 /// Creates an account.
+///
+/// Does not log in. The operator can close registration.
 #[utoipa::path(
     post,
     path = "/register",
     operation_id = "register",
+    tag = ACCOUNT,
     request_body = Credentials,
-    responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
+    responses((status = 201, body = Registered, description = "The account was created.")),
     security(())
 )]
 pub(super) async fn register(
@@ -102,13 +105,18 @@ pub(super) async fn register(
 
 /// Logs in: starts a session.
 ///
-/// Its tokens come in four cookies, beside the device cookie, or in the body.
+/// The tokens come in four cookies, beside the device cookie, or in the body. A form of a page gets
+/// cookies and a redirect.
 #[utoipa::path(
     post,
     path = "/login",
     operation_id = "logIn",
+    tag = SESSIONS,
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem)),
+    responses(
+        (status = 200, body = Grant, description = "Logged in."),
+        (status = 303, description = "Logged in by a form."),
+    ),
     security(())
 )]
 pub(super) async fn login(

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::session::is_over;
+use super::tags::SERVER;
 use crate::config::Registration;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::page::{self, FORM};
@@ -35,7 +36,16 @@ pub(super) struct Health {
 }
 
 /// Tells that the process is running.
-#[utoipa::path(get, path = "/health/live", operation_id = "getLiveness", responses((status = 200, body = Health)), security(()))]
+///
+/// Asks neither the database nor anything else. For a liveness probe.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "getLiveness",
+    tag = SERVER,
+    responses((status = 200, body = Health, description = "The process is running.")),
+    security(())
+)]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "live" })
 }
@@ -54,7 +64,8 @@ pub(super) struct Jwks {
     get,
     path = "/.well-known/jwks.json",
     operation_id = "getPublicKeys",
-    responses((status = 200, body = Jwks)),
+    tag = SERVER,
+    responses((status = 200, body = Jwks, description = "The public keys. None if a shared secret signs.")),
     security(())
 )]
 pub(super) async fn keys(state: web::Data<AppState>) -> HttpResponse {
@@ -72,7 +83,14 @@ struct Stopping;
 ///
 /// It can while it is not stopping, its database answers and takes writes, and revocations are
 /// current.
-#[utoipa::path(get, path = "/health/ready", operation_id = "getReadiness", responses((status = 200, body = Health)), security(()))]
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "getReadiness",
+    tag = SERVER,
+    responses((status = 200, body = Health, description = "The server takes requests.")),
+    security(())
+)]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
@@ -116,7 +134,16 @@ fn not_ready(reason: NotWritable) -> Rejection {
 }
 
 /// Returns this description.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "getDescription", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
+///
+/// OpenAPI 3.1, with the names that the server's settings give to cookies and headers.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "getDescription",
+    tag = SERVER,
+    responses((status = 200, body = Object, description = "The description.")),
+    security(())
+)]
 pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
@@ -136,7 +163,14 @@ pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
 ///
 /// A remembered login is greeted after its access cookie has expired too: its refresh cookie is
 /// then exchanged for a new pair, as by `POST /refresh`.
-#[utoipa::path(get, path = "/", operation_id = "getPage", responses((status = 200, content_type = "text/html", body = String)), security(()))]
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "getPage",
+    tag = SERVER,
+    responses((status = 200, content_type = "text/html", body = String, description = "The page.")),
+    security(())
+)]
 pub(super) async fn greet(
     state: web::Data<AppState>,
     user: Option<Identity>,

@@ -82,6 +82,7 @@
 
 mod additional_claims;
 mod auth;
+mod authorization;
 pub mod body;
 mod builder;
 mod cause;
