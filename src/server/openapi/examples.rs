@@ -15,7 +15,11 @@ use tokenpair::web::{Auth, Location};
 const FILE: &str = include_str!("examples.json");
 
 /// The examples of all operations, by operation id.
-pub(super) struct Examples(BTreeMap<String, OfOperation>);
+pub(super) struct Examples {
+    operations: BTreeMap<String, OfOperation>,
+    /// Whether the settings let tokens be in cookies.
+    cookies: bool,
+}
 
 /// Examples by name. Those whose names begin with `cookies` or `body` apply where the settings let
 /// tokens be there.
@@ -32,30 +36,35 @@ struct OfOperation {
 
 impl Examples {
     pub(super) fn load(auth: &Auth) -> Result<Self, serde_json::Error> {
-        let mut examples: BTreeMap<String, OfOperation> = serde_json::from_str(FILE)?;
-        for of_operation in examples.values_mut() {
+        let mut operations: BTreeMap<String, OfOperation> = serde_json::from_str(FILE)?;
+        let cookies = auth.looks_in(Location::Cookies);
+        for of_operation in operations.values_mut() {
             if let Some(done) = of_operation.grant.take() {
                 of_operation.responses = grants::examples(&done, auth);
             }
             let applies = |name: &String, _: &mut Example| {
-                (auth.looks_in(Location::Cookies) || !name.starts_with("cookies"))
+                (cookies || !name.starts_with("cookies"))
                     && (auth.looks_in(Location::Headers) || !name.starts_with("body"))
             };
             of_operation.requests.retain(applies);
         }
-        Ok(Self(examples))
+        Ok(Self {
+            operations,
+            cookies,
+        })
     }
 
     /// Adds the examples of this operation to its request and to its successful response.
     pub(super) fn add_to(&self, operation: &mut Operation) {
         let name = operation.operation_id.as_deref().unwrap_or_default();
-        let Some(examples) = self.0.get(name) else {
+        let Some(examples) = self.operations.get(name) else {
             return;
         };
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             for (kind, content) in &mut body.content {
-                // A form gets cookies.
-                let applies = |name: &str| kind == "application/json" || !name.starts_with("body");
+                // A form gets cookies wherever it can.
+                let by_cookie = self.cookies && kind != "application/json";
+                let applies = |name: &str| !(by_cookie && name.starts_with("body"));
                 add(content, &examples.requests, applies);
             }
         }
