@@ -66,8 +66,9 @@ impl Request {
     #[allow(dead_code, reason = "shared with other tests, which do not need it")]
     pub(crate) fn accepts_html(&self) -> bool {
         let mut headers = self.headers.iter();
-        headers
-            .any(|(name, value)| name.eq_ignore_ascii_case("accept") && value.contains("text/html"))
+        headers.any(|(name, value)| {
+            name.eq_ignore_ascii_case("accept") && value.to_lowercase().contains("text/html")
+        })
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -107,6 +107,9 @@ pub(super) fn components() -> impl Iterator<Item = (String, RefOr<Header>)> {
 /// The operations without a token whose responses set or remove cookies.
 const SETTING_COOKIES: [&str; 2] = ["logIn", "getPage"];
 
+/// The operations that remove cookies even where the settings let no token be in one.
+const REMOVING_COOKIES: [&str; 4] = ["logOut", "logOutByLink", "endSession", "deleteAccount"];
+
 /// Adds to each response the headers that it can have.
 pub(super) fn add(operation: &mut Operation, tokens: Tokens, auth: &Auth, with_request_id: bool) {
     let name = operation.operation_id.as_deref().unwrap_or_default();

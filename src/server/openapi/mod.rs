@@ -39,6 +39,7 @@ impl Described {
             description.paths.paths.remove("/csrf");
         }
         let examples = Examples::load(auth)?;
+        let mut codes = BTreeSet::new();
         for item in description.paths.paths.values_mut() {
             for (method, operation) in operations(item) {
                 let security = operation.security.take().unwrap_or_default();
@@ -46,10 +47,11 @@ impl Described {
                 operation.security = Some(security::requirements(security, &method, auth));
                 refusals::add_usual(operation, &Facts { method, tokens }, auth);
                 headers::add(operation, tokens, auth, self.with_request_id);
+                codes.extend(refusals::codes_of(operation));
                 examples.add_to(operation);
             }
         }
-        complete_components(&mut description, auth);
+        complete_components(&mut description, &codes, auth);
         drop_unused_tags(&mut description);
         serde_json::to_string(&description)
     }
@@ -73,13 +75,15 @@ pub(super) fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Op
     operations(item).map(|(_, operation)| operation)
 }
 
-fn complete_components(description: &mut OpenApi, auth: &Auth) {
+fn complete_components(description: &mut OpenApi, codes: &BTreeSet<String>, auth: &Auth) {
     let components = description.components.get_or_insert_default();
     for (name, scheme) in security::schemes(auth) {
         components.add_security_scheme(name, scheme);
     }
     components.headers.extend(headers::components());
-    components.examples.extend(refusals::examples(auth));
+    // The transport's errors belong to no operation.
+    let examples = refusals::examples(auth).filter(|(code, _)| codes.contains(code));
+    components.examples.extend(examples);
     components.schemas.extend(grants::schemas(auth));
     if let Some(RefOr::T(Schema::Object(problem))) = components.schemas.get_mut("Problem") {
         rename_message(problem, &auth.policy().message_key);

@@ -83,6 +83,23 @@ fn retry_after(code: AnyCode) -> Option<u32> {
     }
 }
 
+/// Returns the codes that an operation answers.
+pub(super) fn codes_of(operation: &Operation) -> impl Iterator<Item = String> {
+    let responses = operation.responses.responses.values();
+    let contents = responses.filter_map(|response| match response {
+        RefOr::T(response) => response.content.get(JSON),
+        RefOr::Ref(_) => None,
+    });
+    let examples = contents.filter_map(|content| match content {
+        RefOr::T(content) => Some(&content.examples),
+        RefOr::Ref(_) => None,
+    });
+    let shared = examples
+        .flatten()
+        .filter(|(_, example)| matches!(example, RefOr::Ref(_)));
+    shared.map(|(code, _)| code.clone())
+}
+
 /// What the errors of an operation depend on beside its handler.
 pub(super) struct Facts {
     pub(super) method: Method,
@@ -142,12 +159,15 @@ fn add_of_tokens(operation: &mut Operation, facts: &Facts, auth: &Auth) {
     if optional {
         return;
     }
-    let either = [ErrorCode::MissingToken, ErrorCode::UserDisabled];
+    let either = [
+        ErrorCode::MissingToken,
+        ErrorCode::SessionExpired,
+        ErrorCode::SessionRevoked,
+        ErrorCode::UserDisabled,
+    ];
     let of_access = [ErrorCode::TokenExpired, ErrorCode::TokenRevoked];
     let of_refresh = [
         ErrorCode::RefreshTokenExpired,
-        ErrorCode::SessionExpired,
-        ErrorCode::SessionRevoked,
         ErrorCode::RefreshTokenReused,
         ErrorCode::RefreshSuperseded,
     ];

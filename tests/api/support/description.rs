@@ -58,6 +58,10 @@ impl Description {
         let Some((place, operation)) = self.operation(request.method(), request.path()) else {
             return;
         };
+        // A GET that changes something has no HEAD.
+        if request.method() == "HEAD" && response.status == 405 {
+            return;
+        }
         let html = response
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/html"));
