@@ -25,6 +25,13 @@ fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend
             PASSWORD,
         )
         .done();
+    // The user of the description's examples.
+    program
+        .run_with_input(
+            &["user", "add", "ada", "--password-stdin"],
+            "blue kettle in winter",
+        )
+        .done();
     let server = program.serve();
     let mut tool = Command::new(python());
     tool.args([

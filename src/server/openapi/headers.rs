@@ -113,8 +113,11 @@ const REMOVING_COOKIES: [&str; 4] = ["logOut", "logOutByLink", "endSession", "de
 /// Adds to each response the headers that it can have.
 pub(super) fn add(operation: &mut Operation, tokens: Tokens, auth: &Auth, with_request_id: bool) {
     let name = operation.operation_id.as_deref().unwrap_or_default();
-    let sets_cookies =
-        auth.looks_in(Location::Cookies) && (tokens.any() || SETTING_COOKIES.contains(&name));
+    let sets_cookies = if auth.looks_in(Location::Cookies) {
+        tokens.any() || SETTING_COOKIES.contains(&name)
+    } else {
+        REMOVING_COOKIES.contains(&name)
+    };
     let invalid = auth.policy().invalid_token_status;
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else {

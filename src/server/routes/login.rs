@@ -157,6 +157,7 @@ fn answer(auth: &Auth, tokens: Option<Destination>, is_form: bool) -> Result<Ans
     let cookies = auth.looks_in(Location::Cookies);
     let body = auth.looks_in(Location::Headers);
     Ok(match tokens {
+        Some(Destination::Unknown) => return Err(unknown_destination(cookies, body)),
         _ if is_form && cookies => Answer::Page,
         None if cookies => Answer::Cookies,
         None => Answer::Body,
