@@ -15,11 +15,7 @@ use tokenpair::web::{Auth, Location};
 const FILE: &str = include_str!("examples.json");
 
 /// The examples of all operations, by operation id.
-pub(super) struct Examples {
-    operations: BTreeMap<String, OfOperation>,
-    /// Whether the settings let tokens be in cookies.
-    cookies: bool,
-}
+pub(super) struct Examples(BTreeMap<String, OfOperation>);
 
 /// Examples by name. Those whose names begin with `cookies` or `body` apply where the settings let
 /// tokens be there.
@@ -28,6 +24,9 @@ pub(super) struct Examples {
 struct OfOperation {
     #[serde(default)]
     requests: BTreeMap<String, Example>,
+    /// Requests of HTML forms.
+    #[serde(default)]
+    forms: BTreeMap<String, Example>,
     #[serde(default)]
     responses: BTreeMap<String, Example>,
     /// What a response with new tokens confirms.
@@ -37,53 +36,46 @@ struct OfOperation {
 impl Examples {
     pub(super) fn load(auth: &Auth) -> Result<Self, serde_json::Error> {
         let mut operations: BTreeMap<String, OfOperation> = serde_json::from_str(FILE)?;
-        let cookies = auth.looks_in(Location::Cookies);
         for of_operation in operations.values_mut() {
             if let Some(done) = of_operation.grant.take() {
                 of_operation.responses = grants::examples(&done, auth);
             }
             let applies = |name: &String, _: &mut Example| {
-                (cookies || !name.starts_with("cookies"))
+                (auth.looks_in(Location::Cookies) || !name.starts_with("cookies"))
                     && (auth.looks_in(Location::Headers) || !name.starts_with("body"))
             };
             of_operation.requests.retain(applies);
         }
-        Ok(Self {
-            operations,
-            cookies,
-        })
+        Ok(Self(operations))
     }
 
     /// Adds the examples of this operation to its request and to its successful response.
     pub(super) fn add_to(&self, operation: &mut Operation) {
         let name = operation.operation_id.as_deref().unwrap_or_default();
-        let Some(examples) = self.operations.get(name) else {
+        let Some(examples) = self.0.get(name) else {
             return;
         };
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             for (kind, content) in &mut body.content {
-                // A form gets cookies wherever it can.
-                let by_cookie = self.cookies && kind != "application/json";
-                let applies = |name: &str| !(by_cookie && name.starts_with("body"));
-                add(content, &examples.requests, applies);
+                let examples = match kind.as_str() {
+                    "application/json" => &examples.requests,
+                    _ => &examples.forms,
+                };
+                add(content, examples);
             }
         }
         for status in ["200", "201"] {
             if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
                 let contents = response.content.values_mut();
-                contents.for_each(|content| add(content, &examples.responses, |_| true));
+                contents.for_each(|content| add(content, &examples.responses));
             }
         }
     }
 }
 
-fn add(
-    content: &mut RefOr<Content>,
-    examples: &BTreeMap<String, Example>,
-    applies: impl Fn(&str) -> bool,
-) {
+fn add(content: &mut RefOr<Content>, examples: &BTreeMap<String, Example>) {
     let RefOr::T(content) = content else { return };
-    let examples = examples.iter().filter(|(name, _)| applies(name));
+    let examples = examples.iter();
     let examples = examples.map(|(name, example)| (name.clone(), example.clone().into()));
     content.examples.extend(examples);
 }
