@@ -338,6 +338,25 @@ fn the_description_has_the_mounted_routes_and_their_prefix() {
 }
 
 #[test]
+fn the_description_names_the_text_of_an_error_as_the_settings_do() {
+    let database = Database::create(Backend::Sqlite);
+    let mut settings = settings_for(&database.url(), &[]);
+    settings.web.message_key = "error".to_owned();
+    let openapi = block_on(async move {
+        let routes = AccountRoutes::builder(settings).start().await;
+        routes.expect("the routes start").openapi()
+    });
+    let description: Value = serde_json::from_slice(&openapi).unwrap();
+    let components = &description["components"];
+    let problem = &components["schemas"]["Problem"];
+    assert_eq!(problem["required"], json!(["error", "code"]));
+    assert!(problem["properties"]["error"].is_object());
+    let example = &components["examples"]["token_expired"]["value"];
+    assert_eq!(example["error"], "Token has expired");
+    assert_eq!(example.get("msg"), None);
+}
+
+#[test]
 fn a_refresh_cookie_for_its_route_alone_has_the_prefix_in_its_path() {
     let app = Host::start(
         Backend::Sqlite,
