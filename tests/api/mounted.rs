@@ -379,7 +379,7 @@ fn hints_name_routes_with_their_prefix() {
     let hint = |response: Response| response.json()["hint"].as_str().unwrap().to_owned();
 
     let unknown = with_csrf(app.request("DELETE", "/auth/sessions/x"), &jar, "access").send();
-    assert_eq!(hint(unknown), "GET /auth/sessions lists yours.");
+    assert_eq!(hint(unknown), "List your sessions with GET /auth/sessions.");
     let by_script = jar.fill(app.request("GET", "/auth/logout"));
     let by_script = by_script.header("Sec-Fetch-Site", "same-origin");
     let by_script = by_script.header("Sec-Fetch-Mode", "cors").send();
@@ -401,7 +401,7 @@ fn hints_name_routes_with_their_prefix() {
     for response in [app.get("/auth/account", &jar).json(), app.hello(&jar).1] {
         assert_eq!(
             response["hint"],
-            "POST /auth/refresh gives a new access token; else log in again."
+            "Send POST /auth/refresh to get a new access token, or log in again."
         );
     }
 }
@@ -416,7 +416,7 @@ fn an_admin_s_hint_has_the_prefix_too() {
     let unknown = with_csrf(unknown, &jar, "access").send();
     assert_eq!(
         (unknown.status, unknown.json()["hint"].as_str()),
-        (404, Some("GET /auth/admin/users lists all."))
+        (404, Some("List the users with GET /auth/admin/users."))
     );
 }
 

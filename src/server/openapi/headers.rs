@@ -68,8 +68,17 @@ const RETRY_AFTER: Described = Described {
     example: "1",
 };
 
-const ALL: [Described; 6] = [
+const CONTENT_LANGUAGE: Described = Described {
+    name: "Content-Language",
+    component: "ContentLanguage",
+    kind: Type::String,
+    description: "The language of the page: `en` or `ko`, by `Accept-Language`.",
+    example: "en",
+};
+
+const ALL: [Described; 7] = [
     CACHE_CONTROL,
+    CONTENT_LANGUAGE,
     REQUEST_ID,
     SET_COOKIE,
     LOCATION,
@@ -126,6 +135,9 @@ pub(super) fn add(operation: &mut Operation, tokens: Tokens, auth: &Auth, with_r
         CACHE_CONTROL.add_to(response);
         if with_request_id {
             REQUEST_ID.add_to(response);
+        }
+        if response.content.contains_key("text/html") {
+            CONTENT_LANGUAGE.add_to(response);
         }
         if sets_cookies && !status.starts_with('5') {
             SET_COOKIE.add_to(response);
