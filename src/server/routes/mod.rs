@@ -13,6 +13,7 @@ mod pages;
 mod public;
 mod responses;
 mod session;
+mod session_state;
 mod sessions;
 
 use actix_web::web::ServiceConfig;
@@ -33,6 +34,7 @@ fn of_accounts() -> Vec<Endpoint> {
         endpoint!(session::logout),
         endpoint!(session::logout_by_link).without_head(),
         endpoint!(session::csrf),
+        endpoint!(session_state::session),
         endpoint!(account::account),
         endpoint!(account::delete),
         endpoint!(account::change_password),
