@@ -46,6 +46,7 @@ export const folders = [
       { name: "Log in", method: "POST", path: "/login", body: user, status: 200, is: { login: true }, cookies: "set" },
       { name: "Protected", method: "GET", path: "/protected", status: 200, is: { logged_in_as: "{{username}}" } },
       { name: "Account", method: "GET", path: "/account", status: 200, is: { username: "{{username}}" } },
+      { name: "The user is logged in", method: "GET", path: "/session", status: 200, is: { state: "in", fresh: true }, cookies: "none" },
     ],
   },
   {
@@ -90,6 +91,7 @@ export const folders = [
       { name: "Log out without the CSRF token is denied", method: "POST", path: "/logout", status: 401, code: "csrf_missing" },
       { name: "Log out", method: "POST", path: "/logout", csrf: "access", status: 200, is: { msg: "Logout Successful" }, cookies: "cleared" },
       { name: "Protected after the logout", method: "GET", path: "/protected", status: 401, code: "missing_token" },
+      { name: "The user is logged out", method: "GET", path: "/session", status: 200, is: { state: "out" }, cookies: "none" },
     ],
   },
   {

@@ -8,8 +8,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, LOCATION, ORIGIN, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName, LOCATION, ORIGIN,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -55,7 +55,8 @@ fn allowed_headers(web: &WebPolicy) -> Vec<HeaderName> {
 /// Returns the middleware. It allows exact origins, and the methods and headers that the routes
 /// use.
 pub(super) fn middleware(origins: &[String], web: &WebPolicy) -> Cors {
-    let exposed: [HeaderName; 4] = [LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
+    // By `Date` a page learns how far its clock is from the server's, by which tokens expire.
+    let exposed = [DATE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
     let cors = Cors::default()
         .allowed_methods(METHODS)
         .allowed_headers(allowed_headers(web))

@@ -31,8 +31,8 @@ use tokenpair_store::DieselStore;
 
 /// The routes of accounts and sessions, for an app of your own. Cheap to clone.
 ///
-/// They are `/register`, `/login`, `/refresh`, `/logout`, `/csrf`, `/account`, `/account/password`,
-/// `/sessions` and `/sessions/{id}` behind the prefix, and with
+/// They are `/register`, `/login`, `/refresh`, `/logout`, `/csrf`, `/session`, `/account`,
+/// `/account/password`, `/sessions` and `/sessions/{id}` behind the prefix, and with
 /// [`with_admin`](AccountRoutesBuilder::with_admin) those below `/admin`.
 /// `docs/reference/routes.md` describes them.
 ///

@@ -36,6 +36,10 @@ fn a_new_password_ends_all_other_sessions_and_gives_this_one_a_new_pair(on: Back
         (response.status, &response.json()["msg"]),
         (200, &json!("Password changed"))
     );
+    let changed = response.json();
+    let ends = ["expires_at", "refresh_expires_at"].map(|name| changed[name].as_i64());
+    let now = app.now().unix();
+    assert_eq!(ends, [Some(now + 3600), Some(now + 2_592_000)]);
     other
         .get("/protected")
         .refused(401, "token_revoked", "Token has been revoked");

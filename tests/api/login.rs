@@ -18,7 +18,13 @@ fn a_login_answers_with_its_end_and_five_cookies(on: Backend) {
     assert_eq!(response.status, 200);
     assert_eq!(
         response.json(),
-        json!({ "login": true, "expires_in": 3600, "refresh_expires_in": 2_592_000 })
+        json!({
+            "login": true,
+            "expires_in": 3600,
+            "refresh_expires_in": 2_592_000,
+            "expires_at": START.unix() + 3600,
+            "refresh_expires_at": START.unix() + 2_592_000,
+        })
     );
     let names = [
         "access_token_cookie",
@@ -88,6 +94,13 @@ fn tokens_in_the_body_come_without_cookies(on: Backend) {
         (&body["login"], &body["token_type"], &body["expires_in"]),
         (&json!(true), &json!("Bearer"), &json!(3600))
     );
+    for (token, end) in [
+        ("access_token", "expires_at"),
+        ("refresh_token", "refresh_expires_at"),
+    ] {
+        let claims = claims(body[token].as_str().unwrap());
+        assert_eq!(body[end], claims["exp"], "{end}");
+    }
     let access = body["access_token"].as_str().unwrap();
     assert_eq!(
         app.get("/protected").bearer(access).send().json(),

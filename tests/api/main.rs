@@ -51,6 +51,7 @@ mod register;
 mod reissue;
 mod replicas;
 mod revocation;
+mod session_state;
 mod sessions;
 mod statements;
 mod throttle;

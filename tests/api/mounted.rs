@@ -331,6 +331,7 @@ fn the_description_has_the_mounted_routes_and_their_prefix() {
         "/logout",
         "/refresh",
         "/register",
+        "/session",
         "/sessions",
         "/sessions/{id}",
     ];

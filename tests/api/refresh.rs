@@ -17,11 +17,18 @@ fn a_cookie_buys_new_cookies_and_a_script_sees_no_token(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
     let before = browser.clone();
+    app.advance(Duration::from_secs(5));
     let response = browser.refresh();
     assert_eq!(response.status, 200);
     assert_eq!(
         response.json(),
-        json!({ "refresh": true, "expires_in": 3600, "refresh_expires_in": 2_592_000 })
+        json!({
+            "refresh": true,
+            "expires_in": 3600,
+            "refresh_expires_in": 2_592_000,
+            "expires_at": START.unix() + 3605,
+            "refresh_expires_at": START.unix() + 2_592_005,
+        })
     );
     for name in ["access_token_cookie", "refresh_token_cookie"] {
         assert_ne!(browser.value(name), before.value(name), "{name}");

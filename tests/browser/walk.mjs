@@ -7,13 +7,13 @@ const USER = `'{"username":"ada","password":"correct horse"}'`
 /** Each step: a note, a command that is shown and run, or one that is only run. `only` shortens a long answer. */
 const STEPS = [
   { note: 'Log in. Four cookies arrive, and a jar keeps them.' },
-  { shown: `curl -c jar --json ${USER} $server/login` },
+  { shown: `curl -c jar --json ${USER} $server/login`, only: ['login', 'expires_in', 'refresh_expires_in'] },
   { note: 'The access token is verified without the database.' },
   { shown: 'curl -b jar $server/protected' },
   { note: 'A cookie alone changes nothing: send the CSRF token too.' },
   { shown: "curl -b jar -d '' $server/refresh", only: ['msg', 'code'] },
   { quiet: `csrf=$(awk '$6 == "csrf_refresh_token" { print $7 }' jar)` },
-  { shown: `curl -b jar -c jar -d '' -H "X-CSRF-TOKEN: $csrf" $server/refresh` },
+  { shown: `curl -b jar -c jar -d '' -H "X-CSRF-TOKEN: $csrf" $server/refresh`, only: ['refresh', 'expires_in', 'refresh_expires_in'] },
   { note: 'Log out. A copy of the cookies is worthless from now on.' },
   { shown: 'cp jar copy' },
   { shown: `curl -b jar -c jar -d '' -H "X-CSRF-TOKEN: $csrf" $server/logout` },

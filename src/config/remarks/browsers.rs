@@ -139,7 +139,7 @@ fn registrable(name: &str) -> Option<&str> {
 }
 
 /// The paths of routes that take an access token, with a letter for each parameter.
-const ACCESS: [&str; 14] = [
+const ACCESS: [&str; 15] = [
     "/account",
     "/account/password",
     "/admin/events",
@@ -152,6 +152,7 @@ const ACCESS: [&str; 14] = [
     "/page/password",
     "/page/sessions",
     "/protected",
+    "/session",
     "/sessions",
     "/sessions/x",
 ];

@@ -69,8 +69,18 @@ fn usual() -> ObjectBuilder {
             "refresh_expires_in",
             seconds("Seconds until the refresh token expires."),
         )
+        .property(
+            "expires_at",
+            seconds("The time at which the access token expires, in Unix seconds."),
+        )
+        .property(
+            "refresh_expires_at",
+            seconds("The time at which the refresh token expires, in Unix seconds."),
+        )
         .required("expires_in")
         .required("refresh_expires_in")
+        .required("expires_at")
+        .required("refresh_expires_at")
 }
 
 fn text(told: &str) -> ObjectBuilder {
@@ -121,6 +131,8 @@ pub(super) fn examples(done: &Map<String, Value>, auth: &Auth) -> BTreeMap<Strin
         let mut grant = done.clone();
         grant.insert("expires_in".to_owned(), 3600.into());
         grant.insert("refresh_expires_in".to_owned(), 2_592_000.into());
+        grant.insert("expires_at".to_owned(), 1_800_003_600.into());
+        grant.insert("refresh_expires_at".to_owned(), 1_802_592_000.into());
         if let Value::Object(more) = more {
             grant.extend(more);
         }

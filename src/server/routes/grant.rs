@@ -11,6 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::server::openapi::GRANT;
 use crate::server::state::AppState;
 use crate::server::{browser, page};
+use tokenpair::clock::Timestamp;
 use tokenpair::session::{Delivery, Pair};
 use tokenpair::token::{CsrfValue, Issued};
 use tokenpair::web::Location;
@@ -79,10 +80,18 @@ struct Granted<'a> {
     refresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<&'a str>,
+    /// Seconds until the access token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
+    /// Seconds until the refresh token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_expires_in: Option<u64>,
+    /// The time at which the access token expires, in Unix seconds by the server's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    /// The time at which the refresh token expires, in Unix seconds by the server's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<i64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     tokens: Option<TokensInBody<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -124,12 +133,15 @@ pub(super) fn granted(state: &AppState, pair: &Pair, done: Done, answer: Answer)
             .expires_at
             .map(|end| end.since(pair.issued_at).as_secs())
     };
+    let end = |issued: &Issued| issued.expires_at.map(Timestamp::unix);
     let body = Granted {
         login: done == Done::Login,
         refresh: done == Done::Refresh,
         msg: (done == Done::Password).then_some("Password changed"),
         expires_in: left(&pair.access),
         refresh_expires_in: left(&pair.refresh),
+        expires_at: end(&pair.access),
+        refresh_expires_at: end(&pair.refresh),
         tokens: in_body.then(|| TokensInBody {
             token_type: &auth.policy().header.scheme,
             access_token: pair.access.token.as_str(),

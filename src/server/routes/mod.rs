@@ -13,6 +13,7 @@ mod pages;
 mod public;
 mod responses;
 mod session;
+mod session_state;
 mod sessions;
 mod tags;
 
@@ -67,6 +68,7 @@ fn of_accounts() -> Vec<Endpoint> {
             PrefetchRefused,
         ]),
         endpoint!(session::csrf).refuses(&[CrossSiteRequest, WrongHost]),
+        endpoint!(session_state::session).refuses(&[CrossSiteRequest, WrongHost]),
         endpoint!(account::account),
         endpoint!(account::delete)
             .refuses(&[MissingPassword, WrongPassword, TooManyAttempts, LastAdmin])

@@ -19,6 +19,7 @@ use super::login_flow::warn_of_a_copy;
 use super::rejection::Rejection;
 use super::swallowed::warn_if_served;
 use super::verified::{Guard, Verified};
+use crate::clock::Timestamp;
 use crate::session::{Presented, Reissue, RequestContext, SessionError};
 use crate::token::{Claims, Expiry, IssueError, TokenKind};
 
@@ -110,17 +111,37 @@ fn due<B>(response: &ServiceResponse<B>) -> Option<(Auth, Rc<Verified>)> {
     due.then(|| (auth.clone(), Rc::clone(verified)))
 }
 
-/// Returns whether the token expires soon, and not because its session does: a new token would
-/// expire at the same time.
+/// Returns whether the token is to be replaced now.
 fn ends_soon(auth: &Auth, claims: &Claims) -> bool {
-    let within = auth.policy().reissue_within;
-    let lifetime = auth.tokens().policy().access_expires;
-    let Some(exp) = claims.exp else {
-        return false;
-    };
-    let recorded = auth.sessions().and(lifetime).zip(claims.iat);
-    let whole = recorded.is_none_or(|(lifetime, iat)| exp >= iat + lifetime);
-    !within.is_zero() && whole && exp <= auth.now() + within
+    let due = auth.reissue_after(claims);
+    due.is_some_and(|due| due <= auth.now())
+}
+
+impl Auth {
+    /// Returns the time from which [`reissue`] replaces an access cookie with these claims, if the
+    /// session's refresh cookie comes with it. `None` if it never does: reissues are off, the token
+    /// never expires, or it ends with its session, so that a new one would too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use tokenpair::web::{Auth, WebPolicy};
+    ///
+    /// # tokenpair::sample::run(async {
+    /// let auth = Auth::builder(tokenpair::sample::tokens()?).build();
+    /// let issued = auth.access_token("ada").sign()?;
+    /// let decoded = auth.decode(issued.token.as_str()).run()?;
+    /// let within = WebPolicy::default().reissue_within;
+    /// assert_eq!(auth.reissue_after(&decoded.claims), issued.expires_at.map(|end| end - within));
+    /// # Ok(()) });
+    /// ```
+    pub fn reissue_after(&self, claims: &Claims) -> Option<Timestamp> {
+        let within = self.policy().reissue_within;
+        let lifetime = self.tokens().policy().access_expires;
+        let exp = claims.exp?;
+        let recorded = self.sessions().and(lifetime).zip(claims.iat);
+        let whole = recorded.is_none_or(|(lifetime, iat)| exp >= iat + lifetime);
+        (!within.is_zero() && whole).then(|| exp - within)
+    }
 }
 
 /// The reason that no token is reissued although it is due. The response is sent unchanged.
