@@ -79,9 +79,7 @@ export function createAuth(options: Options = {}): Auth {
     try {
       call?.(value)
     } catch (error) {
-      setTimeout(() => {
-        throw error // for the page's error handler: one listener must not stop the others
-      })
+      ;(globalThis.reportError ?? console.error)(error) // one listener must not stop the others
     }
   }
 
@@ -240,9 +238,9 @@ export function createAuth(options: Options = {}): Auth {
       }
       tell({ type: 'refreshed' })
     } else if (isRejected(answer) && answer.code && !isCsrf(answer.code) && answer.retryAfter === undefined) {
-      const wasOut = session.state === 'out'
+      const wasIn = session.state === 'in'
       set('out')
-      if (!wasOut) tell({ type: 'signed_out', code: answer.code })
+      if (wasIn) tell({ type: 'signed_out', code: answer.code })
     }
     return outcome
   }
