@@ -2,7 +2,7 @@
 
 import { createLock } from './lock.js'
 import { createPeers } from './peers.js'
-import { codeOf, failed, pause, read, refused, retryAfter, Unexpected, until, type Answer } from './wire.js'
+import { codeOf, failed, pause, read, refused, retryAfter, Unexpected, until, withCookies, type Answer } from './wire.js'
 import type { Auth, AuthEvent, Credentials, Options, Result, Session, User } from './types.js'
 
 export type { ErrorCode } from './codes.js'
@@ -25,13 +25,6 @@ const AHEAD = 30
 
 const isRejected = ({ status }: { status: number }) => status === 401 || status === 422
 const isCsrf = (code: unknown) => code === 'csrf_mismatch' || code === 'csrf_missing'
-
-/** Returns the options that make a request to another origin carry cookies, unless it says otherwise. */
-function withCookies(input: unknown): RequestInit {
-  if (!(input instanceof Request)) return { credentials: 'include' }
-  const { credentials, referrer, referrerPolicy } = input // any option resets the referrer
-  return credentials === 'same-origin' ? { credentials: 'include', referrer, referrerPolicy } : {}
-}
 
 /** Makes the client of this tab. */
 export function createAuth(options: Options = {}): Auth {

@@ -89,3 +89,10 @@ export const until = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 
 /** Waits a little longer than these seconds, so that requests that wait together come apart. */
 export const pause = (seconds: number) => new Promise<void>((done) => setTimeout(done, seconds * 1000 + Math.random() * 200))
+
+/** Returns the options that make a request to another origin carry cookies, unless it says otherwise. */
+export function withCookies(input: unknown): RequestInit {
+  if (!(input instanceof Request)) return { credentials: 'include' }
+  const { credentials, referrer, referrerPolicy } = input // any option resets the referrer
+  return credentials === 'same-origin' ? { credentials: 'include', referrer, referrerPolicy } : {}
+}
