@@ -48,6 +48,8 @@ export function createAuth(options: Options = {}): Auth {
   let known = ''
   /** Counts the tokens that this tab has got, so that a late 401 is not blamed on the newest. */
   let generation = 0
+  /** Counts what makes this tab ask, so that an earlier response is not taken for the answer. */
+  let calls = 0
   let accessEnds = 0
   let expiresAt: number | undefined
   let hasSessionRoute = true
@@ -149,13 +151,16 @@ export function createAuth(options: Options = {}): Auth {
     throw new Unexpected(answer)
   }
 
+  /** Returns a value that differs after anything that may have changed the login. */
+  const moment = () => [place === 'cookie' && print(), generation, calls].join()
+
   /** Asks the server until the login has not changed meanwhile. */
   const look = () =>
     (looking ??= (async () => {
       for (let tries = 1; ; tries += 1) {
-        const before = [place === 'cookie' && print(), generation].join()
+        const before = moment()
         const seen = await ask()
-        if (before !== [place === 'cookie' && print(), generation].join() && tries < MAX_TRIES) continue
+        if (before !== moment() && tries < MAX_TRIES) continue
         expiresAt = seen.expiresAt ?? expiresAt
         if (seen.state === 'in') set('in', seen.user)
         if (seen.state === 'out') {
@@ -389,7 +394,9 @@ export function createAuth(options: Options = {}): Auth {
 
   // What other tabs tell decides nothing: this tab asks the server.
   const peers = createPeers(isPage, `tokenpair ${base}`, (told) => {
-    if (told?.type !== 'refreshed' && !life.signal.aborted) check().catch(() => {})
+    if (told?.type === 'refreshed') return
+    calls += 1
+    check().catch(() => {})
   })
 
   const dispose = () => {

@@ -24,7 +24,7 @@ export function createPeers(isPage: boolean, name: string, changed: (told?: Told
   if (isPage) {
     open()
     document.addEventListener('visibilitychange', show)
-    addEventListener('online', wake)
+    addEventListener('online', show)
     addEventListener('pageshow', restore)
     // A page that listens would not be kept for the way back.
     addEventListener('pagehide', close)
@@ -35,7 +35,7 @@ export function createPeers(isPage: boolean, name: string, changed: (told?: Told
       close()
       if (!isPage) return
       document.removeEventListener('visibilitychange', show)
-      removeEventListener('online', wake)
+      removeEventListener('online', show)
       removeEventListener('pageshow', restore)
       removeEventListener('pagehide', close)
     },
