@@ -40,3 +40,35 @@ prepare_browser() {
     TOKENPAIR=$(realpath "$TOKENPAIR")
     export TOKENPAIR
 }
+
+# Installs the packages of a folder's package-lock.json into another folder, unless they are there: `all`, or for `quick` only the
+# dependencies. All of them serve for `quick` too.
+install_node_tools() {
+    local lock=$1/package-lock.json tools=$2 kind=$3
+    cmp --silent "$lock" "$tools/installed-all.json" && return
+    if [ "$kind" = quick ]; then
+        cmp --silent "$lock" "$tools/installed-quick.json" && return
+    fi
+    say "installing the packages of $1"
+    mkdir -p "$tools"
+    rm -f "$tools"/installed-*.json
+    cp "$1/package.json" "$lock" "$tools"
+    local omit=()
+    [ "$kind" = all ] || omit=(--omit=dev)
+    (cd "$tools" && npm ci --silent --no-audit --no-fund "${omit[@]}") || return 1
+    cp "$lock" "$tools/installed-$kind.json"
+}
+
+# Installs the tests' Python packages into target/python, again when versions change: Flask-JWT-Extended, which the tests compare
+# with the library, and schemathesis.
+install_python_packages() {
+    local venv=target/python
+    if ! cmp --silent tests/requirements.txt "$venv/requirements.txt"; then
+        say "installing Python packages"
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+        cp tests/requirements.txt "$venv/requirements.txt"
+    fi
+    export TOKENPAIR_TEST_PYTHON="$PWD/$venv/bin/python"
+}

@@ -1,6 +1,7 @@
 //! Defines [`ServerErrorCode`], the `code` of every error that the server answers beside those of the library, and the
 //! documentation of both.
 
+use actix_web::http::StatusCode;
 use tokenpair::web::{ErrorCode, Rejection, RejectionKind};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -142,51 +143,90 @@ const OF_APPLICATIONS: [ErrorCode; 3] = [
     ErrorCode::RoleRequired,
 ];
 
-/// What the documentation says of a code.
-struct Entry {
-    code: &'static str,
-    status: String,
-    action: &'static str,
+/// A code of the library or of the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnyCode {
+    Library(ErrorCode),
+    Server(ServerErrorCode),
 }
 
-fn entries() -> impl Iterator<Item = Entry> {
-    let answered = ErrorCode::ALL
-        .iter()
-        .filter(|code| !OF_APPLICATIONS.contains(code));
-    let library = answered.map(|code| Entry {
-        code: code.as_str(),
-        status: match code.kind() {
-            RejectionKind::InvalidToken => "422, or 401 (`JWT_INVALID_TOKEN_STATUS`)".to_owned(),
-            _ => code.status().as_str().to_owned(),
-        },
-        action: code.action(),
-    });
-    let server = ServerErrorCode::ALL.iter().map(|code| Entry {
-        code: code.as_str(),
-        status: code.status().as_str().to_owned(),
-        action: code.action(),
-    });
-    library.chain(server)
+impl From<ErrorCode> for AnyCode {
+    fn from(code: ErrorCode) -> Self {
+        Self::Library(code)
+    }
+}
+
+impl From<ServerErrorCode> for AnyCode {
+    fn from(code: ServerErrorCode) -> Self {
+        Self::Server(code)
+    }
+}
+
+impl AnyCode {
+    /// Returns every code that the server answers.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let answered = ErrorCode::ALL
+            .iter()
+            .filter(|code| !OF_APPLICATIONS.contains(code));
+        let library = answered.copied().map(Self::Library);
+        let server = ServerErrorCode::ALL.iter().copied().map(Self::Server);
+        library.chain(server)
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Library(code) => code.as_str(),
+            Self::Server(code) => code.as_str(),
+        }
+    }
+
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::Library(code) => code.status(),
+            Self::Server(code) => code.status(),
+        }
+    }
+
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Library(code) => code.message(),
+            Self::Server(code) => code.message(),
+        }
+    }
+
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Library(code) => code.action(),
+            Self::Server(code) => code.action(),
+        }
+    }
+
+    /// Returns the status as the documentation has it.
+    fn status_in_words(self) -> String {
+        match self {
+            Self::Library(code) if code.kind() == RejectionKind::InvalidToken => {
+                "422, or 401 (`JWT_INVALID_TOKEN_STATUS`)".to_owned()
+            }
+            code => code.status().as_str().to_owned(),
+        }
+    }
 }
 
 /// Returns the table of all codes in Markdown, with a row for all codes of one status that ask for the same action.
 fn table() -> String {
-    let mut rows: Vec<(Vec<String>, Entry)> = Vec::new();
-    for entry in entries() {
-        let code = format!("`{}`", entry.code);
-        let same = |row: &&mut (Vec<String>, Entry)| {
-            row.1.status == entry.status && row.1.action == entry.action
-        };
+    let mut rows: Vec<(Vec<String>, String, &str)> = Vec::new();
+    for code in AnyCode::all() {
+        let (status, action) = (code.status_in_words(), code.action());
+        let code = format!("`{}`", code.as_str());
+        let same = |row: &&mut (_, String, &str)| row.1 == status && row.2 == action;
         match rows.iter_mut().find(same) {
-            Some((codes, _)) => codes.push(code),
-            None => rows.push((vec![code], entry)),
+            Some((codes, ..)) => codes.push(code),
+            None => rows.push((vec![code], status, action)),
         }
     }
     let rows = rows
         .into_iter()
-        .map(|(codes, Entry { status, action, .. })| {
-            format!("| {} | {status} | {action} |\n", codes.join(", "))
-        });
+        .map(|(codes, status, action)| format!("| {} | {status} | {action} |\n", codes.join(", ")));
     let head = "| code | status | what to do |\n|---|---|---|\n";
     std::iter::once(head.to_owned()).chain(rows).collect()
 }
@@ -196,7 +236,7 @@ pub(super) struct Code;
 
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
-        let codes = entries().map(|entry| entry.code);
+        let codes = AnyCode::all().map(AnyCode::as_str);
         let schema = ObjectBuilder::new().schema_type(Type::String);
         let what = format!(
             "For programs. A code never changes; new ones may be added.\n\n{}",

@@ -256,6 +256,7 @@ impl AccountRoutesBuilder {
         let described = Described {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
+            with_request_id: false,
         };
         let serving = Serving {
             described,

@@ -39,7 +39,7 @@ impl<const MAX: i64, const DEFAULT: i64> PartialSchema for Whole<MAX, DEFAULT> {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(1))
             .maximum(Some(MAX))
             .default(Some(DEFAULT.into()))

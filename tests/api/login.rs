@@ -95,6 +95,18 @@ fn tokens_in_the_body_come_without_cookies(on: Backend) {
     );
 }
 
+fn a_form_with_an_unknown_place_for_tokens_is_refused(on: Backend) {
+    let app = on.app().with_ada();
+    let (username, password) = (ADA.0, ADA.1.replace(' ', "+"));
+    let form = |tokens: &str| {
+        let form = format!("username={username}&password={password}&tokens={tokens}");
+        app.post("/login").form(&form).send()
+    };
+    let msg = "The parameter tokens has to be \"cookies\" or \"body\"";
+    form("url").refused(400, "invalid_parameter", msg);
+    assert_eq!(form("cookies").status, 303);
+}
+
 fn an_answer_that_the_server_would_not_look_for_is_refused(on: Backend) {
     for (location, wish, choice) in [
         ("cookies", "body", "\"cookies\" on this server"),
@@ -508,6 +520,7 @@ on_both_databases!(
     cookies_are_secure_except_on_plain_http_on_loopback,
     a_remembered_login_has_cookies_that_live_as_long_as_their_tokens,
     tokens_in_the_body_come_without_cookies,
+    a_form_with_an_unknown_place_for_tokens_is_refused,
     an_answer_that_the_server_would_not_look_for_is_refused,
     cookies_outlive_the_browser_where_the_settings_say_so,
     a_server_that_looks_for_no_cookies_sets_none,

@@ -338,6 +338,25 @@ fn the_description_has_the_mounted_routes_and_their_prefix() {
 }
 
 #[test]
+fn the_description_names_the_text_of_an_error_as_the_settings_do() {
+    let database = Database::create(Backend::Sqlite);
+    let mut settings = settings_for(&database.url(), &[]);
+    settings.web.message_key = "error".to_owned();
+    let openapi = block_on(async move {
+        let routes = AccountRoutes::builder(settings).start().await;
+        routes.expect("the routes start").openapi()
+    });
+    let description: Value = serde_json::from_slice(&openapi).unwrap();
+    let components = &description["components"];
+    let problem = &components["schemas"]["Problem"];
+    assert_eq!(problem["required"], json!(["error", "code"]));
+    assert!(problem["properties"]["error"].is_object());
+    let example = &components["examples"]["token_expired"]["value"];
+    assert_eq!(example["error"], "Token has expired");
+    assert_eq!(example.get("msg"), None);
+}
+
+#[test]
 fn a_refresh_cookie_for_its_route_alone_has_the_prefix_in_its_path() {
     let app = Host::start(
         Backend::Sqlite,
@@ -360,7 +379,7 @@ fn hints_name_routes_with_their_prefix() {
     let hint = |response: Response| response.json()["hint"].as_str().unwrap().to_owned();
 
     let unknown = with_csrf(app.request("DELETE", "/auth/sessions/x"), &jar, "access").send();
-    assert_eq!(hint(unknown), "GET /auth/sessions lists yours.");
+    assert_eq!(hint(unknown), "List your sessions with GET /auth/sessions.");
     let by_script = jar.fill(app.request("GET", "/auth/logout"));
     let by_script = by_script.header("Sec-Fetch-Site", "same-origin");
     let by_script = by_script.header("Sec-Fetch-Mode", "cors").send();
@@ -382,7 +401,7 @@ fn hints_name_routes_with_their_prefix() {
     for response in [app.get("/auth/account", &jar).json(), app.hello(&jar).1] {
         assert_eq!(
             response["hint"],
-            "POST /auth/refresh gives a new access token; else log in again."
+            "Send POST /auth/refresh to get a new access token, or log in again."
         );
     }
 }
@@ -397,7 +416,7 @@ fn an_admin_s_hint_has_the_prefix_too() {
     let unknown = with_csrf(unknown, &jar, "access").send();
     assert_eq!(
         (unknown.status, unknown.json()["hint"].as_str()),
-        (404, Some("GET /auth/admin/users lists all."))
+        (404, Some("List the users with GET /auth/admin/users."))
     );
 }
 

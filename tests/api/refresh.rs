@@ -7,7 +7,7 @@ use tokenpair::session::{EndReason, Session, SessionEnd, SessionStore};
 use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
-use crate::support::{ADA, Backend, START, block_on};
+use crate::support::{ADA, Backend, START, TestApp, block_on};
 
 /// The rotation window, and a time that is certainly past it.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -110,6 +110,49 @@ fn a_hint_says_which_cookie_goes_into_which_header(on: Backend) {
         hint,
         "Send the value of the cookie csrf_refresh_token in the header X-CSRF-TOKEN: the token came in the cookie refresh_token_cookie."
     );
+}
+
+/// Postman sends the cookies of its jar beside the token that a user puts into the header.
+fn a_hint_says_that_cookies_hide_the_token_in_the_header(on: Backend) {
+    const HIDDEN: &str = "The token in the Authorization header was not used, because cookies are looked at first. To use it, \
+                          clear the cookie jar or send the request without cookies.";
+    let app = on.app().with_ada();
+    let (program, mut browser) = (app.bearer(), app.browser());
+    let requests = |app: &TestApp| {
+        [
+            app.post("/refresh").bearer(&program.refresh),
+            app.request("DELETE", "/sessions").bearer(&program.access),
+        ]
+    };
+    for request in requests(&app) {
+        let refused = browser.send(request);
+        refused.refused(401, "csrf_missing", "Missing CSRF token");
+        let hint = refused.json()["hint"].as_str().unwrap().to_owned();
+        assert!(hint.ends_with(HIDDEN), "{hint}");
+    }
+    for request in requests(&app) {
+        let mismatch = browser.send(request.header("X-CSRF-TOKEN", "wrong"));
+        let hint = mismatch.json()["hint"].as_str().unwrap().to_owned();
+        assert!(hint.ends_with(HIDDEN), "{hint}");
+    }
+    for request in requests(&app) {
+        assert_eq!(request.send().status, 200, "without cookies it is used");
+    }
+    let basic = app.post("/refresh").header("Authorization", "Basic YTpi");
+    let hint = browser.send(basic).json()["hint"].to_string();
+    assert!(!hint.contains("Authorization"), "it holds no token: {hint}");
+}
+
+/// Where headers are looked at first, nothing is hidden.
+fn a_header_that_is_looked_at_first_needs_no_csrf_token(on: Backend) {
+    let app = on.app_with(&[("JWT_TOKEN_LOCATION", "headers,cookies")]);
+    let app = app.with_ada();
+    let (program, mut browser) = (app.bearer(), app.browser());
+    let both = app.post("/refresh").bearer(&program.refresh);
+    assert_eq!(browser.send(both).status, 200);
+    let hint = browser.send(app.post("/refresh")).json()["hint"].to_string();
+    assert!(hint.contains("came in the cookie"), "{hint}");
+    assert!(!hint.contains("Authorization"), "{hint}");
 }
 
 fn a_junk_header_does_not_switch_csrf_off(on: Backend) {
@@ -442,6 +485,8 @@ on_both_databases!(
     a_header_buys_tokens_in_the_body_and_no_cookie,
     a_cookie_needs_the_csrf_value_of_the_refresh_token,
     a_hint_says_which_cookie_goes_into_which_header,
+    a_hint_says_that_cookies_hide_the_token_in_the_header,
+    a_header_that_is_looked_at_first_needs_no_csrf_token,
     a_junk_header_does_not_switch_csrf_off,
     an_access_token_buys_nothing,
     rotate_each_use_past_the_window_makes_a_new_generation,

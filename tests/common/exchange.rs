@@ -1,7 +1,8 @@
 //! Sends requests over HTTP, and checks each response for the properties of all responses.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::Value;
 use ureq::Agent;
@@ -12,6 +13,22 @@ pub(crate) const SECRET: &str = "the secret of the tests: 64 bytes that no other
 
 /// A username and password that every test server knows.
 pub(crate) const ADA: (&str, &str) = ("ada", "correct horse battery");
+
+/// A check of each response of a server, beside the properties that all of them have.
+pub(crate) type Check = Arc<dyn Fn(&Request, &Response) + Send + Sync>;
+
+static CHECKS: Mutex<BTreeMap<SocketAddr, Check>> = Mutex::new(BTreeMap::new());
+
+/// Checks each response of the server at this address from now on. `None` ends it: another server
+/// may get the port.
+#[allow(dead_code, reason = "shared with other tests, which do not need it")]
+pub(crate) fn check_responses(server: SocketAddr, check: Option<Check>) {
+    let mut checks = CHECKS.lock().unwrap();
+    match check {
+        Some(check) => checks.insert(server, check),
+        None => checks.remove(&server),
+    };
+}
 
 /// A request under construction.
 #[must_use]
@@ -32,6 +49,26 @@ impl Request {
             headers: Vec::new(),
             body: None,
         }
+    }
+
+    #[allow(dead_code, reason = "shared with other tests, which do not need it")]
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Returns the path without the query.
+    #[allow(dead_code, reason = "shared with other tests, which do not need it")]
+    pub(crate) fn path(&self) -> &str {
+        self.path.split('?').next().unwrap()
+    }
+
+    /// Returns whether it asks for a page, as browsers do.
+    #[allow(dead_code, reason = "shared with other tests, which do not need it")]
+    pub(crate) fn accepts_html(&self) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(name, value)| {
+            name.eq_ignore_ascii_case("accept") && value.to_lowercase().contains("text/html")
+        })
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -78,8 +115,8 @@ impl Request {
         for (name, value) in &self.headers {
             request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let mut answer = match self.body {
-            Some(body) => AGENT.run(request.body(body).unwrap()),
+        let mut answer = match &self.body {
+            Some(body) => AGENT.run(request.body(body.as_str()).unwrap()),
             None => AGENT.run(request.body(()).unwrap()),
         }?;
         let response = Response {
@@ -88,6 +125,10 @@ impl Request {
             body: answer.body_mut().read_to_string()?,
         };
         response.check(&self.method);
+        let check = CHECKS.lock().unwrap().get(&self.server).cloned();
+        if let Some(check) = check {
+            check(&self, &response);
+        }
         Ok(response)
     }
 }

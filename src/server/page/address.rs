@@ -7,10 +7,10 @@ pub(super) const PAGE: &str = "/";
 
 /// Where the page's forms are sent.
 pub(super) const LOG_IN: &str = "/login";
-pub(super) const REGISTER: &str = "/page/register";
-pub(super) const PASSWORD: &str = "/page/password";
-pub(super) const SESSIONS: &str = "/page/sessions";
-pub(super) const LOG_OUT: &str = "/page/logout";
+pub(in crate::server) const REGISTER: &str = "/page/register";
+pub(in crate::server) const PASSWORD: &str = "/page/password";
+pub(in crate::server) const SESSIONS: &str = "/page/sessions";
+pub(in crate::server) const LOG_OUT: &str = "/page/logout";
 
 /// The query parameters of the page.
 pub(super) const VIEW: &str = "show";

@@ -6,8 +6,9 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::grant::{Answer, Done, Granted, granted};
-use super::responses::{Message, Problem};
+use super::grant::{Answer, Done, Grant, granted};
+use super::responses::Message;
+use super::tags::ACCOUNT;
 use crate::server::accounts::PasswordChange;
 use crate::server::body::JsonBody;
 use crate::server::fields;
@@ -27,8 +28,17 @@ pub(super) struct LoggedInAs<'a> {
 /// Without it actix would copy its own text for each answer.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Tells who is logged in, without asking the database.
-#[utoipa::path(get, path = "/protected", operation_id = "getProtected", responses((status = 200, body = LoggedInAs<'static>)), security(("access" = [])))]
+/// Tells who is logged in.
+///
+/// Verifies the access token without asking the database, as a service of your own would.
+#[utoipa::path(
+    get,
+    path = "/protected",
+    operation_id = "getProtected",
+    tag = ACCOUNT,
+    responses((status = 200, body = LoggedInAs<'static>, description = "The user whom the token names.")),
+    security(("access" = []))
+)]
 pub(super) async fn protected(user: Access) -> HttpResponse {
     let name = user.claims().username.as_deref();
     let logged_in_as = name.unwrap_or_else(|| user.identity());
@@ -47,8 +57,17 @@ pub(super) struct Account {
     created_at: String,
 }
 
-/// Returns the account as the database has it now.
-#[utoipa::path(get, path = "/account", operation_id = "getAccount", responses((status = 200, body = Account)), security(("access" = [])))]
+/// Returns the account.
+///
+/// The roles are those in the database now, which an older token may not have yet.
+#[utoipa::path(
+    get,
+    path = "/account",
+    operation_id = "getAccount",
+    tag = ACCOUNT,
+    responses((status = 200, body = Account, description = "The account of the token's user.")),
+    security(("access" = []))
+)]
 pub(super) async fn account(
     state: web::Data<AppState>,
     user: Access,
@@ -90,14 +109,15 @@ pub(super) struct Confirmation {
 
 /// Changes the password.
 ///
-/// All other sessions end. This one continues with the new pair in the response, and its earlier
+/// Needs a fresh access token. All other sessions end. This one continues with the new pair in the response, and its earlier
 /// tokens are revoked.
 #[utoipa::path(
     post,
     path = "/account/password",
     operation_id = "changePassword",
+    tag = ACCOUNT,
     request_body = PasswordChangeBody,
-    responses((status = 200, body = Granted<'_>), (status = 403, body = Problem), (status = 429, body = Problem)),
+    responses((status = 200, body = Grant, description = "The password was changed. The tokens are new.")),
     security(("access" = []))
 )]
 pub(super) async fn change_password(
@@ -146,12 +166,15 @@ pub(super) async fn changed(
 }
 
 /// Deletes the account and ends its sessions.
+///
+/// Needs a fresh access token, and the password as confirmation. It cannot be undone.
 #[utoipa::path(
     delete,
     path = "/account",
     operation_id = "deleteAccount",
+    tag = ACCOUNT,
     request_body = Confirmation,
-    responses((status = 200, body = Message), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
+    responses((status = 200, body = Message, description = "The account was deleted.")),
     security(("access" = []))
 )]
 pub(super) async fn delete(

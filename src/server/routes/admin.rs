@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::responses::{Ended, Problem};
+use super::responses::Ended;
+use super::tags::ADMIN;
 use crate::server::account_error::{AccountError, applied};
 use crate::server::body::JsonBody;
 use crate::server::error_code::ServerErrorCode;
@@ -27,7 +28,7 @@ pub(super) struct UserEntry {
     roles: Vec<String>,
     #[schema(format = DateTime)]
     created_at: String,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     disabled_at: Option<String>,
 }
 
@@ -35,9 +36,12 @@ pub(super) struct UserEntry {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Users {
     users: Vec<UserEntry>,
+    #[schema(value_type = u32, minimum = 1)]
     page: i64,
+    #[schema(value_type = u32, minimum = 1)]
     per_page: i64,
     /// Number of users on all pages.
+    #[schema(value_type = u32)]
     total: i64,
 }
 
@@ -70,12 +74,15 @@ pub(super) struct UserSearch {
 type UsersPerPage = Whole<200, 50>;
 
 /// Lists users by name.
+///
+/// In pages. `search` narrows the list.
 #[utoipa::path(
     get,
     path = "/admin/users",
     operation_id = "listUsers",
+    tag = ADMIN,
     params(UserSearch),
-    responses((status = 200, body = Users), (status = 400, body = Problem), (status = 403, body = Problem)),
+    responses((status = 200, body = Users, description = "A page of users.")),
     security(("access" = []))
 )]
 pub(super) async fn users(
@@ -151,19 +158,15 @@ fn roles<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::
 
 /// Disables or enables a user, or replaces its roles.
 ///
-/// It takes effect at once.
+/// It takes effect at once: the user's sessions end, and roles apply to the next request.
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
     operation_id = "updateUser",
-    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
+    tag = ADMIN,
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$", description = "An `id` of `GET /admin/users`.", example = "0199d0c6-0b3f-7d18-a7c4-9e5b1d2f6c08")),
     request_body = Patch,
-    responses(
-        (status = 200, body = UserEntry),
-        (status = 403, body = Problem),
-        (status = 404, body = Problem),
-        (status = 409, body = Problem),
-    ),
+    responses((status = 200, body = UserEntry, description = "The changed user.")),
     security(("access" = []))
 )]
 pub(super) async fn change(
@@ -180,12 +183,15 @@ pub(super) async fn change(
 }
 
 /// Ends all sessions of a user.
+///
+/// Logs the user out on every device. The user can log in again.
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}/sessions",
     operation_id = "endUserSessions",
-    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
-    responses((status = 200, body = Ended), (status = 403, body = Problem), (status = 404, body = Problem)),
+    tag = ADMIN,
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$", description = "An `id` of `GET /admin/users`.", example = "0199d0c6-0b3f-7d18-a7c4-9e5b1d2f6c08")),
+    responses((status = 200, body = Ended, description = "The sessions ended.")),
     security(("access" = []))
 )]
 pub(super) async fn end_sessions(

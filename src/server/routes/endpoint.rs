@@ -9,6 +9,8 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
 use utoipa::openapi::{OpenApi, PathItem};
 
 use super::fallback;
+use crate::server::error_code::AnyCode;
+use crate::server::openapi::{self, refusals};
 use crate::server::panics;
 
 /// A handler with its path, its methods and its description, which all come from its
@@ -39,9 +41,9 @@ macro_rules! endpoint {
 }
 pub(super) use endpoint;
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
+pub(super) const GET: &[Method] = &[Method::GET, Method::HEAD];
 const GET_ALONE: &[Method] = &[Method::GET];
-const POST: &[Method] = &[Method::POST];
+pub(super) const POST: &[Method] = &[Method::POST];
 const PUT: &[Method] = &[Method::PUT];
 const PATCH: &[Method] = &[Method::PATCH];
 const DELETE: &[Method] = &[Method::DELETE];
@@ -68,18 +70,30 @@ impl Endpoint {
         }
     }
 
-    /// Makes an endpoint for `GET` that is no part of the OpenAPI description.
-    pub(super) fn undescribed<F, Args>(path: String, handler: F) -> Self
+    /// Makes an endpoint that is no part of the OpenAPI description.
+    pub(super) fn undescribed<F, Args>(methods: &'static [Method], path: &str, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
         Self {
-            path,
-            methods: GET,
+            path: path.to_owned(),
+            methods,
             ..Self::new(OpenApi::default(), handler)
         }
+    }
+
+    /// Adds errors of its own to the description. Those of all operations of its kind are added to
+    /// each.
+    pub(super) fn refuses<C: Copy + Into<AnyCode>>(mut self, codes: &[C]) -> Self {
+        let items = self.description.paths.paths.values_mut();
+        for operation in items.flat_map(openapi::operations_of) {
+            codes
+                .iter()
+                .for_each(|code| refusals::add(operation, *code));
+        }
+        self
     }
 
     pub(super) fn path(&self) -> &str {

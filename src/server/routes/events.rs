@@ -6,7 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::responses::Problem;
+use super::tags::ADMIN;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::guards::Admin;
 use crate::server::query::{Whole, query};
@@ -22,10 +22,17 @@ pub(super) struct EventEntry {
     #[schema(format = DateTime)]
     at: String,
     kind: String,
+    /// The user whom it concerns.
+    #[schema(required = true)]
     user_id: Option<String>,
+    #[schema(required = true)]
     session_id: Option<String>,
+    /// The admin who did it.
+    #[schema(required = true)]
     actor_id: Option<String>,
+    #[schema(required = true)]
     ip: Option<String>,
+    #[schema(required = true)]
     detail: Option<String>,
 }
 
@@ -49,6 +56,7 @@ impl From<Event> for EventEntry {
 pub(super) struct Events {
     events: Vec<EventEntry>,
     /// The `before` of the next page, or null on the last one.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
@@ -69,8 +77,10 @@ impl ToSchema for Kind {}
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventSearch {
+    /// Only events of this kind.
     #[param(inline, value_type = Option<Kind>)]
     kind: Option<String>,
+    /// Only events that concern this user.
     #[param(pattern = r"^[^\u0000]*$")]
     user_id: Option<String>,
     /// The `next` of the page before.
@@ -90,8 +100,9 @@ type EventsPerPage = Whole<200, 50>;
     get,
     path = "/admin/events",
     operation_id = "listEvents",
+    tag = ADMIN,
     params(EventSearch),
-    responses((status = 200, body = Events), (status = 400, body = Problem), (status = 403, body = Problem)),
+    responses((status = 200, body = Events, description = "A page of events.")),
     security(("access" = []))
 )]
 pub(super) async fn events(

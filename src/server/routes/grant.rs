@@ -1,10 +1,14 @@
 //! Defines how a new pair of tokens is delivered: in cookies, in the response body, or in cookies
 //! and with a redirect.
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{Object, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::server::openapi::GRANT;
 use crate::server::state::AppState;
 use crate::server::{browser, page};
 use tokenpair::session::{Delivery, Pair};
@@ -50,9 +54,25 @@ pub(super) enum Done {
     Password,
 }
 
+/// Stands for [`Granted`] in the description, where it depends on the settings: see
+/// `openapi/grants.rs`.
+pub(super) struct Grant;
+
+impl PartialSchema for Grant {
+    fn schema() -> RefOr<Schema> {
+        Object::new().into()
+    }
+}
+
+impl ToSchema for Grant {
+    fn name() -> Cow<'static, str> {
+        GRANT.into()
+    }
+}
+
 /// Confirms a login, a refresh or a new password.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Granted<'a> {
+#[derive(Serialize)]
+struct Granted<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     login: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -69,7 +89,7 @@ pub(super) struct Granted<'a> {
     csrf: Option<CsrfInBody<'a>>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 struct TokensInBody<'a> {
     token_type: &'a str,
     access_token: &'a str,
@@ -80,7 +100,9 @@ struct TokensInBody<'a> {
 /// `JWT_CSRF_IN_COOKIES=false`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CsrfInBody<'a> {
+    #[schema(required = true)]
     csrf_access_token: Option<&'a str>,
+    #[schema(required = true)]
     csrf_refresh_token: Option<&'a str>,
 }
 

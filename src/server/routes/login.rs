@@ -5,8 +5,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::grant::{Answer, Done, Granted, granted};
-use super::responses::Problem;
+use super::grant::{Answer, Done, Grant, granted};
+use super::tags::{ACCOUNT, SESSIONS};
 use crate::config::Registration;
 use crate::server::account_error::AccountError;
 use crate::server::body::{JsonBody, JsonOrForm};
@@ -46,6 +46,22 @@ pub(super) struct LoginBody {
     tokens: Option<Destination>,
 }
 
+/// A login by an HTML form.
+#[expect(dead_code, reason = "a form is read into LoginBody")]
+#[derive(ToSchema)]
+struct LoginForm {
+    #[schema(min_length = 1)]
+    username: String,
+    #[schema(format = Password, min_length = 1)]
+    password: String,
+    /// The cookies outlive the browser session if it is `on`, as of a checkbox, `true` or `1`.
+    #[schema(nullable = false)]
+    remember: Option<String>,
+    /// Where the tokens of a form go is up to the server: cookies, if it takes them.
+    #[schema(inline, nullable = false)]
+    tokens: Option<Destination>,
+}
+
 /// Where a login's tokens go.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -73,12 +89,15 @@ pub(super) struct Registered {
 }
 
 /// Creates an account.
+///
+/// Does not log in. The operator can close registration.
 #[utoipa::path(
     post,
     path = "/register",
     operation_id = "register",
+    tag = ACCOUNT,
     request_body = Credentials,
-    responses((status = 201, body = Registered), (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
+    responses((status = 201, body = Registered, description = "The account was created.")),
     security(())
 )]
 pub(super) async fn register(
@@ -112,14 +131,18 @@ pub(super) async fn registered(
 
 /// Logs in: starts a session.
 ///
-/// Its tokens come in four cookies, beside the device cookie, or in the body. A form gets a
-/// redirect to the page, or to the path in its field `next`.
+/// The tokens come in four cookies, beside the device cookie, or in the body. A form of a page gets
+/// cookies and a redirect to the page, or to the path in its field `next`.
 #[utoipa::path(
     post,
     path = "/login",
     operation_id = "logIn",
-    request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Granted<'_>), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem)),
+    tag = SESSIONS,
+    request_body(content((LoginBody = "application/json"), (LoginForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = Grant, description = "Logged in."),
+        (status = 303, description = "Logged in by a form."),
+    ),
     security(())
 )]
 pub(super) async fn login(
@@ -192,6 +215,7 @@ fn answer(auth: &Auth, tokens: Option<Destination>, is_form: bool) -> Result<Ans
     let cookies = auth.looks_in(Location::Cookies);
     let body = auth.looks_in(Location::Headers);
     Ok(match tokens {
+        Some(Destination::Unknown) => return Err(unknown_destination(cookies, body)),
         _ if is_form && cookies => Answer::Page,
         None if cookies => Answer::Cookies,
         None => Answer::Body,

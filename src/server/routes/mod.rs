@@ -14,6 +14,7 @@ mod public;
 mod responses;
 mod session;
 mod sessions;
+mod tags;
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
@@ -23,32 +24,78 @@ use self::endpoint::{Endpoint, endpoint};
 pub(super) use self::fallback::not_found;
 pub(super) use self::pages::Pages;
 use self::responses::Problem;
+use crate::server::error_code::ServerErrorCode::{
+    self, CrossSiteRequest, DatabaseFull, DatabaseNotWritable, DatabaseReadOnly, InvalidParameter,
+    InvalidUsername, LastAdmin, LinkRequired, MissingPassword, MissingUsername, PasswordTooCommon,
+    PasswordTooLong, PasswordTooShort, PrefetchRefused, RegistrationClosed, SessionNotFound,
+    TooManyAttempts, UserNotFound, UsernameTaken, WrongHost, WrongPassword,
+};
+use tokenpair::web::ErrorCode::{
+    AdminRequired, BadCredentials, ConflictingForwardedHeaders, FreshTokenRequired,
+};
+
+/// The errors of a registration.
+const OF_REGISTRATION: [ServerErrorCode; 6] = [
+    MissingUsername,
+    MissingPassword,
+    InvalidUsername,
+    UsernameTaken,
+    RegistrationClosed,
+    TooManyAttempts,
+];
+
+/// The errors of a password that a user chooses.
+const OF_NEW_PASSWORD: [ServerErrorCode; 3] =
+    [PasswordTooShort, PasswordTooLong, PasswordTooCommon];
 
 /// The routes of accounts and sessions, which other apps can mount.
 fn of_accounts() -> Vec<Endpoint> {
     vec![
-        endpoint!(login::register),
-        endpoint!(login::login),
+        endpoint!(login::register)
+            .refuses(&OF_REGISTRATION)
+            .refuses(&OF_NEW_PASSWORD)
+            .refuses(&[ConflictingForwardedHeaders]),
+        endpoint!(login::login)
+            .refuses(&[MissingUsername, MissingPassword, TooManyAttempts])
+            .refuses(&[BadCredentials, ConflictingForwardedHeaders]),
         endpoint!(session::refresh),
         endpoint!(session::logout),
-        endpoint!(session::logout_by_link).without_head(),
-        endpoint!(session::csrf),
+        endpoint!(session::logout_by_link).without_head().refuses(&[
+            CrossSiteRequest,
+            WrongHost,
+            LinkRequired,
+            PrefetchRefused,
+        ]),
+        endpoint!(session::csrf).refuses(&[CrossSiteRequest, WrongHost]),
         endpoint!(account::account),
-        endpoint!(account::delete),
-        endpoint!(account::change_password),
-        endpoint!(sessions::list),
+        endpoint!(account::delete)
+            .refuses(&[MissingPassword, WrongPassword, TooManyAttempts, LastAdmin])
+            .refuses(&[FreshTokenRequired, ConflictingForwardedHeaders]),
+        endpoint!(account::change_password)
+            .refuses(&OF_NEW_PASSWORD)
+            .refuses(&[WrongPassword, TooManyAttempts])
+            .refuses(&[FreshTokenRequired, ConflictingForwardedHeaders]),
+        endpoint!(sessions::list).refuses(&[InvalidParameter]),
         endpoint!(sessions::end_others),
-        endpoint!(sessions::end_one),
+        endpoint!(sessions::end_one).refuses(&[SessionNotFound]),
     ]
 }
 
 /// The routes for admins, which other apps can mount too.
 fn of_admins() -> Vec<Endpoint> {
     vec![
-        endpoint!(admin::users),
-        endpoint!(admin::change),
-        endpoint!(admin::end_sessions),
-        endpoint!(events::events),
+        endpoint!(admin::users)
+            .refuses(&[AdminRequired])
+            .refuses(&[InvalidParameter]),
+        endpoint!(admin::change)
+            .refuses(&[AdminRequired])
+            .refuses(&[UserNotFound, LastAdmin]),
+        endpoint!(admin::end_sessions)
+            .refuses(&[AdminRequired])
+            .refuses(&[UserNotFound]),
+        endpoint!(events::events)
+            .refuses(&[AdminRequired])
+            .refuses(&[InvalidParameter]),
     ]
 }
 
@@ -58,18 +105,14 @@ fn of_program() -> Vec<Endpoint> {
         endpoint!(account::protected),
         endpoint!(public::keys),
         endpoint!(public::live),
-        endpoint!(public::ready),
+        endpoint!(public::ready).refuses(&[DatabaseReadOnly, DatabaseFull, DatabaseNotWritable]),
         endpoint!(public::openapi),
         endpoint!(page::greet).mounted_by(page::mount_with_identity),
-        endpoint!(page::register).mounted_by(page::mount_form),
-        endpoint!(page::change_password).mounted_by(page::mount_form),
-        endpoint!(page::end_sessions).mounted_by(page::mount_form),
-        endpoint!(page::log_out).mounted_by(page::mount_form),
     ]
 }
 
 fn endpoints() -> Vec<Endpoint> {
-    let all = [of_accounts(), of_admins(), of_program()];
+    let all = [of_accounts(), of_admins(), of_program(), page::forms()];
     all.into_iter().flatten().collect()
 }
 
@@ -119,11 +162,19 @@ impl Selection {
     }
 }
 
+const DESCRIPTION: &str = "Logs people in with a pair of JSON Web Tokens: a short-lived access token and a refresh token.
+
+Tokens are sent in cookies or in the `Authorization` header. A cookie needs its CSRF token in a header too, except for `GET`. \
+Where both are sent, cookies are looked at first.
+
+An error is a JSON object: `code` is for programs, the text for people, and `hint` says what to do next. A browser that opens \
+an address gets pages and redirects instead.";
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "tokenpair",
-        description = "Logs people in with a pair of JSON Web Tokens: a short-lived access token and a refresh token.",
+        description = DESCRIPTION,
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem))
@@ -136,8 +187,9 @@ pub(super) fn description() -> utoipa::openapi::OpenApi {
 }
 
 fn described(endpoints: Vec<Endpoint>) -> utoipa::openapi::OpenApi {
-    let described = endpoints.into_iter();
-    described.fold(Description::openapi(), |all, endpoint| {
-        all.merge_from(endpoint.description)
-    })
+    let mut start = Description::openapi();
+    start.tags = Some(tags::all());
+    endpoints
+        .into_iter()
+        .fold(start, |all, endpoint| all.merge_from(endpoint.description))
 }

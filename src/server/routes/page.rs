@@ -11,15 +11,15 @@ use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
 };
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::account::{PasswordChangeBody, changed};
+use super::endpoint::{Endpoint, POST};
 use super::fallback::not_found;
 use super::grant::{Answer, Done, granted};
 use super::login::{Entry, registered, trimmed_username};
-use super::responses::Problem;
 use super::session::{by_cookie_alone, is_over};
 use super::sessions::{end_own, sid};
+use super::tags::SERVER;
 use crate::server::body::FormBody;
 use crate::server::device::Named;
 use crate::server::device_cookie::Devices;
@@ -56,12 +56,39 @@ pub(super) fn mount_form(resource: Resource, app: &mut ServiceConfig) {
 /// The number of sessions that the page shows: the default of `SESSION_LIMIT`.
 const LISTED: usize = 100;
 
+/// The forms of the page. The description of the API leaves them out: programs have routes of their
+/// own for the same.
+pub(super) fn forms() -> Vec<Endpoint> {
+    let forms = [
+        Endpoint::undescribed(POST, page::REGISTER, register),
+        Endpoint::undescribed(POST, page::PASSWORD, change_password),
+        Endpoint::undescribed(POST, page::SESSIONS, end_sessions),
+        Endpoint::undescribed(POST, page::LOG_OUT, log_out),
+    ];
+    let forms = forms.into_iter();
+    forms.map(|form| form.mounted_by(mount_form)).collect()
+}
+
 /// Shows a page: a login form, or the user's sessions.
 ///
 /// A remembered login is restored after its access cookie has expired: its refresh cookie is then
 /// exchanged for a new pair, as by `POST /refresh`. `next` is the path to return to after the
 /// login, and `show` is `register` or `password` for the form of that name.
-#[utoipa::path(get, path = "/", operation_id = "getPage", responses((status = 200, content_type = "text/html", body = String), (status = 303)), security(()))]
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "getPage",
+    tag = SERVER,
+    params(
+        ("next" = Option<String>, Query, description = "The path of this server to return to after the login."),
+        ("show" = Option<String>, Query, description = "`register` or `password`: the form to show.")
+    ),
+    responses(
+        (status = 200, content_type = "text/html", body = String, description = "The page."),
+        (status = 303, description = "The login was restored: return to `next`.")
+    ),
+    security(())
+)]
 pub(super) async fn greet(
     state: web::Data<AppState>,
     user: Option<Identity>,
@@ -241,13 +268,11 @@ fn text(csrf: Option<&CsrfValue>) -> Option<String> {
 }
 
 /// A new account, and whether its first login is remembered.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 pub(super) struct RegistrationForm {
     #[serde(deserialize_with = "trimmed_username")]
-    #[schema(min_length = 1)]
     username: String,
     #[serde(deserialize_with = "fields::password")]
-    #[schema(value_type = String, format = Password, min_length = 1)]
     password: Password,
     remember: Option<bool>,
 }
@@ -255,14 +280,6 @@ pub(super) struct RegistrationForm {
 /// Creates an account by the page's form, and logs in.
 ///
 /// Redirects to the page, or to the path in the field `next`.
-#[utoipa::path(
-    post,
-    path = "/page/register",
-    operation_id = "registerByForm",
-    request_body(content((RegistrationForm = "application/x-www-form-urlencoded"))),
-    responses((status = 303), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)),
-    security(())
-)]
 pub(super) async fn register(
     state: web::Data<AppState>,
     request: HttpRequest,
@@ -286,14 +303,6 @@ pub(super) async fn register(
 /// Changes the password by the page's form.
 ///
 /// All other sessions end. Redirects to the page.
-#[utoipa::path(
-    post,
-    path = "/page/password",
-    operation_id = "changePasswordByForm",
-    request_body(content((PasswordChangeBody = "application/x-www-form-urlencoded"))),
-    responses((status = 303), (status = 200, description = "For a token in a header: the new pair."), (status = 403, body = Problem), (status = 429, body = Problem)),
-    security(("access" = []))
-)]
 pub(super) async fn change_password(
     state: web::Data<AppState>,
     user: Fresh,
@@ -312,10 +321,9 @@ pub(super) async fn change_password(
 }
 
 /// The session that ends.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 pub(super) struct SessionForm {
     /// Its id, or `others` for all but this one.
-    #[schema(min_length = 1)]
     session: String,
 }
 
@@ -325,14 +333,6 @@ const OTHERS: &str = "others";
 /// Ends one of the user's sessions, or all others, by the page's form.
 ///
 /// Redirects to the page.
-#[utoipa::path(
-    post,
-    path = "/page/sessions",
-    operation_id = "endSessionByForm",
-    request_body(content((SessionForm = "application/x-www-form-urlencoded"))),
-    responses((status = 303), (status = 404, body = Problem)),
-    security(("access" = []))
-)]
 pub(super) async fn end_sessions(
     state: web::Data<AppState>,
     user: Access,
@@ -358,13 +358,6 @@ pub(super) async fn end_sessions(
 /// Logs out by the page's form.
 ///
 /// Redirects to the page.
-#[utoipa::path(
-    post,
-    path = "/page/logout",
-    operation_id = "logOutByForm",
-    responses((status = 303), (status = 401, body = Problem)),
-    security((), ("access" = []), ("refresh" = []))
-)]
 pub(super) async fn log_out(
     state: web::Data<AppState>,
     request: HttpRequest,

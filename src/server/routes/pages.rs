@@ -4,7 +4,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, GET};
 use super::fallback::not_found;
 use crate::config::Settings;
 use crate::server::assets::Site;
@@ -42,7 +42,7 @@ impl Pages {
 
 fn page(site: &'static Site, document: &web::Bytes) -> Endpoint {
     let document = document.clone();
-    Endpoint::undescribed(site.path.to_owned(), move || {
+    Endpoint::undescribed(GET, site.path, move || {
         let response = site.page(document.clone());
         async move { response }
     })
@@ -50,7 +50,9 @@ fn page(site: &'static Site, document: &web::Bytes) -> Endpoint {
 
 fn files(site: &'static Site) -> Endpoint {
     let path = format!("{}/{{version}}/{{file}}", site.path);
-    Endpoint::undescribed(path, move |request, wanted| file(site, request, wanted))
+    Endpoint::undescribed(GET, &path, move |request, wanted| {
+        file(site, request, wanted)
+    })
 }
 
 async fn file(

@@ -9,6 +9,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
+use super::tags::SERVER;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::startup_keys::KEYS_MAX_AGE;
 use crate::server::state::AppState;
@@ -22,7 +23,16 @@ pub(super) struct Health {
 }
 
 /// Tells that the process is running.
-#[utoipa::path(get, path = "/health/live", operation_id = "getLiveness", responses((status = 200, body = Health)), security(()))]
+///
+/// Asks neither the database nor anything else. For a liveness probe.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "getLiveness",
+    tag = SERVER,
+    responses((status = 200, body = Health, description = "The process is running.")),
+    security(())
+)]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "live" })
 }
@@ -41,7 +51,8 @@ pub(super) struct Jwks {
     get,
     path = "/.well-known/jwks.json",
     operation_id = "getPublicKeys",
-    responses((status = 200, body = Jwks)),
+    tag = SERVER,
+    responses((status = 200, body = Jwks, description = "The public keys. None if a shared secret signs.")),
     security(())
 )]
 pub(super) async fn keys(state: web::Data<AppState>) -> HttpResponse {
@@ -59,7 +70,14 @@ struct Stopping;
 ///
 /// It can while it is not stopping, its database answers and takes writes, and revocations are
 /// current.
-#[utoipa::path(get, path = "/health/ready", operation_id = "getReadiness", responses((status = 200, body = Health)), security(()))]
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "getReadiness",
+    tag = SERVER,
+    responses((status = 200, body = Health, description = "The server takes requests.")),
+    security(())
+)]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Rejection> {
     if state.readiness.is_stopping() {
         return Err(Rejection::unavailable(Stopping));
@@ -103,7 +121,16 @@ fn not_ready(reason: NotWritable) -> Rejection {
 }
 
 /// Returns this description.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "getDescription", responses((status = 200, content_type = "application/json", body = serde_json::Value)), security(()))]
+///
+/// OpenAPI 3.1, with the names that the server's settings give to cookies and headers.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "getDescription",
+    tag = SERVER,
+    responses((status = 200, body = Object, description = "The description.")),
+    security(())
+)]
 pub(super) async fn openapi(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))

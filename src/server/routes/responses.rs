@@ -21,6 +21,8 @@ impl Message {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ended {
     msg: &'static str,
+    /// Number of sessions that ended.
+    #[schema(value_type = u32)]
     ended: usize,
 }
 
@@ -39,8 +41,9 @@ pub(super) struct Problem {
     #[schema(value_type = Code, inline)]
     code: String,
     /// What to do next.
+    #[schema(nullable = false)]
     hint: Option<String>,
     /// Seconds to wait before trying again.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, nullable = false)]
     retry_after: Option<u32>,
 }

@@ -6,8 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::fallback::not_found;
-use super::grant::{Answer, CsrfInBody, Done, Granted, granted};
-use super::responses::{Message, Problem};
+use super::grant::{Answer, CsrfInBody, Done, Grant, granted};
+use super::responses::Message;
+use super::tags::SESSIONS;
 use crate::server::origins::Trust;
 use crate::server::state::AppState;
 use crate::server::{browser, page};
@@ -16,8 +17,16 @@ use tokenpair::web::{Auth, ErrorCode, Guard, Location, Refresh, Rejection, Verif
 
 /// Exchanges a refresh token for a new pair of tokens.
 ///
-/// The pair is delivered the way the refresh token came: in cookies or in JSON.
-#[utoipa::path(post, path = "/refresh", operation_id = "refreshTokens", responses((status = 200, body = Granted<'_>)), security(("refresh" = [])))]
+/// The pair is delivered the way the refresh token came: in cookies or in the body. Each refresh
+/// token can be used once; a repeat after a lost response is allowed.
+#[utoipa::path(
+    post,
+    path = "/refresh",
+    operation_id = "refreshTokens",
+    tag = SESSIONS,
+    responses((status = 200, body = Grant, description = "The new pair.")),
+    security(("refresh" = []))
+)]
 pub(super) async fn refresh(
     state: web::Data<AppState>,
     token: Refresh,
@@ -55,7 +64,8 @@ fn over(auth: &Auth, rejection: Rejection, answer: Answer) -> HttpResponse {
     get,
     path = "/csrf",
     operation_id = "getCsrfTokens",
-    responses((status = 200, body = CsrfInBody<'_>), (status = 403, body = Problem)),
+    tag = SESSIONS,
+    responses((status = 200, body = CsrfInBody<'_>, description = "The CSRF tokens. Null where the token is missing or invalid.")),
     security(("access_cookie" = []), ("refresh_cookie" = []))
 )]
 pub(super) async fn csrf(
@@ -91,12 +101,13 @@ pub(super) fn by_cookie_alone(auth: &Auth) -> Auth {
 
 /// Logs out: ends the session and removes the cookies.
 ///
-/// Repeating it does no harm.
+/// Ends the session of the token that was sent, in a cookie or a header. Repeating it does no harm.
 #[utoipa::path(
     post,
     path = "/logout",
     operation_id = "logOut",
-    responses((status = 200, body = Message), (status = 401, body = Problem)),
+    tag = SESSIONS,
+    responses((status = 200, body = Message, description = "Logged out.")),
     security((), ("access" = []), ("refresh" = []))
 )]
 pub(super) async fn logout(
@@ -118,7 +129,11 @@ pub(super) async fn logout(
     get,
     path = "/logout",
     operation_id = "logOutByLink",
-    responses((status = 200, body = Message), (status = 303), (status = 401, body = Problem), (status = 403, body = Problem)),
+    tag = SESSIONS,
+    responses(
+        (status = 200, body = Message, description = "Logged out."),
+        (status = 303, description = "Logged out, for a browser."),
+    ),
     security((), ("access" = []), ("refresh" = []))
 )]
 pub(super) async fn logout_by_link(

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::responses::{Ended, Message, Problem};
+use super::responses::{Ended, Message};
+use super::tags::SESSIONS;
 use crate::server::device;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::query::{PageNumber, Whole, query};
@@ -19,7 +20,10 @@ use tokenpair_store::Page;
 #[schema(as = Session)]
 pub(super) struct SessionEntry {
     id: String,
+    /// The browser and its system, or the program.
     device: String,
+    /// The address of the latest request.
+    #[schema(required = true)]
     ip: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -27,6 +31,7 @@ pub(super) struct SessionEntry {
     last_used_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
+    /// Whether it is the session of the request.
     current: bool,
 }
 
@@ -48,9 +53,12 @@ impl SessionEntry {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Sessions {
     sessions: Vec<SessionEntry>,
+    #[schema(value_type = u32, minimum = 1)]
     page: i64,
+    #[schema(value_type = u32, minimum = 1)]
     per_page: i64,
     /// Number of sessions on all pages.
+    #[schema(value_type = u32)]
     total: usize,
 }
 
@@ -69,12 +77,15 @@ pub(super) struct SessionSearch {
 type SessionsPerPage = Whole<200, 100>;
 
 /// Lists the user's live sessions.
+///
+/// The newest login comes first, in pages.
 #[utoipa::path(
     get,
     path = "/sessions",
     operation_id = "listSessions",
+    tag = SESSIONS,
     params(SessionSearch),
-    responses((status = 200, body = Sessions), (status = 400, body = Problem)),
+    responses((status = 200, body = Sessions, description = "A page of sessions.")),
     security(("access" = []))
 )]
 pub(super) async fn list(
@@ -105,12 +116,15 @@ pub(super) async fn list(
 }
 
 /// Ends one of the user's sessions.
+///
+/// Logs that device out. Ending the current session removes its cookies too.
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
     operation_id = "endSession",
-    params(("id" = String, Path, pattern = r"^[^\u0000]*$")),
-    responses((status = 200, body = Message), (status = 404, body = Problem)),
+    tag = SESSIONS,
+    params(("id" = String, Path, pattern = r"^[^\u0000]*$", description = "An `id` of `GET /sessions`.", example = "0199d0c4-11aa-7e3b-b0d5-0c9f7a3d5e42")),
+    responses((status = 200, body = Message, description = "The session ended.")),
     security(("access" = []))
 )]
 pub(super) async fn end_one(
@@ -144,7 +158,16 @@ pub(super) async fn end_own(
 }
 
 /// Ends all other sessions of the user.
-#[utoipa::path(delete, path = "/sessions", operation_id = "endOtherSessions", responses((status = 200, body = Ended)), security(("access" = [])))]
+///
+/// Logs all other devices out. The session of the request continues.
+#[utoipa::path(
+    delete,
+    path = "/sessions",
+    operation_id = "endOtherSessions",
+    tag = SESSIONS,
+    responses((status = 200, body = Ended, description = "The other sessions ended.")),
+    security(("access" = []))
+)]
 pub(super) async fn end_others(
     state: web::Data<AppState>,
     user: Access,

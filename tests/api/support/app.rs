@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use tokenpair_store::{DieselStore, StorePolicy};
 
 use super::client::{Bearer, Browser};
 use super::database::{Backend, Database};
-use super::exchange::{ADA, Request, SECRET};
+use super::description::Description;
+use super::exchange::{ADA, Request, SECRET, check_responses};
 
 /// The time at which every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -76,6 +77,12 @@ impl TestApp {
             });
         });
         let (address, handle) = told.recv().expect("the server starts");
+        // The tests' client speaks no TLS.
+        if settings.tls.is_none() {
+            let description = Description::of(address);
+            let check = move |request: &Request, response: &_| description.check(request, response);
+            check_responses(address, Some(Arc::new(check)));
+        }
         Self {
             address,
             clock,
@@ -161,6 +168,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
+        check_responses(self.address, None);
         // The command is sent at once; the future only waits for its end.
         drop(self.handle.stop(false));
         if let Some(thread) = self.thread.take() {

@@ -10,6 +10,7 @@ mod cluster;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../../common/database.rs"]
 mod database;
+mod description;
 #[path = "../../common/exchange.rs"]
 mod exchange;
 mod held;
@@ -31,6 +32,7 @@ pub(crate) use bouncer::Bouncer;
 pub(crate) use client::{Bearer, Browser};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, as_superuser, postgres_programs};
+pub(crate) use description::Description;
 pub(crate) use exchange::{ADA, Request, Response, SECRET};
 pub(crate) use held::Held;
 pub(crate) use jar::{Jar, Tabs};

@@ -9,10 +9,11 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
+use super::authorization::has_credentials;
 use super::body::RequestBody;
-use super::cookies::CookiePolicy;
 use super::error_code::ErrorCode;
-use super::policy::CsrfPolicy;
+use super::location::Location;
+use super::policy::WebPolicy;
 use super::rejection::Rejection;
 use crate::token::{Claims, TokenKind};
 
@@ -21,28 +22,29 @@ pub(super) struct Demand<'a> {
     sent: Vec<Cow<'a, [u8]>>,
     header: &'a HeaderName,
     kind: TokenKind,
-    cookies: &'a CookiePolicy,
+    request: &'a HttpRequest,
+    policy: &'a WebPolicy,
 }
 
-impl CsrfPolicy {
+impl WebPolicy {
     /// Returns the proof that a request with a cookie of this kind needs. `None` for safe methods.
     pub(super) fn demand<'a>(
         &'a self,
         request: &'a HttpRequest,
         kind: TokenKind,
-        cookies: &'a CookiePolicy,
         body: &RequestBody,
     ) -> Result<Option<Demand<'a>>, Rejection> {
-        if !self.is_asked_of(request.method()) {
+        let csrf = &self.csrf;
+        if !csrf.is_asked_of(request.method()) {
             return Ok(None);
         }
         let (header, field) = match kind {
-            TokenKind::Access => (&self.access_header, &self.access_field),
-            TokenKind::Refresh => (&self.refresh_header, &self.refresh_field),
+            TokenKind::Access => (&csrf.access_header, &csrf.access_field),
+            TokenKind::Refresh => (&csrf.refresh_header, &csrf.refresh_field),
         };
         let sent = request.headers().get_all(header).map(HeaderValue::as_bytes);
         let mut sent: Vec<Cow<'a, [u8]>> = sent.map(Cow::Borrowed).collect();
-        if self.check_form && sent.iter().all(|value| value.is_empty()) {
+        if csrf.check_form && sent.iter().all(|value| value.is_empty()) {
             let field = body.field(field).map(String::into_bytes);
             sent = field.into_iter().map(Cow::Owned).collect();
         }
@@ -50,7 +52,8 @@ impl CsrfPolicy {
             sent,
             header,
             kind,
-            cookies,
+            request,
+            policy: self,
         };
         if demand.sent.iter().all(|value| value.is_empty()) {
             return Err(Rejection::from(ErrorCode::CsrfMissing).hint(demand.hint()));
@@ -70,19 +73,39 @@ impl Demand<'_> {
         Err(Rejection::from(ErrorCode::CsrfMismatch).hint(self.hint()))
     }
 
-    /// The cookie counts, whatever the `Authorization` header says, so the hint must mention it if
-    /// both are sent.
+    /// Names the cookie, and says so if it hides a token in the `Authorization` header: clients with
+    /// a cookie jar, such as Postman, send both without their users noticing.
     fn hint(&self) -> String {
         let header = self.header.as_str().to_ascii_uppercase();
-        let name = self.cookies.csrf_name(self.kind);
-        let token = self.cookies.token_name(self.kind);
-        let value = if self.cookies.csrf {
+        let cookies = &self.policy.cookies;
+        let name = cookies.csrf_name(self.kind);
+        let token = cookies.token_name(self.kind);
+        let value = if cookies.csrf {
             "the cookie"
         } else {
             "the login's"
         };
-        format!(
+        let hint = format!(
             "Send the value of {value} {name} in the header {header}: the token came in the cookie {token}."
+        );
+        if !self.hides_header() {
+            return hint;
+        }
+        let title = &self.policy.header.title;
+        format!(
+            "{hint} The token in the {title} header was not used, because cookies are looked at first. To use it, clear the \
+             cookie jar or send the request without cookies."
         )
+    }
+
+    /// Returns whether the request has a token in the header too, which is looked at after cookies.
+    fn hides_header(&self) -> bool {
+        let place = |location| {
+            let mut locations = self.policy.locations.iter();
+            locations.position(|found| *found == location)
+        };
+        let later = place(Location::Headers)
+            .is_some_and(|headers| Some(headers) > place(Location::Cookies));
+        later && has_credentials(self.request, &self.policy.header)
     }
 }

@@ -138,8 +138,8 @@ impl Auth {
         kind: TokenKind,
         claims: &Claims,
     ) -> Result<(), Rejection> {
-        let csrf = &self.policy().csrf;
-        let demand = csrf.demand(request, kind, self.cookies(), &RequestBody::Unread)?;
+        let policy = self.policy();
+        let demand = policy.demand(request, kind, &RequestBody::Unread)?;
         demand.map_or(Ok(()), |demand| demand.met_by(claims))
     }
 

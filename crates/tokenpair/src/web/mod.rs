@@ -83,6 +83,7 @@
 mod access_end;
 mod additional_claims;
 mod auth;
+mod authorization;
 pub mod body;
 mod builder;
 mod cause;

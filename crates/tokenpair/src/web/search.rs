@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use super::authorization::{joined, of_scheme};
 use super::body::{RequestBody, is_json, pair};
 use super::csrf::Demand;
 use super::error_code::ErrorCode;
@@ -83,7 +83,7 @@ fn in_cookies<'a>(
         let name = policy.cookies.token_name(kind);
         return Ok(Err(format!("Missing cookie \"{name}\"")));
     };
-    let csrf = policy.csrf.demand(request, kind, &policy.cookies, body)?;
+    let csrf = policy.demand(request, kind, body)?;
     Ok(Ok(Found {
         token,
         others: tokens.collect(),
@@ -162,32 +162,6 @@ fn in_json<'a>(
 pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<String> {
     let found = in_headers(request, policy).ok()?.ok()?;
     Some(found.token.into_owned())
-}
-
-/// Returns the words after the scheme, for each credential of that scheme.
-fn of_scheme<'v>(value: &'v str, policy: &HeaderPolicy) -> Vec<Vec<&'v str>> {
-    let is_scheme = |word: &str| {
-        if policy.any_case {
-            word.eq_ignore_ascii_case(&policy.scheme)
-        } else {
-            word == policy.scheme
-        }
-    };
-    let behind_scheme = |credential: &'v str| {
-        let mut words = credential.split_whitespace();
-        words.next().is_some_and(is_scheme).then(|| words.collect())
-    };
-    value.split(',').filter_map(behind_scheme).collect()
-}
-
-/// Repeated headers count as one, joined by commas (RFC 9110 section 5.3). A header that is not
-/// text has no token.
-fn joined(request: &HttpRequest, name: &HeaderName) -> String {
-    let values = request.headers().get_all(name).map(HeaderValue::as_bytes);
-    values
-        .map(String::from_utf8_lossy)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn missing(locations: &[Location], absences: &[String]) -> String {

@@ -1,0 +1,112 @@
+//! Implements `/openapi.json` (OpenAPI 3.1): completes the routes' description with what the
+//! settings decide, and with the responses and headers that all operations of a kind have.
+
+mod examples;
+mod grants;
+mod headers;
+pub(super) mod refusals;
+mod security;
+
+use std::collections::BTreeSet;
+
+use actix_web::http::Method;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{OpenApi, RefOr, Schema, Server};
+
+use self::examples::Examples;
+pub(super) use self::grants::GRANT;
+use self::refusals::Facts;
+use self::security::Tokens;
+use tokenpair::web::{Auth, Location};
+
+/// The description of routes.
+pub(super) struct Described {
+    pub(super) routes: OpenApi,
+    /// The URL that their paths are relative to. Default: that of the description itself.
+    pub(super) server: Option<String>,
+    /// Whether responses name their request in the log.
+    pub(super) with_request_id: bool,
+}
+
+impl Described {
+    /// Returns the description as JSON, with the names that the settings give to cookies and
+    /// headers.
+    pub(super) fn complete(self, auth: &Auth) -> Result<String, serde_json::Error> {
+        let mut description = self.routes;
+        let server = self.server.as_deref().unwrap_or("/");
+        description.servers = Some(vec![Server::new(server)]);
+        if !auth.looks_in(Location::Cookies) {
+            description.paths.paths.remove("/csrf");
+        }
+        let examples = Examples::load(auth)?;
+        let mut codes = BTreeSet::new();
+        for item in description.paths.paths.values_mut() {
+            for (method, operation) in operations(item) {
+                let security = operation.security.take().unwrap_or_default();
+                let tokens = Tokens::of(&security);
+                operation.security = Some(security::requirements(security, &method, auth));
+                refusals::add_usual(operation, &Facts { method, tokens }, auth);
+                headers::add(operation, tokens, auth, self.with_request_id);
+                codes.extend(refusals::codes_of(operation));
+                examples.add_to(operation);
+            }
+        }
+        complete_components(&mut description, &codes, auth);
+        drop_unused_tags(&mut description);
+        serde_json::to_string(&description)
+    }
+}
+
+/// Returns the operations of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Returns the operations of a path.
+pub(super) fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    operations(item).map(|(_, operation)| operation)
+}
+
+fn complete_components(description: &mut OpenApi, codes: &BTreeSet<String>, auth: &Auth) {
+    let components = description.components.get_or_insert_default();
+    for (name, scheme) in security::schemes(auth) {
+        components.add_security_scheme(name, scheme);
+    }
+    components.headers.extend(headers::components());
+    // The transport's errors belong to no operation.
+    let examples = refusals::examples(auth).filter(|(code, _)| codes.contains(code));
+    components.examples.extend(examples);
+    components.schemas.extend(grants::schemas(auth));
+    if let Some(RefOr::T(Schema::Object(problem))) = components.schemas.get_mut("Problem") {
+        rename_message(problem, &auth.policy().message_key);
+    }
+}
+
+/// Gives the text of an error the name that the settings give it.
+fn rename_message(problem: &mut utoipa::openapi::Object, key: &str) {
+    if let Some(text) = problem.properties.remove("msg") {
+        problem.properties.insert(key.to_owned(), text);
+        problem.required.retain(|name| name != "msg");
+        problem.required.insert(0, key.to_owned());
+    }
+}
+
+/// Drops the tags of routes that are not mounted.
+fn drop_unused_tags(description: &mut OpenApi) {
+    let mut used = BTreeSet::new();
+    for item in description.paths.paths.values_mut() {
+        let tags = operations(item).filter_map(|(_, operation)| operation.tags.clone());
+        used.extend(tags.flatten());
+    }
+    if let Some(tags) = &mut description.tags {
+        tags.retain(|tag| used.contains(&tag.name));
+    }
+}
