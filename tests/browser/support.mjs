@@ -11,9 +11,10 @@ import { chromium } from 'playwright-core'
 const program = process.env.TOKENPAIR
 const shots = process.env.TOKENPAIR_SCREENSHOTS
 
-/** Starts Chromium. */
-export function launch() {
+/** Starts Chromium, with further options of Playwright. */
+export function launch(options = {}) {
   return chromium.launch({
+    ...options,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox',

@@ -1,0 +1,409 @@
+// Implements the browser client. One tab has one client; the server resolves their races.
+
+import { createLock } from './lock.js'
+import { createPeers } from './peers.js'
+import { codeOf, failed, pause, read, refused, retryAfter, Unexpected, until, withCookies, type Answer } from './wire.js'
+import type { Auth, AuthEvent, Credentials, Options, Result, Session, User } from './types.js'
+
+export type { ErrorCode } from './codes.js'
+export type * from './types.js'
+
+type Kind = 'access' | 'refresh'
+/** What a request was sent for: it must not be repeated for anybody else. */
+type Mark = { user: string | undefined; print: string }
+type Outcome = { answer: Answer } | { error: unknown }
+type Seen = { state: 'in' | 'refreshable' | 'out'; user?: User; expiresAt?: number }
+
+/** Codes that a new access token cures. */
+const CURABLE = ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature', 'invalid_token', 'wrong_token_type']
+const SAFE = ['GET', 'HEAD', 'OPTIONS']
+/** The seconds that one request waits for the server in all. */
+const MAX_WAIT = 30
+const MAX_TRIES = 5
+/** A body that cannot be sent twice is not sent with less than these seconds left. */
+const AHEAD = 30
+
+const isRejected = ({ status }: { status: number }) => status === 401 || status === 422
+const isCsrf = (code: unknown) => code === 'csrf_mismatch' || code === 'csrf_missing'
+
+/** Makes the client of this tab. */
+export function createAuth(options: Options = {}): Auth {
+  const { csrf: place = 'cookie', cookiePrefix = '', onEvent } = options
+  const isPage = typeof document === 'object'
+  const here = isPage ? location.href : undefined
+  const base = new URL(options.baseUrl ?? '/', here ?? 'http://localhost').href.replace(/\/$/, '')
+  const { origin } = new URL(base)
+  const isForeign = isPage && origin !== location.origin
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const hold = createLock(`tokenpair ${base}`)
+  const life = new AbortController()
+  const listeners = new Set<(session: Session) => void>()
+
+  let session: Session = { state: 'unknown' }
+  /** The CSRF tokens of the last response that had them. */
+  let values: Partial<Record<Kind, string>> = {}
+  /** The login whose cookies are wrong, as when there are two of one name: `values` count instead. */
+  let distrusted: string | undefined
+  /** The login that `session` describes. */
+  let known = ''
+  /** Counts the tokens that this tab has got, so that a late 401 is not blamed on the newest. */
+  let generation = 0
+  /** Counts what makes this tab ask, so that an earlier response is not taken for the answer. */
+  let calls = 0
+  let accessEnds = 0
+  let expiresAt: number | undefined
+  let hasSessionRoute = true
+  let refreshing: Promise<Outcome> | undefined
+  let looking: Promise<Seen> | undefined
+  let checking: Promise<Session> | undefined
+
+  const cookie = (kind: Kind) => {
+    const name = `${cookiePrefix}csrf_${kind}_token=`
+    const found = isPage && document.cookie.split('; ').find((one) => one.startsWith(name))
+    return found ? found.slice(name.length) : undefined
+  }
+
+  /** Returns a value that differs between logins, and is empty without one. */
+  const print = () => (place === 'body' ? values.refresh : (cookie('refresh') ?? cookie('access'))) ?? ''
+
+  const csrf = (kind: Kind) => (place === 'body' || distrusted === print() ? values[kind] : cookie(kind))
+
+  // --- What the app sees. Nothing here runs while a lock is held.
+
+  const guarded = <T>(call: ((value: T) => void) | undefined, value: T) => {
+    try {
+      call?.(value)
+    } catch (error) {
+      ;(globalThis.reportError ?? console.error)(error) // one listener must not stop the others
+    }
+  }
+
+  const set = (state: Session['state'], user?: User) => {
+    known = print()
+    const next: Session = { state }
+    if (user) next.user = user
+    if (state === 'in' && expiresAt) next.expiresAt = expiresAt
+    const isSame = state === session.state && user?.username === session.user?.username && next.expiresAt === session.expiresAt
+    if (isSame) return
+    session = next
+    for (const listener of [...listeners]) guarded(listener, next)
+  }
+
+  const tell = (event: AuthEvent) => {
+    peers.post(event.type === 'signed_out' && event.code ? { type: event.type, code: event.code } : { type: event.type })
+    guarded(onEvent, event)
+  }
+
+  const success = (): Result => (session.expiresAt ? { ok: true, expiresAt: session.expiresAt } : { ok: true })
+
+  // --- Requests to the server's own routes.
+
+  const call = async (method: string, path: string, signal?: AbortSignal, kind?: Kind, body?: unknown) => {
+    const headers = new Headers({ Accept: 'application/json' })
+    if (kind) headers.set('X-CSRF-TOKEN', csrf(kind) ?? '')
+    const init: RequestInit = { method, headers, cache: 'no-store', credentials: isForeign ? 'include' : 'same-origin' }
+    if (signal) init.signal = signal
+    if (body) {
+      headers.set('Content-Type', 'application/json')
+      init.body = JSON.stringify(body)
+    }
+    return read(await send(base + path, init))
+  }
+
+  const keep = (access: unknown, refresh: unknown) => {
+    values = {}
+    if (typeof access === 'string') values.access = access
+    if (typeof refresh === 'string') values.refresh = refresh
+  }
+
+  const loadCsrf = async (signal?: AbortSignal) => {
+    const { ok, data } = await call('GET', '/csrf', signal)
+    if (!ok) return
+    keep(data.csrf_access_token, data.csrf_refresh_token)
+    distrusted = print()
+  }
+
+  /** Records the tokens of a login or refresh. */
+  const granted = ({ data }: Answer) => {
+    generation += 1
+    if (data.csrf_refresh_token || data.csrf_access_token)
+      keep(data.csrf_access_token ?? values.access, data.csrf_refresh_token ?? values.refresh)
+    accessEnds = data.expires_in > 0 ? performance.now() + data.expires_in * 1000 : 0
+    expiresAt = data.refresh_expires_in > 0 ? Date.now() + data.refresh_expires_in * 1000 : undefined
+  }
+
+  const ask = async (signal?: AbortSignal): Promise<Seen> => {
+    if (hasSessionRoute) {
+      const answer = await call('GET', '/session', signal)
+      const { state, user, csrf, refresh_expires_at: end } = answer.data
+      if (state === 'in' || state === 'refreshable' || state === 'out') {
+        if (csrf || place === 'body') keep(csrf?.access, csrf?.refresh)
+        return { state, ...(user?.username && { user: { id: user.id, username: user.username } }), ...(end && { expiresAt: end * 1000 }) }
+      }
+      if (!answer.ok && answer.status !== 404) throw new Unexpected(answer)
+      hasSessionRoute = false // an older server, or an app that has only some of the routes
+    }
+    const answer = await call('GET', '/protected', signal)
+    if (place === 'body') await loadCsrf(signal)
+    const { logged_in_as: username } = answer.data
+    if (answer.ok && username !== undefined) return { state: 'in', user: { username: String(username) } }
+    if (isRejected(answer) && answer.code) return { state: CURABLE.includes(answer.code) ? 'refreshable' : 'out' }
+    throw new Unexpected(answer)
+  }
+
+  /** Returns a value that differs after anything that may have changed the login. */
+  const moment = () => [place === 'cookie' && print(), generation, calls].join()
+
+  /** Asks the server until the login has not changed meanwhile. */
+  const look = () =>
+    (looking ??= (async () => {
+      for (let tries = 1; ; tries += 1) {
+        const before = moment()
+        const seen = await ask()
+        if (before !== moment() && tries < MAX_TRIES) continue
+        expiresAt = seen.expiresAt ?? expiresAt
+        if (seen.state === 'in') set('in', seen.user)
+        if (seen.state === 'out') {
+          const wasIn = session.state === 'in'
+          set('out')
+          if (wasIn) guarded(onEvent, { type: 'signed_out' })
+        }
+        return seen
+      }
+    })().finally(() => (looking = undefined)))
+
+  const check = () =>
+    (checking ??= (async () => {
+      const { state } = await look()
+      if (state === 'refreshable') {
+        const outcome = await renew()
+        if ('error' in outcome) throw outcome.error
+        if (!outcome.answer.ok && !isRejected(outcome.answer)) throw new Unexpected(outcome.answer)
+      }
+      return session
+    })().finally(() => (checking = undefined)))
+
+  // --- Refreshes: one at a time in each tab.
+
+  const renew = () => (refreshing ??= refreshUntilKnown().finally(() => (refreshing = undefined)))
+
+  const refreshUntilKnown = async (): Promise<Outcome> => {
+    let waited = 0
+    for (let tries = 1; ; tries += 1) {
+      let before = ''
+      let outcome: Outcome
+      try {
+        const answer = await hold('shared', async (signal) => {
+          if (place === 'body' && !values.refresh) await loadCsrf(signal)
+          before = print()
+          const answer = await call('POST', '/refresh', signal, 'refresh')
+          if (answer.ok) granted(answer)
+          else if (isCsrf(answer.code)) await loadCsrf(signal)
+          return answer
+        })
+        outcome = { answer }
+      } catch (error) {
+        outcome = { error }
+      }
+      const wait = tries < MAX_TRIES ? delay(outcome, before, tries) : undefined
+      if (wait === undefined || waited + wait > MAX_WAIT) return settle(outcome)
+      waited += wait
+      if (wait) await pause(wait)
+    }
+  }
+
+  /** Returns the seconds after which a refresh is worth another try. */
+  const delay = (outcome: Outcome, before: string, tries: number) => {
+    // The server gives the same successor again, so a lost response costs nothing.
+    if ('error' in outcome) return globalThis.navigator?.onLine === false || tries > 2 ? undefined : tries / 2
+    const { answer } = outcome
+    if (answer.ok) return
+    if (answer.retryAfter !== undefined) return answer.retryAfter
+    if (!isRejected(answer)) return
+    if (print() && print() !== before) return 0 // another tab has logged in
+    return (answer.code === 'refresh_superseded' || isCsrf(answer.code)) && tries < 3 ? 0 : undefined
+  }
+
+  const settle = async (outcome: Outcome): Promise<Outcome> => {
+    if ('error' in outcome) return outcome
+    const { answer } = outcome
+    if (answer.ok) {
+      if (session.user && known === print()) set('in', session.user)
+      // It is another login than this tab knows, or one of which it knows nothing yet.
+      else {
+        const seen = await look().catch(() => undefined)
+        if (!seen || seen.state === 'refreshable') set('in')
+      }
+      tell({ type: 'refreshed' })
+    } else if (isRejected(answer) && answer.code && !isCsrf(answer.code) && answer.retryAfter === undefined) {
+      const wasIn = session.state === 'in'
+      set('out')
+      if (wasIn) tell({ type: 'signed_out', code: answer.code })
+    }
+    return outcome
+  }
+
+  // --- Never for another user.
+
+  const mark = (): Mark => ({ user: session.user?.username, print: print() })
+
+  /** Rejects if another user than the mark's is logged in now. */
+  const verify = async (mark: Mark) => {
+    const now = print()
+    const isNew = now !== known && (now !== mark.print || session.state !== 'unknown')
+    if (now && isNew) await check()
+    if (session.state !== 'in') return
+    const user = session.user?.username
+    const isOther = mark.user && user ? mark.user !== user : mark.print && mark.print !== print()
+    if (isOther) throw new DOMException('Another user has logged in', 'AbortError')
+  }
+
+  // --- The calls.
+
+  const attempt = async (work: () => Promise<Answer>, done: (answer: Answer) => void) => {
+    try {
+      const answer = await work()
+      if (!answer.ok) return refused(answer)
+      done(answer)
+      return success()
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  const login = async (credentials: Credentials) => {
+    let seen: Seen | undefined
+    const work = async (signal: AbortSignal) => {
+      const { username, password, remember = false } = credentials
+      const answer = await call('POST', '/login', signal, undefined, { username, password, remember })
+      if (!answer.ok) return answer
+      if (!answer.data.login) throw new Unexpected(answer)
+      granted(answer)
+      seen = await ask(signal).catch(() => undefined) // the server knows the name as it is written
+      return answer
+    }
+    return attempt(
+      () => hold('exclusive', work),
+      () => {
+        set('in', seen?.user)
+        tell(seen?.user ? { type: 'signed_in', user: seen.user } : { type: 'signed_in' })
+        if (!seen?.user) check().catch(() => {})
+      },
+    )
+  }
+
+  const logout = async () => {
+    const mine = mark()
+    const work = async () => {
+      for (let tries = 1; ; tries += 1) {
+        await verify(mine)
+        const answer = await hold('exclusive', async (signal) => {
+          if (place === 'body' && !values.refresh) await loadCsrf(signal)
+          const answer = await call('POST', '/logout', signal, csrf('refresh') ? 'refresh' : 'access')
+          if (isCsrf(answer.code)) await loadCsrf(signal)
+          return answer
+        })
+        if (!isCsrf(answer.code) || tries > 1) return answer
+        if (place === 'body') await check() // is it still the same user's session?
+      }
+    }
+    return attempt(work, () => {
+      values = {}
+      generation += 1
+      set('out')
+      tell({ type: 'signed_out' })
+    })
+  }
+
+  const register = ({ username, password }: Omit<Credentials, 'remember'>) =>
+    attempt(
+      () => call('POST', '/register', undefined, undefined, { username, password }),
+      () => {},
+    )
+
+  const refresh = async () => {
+    const outcome = await renew()
+    if ('error' in outcome) return failed(outcome.error)
+    return outcome.answer.ok ? success() : refused(outcome.answer)
+  }
+
+  const request = async (input: RequestInfo | URL, init?: RequestInit) => {
+    const url = new URL(input instanceof Request ? input.url : input, isPage ? document.baseURI : undefined)
+    if (url.origin !== origin) return send(input, init)
+    const whole = new Request(input instanceof Request ? input : url, isForeign ? { ...withCookies(input), ...init } : init)
+    return repeat(whole, init?.body instanceof ReadableStream, url.href === `${base}/refresh` ? 'refresh' : 'access')
+  }
+
+  /** Sends a request until its response is no fault of a token, of a busy server or of a lost CSRF token. */
+  const repeat = async (whole: Request, isOnce: boolean, kind: Kind) => {
+    const wait = <T>(work: Promise<T>) => until(until(work, whole.signal), life.signal)
+    const isUnsafe = !SAFE.includes(whole.method)
+    if (place === 'body' && session.state === 'unknown') await wait(check()).catch(() => {})
+    const mine = mark()
+    if (isOnce && performance.now() + AHEAD * 1000 > accessEnds) await wait(renew())
+    let waited = 0
+    let isRefreshed = kind === 'refresh'
+    let isCsrfLoaded = false
+    for (let tries = 1; ; tries += 1) {
+      await wait(verify(mine))
+      const sentAt = generation
+      const copy = isOnce ? whole : whole.clone()
+      const token = isUnsafe ? csrf(kind) : undefined
+      if (token) copy.headers.set('X-CSRF-TOKEN', token)
+      const response = await send(copy)
+      await wait(verify(mine))
+      if (response.ok || isOnce || tries === MAX_TRIES) return response
+
+      const seconds = retryAfter(response.headers)
+      const isBusy = response.status === 503 || response.status === 429 || isRejected(response)
+      if (isBusy && seconds !== undefined) {
+        if (waited + seconds > MAX_WAIT) return response
+        waited += seconds
+        await wait(pause(seconds))
+        continue
+      }
+      if (!isRejected(response)) return response
+      const code = await wait(codeOf(response))
+      if (isCsrf(code) && isUnsafe && !isCsrfLoaded) {
+        isCsrfLoaded = true
+        if (place === 'body') await wait(check())
+        await wait(loadCsrf())
+        if (csrf(kind) === token) return response
+        continue
+      }
+      if (!code || !CURABLE.includes(code)) return response
+      if (sentAt !== generation) continue // it left before the newest token came
+      if (isRefreshed) return response
+      isRefreshed = true
+      const outcome = await wait(renew())
+      if ('error' in outcome) throw outcome.error
+      const { answer } = outcome
+      if (answer.ok) continue
+      const isAway = answer.status >= 500 || answer.status === 429
+      return isAway ? new Response(answer.text, { status: answer.status, headers: answer.headers }) : response
+    }
+  }
+
+  const subscribe = (listener: (session: Session) => void) => {
+    const own = (session: Session) => listener(session) // the same function may subscribe twice
+    listeners.add(own)
+    guarded(own, session)
+    if (session.state === 'unknown' && isPage) check().catch(() => {})
+    return () => void listeners.delete(own)
+  }
+
+  // What other tabs tell decides nothing: this tab asks the server.
+  const peers = createPeers(isPage, `tokenpair ${base}`, (told) => {
+    if (told?.type === 'refreshed') return
+    calls += 1
+    check().catch(() => {})
+  })
+
+  const dispose = () => {
+    peers.close()
+    listeners.clear()
+    life.abort(new DOMException('The client was disposed', 'AbortError'))
+  }
+
+  return { login, register, logout, refresh, fetch: request, session: () => session, check, subscribe, dispose }
+}

@@ -1,0 +1,461 @@
+// The browser client of clients/typescript, in tabs of one browser and against the server as built.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import http from 'node:http'
+import { after, before, test } from 'node:test'
+import { launch, serve } from './support.mjs'
+
+const PASSWORD = 'correct horse 1'
+const bundle = await readFile(new URL('../../clients/typescript/dist/index.js', import.meta.url))
+const app = (options) => `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
+import { createAuth } from '/client.js'
+globalThis.events = []
+globalThis.shown = []
+globalThis.auth = createAuth({ ...${options}, onEvent: (event) => events.push(event) })
+globalThis.stop = auth.subscribe((session) => shown.push(session))
+addEventListener('pageshow', ({ persisted }) => (globalThis.wasKept = persisted))
+</script>`
+
+/**
+ * Starts what stands in front of the server on the same origin: a page with the client, an app's own
+ * route, and a proxy. `meddle` may answer a request itself, or treat the server's response.
+ */
+async function front() {
+  const own = { seen: [], meddle: undefined, upstream: undefined }
+  const listener = http.createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://front')
+    if (pathname === '/app') return response.setHeader('Content-Type', 'text/html').end(app(searchParams.get('options') ?? '{}'))
+    if (pathname === '/client.js') return response.setHeader('Content-Type', 'text/javascript').end(bundle)
+    if (pathname === '/elsewhere') return response.setHeader('Content-Type', 'text/html').end('<title>elsewhere</title>')
+    const chunks = await request.toArray().catch(() => undefined)
+    if (!chunks) return
+    const body = Buffer.concat(chunks)
+    const tab = new URL(request.headers.referer ?? 'http://none').searchParams.get('tab')
+    const seen = { tab, method: request.method, path: pathname, headers: request.headers, body }
+    own.seen.push(seen)
+    const isOwn = pathname === '/api/echo'
+    const answer = await forward(own.upstream, isOwn ? { ...seen, method: 'GET', path: '/protected', body: '' } : seen)
+    seen.status = answer.status
+    if (isOwn && answer.status === 200) {
+      answer.body = Buffer.from(JSON.stringify({ type: request.headers['content-type'], text: body.toString('latin1'), csrf: request.headers['x-csrf-token'] }))
+      delete answer.headers['content-length']
+    }
+    if ((await own.meddle?.(seen, answer, response)) === 'done') return
+    response.writeHead(answer.status, answer.headers).end(answer.body)
+  })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address()
+  own.url = `http://127.0.0.1:${port}`
+  own.port = port
+  own.count = (method, path, tab) => own.seen.filter((one) => one.method === method && one.path === path && (!tab || one.tab === tab)).length
+  own.stop = () => {
+    listener.closeAllConnections()
+    listener.close()
+  }
+  return own
+}
+
+async function forward(upstream, { method, path, headers, body }) {
+  const { hostname, port } = new URL(upstream)
+  const request = http.request({ hostname, port, method, path, headers: { ...headers, 'content-length': body.length }, agent: false })
+  request.end(body)
+  const [response] = await once(request, 'response')
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(await response.toArray()) }
+}
+
+let browser
+before(async () => {
+  // Playwright turns off the cache for the way back.
+  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
+})
+after(() => browser?.close())
+
+/** Runs a test with a server, its front and a browser that has no cookies. Ann and Bob have accounts. */
+async function stage(settings, use) {
+  const proxy = await front()
+  const server = await serve(typeof settings === 'function' ? settings(proxy) : settings)
+  proxy.upstream = server.url
+  const context = await browser.newContext()
+  try {
+    for (const username of ['ann', 'bob']) {
+      const body = JSON.stringify({ username, password: PASSWORD })
+      const headers = { 'content-type': 'application/json' }
+      assert.equal((await forward(server.url, { method: 'POST', path: '/register', headers, body })).status, 201)
+    }
+    const tab = async (name, options = {}) => {
+      const page = await context.newPage()
+      await page.goto(`${proxy.url}/app?tab=${name}&options=${encodeURIComponent(JSON.stringify(options))}`)
+      await known(page)
+      return page
+    }
+    await use({ proxy, server, context, tab })
+  } finally {
+    proxy.meddle = undefined
+    await context.close()
+    proxy.stop()
+    await server.stop()
+  }
+}
+
+const known = (page) => page.waitForFunction(() => globalThis.auth && auth.session().state !== 'unknown')
+const session = (page) => page.evaluate(() => auth.session())
+const login = (page, username, password = PASSWORD) => page.evaluate((one) => auth.login(one), { username, password })
+const isOut = (page) => page.waitForFunction(() => auth.session().state === 'out')
+const isUser = (page, name) => page.waitForFunction((name) => auth.session().user?.username === name, name)
+const events = (page) => page.evaluate(() => events.map(({ type }) => type))
+
+/** Sends requests at once, and returns for each its status and user, or the name of its error. */
+const burst = (page, count, path = '/protected') =>
+  page.evaluate(
+    async ([count, path]) => {
+      const one = async () => {
+        try {
+          const response = await auth.fetch(path)
+          const { logged_in_as: user, code } = await response.json()
+          return [response.status, user ?? code].join(' ')
+        } catch ({ name }) {
+          return name
+        }
+      }
+      return Promise.all(Array.from({ length: count }, one))
+    },
+    [count, path],
+  )
+
+const SHORT = { JWT_ACCESS_TOKEN_EXPIRES: '2s', JWT_REISSUE_WITHIN: '0' }
+
+/** Waits until the access token has expired. From then on tokens live for longer than a slow machine needs. */
+async function expiry({ server, proxy, page, settings = {}, url = '' }) {
+  const code = () => page.evaluate((url) => fetch(`${url}/protected`, { credentials: 'include' }).then(async (one) => (await one.json()).code), url)
+  while ((await code()) !== 'token_expired');
+  await server.restart(settings)
+  proxy.seen.length = 0
+}
+
+/** The other way in which an access token goes: a remembered login's cookie has a life of its own. */
+const dropAccess = (context) => context.clearCookies({ name: 'access_token_cookie' })
+
+const all = (count, value) => Array.from({ length: count }, () => value)
+
+async function threeTabs(hasLocks, count) {
+  await stage(SHORT, async ({ server, proxy, context, tab }) => {
+    if (!hasLocks) await context.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }))
+    const tabs = [await tab('1'), await tab('2'), await tab('3')]
+    assert.equal((await login(tabs[0], 'ann')).ok, true)
+    for (const page of tabs) await isUser(page, 'ann')
+    await expiry({ server, proxy, page: tabs[0] })
+    const answers = await Promise.all(tabs.map((page) => burst(page, count)))
+    assert.deepEqual([...new Set(answers.flat())], ['200 ann'])
+    assert.equal(answers.flat().length, 3 * count)
+    for (const name of ['1', '2', '3']) assert.ok(proxy.count('POST', '/refresh', name) <= 1, `tab ${name} refreshed more than once`)
+    for (const page of tabs) {
+      assert.deepEqual((await events(page)).filter((type) => type === 'signed_out'), [])
+      assert.equal((await session(page)).state, 'in')
+    }
+  })
+}
+
+test('three tabs with a hundred requests each survive the expiry with one refresh each', () => threeTabs(true, 100))
+
+test('they need no locks', () => threeTabs(false, 20))
+
+test('a login shows who is logged in, in every tab, by the name that the server knows', async () => {
+  await stage({}, async ({ tab }) => {
+    const [one, two] = [await tab('1'), await tab('2')]
+    assert.deepEqual(await session(one), { state: 'out' })
+    const result = await login(one, ' ANN ')
+    assert.equal(result.ok, true)
+    assert.ok(result.expiresAt > Date.now())
+    await isUser(two, 'ann')
+    const { state, user } = await session(one)
+    assert.deepEqual([state, user.username], ['in', 'ann'])
+    assert.equal(await one.evaluate(() => auth.session() === auth.session()), true)
+    assert.deepEqual(await one.evaluate(() => shown.map(({ state }) => state).slice(-2)), ['out', 'in'])
+  })
+})
+
+test('a wrong password is sent once, and changes nothing', async () => {
+  await stage({}, async ({ proxy, tab }) => {
+    const page = await tab('1')
+    await login(page, 'ann')
+    proxy.seen.length = 0
+    const result = await login(page, 'ann', 'wrong')
+    assert.deepEqual([result.ok, result.code, result.retryable], [false, 'bad_credentials', false])
+    assert.deepEqual(proxy.seen.map(({ path }) => path), ['/login'])
+    assert.equal((await session(page)).user.username, 'ann')
+  })
+})
+
+test('a logout ends the session in tabs that load at that moment, without an error', async () => {
+  await stage({}, async ({ proxy, tab }) => {
+    const tabs = [await tab('1'), await tab('2'), await tab('3')]
+    await login(tabs[0], 'ann')
+    for (const page of tabs) await isUser(page, 'ann')
+    const loading = tabs.slice(1).map((page) => burst(page, 60))
+    const result = await tabs[0].evaluate(() => auth.logout())
+    assert.deepEqual(result, { ok: true })
+    for (const answer of (await Promise.all(loading)).flat()) assert.match(answer, /^(200 ann|401 (token_revoked|missing_token))$/)
+    for (const page of tabs) await isOut(page)
+    assert.deepEqual(await burst(tabs[1], 3), all(3, '401 missing_token'))
+    assert.equal((await tabs[1].evaluate(() => auth.logout())).ok, true)
+    assert.equal(proxy.count('POST', '/login'), 1)
+  })
+})
+
+test('what waits for one user is not sent for the next', async () => {
+  await stage({}, async ({ proxy, tab }) => {
+    const [one, two] = [await tab('1'), await tab('2')]
+    await login(one, 'ann')
+    await isUser(two, 'ann')
+    proxy.meddle = ({ tab }, answer) => {
+      if (tab !== '1') return
+      answer.status = 503
+      answer.headers['retry-after'] = '2'
+    }
+    const busy = one.waitForResponse((response) => response.status() === 503)
+    const waiting = burst(one, 5)
+    await busy
+    assert.equal((await login(two, 'bob')).ok, true)
+    proxy.meddle = undefined
+    assert.deepEqual(await waiting, all(5, 'AbortError'))
+    await isUser(one, 'bob')
+    assert.deepEqual(await burst(one, 2), all(2, '200 bob'))
+  })
+})
+
+test('a tab that has not heard of the next user rejects instead of acting for them', async () => {
+  await stage({}, async ({ context, tab }) => {
+    await context.addInitScript(() => delete globalThis.BroadcastChannel)
+    const [one, two] = [await tab('1'), await tab('2')]
+    await login(one, 'ann')
+    await two.evaluate(() => auth.check())
+    await login(two, 'bob')
+    assert.equal((await session(one)).user.username, 'ann')
+    assert.equal((await one.evaluate(() => auth.logout())).code, 'user_changed')
+    assert.equal((await session(one)).user.username, 'bob')
+    await login(two, 'ann')
+    assert.deepEqual(await burst(one, 3), all(3, 'AbortError'))
+    assert.deepEqual(await burst(one, 3), all(3, '200 ann'))
+  })
+})
+
+test('a response that is lost after its commit costs no login', async () => {
+  await stage({}, async ({ proxy, context, tab }) => {
+    const page = await tab('1')
+    await login(page, 'ann')
+    for (const losses of [1, 2]) {
+      await dropAccess(context)
+      let left = losses
+      proxy.meddle = ({ path }, answer, response) => {
+        answer.headers.connection = 'close' // on a connection in use, the browser would try again itself
+        if (path !== '/refresh' || left === 0) return
+        assert.equal(answer.status, 200)
+        left -= 1
+        response.destroy()
+        return 'done'
+      }
+      assert.deepEqual(await burst(page, 10), all(10, '200 ann'))
+      assert.equal(left, 0)
+    }
+    assert.deepEqual((await events(page)).filter((type) => type === 'signed_out'), [])
+  })
+})
+
+test('neither a lost network nor a broken server signs anybody out', async () => {
+  await stage({}, async ({ proxy, context, tab }) => {
+    const page = await tab('1')
+    await login(page, 'ann')
+    await dropAccess(context)
+    await context.setOffline(true)
+    assert.deepEqual(await burst(page, 3), all(3, 'TypeError'))
+    assert.equal((await page.evaluate(() => auth.refresh())).code, 'network_error')
+    assert.equal((await page.evaluate(() => auth.logout())).code, 'network_error')
+    assert.equal((await session(page)).user.username, 'ann')
+    proxy.seen.length = 0
+    await context.setOffline(false)
+    await page.waitForFunction(() => events.some(({ type }) => type === 'refreshed'))
+    assert.deepEqual(await burst(page, 3), all(3, '200 ann'))
+    assert.equal(proxy.count('POST', '/refresh'), 1)
+
+    await dropAccess(context)
+    proxy.meddle = ({ path }, answer) => {
+      if (path === '/refresh') Object.assign(answer, { status: 500, headers: {}, body: Buffer.from('{"code":"internal_error"}') })
+    }
+    assert.deepEqual(await burst(page, 3), all(3, '500 internal_error'))
+    assert.equal((await session(page)).user.username, 'ann')
+  })
+})
+
+test('a hung refresh delays the login of another user, but neither blocks nor replaces it', async () => {
+  await stage({}, async ({ proxy, context, tab }) => {
+    const [one, two] = [await tab('1'), await tab('2')]
+    await login(one, 'ann')
+    await isUser(two, 'ann')
+    let release
+    const hung = new Promise((reached) => {
+      proxy.meddle = ({ path, tab }) => {
+        if (path !== '/refresh' || tab !== '1') return
+        reached()
+        return new Promise((resolve) => (release = resolve))
+      }
+    })
+    const refreshed = one.evaluate(() => auth.refresh())
+    await hung
+    const from = Date.now()
+    assert.equal((await login(two, 'bob')).ok, true)
+    assert.ok(Date.now() - from < 11_000)
+    proxy.meddle = undefined
+    release() // with Ann's cookies
+    await refreshed
+    await isUser(one, 'bob')
+    const sub = await two.evaluate(() => fetch('/protected').then((response) => response.json()))
+    assert.equal(sub.logged_in_as, 'bob')
+    assert.equal((await context.cookies()).filter(({ name }) => name === 'csrf_refresh_token').length, 1)
+  })
+})
+
+test('a tab that is frozen in a refresh blocks nobody, and mixes no users when it thaws', async () => {
+  await stage({}, async ({ proxy, context, tab }) => {
+    const [one, two] = [await tab('1'), await tab('2')]
+    await login(one, 'ann')
+    await isUser(two, 'ann')
+    let release
+    const hung = new Promise((reached) => {
+      proxy.meddle = ({ path, tab }) => {
+        if (path !== '/refresh' || tab !== '1') return
+        reached()
+        return new Promise((resolve) => (release = resolve))
+      }
+    })
+    await one.evaluate(() => void auth.refresh())
+    await hung
+    const debug = await context.newCDPSession(one)
+    await two.bringToFront()
+    await debug.send('Page.setWebLifecycleState', { state: 'frozen' })
+    assert.equal((await login(two, 'bob')).ok, true)
+    proxy.meddle = undefined
+    release() // with Ann's cookies, which replace Bob's if the browser still takes them
+    await debug.send('Page.setWebLifecycleState', { state: 'active' })
+    await one.bringToFront()
+    for (const page of [two, one]) {
+      for (const answer of await burst(page, 5)) {
+        if (answer === 'AbortError') continue
+        assert.equal(answer, `200 ${(await session(page)).user.username}`)
+      }
+      const truth = await page.evaluate(() => fetch('/protected').then((response) => response.json()))
+      await isUser(page, truth.logged_in_as)
+    }
+  })
+})
+
+test('a page that comes back looks at its session', async () => {
+  await stage({}, async ({ proxy, tab }) => {
+    const [one, two] = [await tab('1'), await tab('2')]
+    await login(one, 'ann')
+    await isUser(two, 'ann')
+    await one.goto(`${proxy.url}/elsewhere`)
+    assert.equal((await two.evaluate(() => auth.logout())).ok, true)
+    proxy.seen.length = 0
+    await one.goBack({ waitUntil: 'commit' })
+    await isOut(one)
+    assert.equal(await one.evaluate(() => globalThis.wasKept), true, 'the browser did not keep the page')
+    assert.ok(proxy.seen.filter(({ tab }) => tab === '1').length <= 3)
+    await login(one, 'ann')
+    await isUser(two, 'ann') // the channel is open again
+  })
+})
+
+test('bodies of all kinds are repeated after a refresh, with the CSRF token', async () => {
+  await stage(SHORT, async ({ server, proxy, tab }) => {
+    const page = await tab('1')
+    await login(page, 'ann')
+    await expiry({ server, proxy, page })
+    const answers = await page.evaluate(async () => {
+      const form = new FormData()
+      form.append('note', 'text')
+      form.append('file', new Blob(['bytes'], { type: 'text/plain' }), 'a.txt')
+      const headers = new Headers({ 'Content-Type': 'application/json' })
+      const sent = [
+        auth.fetch('/api/echo', { method: 'POST', body: form }),
+        auth.fetch('/api/echo', { method: 'PUT', body: new URLSearchParams({ a: '1 2' }) }),
+        auth.fetch(new Request('/api/echo', { method: 'POST', headers, body: '{"a":1}' })),
+        auth.fetch(new URL('/api/echo', location), { method: 'PATCH', body: new Blob(['blob']) }),
+        auth.fetch(new Request('/api/echo', { method: 'POST', body: 'old' }), { body: new Uint8Array([65, 66]) }),
+      ]
+      return Promise.all(sent.map(async (one) => (await one).json()))
+    })
+    const csrf = await page.evaluate(() => /csrf_access_token=([^;]+)/.exec(document.cookie)[1])
+    assert.deepEqual(answers.map((one) => one.csrf), all(5, csrf))
+    assert.match(answers[0].type, /^multipart\/form-data; boundary=/)
+    assert.match(answers[0].text, /name="note"\r\n\r\ntext\r\n[^]*filename="a.txt"\r\nContent-Type: text\/plain\r\n\r\nbytes\r\n/)
+    assert.deepEqual(answers.slice(1).map(({ type, text }) => [type?.split(';')[0], text]), [
+      ['application/x-www-form-urlencoded', 'a=1+2'],
+      ['application/json', '{"a":1}'],
+      [undefined, 'blob'],
+      ['text/plain', 'AB'],
+    ])
+    assert.equal(proxy.count('POST', '/refresh'), 1)
+  })
+})
+
+test('an abort ends one request, and not the refresh that others wait for', async () => {
+  await stage(SHORT, async ({ server, proxy, tab }) => {
+    const page = await tab('1')
+    await login(page, 'ann')
+    await expiry({ server, proxy, page })
+    let release
+    const hung = new Promise((reached) => {
+      proxy.meddle = ({ path }) => {
+        if (path !== '/refresh') return
+        reached()
+        return new Promise((resolve) => (release = resolve))
+      }
+    })
+    await page.evaluate(() => {
+      globalThis.control = new AbortController()
+      globalThis.aborted = auth.fetch('/protected', { signal: control.signal }).catch((error) => error)
+      globalThis.other = auth.fetch('/protected')
+    })
+    await hung
+    assert.equal(await page.evaluate(() => (control.abort('my reason'), aborted)), 'my reason')
+    release()
+    assert.equal(await page.evaluate(async () => (await other).status), 200)
+    assert.equal(proxy.count('POST', '/refresh'), 1)
+    assert.equal((await session(page)).state, 'in')
+  })
+})
+
+test('a page on another origin of the site keeps CSRF tokens in memory and gets lost ones back', async () => {
+  const settings = ({ port }) => ({ JWT_CSRF_IN_COOKIES: 'false', SERVER_CORS_ORIGINS: `http://app.site.localhost:${port}` })
+  await stage((proxy) => ({ ...SHORT, ...settings(proxy) }), async ({ proxy, server, context }) => {
+    const baseUrl = `http://login.site.localhost:${new URL(server.url).port}`
+    const options = encodeURIComponent(JSON.stringify({ baseUrl, csrf: 'body' }))
+    const open = async () => {
+      const page = await context.newPage()
+      await page.goto(`http://app.site.localhost:${proxy.port}/app?options=${options}`)
+      await known(page)
+      return page
+    }
+    const page = await open()
+    assert.equal((await login(page, 'ann')).ok, true)
+    const end = () => page.evaluate((url) => auth.fetch(`${url}/sessions`, { method: 'DELETE' }).then(({ status }) => status), baseUrl)
+    assert.equal(await end(), 200)
+    await page.reload()
+    await known(page)
+    assert.equal((await session(page)).user.username, 'ann')
+    assert.equal(await end(), 200)
+    await expiry({ server, proxy, page, settings: settings(proxy), url: baseUrl })
+    assert.equal(await end(), 200)
+
+    const other = await open()
+    assert.equal((await login(other, 'bob')).ok, true)
+    await isUser(page, 'bob')
+    assert.equal(await end(), 200)
+    assert.deepEqual(await other.evaluate(() => auth.logout()), { ok: true })
+    await isOut(page)
+    assert.equal(await page.evaluate(() => document.cookie), '')
+  })
+})
