@@ -66,7 +66,7 @@ struct TokenUser<'a> {
     username: &'a str,
 }
 
-/// The CSRF tokens that belong to the request's cookies.
+/// The CSRF tokens that belong to the request's cookies. Both tokens of a session have the same.
 #[derive(Serialize, ToSchema)]
 struct CsrfTokens<'a> {
     /// For all routes but `POST /refresh`.
@@ -95,7 +95,7 @@ struct CsrfTokens<'a> {
             "access_expires_at": 1_800_003_600,
             "reissue_after": 1_800_001_800,
             "refresh_expires_at": 1_802_592_000,
-            "csrf": { "access": "Qx1v3m0pS7yU5b2nT8kZfA", "refresh": "b7Gd0aK2Rr6xW9cL4eH1jQ" }
+            "csrf": { "access": "Qx1v3m0pS7yU5b2nT8kZfA", "refresh": "Qx1v3m0pS7yU5b2nT8kZfA" }
         })),
         (status = 403, body = Problem)
     ),
