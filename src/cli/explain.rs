@@ -259,9 +259,12 @@ fn tokens(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Vec<TokenPart> {
         previous,
         ..
     } = row.rotation;
-    let mut roles = vec![(generation + 1, Role::Newer), (generation, Role::Current)];
+    let mut roles = vec![
+        (generation.saturating_add(1), Role::Newer),
+        (generation, Role::Current),
+    ];
     if let Some(previous) = previous {
-        let orphans = (previous + 1..generation).rev();
+        let orphans = (previous.saturating_add(1)..generation).rev();
         roles.extend(
             orphans
                 .take(MOST_ORPHANS)

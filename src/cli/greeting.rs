@@ -76,7 +76,7 @@ fn cookies(settings: &Settings) -> String {
             "Secure, so browsers, curl and Postman drop them over http; serve https"
         }
         (false, false, true) => {
-            "browsers, curl and Postman keep them (localhost and 127.0.0.1 apart)"
+            "browsers, curl and Postman keep them (localhost and 127.0.0.1 have separate ones)"
         }
         (false, _, _) => "all clients keep them, also over http, where others can read them",
     };
@@ -88,6 +88,6 @@ fn try_it(url: &str, registration: Registration) -> String {
         Registration::Open => "register",
         Registration::Closed => "login",
     };
-    let body = r#"{"username": "ada", "password": "correct horse"}"#;
+    let body = r#"{"username": "alan", "password": "imitation game"}"#;
     format!("try: curl {url}{route} -H 'Content-Type: application/json' -d '{body}'")
 }

@@ -73,11 +73,14 @@ fn style(reader: &mut Reader<'_>, name: &'static str) -> Option<StyleSheet> {
 /// Reads a style sheet as the page carries it. The error completes a sentence about the setting.
 pub(crate) fn read_style(file: &Path) -> Result<String, String> {
     let named = |complaint: &str| format!("names {}, which {complaint}", file.display());
-    let size = file.metadata().map(|found| found.len());
-    if size.is_ok_and(|size| size > MAX_STYLE as u64) {
-        return Err(named("has more than 64 KiB"));
+    // To open a pipe waits for its writer, and the server reads the file while it runs.
+    if file.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(named("is no regular file"));
     }
     let text = text::read(file).map_err(|complaint| named(&complaint))?;
+    if text.len() > MAX_STYLE {
+        return Err(named("has more than 64 KiB"));
+    }
     if text.to_ascii_lowercase().contains("</style") {
         return Err(named("contains </style, which would end it in the page"));
     }

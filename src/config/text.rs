@@ -1,8 +1,11 @@
 //! Reads files that hold settings, as text.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+
+/// The largest file, in bytes. A device such as /dev/zero has no end.
+const MOST: u64 = 1024 * 1024;
 
 /// Returns the file's text without a byte order mark, or `None` if there is no such file. The error
 /// completes a sentence about the file.
@@ -17,8 +20,11 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, String> {
 
 /// Returns the text of a file that must exist.
 pub(super) fn read(path: &Path) -> Result<String, String> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(decode(bytes)?),
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 > MOST => Err("has more than 1 MiB".to_owned()),
+        Ok(_) => Ok(decode(bytes)?),
         Err(error) => Err(format!("cannot be read: {error}")),
     }
 }

@@ -3,6 +3,8 @@
 use woothee::parser::Parser;
 use woothee::woothee::VALUE_UNKNOWN;
 
+use crate::printable::printable;
+
 /// A device by its `User-Agent`.
 pub(super) enum Named {
     /// A browser and its system.
@@ -24,7 +26,10 @@ impl Named {
             Some(found) if known(found.name) && found.name != "HTTP Library" => {
                 Self::Program(found.name.to_owned())
             }
-            _ => Self::Program(words.split(['/', ' ']).next().unwrap_or(words).to_owned()),
+            _ => match words.split(['/', ' ']).find(|word| !word.is_empty()) {
+                Some(word) => Self::Program(printable(word).into_owned()),
+                None => Self::Unknown,
+            },
         }
     }
 }
@@ -64,6 +69,8 @@ mod tests {
             ("curl/8.5.0", "curl"),
             ("PostmanRuntime/7.40.0", "PostmanRuntime"),
             ("", "an unknown device"),
+            ("/", "an unknown device"),
+            ("\u{202e}evil/1", "\\u202eevil"),
         ] {
             assert_eq!(in_words(Some(words)), device, "{words}");
         }

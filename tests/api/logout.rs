@@ -99,6 +99,51 @@ fn a_logout_works_after_the_access_token_has_expired(on: Backend) {
         .refused(401, "session_revoked", "Token has been revoked");
 }
 
+/// Under `remember` a browser removes both cookies of the access token when it expires.
+fn a_logout_works_after_the_access_cookie_has_gone_with_either_value(on: Backend) {
+    let names = [
+        ("JWT_ACCESS_CSRF_HEADER_NAME", "X-Access"),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", "X-Refresh"),
+    ];
+    let usual: &[_] = &[
+        ("X-CSRF-TOKEN", "csrf_access_token"),
+        ("X-CSRF-TOKEN", "csrf_refresh_token"),
+    ];
+    let own: &[_] = &[
+        ("X-Access", "csrf_access_token"),
+        ("X-Refresh", "csrf_refresh_token"),
+    ];
+    for (settings, headers) in [(&names[..0], usual), (&names[..], own)] {
+        let app = on.app_with(settings).with_ada();
+        let (refresh, _) = *headers.last().unwrap();
+        for (header, of) in headers {
+            let mut browser = app.browser();
+            let mut copy = browser.clone();
+            let (value, other) = (browser.value(of).to_owned(), app.browser());
+            app.advance(Duration::from_secs(3601));
+            for gone in ["access_token_cookie", "csrf_access_token"] {
+                browser.remove(gone);
+            }
+            let out = |value: &str| app.post("/logout").header(header, value);
+            let wrong = browser.send(out(other.value(of)));
+            assert_eq!(wrong.status, 401, "{wrong:?}");
+            assert!(wrong.cookies().is_empty());
+            // The hint names the header of the token that came.
+            let hint = wrong.json()["hint"].as_str().unwrap().to_owned();
+            assert!(hint.contains(&refresh.to_ascii_uppercase()), "{hint}");
+            browser
+                .send(app.post("/logout"))
+                .refused(401, "csrf_missing", "Missing CSRF token");
+            let done = browser.send(out(&value));
+            assert_eq!(done.status, 200, "{header} {of}: {done:?}");
+            assert!(browser.token_names().is_empty());
+            let csrf = copy.value("csrf_refresh_token").to_owned();
+            copy.send(app.post("/refresh").header(refresh, csrf))
+                .refused(401, "session_revoked", "Token has been revoked");
+        }
+    }
+}
+
 fn a_logout_works_where_the_signer_s_clock_runs_ahead(on: Backend) {
     let app = on.app().with_ada();
     let ada = app.bearer();
@@ -355,6 +400,7 @@ on_both_databases!(
     a_logout_can_be_repeated_and_needs_no_token,
     a_logout_by_cookie_needs_the_csrf_value_of_either_token,
     a_logout_works_after_the_access_token_has_expired,
+    a_logout_works_after_the_access_cookie_has_gone_with_either_value,
     a_logout_works_where_the_signer_s_clock_runs_ahead,
     a_program_logs_out_by_header_with_either_token,
     a_logout_ends_one_session_and_no_other,

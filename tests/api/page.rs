@@ -73,6 +73,22 @@ fn an_answer_of_the_page_that_was_lost_logs_nobody_out(on: Backend) {
     says(&browser.send(navigation(app.get("/"))), 200, "Hello, ada.");
 }
 
+/// Anyone can make a browser open the page twice, and its response can get lost.
+fn under_strict_reuse_the_page_restores_nothing(on: Backend) {
+    let app = on
+        .app_with(&[("SESSION_REUSE_POLICY", "strict")])
+        .with_ada();
+    let mut browser = two_hours_later(&app);
+    for _ in 0..2 {
+        let page = browser.clone().send(navigation(app.get("/")));
+        assert!(page.cookies().is_empty() && page.body.contains("<form"));
+    }
+    let refresh = app
+        .post("/refresh")
+        .header("X-CSRF-TOKEN", browser.value("csrf_refresh_token"));
+    assert_eq!(browser.send(refresh).status, 200);
+}
+
 fn the_page_restores_only_for_a_person_and_only_what_lives(on: Backend) {
     let app = on.app().with_ada();
     let browser = two_hours_later(&app);
@@ -407,6 +423,7 @@ on_both_databases!(
     with_cors_the_page_varies_by_both,
     the_title_is_the_operator_s_and_cannot_write_html,
     the_policy_allows_the_page_s_own_style_alone,
+    under_strict_reuse_the_page_restores_nothing,
     head_says_what_get_says,
     the_accept_header_is_read_by_its_types_and_weights,
     whoever_opens_the_address_of_a_form_is_sent_to_the_form,

@@ -143,7 +143,7 @@ fn a_registration_logs_in_and_a_wrong_one_keeps_the_name(on: Backend) {
         (
             "username=grace&password=short",
             400,
-            "The new password is too short.",
+            "The password is too short.",
         ),
         (
             "username=grace&password=password1",
@@ -219,10 +219,12 @@ fn the_page_lists_sessions_and_ends_one_of_them(on: Backend) {
     assert_eq!(there.get("/protected").status, 401);
     assert_eq!(here.get("/protected").status, 200);
     let notice = open(&mut here, &app, "/?notice=session");
-    says(&notice, 200, "The session has ended.");
+    says(&notice, 200, "That device is logged out.");
     assert!(!notice.body.contains("Firefox"), "{notice:?}");
     let again = send(&mut here, &app, "/page/sessions", &format!("session={id}"));
     says(&again, 404, "This session has already ended");
+    let impossible = send(&mut here, &app, "/page/sessions", "session=%00");
+    says(&impossible, 404, "This session has already ended");
     let missing = send(&mut here, &app, "/page/sessions", "session=");
     says(&missing, 400, "Fill in all fields");
 }
@@ -266,7 +268,7 @@ fn the_page_changes_the_password(on: Backend) {
         (
             change("correct+horse+battery", "short"),
             400,
-            "The new password is too short.",
+            "The password is too short.",
         ),
         (
             change("correct+horse+battery", ""),

@@ -7,7 +7,7 @@ use tokenpair::session::{EndReason, Session, SessionEnd, SessionStore};
 use tokenpair_store::{Changed, UserChange};
 
 use crate::support::jwt::claims;
-use crate::support::{ADA, Backend, START, TestApp, block_on};
+use crate::support::{ADA, Backend, Browser, START, TestApp, block_on};
 
 /// The rotation window, and a time that is certainly past it.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ fn a_header_buys_tokens_in_the_body_and_no_cookie(on: Backend) {
 fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
-    let access_csrf = browser.value("csrf_access_token").to_owned();
+    let anothers = app.browser().value("csrf_refresh_token").to_owned();
     let right = browser.value("csrf_refresh_token").to_owned();
     browser
         .send(app.post("/refresh"))
@@ -74,7 +74,7 @@ fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
         .send(app.post("/refresh").header("X-CSRF-TOKEN", ""))
         .refused(401, "csrf_missing", "Missing CSRF token");
     for wrong in [
-        access_csrf,
+        anothers,
         swapped_case(&right),
         format!("{right}x"),
         format!("{right}\u{a0}"),
@@ -100,6 +100,47 @@ fn a_cookie_needs_the_csrf_value_of_the_refresh_token(on: Backend) {
         "CSRF double submit tokens do not match",
     );
     assert_eq!(browser.refresh().status, 200);
+}
+
+/// The libraries of pages repeat one cookie in one header: axios, Angular.
+fn both_tokens_of_a_session_have_one_csrf_value_that_lasts(on: Backend) {
+    let app = on.app().with_ada();
+    let (mut browser, other) = (app.browser(), app.browser());
+    let value = browser.value("csrf_refresh_token").to_owned();
+    assert_ne!(value, other.value("csrf_refresh_token"));
+    let is_one = |browser: &Browser<'_>| {
+        for (token, cookie) in [
+            ("access_token_cookie", "csrf_access_token"),
+            ("refresh_token_cookie", "csrf_refresh_token"),
+        ] {
+            let claims = claims(browser.value(token));
+            assert_eq!(
+                (&claims["csrf"], browser.value(cookie)),
+                (&json!(value), &*value)
+            );
+        }
+    };
+    is_one(&browser);
+    let change = json!({ "current_password": ADA.1, "new_password": "amber kettle window" });
+    for request in [
+        app.post("/account/password").json(change),
+        app.post("/refresh"),
+    ] {
+        app.advance(QUIET);
+        let sent = browser.send(request.header("X-CSRF-TOKEN", &*value));
+        assert_eq!(sent.status, 200, "{sent:?}");
+        is_one(&browser);
+    }
+    app.advance(Duration::from_secs(1800));
+    assert_eq!(browser.get("/protected").cookies().len(), 2, "a reissue");
+    is_one(&browser);
+    let own = app.request("DELETE", "/sessions");
+    assert_eq!(
+        browser.send(own.header("X-CSRF-TOKEN", &*value)).status,
+        200
+    );
+    let out = app.post("/logout").header("X-CSRF-TOKEN", &*value);
+    assert_eq!(browser.send(out).status, 200);
 }
 
 fn swapped_case(text: &str) -> String {
@@ -491,6 +532,7 @@ on_both_databases!(
     a_cookie_buys_new_cookies_and_a_script_sees_no_token,
     a_header_buys_tokens_in_the_body_and_no_cookie,
     a_cookie_needs_the_csrf_value_of_the_refresh_token,
+    both_tokens_of_a_session_have_one_csrf_value_that_lasts,
     a_hint_says_which_cookie_goes_into_which_header,
     a_hint_says_that_cookies_hide_the_token_in_the_header,
     a_header_that_is_looked_at_first_needs_no_csrf_token,

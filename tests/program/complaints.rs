@@ -144,6 +144,11 @@ fn a_title_or_a_style_sheet_that_the_page_cannot_have_is_refused() {
         missing.contains("SERVER_CSS names page.css, which cannot be read: No such file"),
         "{missing}"
     );
+    for unfit in ["/", "/dev/zero"] {
+        let said = with(&[("SERVER_CSS", unfit)]).run(&["config", "check"]);
+        let complaint = format!("SERVER_CSS names {unfit}, which is no regular file");
+        assert!(said.failed().contains(&complaint), "{unfit}");
+    }
     for (text, complaint) in [
         (&[0xFF, b'a'][..], "is not UTF-8 text; save it as UTF-8"),
         (&[b' '; 64 * 1024 + 1], "has more than 64 KiB"),

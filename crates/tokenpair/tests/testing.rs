@@ -23,7 +23,7 @@ use tokenpair::clock::Clock;
 use tokenpair::config::JwtSettings;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{EndReason, RequestContext, SessionStore, Subject};
-use tokenpair::testing::{BEGIN, CookieJar, SECRET, TestError, Testing};
+use tokenpair::testing::{BEGIN, CookieJar, LoggedIn, SECRET, TestError, Testing};
 use tokenpair::token::{Freshness, IssueError};
 use tokenpair::web::{Access, Auth, Fresh, Refresh, Rejection, TokenCookies, WebPolicy, reissue};
 
@@ -160,7 +160,7 @@ async fn an_expired_user_can_still_refresh() {
 
 #[actix_web::test]
 async fn each_token_goes_with_its_own_csrf_value() {
-    let testing = Testing::with_sessions();
+    let testing = Testing::new();
     let app = app(&testing).await;
     let ada = testing.user("ada").log_in().await.unwrap();
     let jar = ada.cookie_jar();
@@ -173,6 +173,26 @@ async fn each_token_goes_with_its_own_csrf_value() {
         (jar.fill_to_refresh(post("/refresh")), 200),
     ] {
         assert_eq!(said(&app, request).await.0, status);
+    }
+}
+
+#[actix_web::test]
+async fn the_tokens_of_a_recorded_session_have_one_csrf_value() {
+    let testing = Testing::with_sessions();
+    let app = app(&testing).await;
+    let ada = testing.user("ada").log_in().await.unwrap();
+    let other = testing.user("ada").log_in().await.unwrap();
+    let csrf = |user: &LoggedIn| {
+        let pair = user.pair();
+        [&pair.access, &pair.refresh].map(|issued| issued.csrf.clone().unwrap())
+    };
+    let ([access, refresh], [others, _]) = (csrf(&ada), csrf(&other));
+    assert!(access == refresh && access != others);
+    for request in [
+        ada.as_cookies_to_refresh(post("/")),
+        ada.as_cookies(post("/refresh")),
+    ] {
+        assert_eq!(said(&app, request).await.0, 200);
     }
 }
 

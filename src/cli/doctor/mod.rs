@@ -148,6 +148,10 @@ fn examine(
     report: &mut Report,
 ) {
     let url = target.url().to_string();
+    // A server may know it from an earlier walk.
+    if let Some(credentials) = credentials {
+        report.hide(&credentials.password);
+    }
     let reached = Probe::new(target).and_then(|probe| {
         let rejected = probe.send(&Request::new("GET", PROTECTED))?;
         Ok((probe, rejected))

@@ -27,7 +27,6 @@ const TOLERANCE: i64 = 5;
 
 /// Walks through a login, and adds the findings.
 pub(super) fn walk(look: &Look<'_>, credentials: &Credentials, report: &mut Report) {
-    report.hide(&credentials.password);
     if let Some(refusal) = refusal(look) {
         report.add(refusal);
         return;

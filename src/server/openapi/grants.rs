@@ -145,7 +145,7 @@ pub(super) fn examples(done: &Map<String, Value>, auth: &Auth) -> BTreeMap<Strin
         } else {
             json!({
                 "csrf_access_token": "b0c7a3b1-6d3c-4f0e-8a57-6f1f0a4b7d21",
-                "csrf_refresh_token": "4f7d2a90-13fb-4a86-9a7e-2d7a1c5e9b33",
+                "csrf_refresh_token": "b0c7a3b1-6d3c-4f0e-8a57-6f1f0a4b7d21",
             })
         };
         let example = ExampleBuilder::new().summary("The tokens are in cookies");

@@ -52,7 +52,7 @@ impl Next {
     }
 }
 
-/// The only address at which a GET has an effect.
+/// The end of the only address at which a GET has an effect, also where the routes have a prefix.
 const LOG_OUT: &str = "/logout";
 
 /// Returns whether a browser, and whoever removes dot segments, takes this for a path, and not for
@@ -63,9 +63,12 @@ fn is_local(path: &str) -> bool {
         letters.next() == Some('/') && letters.next() != Some('/')
     };
     let has_traps = path.contains(|letter: char| letter.is_control() || letter == '\\');
-    let resolved = resolve(path)
-        .is_some_and(|url| is_plain(url.path()) && url.path().trim_end_matches('/') != LOG_OUT);
+    let resolved = resolve(path).is_some_and(|url| is_plain(url.path()) && !is_logout(url.path()));
     !has_traps && is_plain(path) && resolved
+}
+
+fn is_logout(path: &str) -> bool {
+    path.trim_end_matches('/').ends_with(LOG_OUT)
 }
 
 fn resolve(path: &str) -> Option<Url> {
@@ -165,6 +168,8 @@ mod tests {
             "/logout?a",
             "/a/../logout",
             "/%6Cogout",
+            "/auth/logout",
+            "/auth/%6cogout",
             long.as_str(),
         ] {
             assert_eq!(Next::parse(text), None, "{text:?}");

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::config::{Registration, Settings, read_style};
 use crate::server::reload::ReloadSchedule;
+use tokenpair::session::ReusePolicy;
 use tokenpair::web::Location;
 
 /// The interval at which the style sheet's file is checked.
@@ -28,6 +29,9 @@ pub(in crate::server) struct Site {
     pub(super) registration: Registration,
     /// Whether a browser can log in.
     pub(in crate::server) in_cookies: bool,
+    /// Whether the page exchanges a refresh cookie by itself. Not where every reuse of a token ends
+    /// its session: any page can make a browser open this one twice, and a response can get lost.
+    pub(in crate::server) restores: bool,
     /// The file of `SERVER_CSS`.
     file: Option<PathBuf>,
     look: RwLock<Arc<Look>>,
@@ -49,6 +53,7 @@ impl Site {
             min_chars: settings.password.min_chars,
             registration: settings.registration,
             in_cookies: settings.web.locations.contains(&Location::Cookies),
+            restores: settings.sessions.reuse != ReusePolicy::Strict,
             file: style.map(|style| style.file.clone()),
             look: RwLock::new(Look::of(style.map_or(STYLE, |style| &style.text))),
         }

@@ -122,7 +122,7 @@ async fn restore(
     request: &HttpRequest,
     visit: Visit,
 ) -> Result<HttpResponse, Rejection> {
-    let Some(token) = refresh_cookie(request).await else {
+    let Some(token) = refresh_cookie(state, request).await else {
         return Ok(for_strangers(state, request, visit));
     };
     let context = RequestContext::extract(request).await?;
@@ -145,8 +145,8 @@ async fn restore(
 }
 
 /// The refresh token in the cookie of a person's browser.
-async fn refresh_cookie(request: &HttpRequest) -> Option<Refresh> {
-    if !browser::opens_a_page(request) {
+async fn refresh_cookie(state: &AppState, request: &HttpRequest) -> Option<Refresh> {
+    if !state.site.restores || !browser::opens_a_page(request) {
         return None;
     }
     let token = Refresh::extract(request).await.ok()?;

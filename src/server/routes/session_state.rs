@@ -70,7 +70,7 @@ struct TokenUser<'a> {
     username: &'a str,
 }
 
-/// The CSRF tokens that belong to the request's cookies.
+/// The CSRF tokens that belong to the request's cookies. Both tokens of a session have the same.
 #[derive(Serialize, ToSchema)]
 struct CsrfTokens<'a> {
     /// For all routes but `POST /refresh`.

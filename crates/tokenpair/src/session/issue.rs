@@ -53,7 +53,7 @@ impl PairIssuer<'_> {
         let jti = random_text(ID_BYTES);
         let claims = Claims {
             fresh: freshness,
-            csrf: self.csrf("csrf/access"),
+            csrf: self.csrf(),
             username: Some(subject.username.clone()),
             roles: subject.roles.clone(),
             epoch: Some(subject.epoch),
@@ -73,18 +73,20 @@ impl PairIssuer<'_> {
         let began = session.rotation.rotated_at;
         let user_id = self.record.subject.id.as_str();
         let claims = Claims {
-            csrf: self.csrf("csrf/refresh"),
+            csrf: self.csrf(),
             generation: Some(generation),
             ..self.tokens.claims(TokenKind::Refresh, user_id, jti, began)
         };
         self.issue(claims, &Map::new())
     }
 
-    /// Returns one value per session and kind, so that a request built just before a reissue does
-    /// not fail just after it.
-    fn csrf(&self, label: &str) -> Option<CsrfValue> {
+    /// Returns one value per session, so that a request built just before a reissue or a refresh
+    /// does not fail just after it. Both tokens have it: the libraries of pages repeat one cookie
+    /// in one header, and that has to serve a refresh too, and a logout after the access cookie has
+    /// gone.
+    fn csrf(&self) -> Option<CsrfValue> {
         let wanted = self.tokens.policy().encode_csrf;
-        wanted.then(|| CsrfValue::new(self.record.session.seed.derive(label)))
+        wanted.then(|| CsrfValue::new(self.record.session.seed.derive("csrf")))
     }
 
     /// Signs the claims. No token outlives its session.

@@ -1,7 +1,7 @@
 //! Defines the secret of a session, and the values derived from it.
 //!
 //! The refresh token of a generation must be the same text each time it is issued, so its `jti` is
-//! derived. The CSRF values must stay the same over reissue and refresh, so they are derived too.
+//! derived. The CSRF value must stay the same over reissue and refresh, so it is derived too.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::crypto::{Backend, Crypto};
 use crate::random::{ID_BYTES, random_text};
 
-/// The secret of one session, from which its CSRF values and token ids are derived. It signs
+/// The secret of one session, from which its CSRF value and token ids are derived. It signs
 /// nothing.
 ///
 /// ```

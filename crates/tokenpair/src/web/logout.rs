@@ -35,7 +35,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Returns a 401 if cookies name a live session and the request does not repeat its CSRF value;
+    /// Returns a 401 if cookies name a live session and the request repeats its CSRF value in the
+    /// header of neither token;
     /// a 503 if the store failed; a 500 if there is no record of sessions.
     pub async fn log_out(
         &self,
@@ -132,6 +133,8 @@ impl Auth {
         ours
     }
 
+    /// Checks the token's CSRF value, in the header of either kind. A page whose access cookie has
+    /// expired may not know that only the refresh token is left.
     fn check_sender(
         &self,
         request: &HttpRequest,
@@ -139,8 +142,15 @@ impl Auth {
         claims: &Claims,
     ) -> Result<(), Rejection> {
         let policy = self.policy();
-        let demand = policy.demand(request, kind, &RequestBody::Unread)?;
-        demand.map_or(Ok(()), |demand| demand.met_by(claims))
+        let check = |header: TokenKind| {
+            let demand = policy.demand(request, header, &RequestBody::Unread)?;
+            demand.map_or(Ok(()), |demand| demand.met_by(claims))
+        };
+        let other = match kind {
+            TokenKind::Access => TokenKind::Refresh,
+            TokenKind::Refresh => TokenKind::Access,
+        };
+        check(kind).or_else(|rejection| check(other).map_err(|_| rejection))
     }
 
     fn session_in_header(&self, request: &HttpRequest) -> Option<String> {

@@ -85,7 +85,6 @@ function describe(description) {
       operation.description = `${operation.description ?? ''}\n\nThis page adds the ${kinds.join(' or ')} token${csrf}.`
     }
   }
-  description.tags = ORDER.map((name) => ({ name }))
   // The server may be behind a prefix that only this page knows.
   description.servers = [{ url: urlOf('/').href.slice(0, -1) }]
 }
@@ -105,9 +104,6 @@ function follow(response) {
 }
 
 const greetLater = () => void (inHeader() ? showLoggedIn('the user of the last login') : greet())
-
-/** The groups of routes in the order in which a person needs them. Others follow. */
-const ORDER = ['login', 'session', 'account', 'sessions', 'admin', 'events', 'public']
 
 const withoutAuthorizeDialog = () => ({
   wrapComponents: { authorizeOperationBtn: () => () => null, authorizeBtn: () => () => null, AuthorizeBtnContainer: () => () => null },

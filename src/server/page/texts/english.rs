@@ -47,7 +47,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     form_outdated: "The page was out of date, so nothing was changed. Please try again.",
     password_changed: "Your password was changed. All your other sessions have ended.",
-    session_ended: "The session has ended.",
+    session_ended: "That device is logged out.",
     others_ended: "All your other sessions have ended.",
     logged_out: "You are logged out.",
 
@@ -95,11 +95,11 @@ pub(super) const TEXTS: Texts = Texts {
             advice: "Choose another username.",
         },
         password_too_short: Explained {
-            says: "The new password is too short",
+            says: "The password is too short",
             advice: "Choose a longer one.",
         },
         password_too_long: Explained {
-            says: "The new password is too long",
+            says: "The password is too long",
             advice: "Choose a shorter one.",
         },
         password_too_common: Explained {

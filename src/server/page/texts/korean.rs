@@ -92,11 +92,11 @@ pub(super) const TEXTS: Texts = Texts {
             advice: "다른 아이디를 입력해 주세요.",
         },
         password_too_short: Explained {
-            says: "새 비밀번호가 너무 짧습니다",
+            says: "비밀번호가 너무 짧습니다",
             advice: "더 긴 비밀번호를 입력해 주세요.",
         },
         password_too_long: Explained {
-            says: "새 비밀번호가 너무 깁니다",
+            says: "비밀번호가 너무 깁니다",
             advice: "더 짧은 비밀번호를 입력해 주세요.",
         },
         password_too_common: Explained {
