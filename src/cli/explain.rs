@@ -259,10 +259,8 @@ fn tokens(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Vec<TokenPart> {
         previous,
         ..
     } = row.rotation;
-    let mut roles = vec![
-        (generation.saturating_add(1), Role::Newer),
-        (generation, Role::Current),
-    ];
+    let newer = generation.saturating_add(1);
+    let mut roles = vec![(newer, Role::Newer), (generation, Role::Current)];
     if let Some(previous) = previous {
         let orphans = (previous.saturating_add(1)..generation).rev();
         roles.extend(
