@@ -17,6 +17,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use ureq::Agent;
 use ureq::http::Request;
@@ -69,10 +70,15 @@ fn build() -> PathBuf {
 }
 
 /// Returns a free address. Its port is none that the system gives to clients: a client that knocks at
-/// such a port before the server listens may be connected to itself.
+/// such a port before the server listens may be connected to itself. No port is tried twice: another
+/// test that knocks there would meet this one's listener.
 fn free_address() -> SocketAddr {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 10_000).unwrap();
-    let ports = (0..10_000).map(|next| 20_000 + (first + next) % 10_000);
+    let untried = std::iter::repeat_with(|| TRIED.fetch_add(1, Ordering::Relaxed));
+    let ports = untried
+        .take(10_000)
+        .map(|next| 20_000 + (first + next) % 10_000);
     let mut addresses = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     addresses
         .find(|address| TcpListener::bind(address).is_ok())

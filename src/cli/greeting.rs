@@ -76,7 +76,7 @@ fn cookies(settings: &Settings) -> String {
             "Secure, so browsers, curl and Postman drop them over http; serve https"
         }
         (false, false, true) => {
-            "browsers, curl and Postman keep them (localhost and 127.0.0.1 have separate ones)"
+            "browsers, curl and Postman keep them (localhost and 127.0.0.1 apart)"
         }
         (false, _, _) => "all clients keep them, also over http, where others can read them",
     };

@@ -68,7 +68,7 @@ fn it_says_which_clients_keep_the_cookies_under_the_settings() {
     for (settings, who) in [
         (
             &[][..],
-            "browsers, curl and Postman keep them (localhost and 127.0.0.1 have separate ones)",
+            "browsers, curl and Postman keep them (localhost and 127.0.0.1 apart)",
         ),
         (
             &[("JWT_COOKIE_SECURE", "true")],

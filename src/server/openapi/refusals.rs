@@ -19,7 +19,12 @@ pub(in crate::server) fn add(operation: &mut Operation, code: impl Into<AnyCode>
     add_with_status(operation, code, code.status());
 }
 
-fn add_with_status(operation: &mut Operation, code: AnyCode, status: StatusCode) {
+/// Adds it as an answer of another status than is usual for the code.
+pub(in crate::server) fn add_with_status(
+    operation: &mut Operation,
+    code: AnyCode,
+    status: StatusCode,
+) {
     let responses = &mut operation.responses.responses;
     let response = responses
         .entry(status.as_str().to_owned())

@@ -2,7 +2,7 @@
 //! endpoints become resources.
 
 use actix_web::guard;
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
@@ -93,6 +93,16 @@ impl Endpoint {
                 .iter()
                 .for_each(|code| refusals::add(operation, *code));
         }
+        self
+    }
+
+    /// Adds an error that has another status here than elsewhere.
+    pub(super) fn refuses_with(mut self, status: StatusCode, code: impl Into<AnyCode>) -> Self {
+        let code = code.into();
+        let items = self.description.paths.paths.values_mut();
+        items
+            .flat_map(openapi::operations_of)
+            .for_each(|operation| refusals::add_with_status(operation, code, status));
         self
     }
 

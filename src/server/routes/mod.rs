@@ -17,6 +17,7 @@ mod session_state;
 mod sessions;
 mod tags;
 
+use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
@@ -33,6 +34,7 @@ use crate::server::error_code::ServerErrorCode::{
 };
 use tokenpair::web::ErrorCode::{
     AdminRequired, BadCredentials, ConflictingForwardedHeaders, FreshTokenRequired,
+    TokenNotYetValid,
 };
 
 /// The errors of a registration.
@@ -68,7 +70,9 @@ fn of_accounts() -> Vec<Endpoint> {
             PrefetchRefused,
         ]),
         endpoint!(session::csrf).refuses(&[CrossSiteRequest, WrongHost]),
-        endpoint!(session_state::session).refuses(&[CrossSiteRequest, WrongHost]),
+        endpoint!(session_state::session)
+            .refuses(&[CrossSiteRequest, WrongHost])
+            .refuses_with(StatusCode::SERVICE_UNAVAILABLE, TokenNotYetValid),
         endpoint!(account::account),
         endpoint!(account::delete)
             .refuses(&[MissingPassword, WrongPassword, TooManyAttempts, LastAdmin])

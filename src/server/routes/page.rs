@@ -79,10 +79,6 @@ pub(super) fn forms() -> Vec<Endpoint> {
     path = "/",
     operation_id = "getPage",
     tag = SERVER,
-    params(
-        ("next" = Option<String>, Query, description = "The path of this server to return to after the login."),
-        ("show" = Option<String>, Query, description = "`register` or `password`: the form to show.")
-    ),
     responses(
         (status = 200, content_type = "text/html", body = String, description = "The page."),
         (status = 303, description = "The login was restored: return to `next`.")
