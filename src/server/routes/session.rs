@@ -91,10 +91,14 @@ pub(super) async fn csrf(
     Ok(HttpResponse::Ok().json(CsrfInBody::of(access.as_ref(), refresh.as_ref())))
 }
 
-/// Looks for tokens in cookies alone, and asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
+/// Looks for tokens in cookies alone, and asks for no CSRF value.
 pub(super) fn by_cookie_alone(auth: &Auth) -> Auth {
+    without_csrf(auth).only_from([Location::Cookies])
+}
+
+/// Asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
+pub(super) fn without_csrf(auth: &Auth) -> Auth {
     let mut policy = auth.policy().clone();
-    policy.locations = vec![Location::Cookies];
     policy.csrf.protect = false;
     auth.to_builder().policy(policy).build()
 }

@@ -7,6 +7,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::session::without_csrf;
 use super::tags::SESSIONS;
 use crate::server::browser;
 use crate::server::origins::Trust;
@@ -99,7 +100,7 @@ pub(super) async fn session(
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
     browser::refuse_cross_site(&request, &state.origins, Trust::Listed)?;
-    let auth = asking_for_no_csrf(&state.auth);
+    let auth = without_csrf(&state.auth);
     let access = usable(auth.verify_request(&request, Guard::Access).await)?;
     // Otherwise the middleware would renew the cookie that this response describes, and a page that
     // asks from time to time would keep its user logged in.
@@ -112,13 +113,6 @@ pub(super) async fn session(
     let refresh = refresh.filter(|refresh| !has_ended(&auth, refresh));
     let shown = SessionState::of(&auth, access.as_deref(), refresh.as_deref());
     Ok(HttpResponse::Ok().json(shown))
-}
-
-/// Asks for no CSRF value, whatever `JWT_CSRF_METHODS` says of `GET`.
-fn asking_for_no_csrf(auth: &Auth) -> Auth {
-    let mut policy = auth.policy().clone();
-    policy.csrf.protect = false;
-    auth.to_builder().policy(policy).build()
 }
 
 /// Returns the token if it is valid. If the server cannot know yet, the response is a 503.
