@@ -5,7 +5,7 @@
 use actix_http::h1;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{COOKIE, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage};
@@ -63,12 +63,12 @@ fn headers(
     request: &ServiceRequest,
     form: &Fields,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Rejection> {
-    let auth = Auth::of(request.request())?;
+    let request = request.request();
+    let auth = Auth::of(request)?;
     let csrf = &auth.policy().csrf;
-    let access_cookie = auth.cookies().token_name(TokenKind::Access);
     let refresh = (&csrf.refresh_header, REFRESH_FIELD);
     let access = (&csrf.access_header, CSRF_FIELD);
-    let in_order = if has_cookie(request, access_cookie) {
+    let in_order = if auth.cookies().is_presented(request, TokenKind::Access) {
         [access, refresh]
     } else {
         [refresh, access]
@@ -78,16 +78,6 @@ fn headers(
         Some((header.clone(), value))
     });
     Ok(values.collect())
-}
-
-fn has_cookie(request: &ServiceRequest, name: &str) -> bool {
-    let headers = request.headers().get_all(COOKIE);
-    let texts = headers.filter_map(|header| header.to_str().ok());
-    let mut pairs = texts.flat_map(|text| text.split(';'));
-    pairs.any(|pair| {
-        let (found, value) = pair.trim().split_once('=').unwrap_or_default();
-        found == name && !value.is_empty()
-    })
 }
 
 /// Returns a payload that has been read.

@@ -18,6 +18,23 @@ use crate::token::TokenKind;
 const CANDIDATES: usize = 4;
 
 impl CookiePolicy {
+    /// Returns whether the request has a cookie for tokens of that kind. It need not be valid.
+    ///
+    /// ```
+    /// use actix_web::test::TestRequest;
+    /// use tokenpair::token::TokenKind;
+    /// use tokenpair::web::CookiePolicy;
+    ///
+    /// let request = TestRequest::default().insert_header(("Cookie", "refresh_token_cookie=x"));
+    /// let request = request.to_http_request();
+    /// let policy = CookiePolicy::default();
+    /// assert!(policy.is_presented(&request, TokenKind::Refresh));
+    /// assert!(!policy.is_presented(&request, TokenKind::Access));
+    /// ```
+    pub fn is_presented(&self, request: &HttpRequest, kind: TokenKind) -> bool {
+        self.presented(request, kind).next().is_some()
+    }
+
     /// Returns the non-empty values of the cookies for tokens of that kind, in the order of the
     /// request: longer paths first, then older cookies (RFC 6265 section 5.4).
     pub(super) fn presented<'a>(
