@@ -20,14 +20,12 @@ const IN_BODY: &str = "BodyGrant";
 
 /// Returns the schema [`GRANT`] and those that it consists of.
 pub(super) fn schemas(auth: &Auth) -> Vec<(String, RefOr<Schema>)> {
-    let locations = &auth.policy().locations;
-    let cookies = auth.looks_in(Location::Cookies);
     // A client that validates takes the first that fits, and tokens fit only in the body's.
     let mut forms = Vec::new();
-    if locations.iter().any(|place| *place != Location::Cookies) {
+    if takes_tokens_elsewhere(auth) {
         forms.push((IN_BODY, in_body(auth)));
     }
-    if cookies {
+    if auth.looks_in(Location::Cookies) {
         forms.push((BY_COOKIE, by_cookie(auth)));
     }
     let grant = forms.iter().fold(OneOfBuilder::new(), |grant, (name, _)| {
@@ -40,6 +38,13 @@ pub(super) fn schemas(auth: &Auth) -> Vec<(String, RefOr<Schema>)> {
         .collect();
     schemas.push((GRANT.to_owned(), grant.into()));
     schemas
+}
+
+/// Returns whether the settings let a token be in a place other than a cookie. A login can then ask
+/// for tokens in the body.
+fn takes_tokens_elsewhere(auth: &Auth) -> bool {
+    let mut locations = auth.policy().locations.iter();
+    locations.any(|place| *place != Location::Cookies)
 }
 
 /// The members of both forms. The first three tell what was done.
@@ -152,12 +157,7 @@ pub(super) fn examples(done: &Map<String, Value>, auth: &Auth) -> BTreeMap<Strin
         let example = example.value(grant(csrf));
         examples.insert("cookies".to_owned(), example.build());
     }
-    if auth
-        .policy()
-        .locations
-        .iter()
-        .any(|place| *place != Location::Cookies)
-    {
+    if takes_tokens_elsewhere(auth) {
         let tokens = json!({
             "token_type": auth.policy().header.scheme,
             "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoiYWNjZXNzIn0.c2lnbmF0dXJl",

@@ -14,7 +14,7 @@ use tokenpair::web::{Auth, ErrorCode, RejectionKind};
 const JSON: &str = "application/json";
 
 /// Adds the response to an error of this code, as one of the answers of its status.
-pub(in crate::server) fn add(operation: &mut Operation, code: impl Into<AnyCode>) {
+fn add(operation: &mut Operation, code: impl Into<AnyCode>) {
     let code = code.into();
     add_with_status(operation, code, code.status());
 }

@@ -86,14 +86,11 @@ impl Endpoint {
 
     /// Adds errors of its own to the description. Those of all operations of its kind are added to
     /// each.
-    pub(super) fn refuses<C: Copy + Into<AnyCode>>(mut self, codes: &[C]) -> Self {
-        let items = self.description.paths.paths.values_mut();
-        for operation in items.flat_map(openapi::operations_of) {
-            codes
-                .iter()
-                .for_each(|code| refusals::add(operation, *code));
-        }
-        self
+    pub(super) fn refuses<C: Copy + Into<AnyCode>>(self, codes: &[C]) -> Self {
+        codes.iter().fold(self, |endpoint, code| {
+            let code: AnyCode = (*code).into();
+            endpoint.refuses_with(code.status(), code)
+        })
     }
 
     /// Adds an error that has another status here than elsewhere.
