@@ -71,19 +71,21 @@ pub(super) fn own_address(settings: &Settings) -> String {
 /// Returns the URL to check. An address without a path gets the path of the readiness check.
 fn readiness_of(address: &str) -> Result<String, CommandError> {
     let url = Url::parse(address).ok();
-    // Other users of the machine can read arguments, so a password must not be in them.
-    let fits = |url: &Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.username().is_empty()
-            && url.password().is_none()
-    };
     let mut url = url
-        .filter(fits)
+        .filter(is_address)
         .ok_or("write the server's address, as in http://127.0.0.1:8080")?;
     if url.path() == "/" {
         url.set_path(READY);
     }
     Ok(url.into())
+}
+
+/// Returns whether a URL can be a server's address. Other users of the machine can read arguments,
+/// so a password must not be in them.
+pub(super) fn is_address(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
 }
 
 /// Accepts any certificate. It names the public address and not the one used here, and it may be

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::cli::health::is_address;
 use crate::config::is_loopback;
 
 /// A server's URL, with the path in front of its routes.
@@ -20,11 +21,8 @@ impl Target {
     }
 
     pub(super) fn of(url: Url) -> Option<Self> {
-        // Other users of the machine can read arguments, so a password must not be in them.
-        let plain = url.username().is_empty() && url.password().is_none();
         let whole = url.query().is_none() && url.fragment().is_none() && url.has_host();
-        let http = matches!(url.scheme(), "http" | "https");
-        (plain && whole && http).then_some(Self(url))
+        (is_address(&url) && whole).then_some(Self(url))
     }
 
     pub(super) const fn url(&self) -> &Url {
