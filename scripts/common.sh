@@ -26,11 +26,7 @@ prepare_browser() {
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
     install_packages "${missing[@]}" || return 1
 
-    if ! cmp --silent tests/browser/package-lock.json tests/browser/node_modules/installed.json; then
-        say "installing Playwright"
-        (cd tests/browser && npm ci --silent --no-audit --no-fund) || return 1
-        cp tests/browser/package-lock.json tests/browser/node_modules/installed.json
-    fi
+    install_node_tools tests/browser tests/browser all || return 1
 
     if [ -z "${TOKENPAIR:-}" ]; then
         say "building"
@@ -41,22 +37,21 @@ prepare_browser() {
     export TOKENPAIR
 }
 
-# Installs the packages of a folder's package-lock.json into another folder, unless they are there: `all`, or for `quick` only the
-# dependencies. All of them serve for `quick` too.
+# Installs the packages of a folder's package-lock.json into a folder, which may be the same, unless they are there: `all`, or for
+# `quick` only the dependencies. All of them serve for `quick` too. npm empties node_modules first, and the note of what is there with it.
 install_node_tools() {
     local lock=$1/package-lock.json tools=$2 kind=$3
-    cmp --silent "$lock" "$tools/installed-all.json" && return
+    cmp --silent "$lock" "$tools/node_modules/installed-all.json" && return
     if [ "$kind" = quick ]; then
-        cmp --silent "$lock" "$tools/installed-quick.json" && return
+        cmp --silent "$lock" "$tools/node_modules/installed-quick.json" && return
     fi
     say "installing the packages of $1"
     mkdir -p "$tools"
-    rm -f "$tools"/installed-*.json
-    cp "$1/package.json" "$lock" "$tools"
+    [ "$1" -ef "$tools" ] || cp "$1/package.json" "$lock" "$tools"
     local omit=()
     [ "$kind" = all ] || omit=(--omit=dev)
     (cd "$tools" && npm ci --silent --no-audit --no-fund "${omit[@]}") || return 1
-    cp "$lock" "$tools/installed-$kind.json"
+    cp "$lock" "$tools/node_modules/installed-$kind.json"
 }
 
 # Installs the tests' Python packages into target/python, again when versions change: Flask-JWT-Extended, which the tests compare
