@@ -289,26 +289,32 @@ test('neither a lost network nor a broken server signs anybody out', async () =>
   })
 })
 
+/** Holds the answer to the first tab's refresh. `arrived` resolves once it is held, and `release` lets it go. */
+function holdRefresh(proxy) {
+  const held = {}
+  held.arrived = new Promise((reached) => {
+    proxy.meddle = ({ path, tab }) => {
+      if (path !== '/refresh' || tab !== '1') return
+      reached()
+      return new Promise((resolve) => (held.release = resolve))
+    }
+  })
+  return held
+}
+
 test('a hung refresh delays the login of another user, but neither blocks nor replaces it', async () => {
   await stage({}, async ({ proxy, context, tab }) => {
     const [one, two] = [await tab('1'), await tab('2')]
     await login(one, 'ann')
     await isUser(two, 'ann')
-    let release
-    const hung = new Promise((reached) => {
-      proxy.meddle = ({ path, tab }) => {
-        if (path !== '/refresh' || tab !== '1') return
-        reached()
-        return new Promise((resolve) => (release = resolve))
-      }
-    })
+    const held = holdRefresh(proxy)
     const refreshed = one.evaluate(() => auth.refresh())
-    await hung
+    await held.arrived
     const from = Date.now()
     assert.equal((await login(two, 'bob')).ok, true)
     assert.ok(Date.now() - from < 11_000)
     proxy.meddle = undefined
-    release() // with Ann's cookies
+    held.release() // with Ann's cookies
     await refreshed
     await isUser(one, 'bob')
     const sub = await two.evaluate(() => fetch('/protected').then((response) => response.json()))
@@ -322,22 +328,15 @@ test('a tab that is frozen in a refresh blocks nobody, and mixes no users when i
     const [one, two] = [await tab('1'), await tab('2')]
     await login(one, 'ann')
     await isUser(two, 'ann')
-    let release
-    const hung = new Promise((reached) => {
-      proxy.meddle = ({ path, tab }) => {
-        if (path !== '/refresh' || tab !== '1') return
-        reached()
-        return new Promise((resolve) => (release = resolve))
-      }
-    })
+    const held = holdRefresh(proxy)
     await one.evaluate(() => void auth.refresh())
-    await hung
+    await held.arrived
     const debug = await context.newCDPSession(one)
     await two.bringToFront()
     await debug.send('Page.setWebLifecycleState', { state: 'frozen' })
     assert.equal((await login(two, 'bob')).ok, true)
     proxy.meddle = undefined
-    release() // with Ann's cookies, which replace Bob's if the browser still takes them
+    held.release() // with Ann's cookies, which replace Bob's if the browser still takes them
     await debug.send('Page.setWebLifecycleState', { state: 'active' })
     await one.bringToFront()
     for (const page of [two, one]) {
@@ -406,22 +405,15 @@ test('an abort ends one request, and not the refresh that others wait for', asyn
     const page = await tab('1')
     await login(page, 'ann')
     await expiry({ server, proxy, page })
-    let release
-    const hung = new Promise((reached) => {
-      proxy.meddle = ({ path }) => {
-        if (path !== '/refresh') return
-        reached()
-        return new Promise((resolve) => (release = resolve))
-      }
-    })
+    const held = holdRefresh(proxy)
     await page.evaluate(() => {
       globalThis.control = new AbortController()
       globalThis.aborted = auth.fetch('/protected', { signal: control.signal }).catch((error) => error)
       globalThis.other = auth.fetch('/protected')
     })
-    await hung
+    await held.arrived
     assert.equal(await page.evaluate(() => (control.abort('my reason'), aborted)), 'my reason')
-    release()
+    held.release()
     assert.equal(await page.evaluate(async () => (await other).status), 200)
     assert.equal(proxy.count('POST', '/refresh'), 1)
     assert.equal((await session(page)).state, 'in')
