@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::setting::{Known, Setting, duration_within, seconds};
-use tokenpair::config::{Reader, ZERO};
+use tokenpair::config::Reader;
 use tokenpair::session::{ReusePolicy, SessionPolicy};
 use tokenpair::token::TokenPolicy;
 use tokenpair_store::PurgePolicy;
@@ -21,7 +21,7 @@ const MAX_AGE: Setting<Duration> = Setting::new(
     "SESSION_MAX_AGE",
     "90d",
     "Absolute timeout of a session, however much it is used.",
-    |reader, name| lifetime(reader, name, SessionPolicy::default().max_age),
+    |reader, name| reader.lifetime(name, SessionPolicy::default().max_age),
 );
 
 const ROTATION_WINDOW: Setting<Duration> = Setting::new(
@@ -85,21 +85,11 @@ const AUDIT_KEEP: Setting<Duration> = Setting::new(
     "AUDIT_KEEP",
     "90d",
     "Retention time of audit events.",
-    |reader, name| lifetime(reader, name, PurgePolicy::default().events),
+    |reader, name| reader.lifetime(name, PurgePolicy::default().events),
 );
 
 fn is_off(text: &str) -> bool {
     text.eq_ignore_ascii_case("off")
-}
-
-/// Reads a lifetime. Zero is rejected.
-fn lifetime(reader: &mut Reader<'_>, name: &str, default: Duration) -> Duration {
-    let lifetime = reader.duration(name, default);
-    if lifetime.is_zero() {
-        reader.problem(name, ZERO);
-        return default;
-    }
-    lifetime
 }
 
 pub(super) fn sessions(reader: &mut Reader<'_>, tokens: &TokenPolicy) -> SessionPolicy {

@@ -173,11 +173,13 @@ fn what_is_long_over_is_purged_and_what_matters_is_kept(on: Backend) {
     let store = app.other_store();
     let keep = PurgePolicy::default();
     let purge = |store: &DieselStore| block_on(store.purge(app.now(), keep)).unwrap();
-    let purged = |sessions, revocations, events, tallies| Purged {
-        sessions,
-        revocations,
-        events,
-        tallies,
+    let purged = |sessions, revocations, events, tallies| {
+        let mut purged = Purged::default();
+        purged.sessions = sessions;
+        purged.revocations = revocations;
+        purged.events = events;
+        purged.tallies = tallies;
+        purged
     };
     assert_eq!(purge(&store), purged(0, 0, 0, 0));
     app.advance(Duration::from_secs(31 * 86_400));

@@ -25,6 +25,7 @@ use tokenpair::session::{EndReason, RequestContext, StoreError};
 /// assert!(EventKind::words().starts_with("login, login_failed, "));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum EventKind {
     /// A new session.
     Login,
@@ -124,6 +125,7 @@ impl fmt::Display for EventKind {
 
 /// An event in the audit trail.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Event {
     /// UUIDv7, so that ids sort by time.
     pub id: String,
@@ -192,15 +194,7 @@ impl<'a> NewEvent<'a> {
         match reason {
             EndReason::Logout => Self::new(EventKind::Logout, context),
             EndReason::Reuse => Self::new(EventKind::RefreshTokenReused, context),
-            EndReason::Revoked
-            | EndReason::Limit
-            | EndReason::Admin
-            | EndReason::Disabled
-            | EndReason::Password
-            | EndReason::Replaced
-            | EndReason::Restored => {
-                Self::new(EventKind::SessionRevoked, context).detail(reason.word())
-            }
+            _ => Self::new(EventKind::SessionRevoked, context).detail(reason.word()),
         }
     }
 

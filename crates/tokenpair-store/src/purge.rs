@@ -21,6 +21,7 @@ const TOMBSTONE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The numbers of deleted rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Purged {
     /// Sessions whose absolute timeout is a week ago.
     pub sessions: usize,

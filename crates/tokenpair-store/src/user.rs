@@ -100,6 +100,7 @@ impl fmt::Display for Username {
 
 /// A stored user.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct User {
     /// The data of the user in tokens.
     pub subject: Subject,

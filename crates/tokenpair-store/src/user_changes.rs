@@ -15,6 +15,7 @@ use tokenpair::session::{Denied, EndReason, RequestContext, Revocation, Revoked,
 
 /// A committed change.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Applied {
     /// The user after the change. For a deletion, the user before it.
     pub user: User,

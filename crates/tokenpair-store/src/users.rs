@@ -22,6 +22,7 @@ pub struct Page {
 
 /// A page of users.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct UserPage {
     /// The users of this page, by name.
     pub users: Vec<User>,

@@ -7,6 +7,7 @@ use super::imported_hash::ForeignHashError;
 
 /// The reason a password was not hashed or verified.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum PasswordError {
     /// Too many passwords are queued, or this one waited too long. The client may retry.
     #[error("too many passwords are queued for hashing")]

@@ -22,7 +22,7 @@ mod web;
 use std::time::Duration;
 
 pub use self::reader::{Problem, Problems, Reader, parse_algorithm, parse_bool, parse_duration};
-pub use self::tokens::{Never, ZERO, read_token_policy};
+pub use self::tokens::{Never, read_token_policy};
 pub use self::web::read_web_policy;
 use crate::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 use crate::session::{SessionPolicy, SessionStore, Sessions};

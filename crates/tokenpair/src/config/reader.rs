@@ -240,6 +240,15 @@ impl<'a> Reader<'a> {
         )
     }
 
+    /// Returns a duration other than zero.
+    pub fn lifetime(&mut self, name: &str, default: Duration) -> Duration {
+        let lifetime = self.duration(name, default);
+        if lifetime.is_zero() {
+            self.problem(name, "is 0; write a time such as 15m, 1h or 30d");
+        }
+        lifetime
+    }
+
     /// Returns the items of a comma-separated list, trimmed and without empty items.
     pub fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();

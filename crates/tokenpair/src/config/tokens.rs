@@ -52,12 +52,10 @@ fn lifetime(
     if never == Never::Allowed && reader.text(name).is_some_and(off) {
         return None;
     }
-    let lifetime = reader.duration(name, default.unwrap_or_default());
-    if lifetime.is_zero() && never == Never::Refused {
-        reader.problem(name, ZERO);
-    }
+    let default = default.unwrap_or_default();
+    let lifetime = match never {
+        Never::Refused => reader.lifetime(name, default),
+        Never::Allowed => reader.duration(name, default),
+    };
     Some(lifetime).filter(|lifetime| !lifetime.is_zero())
 }
-
-/// The complaint about a lifetime of zero.
-pub const ZERO: &str = "is 0; a token must have a lifetime, as in 15m, 1h or 30d";

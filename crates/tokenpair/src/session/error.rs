@@ -8,6 +8,7 @@ use crate::token::IssueError;
 
 /// The reason an operation failed. No failure logs a user out, and the client may retry.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// The store failed.
     #[error(transparent)]

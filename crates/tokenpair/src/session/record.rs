@@ -63,6 +63,7 @@ pub struct SessionEnd {
 /// assert_eq!(EndReason::from_word("a later version's"), EndReason::Admin);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum EndReason {
     /// It logged out.
     Logout,
@@ -184,6 +185,7 @@ impl Subject {
 
 /// A session as its user may see it: without its secret. Times are seconds since 1970.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SessionView {
     /// The session's id, which its tokens carry as `sid`.
     pub id: String,

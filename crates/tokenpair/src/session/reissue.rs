@@ -35,6 +35,7 @@ pub enum Reissue {
 
 /// A reissued access token.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Reissued {
     /// The new access token.
     pub access: Issued,

@@ -63,6 +63,7 @@ enum End {
 
 /// The reason a user could not log in.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TestError {
     /// The store of sessions failed.
     #[error(transparent)]

@@ -105,6 +105,7 @@ pub enum TokenError {
 
 /// The reason a token could not be issued.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum IssueError {
     /// The claims cannot be written as JSON.
     #[error("the claims could not be written as JSON")]

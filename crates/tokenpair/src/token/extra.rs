@@ -12,6 +12,7 @@ use super::claims::Claims;
 
 /// The reason the additional claims are not of the type that was asked for.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ClaimError {
     /// The token lacks this claim.
     #[error("the claim {0} is missing")]

@@ -36,6 +36,7 @@ impl fmt::Debug for Token {
 
 /// A signed token and the details its bearer needs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Issued {
     /// The token's text.
     pub token: Token,

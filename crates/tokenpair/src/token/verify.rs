@@ -46,6 +46,7 @@ pub enum Expiry {
 
 /// A verified token.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub struct Decoded {
     /// The JOSE header.
     pub header: Map<String, Value>,
@@ -55,6 +56,7 @@ pub struct Decoded {
 
 /// A token taken apart without verifying it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The JOSE header, unverified.
     pub unverified_header: Map<String, Value>,
