@@ -204,6 +204,12 @@
 //! | HS256 to HS512, ES256, ES384, EdDSA | sign and verify | sign and verify |
 //! | RS256 to RS512, PS256 to PS512 | sign and verify, with keys of 2048 to 8192 bits | only verify, with keys of 2048 to 4096 bits |
 //! | needed to build | Rust and a C compiler | Rust, and the linker that it uses |
+//! | packages to compile, with this one | 149 | 183 |
+//! | processor time of a development build | 115 s | 104 s |
+//! | processor time of a release build | 202 s | 182 s |
+//!
+//! The times are those of an app with no other dependency, built from nothing on two cores
+//! (`scripts/features cost`).
 //!
 //! RustCrypto's RSA takes a time that depends on the private key, and signatures over the network
 //! can reveal it (RUSTSEC-2023-0071, the Marvin attack). So [`keys::KeyRing::from_pem`] refuses an
