@@ -1,6 +1,8 @@
 // The client as an app uses it. Only the types are checked.
 
 import { createAuth, type Auth, type ErrorCode, type Session } from '@tokenpair/client'
+import { useSession } from '@tokenpair/client/react'
+import { createServerAuth } from '@tokenpair/client/ssr'
 
 const auth: Auth = createAuth({ baseUrl: 'https://login.example.org', csrf: 'body', onEvent: ({ type }) => type satisfies string })
 
@@ -15,9 +17,16 @@ if (!result.ok && result.code === 'bad_credential') throw result
 const sent: typeof fetch = auth.fetch
 await sent(new Request('/notes'), { method: 'POST', body: new FormData() })
 
-/** React's hook. */
-declare function useSyncExternalStore<T>(subscribe: (changed: () => void) => () => void, snapshot: () => T): T
-useSyncExternalStore(auth.subscribe, auth.session) satisfies Session
+// A page that a server renders, with the session that React's hook starts with.
+const incoming = new Request('https://app.example.org/', { headers: { cookie: 'a=b' } })
+const page = createServerAuth(incoming, { baseUrl: 'http://127.0.0.1:8080', clientAddress: '203.0.113.7' })
+const initial: Session = await page.session()
+const paged: typeof fetch = page.fetch
+await paged('/notes')
+page.setCookies() satisfies string[]
+createServerAuth({ headers: { cookie: 'a=b', via: ['x', 'y'], host: undefined } }, { baseUrl: new URL('http://127.0.0.1:8080') })
+useSession(auth, initial) satisfies Session
+useSession(auth) satisfies Session
 
 /** Svelte's contract of stores. */
 interface Readable<T> {
