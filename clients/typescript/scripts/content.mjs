@@ -7,10 +7,15 @@ import { folder, names } from './entries.mjs'
 
 const EVERYTHING = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']
 
-/** Throws if a file is missing from the package or does not belong there, or an entry is not exported as it should be. */
-export function checkContent() {
-  const out = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: fileURLToPath(folder), encoding: 'utf8' })
-  const packed = Object.values(JSON.parse(out))[0].files.map(({ path }) => path)
+/**
+ * Packs what was built, and returns the archive's path. Throws if a file is missing from the package or
+ * does not belong there, or an entry is not exported as it should be.
+ */
+export function pack() {
+  const cwd = fileURLToPath(folder)
+  const options = ['--json', '--ignore-scripts', '--pack-destination', `${cwd}dist`]
+  const [archive] = Object.values(JSON.parse(execFileSync('npm', ['pack', ...options], { cwd, encoding: 'utf8' })))
+  const packed = archive.files.map(({ path }) => path)
   const { exports } = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8'))
   const faults = []
   for (const name of names) {
@@ -25,4 +30,5 @@ export function checkContent() {
   faults.push(...others.map((path) => `${path} does not belong in the package`))
   if (faults.length > 0) throw new Error(faults.join('\n'))
   console.log(`${packed.length} files`)
+  return `${cwd}dist/${archive.filename}`
 }

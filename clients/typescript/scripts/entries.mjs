@@ -8,6 +8,9 @@ export const folder = new URL('..', import.meta.url)
 
 const LIMITS = {
   index: 5_000,
+  axios: 1_500,
+  bearer: 5_000,
+  'openapi-fetch': 1_000,
   react: 500,
   ssr: 3_500,
 }

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { checkSizes, folder } from './entries.mjs'
-import { checkContent } from './content.mjs'
+import { pack } from './content.mjs'
 
 const cwd = fileURLToPath(folder)
 
@@ -19,12 +19,12 @@ try {
   console.log('== sizes')
   checkSizes()
   console.log('== content of the package')
-  checkContent()
+  const archive = pack()
   run('tsc', '-p', 'tests')
-  run('publint', '--strict')
-  run('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'table-flipped')
+  run('publint', 'run', archive, '--strict')
+  run('attw', archive, '--profile', 'esm-only', '--format', 'table-flipped')
   const tests = readdirSync(`${cwd}tests`).filter((name) => name.endsWith('.test.mjs'))
-  run('node', '--test', '--test-reporter=spec', ...tests.map((name) => `tests/${name}`))
+  run('node', '--test', '--test-concurrency=4', '--test-reporter=spec', ...tests.map((name) => `tests/${name}`))
 } catch (error) {
   if (!error.status) console.error(error.message)
   process.exit(1)

@@ -1,9 +1,9 @@
 // Implements the client of a page that is rendered on a server.
 
 import { Jar } from './jar.js'
-import { repeat, replyBy, responseOf, type Outcome, type Rules } from './requests.js'
-import { isCsrf, isRejected, read, type Answer } from './wire.js'
-import type { Additions, Auth, HeaderReader, Outline, Reply, Session } from './types.js'
+import { copiesOf, repeat, replyBy, responseOf, type Outcome, type Rules } from './requests.js'
+import { isCsrf, isRejected, noAnswer, read, type Answer } from './wire.js'
+import type { Auth, HeaderReader, Session } from './types.js'
 
 export type { ErrorCode } from './codes.js'
 export type * from './types.js'
@@ -27,7 +27,7 @@ export interface ServerOptions {
   fetch?: typeof fetch
 }
 
-export interface ServerAuth extends Pick<Auth, 'fetch' | 'sendBy'> {
+export interface ServerAuth extends Pick<Auth, 'fetch'> {
   /**
    * Asks the server who is logged in, and refreshes if only the access token has expired. Never
    * rejects: without a response the state is `unknown`.
@@ -49,9 +49,6 @@ const TIMEOUT = 8_000
 
 const UNKNOWN: Session = { state: 'unknown' }
 const OUT: Session = { state: 'out' }
-
-/** What a refresh that cannot be sent is answered with. */
-const NO_ANSWER: Answer = { status: 401, ok: false, headers: new Headers(), text: '', data: {}, code: undefined, retryAfter: undefined }
 
 /** Makes the client of one incoming request. Never share it between requests. */
 export function createServerAuth(incoming: IncomingRequest, options: ServerOptions): ServerAuth {
@@ -108,7 +105,7 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
 
   const refresh = async (): Promise<Outcome> => {
     // A token that does not reach the browser must not be used: the browser's own would pass for a copy.
-    if (isSealed || !cookie('refresh_token_cookie')) return { answer: NO_ANSWER }
+    if (isSealed || !cookie('refresh_token_cookie')) return { answer: noAnswer }
     if (over?.version === jar.version) return over
     try {
       if (!csrf()) await regain()
@@ -117,7 +114,7 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
         await regain()
         answer = await call('POST', '/refresh')
       }
-      if (isSealed) return { answer: NO_ANSWER }
+      if (isSealed) return { answer: noAnswer }
       if (answer.ok) granted(answer)
       else if (isRejected(answer) && answer.code && answer.retryAfter === undefined) over = { version: jar.version, answer }
       return { answer }
@@ -149,19 +146,15 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
 
   // --- The calls.
 
-  const sendBy = async <T extends Reply>(outline: Outline, by: (additions: Additions) => Promise<T>) => {
-    const { origin: own, href } = new URL(outline.url, `${base}/`)
-    if (own !== origin) return by({ headers: {} })
-    if (outline.isOnce && !accessEnds) await session()
-    return repeat(rules, outline, href === `${base}/refresh` ? 'refresh' : 'access', by)
-  }
-
   const request = async (input: RequestInfo | URL, init?: RequestInit) => {
     const url = new URL(input instanceof Request ? input.url : input, `${base}/`)
     if (url.origin !== origin) return plain(input, init)
     const whole = new Request(input instanceof Request ? input : url, init)
     const isOnce = init?.body instanceof ReadableStream
-    return responseOf(await sendBy({ url: whole.url, method: whole.method, signal: whole.signal, isOnce }, replyBy(send, whole, isOnce)))
+    if (isOnce && !accessEnds) await session()
+    const outline = { url: whole.url, method: whole.method, signal: whole.signal, isOnce }
+    const kind = url.href === `${base}/refresh` ? 'refresh' : 'access'
+    return responseOf(await repeat(rules, outline, kind, replyBy(send, copiesOf(whole, isOnce))))
   }
 
   const ask = async (mayRefresh = true): Promise<Session> => {
@@ -194,5 +187,5 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
     return jar.lines
   }
 
-  return { fetch: request, sendBy, session, setCookies }
+  return { fetch: request, session, setCookies }
 }
