@@ -61,6 +61,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
   let changing: Promise<void> | undefined
   let refreshing: { login: number; outcome: Promise<Outcome> } | undefined
   let checking: Promise<Session> | undefined
+  let last: Promise<unknown> = Promise.resolve()
 
   const tell = (event: AuthEvent) => guarded(onEvent, event)
   const success = (): Result => (store.session.expiresAt ? { ok: true, expiresAt: store.session.expiresAt } : { ok: true })
@@ -207,17 +208,19 @@ export function createBearerAuth(options: BearerOptions): Auth {
     if (!pair) throw new Unexpected(answer)
     const isOwn = sent === refreshToken
     let { user } = store.session
+    let isOther = false
     if (!isOwn || !user) {
       // The token is another process's, or of an earlier run: whose is it?
       const found = await userOf(pair.access).catch(() => undefined)
       if (mine !== login) return replaced()
-      if (refreshToken && !isOwn && !isSame(found, user)) login += 1
+      isOther = Boolean(refreshToken && !isOwn && !isSame(found, user))
+      if (isOther) login += 1
       user = found
     }
     const saved = adopt(pair, answer.data)
     store.set('in', user, expiresAt)
     await saved
-    tell({ type: 'refreshed' })
+    tell(!isOther ? { type: 'refreshed' } : user ? { type: 'signed_in', user } : { type: 'signed_in' })
     return { answer }
   }
 
@@ -258,7 +261,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
 
   // --- The calls.
 
-  const attempt = async (work: () => Promise<Answer>, done: (answer: Answer) => Promise<void> | void) => {
+  const attempt = async (work: () => Promise<Answer>, done: (answer: Answer) => Promise<void> | void = () => {}) => {
     try {
       const answer = await work()
       if (!answer.ok) return refused(answer)
@@ -269,9 +272,17 @@ export function createBearerAuth(options: BearerOptions): Auth {
     }
   }
 
+  /** The same, in the order of the calls: a logout ends the login that was called before it. */
+  const attemptInOrder = (...args: Parameters<typeof attempt>): Promise<Result> => {
+    const result = last.then(() => attempt(...args))
+    last = result
+    return result
+  }
+
   const logIn = ({ username, password, remember }: Credentials) => {
     let user: User | undefined
-    return attempt(
+    let old: string | undefined
+    return attemptInOrder(
       async () => {
         const answer = await call('POST', '/login', undefined, { username, password, remember, tokens: 'body' })
         if (!answer.ok) return answer
@@ -279,10 +290,10 @@ export function createBearerAuth(options: BearerOptions): Auth {
         if (!pair) throw new Unexpected(answer)
         // Nothing is adopted before it is known whose it is, so no request mixes two users.
         user = await userOf(pair.access).catch(() => undefined) // the server knows the name as it is written
+        old = await newest().catch(() => refreshToken)
         return answer
       },
       async (answer) => {
-        const old = refreshToken
         login += 1
         const saved = adopt(pairIn(answer.data)!, answer.data)
         store.set('in', user, expiresAt)
@@ -295,7 +306,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
 
   const logOut = async () => {
     const mine = mark()
-    return attempt(
+    return attemptInOrder(
       async () => {
         const token = await newest().catch((error) => {
           if (refreshToken) return refreshToken
@@ -307,8 +318,8 @@ export function createBearerAuth(options: BearerOptions): Auth {
           if (!outcome.answer.ok && !isRejected(outcome.answer)) return outcome.answer
         }
         verify(mine)
-        const last = refreshToken ?? token
-        const answer = last ? await call('POST', '/logout', last) : { ...noAnswer, ok: true }
+        const own = refreshToken ?? token
+        const answer = own ? await call('POST', '/logout', own) : { ...noAnswer, ok: true }
         verify(mine)
         // A token that is over has nothing left to log out of.
         return isRejected(answer) && answer.code ? { ...answer, ok: true } : answer
@@ -322,10 +333,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
   }
 
   const register = ({ username, password }: Omit<Credentials, 'remember'>) =>
-    attempt(
-      () => call('POST', '/register', undefined, { username, password }),
-      () => {},
-    )
+    attempt(() => call('POST', '/register', undefined, { username, password }))
 
   const check = () => (checking ??= look().finally(() => (checking = undefined)))
 
@@ -423,9 +431,12 @@ const isSame = (one: User | undefined, other: User | undefined) =>
 /** A stream cannot be sent twice. */
 const isStream = (body: any) => Boolean(body && (body.getReader || body[Symbol.asyncIterator]))
 
-/** Returns the origin of an absolute address without its usual port, or an empty text. */
+/**
+ * Returns the origin of an absolute address without its usual port, or an empty text. Where platforms
+ * disagree on the host, as with a backslash before an @, the origin is nobody's.
+ */
 export function originOf(url: string): string {
-  const [, scheme, host] = /^(https?):\/\/([^/?#\\]+)/i.exec(url) ?? []
+  const [, scheme, host] = /^(https?):\/\/([^/?#]+)/i.exec(url) ?? []
   if (!scheme || !host) return ''
   const usual = scheme.toLowerCase() === 'https' ? ':443' : ':80'
   const lower = host.toLowerCase()

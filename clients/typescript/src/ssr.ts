@@ -78,7 +78,8 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
   const csrf = () => loaded ?? cookie('csrf_refresh_token') ?? cookie('csrf_access_token')
 
   const send: typeof fetch = async (input, init) => {
-    const request = new Request(input, init)
+    // Next.js would otherwise keep responses, and show them to others.
+    const request = new Request(input, { cache: 'no-store', ...init })
     if (jar.header) request.headers.set('Cookie', jar.header)
     for (const name of PASSED_ON) {
       const value = given(name)
@@ -93,7 +94,7 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
   const call = async (method: string, path: string) => {
     const headers = new Headers({ Accept: 'application/json' })
     if (method !== 'GET') headers.set('X-CSRF-TOKEN', csrf() ?? '')
-    return read(await send(base + path, { method, headers, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT) }))
+    return read(await send(base + path, { method, headers, signal: AbortSignal.timeout(TIMEOUT) }))
   }
 
   const regain = async () => {

@@ -181,6 +181,33 @@ test('another origin gets nothing, and removed rules do nothing', async () => {
   })
 })
 
+test('an access token does not follow a redirect to another origin', async () => {
+  const seen = []
+  const other = await listen((request, response) => {
+    seen.push(request.headers.authorization)
+    response.end('{}')
+  })
+  const front = await listen((request, response) => {
+    const answer = { '/login': '{"access_token":"a","refresh_token":"r"}', '/session': '{"state":"in","user":{"id":"1","username":"ann"}}' }[request.url]
+    if (answer) return response.end(answer)
+    seen.push(request.headers.authorization)
+    response.writeHead(307, { location: `${other.url}/stolen` }).end()
+  })
+  try {
+    for (const adapter of ['http', 'fetch']) {
+      const auth = createBearerAuth({ baseUrl: front.url })
+      await auth.login({ username: 'ann', password: PASSWORD })
+      const api = axios.create({ baseURL: front.url, adapter })
+      addAuth(api, auth)
+      await api.get('/redirect')
+    }
+    assert.deepEqual(seen, ['Bearer a', undefined, 'Bearer a', undefined])
+  } finally {
+    front.stop()
+    other.stop()
+  }
+})
+
 test('an interceptor that sends a request again does not refresh twice', async () => {
   await staged([expired], async ({ api, paths }) => {
     let isAgain = false

@@ -60,7 +60,7 @@ function page(browser, options = {}) {
   const spy = async (input, init) => {
     const request = new Request(input, init)
     const { pathname } = new URL(request.url)
-    sent.push({ method: request.method, path: pathname, headers: request.headers })
+    sent.push({ method: request.method, path: pathname, headers: request.headers, cache: request.cache })
     return (await meddle?.(pathname, request)) ?? fetch(request)
   }
   const auth = createServerAuth(browser.request(options.headers), { baseUrl: server.url, fetch: spy, ...options.settings })
@@ -69,7 +69,7 @@ function page(browser, options = {}) {
 
 test('a page knows who is logged in, and sends its requests as that user', async () => {
   const browser = await new Browser().login()
-  const { auth, paths } = page(browser)
+  const { auth, sent, paths } = page(browser)
   const session = await auth.session()
   assert.deepEqual([session.state, session.user.username], ['in', 'ann'])
   assert.ok(session.expiresAt > Date.now())
@@ -78,6 +78,7 @@ test('a page knows who is logged in, and sends its requests as that user', async
   assert.deepEqual(await response.json(), { logged_in_as: 'ann' })
   await auth.session()
   assert.deepEqual(paths(), ['/session', '/protected'], 'the session is asked for once')
+  assert.deepEqual(sent.map(({ cache }) => cache), ['no-store', 'no-store'], 'no framework may keep it for others')
   assert.deepEqual(auth.setCookies(), [])
 })
 

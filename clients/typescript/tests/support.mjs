@@ -30,6 +30,8 @@ export async function serve(settings = {}) {
   if (!existsSync(program)) throw new Error(`${program} is missing: run \`cargo build\`, or set TOKENPAIR to a server's program`)
   const folder = await mkdtemp(join(tmpdir(), 'tokenpair-client-'))
   const child = spawn(program, ['serve'], { cwd: folder, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] })
+  const end = () => child.kill('SIGKILL')
+  process.once('exit', end)
   let log = ''
   child.stderr.on('data', (data) => (log += data))
   const url = await new Promise((resolve, reject) => {
@@ -67,6 +69,7 @@ export async function serve(settings = {}) {
       await send('DELETE', `/admin/users/${await idOf(username)}/sessions`, admin)
     },
     async stop() {
+      process.off('exit', end)
       const closed = once(child, 'close')
       child.kill('SIGTERM')
       await closed
