@@ -99,7 +99,7 @@ function refused({ status, headers, text }: Refusal, config: InternalAxiosReques
 /** Returns an error as axios throws it. */
 function asAxios(error: any, config: InternalAxiosRequestConfig): unknown {
   if (isAxiosError(error) || error instanceof CanceledError) return error
-  if (error?.name === 'AbortError' || config.signal?.aborted) return Object.assign(new CanceledError(error?.message, config), { cause: error })
+  if (error?.name === 'AbortError') return Object.assign(new CanceledError(error?.message, config), { cause: error })
   const code = error?.name === 'TimeoutError' ? AxiosError.ETIMEDOUT : AxiosError.ERR_NETWORK
   return AxiosError.from(error instanceof Error ? error : new Error(String(error)), code, config)
 }

@@ -321,8 +321,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
         const own = refreshToken ?? token
         const answer = own ? await call('POST', '/logout', own) : { ...noAnswer, ok: true }
         verify(mine)
-        // A token that is over has nothing left to log out of.
-        return isRejected(answer) && answer.code ? { ...answer, ok: true } : answer
+        return answer
       },
       async () => {
         drop()

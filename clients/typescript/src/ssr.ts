@@ -174,7 +174,8 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
     const outcome = await renew()
     if ('error' in outcome) return UNKNOWN
     if (outcome.answer.ok) return ask(false)
-    return over?.version === jar.version ? OUT : UNKNOWN
+    // Another tab may have the newer token.
+    return over?.version === jar.version && over.answer.code !== 'refresh_superseded' ? OUT : UNKNOWN
   }
 
   const session = async (): Promise<Session> => {

@@ -1,6 +1,7 @@
 // axios with the client's rules, through the interceptor, against the server as built.
 
 import assert from 'node:assert/strict'
+import { Agent } from 'node:http'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import axios from 'axios'
@@ -33,7 +34,7 @@ function fake(url, refresh = () => new Response('{"expires_in":3600}')) {
     const { pathname } = new URL(input)
     paths.push(pathname)
     if (pathname === '/refresh') return refresh()
-    return new Response('{"state":"in","user":{"id":"1","username":"ann"},"csrf":{"access":"a","refresh":"r"}}')
+    return new Response('{"state":"in","user":{"id":"1","username":"ann"},"csrf":{"access":"a","refresh":"a"}}')
   }
   return { auth: createAuth({ baseUrl: url, csrf: 'body', fetch }), paths }
 }
@@ -134,6 +135,32 @@ test('a stream is sent once, after a refresh', async () => {
     assert.equal((await api.post('/x', Readable.from(['once']))).data.body, 'once')
     assert.deepEqual(paths, ['/session', '/refresh'])
   })
+})
+
+test('a response that is not used gives its connection back', async () => {
+  const httpAgent = new Agent({ keepAlive: true, maxSockets: 1 })
+  await staged([expired, echo], async ({ api }) => {
+    // The server closes idle connections after five seconds, and the next would be free then.
+    const { data } = await api.get('/x', { responseType: 'stream', httpAgent, timeout: 3000 })
+    assert.equal(JSON.parse((await data.toArray()).join('')).body, '')
+  })
+  httpAgent.destroy()
+})
+
+test("a request that waits is cancelled by another user's login", async () => {
+  const auth = createBearerAuth({ baseUrl: server.url })
+  await auth.login({ username: 'ann', password: PASSWORD })
+  const seen = []
+  const adapter = async (config) => {
+    seen.push([config.headers.get('authorization') !== null, config.withCredentials])
+    return { data: '', status: 503, statusText: '', headers: { 'retry-after': '1' }, config }
+  }
+  const api = axios.create({ baseURL: server.url, adapter, validateStatus: () => true })
+  addAuth(api, auth)
+  const waiting = api.get('/x')
+  await auth.login({ username: 'bob', password: PASSWORD })
+  await assert.rejects(waiting, (error) => axios.isCancel(error) && error.message === 'Another user has logged in')
+  assert.deepEqual(seen, [[true, false]], 'it was sent once, and without cookies')
 })
 
 test('Retry-After is waited for', async () => {

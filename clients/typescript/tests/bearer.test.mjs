@@ -14,9 +14,10 @@ after(() => server?.stop())
 
 /** A keychain, which may fail. */
 function keychain(token = null) {
-  const own = { token, written: [], fails: false }
+  const own = { token, written: [], reads: 0, fails: false }
   own.storage = {
     async get() {
+      own.reads += 1
       if (own.fails) throw new Error('the keychain is locked')
       return own.token
     },
@@ -195,7 +196,7 @@ test("tokens go to the server's origin alone, and do not follow a redirect to an
       new Request(other.url),
     ]
     for (const input of foreign) await own.auth.fetch(input).catch(() => {})
-    assert.ok(own.sent.every(({ authorization }) => authorization === null))
+    assert.ok(own.sent.every(({ authorization, credentials }) => authorization === null && credentials === 'same-origin'))
     assert.ok(seen.every(({ authorization }) => authorization === undefined))
     assert.ok(seen.length >= 3)
 
@@ -265,6 +266,7 @@ test('nothing that arrives after a logout takes effect', async () => {
   assert.deepEqual(await own.auth.logout(), { ok: true })
   go.resolve()
   assert.equal((await waiting).status, 401)
+  assert.equal(own.count('/session'), 0, 'nobody asks whose the late token is')
   assert.deepEqual([own.auth.session(), chain.token], [{ state: 'out' }, null])
   assert.deepEqual(own.events, [{ type: 'signed_out' }])
   assert.equal((await own.auth.fetch('/protected')).status, 401)
@@ -399,7 +401,9 @@ test('a storage that cannot be read leaves the session unknown', async () => {
   await client({ storage: chain.storage }).login()
   const { auth, paths } = client({ storage: chain.storage })
   chain.fails = true
+  chain.reads = 0
   await assert.rejects(auth.fetch('/protected'), { name: 'StorageError' })
+  assert.equal(chain.reads, 1)
   const { code, retryable } = await auth.refresh()
   assert.deepEqual([code, retryable, auth.session().state], ['storage_error', true, 'unknown'])
   assert.deepEqual(paths(), [])
@@ -424,17 +428,25 @@ test('a storage that cannot be written costs no session while the program runs',
 })
 
 test('what is stored last stays, however long an earlier write takes', async () => {
-  const chain = keychain()
+  const chain = keychain('first')
   const slow = deferred()
-  const { auth } = client({ storage: chain.storage })
-  chain.delay = () => slow.promise
-  const login = auth.login({ username: 'ann', password: PASSWORD })
-  while (auth.session().state !== 'in') await new Promise(setImmediate)
-  const logout = auth.logout()
+  chain.delay = (token) => token === 'second' && slow.promise
+  const pair = (name) => new Response(JSON.stringify({ access_token: `of ${name}`, refresh_token: name }))
+  const own = client({ storage: chain.storage })
+  own.meddle = ({ path }) => ({ '/refresh': pair('second'), '/account/password': pair('third') })[path] ?? new Response('{"state":"in","user":{"id":"1","username":"ann"}}')
+  const refresh = own.auth.refresh()
+  while (own.auth.session().state !== 'in') await new Promise(setImmediate)
+  const change = own.auth.fetch('/account/password', { method: 'POST' })
+  while (own.count('/account/password') === 0) await new Promise(setImmediate)
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
   slow.resolve()
-  await Promise.all([login, logout])
-  assert.equal(chain.token, null)
-  assert.equal(chain.written.at(-1), null)
+  await Promise.all([refresh, change])
+  assert.deepEqual([chain.written, chain.token], [['second', 'third'], 'third'])
+})
+
+test('a token that is none is forgotten by a logout', async () => {
+  const chain = keychain('no token')
+  assert.deepEqual([await client({ storage: chain.storage }).auth.logout(), chain.token], [{ ok: true }, null])
 })
 
 test('an Authorization header of the app is left alone', async () => {

@@ -25,7 +25,7 @@ function client(answers, { before = [], after = [], refresh = () => json(200, { 
     const { pathname } = new URL(request.url)
     paths.push(pathname)
     if (pathname === '/refresh') return refresh()
-    if (pathname === '/session') return json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'a', refresh: 'r' } })
+    if (pathname === '/session') return json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'a', refresh: 'a' } })
     sent.push({ method: request.method, csrf: request.headers.get('x-csrf-token'), own: request.headers.get('x-own'), body: await request.text(), extra: input.next })
     return (answers.length > 1 ? answers.shift() : answers[0])()
   }
@@ -65,7 +65,7 @@ test('other middleware sees one request and one response, whatever its place', a
   const spy = (name) => ({
     onRequest: ({ request }) => {
       seen.push(`${name} request`)
-      request.headers.set('x-own', name)
+      return new Request(request, { headers: { 'x-own': name } })
     },
     onResponse: ({ response }) => void seen.push(`${name} ${response.status}`),
   })
@@ -85,7 +85,11 @@ test('a token that no refresh cures is refused once, and safe requests get no CS
 
 test('a failure of the network or the server signs nobody out', async () => {
   const away = client([() => Promise.reject(new TypeError('no network'))])
+  const { sendBy } = away.auth
+  let sending
+  away.auth.sendBy = (...args) => (sending = sendBy(...args))
   await assert.rejects(away.api.GET('/notes'), { message: 'no network' })
+  await assert.rejects(sending, { message: 'no network' }, 'nothing waits for ever')
   const refresh = client([expired], { refresh: () => Promise.reject(new TypeError('no refresh')) })
   await assert.rejects(refresh.api.GET('/notes'), { message: 'no refresh' })
   const broken = client([expired], { refresh: () => json(500, { code: 'internal_error' }) })

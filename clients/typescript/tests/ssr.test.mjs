@@ -61,7 +61,7 @@ function page(browser, options = {}) {
     const request = new Request(input, init)
     const { pathname } = new URL(request.url)
     sent.push({ method: request.method, path: pathname, headers: request.headers, cache: request.cache })
-    return (await meddle?.(pathname, request)) ?? fetch(request)
+    return (await meddle?.(pathname, request)) || fetch(request)
   }
   const auth = createServerAuth(browser.request(options.headers), { baseUrl: server.url, fetch: spy, ...options.settings })
   return { auth, sent, paths: () => sent.map(({ path }) => path), count: (path) => sent.filter((one) => one.path === path).length }
@@ -105,6 +105,50 @@ test('all requests of a page share one refresh, and the browser gets its cookies
   const next = page(browser)
   assert.equal((await next.auth.fetch('/protected')).status, 200)
   assert.equal(next.count('/refresh'), 0)
+})
+
+test('a 401 that arrives after the refresh of another request causes none', async () => {
+  const browser = (await new Browser().login()).expire()
+  let arrive
+  const late = new Promise((resolve) => (arrive = resolve))
+  const { auth, count } = page(browser, {
+    meddle: async (path, request) => {
+      if (path !== '/late') return
+      const response = await fetch(`${server.url}/protected`, { headers: request.headers })
+      await late
+      return response
+    },
+  })
+  const waiting = auth.fetch('/late')
+  assert.equal((await auth.fetch('/protected')).status, 200)
+  arrive()
+  assert.equal((await waiting).status, 200)
+  assert.equal(count('/refresh'), 1)
+})
+
+test('an old cookie that a response removes beside the new one of the same name does not remove both', async () => {
+  const browser = await new Browser().login()
+  const lines = ['twin=new; Path=/', 'twin=; Path=/; Domain=example.org; Max-Age=0', 'gone=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT']
+  browser.keep(['twin=old', 'gone=old'])
+  const { auth, sent } = page(browser, { meddle: (path) => path === '/set' && new Response('{}', { headers: lines.map((line) => ['set-cookie', line]) }) })
+  await auth.fetch('/set')
+  await auth.fetch('/protected')
+  const cookies = sent[1].headers.get('cookie').split('; ')
+  assert.deepEqual(cookies.filter((one) => /twin|gone/.test(one)), ['twin=new'])
+  assert.deepEqual(auth.setCookies(), lines)
+})
+
+test('a refresh token that another tab has replaced leaves the question to the browser', async () => {
+  const old = await new Browser().login()
+  const headers = { 'content-type': 'application/json', 'x-csrf-token': old.cookies.get('csrf_refresh_token'), cookie: old.header }
+  const body = JSON.stringify({ current_password: PASSWORD, new_password: PASSWORD })
+  assert.equal((await fetch(`${server.url}/account/password`, { method: 'POST', headers, body })).status, 200)
+  const { auth, count } = page(old.expire())
+  assert.equal((await auth.fetch('/protected')).status, 401)
+  assert.equal((await auth.fetch('/protected')).status, 401)
+  assert.equal((await auth.session()).state, 'unknown')
+  assert.equal(count('/refresh'), 1, 'it cannot become valid')
+  assert.deepEqual(auth.setCookies(), [])
 })
 
 test('the session of an expired access token is restored', async () => {
@@ -179,12 +223,13 @@ test('once its head is sent, a page refreshes no more', async () => {
 
 test('a refresh that ends after the head was sent is not used', async () => {
   const browser = (await new Browser().login()).expire()
-  const { auth } = page(browser, {
+  const { auth, count } = page(browser, {
     meddle: (path) => {
       if (path === '/refresh') auth.setCookies()
     },
   })
   assert.equal((await auth.fetch('/protected')).status, 401)
+  assert.equal(count('/protected'), 1)
   assert.deepEqual(auth.setCookies(), [])
 })
 
@@ -204,9 +249,9 @@ test('a failure of the server or the network signs nobody out', async () => {
   const browser = (await new Browser().login()).expire()
   const busy = (path) => path === '/refresh' && new Response('{"code":"unavailable"}', { status: 503, headers: { 'retry-after': '60' } })
   const away = (path) => path === '/refresh' && Promise.reject(new TypeError('no network'))
-  const first = page(browser, { meddle: (path) => busy(path) || undefined })
+  const first = page(browser, { meddle: busy })
   assert.equal((await first.auth.fetch('/protected')).status, 503)
-  const second = page(browser, { meddle: (path) => away(path) || undefined })
+  const second = page(browser, { meddle: away })
   await assert.rejects(second.auth.fetch('/protected'), { message: 'no network' })
   for (const { auth } of [first, second]) {
     assert.deepEqual(await auth.session(), { state: 'unknown' })
