@@ -80,7 +80,7 @@ export async function serve(settings = {}) {
 
 /** Starts a server that answers with this function, as an app's own or as a proxy does. */
 export async function listen(answer) {
-  const listener = http.createServer(answer)
+  const listener = http.createServer({ keepAliveTimeout: 0 }, answer) // no connection becomes free by itself
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   return {
