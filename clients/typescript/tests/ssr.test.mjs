@@ -310,6 +310,29 @@ test('a refresh cookie of another path leaves the question to the browser', asyn
   }
 })
 
+test('a server that is reached by an internal name knows the address of the browser', async () => {
+  const own = await serve({ PUBLIC_URL: 'http://login.example.org', SERVER_TRUSTED_PROXIES: '127.0.0.1' })
+  try {
+    const named = (input, init) => {
+      const request = new Request(input, init)
+      request.headers.set('host', 'tokenpair:8080')
+      return fetch(request)
+    }
+    const settings = { baseUrl: own.url, clientAddress: '203.0.113.7', fetch: named }
+    const browser = new Browser()
+    const login = page(browser, { settings }).auth
+    const body = JSON.stringify({ username: 'ann', password: PASSWORD })
+    assert.equal((await login.fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status, 200)
+    browser.keep(login.setCookies())
+    const { auth } = page(browser.expire(), { settings })
+    assert.equal((await auth.session()).state, 'in', 'the refresh is not refused')
+    const { sessions } = await (await auth.fetch('/sessions')).json()
+    assert.equal(sessions.find(({ current }) => current).ip, '203.0.113.7')
+  } finally {
+    await own.stop()
+  }
+})
+
 test('CSRF tokens that are not in cookies are loaded', async () => {
   const own = await serve({ JWT_CSRF_IN_COOKIES: 'false' })
   try {
