@@ -21,6 +21,7 @@ try {
   console.log('== content of the package')
   const archive = pack()
   run('tsc', '-p', 'tests')
+  run('tsc', '-p', 'tests/node')
   run('publint', 'run', archive, '--strict')
   run('attw', archive, '--profile', 'esm-only', '--format', 'table-flipped')
   const tests = readdirSync(`${cwd}tests`).filter((name) => name.endsWith('.test.mjs'))

@@ -18,7 +18,7 @@ interface AxiosReply extends Reply {
 export function addAuth(instance: AxiosInstance, auth: Pick<Auth, 'sendBy'>): () => void {
   const own = new WeakSet<AxiosAdapter>()
   const id = instance.interceptors.request.use((config) => {
-    const adapter = getAdapter(config.adapter)
+    const adapter = getAdapter(config.adapter, config)
     if (own.has(adapter)) return config // another interceptor sends the same request again
     const wrapped: AxiosAdapter = (config) => request(instance, auth, adapter, config)
     own.add(wrapped)

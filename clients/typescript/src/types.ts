@@ -132,7 +132,7 @@ export interface Auth {
    *
    * Rejects with an `AbortError` if another user has logged in meanwhile.
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
   /**
    * Sends a request by other means than `fetch`, by the same rules: calls `send` for each try.
    * Resolves to its last reply, or to the response of a refresh that failed with a 429 or 5xx.

@@ -93,6 +93,20 @@ test('an unsafe request is repeated with its body, its headers and the CSRF toke
   })
 })
 
+test("axios' own options for fetch stay", async () => {
+  await staged([expired, echo], async ({ url, auth }) => {
+    const sent = []
+    const own = (input, init) => {
+      sent.push(input.url)
+      return fetch(input, init)
+    }
+    const api = axios.create({ baseURL: url, adapter: 'fetch', env: { fetch: own } })
+    addAuth(api, auth)
+    assert.equal((await api.post('/x', {})).data.csrf, 'a')
+    assert.deepEqual(sent, [`${url}/x`, `${url}/x`])
+  })
+})
+
 test('forms are repeated too, and safe requests get no CSRF token', async () => {
   await staged([expired, echo], async ({ api }) => {
     const form = new FormData()
