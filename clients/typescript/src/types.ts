@@ -10,6 +10,8 @@ export type ClientCode =
   | 'unexpected_response'
   /** Another user has logged in, in another tab. */
   | 'user_changed'
+  /** Of `/bearer`: the storage could not be read. The session is as before. */
+  | 'storage_error'
 
 export interface Success {
   ok: true
@@ -80,6 +82,41 @@ export interface Credentials {
   remember?: boolean
 }
 
+/** A request that another client than `fetch` sends. */
+export interface Outline {
+  url: string
+  method: string
+  signal?: AbortSignal | null | undefined
+  /** Whether the body cannot be sent twice, as a stream. Default: false. */
+  isOnce?: boolean
+}
+
+/** What to add to a request of the user. */
+export interface Additions {
+  headers: Record<string, string>
+  /** The `credentials` of `fetch`, if other than usual. */
+  credentials?: 'include' | 'omit' | undefined
+}
+
+export interface HeaderReader {
+  get(name: string): unknown
+}
+
+/** A response that another client than `fetch` has got. */
+export interface Reply {
+  status: number
+  headers: HeaderReader
+  /** Returns the JSON object in the body, which stays readable, or an empty object. Called if the client has to look. */
+  json(): Promise<Record<string, any>>
+}
+
+/** The server's refusal of a refresh, or that of a proxy. */
+export interface Refusal {
+  status: number
+  headers: Headers
+  text: string
+}
+
 export interface Auth {
   /** Logs in. Requests that wait for another user's session reject with an `AbortError`. */
   login(credentials: Credentials): Promise<Result>
@@ -95,7 +132,12 @@ export interface Auth {
    *
    * Rejects with an `AbortError` if another user has logged in meanwhile.
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /**
+   * Sends a request by other means than `fetch`, by the same rules: calls `send` for each try.
+   * Resolves to its last reply, or to the response of a refresh that failed with a 429 or 5xx.
+   */
+  sendBy<T extends Reply>(outline: Outline, send: (additions: Additions) => Promise<T>): Promise<T | Refusal>
   /** Returns what this tab knows of the session. Sends nothing. */
   session(): Session
   /** Asks the server, and refreshes if only the access token has expired. Rejects without a response. */
