@@ -49,6 +49,7 @@ mod rebinding;
 mod refresh;
 mod register;
 mod reissue;
+mod replaced;
 mod replicas;
 mod revocation;
 mod session_state;
