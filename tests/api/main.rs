@@ -21,6 +21,7 @@ mod attacks;
 mod authority;
 mod bad_tokens;
 mod cache;
+mod client_script;
 mod connections;
 mod database_away;
 mod database_wait;
