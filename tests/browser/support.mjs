@@ -11,8 +11,8 @@ import { chromium } from 'playwright-core'
 const program = process.env.TOKENPAIR
 const shots = process.env.TOKENPAIR_SCREENSHOTS
 
-/** Starts Chromium, with further options of Playwright. */
-export function launch(options = {}) {
+/** Starts Chromium, with further options of Playwright, and further arguments. */
+export function launch({ args = [], ...options } = {}) {
   return chromium.launch({
     ...options,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -24,6 +24,7 @@ export function launch(options = {}) {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
   })
 }

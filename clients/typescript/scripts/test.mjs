@@ -15,6 +15,7 @@ const run = (name, ...args) => {
 
 try {
   run('node', 'scripts/codes.mjs')
+  run('node', 'scripts/served.mjs')
   run('node', 'scripts/build.mjs')
   console.log('== sizes')
   checkSizes()
