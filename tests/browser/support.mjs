@@ -48,7 +48,7 @@ function environment(settings) {
 /**
  * Starts a server in a folder of its own with these settings, and waits for its address.
  *
- * Stop it with `await server.stop()`. `server.restart(settings)` keeps the data and the address.
+ * Stop it with `await server.stop()`. `server.restart(settings)` keeps the data and the address, also after `server.pause()`.
  */
 export async function serve(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tokenpair-browser-'))
@@ -79,6 +79,7 @@ export async function serve(settings = {}) {
     await end()
     await rm(folder, { recursive: true, force: true })
   }
+  server.pause = end
   server.restart = async (settings = {}) => {
     await end()
     await start({ SERVER_BIND: new URL(server.url).host, ...settings })

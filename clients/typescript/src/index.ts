@@ -11,8 +11,10 @@ export type * from './types.js'
 type Kind = 'access' | 'refresh'
 /** What a request was sent for: it must not be repeated for anybody else. */
 type Mark = { user: string | undefined; print: string }
-type Outcome = { answer: Answer } | { error: unknown }
-type Seen = { state: 'in' | 'refreshable' | 'out'; user?: User; expiresAt?: number }
+/** `isDone`: another tab had refreshed already. */
+type Outcome = { answer: Answer; isDone?: boolean } | { error: unknown }
+/** `until` tells access tokens apart. */
+type Seen = { state: 'in' | 'refreshable' | 'out'; answer: Answer; user?: User; expiresAt?: number; until?: number }
 
 /** Codes that a new access token cures. */
 const CURABLE = ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature', 'invalid_token', 'wrong_token_type']
@@ -30,10 +32,10 @@ const isCsrf = (code: unknown) => code === 'csrf_mismatch' || code === 'csrf_mis
 export function createAuth(options: Options = {}): Auth {
   const { csrf: place = 'cookie', cookiePrefix = '', onEvent } = options
   const isPage = typeof document === 'object'
-  const here = isPage ? location.href : undefined
-  const base = new URL(options.baseUrl ?? '/', here ?? 'http://localhost').href.replace(/\/$/, '')
+  const here = globalThis.location // of a page or a worker
+  const base = new URL(options.baseUrl ?? '/', here?.href ?? 'http://localhost').href.replace(/\/$/, '')
   const { origin } = new URL(base)
-  const isForeign = isPage && origin !== location.origin
+  const isForeign = here && origin !== here.origin
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const hold = createLock(`tokenpair ${base}`)
   const life = new AbortController()
@@ -52,6 +54,8 @@ export function createAuth(options: Options = {}): Auth {
   let calls = 0
   let accessEnds = 0
   let expiresAt: number | undefined
+  /** `until` of the last access token that this tab got, or found. */
+  let tried: number | undefined
   let hasSessionRoute = true
   let refreshing: Promise<Outcome> | undefined
   let looking: Promise<Seen> | undefined
@@ -128,6 +132,7 @@ export function createAuth(options: Options = {}): Auth {
     generation += 1
     if (data.csrf_refresh_token || data.csrf_access_token)
       keep(data.csrf_access_token ?? values.access, data.csrf_refresh_token ?? values.refresh)
+    tried = data.expires_at
     accessEnds = data.expires_in > 0 ? performance.now() + data.expires_in * 1000 : 0
     expiresAt = data.refresh_expires_in > 0 ? Date.now() + data.refresh_expires_in * 1000 : undefined
   }
@@ -135,10 +140,17 @@ export function createAuth(options: Options = {}): Auth {
   const ask = async (signal?: AbortSignal): Promise<Seen> => {
     if (hasSessionRoute) {
       const answer = await call('GET', '/session', signal)
-      const { state, user, csrf, refresh_expires_at: end } = answer.data
+      const { state, user, csrf, access_expires_at: until, refresh_expires_at: end } = answer.data
       if (state === 'in' || state === 'refreshable' || state === 'out') {
-        if (csrf || place === 'body') keep(csrf?.access, csrf?.refresh)
-        return { state, ...(user?.username && { user: { id: user.id, username: user.username } }), ...(end && { expiresAt: end * 1000 }) }
+        // Under JWT_REFRESH_COOKIE_PATH=/refresh only the refresh itself can tell that a login is over.
+        if (csrf || (place === 'body' && !signal)) keep(csrf?.access, csrf?.refresh)
+        return {
+          state,
+          answer,
+          until,
+          ...(user?.username && { user: { id: user.id, username: user.username } }),
+          ...(end && { expiresAt: end * 1000 + Date.now() - (Date.parse(answer.headers.get('Date')!) || Date.now()) }),
+        }
       }
       if (!answer.ok && answer.status !== 404) throw new Unexpected(answer)
       hasSessionRoute = false // an older server, or an app that has only some of the routes
@@ -146,8 +158,8 @@ export function createAuth(options: Options = {}): Auth {
     const answer = await call('GET', '/protected', signal)
     if (place === 'body') await loadCsrf(signal)
     const { logged_in_as: username } = answer.data
-    if (answer.ok && username !== undefined) return { state: 'in', user: { username: String(username) } }
-    if (isRejected(answer) && answer.code) return { state: CURABLE.includes(answer.code) ? 'refreshable' : 'out' }
+    if (answer.ok && username !== undefined) return { state: 'in', answer, user: { username: String(username) } }
+    if (isRejected(answer) && answer.code) return { state: CURABLE.includes(answer.code) ? 'refreshable' : 'out', answer }
     throw new Unexpected(answer)
   }
 
@@ -183,25 +195,36 @@ export function createAuth(options: Options = {}): Auth {
       return session
     })().finally(() => (checking = undefined)))
 
-  // --- Refreshes: one at a time in each tab.
+  // --- Refreshes: one at a time in all tabs, and one for all of them.
 
-  const renew = () => (refreshing ??= refreshUntilKnown().finally(() => (refreshing = undefined)))
+  const renew = (isForced = false) => (refreshing ??= refreshUntilKnown(isForced).finally(() => (refreshing = undefined)))
 
-  const refreshUntilKnown = async (): Promise<Outcome> => {
+  /** Under the lock: returns the answer that there is a valid access token which this tab has not tried. */
+  const ofOtherTab = async (signal: AbortSignal) => {
+    const seen = await ask(signal).catch(() => undefined)
+    if (seen?.state !== 'in' || seen.until === tried) return
+    generation += 1
+    tried = seen.until
+    expiresAt = seen.expiresAt ?? expiresAt
+    return seen.answer
+  }
+
+  const refreshUntilKnown = async (isForced: boolean): Promise<Outcome> => {
     let waited = 0
     for (let tries = 1; ; tries += 1) {
       let before = ''
       let outcome: Outcome
       try {
-        const answer = await hold('shared', async (signal) => {
+        outcome = await hold(async (signal) => {
+          const done = isForced ? undefined : await ofOtherTab(signal)
+          if (done) return { answer: done, isDone: true }
           if (place === 'body' && !values.refresh) await loadCsrf(signal)
           before = print()
           const answer = await call('POST', '/refresh', signal, 'refresh')
           if (answer.ok) granted(answer)
           else if (isCsrf(answer.code)) await loadCsrf(signal)
-          return answer
+          return { answer }
         })
-        outcome = { answer }
       } catch (error) {
         outcome = { error }
       }
@@ -234,7 +257,7 @@ export function createAuth(options: Options = {}): Auth {
         const seen = await look().catch(() => undefined)
         if (!seen || seen.state === 'refreshable') set('in')
       }
-      tell({ type: 'refreshed' })
+      if (!outcome.isDone) tell({ type: 'refreshed' })
     } else if (isRejected(answer) && answer.code && !isCsrf(answer.code) && answer.retryAfter === undefined) {
       const wasIn = session.state === 'in'
       set('out')
@@ -283,7 +306,7 @@ export function createAuth(options: Options = {}): Auth {
       return answer
     }
     return attempt(
-      () => hold('exclusive', work),
+      () => hold(work),
       () => {
         set('in', seen?.user)
         tell(seen?.user ? { type: 'signed_in', user: seen.user } : { type: 'signed_in' })
@@ -297,7 +320,7 @@ export function createAuth(options: Options = {}): Auth {
     const work = async () => {
       for (let tries = 1; ; tries += 1) {
         await verify(mine)
-        const answer = await hold('exclusive', async (signal) => {
+        const answer = await hold(async (signal) => {
           if (place === 'body' && !values.refresh) await loadCsrf(signal)
           const answer = await call('POST', '/logout', signal, csrf('refresh') ? 'refresh' : 'access')
           if (isCsrf(answer.code)) await loadCsrf(signal)
@@ -322,7 +345,7 @@ export function createAuth(options: Options = {}): Auth {
     )
 
   const refresh = async () => {
-    const outcome = await renew()
+    const outcome = await renew(true)
     if ('error' in outcome) return failed(outcome.error)
     return outcome.answer.ok ? success() : refused(outcome.answer)
   }
@@ -340,7 +363,7 @@ export function createAuth(options: Options = {}): Auth {
     const isUnsafe = !SAFE.includes(whole.method)
     if (place === 'body' && session.state === 'unknown') await wait(check()).catch(() => {})
     const mine = mark()
-    if (isOnce && performance.now() + AHEAD * 1000 > accessEnds) await wait(renew())
+    if (isOnce && performance.now() + AHEAD * 1000 > accessEnds) await wait(renew(true))
     let waited = 0
     let isRefreshed = kind === 'refresh'
     let isCsrfLoaded = false
@@ -374,10 +397,10 @@ export function createAuth(options: Options = {}): Auth {
       if (!code || !CURABLE.includes(code)) return response
       if (sentAt !== generation) continue // it left before the newest token came
       if (isRefreshed) return response
-      isRefreshed = true
       const outcome = await wait(renew())
       if ('error' in outcome) throw outcome.error
       const { answer } = outcome
+      isRefreshed = !outcome.isDone
       if (answer.ok) continue
       const isAway = answer.status >= 500 || answer.status === 429
       return isAway ? new Response(answer.text, { status: answer.status, headers: answer.headers }) : response

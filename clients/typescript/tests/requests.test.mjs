@@ -60,7 +60,7 @@ test('each fault of the token leads to one refresh and one repetition', async ()
   for (const code of ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature']) {
     const { auth, paths } = client({ '/x': [() => json(code === 'invalid_signature' ? 422 : 401, { code })] })
     assert.equal((await (await auth.fetch(`${BASE}/x`)).json()).code, code)
-    assert.deepEqual(paths(), ['/session', '/x', '/refresh', '/x'])
+    assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh', '/x'])
   }
 })
 
@@ -70,6 +70,28 @@ test('requests that wait for a refresh share it', async () => {
   const all = await Promise.all(left.map(() => auth.fetch(`${BASE}/x`)))
   assert.ok(all.every(({ status }) => status === 200))
   assert.equal(paths().filter((path) => path === '/refresh').length, 1)
+})
+
+/** The server says this when the cookie has a valid access token until that second. */
+const until = (access_expires_at) => () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, access_expires_at, csrf: { access: 'a', refresh: 'r' } })
+
+test('a token that another tab has got is used, without a refresh', async () => {
+  const { auth, paths } = client({ '/session': [session, until(2000)], '/x': [expired, () => json(200, {})] })
+  assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/x'])
+})
+
+test('a token that an app refuses although the server finds it valid is refreshed', async () => {
+  const { auth, paths } = client({ '/session': [session, until(2000)], '/x': [expired, expired, () => json(200, {})] })
+  assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/x', '/session', '/refresh', '/x'])
+})
+
+test('refresh() gets a new token even if there is a valid one', async () => {
+  const { auth, paths } = client({ '/session': [until(2000)] })
+  await auth.check()
+  assert.equal((await auth.refresh()).ok, true)
+  assert.deepEqual(paths(), ['/session', '/refresh'])
 })
 
 test('a lost CSRF token is loaded, once, without a refresh', async () => {
@@ -141,14 +163,14 @@ test('only the server ends a session', async () => {
     auth.subscribe(({ state }) => told.push(state))
     assert.equal((await (await auth.fetch(`${BASE}/x`)).json()).code, 'token_expired')
     assert.deepEqual(told, ['unknown', 'in', 'out'])
-    assert.deepEqual(paths(), ['/session', '/x', '/refresh'])
+    assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh'])
   }
 })
 
 test('a superseded refresh is sent again', async () => {
   const { auth, paths } = client({ '/x': [expired, () => json(200, {})], '/refresh': [() => json(401, { code: 'refresh_superseded' }), granted] })
   assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
-  assert.deepEqual(paths(), ['/session', '/x', '/refresh', '/refresh', '/x'])
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh', '/session', '/refresh', '/x'])
 })
 
 test('a server without GET /session is asked by GET /protected', async () => {
