@@ -2,31 +2,17 @@
 
 import { createLock } from './lock.js'
 import { createPeers } from './peers.js'
-import { codeOf, failed, pause, read, refused, retryAfter, Unexpected, until, withCookies, type Answer } from './wire.js'
-import type { Auth, AuthEvent, Credentials, Options, Result, Session, User } from './types.js'
+import { MAX_TRIES, MAX_WAIT, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
+import { aborted, CURABLE, failed, isCsrf, isRejected, Life, pause, read, refused, Unexpected, until, withCookies, type Answer } from './wire.js'
+import type { Additions, Auth, AuthEvent, Credentials, Options, Outline, Reply, Result, Session, User } from './types.js'
 
 export type { ErrorCode } from './codes.js'
 export type * from './types.js'
 
-type Kind = 'access' | 'refresh'
 /** What a request was sent for: it must not be repeated for anybody else. */
 type Mark = { user: string | undefined; print: string }
-/** `isDone`: another tab had refreshed already. */
-type Outcome = { answer: Answer; isDone?: boolean } | { error: unknown }
 /** `until` tells access tokens apart. */
 type Seen = { state: 'in' | 'refreshable' | 'out'; answer: Answer; user?: User; expiresAt?: number; until?: number }
-
-/** Codes that a new access token cures. */
-const CURABLE = ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature', 'invalid_token', 'wrong_token_type']
-const SAFE = ['GET', 'HEAD', 'OPTIONS']
-/** The seconds that one request waits for the server in all. */
-const MAX_WAIT = 30
-const MAX_TRIES = 5
-/** A body that cannot be sent twice is not sent with less than these seconds left. */
-const AHEAD = 30
-
-const isRejected = ({ status }: { status: number }) => status === 401 || status === 422
-const isCsrf = (code: unknown) => code === 'csrf_mismatch' || code === 'csrf_missing'
 
 /** Makes the client of this tab. */
 export function createAuth(options: Options = {}): Auth {
@@ -38,7 +24,7 @@ export function createAuth(options: Options = {}): Auth {
   const isForeign = here && origin !== here.origin
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const hold = createLock(`tokenpair ${base}`)
-  const life = new AbortController()
+  const life = new Life()
   const listeners = new Set<(session: Session) => void>()
 
   let session: Session = { state: 'unknown' }
@@ -278,7 +264,7 @@ export function createAuth(options: Options = {}): Auth {
     if (session.state !== 'in') return
     const user = session.user?.username
     const isOther = mark.user && user ? mark.user !== user : mark.print && mark.print !== print()
-    if (isOther) throw new DOMException('Another user has logged in', 'AbortError')
+    if (isOther) throw aborted('Another user has logged in')
   }
 
   // --- The calls.
@@ -350,61 +336,36 @@ export function createAuth(options: Options = {}): Auth {
     return outcome.answer.ok ? success() : refused(outcome.answer)
   }
 
-  const request = async (input: RequestInfo | URL, init?: RequestInit) => {
-    const url = new URL(input instanceof Request ? input.url : input, isPage ? document.baseURI : undefined)
-    if (url.origin !== origin) return send(input, init)
-    const whole = new Request(input instanceof Request ? input : url, isForeign ? { ...withCookies(input), ...init } : init)
-    return repeat(whole, init?.body instanceof ReadableStream, url.href === `${base}/refresh` ? 'refresh' : 'access')
+  const rules: Rules<Mark> = {
+    life,
+    mark,
+    verify,
+    generation: () => generation,
+    ends: () => accessEnds,
+    additions(isUnsafe, kind) {
+      const token = isUnsafe && csrf(kind)
+      return { headers: token ? { 'X-CSRF-TOKEN': token } : {}, credentials: isForeign ? 'include' : undefined }
+    },
+    renew,
+    async regain() {
+      if (place === 'body') await check()
+      await loadCsrf()
+    },
   }
 
-  /** Sends a request until its response is no fault of a token, of a busy server or of a lost CSRF token. */
-  const repeat = async (whole: Request, isOnce: boolean, kind: Kind) => {
-    const wait = <T>(work: Promise<T>) => until(until(work, whole.signal), life.signal)
-    const isUnsafe = !SAFE.includes(whole.method)
-    if (place === 'body' && session.state === 'unknown') await wait(check()).catch(() => {})
-    const mine = mark()
-    if (isOnce && performance.now() + AHEAD * 1000 > accessEnds) await wait(renew(true))
-    let waited = 0
-    let isRefreshed = kind === 'refresh'
-    let isCsrfLoaded = false
-    for (let tries = 1; ; tries += 1) {
-      await wait(verify(mine))
-      const sentAt = generation
-      const copy = isOnce ? whole : whole.clone()
-      const token = isUnsafe ? csrf(kind) : undefined
-      if (token) copy.headers.set('X-CSRF-TOKEN', token)
-      const response = await send(copy)
-      await wait(verify(mine))
-      if (response.ok || isOnce || tries === MAX_TRIES) return response
+  const sendBy = async <T extends Reply>(outline: Outline, send: (additions: Additions) => Promise<T>) => {
+    const { origin: own, href } = new URL(outline.url, isPage ? document.baseURI : here?.href)
+    if (own !== origin) return send({ headers: {} })
+    if (place === 'body' && session.state === 'unknown') await life.until(until(check(), outline.signal)).catch(() => {})
+    return repeat(rules, outline, href === `${base}/refresh` ? 'refresh' : 'access', send)
+  }
 
-      const seconds = retryAfter(response.headers)
-      const isBusy = response.status === 503 || response.status === 429 || isRejected(response)
-      if (isBusy && seconds !== undefined) {
-        if (waited + seconds > MAX_WAIT) return response
-        waited += seconds
-        await wait(pause(seconds))
-        continue
-      }
-      if (!isRejected(response)) return response
-      const code = await wait(codeOf(response))
-      if (isCsrf(code) && isUnsafe && !isCsrfLoaded) {
-        isCsrfLoaded = true
-        if (place === 'body') await wait(check())
-        await wait(loadCsrf())
-        if (csrf(kind) === token) return response
-        continue
-      }
-      if (!code || !CURABLE.includes(code)) return response
-      if (sentAt !== generation) continue // it left before the newest token came
-      if (isRefreshed) return response
-      const outcome = await wait(renew())
-      if ('error' in outcome) throw outcome.error
-      const { answer } = outcome
-      isRefreshed = !outcome.isDone
-      if (answer.ok) continue
-      const isAway = answer.status >= 500 || answer.status === 429
-      return isAway ? new Response(answer.text, { status: answer.status, headers: answer.headers }) : response
-    }
+  const request = async (input: RequestInfo | URL, init?: RequestInit) => {
+    const url = new URL(input instanceof Request ? input.url : input, isPage ? document.baseURI : here?.href)
+    if (url.origin !== origin) return send(input, init)
+    const whole = new Request(input instanceof Request ? input : url, isForeign ? { ...withCookies(input), ...init } : init)
+    const isOnce = init?.body instanceof ReadableStream
+    return responseOf(await sendBy({ url: whole.url, method: whole.method, signal: whole.signal, isOnce }, replyBy(send, whole, isOnce)))
   }
 
   const subscribe = (listener: (session: Session) => void) => {
@@ -425,8 +386,8 @@ export function createAuth(options: Options = {}): Auth {
   const dispose = () => {
     peers.close()
     listeners.clear()
-    life.abort(new DOMException('The client was disposed', 'AbortError'))
+    life.end(aborted('The client was disposed'))
   }
 
-  return { login, register, logout, refresh, fetch: request, session: () => session, check, subscribe, dispose }
+  return { login, register, logout, refresh, fetch: request, session: () => session, check, subscribe, dispose, sendBy }
 }

@@ -80,6 +80,41 @@ export interface Credentials {
   remember?: boolean
 }
 
+/** A request that another client than `fetch` sends. */
+export interface Outline {
+  url: string
+  method: string
+  signal?: AbortSignal | null | undefined
+  /** Whether the body cannot be sent twice, as a stream. Default: false. */
+  isOnce?: boolean
+}
+
+/** What to add to a request of the user. */
+export interface Additions {
+  headers: Record<string, string>
+  /** The `credentials` of `fetch`, if other than usual. */
+  credentials?: 'include' | 'omit' | undefined
+}
+
+export interface HeaderReader {
+  get(name: string): unknown
+}
+
+/** A response that another client than `fetch` has got. */
+export interface Reply {
+  status: number
+  headers: HeaderReader
+  /** Returns `code` of the JSON in the body. Called for a 401 or 422. */
+  code(): Promise<string | undefined>
+}
+
+/** The server's refusal of a refresh, or that of a proxy. */
+export interface Refusal {
+  status: number
+  headers: Headers
+  text: string
+}
+
 export interface Auth {
   /** Logs in. Requests that wait for another user's session reject with an `AbortError`. */
   login(credentials: Credentials): Promise<Result>
@@ -96,6 +131,11 @@ export interface Auth {
    * Rejects with an `AbortError` if another user has logged in meanwhile.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /**
+   * Sends a request by other means than `fetch`, by the same rules: calls `send` for each try.
+   * Resolves to its last reply, or to the response of a refresh that failed with a 429 or 5xx.
+   */
+  sendBy<T extends Reply>(outline: Outline, send: (additions: Additions) => Promise<T>): Promise<T | Refusal>
   /** Returns what this tab knows of the session. Sends nothing. */
   session(): Session
   /** Asks the server, and refreshes if only the access token has expired. Rejects without a response. */

@@ -1,9 +1,15 @@
 // Reads the server's responses.
 
 import type { ErrorCode } from './codes.js'
-import type { ClientCode, Failure } from './types.js'
+import type { ClientCode, Failure, HeaderReader } from './types.js'
 
 export type Code = ErrorCode | ClientCode
+
+/** Codes that a new access token cures. */
+export const CURABLE = ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature', 'invalid_token', 'wrong_token_type']
+
+export const isRejected = ({ status }: { status: number }) => status === 401 || status === 422
+export const isCsrf = (code: unknown) => code === 'csrf_mismatch' || code === 'csrf_missing'
 
 /** A response that has been read. */
 export interface Answer {
@@ -42,10 +48,10 @@ function parse(text: string): Record<string, any> {
 const codeIn = ({ code }: Record<string, any>) => (typeof code === 'string' ? (code as Code) : undefined)
 
 /** Returns the seconds in `Retry-After`: a number, or a date by the clock of the same response. */
-export function retryAfter(headers: Headers): number | undefined {
+export function retryAfter(headers: HeaderReader): number | undefined {
   const value = headers.get('Retry-After')
-  if (!value) return
-  const seconds = /^\d+$/.test(value) ? +value : (Date.parse(value) - (Date.parse(headers.get('Date')!) || Date.now())) / 1000
+  if (!value || typeof value !== 'string') return
+  const seconds = /^\d+$/.test(value) ? +value : (Date.parse(value) - (Date.parse(String(headers.get('Date'))) || Date.now())) / 1000
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
 }
 
@@ -78,17 +84,50 @@ export class Unexpected extends TypeError {
   }
 }
 
+/** Returns the error of a request that was ended on purpose. */
+export function aborted(message: string): Error {
+  // React Native has no DOMException.
+  if (typeof DOMException === 'function') return new DOMException(message, 'AbortError')
+  return Object.assign(new Error(message), { name: 'AbortError' })
+}
+
 /** Settles as the work does, or rejects when the signal aborts. */
-export const until = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
+export function until<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return work
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason ?? aborted('The request was aborted'))
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop)
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
+}
+
+/** The time until a client is disposed. Not a signal, as Node warns of more than ten listeners. */
+export class Life {
+  #stops = new Set<(error: Error) => void>()
+  #ended: Error | undefined
+
+  end(error: Error) {
+    this.#ended = error
+    for (const stop of this.#stops) stop(error)
+  }
+
+  /** Settles as the work does, or rejects at the end. */
+  until<T>(work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#ended) reject(this.#ended)
+      this.#stops.add(reject)
+      work.then(resolve, reject).finally(() => this.#stops.delete(reject))
+    })
+  }
+}
 
 /** Waits a little longer than these seconds, so that requests that wait together come apart. */
-export const pause = (seconds: number) => new Promise<void>((done) => setTimeout(done, seconds * 1000 + Math.random() * 200))
+export const pause = (seconds: number, wait = <T>(work: Promise<T>) => work) => {
+  let timer: ReturnType<typeof setTimeout>
+  const passed = new Promise<void>((done) => (timer = setTimeout(done, seconds * 1000 + Math.random() * 200)))
+  return wait(passed).finally(() => clearTimeout(timer)) // a timer keeps Node from its end
+}
 
 /** Returns the options that make a request to another origin carry cookies, unless it says otherwise. */
 export function withCookies(input: unknown): RequestInit {

@@ -1,0 +1,109 @@
+// Sends a request until its response is no fault of a token, of a busy server or of a lost CSRF token.
+
+import { CURABLE, codeOf, isCsrf, isRejected, pause, retryAfter, until, type Answer, type Life } from './wire.js'
+import type { Additions, Outline, Reply } from './types.js'
+
+export type Kind = 'access' | 'refresh'
+/** `isDone`: there was a new access token already, from another tab. */
+export type Outcome = { answer: Answer; isDone?: boolean } | { error: unknown }
+
+const SAFE = ['GET', 'HEAD', 'OPTIONS']
+/** The seconds that one request waits for the server in all. */
+export const MAX_WAIT = 30
+export const MAX_TRIES = 5
+/** A body that cannot be sent twice is not sent with less than these seconds left. */
+const AHEAD = 30
+
+/** How one kind of client proves who its user is. */
+export interface Rules<Mark> {
+  /** Ends all waiting. */
+  life?: Life
+  /** The seconds that one request waits for the server in all. */
+  maxWait?: number
+  /** Returns whose request this is. */
+  mark(): Mark
+  /** Rejects if it is now another user's. */
+  verify(mark: Mark): Promise<void>
+  /** Counts the tokens that this client has got, so that a late 401 is not blamed on the newest. */
+  generation(): number
+  /** Returns the milliseconds, by `performance.now()`, at which the access token ends. */
+  ends(): number
+  /** Returns what proves the request to be the user's. Called for each try. */
+  additions(isUnsafe: boolean, kind: Kind): Additions
+  /** Gets a new access token: always if it is forced, else unless another tab has got one. */
+  renew(isForced?: boolean): Promise<Outcome>
+  /** Loads a lost CSRF token. */
+  regain?(): Promise<void>
+}
+
+/** Sends a request by these rules. Returns its response, or the refusal of a refresh. */
+export async function repeat<Mark, T extends Reply>(
+  rules: Rules<Mark>,
+  outline: Outline,
+  kind: Kind,
+  send: (additions: Additions) => Promise<T>,
+): Promise<T | Answer> {
+  const { isOnce = false } = outline
+  const wait = <T>(work: Promise<T>) => {
+    const either = until(work, outline.signal)
+    return rules.life?.until(either) ?? either
+  }
+  const isUnsafe = !SAFE.includes(outline.method.toUpperCase())
+  const maxWait = rules.maxWait ?? MAX_WAIT
+  const mine = rules.mark()
+  if (isOnce && performance.now() + AHEAD * 1000 > rules.ends()) await wait(rules.renew(true))
+  let waited = 0
+  let isRefreshed = kind === 'refresh'
+  let isCsrfLoaded = !rules.regain
+  for (let tries = 1; ; tries += 1) {
+    await wait(rules.verify(mine))
+    const sentAt = rules.generation()
+    const added = rules.additions(isUnsafe, kind)
+    const reply = await send(added)
+    await wait(rules.verify(mine))
+    const { status } = reply
+    if ((status >= 200 && status < 300) || isOnce || tries === MAX_TRIES) return reply
+
+    const seconds = retryAfter(reply.headers)
+    const isBusy = status === 503 || status === 429 || isRejected(reply)
+    if (isBusy && seconds !== undefined) {
+      if (waited + seconds > maxWait) return reply
+      waited += seconds
+      await pause(seconds, wait)
+      continue
+    }
+    if (!isRejected(reply)) return reply
+    const code = await wait(reply.code())
+    if (isCsrf(code) && isUnsafe && !isCsrfLoaded) {
+      isCsrfLoaded = true
+      await wait(rules.regain!())
+      if (rules.additions(isUnsafe, kind).headers['X-CSRF-TOKEN'] === added.headers['X-CSRF-TOKEN']) return reply
+      continue
+    }
+    if (!code || !CURABLE.includes(code)) return reply
+    if (sentAt !== rules.generation()) continue // it left before the newest token came
+    if (isRefreshed) return reply
+    const outcome = await wait(rules.renew())
+    if ('error' in outcome) throw outcome.error
+    const { answer } = outcome
+    isRefreshed = !outcome.isDone
+    if (answer.ok) continue
+    return answer.status >= 500 || answer.status === 429 ? answer : reply
+  }
+}
+
+/** Returns a function that sends a request with what is added, as often as it is called unless the body is a stream. */
+export function replyBy(send: typeof fetch, whole: Request, isOnce: boolean) {
+  return async ({ headers }: Additions) => {
+    const copy = isOnce ? whole : whole.clone()
+    for (const name in headers) copy.headers.set(name, headers[name]!)
+    const response = await send(copy)
+    return { status: response.status, headers: response.headers, code: () => codeOf(response), response }
+  }
+}
+
+export function responseOf(result: { response: Response } | Answer): Response {
+  if ('response' in result) return result.response
+  const { text, status, headers } = result
+  return new Response(text, { status, headers })
+}
