@@ -96,7 +96,8 @@ const auth = createAuth()
 addEventListener('message', async ({ data: { method, count }, source }) => {
   const one = async () => {
     const response = await auth.fetch(method === 'GET' ? '/protected' : '/api/echo', { method })
-    return [response.status, (await response.json()).logged_in_as ?? ''].join(' ').trim()
+    const { logged_in_as: user = '' } = await response.json()
+    return \`\${auth.session().user?.username}: \${response.status} \${user}\`.trim()
   }
   const answers = await Promise.all(Array.from({ length: count }, one)).catch(({ message }) => message)
   source.postMessage(answers)
@@ -116,14 +117,18 @@ addEventListener('message', async ({ data: { method, count }, source }) => {
         },
         [method, count],
       )
-    assert.deepEqual(await ask('GET', 2), all(2, '200 ann'))
+    assert.deepEqual(await ask('GET', 2), all(2, 'ann: 200 ann'))
     await expire()
     const [inWorker, ...inPages] = await Promise.all([ask('GET', 20), ...pages.map((page) => burst(page, 20))])
     assert.deepEqual(inPages, all(3, all(20, '200 ann')))
-    assert.deepEqual(inWorker, all(20, '200 ann'))
+    assert.deepEqual(inWorker, all(20, 'ann: 200 ann'))
     assert.equal(proxy.count('POST', '/refresh'), 1)
-    assert.deepEqual(await ask('POST', 2), all(2, '200'))
+    assert.deepEqual(await ask('POST', 2), all(2, 'ann: 200'))
+    assert.equal(proxy.seen.filter(({ status }) => status !== 200 && status !== 401).length, 0)
     assert.equal((await life('ann')).generation, 2)
     await nobodySignedOut(pages)
+    assert.equal((await login(pages[1], 'bob')).ok, true)
+    await isUser(pages[0], 'bob') // the worker has heard of it too
+    assert.deepEqual(await ask('GET', 2), all(2, 'bob: 200 bob'))
   })
 })

@@ -16,8 +16,9 @@ type Seen = { state: 'in' | 'refreshable' | 'out'; answer: Answer; user?: User; 
 
 /** Makes the client of this tab. */
 export function createAuth(options: Options = {}): Auth {
-  const { csrf: place = 'cookie', cookiePrefix = '', onEvent } = options
+  const { cookiePrefix = '', onEvent } = options
   const isPage = typeof document === 'object'
+  const place = isPage && options.csrf !== 'body' ? 'cookie' : 'body' // a worker cannot read cookies
   const here = globalThis.location // of a page or a worker
   const base = new URL(options.baseUrl ?? '/', here?.href ?? 'http://localhost').href.replace(/\/$/, '')
   const { origin } = new URL(base)
@@ -49,7 +50,7 @@ export function createAuth(options: Options = {}): Auth {
 
   const cookie = (kind: Kind) => {
     const name = `${cookiePrefix}csrf_${kind}_token=`
-    const found = isPage && document.cookie.split('; ').find((one) => one.startsWith(name))
+    const found = document.cookie.split('; ').find((one) => one.startsWith(name))
     return found ? found.slice(name.length) : undefined
   }
 
@@ -377,7 +378,7 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   // What other tabs tell decides nothing: this tab asks the server.
-  const peers = createPeers(isPage, `tokenpair ${base}`, (told) => {
+  const peers = createPeers(isPage, !!here, `tokenpair ${base}`, (told) => {
     if (told?.type === 'refreshed') return
     calls += 1
     check().catch(() => {})
