@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { all, burst, dropAccess, events, freeze, holdRefresh, isOut, isUser, known, login, session, stage, withBrowser } from './stage.mjs'
+import { all, burst, dropAccess, events, holdRefresh, isOut, isUser, known, login, session, stage, withBrowser } from './stage.mjs'
 import { launch } from './support.mjs'
 
 // Playwright turns off the cache for the way back.
@@ -153,30 +153,6 @@ test('a hung refresh delays the login of another user, but neither blocks nor re
     const sub = await two.evaluate(() => fetch('/protected').then((response) => response.json()))
     assert.equal(sub.logged_in_as, 'bob')
     assert.equal((await context.cookies()).filter(({ name }) => name === 'csrf_refresh_token').length, 1)
-  })
-})
-
-test('a tab that is frozen in a refresh blocks nobody, and mixes no users when it thaws', async () => {
-  await stage({}, async ({ proxy, context, tab }) => {
-    const [one, two] = [await tab('1'), await tab('2')]
-    await login(one, 'ann')
-    await isUser(two, 'ann')
-    const held = holdRefresh(proxy)
-    await one.evaluate(() => void auth.refresh())
-    await held.arrived
-    const thaw = await freeze(context, one, two)
-    assert.equal((await login(two, 'bob')).ok, true)
-    proxy.meddle = undefined
-    held.release() // with Ann's cookies, which replace Bob's if the browser still takes them
-    await thaw()
-    for (const page of [two, one]) {
-      for (const answer of await burst(page, 5)) {
-        if (answer === 'AbortError') continue
-        assert.equal(answer, `200 ${(await session(page)).user.username}`)
-      }
-      const truth = await page.evaluate(() => fetch('/protected').then((response) => response.json()))
-      await isUser(page, truth.logged_in_as)
-    }
   })
 })
 

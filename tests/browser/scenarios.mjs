@@ -166,6 +166,7 @@ async function thawed({ tabs: [one, two, three], context, proxy, expire, life })
   const thaw = await freeze(context, one, two)
   const from = performance.now()
   assert.deepEqual(await burstAll([two, three], 10), { '200 ann': 20 })
+  // No timer of the tab that holds the lock ends its request.
   assert.ok(performance.now() - from < 12_000, 'a frozen tab blocked the others')
   proxy.meddle = undefined
   held.release()
@@ -224,7 +225,8 @@ async function recipe({ tabs, proxy, expire, life }) {
 
 /**
  * `play` gets a stage with three `tabs`, in which Ann has logged in. `prepare` gets the context before,
- * and `skew` is how far the server's clock is ahead of the browser's, in seconds.
+ * and `skew` is how far the server's clock is ahead of the browser's, in seconds. `isPlain` is for tabs
+ * that can be hidden.
  */
 export const scenarios = [
   { name: 'three tabs send a hundred requests each at the expiry, with one refresh, and again at the next ones', play: eachExpiry },
@@ -241,8 +243,8 @@ export const scenarios = [
   { name: 'the clock of the server is 10 minutes ahead of that of the browser', play: skewed, skew: 600 },
   { name: 'the clock of the server is 10 minutes behind that of the browser', play: skewed, skew: -600 },
   { name: 'a page comes back from the cache of the browser after the expiry', play: kept },
-  { name: 'a tab is frozen while it refreshes, and blocks nobody', play: thawed, isOfOneDatabase: true },
-  { name: 'a tab is frozen while it waits for another one that refreshes, and blocks nobody', play: frozenWaiting, isOfOneDatabase: true },
+  { name: 'a tab is frozen while it refreshes, and blocks nobody', play: thawed, isPlain: true },
+  { name: 'a tab is frozen while it waits for another one that refreshes, and blocks nobody', play: frozenWaiting, isPlain: true },
   { name: 'three tabs with the short client of docs/front-end.md', play: recipe, isOfRecipe: true },
 ]
 

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { promisify } from 'node:util'
-import { serve } from './support.mjs'
+import { launchPlain, serve } from './support.mjs'
 
 export const PASSWORD = 'correct horse 1'
 export const DATABASES = ['SQLite', 'PostgreSQL']
@@ -73,10 +73,13 @@ async function front(certificate) {
   return own
 }
 
+// A handshake takes a debug build long.
+const agent = new https.Agent({ keepAlive: true, maxSockets: 4 })
+
 async function forward(upstream, { method, path, headers, body }) {
   const { protocol, hostname, port } = new URL(upstream)
-  const options = { hostname, port, method, path, headers: { ...headers, 'content-length': body.length }, agent: false, rejectUnauthorized: false }
-  const request = (protocol === 'https:' ? https : http).request(options)
+  const options = { hostname, port, method, path, headers: { ...headers, 'content-length': body.length }, rejectUnauthorized: false }
+  const request = protocol === 'https:' ? https.request({ ...options, agent }) : http.request({ ...options, agent: false })
   request.end(body)
   const [response] = await once(request, 'response')
   return { status: response.statusCode, headers: response.headers, body: Buffer.concat(await response.toArray()) }
@@ -170,17 +173,18 @@ export function withBrowser(start) {
  * Runs a test with a server, its front and a browser that has no cookies. Ann and Bob have accounts.
  *
  * `advance(seconds)` moves the server's clock, and `expire()` moves it past the end of the access
- * tokens. `restart(settings)` adds to the settings.
+ * tokens. `restart(settings)` adds to the settings. `isPlain` is for tabs that can be hidden.
  */
-export async function stage(settings, use, { database: kind = 'SQLite', certificate, context: ofContext = {} } = {}) {
+export async function stage(settings, use, { database: kind = 'SQLite', certificate, isPlain = false, context: ofContext = {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tokenpair-stage-'))
   const proxy = await front(certificate)
   const data = await database(kind, folder)
   const { settings: ofClock, advance } = await clock(folder)
-  const own = { ...ofClock, DATABASE_URL: data.url, ...(typeof settings === 'function' ? settings(proxy) : settings) }
-  const server = await serve(own)
+  const all = { ...ofClock, DATABASE_URL: data.url, ...(typeof settings === 'function' ? settings(proxy) : settings) }
+  const server = await serve(all)
   proxy.upstream = server.url
-  const context = await browser.newContext(ofContext)
+  const own = isPlain ? await launchPlain() : undefined
+  const context = own?.context ?? (await browser.newContext(ofContext))
   context.setDefaultTimeout(15_000)
   try {
     for (const username of ['ann', 'bob']) {
@@ -199,11 +203,11 @@ export async function stage(settings, use, { database: kind = 'SQLite', certific
       await advance(3700)
       proxy.seen.length = 0
     }
-    const restart = (more) => server.restart({ ...own, ...more })
+    const restart = (more) => server.restart({ ...all, ...more })
     await use({ proxy, server, data, context, tab, tabs, advance, expire, restart, life: (name) => life(server, name) })
   } finally {
     proxy.meddle = undefined
-    await context.close()
+    await (own ?? context).close()
     proxy.stop()
     await server.stop()
     await data.remove()
@@ -217,11 +221,14 @@ async function life(server, name) {
   return JSON.parse(await server.run(['session', 'explain', id, '--json']))
 }
 
-export const known = (page) => page.waitForFunction(() => globalThis.auth && auth.session().state !== 'unknown')
+/** Not by frames, which a hidden tab does not draw. */
+const waitFor = (page, condition, argument) => page.waitForFunction(condition, argument, { polling: 50 })
+
+export const known = (page) => waitFor(page, () => globalThis.auth && auth.session().state !== 'unknown')
 export const session = (page) => page.evaluate(() => auth.session())
 export const login = (page, username, password = PASSWORD) => page.evaluate((one) => auth.login(one), { username, password })
-export const isOut = (page) => page.waitForFunction(() => auth.session().state === 'out')
-export const isUser = (page, name) => page.waitForFunction((name) => auth.session().user?.username === name, name)
+export const isOut = (page) => waitFor(page, () => auth.session().state === 'out')
+export const isUser = (page, name) => waitFor(page, (name) => auth.session().user?.username === name, name)
 export const events = (page) => page.evaluate(() => events.map(({ type }) => type))
 
 /** Fails if one of the tabs has signed anybody out. */
@@ -300,15 +307,17 @@ export function holdRefresh(proxy, name = '1') {
 }
 
 /** Waits until a tab waits for the lock that another one holds. */
-export const isWaiting = (page) => page.waitForFunction(async () => (await navigator.locks.query()).pending.length > 0)
+export const isWaiting = (page) => waitFor(page, async () => (await navigator.locks.query()).pending.length > 0)
 
-/** Freezes a tab as the browser does with one in the background. Returns what thaws it. */
+/** Freezes a tab, on a stage that `isPlain`, while another one is in front. Returns what thaws it. */
 export async function freeze(context, page, other) {
   const debug = await context.newCDPSession(page)
+  await page.evaluate(() => document.addEventListener('freeze', () => (globalThis.wasFrozen = true)))
   await other.bringToFront()
   await debug.send('Page.setWebLifecycleState', { state: 'frozen' })
   return async () => {
     await debug.send('Page.setWebLifecycleState', { state: 'active' })
     await page.bringToFront()
+    assert.equal(await page.evaluate(() => globalThis.wasFrozen), true)
   }
 }

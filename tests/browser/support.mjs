@@ -11,21 +11,51 @@ import { chromium } from 'playwright-core'
 const program = process.env.TOKENPAIR
 const shots = process.env.TOKENPAIR_SCREENSHOTS
 
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
 /** Starts Chromium, with further options of Playwright. */
 export function launch(options = {}) {
   return chromium.launch({
     ...options,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    args: ARGUMENTS,
   })
+}
+
+/**
+ * Starts Chromium without what Playwright overrides: a tab in the background is hidden, as for people,
+ * and only a hidden one can be frozen. There is one context.
+ */
+export async function launchPlain() {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenpair-chromium-'))
+  const own = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`]
+  const child = spawn(process.env.CHROMIUM ?? '/usr/bin/chromium', [...ARGUMENTS, ...own, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const address = await new Promise((resolve, reject) => {
+    let log = ''
+    child.stderr.on('data', (data) => {
+      log += data
+      const found = /DevTools listening on (ws:\S+)/.exec(log)
+      if (found) resolve(found[1])
+    })
+    child.on('close', (code) => reject(new Error(`Chromium ended with ${code}: ${log}`)))
+  })
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true })
+  const close = async () => {
+    const closed = once(child, 'close')
+    await browser.close()
+    child.kill()
+    await closed
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  return { context: browser.contexts()[0], close }
 }
 
 /** Runs the program to its end with these settings and this input. Returns its standard output. */

@@ -16,14 +16,14 @@ withBrowser(() => launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] }
 const settings = { DATABASE_WAIT: '1s' }
 
 for (const scenario of scenarios)
-  for (const database of scenario.isOfOneDatabase ? DATABASES.slice(0, 1) : DATABASES)
+  for (const database of scenario.isPlain ? DATABASES.slice(0, 1) : DATABASES)
     test(`${scenario.name} (${database})`, async () => {
       const use = async (stage) => {
         const tabs = await playOn(stage, scenario)
         if (!scenario.isOfRecipe) await nobodySignedOut(tabs)
         assert.equal((await stage.life('ann')).state, 'active')
       }
-      await stage(settings, use, { database })
+      await stage(settings, use, { database, isPlain: scenario.isPlain })
     })
 
 /** Plays a scenario under a rule, and returns whether its user had to log in again. */
@@ -40,7 +40,7 @@ async function isSignedOut(scenario, rule) {
     isOut = (await session(page)).state === 'out'
     assert.equal((await stage.life('ann')).state === 'active', !isOut)
   }
-  await stage({ ...settings, SESSION_REUSE_POLICY: rule }, use)
+  await stage({ ...settings, SESSION_REUSE_POLICY: rule }, use, { isPlain: scenario.isPlain })
   return isOut
 }
 
