@@ -1,16 +1,18 @@
-//! Defines [`Site`], a page with its scripts and style sheets, all of them part of the program.
+//! Defines files that are part of the program: [`Site`], a page with its scripts and style sheets,
+//! and [`StableFile`].
 //!
-//! The page names its files by a hash of their content, so browsers may keep them for good.
+//! A page names its files by a hash of their content, so browsers may keep them for good.
 
 use std::io::{self, Read};
 use std::sync::{LazyLock, OnceLock};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    Encoding, Header, HeaderValue, REFERRER_POLICY, VARY,
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETag,
+    Encoding, EntityTag, Header, HeaderValue, IfNoneMatch, REFERRER_POLICY, VARY,
 };
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use aws_lc_rs::digest::{Context, SHA256};
 use flate2::read::GzDecoder;
 use maud::html;
@@ -29,7 +31,15 @@ pub(super) struct Site {
     version: LazyLock<String>,
 }
 
-/// A file of a page.
+/// A file at an address that stays the same when its content changes. Clients keep it for an hour,
+/// and then ask whether it has changed.
+pub(super) struct StableFile {
+    pub(super) path: &'static str,
+    file: &'static File,
+    version: LazyLock<String>,
+}
+
+/// A file of the program.
 pub(super) struct File {
     name: &'static str,
     content_type: &'static str,
@@ -43,6 +53,7 @@ enum Content {
 }
 
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 impl Site {
     pub(super) const fn new(
@@ -88,7 +99,52 @@ impl Site {
     ) -> Option<Result<HttpResponse, Rejection>> {
         let mut files = self.files.iter().filter(|_| *version == *self.version);
         let file = files.find(|file| file.name == name)?;
-        Some(file.response(request).map_err(Rejection::internal))
+        let mut response = HttpResponse::Ok();
+        response.insert_header((CACHE_CONTROL, FOREVER));
+        let response = file.response(request, response);
+        Some(response.map_err(Rejection::internal))
+    }
+}
+
+impl StableFile {
+    pub(super) const fn new(
+        path: &'static str,
+        file: &'static File,
+        version: fn() -> String,
+    ) -> Self {
+        Self {
+            path,
+            file,
+            version: LazyLock::new(version),
+        }
+    }
+
+    /// Returns the file, or a 304 for a client that has it.
+    pub(super) fn response(&self, request: &HttpRequest) -> Result<HttpResponse, Rejection> {
+        // Weak, since it names the file with and without compression.
+        let tag = EntityTag::new_weak(self.version.clone());
+        let is_known = has(request, &tag);
+        let mut response = HttpResponse::Ok();
+        response
+            .insert_header((CACHE_CONTROL, AN_HOUR))
+            .insert_header(ETag(tag));
+        if is_known {
+            response
+                .status(StatusCode::NOT_MODIFIED)
+                .insert_header((VARY, "Accept-Encoding"));
+            return Ok(response.finish());
+        }
+        let response = self.file.response(request, response);
+        response.map_err(Rejection::internal)
+    }
+}
+
+/// Returns whether the client has the content of this tag (RFC 9110 section 13.1.2).
+fn has(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
     }
 }
 
@@ -143,11 +199,12 @@ impl File {
         }
     }
 
-    fn response(&self, request: &HttpRequest) -> io::Result<HttpResponse> {
-        let mut response = HttpResponse::Ok();
-        response
-            .insert_header((CONTENT_TYPE, self.content_type))
-            .insert_header((CACHE_CONTROL, FOREVER));
+    fn response(
+        &self,
+        request: &HttpRequest,
+        mut response: HttpResponseBuilder,
+    ) -> io::Result<HttpResponse> {
+        response.insert_header((CONTENT_TYPE, self.content_type));
         Ok(match self.content {
             Content::Plain(bytes) => response.body(bytes),
             Content::Gzip(bytes, plain) => {

@@ -11,6 +11,7 @@ mod bare_errors;
 mod body;
 mod browser;
 mod chunked_response;
+mod client_script;
 mod client_settings;
 mod clock_watch;
 mod connection;

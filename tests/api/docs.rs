@@ -15,7 +15,7 @@ fn files(page: &Response) -> Vec<String> {
 }
 
 /// Returns the head and the body of a file, as bytes.
-fn raw(app: &TestApp, path: &str, headers: &str) -> (String, Vec<u8>) {
+pub(crate) fn raw(app: &TestApp, path: &str, headers: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(app.address()).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();

@@ -213,7 +213,7 @@ pub(crate) fn add_sessions(app: &TestApp, count: u32) {
     ));
 }
 
-fn count(app: &TestApp, what: &str) -> i64 {
+pub(crate) fn count(app: &TestApp, what: &str) -> i64 {
     let query = format!("SELECT count(*) AS n FROM {what}");
     app.database().numbers(&query)[0]
 }
@@ -325,61 +325,11 @@ fn a_login_past_the_limit_ends_however_many_there_are(on: Backend) {
     );
 }
 
-fn a_login_in_a_browser_ends_the_session_that_it_had(on: Backend) {
-    let app = on.app().with_ada();
-    let grace = json!({ "username": "grace", "password": "a password of hers" });
-    app.post("/register").json(grace.clone()).send();
-    let ada = json!({ "username": ADA.0, "password": ADA.1 });
-    let mut browser = app.browser();
-    let open = |browser: &Browser<'_>| browser.clone().get("/protected").status == 200;
-    let before = browser.clone();
-    let wrong = json!({ "username": ADA.0, "password": "not hers" });
-    assert_eq!(browser.send(app.post("/login").json(wrong)).status, 401);
-    assert!(open(&before), "a login that failed ends nothing");
-    let in_body = json!({ "username": ADA.0, "password": ADA.1, "tokens": "body" });
-    assert_eq!(browser.send(app.post("/login").json(in_body)).status, 200);
-    assert!(open(&before), "its cookies stay, and so does their session");
-    assert_eq!(
-        browser.send(app.post("/login").json(ada.clone())).status,
-        200
-    );
-    assert!(!open(&before) && open(&browser));
-    before
-        .clone()
-        .refresh()
-        .refused(401, "session_revoked", "Token has been revoked");
-    let ended = "audit_events WHERE kind = 'session_revoked' AND detail = 'replaced'";
-    assert_eq!(count(&app, ended), 1);
-
-    // An expired access token still identifies the browser's user, and so does a refresh token
-    // alone.
-    let before = browser.clone();
-    app.advance(Duration::from_secs(7200));
-    browser.send(app.post("/login").json(ada.clone()));
-    before
-        .clone()
-        .refresh()
-        .refused(401, "session_revoked", "Token has been revoked");
-    let mut refresh_only = Browser::new(&app);
-    let cookie = format!(
-        "refresh_token_cookie={}",
-        browser.value("refresh_token_cookie")
-    );
-    refresh_only.send(app.post("/login").cookie(&cookie).json(ada));
-    assert!(!open(&browser) && open(&refresh_only));
-
-    // Grace cannot end another user's session.
-    let before = refresh_only.clone();
-    refresh_only.send(app.post("/login").json(grace));
-    assert!(open(&before) && open(&refresh_only));
-}
-
 on_both_databases!(
     a_hundred_sessions_are_the_limit_unless_it_is_off,
     sessions_are_listed_in_pages_without_those_that_have_ended,
     thousands_of_sessions_end_at_once_and_each_is_told,
     a_login_past_the_limit_ends_however_many_there_are,
-    a_login_in_a_browser_ends_the_session_that_it_had,
     past_the_limit_the_oldest_session_ends,
     what_is_long_over_is_purged_and_what_matters_is_kept,
     everyone_sees_where_they_are_logged_in_and_nothing_secret,

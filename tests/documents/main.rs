@@ -11,6 +11,7 @@
     reason = "test helpers"
 )]
 
+mod client_script;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../common/exchange.rs"]
 mod exchange;

@@ -17,6 +17,7 @@ const run = (name, ...args) => {
 try {
   run('node', 'scripts/codes.mjs')
   run('node', 'scripts/build.mjs')
+  run('node', 'scripts/served.mjs')
   const { code } = transformSync(readFileSync(`${folder}dist/index.js`, 'utf8'), { minify: true, format: 'esm' })
   const size = gzipSync(code, { level: 9 }).length
   console.log(`== size: ${size} of ${LIMIT} bytes`)

@@ -64,6 +64,49 @@ fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
     }))
 }
 
+/// Stores a new session, unless its user has changed. Locks the owners of the sessions that it
+/// replaces as well, because locks on users come before those on sessions.
+fn create(
+    conn: &mut Conn,
+    row: &SessionRow,
+    replaced: &[String],
+    context: &RequestContext,
+) -> QueryResult<bool> {
+    let owners = owners(conn, replaced)?;
+    let locked = owners
+        .iter()
+        .map(String::as_str)
+        .chain([row.user_id.as_str()]);
+    let users = lock_users(conn, &Vec::from_iter(locked), false)?;
+    let user = users
+        .into_iter()
+        .find(|user| user.subject.id == row.user_id);
+    let subject = user.map(|user| user.subject);
+    if subject.is_none_or(|subject| subject.disabled || subject.epoch != row.epoch) {
+        let event = NewEvent::new(EventKind::LoginFailed, context).user(&row.user_id);
+        event.detail("changed during login").record(conn)?;
+        return Ok(false);
+    }
+    diesel::insert_into(sessions::table)
+        .values(row)
+        .execute(conn)?;
+    let event = NewEvent::new(EventKind::Login, context).user(&row.user_id);
+    event.session(&row.id).record(conn)?;
+    Ok(true)
+}
+
+/// Returns the users of these sessions.
+fn owners(conn: &mut Conn, ids: &[String]) -> QueryResult<Vec<String>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    on_its_own!(conn => sessions::table
+        .filter(sessions::id.eq_any(ids))
+        .select(sessions::user_id)
+        .distinct()
+        .load(conn))
+}
+
 /// Revokes a session that has not ended, and records the revocation with it.
 fn revoke(
     conn: &mut Conn,
@@ -104,29 +147,31 @@ impl SessionStore for DieselStore {
     type Error = StoreError;
 
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        let created = self.create_in_place_of(session, &[]).await?;
+        Ok(created.is_some())
+    }
+
+    async fn create_in_place_of(
+        &self,
+        session: &Session,
+        replaced: &[String],
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let row = SessionRow::from(session);
-        let context = RequestContext {
-            ip: session.ip,
-            ..RequestContext::at(session.created_at)
-        };
+        let context = RequestContext::of_login(session);
+        let mut replaced = replaced.to_vec();
+        replaced.sort_unstable();
         self.write(move |conn| {
-            let user = lock_users(conn, &[&row.user_id], false)?.pop();
-            let subject = user.map(|user| user.subject);
-            if subject.is_none_or(|subject| subject.disabled || subject.epoch != row.epoch) {
-                let event = NewEvent::new(EventKind::LoginFailed, &context).user(&row.user_id);
-                return event
-                    .detail("changed during login")
-                    .record(conn)
-                    .map(|()| false);
+            if !create(conn, &row, &replaced, &context)? {
+                return Ok(None);
             }
-            let event = NewEvent::new(EventKind::Login, &context)
-                .user(&row.user_id)
-                .session(&row.id);
-            diesel::insert_into(sessions::table)
-                .values(&row)
-                .execute(conn)?;
-            event.record(conn)?;
-            many::delete_old_tombstones(conn, &row.user_id).map(|_| true)
+            let mut revoked = Vec::new();
+            for id in &replaced {
+                if revoke(conn, id, EndReason::Replaced, &context)? {
+                    revoked.push(id.clone());
+                }
+            }
+            many::delete_old_tombstones(conn, &row.user_id)?;
+            Ok(Some(revoked))
         })
         .await
     }

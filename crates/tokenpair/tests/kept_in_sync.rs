@@ -235,6 +235,45 @@ async fn a_store_of_the_required_methods_ends_all_other_sessions() {
     assert!(matches!(denied, Err(SessionError::Denied(_))), "{denied:?}");
 }
 
+/// By the trait's defaults, in a store that has no more than it must.
+#[actix_web::test]
+async fn a_login_in_a_browser_ends_the_sessions_of_its_cookies() {
+    let rows = MemoryStore::default();
+    let run = Run::over(&rows);
+    let (ada, first) = login(&run, &rows).await;
+    let (_, second) = login(&run, &rows).await;
+    let grace = Subject::new("2", "grace");
+    rows.put_subject(grace.clone());
+    let token = ada.trim_start_matches("Bearer ");
+    let log_in = async |subject: &Subject| {
+        let cookies = format!("access_token_cookie={token}; refresh_token_cookie=x");
+        let request = TestRequest::post().insert_header(("Cookie", cookies));
+        let request = request.to_http_request();
+        run.auth
+            .log_in_again(&request, subject, Login::default())
+            .await
+    };
+    let stale = Subject {
+        epoch: 1,
+        ..grace.clone()
+    };
+    assert_eq!(log_in(&stale).await.unwrap_err().code(), "bad_credentials");
+    assert!(run.admits(&ada).await);
+
+    let pair = log_in(&grace).await.unwrap();
+    let bearer = format!("Bearer {}", pair.access.token.as_str());
+    assert!(!run.admits(&ada).await && run.admits(&bearer).await);
+    let reason = async |id: &str| {
+        let record = rows.load(id).await.unwrap().unwrap();
+        record.session.revoked.map(|end| end.reason)
+    };
+    assert_eq!(reason(&first).await, Some(EndReason::Replaced));
+    assert_eq!(reason(&second).await, None);
+    // The first session's end was recorded before, and stays as it was.
+    log_in(&grace).await.unwrap();
+    assert_eq!(rows.revocations_since(NOW).await.unwrap().len(), 1);
+}
+
 #[derive(Default)]
 struct CapturedLog {
     lines: Mutex<Vec<String>>,

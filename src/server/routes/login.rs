@@ -131,8 +131,9 @@ pub(super) async fn registered(
 
 /// Logs in: starts a session.
 ///
-/// The tokens come in four cookies, beside the device cookie, or in the body. A form of a page gets
-/// cookies and a redirect to the page, or to the path in its field `next`.
+/// The tokens come in four cookies, beside the device cookie, or in the body. A login that sets
+/// cookies ends the session whose cookies came with it. A form of a page gets cookies and a
+/// redirect to the page, or to the path in its field `next`.
 #[utoipa::path(
     post,
     path = "/login",
@@ -193,7 +194,7 @@ impl Entry<'_> {
         };
         let pair = match answer {
             Answer::Cookies | Answer::Page => state.auth.log_in_again(request, user, login).await,
-            // The cookies stay, and so does their session.
+            // The browser's cookies stay, and so does their session.
             Answer::Body => state.auth.log_in(user, login).await,
         }?;
         let mut response = granted(state, &pair, Done::Login, answer);

@@ -1,6 +1,6 @@
-//! Implements `GET /docs` and `GET /demo`, pages on which people try the routes, and their files.
-//! The description of the API leaves them out: they are no part of it, and `SERVER_DOCS` turns them
-//! off.
+//! Implements `GET /docs` and `GET /demo`, pages on which people try the routes, with their files,
+//! and `GET /tokenpair.js`. The description of the API leaves them out: they are no part of it, and
+//! `SERVER_DOCS` turns the pages off.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -8,6 +8,7 @@ use super::endpoint::{Endpoint, GET};
 use super::fallback::not_found;
 use crate::config::Settings;
 use crate::server::assets::Site;
+use crate::server::client_script::CLIENT_SCRIPT;
 use crate::server::client_settings::ClientSettings;
 use crate::server::demo::DEMO;
 use crate::server::docs::DOCS;
@@ -36,8 +37,14 @@ impl Pages {
         let pages = self.0.iter();
         pages
             .flat_map(|(site, document)| [page(site, document), files(site)])
+            .chain([client_script()])
             .collect()
     }
+}
+
+fn client_script() -> Endpoint {
+    let respond = |request: HttpRequest| async move { CLIENT_SCRIPT.response(&request) };
+    Endpoint::undescribed(GET, CLIENT_SCRIPT.path, respond)
 }
 
 fn page(site: &'static Site, document: &web::Bytes) -> Endpoint {

@@ -420,6 +420,45 @@ async fn a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for(on: Fixture
     assert_eq!(on.store.list(&query(&on, 0, 9)).await.unwrap().total, 0);
 }
 
+async fn a_session_in_place_of_others_ends_them_and_tells_which_it_ended(on: Fixture) {
+    for id in ["a", "b", "c", "ended"] {
+        on.session(id).await;
+    }
+    let logout = RequestContext::at(at(1));
+    let ended = on.store.revoke("ended", EndReason::Logout, &logout).await;
+    assert_eq!(ended.unwrap(), Ok(true));
+    let replaced = ["c", "ended", "a", "no such session"].map(str::to_owned);
+    let new = |id: &str, epoch| Session {
+        epoch,
+        created_at: at(5),
+        ..on.new_session(id)
+    };
+    let refused = on.store.create_in_place_of(&new("s", 1), &replaced).await;
+    assert_eq!(refused.unwrap(), None);
+    assert_eq!(on.load("a").await.revoked, None);
+    assert_eq!(on.store.load("s").await.unwrap(), None);
+
+    let kept = on.store.create_in_place_of(&new("s", 0), &replaced).await;
+    let mut revoked = kept.unwrap().unwrap();
+    revoked.sort_unstable();
+    assert_eq!(revoked, ["a", "c"]);
+    for (id, expected) in [
+        ("a", end(at(5), EndReason::Replaced)),
+        ("b", None),
+        ("c", end(at(5), EndReason::Replaced)),
+        ("ended", end(at(1), EndReason::Logout)),
+        ("s", None),
+    ] {
+        assert_eq!(on.load(id).await.revoked, expected, "{id}");
+    }
+    let mut recorded = on.store.revocations_since(at(5)).await.unwrap();
+    recorded.sort_by_key(|revocation| format!("{:?}", revocation.subject));
+    assert_eq!(recorded, [revocation("a", at(5)), revocation("c", at(5))]);
+
+    let again = on.store.create_in_place_of(&new("t", 0), &replaced).await;
+    assert_eq!(again.unwrap(), Some(Vec::new()));
+}
+
 async fn what_is_no_longer_authorized_is_not_done(on: Fixture) {
     for id in ["own", "ended", "other"] {
         on.session(id).await;
@@ -626,6 +665,7 @@ contract!(
     the_oldest_live_sessions_are_revoked_and_the_newest_and_one_more_go_on,
     all_of_a_user_s_sessions_but_one_are_revoked_and_recorded,
     a_session_is_only_kept_for_a_user_who_is_as_it_was_made_for,
+    a_session_in_place_of_others_ends_them_and_tells_which_it_ended,
     what_is_no_longer_authorized_is_not_done,
     revocations_are_read_from_an_instant_on,
     what_was_lost_is_recorded_again_once,

@@ -20,6 +20,7 @@ mod contract;
 mod fixture;
 mod lost;
 mod migrations;
+mod replaced;
 #[cfg(feature = "postgres-tls")]
 mod tls;
 mod together;

@@ -21,6 +21,15 @@ impl<S: SessionStore> SessionStore for AnyStore<S> {
         self.0.create(session).await.map_err(StoreError::of)
     }
 
+    async fn create_in_place_of(
+        &self,
+        session: &Session,
+        replaced: &[String],
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let revoked = self.0.create_in_place_of(session, replaced).await;
+        revoked.map_err(StoreError::of)
+    }
+
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         self.0.load(id).await.map_err(StoreError::of)
     }

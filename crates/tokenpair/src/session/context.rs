@@ -47,6 +47,28 @@ impl RequestContext {
         }
     }
 
+    /// Returns the context of the login that began this session, before which there is no user.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # use tokenpair::session::Login;
+    /// use tokenpair::session::RequestContext;
+    ///
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, sessions) = (tokenpair::sample::ada(), tokenpair::sample::sessions()?);
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// sessions.login(&ada, Login::default(), now).await?;
+    /// let session = sessions.list("1", now).await?.remove(0);
+    /// assert_eq!(RequestContext::of_login(&session), RequestContext::at(now));
+    /// # Ok(()) });
+    /// ```
+    pub fn of_login(session: &Session) -> Self {
+        Self {
+            ip: session.ip,
+            ..Self::at(session.created_at)
+        }
+    }
+
     /// Returns a context at this time, for a command.
     pub fn of_operator(at: Timestamp) -> Self {
         Self {

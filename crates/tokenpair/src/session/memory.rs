@@ -78,6 +78,15 @@ impl Tables {
         own.filter_map(|session| self.record(session)).collect()
     }
 
+    fn create(&mut self, session: &Session) -> bool {
+        let user = self.subjects.get(&session.user_id);
+        let unchanged = user.is_some_and(|user| user.epoch == session.epoch && !user.disabled);
+        if unchanged {
+            self.sessions.insert(session.id.clone(), session.clone());
+        }
+        unchanged
+    }
+
     fn revoke(&mut self, id: &str, reason: EndReason, now: Timestamp) -> bool {
         let found = self.sessions.get_mut(id);
         let Some(session) = found.filter(|session| session.revoked.is_none()) else {
@@ -114,13 +123,21 @@ impl SessionStore for MemoryStore {
     type Error = StoreError;
 
     async fn create(&self, session: &Session) -> Result<bool, StoreError> {
+        Ok(self.tables().create(session))
+    }
+
+    async fn create_in_place_of(
+        &self,
+        session: &Session,
+        replaced: &[String],
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let mut tables = self.tables();
-        let user = tables.subjects.get(&session.user_id);
-        let unchanged = user.is_some_and(|user| user.epoch == session.epoch && !user.disabled);
-        if unchanged {
-            tables.sessions.insert(session.id.clone(), session.clone());
+        if !tables.create(session) {
+            return Ok(None);
         }
-        Ok(unchanged)
+        let mut revoked = replaced.to_vec();
+        revoked.retain(|id| tables.revoke(id, EndReason::Replaced, session.created_at));
+        Ok(Some(revoked))
     }
 
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::login::Delivery;
-use super::rotation::{Rotation, Row};
+use super::rotation::{End, Rotation, RotationDecision, Row, SessionPolicy, decide};
 use super::secret::SessionSecret;
 use crate::clock::Timestamp;
 
@@ -78,7 +78,7 @@ pub enum EndReason {
     Disabled,
     /// The user's password was changed.
     Password,
-    /// The user logged in again in the same browser.
+    /// Somebody logged in with the same browser.
     Replaced,
     /// It had been revoked before, and the store had lost the revocation.
     Restored,
@@ -217,6 +217,28 @@ impl SessionRecord {
             user_disabled: self.subject.disabled,
             last_used_at: self.session.last_used_at,
             expires_at: self.session.expires_at,
+        }
+    }
+
+    /// Decides about a refresh token by the rule. A session that a login has just replaced in its
+    /// browser counts as out of date, not as ended: a refresh that was in flight at that time must
+    /// not remove the cookies of the new session.
+    pub(super) fn decide(
+        &self,
+        presented: i64,
+        now: Timestamp,
+        policy: &SessionPolicy,
+    ) -> RotationDecision {
+        let just_replaced = |end: SessionEnd| {
+            end.reason == EndReason::Replaced && now.since(end.at) < policy.rotation_window
+        };
+        match decide(&self.row(), presented, now, policy) {
+            RotationDecision::Ended(End::Revoked)
+                if self.session.revoked.is_some_and(just_replaced) =>
+            {
+                RotationDecision::Superseded
+            }
+            decision => decision,
         }
     }
 }

@@ -13,9 +13,7 @@ use super::issue::{Pair, PairIssuer};
 use super::login::Login;
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revocations, Revoked};
-use super::rotation::{
-    End, Rotation, RotationCase, RotationDecision, SessionPolicy, decide, ended,
-};
+use super::rotation::{End, Rotation, RotationCase, RotationDecision, SessionPolicy, ended};
 use super::secret::SessionSecret;
 use super::store::{Advanced, RotationRule, SessionStore};
 use super::store_error::StoreError;
@@ -135,6 +133,17 @@ impl Sessions {
         login: Login,
         now: Timestamp,
     ) -> Result<Pair, SessionError> {
+        self.login_in_place_of(&[], subject, login, now).await
+    }
+
+    /// Records a login that ends these sessions, and returns its first pair.
+    pub(crate) async fn login_in_place_of(
+        &self,
+        replaced: &[String],
+        subject: &Subject,
+        login: Login,
+        now: Timestamp,
+    ) -> Result<Pair, SessionError> {
         let session = Session {
             id: Uuid::now_v7().to_string(),
             user_id: subject.id.clone(),
@@ -150,19 +159,30 @@ impl Sessions {
             ip: login.device.ip,
             revoked: None,
         };
-        if !self.inner.store.create(&session).await? {
-            return Err(SessionError::SubjectChanged);
-        }
-        let context = RequestContext {
-            ip: session.ip,
-            ..RequestContext::at(now)
-        };
-        self.keep_to_the_limit(&session, &context).await?;
+        self.create(&session, replaced).await?;
+        // The sessions that it replaces have ended by now, so they do not count.
+        self.keep_to_the_limit(&session, &RequestContext::of_login(&session))
+            .await?;
         let record = SessionRecord {
             session,
             subject: subject.clone(),
         };
         Ok(self.mint(&record).pair(Freshness::Fresh, now)?)
+    }
+
+    async fn create(&self, session: &Session, replaced: &[String]) -> Result<(), SessionError> {
+        let store = &self.inner.store;
+        let ended = match replaced {
+            [] => store.create(session).await?.then(Vec::new),
+            _ => store.create_in_place_of(session, replaced).await?,
+        };
+        for id in ended.ok_or(SessionError::SubjectChanged)? {
+            self.record_revocation(&Revocation {
+                subject: Revoked::Session(id),
+                at: session.created_at,
+            });
+        }
+        Ok(())
     }
 
     /// Returns the user with that id as the store knows it now. `None` if missing or disabled.
@@ -232,7 +252,7 @@ impl Sessions {
         let record = self.inner.store.load(sid).await?;
         let own = record.filter(|record| record.subject.id == claims.sub());
         Ok(own.map_or(unknown, |record| {
-            decide(&record.row(), generation, now, &self.inner.policy)
+            record.decide(generation, now, &self.inner.policy)
         }))
     }
 
@@ -260,7 +280,7 @@ impl Sessions {
         let now = context.at;
         RotationRule::new(context.clone(), move |record| {
             if record.subject.id == user_id {
-                decide(&record.row(), generation, now, &policy)
+                record.decide(generation, now, &policy)
             } else {
                 RotationDecision::Ended(End::Unknown)
             }

@@ -248,6 +248,32 @@ pub trait SessionStore: Send + Sync {
     /// the login fails.
     async fn create(&self, session: &Session) -> Result<bool, Self::Error>;
 
+    /// Stores a new session as [`create`](Self::create) does and, in the same step, revokes the
+    /// sessions of these ids as [`revoke`](Self::revoke) does, with [`EndReason::Replaced`]: the
+    /// browser that logs in had them, whoever's they are. Returns the ids that this call revoked.
+    /// `None` if the session was not stored; then nothing was revoked.
+    ///
+    /// The default takes a step for each session. If one fails, the new session is stored, and
+    /// nobody gets its tokens. Override it in a database.
+    async fn create_in_place_of(
+        &self,
+        session: &Session,
+        replaced: &[String],
+    ) -> Result<Option<Vec<String>>, Self::Error> {
+        if !self.create(session).await? {
+            return Ok(None);
+        }
+        let context = RequestContext::of_login(session);
+        let mut revoked = Vec::new();
+        for id in replaced {
+            let ended = self.revoke(id, EndReason::Replaced, &context).await?;
+            if ended == Ok(true) {
+                revoked.push(id.clone());
+            }
+        }
+        Ok(Some(revoked))
+    }
+
     /// Returns the session and its user as they are now, even if the session has ended. `None` if
     /// either does not exist.
     async fn load(&self, id: &str) -> Result<Option<SessionRecord>, Self::Error>;

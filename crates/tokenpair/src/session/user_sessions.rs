@@ -145,21 +145,10 @@ impl Sessions {
         sid: &str,
         context: &RequestContext,
     ) -> Result<bool, SessionError> {
-        self.end_if_own(user_id, sid, EndReason::Revoked, context)
-            .await
-    }
-
-    pub(crate) async fn end_if_own(
-        &self,
-        user_id: &str,
-        sid: &str,
-        reason: EndReason,
-        context: &RequestContext,
-    ) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
         let found = record.is_some_and(|record| self.is_active(&record, user_id, context.at));
         if found {
-            self.end(sid, reason, context).await?
+            self.end(sid, EndReason::Revoked, context).await?
         } else {
             self.inner.store.check(&context.ending(sid)).await??
         }

@@ -47,8 +47,8 @@ const USER_ID: &str = "actix_identity.user_id";
 ///
 /// `Identity` and `Option<Identity>` are the user of a verified access token, and absent if the
 /// token does not verify. `Identity::login` records a session of that user id and sets the cookies,
-/// unless the handler responds with an error ([`Auth::log_in_again`]: the session that the same
-/// user had in this browser ends). `Identity::logout` ends the session and removes the cookies. Do
+/// unless the handler responds with an error ([`Auth::log_in_again`]: the session that this
+/// browser had ends). `Identity::logout` ends the session and removes the cookies. Do
 /// not set `IdentityMiddleware`'s deadlines, since tokens expire.
 ///
 /// If the app needs actix-session too, wrap `SessionMiddleware` after the bridge, which is around

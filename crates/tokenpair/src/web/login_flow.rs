@@ -4,11 +4,10 @@ use actix_web::HttpRequest;
 use thiserror::Error;
 
 use super::auth::Auth;
-use super::device::context;
 use super::extractors::Refresh;
 use super::location::Location;
 use super::rejection::Rejection;
-use crate::session::{EndReason, Login, Pair, Refreshed, RequestContext, Sessions, Subject};
+use crate::session::{Login, Pair, Refreshed, RequestContext, Sessions, Subject};
 use crate::token::{Claims, TokenKind};
 
 #[derive(Debug, Error)]
@@ -53,18 +52,34 @@ impl Auth {
     /// Returns a 503 if the store failed; a 500 if the tokens could not be signed or there is no
     /// record of sessions.
     pub async fn log_in(&self, subject: &Subject, login: Login) -> Result<Pair, Rejection> {
+        self.log_in_in_place_of(&[], subject, login).await
+    }
+
+    async fn log_in_in_place_of(
+        &self,
+        replaced: &[String],
+        subject: &Subject,
+        login: Login,
+    ) -> Result<Pair, Rejection> {
         let recorded = async {
             let sessions = self.recorded_for(&subject.id).await?;
-            Ok(sessions.login(subject, login, self.now()).await?)
+            let now = self.now();
+            Ok(sessions
+                .login_in_place_of(replaced, subject, login, now)
+                .await?)
         };
         recorded
             .await
             .map_err(|rejection| self.format_error(rejection))
     }
 
-    /// Records a login as [`Auth::log_in`] does, and then ends the session that the request's
-    /// cookies name, if it is live and the same user's (OWASP ASVS 5.0, V7.2.4): the new cookies
-    /// replace the old ones. For a response that sets cookies. Another user's session continues.
+    /// Records a login as [`Auth::log_in`] does and, in the same step, ends the sessions that the
+    /// request's cookies name, of this user or another one (OWASP ASVS 5.0, V7.2.4): the new
+    /// cookies replace theirs. Expired tokens name a session too. For a response that sets cookies.
+    ///
+    /// A response to the old session that arrives late cannot bring that user back into the
+    /// browser. For [`SessionPolicy::rotation_window`](crate::session::SessionPolicy::rotation_window),
+    /// the old refresh token gets `refresh_superseded`, after which cookies stay as they are.
     ///
     /// ```
     /// # use actix_web::cookie::Cookie;
@@ -93,34 +108,17 @@ impl Auth {
         subject: &Subject,
         login: Login,
     ) -> Result<Pair, Rejection> {
-        let context = RequestContext {
-            by: None,
-            authority: None,
-            ..context(self, request)
-        };
-        let pair = self.log_in(subject, login).await?;
-        let ended = async {
-            for sid in self.sessions_in_cookies(request, &subject.id) {
-                self.recorded()?
-                    .end_if_own(&subject.id, &sid, EndReason::Replaced, &context)
-                    .await?;
-            }
-            Ok(pair)
-        };
-        ended
-            .await
-            .map_err(|rejection| self.format_error(rejection))
+        let replaced = self.sessions_in_cookies(request);
+        self.log_in_in_place_of(&replaced, subject, login).await
     }
 
-    /// Returns the sessions of the user's tokens in the cookies, expired or not.
-    fn sessions_in_cookies(&self, request: &HttpRequest, user_id: &str) -> Vec<String> {
+    /// Returns the sessions of our tokens in the cookies, expired or not.
+    fn sessions_in_cookies(&self, request: &HttpRequest) -> Vec<String> {
         let kinds = [TokenKind::Access, TokenKind::Refresh].into_iter();
         let presented = kinds
             .filter(|_| self.looks_in(Location::Cookies))
             .flat_map(|kind| self.cookies().presented(request, kind));
-        let claims = presented
-            .filter_map(|token| self.verify_at_any_time(&token))
-            .filter(|claims| claims.sub() == user_id);
+        let claims = presented.filter_map(|token| self.verify_at_any_time(&token));
         let mut sessions: Vec<String> = claims.filter_map(|claims| claims.sid).collect();
         sessions.sort_unstable();
         sessions.dedup();
