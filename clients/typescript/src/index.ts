@@ -33,6 +33,8 @@ export function createAuth(options: Options = {}): Auth {
   let values: Partial<Record<Kind, string>> = {}
   /** The login whose cookies are wrong, as when there are two of one name: `values` count instead. */
   let distrusted: string | undefined
+  /** A CSRF cookie that differs from the refresh token's, of which this tab has asked. */
+  let mixed: string | undefined
   /** The login that `session` describes. */
   let known = ''
   /** Counts the tokens that this tab has got, so that a late 401 is not blamed on the newest. */
@@ -131,6 +133,8 @@ export function createAuth(options: Options = {}): Auth {
       if (state === 'in' || state === 'refreshable' || state === 'out') {
         // Under JWT_REFRESH_COOKIE_PATH=/refresh only the refresh itself can tell that a login is over.
         if (csrf || (place === 'body' && !signal)) keep(csrf?.access, csrf?.refresh)
+        // The late response to a request of the user before can replace the access token. The refresh token counts.
+        if (csrf?.access && csrf.refresh && csrf.access !== csrf.refresh) return { state: 'refreshable', answer }
         return {
           state,
           answer,
@@ -151,7 +155,7 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   /** Returns a value that differs after anything that may have changed the login. */
-  const moment = () => [place === 'cookie' && print(), generation, calls].join()
+  const moment = () => [place === 'cookie' && [print(), cookie('access')], generation, calls].join()
 
   /** Asks the server until the login has not changed meanwhile. */
   const look = () =>
@@ -259,6 +263,11 @@ export function createAuth(options: Options = {}): Auth {
 
   /** Rejects if another user than the mark's is logged in now. */
   const verify = async (mark: Mark) => {
+    const access = place === 'cookie' && cookie('access')
+    if (access && access !== print() && access !== mixed) {
+      await check()
+      mixed = access
+    }
     const now = print()
     const isNew = now !== known && (now !== mark.print || session.state !== 'unknown')
     if (now && isNew) await check()

@@ -87,6 +87,15 @@ test('a token that an app refuses although the server finds it valid is refreshe
   assert.deepEqual(paths(), ['/session', '/x', '/session', '/x', '/session', '/refresh', '/x'])
 })
 
+test('the access token of another login than that of the refresh token is not used', async () => {
+  const mixed = () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'of Ann', refresh: 'of Bob' } })
+  const bob = () => json(200, { state: 'in', user: { id: '2', username: 'bob' }, csrf: { access: 'of Bob', refresh: 'of Bob' } })
+  const { auth, sent, paths } = client({ '/session': [mixed, mixed, bob] })
+  assert.equal((await auth.check()).user.username, 'bob')
+  assert.deepEqual(paths(), ['/session', '/session', '/refresh', '/session'])
+  assert.equal(sent[2].csrf, 'of Bob')
+})
+
 test('refresh() gets a new token even if there is a valid one', async () => {
   const { auth, paths } = client({ '/session': [until(2000)] })
   await auth.check()
