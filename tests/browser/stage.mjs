@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
@@ -17,7 +16,7 @@ import { launchPlain, serve } from './support.mjs'
 
 export const PASSWORD = 'correct horse 1'
 export const DATABASES = ['SQLite', 'PostgreSQL']
-const CLOCK = execFileSync('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1 2>/dev/null | head -n 1'])
+const CLOCK = execFileSync('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null | head -n 1'], { encoding: 'utf8' }).trim()
 const client = await readFile(new URL('../../clients/typescript/dist/index.js', import.meta.url))
 
 const app = (options) => `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
@@ -152,12 +151,12 @@ async function cable({ hostname, port }) {
 
 /** Returns settings that give a server a clock, and what moves the clock by seconds. */
 async function clock(folder) {
-  assert.ok(existsSync(String(CLOCK).trim()), 'libfaketime is missing. scripts/browser-test installs it.')
+  assert.ok(CLOCK, 'libfaketime is missing. scripts/browser-test installs it.')
   const file = join(folder, 'clock')
   let offset = 0
   const advance = (seconds) => writeFile(file, `${(offset += seconds) < 0 ? '' : '+'}${offset}`)
   await advance(0)
-  const settings = { LD_PRELOAD: String(CLOCK).trim(), FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  const settings = { LD_PRELOAD: CLOCK, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
   return { settings, advance }
 }
 

@@ -65,6 +65,7 @@ export async function run(folder, args, settings = {}, input = '') {
   let err = ''
   child.stdout.on('data', (data) => (out += data))
   child.stderr.on('data', (data) => (err += data))
+  child.stdin.on('error', () => {}) // it may end before it has read anything
   child.stdin.end(input)
   const [code] = await once(child, 'close')
   if (code !== 0) throw new Error(`tokenpair ${args.join(' ')} ended with ${code}: ${err}`)
