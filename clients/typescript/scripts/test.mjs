@@ -1,31 +1,31 @@
-// Builds the package and checks it: error codes, size, types, exports, behaviour.
+// Builds the package and checks it: error codes, sizes, content, types, exports, behaviour.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { gzipSync } from 'node:zlib'
-import { transformSync } from 'esbuild'
+import { checkSizes, folder } from './entries.mjs'
+import { pack } from './content.mjs'
 
-const folder = fileURLToPath(new URL('..', import.meta.url))
-const LIMIT = 5_000
+const cwd = fileURLToPath(folder)
 
 const run = (name, ...args) => {
   console.log(`== ${[name, ...args].join(' ')}`)
-  execFileSync(name, args, { cwd: folder, stdio: 'inherit', env: { ...process.env, PATH: `${folder}node_modules/.bin:${process.env.PATH}` } })
+  execFileSync(name, args, { cwd, stdio: 'inherit', env: { ...process.env, PATH: `${cwd}node_modules/.bin:${process.env.PATH}` } })
 }
 
 try {
   run('node', 'scripts/codes.mjs')
   run('node', 'scripts/build.mjs')
   run('node', 'scripts/served.mjs')
-  const { code } = transformSync(readFileSync(`${folder}dist/index.js`, 'utf8'), { minify: true, format: 'esm' })
-  const size = gzipSync(code, { level: 9 }).length
-  console.log(`== size: ${size} of ${LIMIT} bytes`)
-  if (size > LIMIT) throw new Error('the client is too large')
+  console.log('== sizes')
+  checkSizes()
+  console.log('== content of the package')
+  const archive = pack()
   run('tsc', '-p', 'tests')
-  run('publint', '--strict')
-  run('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'ascii')
-  run('node', '--test', '--test-reporter=spec', 'tests/requests.test.mjs')
+  run('publint', 'run', archive, '--strict')
+  run('attw', archive, '--profile', 'esm-only', '--format', 'table-flipped')
+  const tests = readdirSync(`${cwd}tests`).filter((name) => name.endsWith('.test.mjs'))
+  run('node', '--test', '--test-concurrency=4', '--test-timeout=60000', '--test-reporter=spec', ...tests.map((name) => `tests/${name}`))
 } catch (error) {
   if (!error.status) console.error(error.message)
   process.exit(1)

@@ -2,7 +2,7 @@
 
 import { createLock } from './lock.js'
 import { createPeers } from './peers.js'
-import { MAX_TRIES, MAX_WAIT, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
+import { copiesOf, MAX_TRIES, MAX_WAIT, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
 import { aborted, CURABLE, failed, isCsrf, isRejected, Life, pause, read, refused, Unexpected, until, withCookies, type Answer } from './wire.js'
 import type { Additions, Auth, AuthEvent, Credentials, Options, Outline, Reply, Result, Session, User } from './types.js'
 
@@ -375,7 +375,7 @@ export function createAuth(options: Options = {}): Auth {
     if (url.origin !== origin) return send(input, init)
     const whole = new Request(input instanceof Request ? input : url, isForeign ? { ...withCookies(input), ...init } : init)
     const isOnce = init?.body instanceof ReadableStream
-    return responseOf(await sendBy({ url: whole.url, method: whole.method, signal: whole.signal, isOnce }, replyBy(send, whole, isOnce)))
+    return responseOf(await sendBy({ url: whole.url, method: whole.method, signal: whole.signal, isOnce }, replyBy(send, copiesOf(whole, isOnce))))
   }
 
   const subscribe = (listener: (session: Session) => void) => {

@@ -1,10 +1,10 @@
 // Sends a request until its response is no fault of a token, of a busy server or of a lost CSRF token.
 
-import { CURABLE, codeOf, isCsrf, isRejected, pause, retryAfter, until, type Answer, type Life } from './wire.js'
-import type { Additions, Outline, Reply } from './types.js'
+import { CURABLE, isCsrf, isRejected, jsonOf, pause, retryAfter, until, type Answer, type Life } from './wire.js'
+import type { Additions, Outline, Refusal, Reply } from './types.js'
 
 export type Kind = 'access' | 'refresh'
-/** `isDone`: there was a new access token already, from another tab. */
+/** `isDone`: the answer is that there was a newer token already. */
 export type Outcome = { answer: Answer; isDone?: boolean } | { error: unknown }
 
 const SAFE = ['GET', 'HEAD', 'OPTIONS']
@@ -28,9 +28,9 @@ export interface Rules<Mark> {
   generation(): number
   /** Returns the milliseconds, by `performance.now()`, at which the access token ends. */
   ends(): number
-  /** Returns what proves the request to be the user's. Called for each try. */
-  additions(isUnsafe: boolean, kind: Kind): Additions
-  /** Gets a new access token: always if it is forced, else unless another tab has got one. */
+  /** Returns what proves the request to be the mark's user's, or throws if it is not. Called for each try. */
+  additions(isUnsafe: boolean, kind: Kind, mark: Mark): Additions
+  /** Refreshes; if forced, even if there is a newer token already. */
   renew(isForced?: boolean): Promise<Outcome>
   /** Loads a lost CSRF token. */
   regain?(): Promise<void>
@@ -58,7 +58,7 @@ export async function repeat<Mark, T extends Reply>(
   for (let tries = 1; ; tries += 1) {
     await wait(rules.verify(mine))
     const sentAt = rules.generation()
-    const added = rules.additions(isUnsafe, kind)
+    const added = rules.additions(isUnsafe, kind, mine)
     const reply = await send(added)
     await wait(rules.verify(mine))
     const { status } = reply
@@ -73,11 +73,11 @@ export async function repeat<Mark, T extends Reply>(
       continue
     }
     if (!isRejected(reply)) return reply
-    const code = await wait(reply.code())
+    const { code } = await wait(reply.json())
     if (isCsrf(code) && isUnsafe && !isCsrfLoaded) {
       isCsrfLoaded = true
       await wait(rules.regain!())
-      if (rules.additions(isUnsafe, kind).headers['X-CSRF-TOKEN'] === added.headers['X-CSRF-TOKEN']) return reply
+      if (rules.additions(isUnsafe, kind, mine).headers['X-CSRF-TOKEN'] === added.headers['X-CSRF-TOKEN']) return reply
       continue
     }
     if (!code || !CURABLE.includes(code)) return reply
@@ -85,24 +85,54 @@ export async function repeat<Mark, T extends Reply>(
     if (isRefreshed) return reply
     const outcome = await wait(rules.renew())
     if ('error' in outcome) throw outcome.error
-    const { answer } = outcome
-    isRefreshed = !outcome.isDone
+    const { answer, isDone } = outcome
+    isRefreshed = !isDone
     if (answer.ok) continue
     return answer.status >= 500 || answer.status === 429 ? answer : reply
   }
 }
 
-/** Returns a function that sends a request with what is added, as often as it is called unless the body is a stream. */
-export function replyBy(send: typeof fetch, whole: Request, isOnce: boolean) {
-  return async ({ headers }: Additions) => {
-    const copy = isOnce ? whole : whole.clone()
-    for (const name in headers) copy.headers.set(name, headers[name]!)
-    const response = await send(copy)
-    return { status: response.status, headers: response.headers, code: () => codeOf(response), response }
+/** Refreshes until the answer is known, for as long as `delay` names seconds after which another try is worth it. */
+export async function persist(once: () => Promise<Outcome>, delay: (outcome: Outcome, tries: number) => number | undefined, life?: Life) {
+  let waited = 0
+  for (let tries = 1; ; tries += 1) {
+    const outcome = await once()
+    const wait = tries < MAX_TRIES ? delay(outcome, tries) : undefined
+    if (wait === undefined || waited + wait > MAX_WAIT) return outcome
+    waited += wait
+    if (wait) await pause(wait, life && ((work) => life.until(work)))
   }
 }
 
-export function responseOf(result: { response: Response } | Answer): Response {
+/** Returns the seconds after which a refresh that had no answer, or a busy server's, is worth another try. */
+export function delayOf(outcome: Outcome, tries: number): number | undefined {
+  // The server gives the same successor again, so a lost response costs nothing.
+  if ('error' in outcome) return globalThis.navigator?.onLine === false || tries > 2 ? undefined : tries / 2
+  return outcome.answer.ok ? undefined : outcome.answer.retryAfter
+}
+
+/** A request that is about to be sent, with its headers. */
+interface Copy {
+  input: RequestInfo | URL
+  init?: RequestInit
+  headers: Headers
+}
+
+/** Returns a function that makes a copy of a request for each try, unless it can be sent only once. */
+export const copiesOf = (whole: Request, isOnce: boolean) => (): Copy => {
+  const input = isOnce ? whole : whole.clone()
+  return { input, headers: input.headers }
+}
+
+/** Returns a function that sends a copy of a request with what is added. */
+export const replyBy = (send: typeof fetch, copy: () => Copy) => async (additions: Additions) => {
+  const { input, init, headers } = copy()
+  for (const name in additions.headers) headers.set(name, additions.headers[name]!)
+  const response = await send(input, init)
+  return { status: response.status, headers: response.headers, json: () => jsonOf(response), response }
+}
+
+export function responseOf(result: { response: Response } | Refusal): Response {
   if ('response' in result) return result.response
   const { text, status, headers } = result
   return new Response(text, { status, headers })

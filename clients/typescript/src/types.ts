@@ -10,6 +10,8 @@ export type ClientCode =
   | 'unexpected_response'
   /** Another user has logged in, in another tab. */
   | 'user_changed'
+  /** Of `/bearer`: the storage could not be read. The session is as before. */
+  | 'storage_error'
 
 export interface Success {
   ok: true
@@ -104,8 +106,8 @@ export interface HeaderReader {
 export interface Reply {
   status: number
   headers: HeaderReader
-  /** Returns `code` of the JSON in the body. Called for a 401 or 422. */
-  code(): Promise<string | undefined>
+  /** Returns the JSON object in the body, which stays readable, or an empty object. Called if the client has to look. */
+  json(): Promise<Record<string, any>>
 }
 
 /** The server's refusal of a refresh, or that of a proxy. */

@@ -24,6 +24,9 @@ export interface Answer {
   retryAfter: number | undefined
 }
 
+/** What a refresh that cannot be sent comes to. */
+export const noAnswer: Answer = { status: 401, ok: false, headers: new Headers(), text: '', data: {}, code: undefined, retryAfter: undefined }
+
 /** Reads a response, which may be any proxy's. */
 export async function read(response: Response): Promise<Answer> {
   const { status, ok, headers } = response
@@ -32,12 +35,10 @@ export async function read(response: Response): Promise<Answer> {
   return { status, ok, headers, text, data, code: codeIn(data), retryAfter: retryAfter(headers) }
 }
 
-/** Returns the error code of a response and leaves its body unread. */
-export async function codeOf(response: Response): Promise<Code | undefined> {
-  return codeIn(parse(await response.clone().text()))
-}
+/** Returns the JSON object in a response, whose body stays unread, or an empty one. */
+export const jsonOf = async (response: Response) => parse(await response.clone().text())
 
-function parse(text: string): Record<string, any> {
+export function parse(text: string): Record<string, any> {
   try {
     return Object(JSON.parse(text))
   } catch {
@@ -73,7 +74,7 @@ export function failed(error: unknown): Failure {
   const { name, message } = Object(error) as Error
   if (error instanceof Unexpected) return refused(error.answer)
   if (name === 'AbortError') return { ok: false, code: 'user_changed', message, retryable: false }
-  const code = name === 'TimeoutError' ? 'timeout' : 'network_error'
+  const code = name === 'TimeoutError' ? 'timeout' : name === 'StorageError' ? 'storage_error' : 'network_error'
   return { ok: false, code, message: message || 'No response', retryable: true }
 }
 
@@ -123,7 +124,7 @@ export class Life {
 }
 
 /** Waits a little longer than these seconds, so that requests that wait together come apart. */
-export const pause = (seconds: number, wait = <T>(work: Promise<T>) => work) => {
+export const pause = (seconds: number, wait = (passed: Promise<void>) => passed) => {
   let timer: ReturnType<typeof setTimeout>
   const passed = new Promise<void>((done) => (timer = setTimeout(done, seconds * 1000 + Math.random() * 200)))
   return wait(passed).finally(() => clearTimeout(timer)) // a timer keeps Node from its end
