@@ -21,12 +21,12 @@ const ARGUMENTS = [
   '--disable-sync',
 ]
 
-/** Starts Chromium, with further options of Playwright. */
-export function launch(options = {}) {
+/** Starts Chromium, with further options of Playwright, and further arguments. */
+export function launch({ args = [], ...options } = {}) {
   return chromium.launch({
     ...options,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGUMENTS,
+    args: [...ARGUMENTS, ...args],
   })
 }
 

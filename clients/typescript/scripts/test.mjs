@@ -15,8 +15,8 @@ const run = (name, ...args) => {
 
 try {
   run('node', 'scripts/codes.mjs')
-  run('node', 'scripts/build.mjs')
   run('node', 'scripts/served.mjs')
+  run('node', 'scripts/build.mjs')
   console.log('== sizes')
   checkSizes()
   console.log('== content of the package')
