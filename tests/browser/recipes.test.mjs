@@ -27,6 +27,7 @@ const [axios, ky, tanstack] = await blocks(PAGE, 'Libraries', 'js')
 const ours = `import { createAuth } from '/tokenpair.js'\nconst auth = globalThis.auth = createAuth()\n`
 const api = `import { api } from '/api.js'\nglobalThis.api = api\n`
 const [greeting] = await blocks(PAGE, 'The browser client', 'html')
+const [, prefixed] = await blocks(PAGE, 'One origin, with a prefix', 'js')
 const files = {
   '/app': document(api),
   '/api.js': byHand,
@@ -40,6 +41,16 @@ const files = {
   // A bundler puts the environment in.
   '/tanstack': document(`globalThis.process = { env: {} }; const { queries } = await import('/tanstack.js'); globalThis.queries = queries`),
   '/greeting': `<!doctype html><title>app</title><link rel="icon" href="data:,"><body>${greeting}`,
+  // A page of Vite's: it must not look into the client, which is at the server.
+  '/prefixed': `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
+const { createAuth } = await import(/* @vite-ignore */ new URL('/api/tokenpair.js', location).href)
+globalThis.user = async () => {
+  ${prefixed}
+  return (await response.json()).logged_in_as
+}
+globalThis.auth = createAuth({ baseUrl: '/api' })
+auth.subscribe(() => {})
+</script>`,
   '/bare': '<!doctype html><title>bare</title><link rel="icon" href="data:,">',
 }
 
@@ -439,6 +450,65 @@ test('server-side rendering passes on the cookies, and returns those of a reissu
       }
     }, settings)
   } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+/** Starts Vite as `vite --host` does, with this configuration, and returns its port and its end. */
+async function vite(folder, config) {
+  await writeFile(join(folder, 'vite.config.mjs'), config)
+  await writeFile(join(folder, 'index.html'), files['/prefixed'])
+  const { createServer } = await import(new URL('../../examples/spa/node_modules/vite/dist/node/index.js', import.meta.url))
+  const options = { root: folder, configFile: join(folder, 'vite.config.mjs'), logLevel: 'error', server: { host: true, port: 0 } }
+  const server = await createServer(options)
+  await server.listen()
+  return { port: server.httpServer.address().port, stop: () => server.close() }
+}
+
+test('Vite passes /api on to the server, also under a name of the local network', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenpair-vite-'))
+  const [config] = await blocks(PAGE, 'One origin, with a prefix', 'js')
+  const named = await launch({ args: ['--host-resolver-rules=MAP mybox.lan 127.0.0.1'] })
+  try {
+    await stage(async ({ server }) => {
+      const at = (text) => text.replace('http://127.0.0.1:8080', server.url)
+      const visit = async (name, port, use) => {
+        const context = await named.newContext()
+        const page = await context.newPage()
+        await page.goto(`http://${name}:${port}/`)
+        await page.waitForFunction(() => globalThis.auth)
+        await use(page)
+        await context.close()
+      }
+      const logIn = (page) => page.evaluate((password) => auth.login({ username: 'ann', password }), PASSWORD)
+      const within = async (config, use) => {
+        const { port, stop } = await vite(folder, config)
+        try {
+          await use(port)
+        } finally {
+          await stop()
+        }
+      }
+      await within(at(config), async (port) => {
+        for (const name of ['localhost', 'mybox.lan']) {
+          await visit(name, port, async (page) => {
+            await page.waitForFunction(() => auth.session().state === 'out')
+            assert.equal((await logIn(page)).ok, true, name)
+            assert.equal(await page.evaluate(() => user()), 'ann')
+            assert.equal(await page.evaluate(async () => (await auth.fetch('/api/logout', { method: 'POST' })).status), 200)
+          })
+        }
+      })
+      // What the page warns of: Vite makes this of the string.
+      const replaced = at(config).replace('changeOrigin: false', 'changeOrigin: true')
+      assert.notEqual(replaced, at(config))
+      await within(replaced, async (port) => {
+        await visit('localhost', port, async (page) => assert.equal((await logIn(page)).ok, true))
+        await visit('mybox.lan', port, async (page) => assert.equal((await logIn(page)).code, 'cross_site_request'))
+      })
+    })
+  } finally {
+    await named.close()
     await rm(folder, { recursive: true, force: true })
   }
 })

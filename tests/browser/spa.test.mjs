@@ -1,9 +1,8 @@
 // The apps in examples/spa, started as their README says, and used by people in tabs.
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -13,12 +12,7 @@ const PASSWORD = 'correct horse 1'
 const folder = fileURLToPath(new URL('../../examples/spa', import.meta.url))
 
 let browser
-before(async () => {
-  if (!existsSync(`${folder}/node_modules/vite`)) {
-    execFileSync('npm', ['ci', '--silent', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'inherit' })
-  }
-  browser = await launch()
-})
+before(async () => (browser = await launch()))
 after(() => browser?.close())
 
 async function freePort() {
