@@ -18,6 +18,28 @@ postgres_bin() { ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tai
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
+# Starts a PostgreSQL for tests, and stops it when the script ends.
+start_postgres() {
+    bin=$(postgres_bin)
+    cluster=$(mktemp -d)
+    [ "$(id -u)" = 0 ] && chown postgres "$cluster"
+    trap stop_postgres EXIT
+    local port
+    port=$(free_port)
+    as_postgres "$bin/initdb" --pgdata="$cluster/data" --username=postgres --auth=trust --no-sync >/dev/null
+    as_postgres openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+        -keyout "$cluster/data/server.key" -out "$cluster/data/server.crt" 2>/dev/null
+    as_postgres "$bin/pg_ctl" start --pgdata="$cluster/data" --wait --silent --log="$cluster/log" \
+        -o "-p $port -k $cluster -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 -c ssl=on"
+    export TOKENPAIR_TEST_POSTGRES="postgres://postgres@127.0.0.1:$port/postgres"
+    say "PostgreSQL for the tests: $("$bin/postgres" --version)"
+}
+
+stop_postgres() {
+    as_postgres "$bin/pg_ctl" stop --pgdata="$cluster/data" --mode=immediate --silent || true
+    rm -rf "$cluster"
+}
+
 # Installs what tests/browser needs, and builds the server unless TOKENPAIR names one.
 prepare_browser() {
     local missing=()

@@ -1,166 +1,12 @@
 // The browser client of clients/typescript, in tabs of one browser and against the server as built.
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import http from 'node:http'
-import { after, before, test } from 'node:test'
-import { launch, serve } from './support.mjs'
+import { test } from 'node:test'
+import { all, burst, dropAccess, events, holdRefresh, isOut, isUser, known, login, session, stage, withBrowser } from './stage.mjs'
+import { launch } from './support.mjs'
 
-const PASSWORD = 'correct horse 1'
-const bundle = await readFile(new URL('../../clients/typescript/dist/index.js', import.meta.url))
-const app = (options) => `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
-import { createAuth } from '/client.js'
-globalThis.events = []
-globalThis.shown = []
-globalThis.auth = createAuth({ ...${options}, onEvent: (event) => events.push(event) })
-globalThis.stop = auth.subscribe((session) => shown.push(session))
-addEventListener('pageshow', ({ persisted }) => (globalThis.wasKept = persisted))
-</script>`
-
-/**
- * Starts what stands in front of the server on the same origin: a page with the client, an app's own
- * route, and a proxy. `meddle` may answer a request itself, or treat the server's response.
- */
-async function front() {
-  const own = { seen: [], meddle: undefined, upstream: undefined }
-  const listener = http.createServer(async (request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://front')
-    if (pathname === '/app') return response.setHeader('Content-Type', 'text/html').end(app(searchParams.get('options') ?? '{}'))
-    if (pathname === '/client.js') return response.setHeader('Content-Type', 'text/javascript').end(bundle)
-    if (pathname === '/elsewhere') return response.setHeader('Content-Type', 'text/html').end('<title>elsewhere</title>')
-    const chunks = await request.toArray().catch(() => undefined)
-    if (!chunks) return
-    const body = Buffer.concat(chunks)
-    const tab = new URL(request.headers.referer ?? 'http://none').searchParams.get('tab')
-    const seen = { tab, method: request.method, path: pathname, headers: request.headers, body }
-    own.seen.push(seen)
-    const isOwn = pathname === '/api/echo'
-    const answer = await forward(own.upstream, isOwn ? { ...seen, method: 'GET', path: '/protected', body: '' } : seen)
-    seen.status = answer.status
-    if (isOwn && answer.status === 200) {
-      answer.body = Buffer.from(JSON.stringify({ type: request.headers['content-type'], text: body.toString('latin1'), csrf: request.headers['x-csrf-token'] }))
-      delete answer.headers['content-length']
-    }
-    if ((await own.meddle?.(seen, answer, response)) === 'done') return
-    response.writeHead(answer.status, answer.headers).end(answer.body)
-  })
-  listener.listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address()
-  own.url = `http://127.0.0.1:${port}`
-  own.port = port
-  own.count = (method, path, tab) => own.seen.filter((one) => one.method === method && one.path === path && (!tab || one.tab === tab)).length
-  own.stop = () => {
-    listener.closeAllConnections()
-    listener.close()
-  }
-  return own
-}
-
-async function forward(upstream, { method, path, headers, body }) {
-  const { hostname, port } = new URL(upstream)
-  const request = http.request({ hostname, port, method, path, headers: { ...headers, 'content-length': body.length }, agent: false })
-  request.end(body)
-  const [response] = await once(request, 'response')
-  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(await response.toArray()) }
-}
-
-let browser
-before(async () => {
-  // Playwright turns off the cache for the way back.
-  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
-})
-after(() => browser?.close())
-
-/** Runs a test with a server, its front and a browser that has no cookies. Ann and Bob have accounts. */
-async function stage(settings, use) {
-  const proxy = await front()
-  const server = await serve(typeof settings === 'function' ? settings(proxy) : settings)
-  proxy.upstream = server.url
-  const context = await browser.newContext()
-  try {
-    for (const username of ['ann', 'bob']) {
-      const body = JSON.stringify({ username, password: PASSWORD })
-      const headers = { 'content-type': 'application/json' }
-      assert.equal((await forward(server.url, { method: 'POST', path: '/register', headers, body })).status, 201)
-    }
-    const tab = async (name, options = {}) => {
-      const page = await context.newPage()
-      await page.goto(`${proxy.url}/app?tab=${name}&options=${encodeURIComponent(JSON.stringify(options))}`)
-      await known(page)
-      return page
-    }
-    await use({ proxy, server, context, tab })
-  } finally {
-    proxy.meddle = undefined
-    await context.close()
-    proxy.stop()
-    await server.stop()
-  }
-}
-
-const known = (page) => page.waitForFunction(() => globalThis.auth && auth.session().state !== 'unknown')
-const session = (page) => page.evaluate(() => auth.session())
-const login = (page, username, password = PASSWORD) => page.evaluate((one) => auth.login(one), { username, password })
-const isOut = (page) => page.waitForFunction(() => auth.session().state === 'out')
-const isUser = (page, name) => page.waitForFunction((name) => auth.session().user?.username === name, name)
-const events = (page) => page.evaluate(() => events.map(({ type }) => type))
-
-/** Sends requests at once, and returns for each its status and user, or the name of its error. */
-const burst = (page, count, path = '/protected') =>
-  page.evaluate(
-    async ([count, path]) => {
-      const one = async () => {
-        try {
-          const response = await auth.fetch(path)
-          const { logged_in_as: user, code } = await response.json()
-          return [response.status, user ?? code].join(' ')
-        } catch ({ name }) {
-          return name
-        }
-      }
-      return Promise.all(Array.from({ length: count }, one))
-    },
-    [count, path],
-  )
-
-const SHORT = { JWT_ACCESS_TOKEN_EXPIRES: '2s', JWT_REISSUE_WITHIN: '0' }
-
-/** Waits until the access token has expired. From then on tokens live for longer than a slow machine needs. */
-async function expiry({ server, proxy, page, settings = {}, url = '' }) {
-  const code = () => page.evaluate((url) => fetch(`${url}/protected`, { credentials: 'include' }).then(async (one) => (await one.json()).code), url)
-  while ((await code()) !== 'token_expired');
-  await server.restart(settings)
-  proxy.seen.length = 0
-}
-
-/** The other way in which an access token goes: a remembered login's cookie has a life of its own. */
-const dropAccess = (context) => context.clearCookies({ name: 'access_token_cookie' })
-
-const all = (count, value) => Array.from({ length: count }, () => value)
-
-async function threeTabs(hasLocks, count) {
-  await stage(SHORT, async ({ server, proxy, context, tab }) => {
-    if (!hasLocks) await context.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }))
-    const tabs = [await tab('1'), await tab('2'), await tab('3')]
-    assert.equal((await login(tabs[0], 'ann')).ok, true)
-    for (const page of tabs) await isUser(page, 'ann')
-    await expiry({ server, proxy, page: tabs[0] })
-    const answers = await Promise.all(tabs.map((page) => burst(page, count)))
-    assert.deepEqual([...new Set(answers.flat())], ['200 ann'])
-    assert.equal(answers.flat().length, 3 * count)
-    for (const name of ['1', '2', '3']) assert.ok(proxy.count('POST', '/refresh', name) <= 1, `tab ${name} refreshed more than once`)
-    for (const page of tabs) {
-      assert.deepEqual((await events(page)).filter((type) => type === 'signed_out'), [])
-      assert.equal((await session(page)).state, 'in')
-    }
-  })
-}
-
-test('three tabs with a hundred requests each survive the expiry with one refresh each', () => threeTabs(true, 100))
-
-test('they need no locks', () => threeTabs(false, 20))
+// Playwright turns off the cache for the way back.
+withBrowser(() => launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] }))
 
 test('a login shows who is logged in, in every tab, by the name that the server knows', async () => {
   await stage({}, async ({ tab }) => {
@@ -289,19 +135,6 @@ test('neither a lost network nor a broken server signs anybody out', async () =>
   })
 })
 
-/** Holds the answer to the first tab's refresh. `arrived` resolves once it is held, and `release` lets it go. */
-function holdRefresh(proxy) {
-  const held = {}
-  held.arrived = new Promise((reached) => {
-    proxy.meddle = ({ path, tab }) => {
-      if (path !== '/refresh' || tab !== '1') return
-      reached()
-      return new Promise((resolve) => (held.release = resolve))
-    }
-  })
-  return held
-}
-
 test('a hung refresh delays the login of another user, but neither blocks nor replaces it', async () => {
   await stage({}, async ({ proxy, context, tab }) => {
     const [one, two] = [await tab('1'), await tab('2')]
@@ -323,33 +156,6 @@ test('a hung refresh delays the login of another user, but neither blocks nor re
   })
 })
 
-test('a tab that is frozen in a refresh blocks nobody, and mixes no users when it thaws', async () => {
-  await stage({}, async ({ proxy, context, tab }) => {
-    const [one, two] = [await tab('1'), await tab('2')]
-    await login(one, 'ann')
-    await isUser(two, 'ann')
-    const held = holdRefresh(proxy)
-    await one.evaluate(() => void auth.refresh())
-    await held.arrived
-    const debug = await context.newCDPSession(one)
-    await two.bringToFront()
-    await debug.send('Page.setWebLifecycleState', { state: 'frozen' })
-    assert.equal((await login(two, 'bob')).ok, true)
-    proxy.meddle = undefined
-    held.release() // with Ann's cookies, which replace Bob's if the browser still takes them
-    await debug.send('Page.setWebLifecycleState', { state: 'active' })
-    await one.bringToFront()
-    for (const page of [two, one]) {
-      for (const answer of await burst(page, 5)) {
-        if (answer === 'AbortError') continue
-        assert.equal(answer, `200 ${(await session(page)).user.username}`)
-      }
-      const truth = await page.evaluate(() => fetch('/protected').then((response) => response.json()))
-      await isUser(page, truth.logged_in_as)
-    }
-  })
-})
-
 test('a page that comes back looks at its session', async () => {
   await stage({}, async ({ proxy, tab }) => {
     const [one, two] = [await tab('1'), await tab('2')]
@@ -368,10 +174,10 @@ test('a page that comes back looks at its session', async () => {
 })
 
 test('bodies of all kinds are repeated after a refresh, with the CSRF token', async () => {
-  await stage(SHORT, async ({ server, proxy, tab }) => {
+  await stage({}, async ({ expire, proxy, tab }) => {
     const page = await tab('1')
     await login(page, 'ann')
-    await expiry({ server, proxy, page })
+    await expire()
     const answers = await page.evaluate(async () => {
       const form = new FormData()
       form.append('note', 'text')
@@ -401,10 +207,10 @@ test('bodies of all kinds are repeated after a refresh, with the CSRF token', as
 })
 
 test('an abort ends one request, and not the refresh that others wait for', async () => {
-  await stage(SHORT, async ({ server, proxy, tab }) => {
+  await stage({}, async ({ expire, proxy, tab }) => {
     const page = await tab('1')
     await login(page, 'ann')
-    await expiry({ server, proxy, page })
+    await expire()
     const held = holdRefresh(proxy)
     await page.evaluate(() => {
       globalThis.control = new AbortController()
@@ -422,7 +228,7 @@ test('an abort ends one request, and not the refresh that others wait for', asyn
 
 test('a page on another origin of the site keeps CSRF tokens in memory and gets lost ones back', async () => {
   const settings = ({ port }) => ({ JWT_CSRF_IN_COOKIES: 'false', SERVER_CORS_ORIGINS: `http://app.site.localhost:${port}` })
-  await stage((proxy) => ({ ...SHORT, ...settings(proxy) }), async ({ proxy, server, context }) => {
+  await stage(settings, async ({ proxy, server, context, expire }) => {
     const baseUrl = `http://login.site.localhost:${new URL(server.url).port}`
     const options = encodeURIComponent(JSON.stringify({ baseUrl, csrf: 'body' }))
     const open = async () => {
@@ -439,7 +245,7 @@ test('a page on another origin of the site keeps CSRF tokens in memory and gets 
     await known(page)
     assert.equal((await session(page)).user.username, 'ann')
     assert.equal(await end(), 200)
-    await expiry({ server, proxy, page, settings: settings(proxy), url: baseUrl })
+    await expire()
     assert.equal(await end(), 200)
 
     const other = await open()

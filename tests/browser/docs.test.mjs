@@ -98,6 +98,19 @@ test('a person logs in with tokens in the header, and each route gets its own', 
   })
 })
 
+test('no group of routes is empty, and every route is in a group', async () => {
+  await withDocs({}, server, async (page) => {
+    const groups = await page.locator('.opblock-tag-section').evaluateAll((all) =>
+      all.map((one) => [one.querySelector('[data-tag]').dataset.tag, one.querySelectorAll('.opblock').length]),
+    )
+    const { tags, paths } = await (await page.request.get(`${server.url}/openapi.json`)).json()
+    const routes = Object.values(paths).flatMap((path) => Object.values(path).filter(({ operationId }) => operationId))
+    assert.deepEqual(groups.filter(([, count]) => count === 0), [])
+    assert.deepEqual(groups.map(([tag]) => tag).sort(), tags.map(({ name }) => name).sort())
+    assert.equal(groups.reduce((sum, [, count]) => sum + count, 0), routes.length)
+  })
+})
+
 test('a login by Execute counts, and a wrong password is told', async () => {
   await withDocs({}, server, async (page) => {
     await page.locator('#login').getByLabel('Username').fill('ada')

@@ -11,22 +11,51 @@ import { chromium } from 'playwright-core'
 const program = process.env.TOKENPAIR
 const shots = process.env.TOKENPAIR_SCREENSHOTS
 
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
 /** Starts Chromium, with further options of Playwright, and further arguments. */
 export function launch({ args = [], ...options } = {}) {
   return chromium.launch({
     ...options,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      ...args,
-    ],
+    args: [...ARGUMENTS, ...args],
   })
+}
+
+/**
+ * Starts Chromium without what Playwright overrides: a tab in the background is hidden, as for people,
+ * and only a hidden one can be frozen. There is one context.
+ */
+export async function launchPlain() {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenpair-chromium-'))
+  const own = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`]
+  const child = spawn(process.env.CHROMIUM ?? '/usr/bin/chromium', [...ARGUMENTS, ...own, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const address = await new Promise((resolve, reject) => {
+    let log = ''
+    child.stderr.on('data', (data) => {
+      log += data
+      const found = /DevTools listening on (ws:\S+)/.exec(log)
+      if (found) resolve(found[1])
+    })
+    child.on('close', (code) => reject(new Error(`Chromium ended with ${code}: ${log}`)))
+  })
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true })
+  const close = async () => {
+    const closed = once(child, 'close')
+    await browser.close()
+    child.kill()
+    await closed
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  return { context: browser.contexts()[0], close }
 }
 
 /** Runs the program to its end with these settings and this input. Returns its standard output. */
@@ -36,6 +65,7 @@ export async function run(folder, args, settings = {}, input = '') {
   let err = ''
   child.stdout.on('data', (data) => (out += data))
   child.stderr.on('data', (data) => (err += data))
+  child.stdin.on('error', () => {}) // it may end before it has read anything
   child.stdin.end(input)
   const [code] = await once(child, 'close')
   if (code !== 0) throw new Error(`tokenpair ${args.join(' ')} ended with ${code}: ${err}`)
@@ -49,7 +79,7 @@ function environment(settings) {
 /**
  * Starts a server in a folder of its own with these settings, and waits for its address.
  *
- * Stop it with `await server.stop()`. `server.restart(settings)` keeps the data and the address.
+ * Stop it with `await server.stop()`. `server.restart(settings)` keeps the data and the address, also after `server.pause()`.
  */
 export async function serve(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tokenpair-browser-'))
@@ -80,6 +110,7 @@ export async function serve(settings = {}) {
     await end()
     await rm(folder, { recursive: true, force: true })
   }
+  server.pause = end
   server.restart = async (settings = {}) => {
     await end()
     await start({ SERVER_BIND: new URL(server.url).host, ...settings })

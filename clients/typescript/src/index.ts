@@ -11,16 +11,18 @@ export type * from './types.js'
 
 /** What a request was sent for: it must not be repeated for anybody else. */
 type Mark = { user: string | undefined; print: string }
-type Seen = { state: 'in' | 'refreshable' | 'out'; user?: User; expiresAt?: number }
+/** `until` tells access tokens apart. */
+type Seen = { state: 'in' | 'refreshable' | 'out'; answer: Answer; user?: User; expiresAt?: number; until?: number }
 
 /** Makes the client of this tab. */
 export function createAuth(options: Options = {}): Auth {
-  const { csrf: place = 'cookie', cookiePrefix = '', onEvent } = options
+  const { cookiePrefix = '', onEvent } = options
   const isPage = typeof document === 'object'
-  const here = isPage ? location.href : undefined
-  const base = new URL(options.baseUrl ?? '/', here ?? 'http://localhost').href.replace(/\/$/, '')
+  const place = isPage && options.csrf !== 'body' ? 'cookie' : 'body' // a worker cannot read cookies
+  const here = globalThis.location // of a page or a worker
+  const base = new URL(options.baseUrl ?? '/', here?.href ?? 'http://localhost').href.replace(/\/$/, '')
   const { origin } = new URL(base)
-  const isForeign = isPage && origin !== location.origin
+  const isForeign = here && origin !== here.origin
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const hold = createLock(`tokenpair ${base}`)
   const life = new Life()
@@ -31,6 +33,8 @@ export function createAuth(options: Options = {}): Auth {
   let values: Partial<Record<Kind, string>> = {}
   /** The login whose cookies are wrong, as when there are two of one name: `values` count instead. */
   let distrusted: string | undefined
+  /** A CSRF cookie that differs from the refresh token's, of which this tab has asked. */
+  let mixed: string | undefined
   /** The login that `session` describes. */
   let known = ''
   /** Counts the tokens that this tab has got, so that a late 401 is not blamed on the newest. */
@@ -39,6 +43,8 @@ export function createAuth(options: Options = {}): Auth {
   let calls = 0
   let accessEnds = 0
   let expiresAt: number | undefined
+  /** `until` of the last access token that this tab got, or found. */
+  let tried: number | undefined
   let hasSessionRoute = true
   let refreshing: Promise<Outcome> | undefined
   let looking: Promise<Seen> | undefined
@@ -46,7 +52,7 @@ export function createAuth(options: Options = {}): Auth {
 
   const cookie = (kind: Kind) => {
     const name = `${cookiePrefix}csrf_${kind}_token=`
-    const found = isPage && document.cookie.split('; ').find((one) => one.startsWith(name))
+    const found = document.cookie.split('; ').find((one) => one.startsWith(name))
     return found ? found.slice(name.length) : undefined
   }
 
@@ -115,6 +121,7 @@ export function createAuth(options: Options = {}): Auth {
     generation += 1
     if (data.csrf_refresh_token || data.csrf_access_token)
       keep(data.csrf_access_token ?? values.access, data.csrf_refresh_token ?? values.refresh)
+    tried = data.expires_at
     accessEnds = data.expires_in > 0 ? performance.now() + data.expires_in * 1000 : 0
     expiresAt = data.refresh_expires_in > 0 ? Date.now() + data.refresh_expires_in * 1000 : undefined
   }
@@ -122,10 +129,19 @@ export function createAuth(options: Options = {}): Auth {
   const ask = async (signal?: AbortSignal): Promise<Seen> => {
     if (hasSessionRoute) {
       const answer = await call('GET', '/session', signal)
-      const { state, user, csrf, refresh_expires_at: end } = answer.data
+      const { state, user, csrf, access_expires_at: until, refresh_expires_at: end } = answer.data
       if (state === 'in' || state === 'refreshable' || state === 'out') {
-        if (csrf || place === 'body') keep(csrf?.access, csrf?.refresh)
-        return { state, ...(user?.username && { user: { id: user.id, username: user.username } }), ...(end && { expiresAt: end * 1000 }) }
+        // Under JWT_REFRESH_COOKIE_PATH=/refresh only the refresh itself can tell that a login is over.
+        if (csrf || (place === 'body' && !signal)) keep(csrf?.access, csrf?.refresh)
+        // The late response to a request of the user before can replace the access token. The refresh token counts.
+        if (csrf?.access && csrf.refresh && csrf.access !== csrf.refresh) return { state: 'refreshable', answer }
+        return {
+          state,
+          answer,
+          until,
+          ...(user?.username && { user: { id: user.id, username: user.username } }),
+          ...(end && { expiresAt: end * 1000 + Date.now() - (Date.parse(answer.headers.get('Date')!) || Date.now()) }),
+        }
       }
       if (!answer.ok && answer.status !== 404) throw new Unexpected(answer)
       hasSessionRoute = false // an older server, or an app that has only some of the routes
@@ -133,13 +149,13 @@ export function createAuth(options: Options = {}): Auth {
     const answer = await call('GET', '/protected', signal)
     if (place === 'body') await loadCsrf(signal)
     const { logged_in_as: username } = answer.data
-    if (answer.ok && username !== undefined) return { state: 'in', user: { username: String(username) } }
-    if (isRejected(answer) && answer.code) return { state: CURABLE.includes(answer.code) ? 'refreshable' : 'out' }
+    if (answer.ok && username !== undefined) return { state: 'in', answer, user: { username: String(username) } }
+    if (isRejected(answer) && answer.code) return { state: CURABLE.includes(answer.code) ? 'refreshable' : 'out', answer }
     throw new Unexpected(answer)
   }
 
   /** Returns a value that differs after anything that may have changed the login. */
-  const moment = () => [place === 'cookie' && print(), generation, calls].join()
+  const moment = () => [place === 'cookie' && [print(), cookie('access')], generation, calls].join()
 
   /** Asks the server until the login has not changed meanwhile. */
   const look = () =>
@@ -170,25 +186,36 @@ export function createAuth(options: Options = {}): Auth {
       return session
     })().finally(() => (checking = undefined)))
 
-  // --- Refreshes: one at a time in each tab.
+  // --- Refreshes: one at a time in all tabs, and one for all of them.
 
-  const renew = () => (refreshing ??= refreshUntilKnown().finally(() => (refreshing = undefined)))
+  const renew = (isForced = false) => (refreshing ??= refreshUntilKnown(isForced).finally(() => (refreshing = undefined)))
 
-  const refreshUntilKnown = async (): Promise<Outcome> => {
+  /** Under the lock: returns the answer that there is a valid access token which this tab has not tried. */
+  const ofOtherTab = async (signal: AbortSignal) => {
+    const seen = await ask(signal).catch(() => undefined)
+    if (seen?.state !== 'in' || seen.until === tried) return
+    generation += 1
+    tried = seen.until
+    expiresAt = seen.expiresAt ?? expiresAt
+    return seen.answer
+  }
+
+  const refreshUntilKnown = async (isForced: boolean): Promise<Outcome> => {
     let waited = 0
     for (let tries = 1; ; tries += 1) {
       let before = ''
       let outcome: Outcome
       try {
-        const answer = await hold('shared', async (signal) => {
+        outcome = await hold(async (signal) => {
+          const done = isForced ? undefined : await ofOtherTab(signal)
+          if (done) return { answer: done, isDone: true }
           if (place === 'body' && !values.refresh) await loadCsrf(signal)
           before = print()
           const answer = await call('POST', '/refresh', signal, 'refresh')
           if (answer.ok) granted(answer)
           else if (isCsrf(answer.code)) await loadCsrf(signal)
-          return answer
+          return { answer }
         })
-        outcome = { answer }
       } catch (error) {
         outcome = { error }
       }
@@ -221,7 +248,7 @@ export function createAuth(options: Options = {}): Auth {
         const seen = await look().catch(() => undefined)
         if (!seen || seen.state === 'refreshable') set('in')
       }
-      tell({ type: 'refreshed' })
+      if (!outcome.isDone) tell({ type: 'refreshed' })
     } else if (isRejected(answer) && answer.code && !isCsrf(answer.code) && answer.retryAfter === undefined) {
       const wasIn = session.state === 'in'
       set('out')
@@ -236,6 +263,11 @@ export function createAuth(options: Options = {}): Auth {
 
   /** Rejects if another user than the mark's is logged in now. */
   const verify = async (mark: Mark) => {
+    const access = place === 'cookie' && cookie('access')
+    if (access && access !== print() && access !== mixed) {
+      await check()
+      mixed = access
+    }
     const now = print()
     const isNew = now !== known && (now !== mark.print || session.state !== 'unknown')
     if (now && isNew) await check()
@@ -270,7 +302,7 @@ export function createAuth(options: Options = {}): Auth {
       return answer
     }
     return attempt(
-      () => hold('exclusive', work),
+      () => hold(work),
       () => {
         set('in', seen?.user)
         tell(seen?.user ? { type: 'signed_in', user: seen.user } : { type: 'signed_in' })
@@ -284,7 +316,7 @@ export function createAuth(options: Options = {}): Auth {
     const work = async () => {
       for (let tries = 1; ; tries += 1) {
         await verify(mine)
-        const answer = await hold('exclusive', async (signal) => {
+        const answer = await hold(async (signal) => {
           if (place === 'body' && !values.refresh) await loadCsrf(signal)
           const answer = await call('POST', '/logout', signal, csrf('refresh') ? 'refresh' : 'access')
           if (isCsrf(answer.code)) await loadCsrf(signal)
@@ -309,7 +341,7 @@ export function createAuth(options: Options = {}): Auth {
     )
 
   const refresh = async () => {
-    const outcome = await renew()
+    const outcome = await renew(true)
     if ('error' in outcome) return failed(outcome.error)
     return outcome.answer.ok ? success() : refused(outcome.answer)
   }
@@ -332,14 +364,14 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   const sendBy = async <T extends Reply>(outline: Outline, send: (additions: Additions) => Promise<T>) => {
-    const { origin: own, href } = new URL(outline.url, isPage ? document.baseURI : undefined)
+    const { origin: own, href } = new URL(outline.url, isPage ? document.baseURI : here?.href)
     if (own !== origin) return send({ headers: {} })
     if (place === 'body' && session.state === 'unknown') await life.until(until(check(), outline.signal)).catch(() => {})
     return repeat(rules, outline, href === `${base}/refresh` ? 'refresh' : 'access', send)
   }
 
   const request = async (input: RequestInfo | URL, init?: RequestInit) => {
-    const url = new URL(input instanceof Request ? input.url : input, isPage ? document.baseURI : undefined)
+    const url = new URL(input instanceof Request ? input.url : input, isPage ? document.baseURI : here?.href)
     if (url.origin !== origin) return send(input, init)
     const whole = new Request(input instanceof Request ? input : url, isForeign ? { ...withCookies(input), ...init } : init)
     const isOnce = init?.body instanceof ReadableStream
@@ -355,7 +387,7 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   // What other tabs tell decides nothing: this tab asks the server.
-  const peers = createPeers(isPage, `tokenpair ${base}`, (told) => {
+  const peers = createPeers(isPage, !!here, `tokenpair ${base}`, (told) => {
     if (told?.type === 'refreshed') return
     calls += 1
     check().catch(() => {})

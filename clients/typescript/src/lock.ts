@@ -1,5 +1,5 @@
-// Orders refreshes against logins and logouts, in all tabs. Without that, the late response to one
-// user's refresh could replace the cookies of the next user's login.
+// Orders refreshes, logins and logouts in all tabs. Without that, the late response to one user's
+// refresh could replace the cookies of the next user's login, and each tab would refresh by itself.
 
 /** The milliseconds that the holder's requests may take, all together. */
 export const HELD = 8_000
@@ -8,12 +8,12 @@ export const HELD = 8_000
 export const PATIENCE = HELD + 1_000
 
 type Work<T> = (signal: AbortSignal) => Promise<T>
-export type Hold = <T>(mode: LockMode, work: Work<T>) => Promise<T>
+export type Hold = <T>(work: Work<T>) => Promise<T>
 
 /**
- * Returns a function that runs work under the lock of that name. Refreshes share it, because the
- * server resolves their races. The work gets a signal that ends its requests, and must not wait for
- * anything else: neither for this lock nor for the app's code.
+ * Returns a function that runs work under the lock of that name. Without it, the server resolves the
+ * races. The work gets a signal that ends its requests, and must not wait for anything else: neither
+ * for this lock nor for the app's code.
  */
 export function createLock(name: string): Hold {
   // The order in this tab, for browsers without locks and for pages that are not secure.
@@ -25,7 +25,7 @@ export function createLock(name: string): Hold {
     return result
   }
 
-  return async (mode, work) => {
+  return async (work) => {
     const locks = globalThis.navigator?.locks as LockManager | undefined
     if (!locks) return inThisTab(work)
     let isHeld = false
@@ -34,7 +34,7 @@ export function createLock(name: string): Hold {
       return work(AbortSignal.timeout(HELD))
     }
     try {
-      return await locks.request(name, { mode, signal: AbortSignal.timeout(PATIENCE) }, held)
+      return await locks.request(name, { signal: AbortSignal.timeout(PATIENCE) }, held)
     } catch (error) {
       if (isHeld) throw error
       return inThisTab(work) // a frozen tab holds the lock, or this page may not use locks

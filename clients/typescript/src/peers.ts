@@ -4,10 +4,10 @@
 export type Told = { type?: string; code?: string }
 
 /** Calls `changed` with what another tab has told, or without anything after this tab was away. */
-export function createPeers(isPage: boolean, name: string, changed: (told?: Told) => void) {
+export function createPeers(isPage: boolean, isBrowser: boolean, name: string, changed: (told?: Told) => void) {
   let channel: BroadcastChannel | undefined
   const open = () => {
-    if (!isPage || channel || typeof BroadcastChannel !== 'function') return
+    if (!isBrowser || channel || typeof BroadcastChannel !== 'function') return
     channel = new BroadcastChannel(name)
     channel.onmessage = ({ data }) => changed(Object(data))
   }
@@ -21,8 +21,8 @@ export function createPeers(isPage: boolean, name: string, changed: (told?: Told
     open()
     if (persisted) wake()
   }
+  open()
   if (isPage) {
-    open()
     document.addEventListener('visibilitychange', show)
     addEventListener('online', show)
     addEventListener('pageshow', restore)

@@ -7,8 +7,8 @@ import { createAuth } from '../dist/index.js'
 const BASE = 'https://login.example.org'
 const json = (status, data, headers = {}) => new Response(JSON.stringify(data), { status, headers })
 const expired = () => json(401, { code: 'token_expired' })
-const granted = () => json(200, { refresh: true, expires_in: 3600, refresh_expires_in: 7200, csrf_access_token: 'a', csrf_refresh_token: 'r' })
-const session = () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'a', refresh: 'r' } })
+const granted = () => json(200, { refresh: true, expires_in: 3600, refresh_expires_in: 7200, csrf_access_token: 'a', csrf_refresh_token: 'a' })
+const session = () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'a', refresh: 'a' } })
 
 /** A client whose server answers each path with these functions in turn, the last one for ever. */
 function client(routes = {}) {
@@ -36,7 +36,7 @@ test('unsafe methods get the CSRF token, and safe ones do not', async () => {
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) await auth.fetch(`${BASE}/x`, { method })
   await auth.refresh()
   const tokens = sent.filter(({ path }) => path !== '/session').map(({ method, csrf }) => `${method} ${csrf}`)
-  assert.deepEqual(tokens, ['GET null', 'HEAD null', 'POST a', 'PUT a', 'PATCH a', 'DELETE a', 'POST r'])
+  assert.deepEqual(tokens, ['GET null', 'HEAD null', 'POST a', 'PUT a', 'PATCH a', 'DELETE a', 'POST a'])
 })
 
 test('a refusal that is no fault of the token is returned at once', async () => {
@@ -60,7 +60,7 @@ test('each fault of the token leads to one refresh and one repetition', async ()
   for (const code of ['token_expired', 'token_revoked', 'missing_token', 'invalid_signature']) {
     const { auth, paths } = client({ '/x': [() => json(code === 'invalid_signature' ? 422 : 401, { code })] })
     assert.equal((await (await auth.fetch(`${BASE}/x`)).json()).code, code)
-    assert.deepEqual(paths(), ['/session', '/x', '/refresh', '/x'])
+    assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh', '/x'])
   }
 })
 
@@ -72,8 +72,39 @@ test('requests that wait for a refresh share it', async () => {
   assert.equal(paths().filter((path) => path === '/refresh').length, 1)
 })
 
+/** The server says this when the cookie has a valid access token until that second. */
+const until = (access_expires_at) => () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, access_expires_at, csrf: { access: 'a', refresh: 'a' } })
+
+test('a token that another tab has got is used, without a refresh', async () => {
+  const { auth, paths } = client({ '/session': [session, until(2000)], '/x': [expired, () => json(200, {})] })
+  assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/x'])
+})
+
+test('a token that an app refuses although the server finds it valid is refreshed', async () => {
+  const { auth, paths } = client({ '/session': [session, until(2000)], '/x': [expired, expired, () => json(200, {})] })
+  assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/x', '/session', '/refresh', '/x'])
+})
+
+test('the access token of another login than that of the refresh token is not used', async () => {
+  const mixed = () => json(200, { state: 'in', user: { id: '1', username: 'ann' }, csrf: { access: 'of Ann', refresh: 'of Bob' } })
+  const bob = () => json(200, { state: 'in', user: { id: '2', username: 'bob' }, csrf: { access: 'of Bob', refresh: 'of Bob' } })
+  const { auth, sent, paths } = client({ '/session': [mixed, mixed, bob] })
+  assert.equal((await auth.check()).user.username, 'bob')
+  assert.deepEqual(paths(), ['/session', '/session', '/refresh', '/session'])
+  assert.equal(sent[2].csrf, 'of Bob')
+})
+
+test('refresh() gets a new token even if there is a valid one', async () => {
+  const { auth, paths } = client({ '/session': [until(2000)] })
+  await auth.check()
+  assert.equal((await auth.refresh()).ok, true)
+  assert.deepEqual(paths(), ['/session', '/refresh'])
+})
+
 test('a lost CSRF token is loaded, once, without a refresh', async () => {
-  const csrf = () => json(200, { csrf_access_token: 'new', csrf_refresh_token: 'r' })
+  const csrf = () => json(200, { csrf_access_token: 'new', csrf_refresh_token: 'a' })
   const { auth, sent, paths } = client({ '/x': [() => json(401, { code: 'csrf_mismatch' })], '/csrf': [csrf] })
   assert.equal((await auth.fetch(`${BASE}/x`, { method: 'POST' })).status, 401)
   assert.equal(sent.at(-1).csrf, 'new')
@@ -141,14 +172,14 @@ test('only the server ends a session', async () => {
     auth.subscribe(({ state }) => told.push(state))
     assert.equal((await (await auth.fetch(`${BASE}/x`)).json()).code, 'token_expired')
     assert.deepEqual(told, ['unknown', 'in', 'out'])
-    assert.deepEqual(paths(), ['/session', '/x', '/refresh'])
+    assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh'])
   }
 })
 
 test('a superseded refresh is sent again', async () => {
   const { auth, paths } = client({ '/x': [expired, () => json(200, {})], '/refresh': [() => json(401, { code: 'refresh_superseded' }), granted] })
   assert.equal((await auth.fetch(`${BASE}/x`)).status, 200)
-  assert.deepEqual(paths(), ['/session', '/x', '/refresh', '/refresh', '/x'])
+  assert.deepEqual(paths(), ['/session', '/x', '/session', '/refresh', '/session', '/refresh', '/x'])
 })
 
 test('a server without GET /session is asked by GET /protected', async () => {
