@@ -257,6 +257,7 @@ impl AccountRoutesBuilder {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
             with_request_id: false,
+            forward_auth: None,
         };
         let serving = Serving {
             described,

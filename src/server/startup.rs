@@ -59,6 +59,7 @@ impl Server {
             routes: routes::description(),
             server: public_origin,
             with_request_id: true,
+            forward_auth: Some(settings.forward_auth.clone()),
         };
         let serving = Serving {
             described,

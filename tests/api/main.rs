@@ -28,6 +28,7 @@ mod device_cookie;
 mod docs;
 mod events;
 mod flood;
+mod forward_auth;
 mod headers;
 mod health;
 mod http;

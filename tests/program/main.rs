@@ -39,6 +39,7 @@ mod description;
 mod doctor;
 mod explain;
 mod file_limits;
+mod forward_auth;
 mod greeting;
 mod import;
 mod key_settings;

@@ -2,6 +2,7 @@
 //! settings decide, and with the responses and headers that all operations of a kind have.
 
 mod examples;
+mod forward_auth;
 mod grants;
 mod headers;
 pub(super) mod refusals;
@@ -17,6 +18,7 @@ use self::examples::Examples;
 pub(super) use self::grants::GRANT;
 use self::refusals::Facts;
 use self::security::Tokens;
+use crate::config::ForwardAuth;
 use tokenpair::web::{Auth, Location};
 
 /// The description of routes.
@@ -26,6 +28,8 @@ pub(super) struct Described {
     pub(super) server: Option<String>,
     /// Whether responses name their request in the log.
     pub(super) with_request_id: bool,
+    /// The names of the headers of `/forward-auth`, where it is served.
+    pub(super) forward_auth: Option<ForwardAuth>,
 }
 
 impl Described {
@@ -50,6 +54,9 @@ impl Described {
                 codes.extend(refusals::codes_of(operation));
                 examples.add_to(operation);
             }
+        }
+        if let Some(names) = &self.forward_auth {
+            forward_auth::add_headers(&mut description, names);
         }
         complete_components(&mut description, &codes, auth);
         drop_unused_tags(&mut description);
