@@ -44,18 +44,22 @@ pub(super) async fn as_original(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(method) = original_method(request.request()) else {
-        return Ok(request.error_response(without_method()));
-    };
-    request.head_mut().method = method;
+    let method = original_method(request.request());
+    let is_named = method.is_some();
+    // A POST needs the CSRF token of a cookie, so a proxy that does not name the method opens nothing.
+    request.head_mut().method = method.unwrap_or(Method::POST);
     if is_preflight(request.request()) {
         return Ok(request.into_response(HttpResponse::NoContent().finish()));
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    let response = next.call(request).await?.map_into_boxed_body();
+    if !is_named && is_of_csrf(&response) {
+        let explained = HttpResponse::from_error(without_method());
+        return Ok(response.into_response(explained));
+    }
+    Ok(response)
 }
 
-/// `None` unless the proxy names it once. Its own GET says nothing: nginx sends one for a POST too,
-/// which would then need no CSRF token.
+/// `None` unless the proxy names it once. Its own GET says nothing: nginx sends one for a POST too.
 fn original_method(request: &HttpRequest) -> Option<Method> {
     let mut sent = request.headers().get_all(METHOD);
     let first = sent.next().filter(|_| sent.next().is_none())?;

@@ -198,6 +198,12 @@ fn a_proxy_that_does_not_name_the_method_learns_what_is_missing(on: Backend) {
             "The header X-Forwarded-Method is missing, or has no method",
         );
     }
+    let program = app.bearer();
+    let by_header = app.get("/forward-auth").bearer(&program.access).send();
+    assert_eq!(
+        by_header.status, 204,
+        "a token in a header needs no CSRF token"
+    );
 }
 
 /// A preflight never has cookies. The app answers it.

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::proxy::{Proxy, server};
+use crate::python::python;
 use crate::support::{Program, Served, an_address_of_ones_own};
 use crate::wait::within;
 
@@ -22,6 +24,10 @@ struct Stack {
 
 impl Stack {
     fn new(start: fn(&str, SocketAddr) -> Proxy, config: &str) -> Self {
+        Self::before(app(), start, config)
+    }
+
+    fn before(app: SocketAddr, start: fn(&str, SocketAddr) -> Proxy, config: &str) -> Self {
         let program = Program::new()
             .env("SERVER_TRUSTED_PROXIES", "127.0.0.1")
             .env("REGISTRATION", "open")
@@ -34,7 +40,7 @@ impl Stack {
         let address = an_address_of_ones_own();
         let config = config
             .replace("127.0.0.1:8080", &running.address.to_string())
-            .replace("127.0.0.1:5000", &app().to_string())
+            .replace("127.0.0.1:5000", &app.to_string())
             .replace("listen 8000", &format!("listen {address}"))
             .replace("\n:8000 {", &format!("\nhttp://{address} {{"));
         Self {
@@ -47,8 +53,7 @@ impl Stack {
     fn send(
         &self,
         client: &mut Client,
-        method: &str,
-        path: &str,
+        (method, path): (&str, &str),
         more: &[(&str, &str)],
         body: Option<Value>,
     ) -> Seen {
@@ -98,7 +103,7 @@ impl Stack {
     fn log_in(&self) -> Client {
         let mut client = Client::default();
         let user = json!({ "username": "ada", "password": "correct horse battery" });
-        let answer = self.send(&mut client, "POST", "/login", &[], Some(user));
+        let answer = self.send(&mut client, ("POST", "/login"), &[], Some(user));
         assert_eq!(answer.status, 200, "{answer:?}");
         client
     }
@@ -159,13 +164,13 @@ fn received<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
 
 fn the_app_learns_who_it_is_and_nobody_else_gets_through(stack: &Stack) {
     let visitor = &mut Client::default();
-    let refused = stack.send(visitor, "GET", "/app/notes", &[], None);
+    let refused = stack.send(visitor, ("GET", "/app/notes"), &[], None);
     assert_eq!(
         (refused.status, &refused.json()["code"]),
         (401, &json!("missing_token"))
     );
     let accept = [("Accept", "text/html")];
-    let page = stack.send(visitor, "GET", "/app/notes?of=ada", &accept, None);
+    let page = stack.send(visitor, ("GET", "/app/notes?of=ada"), &accept, None);
     assert_eq!(
         (page.status, page.header("location")),
         (303, Some("/?next=%2Fapp%2Fnotes%3Fof%3Dada")),
@@ -177,7 +182,7 @@ fn the_app_learns_who_it_is_and_nobody_else_gets_through(stack: &Stack) {
         ("Remote-Groups", "admin"),
         ("X-Auth-Session", "another"),
     ];
-    let answer = stack.send(ada, "GET", "/app/notes?of=ada", &forged, None);
+    let answer = stack.send(ada, ("GET", "/app/notes?of=ada"), &forged, None);
     assert_eq!(answer.status, 200, "{answer:?}");
     let seen = answer.json();
     let head = seen["head"].as_str().unwrap();
@@ -192,17 +197,17 @@ fn the_app_learns_who_it_is_and_nobody_else_gets_through(stack: &Stack) {
 fn a_write_needs_the_csrf_token_and_arrives_whole(stack: &Stack) {
     let ada = &mut stack.log_in();
     let note = || Some(json!({ "text": "a note" }));
-    let refused = stack.send(ada, "POST", "/app/notes", &[], note());
+    let refused = stack.send(ada, ("POST", "/app/notes"), &[], note());
     assert_eq!(
         (refused.status, &refused.json()["code"]),
         (401, &json!("csrf_missing"))
     );
     let forged = [("X-Forwarded-Method", "GET")];
-    let refused = stack.send(ada, "POST", "/app/notes", &forged, note());
+    let refused = stack.send(ada, ("POST", "/app/notes"), &forged, note());
     assert_eq!(refused.status, 401, "the client's own word");
     let csrf = ada.0["csrf_access_token"].clone();
     let with_csrf = [("X-CSRF-TOKEN", csrf.as_str())];
-    let answer = stack.send(ada, "POST", "/app/notes", &with_csrf, note());
+    let answer = stack.send(ada, ("POST", "/app/notes"), &with_csrf, note());
     assert_eq!(answer.status, 200, "{answer:?}");
     let seen = answer.json();
     assert_eq!(seen["body"], r#"{"text":"a note"}"#);
@@ -212,7 +217,7 @@ fn a_write_needs_the_csrf_token_and_arrives_whole(stack: &Stack) {
 fn a_renewed_access_token_reaches_the_browser(stack: &Stack) {
     let ada = &mut stack.log_in();
     within(20, "the token is renewed", || {
-        let answer = stack.send(ada, "GET", "/app/", &[], None);
+        let answer = stack.send(ada, ("GET", "/app/"), &[], None);
         assert_eq!(answer.status, 200, "{answer:?}");
         let set = answer.headers.get_all("set-cookie").iter();
         let set: Vec<_> = set
@@ -220,7 +225,7 @@ fn a_renewed_access_token_reaches_the_browser(stack: &Stack) {
             .collect();
         set == ["access_token_cookie", "csrf_access_token"]
     });
-    let answer = stack.send(ada, "GET", "/app/", &[], None);
+    let answer = stack.send(ada, ("GET", "/app/"), &[], None);
     assert_eq!(answer.status, 200, "with the new token: {answer:?}");
 }
 
@@ -248,6 +253,61 @@ behind_each_proxy!(
     a_renewed_access_token_reaches_the_browser,
 );
 
+/// The example, served by Flask.
+struct Flask {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Flask {
+    fn start() -> Self {
+        let address = an_address_of_ones_own();
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/examples/flask_behind_tokenpair"
+        );
+        let child = Command::new(python())
+            .args(["-m", "flask", "--app", "app", "run", "--host"])
+            .arg(address.ip().to_string())
+            .args(["--port", &address.port().to_string()])
+            .current_dir(folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let flask = Self { child, address };
+        within(20, "Flask listens", || TcpStream::connect(address).is_ok());
+        flask
+    }
+}
+
+impl Drop for Flask {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[test]
+fn a_flask_app_without_a_login_keeps_the_notes_of_each_user() {
+    let flask = Flask::start();
+    let stack = Stack::before(flask.address, Proxy::nginx_of, NGINX);
+    let ada = &mut stack.log_in();
+    let csrf = ada.0["csrf_access_token"].clone();
+    let headers = [("X-CSRF-TOKEN", csrf.as_str()), ("Remote-User", "root")];
+    let note = json!({ "text": "buy milk" });
+    let answer = stack.send(ada, ("POST", "/app/notes"), &headers, Some(note));
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let answer = stack.send(ada, ("GET", "/app/notes"), &[], None);
+    assert_eq!(
+        answer.json(),
+        json!({ "user": "ada", "notes": ["buy milk"] })
+    );
+    let refused = stack.send(&mut Client::default(), ("GET", "/app/notes"), &[], None);
+    assert_eq!(refused.status, 401);
+}
+
 #[test]
 fn nginx_admits_only_a_role_where_it_asks_for_one() {
     let ask =
@@ -257,7 +317,7 @@ fn nginx_admits_only_a_role_where_it_asks_for_one() {
         .replace("/forward-auth?login", "/forward-auth?role=admin&login");
     let stack = Stack::new(Proxy::nginx_of, &config);
     let ada = &mut stack.log_in();
-    let refused = stack.send(ada, "GET", "/app/", &[], None);
+    let refused = stack.send(ada, ("GET", "/app/"), &[], None);
     assert_eq!(
         (refused.status, &refused.json()["code"]),
         (403, &json!("admin_required"))

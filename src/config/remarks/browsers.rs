@@ -152,6 +152,7 @@ const ACCESS: [&str; 15] = [
     "/page/password",
     "/page/sessions",
     "/protected",
+    "/forward-auth",
     "/session",
     "/sessions",
     "/sessions/x",

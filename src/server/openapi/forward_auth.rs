@@ -3,7 +3,7 @@
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{OpenApi, Ref, RefOr};
 
 use super::operations_of;
 use crate::config::ForwardAuth;
@@ -18,6 +18,8 @@ pub(super) fn add_headers(description: &mut OpenApi, names: &ForwardAuth) {
 }
 
 fn add(operation: &mut Operation, names: &ForwardAuth) {
+    // It is a 401 here.
+    operation.responses.responses.remove("422");
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else {
             continue;
@@ -42,6 +44,11 @@ fn add(operation: &mut Operation, names: &ForwardAuth) {
             for name in COOKIES {
                 add(name.as_str(), "A copy of a `Set-Cookie`.");
             }
+        }
+        if status == "401" {
+            let wait = Ref::new("#/components/headers/RetryAfter");
+            let headers = &mut response.headers;
+            headers.insert("Retry-After".to_owned(), RefOr::Ref(wait));
         }
     }
 }
