@@ -139,7 +139,7 @@ fn registrable(name: &str) -> Option<&str> {
 }
 
 /// The paths of routes that take an access token, with a letter for each parameter.
-const ACCESS: [&str; 15] = [
+const ACCESS: [&str; 16] = [
     "/account",
     "/account/password",
     "/admin/events",
@@ -147,12 +147,12 @@ const ACCESS: [&str; 15] = [
     "/admin/users/x",
     "/admin/users/x/sessions",
     "/csrf",
+    "/forward-auth",
     "/logout",
     "/page/logout",
     "/page/password",
     "/page/sessions",
     "/protected",
-    "/forward-auth",
     "/session",
     "/sessions",
     "/sessions/x",
