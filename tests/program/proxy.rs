@@ -22,6 +22,15 @@ impl Proxy {
     /// Starts nginx with these lines in its `http` and `location` blocks. `location` replaces the
     /// line of the same header.
     pub(crate) fn nginx(server: SocketAddr, http: &str, location: &str) -> Self {
+        Self::nginx_with(server, (http, ""), location)
+    }
+
+    /// Starts nginx with these lines in its `http`, `server` and `location` blocks.
+    pub(crate) fn nginx_with(
+        server: SocketAddr,
+        (http, beside): (&str, &str),
+        location: &str,
+    ) -> Self {
         const HEADERS: [(&str, &str); 3] = [
             ("Connection", "\"\""),
             ("Host", "$http_host"),
@@ -39,7 +48,7 @@ impl Proxy {
             "daemon off; user root; pid pid; error_log stderr; events {{}}\n\
              http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f;\n\
              uwsgi_temp_path u; scgi_temp_path s; {http}\n\
-             server {{ listen {address}; location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
+             server {{ listen {address}; {beside} location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
              {location} }} }} }}\n"
         );
         let mut command = Command::new("nginx");
