@@ -58,7 +58,7 @@ impl Server {
         let described = Described {
             routes: routes::description(),
             server: public_origin,
-            with_request_id: true,
+            by_program: true,
         };
         let serving = Serving {
             described,
