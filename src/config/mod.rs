@@ -205,6 +205,7 @@ impl Settings {
         checks::lifetimes(&mut reader, &settings);
         checks::parties(&mut reader, &settings.tokens);
         checks::length(&mut reader, &settings.tokens);
+        checks::headers(&mut reader, &settings.web);
         checks::cookies(&mut reader, &settings.web.cookies);
         checks::domain(&mut reader, &settings);
         reader.finish(settings.with_remarks(sources))

@@ -256,8 +256,12 @@ impl AccountRoutesBuilder {
         let described = Described {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
+<<<<<<< HEAD
             with_request_id: false,
             forward_auth: None,
+=======
+            by_program: false,
+>>>>>>> words
         };
         let serving = Serving {
             described,

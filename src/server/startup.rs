@@ -58,8 +58,12 @@ impl Server {
         let described = Described {
             routes: routes::description(),
             server: public_origin,
+<<<<<<< HEAD
             with_request_id: true,
             forward_auth: Some(settings.forward_auth.clone()),
+=======
+            by_program: true,
+>>>>>>> words
         };
         let serving = Serving {
             described,

@@ -41,6 +41,7 @@ mod openapi;
 mod origins;
 mod page;
 mod page_forms;
+mod page_settings;
 mod passwords;
 mod pooler;
 mod protected;

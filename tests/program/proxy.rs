@@ -22,6 +22,15 @@ impl Proxy {
     /// Starts nginx with these lines in its `http` and `location` blocks. `location` replaces the
     /// line of the same header.
     pub(crate) fn nginx(server: SocketAddr, http: &str, location: &str) -> Self {
+        Self::nginx_with(server, (http, ""), location)
+    }
+
+    /// Starts nginx with these lines in its `http`, `server` and `location` blocks.
+    pub(crate) fn nginx_with(
+        server: SocketAddr,
+        (http, beside): (&str, &str),
+        location: &str,
+    ) -> Self {
         const HEADERS: [(&str, &str); 3] = [
             ("Connection", "\"\""),
             ("Host", "$http_host"),
@@ -37,7 +46,7 @@ impl Proxy {
         let headers = headers.join(" ");
         let block = format!(
             "{http}\n\
-             server {{ listen {address}; location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
+             server {{ listen {address}; {beside} location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
              {location} }} }}"
         );
         Self::nginx_of(&block, address)

@@ -184,6 +184,16 @@ fn on_paths(web: &WebPolicy, prefix: &str) -> Vec<String> {
             ));
         }
     }
+    let covers_routes = ACCESS
+        .iter()
+        .any(|route| is_under(&format!("{prefix}{route}"), &cookies.access_path));
+    if prefix.is_empty() && covers_routes && !is_under("/", &cookies.access_path) {
+        let path = &cookies.access_path;
+        remarks.push(format!(
+            "JWT_ACCESS_COOKIE_PATH is {path}, so browsers do not send the cookie to the built-in page at /, which then never \
+             shows who is logged in: set JWT_ACCESS_COOKIE_PATH to /, unless a proxy serves this server under {path}"
+        ));
+    }
     for (name, path) in [
         ("JWT_ACCESS_CSRF_COOKIE_PATH", &cookies.access_csrf_path),
         ("JWT_REFRESH_CSRF_COOKIE_PATH", &cookies.refresh_csrf_path),
