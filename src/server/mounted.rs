@@ -256,12 +256,8 @@ impl AccountRoutesBuilder {
         let described = Described {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
-<<<<<<< HEAD
-            with_request_id: false,
-            forward_auth: None,
-=======
             by_program: false,
->>>>>>> words
+            forward_auth: None,
         };
         let serving = Serving {
             described,

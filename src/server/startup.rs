@@ -58,12 +58,8 @@ impl Server {
         let described = Described {
             routes: routes::description(),
             server: public_origin,
-<<<<<<< HEAD
-            with_request_id: true,
-            forward_auth: Some(settings.forward_auth.clone()),
-=======
             by_program: true,
->>>>>>> words
+            forward_auth: Some(settings.forward_auth.clone()),
         };
         let serving = Serving {
             described,

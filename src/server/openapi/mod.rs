@@ -26,16 +26,11 @@ pub(super) struct Described {
     pub(super) routes: OpenApi,
     /// The URL that their paths are relative to. Default: that of the description itself.
     pub(super) server: Option<String>,
-<<<<<<< HEAD
-    /// Whether responses name their request in the log.
-    pub(super) with_request_id: bool,
-    /// The names of the headers of `/forward-auth`, where it is served.
-    pub(super) forward_auth: Option<ForwardAuth>,
-=======
     /// Whether they are the program's, and not in another app: responses then name their request in
     /// the log, and a browser that lacks a token is sent to the built-in page.
     pub(super) by_program: bool,
->>>>>>> words
+    /// The names of the headers of `/forward-auth`, where it is served.
+    pub(super) forward_auth: Option<ForwardAuth>,
 }
 
 impl Described {

@@ -38,6 +38,7 @@ impl Next {
         let origin = serialized_origin(&url)?;
         let is_page = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
         let is_listed = origins.listed.contains(&origin) && url.password().is_none();
+        let is_page = is_page && !is_logout(url.path());
         // As a browser reads it, so that both mean the same host.
         (is_page && is_listed && url.as_str().len() <= MAX).then(|| Self(url.into()))
     }

@@ -58,10 +58,7 @@ impl Site {
             in_cookies: settings.web.locations.contains(&Location::Cookies),
             restores: settings.sessions.reuse != ReusePolicy::Strict,
             file: style.map(|style| style.file.clone()),
-            look: RwLock::new(Look::of(
-                style.map_or(STYLE, |style| &style.text),
-                &targets,
-            )),
+            look: RwLock::new(Look::of(style.map_or(STYLE, |style| &style.text), &targets)),
             targets,
         }
     }
@@ -78,7 +75,8 @@ impl Site {
     fn restyle(&self, style: &str) -> bool {
         let is_new = self.look().style != style;
         if is_new {
-            *self.look.write().unwrap_or_else(PoisonError::into_inner) = Look::of(style, &self.targets);
+            *self.look.write().unwrap_or_else(PoisonError::into_inner) =
+                Look::of(style, &self.targets);
         }
         is_new
     }
