@@ -102,6 +102,7 @@ export const folders = [
       { name: "Log in for tokens in the body", method: "POST", path: "/login", body: { ...changed, ...inBody }, status: 200,
         is: { token_type: "Bearer" }, cookies: "none", save: tokens },
       { name: "Protected with a bearer token", method: "GET", path: "/protected", bearer: "access_token", status: 200, is: { logged_in_as: "{{username}}" } },
+      { name: "A proxy asks whether to pass a request on", method: "GET", path: "/forward-auth", bearer: "access_token", status: 204 },
       { name: "Refresh with a bearer token", method: "POST", path: "/refresh", bearer: "refresh_token", status: 200, is: { refresh: true }, cookies: "none", save: tokens },
       { name: "Protected with the new token", method: "GET", path: "/protected", bearer: "access_token", status: 200, is: { logged_in_as: "{{username}}" } },
       { name: "Log out with a bearer token", method: "POST", path: "/logout", bearer: "access_token", status: 200 },

@@ -3,10 +3,11 @@
 //!
 //! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program
 //! does. An app of your own mounts the routes of accounts and sessions with
-//! [`server::AccountRoutes`]. Modules import only from modules below them: `printable`; [`keys`]; [`config`];
+//! [`server::AccountRoutes`]. Modules import only from modules below them: `printable`; `command`; [`keys`]; [`config`];
 //! [`server`]; [`cli`].
 
 pub mod cli;
+mod command;
 pub mod config;
 pub mod keys;
 mod printable;

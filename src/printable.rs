@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// printable("ada\u{202e}") == "ada\\u202e"
 /// ```
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unseen) {
+    if !has_unseen(text) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -34,6 +34,11 @@ pub(crate) fn printable_lines(text: &str) -> String {
     let lines = text.trim_end().split('\n');
     let lines = lines.map(|line| printable(&line.replace('\t', " ")).into_owned());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns whether a text has a character that [`printable`] escapes.
+pub(crate) fn has_unseen(text: &str) -> bool {
+    text.chars().any(is_unseen)
 }
 
 /// Unicode's general categories Cc, Cf, Zl and Zp, and all other `Default_Ignorable_Code_Point`

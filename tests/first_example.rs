@@ -44,14 +44,16 @@ fn build() -> PathBuf {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("first_example");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let library = root.join("crates/tokenpair");
-    // Our crate from here instead of from the registry. The profiles are our own, so that what is
-    // built already is not built again.
+    // The repository is elsewhere than beside the app.
+    let dependencies = first_block(&readme, "toml");
+    let there = "\"../tokenpair/crates/tokenpair\"";
+    assert!(dependencies.contains(there), "{dependencies}");
+    let dependencies = dependencies.replace(there, &format!("{library:?}"));
+    // The profiles are our own, so that what is built already is not built again.
     let manifest = format!(
-        "[package]\nname = \"first-example\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n{}\n\
-         [patch.crates-io]\ntokenpair = {{ path = {library:?} }}\n\n\
+        "[package]\nname = \"first-example\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n{dependencies}\n\
          [profile.dev]\ndebug = \"line-tables-only\"\n\n[profile.dev.package.\"*\"]\ndebug = false\n\n\
          [profile.dev.package.tokenpair]\ndebug = \"line-tables-only\"\n",
-        first_block(&readme, "toml"),
     );
     fs::create_dir_all(package.join("src")).unwrap();
     fs::write(package.join("Cargo.toml"), manifest).unwrap();
@@ -174,6 +176,26 @@ const REFRESH: (&str, &str) = ("POST", "/refresh");
 const LOGOUT: (&str, &str) = ("POST", "/logout");
 const ACCESS_CSRF: Option<&str> = Some("csrf_access_token");
 const REFRESH_CSRF: Option<&str> = Some("csrf_refresh_token");
+
+/// The second block of commands is for another terminal.
+#[test]
+fn the_commands_work_as_they_are_pasted() {
+    let server = Server::start();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("crates/tokenpair/README.md")).unwrap();
+    let (_, rest) = readme.split_once("cargo run\n```\n").unwrap();
+    let commands = first_block(rest, "sh");
+    let own = format!("server=http://{}", server.address);
+    let commands = commands.replace("server=http://127.0.0.1:8080", &own);
+    assert!(commands.starts_with(&own), "{commands}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-ec", &commands]).current_dir(folder.path());
+    let output = output.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let answers = "\"welcome\"\nlogged in as user 1\n\"refreshed\"\n\"bye\"\n";
+    assert_eq!(said, answers);
+}
 
 #[test]
 fn the_first_example_logs_in_guards_refreshes_and_logs_out() {

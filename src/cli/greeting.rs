@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::health::reachable;
+use crate::command::command;
 use crate::config::{Registration, Settings, is_loopback};
 use tokenpair::web::Location;
 
@@ -19,8 +20,8 @@ pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool
         open(&url, pages(settings)),
     ];
     if !has_users {
-        let add = "users: none yet; add the first with: tokenpair user add NAME --admin";
-        lines.push(add.to_owned());
+        let add = command("user add NAME --admin");
+        lines.push(format!("users: none yet; add the first with: {add}"));
     }
     lines.push(cookies(settings));
     lines.push(try_it(&url, settings.registration));
@@ -59,7 +60,8 @@ fn open(url: &str, pages: &[&str]) -> String {
 fn cookies(settings: &Settings) -> String {
     let web = &settings.web;
     if !web.locations.contains(&Location::Cookies) {
-        return "cookies: none; clients send tokens as JWT_TOKEN_LOCATION says".to_owned();
+        return "cookies: none; tokens travel in headers, so browsers cannot log in on the page /"
+            .to_owned();
     }
     // Without a public URL, other machines use an address that the server does not know.
     let loopback = settings.public_url.as_ref().is_some_and(is_loopback);

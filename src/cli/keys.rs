@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::listing::{Entry, Form, or_dash};
 use super::{CommandError, settings};
+use crate::command::command;
 use crate::config::{KeySource, Settings};
 use crate::keys::{DirectoryError, Key, KeyDirectory, KeyState};
 use crate::server::{KEYS_MAX_AGE, StartError};
@@ -161,7 +162,8 @@ fn rotate(
         writeln!(
             out,
             "warning: until {known_at} verifiers may cache the keys published before, and reject tokens of the new one; \
-             servers load it within a second. To avoid this, run `tokenpair keys generate` some minutes before"
+             servers load it within a second. To avoid this, run `{}` some minutes before",
+            command("keys generate")
         )?;
     }
     if signing.algorithm != settings.algorithm {

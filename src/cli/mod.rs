@@ -11,6 +11,7 @@ mod import;
 mod keys;
 mod listing;
 mod migrate;
+mod password;
 mod purge;
 mod serve;
 mod session;
@@ -85,14 +86,16 @@ enum Command {
 }
 
 const EXAMPLES: &str = "\
-Settings come from the environment, from .env and from tokenpair.toml. `tokenpair config show` lists
-them all with their values, and docs/reference/settings.md explains each.
+Settings come from the environment, from .env and from tokenpair.toml.
+`tokenpair config show` lists them all with their values, and
+docs/reference/settings.md explains each.
 
 Examples:
-  tokenpair                                     serve on http://127.0.0.1:8080
-  SERVER_BIND=0.0.0.0:8080 tokenpair serve      serve others too (needs JWT_SECRET_KEY)
-  tokenpair user add ada --admin                create a user, and ask for the password
-  tokenpair events --kind login_failed          list failed logins
+  tokenpair                              serve on http://127.0.0.1:8080
+  SERVER_BIND=0.0.0.0:8080 tokenpair     serve other machines too (this needs
+                                         JWT_SECRET_KEY)
+  tokenpair user add ada --admin         create a user, and ask for the password
+  tokenpair events --kind login_failed   list failed logins
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.";
 
@@ -101,8 +104,11 @@ Examples:
   tokenpair migrate
   tokenpair migrate --check || echo 'not up to date'
 
-DATABASE_URL names the database. With DATABASE_MIGRATE=off the server does not migrate by itself.
-Exit codes of --check: 0 up to date, 1 failure, 3 pending migrations, 4 the database is newer.";
+DATABASE_URL names the database. With DATABASE_MIGRATE=off the server does not
+migrate by itself.
+
+Exit codes of --check: 0 up to date, 1 failure, 3 pending migrations,
+4 the database is newer.";
 
 const USER: &str = "\
 Examples:
@@ -111,7 +117,9 @@ Examples:
   tokenpair user role ada --add editor
   tokenpair user import users.csv --dry-run
 
-DATABASE_URL names the database, and PASSWORD_MIN_LENGTH the minimum length of a password.";
+DATABASE_URL names the database, and PASSWORD_MIN_LENGTH the minimum length of a
+password. The last enabled admin can be neither disabled nor deleted, and keeps
+the role admin: make another user an admin first.";
 
 const SESSION: &str = "\
 Examples:
@@ -144,7 +152,10 @@ type CommandError = Box<dyn Error>;
 
 /// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let done = run(cli.command.unwrap_or(Command::Serve));
     log::logger().flush();
     match done {
@@ -158,6 +169,17 @@ pub fn main() -> ExitCode {
             code.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
+}
+
+/// Prints the help that was asked for, or why the command line is wrong.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+        let arguments: Vec<String> = arguments.collect();
+        let _closed = doctor::report_usage(&arguments, &error.to_string());
+    }
+    let _closed = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: Command) -> Result<(), CommandError> {

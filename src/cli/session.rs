@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::explain::{Judge, explain};
 use super::listing::{Entry, Form, or_dash};
 use super::{CommandError, block_on, settings, user};
+use crate::command::command;
 use crate::config::Settings;
 use crate::server::open_current_store;
 use tokenpair::clock::Clock;
@@ -138,7 +139,8 @@ async fn load(store: &DieselStore, id: &str) -> Result<SessionRecord, CommandErr
     let record = store.load(id).await?;
     record.ok_or_else(|| {
         format!(
-            "there is no session {id:?}; list a user's sessions with `tokenpair session list NAME`"
+            "there is no session {id:?}; list a user's sessions with `{}`",
+            command("session list NAME")
         )
         .into()
     })

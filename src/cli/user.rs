@@ -6,14 +6,15 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::listing::{Entry, Form};
+use super::password::PasswordSource;
 use super::{CommandError, block_on, import, settings};
+use crate::command::command;
 use crate::config::Settings;
 use crate::printable::printable;
 use crate::server::{AccountError, Accounts, applied, open_current_store};
 use tokenpair::clock::Clock;
 use tokenpair::session::RequestContext;
-use tokenpair_store::password::Password;
-use tokenpair_store::{ADMIN, DieselStore, Role, User, UserChange, Username};
+use tokenpair_store::{ADMIN, Applied, DieselStore, Role, User, UserChange, Username};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -100,34 +101,6 @@ impl RoleChange {
             return Err(format!("a user has at most {} roles", Role::MOST).into());
         }
         Ok(roles)
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PasswordSource {
-    /// Read the password from the first line of standard input instead of asking for it
-    #[arg(long)]
-    password_stdin: bool,
-}
-
-impl PasswordSource {
-    fn read(&self) -> Result<Password, CommandError> {
-        if self.password_stdin {
-            let mut line = String::new();
-            io::stdin().lock().read_line(&mut line)?;
-            return Ok(Password::new(
-                line.trim_end_matches(['\r', '\n']).to_owned(),
-            ));
-        }
-        let ask = |prompt| {
-            rpassword::prompt_password(prompt)
-                .map_err(|_| "no password was entered; without a terminal, use --password-stdin")
-        };
-        let typed = ask("Password: ")?;
-        if ask("Repeat the password: ")? != typed {
-            return Err("the passwords do not match".into());
-        }
-        Ok(Password::new(typed))
     }
 }
 
@@ -234,14 +207,14 @@ impl Users {
         if self.store.user_by_name(&username).await?.is_some() {
             return Err(AccountError::Taken.into());
         }
-        let password = source.read()?;
+        let accounts = self.accounts()?;
+        let password = source.read(&accounts, username.key())?;
         let roles = if admin {
             vec![ADMIN.to_owned()]
         } else {
             Vec::new()
         };
-        let user = self
-            .accounts()?
+        let user = accounts
             .register(name, password, roles, &self.context())
             .await?;
         Ok(writeln!(out, "{} added, id {}", user.username, user.id)?)
@@ -260,7 +233,9 @@ impl Users {
     ) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         let name = &user.subject.username;
-        let hash = self.accounts()?.hash(name, source.read()?).await?;
+        let accounts = self.accounts()?;
+        let password = source.read(&accounts, name)?;
+        let hash = accounts.hash(name, password).await?;
         self.change(&user, UserChange::Password { hash, keep: None })
             .await?;
         Ok(writeln!(
@@ -320,7 +295,7 @@ impl Users {
         }
         let context = self.context();
         let deleted = self.store.delete_user(&user.subject.id, &context);
-        applied(deleted.await?)?;
+        of_operator(applied(deleted.await?), &user)?;
         Ok(writeln!(
             out,
             "{name} is deleted and was logged out everywhere"
@@ -331,8 +306,24 @@ impl Users {
     async fn change(&self, user: &User, change: UserChange) -> Result<User, CommandError> {
         let context = self.context();
         let changed = self.store.change_user(&user.subject.id, change, &context);
-        Ok(applied(changed.await?)?.user)
+        Ok(of_operator(applied(changed.await?), user)?.user)
     }
+}
+
+/// Adds what to do to the refusal of a change that would leave nobody to manage users by HTTP.
+fn of_operator(
+    changed: Result<Applied, AccountError>,
+    user: &User,
+) -> Result<Applied, CommandError> {
+    changed.map_err(|error| match error {
+        AccountError::LastAdmin => format!(
+            "{} is the last admin; make another user an admin first, with `{}`",
+            user.subject.username,
+            command("user role NAME --add admin")
+        )
+        .into(),
+        error => error.into(),
+    })
 }
 
 /// Asks on the terminal whether to delete a user.
@@ -358,6 +349,10 @@ pub(super) async fn find(store: &DieselStore, name: &str) -> Result<User, Comman
         Err(_) => None,
     };
     user.ok_or_else(|| {
-        format!("there is no user {name:?}; list all with `tokenpair user list`").into()
+        format!(
+            "there is no user {name:?}; list all with `{}`",
+            command("user list")
+        )
+        .into()
     })
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::AUTHORIZATION;
+
 use super::Settings;
+use super::text::is_blank;
 use super::urls::is_within;
+use crate::printable::has_unseen;
 use tokenpair::config::Reader;
 use tokenpair::token::TokenPolicy;
-use tokenpair::web::{CookiePolicy, SameSite};
+use tokenpair::web::{CookiePolicy, SameSite, WebPolicy};
 
 /// The name of the server's device cookie, without `JWT_COOKIE_PREFIX`.
 pub(crate) const DEVICE_COOKIE: &str = "device_cookie";
@@ -69,6 +73,22 @@ pub(super) fn domain(reader: &mut Reader<'_>, settings: &Settings) {
 }
 
 pub(super) fn parties(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
+    let lists = [
+        ("JWT_ENCODE_ISSUER", tokens.encode_issuer.as_slice()),
+        ("JWT_DECODE_ISSUER", tokens.decode_issuer.as_slice()),
+        ("JWT_ENCODE_AUDIENCE", &tokens.encode_audience),
+        ("JWT_DECODE_AUDIENCE", &tokens.decode_audience),
+    ];
+    for (name, parties) in lists {
+        // Other programs compare them byte by byte.
+        let is_odd = |text: &&String| is_blank(text) || has_unseen(text) || text.trim() != **text;
+        if let Some(text) = parties.iter().find(is_odd) {
+            let complaint = format!(
+                "has {text:?}; write a name such as https://login.example.org, without invisible characters or blanks around it"
+            );
+            reader.problem(name, complaint);
+        }
+    }
     if tokens.decode_issuer.is_some() && tokens.decode_issuer != tokens.encode_issuer {
         reader.problem(
             "JWT_DECODE_ISSUER",
@@ -100,6 +120,23 @@ pub(super) fn length(reader: &mut Reader<'_>, tokens: &TokenPolicy) {
             "and JWT_ENCODE_AUDIENCE have more than {MAX_PARTIES} bytes: browsers would drop cookies with such tokens"
         );
         reader.problem("JWT_ENCODE_ISSUER", complaint);
+    }
+}
+
+/// Checks that a CSRF token and a token have headers of their own.
+pub(super) fn headers(reader: &mut Reader<'_>, web: &WebPolicy) {
+    let named = [
+        ("JWT_ACCESS_CSRF_HEADER_NAME", &web.csrf.access_header),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", &web.csrf.refresh_header),
+    ];
+    for (setting, name) in named {
+        if *name == web.header.name || *name == AUTHORIZATION {
+            let complaint = format!(
+                "is {:?}, which is the header of a token (JWT_HEADER_NAME); write a name of its own, as in X-CSRF-TOKEN",
+                name.as_str()
+            );
+            reader.problem(setting, complaint);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::bind::Bind;
 use super::setting::{self, Known, Setting};
+use crate::command::command;
 use tokenpair::config::{Reader, parse_algorithm};
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
@@ -165,7 +166,8 @@ fn key_pair(reader: &mut Reader<'_>, algorithm: Algorithm, bind: &Bind) -> KeySo
         (None, None) => {
             if !bind.is_loopback() {
                 let complaint = format!(
-                    "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: set JWT_KEYS_DIR to a folder, and add a key with `tokenpair keys generate`"
+                    "or JWT_PRIVATE_KEY is needed, since SERVER_BIND is {bind}, which others can reach: set JWT_KEYS_DIR to a folder, and add a key with `{}`",
+                    command("keys generate")
                 );
                 reader.problem(DIRECTORY.name(), complaint);
             }

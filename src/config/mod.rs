@@ -7,6 +7,7 @@ mod checks;
 mod cookies;
 mod database;
 mod dot_env;
+mod forward_auth;
 mod keys;
 mod logs;
 mod names;
@@ -29,6 +30,7 @@ pub use self::accounts::Registration;
 pub use self::bind::Bind;
 pub(crate) use self::checks::DEVICE_COOKIE;
 pub use self::database::Migrate;
+pub use self::forward_auth::ForwardAuth;
 pub use self::keys::{KeySource, PreviousSecret};
 pub use self::logs::AccessLog;
 pub use self::names::known;
@@ -86,6 +88,8 @@ pub struct Settings {
     pub start_wait: Duration,
     /// `SERVER_TITLE`, `SERVER_CSS`
     pub page: PageSettings,
+    /// `FORWARD_AUTH_*`
+    pub forward_auth: ForwardAuth,
     /// `REGISTRATION`
     pub registration: Registration,
     /// `PASSWORD_*`
@@ -180,6 +184,7 @@ impl Settings {
             migrate: database::MIGRATE.read(&mut reader),
             start_wait: database::START_WAIT.read(&mut reader),
             page: page::page(&mut reader),
+            forward_auth: forward_auth::forward_auth(&mut reader),
             registration: accounts::REGISTRATION.read(&mut reader),
             password: accounts::password(&mut reader),
             throttle: accounts::throttle(&mut reader),
@@ -200,6 +205,7 @@ impl Settings {
         checks::lifetimes(&mut reader, &settings);
         checks::parties(&mut reader, &settings.tokens);
         checks::length(&mut reader, &settings.tokens);
+        checks::headers(&mut reader, &settings.web);
         checks::cookies(&mut reader, &settings.web.cookies);
         checks::domain(&mut reader, &settings);
         reader.finish(settings.with_remarks(sources))

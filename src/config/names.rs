@@ -1,13 +1,16 @@
 //! Lists all settings, and tells what an unknown name may have meant.
 
 use super::setting::Known;
-use super::{accounts, cookies, database, keys, logs, page, server, sessions, tokens};
+use super::{
+    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens,
+};
 
 /// Returns the documentation of all settings, by group.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     let groups = [
         server::KNOWN,
         page::KNOWN,
+        forward_auth::KNOWN,
         database::KNOWN,
         accounts::KNOWN,
         sessions::KNOWN,
@@ -23,6 +26,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
 pub(super) const PREFIXES: &[&str] = &[
     "JWT_",
     "SERVER_",
+    "FORWARD_AUTH_",
     "SESSION_",
     "PASSWORD_",
     "THROTTLE",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::setting::{Known, Setting};
 use super::text;
+use crate::printable::has_unseen;
 use tokenpair::config::Reader;
 
 pub(super) const KNOWN: &[Known] = &[TITLE.known(), CSS.known()];
@@ -11,12 +12,14 @@ pub(super) const KNOWN: &[Known] = &[TITLE.known(), CSS.known()];
 const TITLE: Setting<String> = Setting::new(
     "SERVER_TITLE",
     "tokenpair",
-    "Name of the site on the built-in page; at most 64 characters.",
+    "Name of the site on the built-in page; 1 to 64 visible characters.",
     |reader, name| {
-        let wanted = "write a name of at most 64 characters, without control characters";
+        let wanted = "write a name of 1 to 64 visible characters";
         reader.parsed(name, "tokenpair".to_owned(), wanted, |text| {
-            let is_name = text.chars().count() <= MAX_TITLE && !text.chars().any(char::is_control);
-            is_name.then(|| text.to_owned())
+            let title = text.trim();
+            let is_name =
+                !text::is_blank(title) && title.chars().count() <= MAX_TITLE && !has_unseen(title);
+            is_name.then(|| title.to_owned())
         })
     },
 );

@@ -1,4 +1,4 @@
-//! Reads files that hold settings, as text.
+//! Reads files that hold settings, as text, and judges texts that people see.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -16,6 +16,12 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, String> {
         return Ok(None);
     }
     read(path).map(Some)
+}
+
+/// Returns whether nothing of a text is seen. Besides white space, U+2800 is an empty braille cell.
+pub(super) fn is_blank(text: &str) -> bool {
+    let is_empty = |letter: char| letter.is_whitespace() || letter == '\u{2800}';
+    text.chars().all(is_empty)
 }
 
 /// Returns the text of a file that must exist.

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::files;
 use super::state::{DirectoryState, Key, KeyState, STATE};
+use crate::command::command;
 use tokenpair::keys::{Algorithm, KeyError, KeyRing, VerifyingKey};
 
 /// A folder of keys, which may not exist yet.
@@ -47,7 +48,7 @@ pub enum DirectoryError {
         source: io::Error,
     },
     /// There is no key.
-    #[error("there is no key in {0}; run `tokenpair keys generate` to add one")]
+    #[error("there is no key in {0}; run `{generate}` to add one", generate = command("keys generate"))]
     Empty(PathBuf),
     /// A file name without an algorithm.
     #[error(
@@ -82,14 +83,16 @@ pub enum DirectoryError {
         file: String,
     },
     /// No key with that ID.
-    #[error("there is no key {0:?}; list all with `tokenpair keys list`")]
+    #[error("there is no key {0:?}; list all with `{list}`", list = command("keys list"))]
     Unknown(String),
     /// The signing key cannot be deleted.
-    #[error("{0} is the signing key; run `tokenpair keys rotate` first")]
+    #[error("{0} is the signing key; run `{rotate}` first", rotate = command("keys rotate"))]
     Signs(String),
     /// There is a coming key already.
     #[error(
-        "{0} is already coming; start signing with it by `tokenpair keys rotate`, or delete it by `keys retire`"
+        "{0} is already coming; start signing with it by `{rotate}`, or delete it by `{retire}`",
+        rotate = command("keys rotate"),
+        retire = command("keys retire")
     )]
     ComingAlready(String),
 }

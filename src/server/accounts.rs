@@ -260,7 +260,7 @@ impl Accounts {
     }
 
     /// Checks a password of the user of that name against the policy.
-    fn check(&self, username: &str, password: &Password) -> Result<(), UnfitPassword> {
+    pub(crate) fn check(&self, username: &str, password: &Password) -> Result<(), UnfitPassword> {
         let words: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let context = [words.as_slice(), &[username]].concat();
         self.passwords.policy().check(password, &context)

@@ -61,6 +61,7 @@ pub(super) async fn assemble(
         accounts: accounts.limited_by(limiter),
         store: store.clone(),
         registration: settings.registration,
+        forward_auth: settings.forward_auth.clone(),
         origins: Origins::of(settings),
         site: Arc::new(Site::of(settings)),
         edge: serving.headers,

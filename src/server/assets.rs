@@ -9,7 +9,8 @@ use std::sync::{LazyLock, OnceLock};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETag,
-    Encoding, EntityTag, Header, HeaderValue, IfNoneMatch, REFERRER_POLICY, VARY,
+    Encoding, EntityTag, Header, HeaderValue, IfNoneMatch, Preference, Quality, QualityItem,
+    REFERRER_POLICY, VARY,
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -220,13 +221,31 @@ impl File {
     }
 }
 
-/// Returns whether a client prefers gzip (RFC 9110 section 12.5.3). Without the header it gets the
-/// plain file.
+/// Returns whether a client prefers gzip (RFC 9110 section 12.5.3). Without the header, or with a
+/// malformed one, it gets the plain file, and so does a client that accepts neither.
 fn accepts_gzip(request: &HttpRequest) -> bool {
-    let supported = [Encoding::gzip(), Encoding::identity()];
-    let accepted = AcceptEncoding::parse(request).ok();
-    let accepted = accepted.filter(|accepted| !accepted.is_empty());
-    accepted.and_then(|accepted| accepted.negotiate(supported.iter())) == Some(Encoding::gzip())
+    let Ok(accepted) = AcceptEncoding::parse(request) else {
+        return false;
+    };
+    let named = |names: &[&str]| {
+        let is_named = |item: &&QualityItem<Preference<Encoding>>| match &item.item {
+            Preference::Any => false,
+            Preference::Specific(coding) => {
+                let coding = coding.to_string();
+                names.iter().any(|name| name.eq_ignore_ascii_case(&coding))
+            }
+        };
+        let of_name = accepted.iter().filter(is_named);
+        of_name.map(|item| item.quality).max()
+    };
+    let mut others = accepted.iter().filter(|item| item.item == Preference::Any);
+    let other = others.next().map(|item| item.quality);
+    // Codings that are not named are not acceptable, except for the plain text.
+    let gzip = named(&["gzip", "x-gzip"])
+        .or(other)
+        .unwrap_or(Quality::ZERO);
+    let plain = named(&["identity"]).or(other);
+    gzip > Quality::ZERO && plain.is_none_or(|plain| gzip >= plain)
 }
 
 fn decompressed(bytes: &[u8], plain: &OnceLock<Bytes>) -> io::Result<Bytes> {

@@ -100,14 +100,14 @@ fn opened_form(response: &ServiceResponse) -> Option<Address> {
     form_of(response.request().path()).filter(|_| is_opened)
 }
 
-fn code(response: &ServiceResponse) -> Option<ErrorCode> {
+pub(super) fn code(response: &ServiceResponse) -> Option<ErrorCode> {
     let error = response.response().error();
     error?.as_error::<Rejection>()?.error_code()
 }
 
 /// Returns whether a login would help: the token is missing or was rejected, with either status. A
 /// token that is not yet valid needs only a retry.
-fn needs_login(response: &ServiceResponse) -> bool {
+pub(super) fn needs_login(response: &ServiceResponse) -> bool {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
     let code = rejection.and_then(Rejection::error_code);

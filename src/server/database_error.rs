@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::command::command;
 use tokenpair::session::StoreError;
 use tokenpair_store::{DatabaseUrl, MigrationError};
 
@@ -24,14 +25,16 @@ pub enum DatabaseError {
     },
     /// There is no file at this path yet, and only `serve` and `migrate` create it.
     #[error(
-        "there is no database yet at {0}; run `tokenpair migrate` to create it, or start the server"
+        "there is no database yet at {0}; run `{migrate}` to create it, or start the server",
+        migrate = command("migrate")
     )]
     Missing(PathBuf),
     /// Migrations are pending, and this command or server must not run them.
     #[error(
-        "cannot use the database {} (DATABASE_URL): {}; run `tokenpair migrate`",
+        "cannot use the database {} (DATABASE_URL): {}; run `{}`",
         .url.masked(),
-        pending_text(.names)
+        pending_text(.names),
+        command("migrate")
     )]
     Pending {
         /// The database.

@@ -136,12 +136,8 @@ impl From<ServerErrorCode> for Rejection {
     }
 }
 
-/// Codes of the library that only other applications answer: the server has no loaders, and no role but `admin`.
-const OF_APPLICATIONS: [ErrorCode; 3] = [
-    ErrorCode::ClaimsRefused,
-    ErrorCode::UserNotLoaded,
-    ErrorCode::RoleRequired,
-];
+/// Codes of the library that only other applications answer: the server has no loaders.
+const OF_APPLICATIONS: [ErrorCode; 2] = [ErrorCode::ClaimsRefused, ErrorCode::UserNotLoaded];
 
 /// A code of the library or of the server.
 #[derive(Clone, Copy, Debug)]

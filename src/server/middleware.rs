@@ -11,7 +11,8 @@ use actix_web::middleware::Next;
 use super::connection_state::{ActiveRequest, ConnectionState};
 use super::telemetry::Line;
 use super::{
-    admission, browser, chunked_response, clock_watch, cors, error_responses, request_body_guard,
+    admission, browser, chunked_response, clock_watch, cors, error_responses, forward_auth,
+    request_body_guard,
 };
 use tokenpair::web::reissue_for;
 
@@ -58,7 +59,12 @@ pub(super) async fn handler(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    Ok(browser::send_to_login(checked(request, next).await?))
+    let response = checked(request, next).await?;
+    Ok(if response.request().path() == forward_auth::PATH {
+        forward_auth::complete(response)
+    } else {
+        browser::send_to_login(response)
+    })
 }
 
 /// The middleware of each resource in another app: both middlewares above, without the log line,

@@ -28,6 +28,7 @@ mod error_code;
 mod error_responses;
 mod fields;
 mod file_limit;
+mod forward_auth;
 mod guards;
 mod http_server;
 mod idle_timer;

@@ -256,7 +256,8 @@ impl AccountRoutesBuilder {
         let described = Described {
             routes: selection.description(),
             server: server_url(&settings, &selection.prefix),
-            with_request_id: false,
+            by_program: false,
+            forward_auth: None,
         };
         let serving = Serving {
             described,

@@ -58,7 +58,8 @@ impl Server {
         let described = Described {
             routes: routes::description(),
             server: public_origin,
-            with_request_id: true,
+            by_program: true,
+            forward_auth: Some(settings.forward_auth.clone()),
         };
         let serving = Serving {
             described,

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::secret_file;
 use super::shared_key::Seal;
 use super::start_error::StartError;
+use crate::command::command;
 use crate::config::{KeySource, PreviousSecret, Settings};
 use crate::keys::{DirectoryError, Fingerprint, Held, KeyDirectory, KeyState};
 use tokenpair::clock::Timestamp;
@@ -158,7 +159,9 @@ fn remark_on_algorithm(settings: &Settings, ring: &KeyRing) {
     if signs != wanted {
         log::warn!(
             "JWT_ALGORITHM is {wanted}, and the signing key is for {signs}: set JWT_ALGORITHM={signs}, or switch keys \
-             with `tokenpair keys generate` and `tokenpair keys rotate`"
+             with `{}` and `{}`",
+            command("keys generate"),
+            command("keys rotate")
         );
     }
 }

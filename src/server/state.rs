@@ -12,7 +12,7 @@ use super::origins::Origins;
 use super::page::Site;
 use super::readiness::Readiness;
 use super::response_headers::HeaderDefaults;
-use crate::config::Registration;
+use crate::config::{ForwardAuth, Registration};
 use tokenpair::session::Sessions;
 use tokenpair::web::Auth;
 use tokenpair_store::{Applied, DieselStore};
@@ -24,6 +24,7 @@ pub(crate) struct AppState {
     pub(crate) accounts: Accounts,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
+    pub(crate) forward_auth: ForwardAuth,
     pub(crate) openapi: Bytes,
     pub(crate) origins: Origins,
     pub(super) site: Arc<Site>,

@@ -118,7 +118,18 @@ fn large_files_are_compressed_for_clients_that_take_gzip(on: Backend) {
         ("/swagger-ui.css", b".swagger-ui"),
     ] {
         let file = ends_with(end);
-        for accepted in ["gzip", "br, gzip;q=0.5", "gzip, deflate, br, zstd"] {
+        for accepted in [
+            "gzip",
+            "GZIP",
+            "x-gzip",
+            "br, gzip;q=0.5",
+            "gzip, deflate, br, zstd",
+            "*",
+            "identity;q=0, *;q=0.1",
+            "identity;q=0.2, gzip;q=0.3",
+            "deflate, *;q=0.5",
+            "gzip;q=0.5, *;q=0",
+        ] {
             let (head, body) = raw(&app, file, &format!("Accept-Encoding: {accepted}\r\n"));
             assert!(
                 head.contains("\r\ncontent-encoding: gzip"),
@@ -131,6 +142,13 @@ fn large_files_are_compressed_for_clients_that_take_gzip(on: Backend) {
             "",
             "Accept-Encoding: identity\r\n",
             "Accept-Encoding: gzip;q=0\r\n",
+            "Accept-Encoding:\r\n",
+            "Accept-Encoding: *;q=0\r\n",
+            "Accept-Encoding: br\r\n",
+            "Accept-Encoding: gzip;q=0, *\r\n",
+            "Accept-Encoding: x-gzip;q=0, *;q=0.5\r\n",
+            "Accept-Encoding: identity, gzip;q=0.5\r\n",
+            "Accept-Encoding: gzip;q=nonsense\r\n",
         ] {
             let (head, body) = raw(&app, file, refused);
             assert!(!head.contains("content-encoding"), "{refused}: {head}");

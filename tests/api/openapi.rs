@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
 use crate::admin;
+use crate::page::navigation;
 use crate::support::{Backend, Bearer, Description, Request, TestApp};
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
@@ -64,6 +65,41 @@ fn a_route_that_needs_a_token_refuses_who_has_none(on: Backend) {
         let described = operation["responses"].get(answer.status.to_string());
         assert!(described.is_some(), "{method} {path}: {answer:?}");
     }
+}
+
+/// A browser that lacks a token is redirected to the page in place of an error.
+fn every_route_that_redirects_a_browser_says_so_and_no_other_does(on: Backend) {
+    let app = on.app();
+    let description = app.get("/openapi.json").send().json();
+    let mut redirecting = BTreeSet::new();
+    for (method, path, operation) in operations(&description) {
+        let described = operation["responses"].get("303").is_some();
+        let answer = match path.as_str() {
+            // There the proxy has to ask for it.
+            "/forward-auth" => {
+                let asked = app.get("/forward-auth?login=redirect");
+                navigation(asked.header("X-Forwarded-Method", "GET")).send()
+            }
+            _ => navigation(app.request(&method, &path)).send(),
+        };
+        if answer.status == 303 {
+            assert!(described, "{method} {path}: {answer:?}");
+            redirecting.insert(format!("{method} {path}"));
+        } else if described {
+            // These redirect after their work is done.
+            let of_form = ["POST /login", "GET /"].contains(&format!("{method} {path}").as_str());
+            assert!(of_form, "{method} {path}: {answer:?}");
+        }
+    }
+    for route in [
+        "GET /protected",
+        "GET /sessions",
+        "GET /admin/users",
+        "GET /csrf",
+    ] {
+        assert!(redirecting.contains(route), "{route}: {redirecting:?}");
+    }
+    assert!(!redirecting.contains("GET /session"), "{redirecting:?}");
 }
 
 fn tokens_are_presented_as_the_settings_say(on: Backend) {
@@ -197,8 +233,10 @@ fn headers_are_described_where_they_are_sent(on: Backend) {
             let has = |name: &str| response["headers"].get(name).is_some();
             assert!(has("X-Request-Id") && has("Cache-Control"), "{place}");
             assert_eq!(has("WWW-Authenticate"), status == "401", "{place}");
-            assert_eq!(has("Location"), status == "303", "{place}");
-            let again = ["422", "429", "503"].contains(&status.as_str());
+            // A proxy learns there where the login page is, and of a token that is not yet valid.
+            let for_proxies = path == "/forward-auth" && status == "401";
+            assert_eq!(has("Location"), status == "303" || for_proxies, "{place}");
+            let again = for_proxies || ["422", "429", "503"].contains(&status.as_str());
             assert_eq!(has("Retry-After"), again, "{place}");
         }
     }
@@ -366,6 +404,7 @@ fn the_answer_to_a_login_has_one_of_two_forms_by_where_its_tokens_are(on: Backen
 }
 
 on_both_databases! {
+    every_route_that_redirects_a_browser_says_so_and_no_other_does,
     every_operation_and_response_is_explained,
     headers_are_described_where_they_are_sent,
     every_request_and_response_has_examples_that_fit_its_schema,

@@ -103,6 +103,38 @@ fn a_login_returns_to_no_other_origin(on: Backend) {
     assert!(!quote.body.contains("<b>"), "{quote:?}");
 }
 
+/// An app behind a proxy may have another host than the login page.
+fn a_login_returns_to_a_page_of_a_listed_origin(on: Backend) {
+    let listed = "https://app.example.org,capacitor://localhost";
+    let app = on.app_with(&[("SERVER_CORS_ORIGINS", listed)]).with_ada();
+    let next = "https://app.example.org/notes?of=ada";
+    let page = navigation(app.get(&format!("/?next={next}"))).send();
+    assert_eq!(hidden(&page, "next"), next);
+    let policy = page.header("content-security-policy").unwrap();
+    let allowed = "form-action 'self' https://app.example.org; ";
+    assert!(policy.contains(allowed), "{policy}");
+    let login = form(&app, "/login", &format!("{RIGHT}&next={next}"));
+    redirects(&login.send(), next);
+    for other in [
+        "https://app.example.org.evil.example/",
+        "https://ada@app.example.org/",
+        "https://app.example.org:8443/",
+        "http://app.example.org/",
+        "https://evil.example/https://app.example.org/",
+        "capacitor://localhost/",
+        "https://app.example.org/logout",
+    ] {
+        let page = navigation(app.get(&format!("/?next={other}"))).send();
+        assert!(!page.body.contains("name=\"next\""), "{other}: {page:?}");
+        let login = form(&app, "/login", &format!("{RIGHT}&next={other}"));
+        redirects(&login.send(), "/");
+    }
+    // Browsers read a backslash as a slash, so this is the listed origin.
+    let odd = "https:%5C%5Capp.example.org%5Cnotes";
+    let login = form(&app, "/login", &format!("{RIGHT}&next={odd}"));
+    redirects(&login.send(), "https://app.example.org/notes");
+}
+
 /// JSON has no redirect, so the member means nothing, whatever it is.
 fn next_in_json_means_nothing(on: Backend) {
     let app = on.app().with_ada();
@@ -350,11 +382,7 @@ fn the_page_logs_out_after_the_access_token_has_expired_too(on: Backend) {
     for forgets in [true, false] {
         let mut browser = app.browser();
         let page = open(&mut browser, &app, "/");
-        let body = format!(
-            "csrf_token={}&csrf_refresh_token={}",
-            hidden(&page, "csrf_token"),
-            hidden(&page, "csrf_refresh_token")
-        );
+        let body = format!("csrf_token={}", hidden(&page, "csrf_token"));
         app.advance(Duration::from_secs(7200));
         if forgets {
             browser.remove("access_token_cookie");
@@ -498,6 +526,7 @@ fn without_csrf_protection_forms_have_no_value(on: Backend) {
 on_both_databases!(
     a_login_returns_to_the_path_in_next,
     a_login_returns_to_no_other_origin,
+    a_login_returns_to_a_page_of_a_listed_origin,
     next_in_json_means_nothing,
     a_restored_login_returns_at_once_and_a_present_one_offers_to,
     a_registration_logs_in_and_a_wrong_one_keeps_the_name,

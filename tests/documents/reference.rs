@@ -11,8 +11,9 @@ use super::{check_generated, read};
 type Group = (&'static str, &'static [&'static str]);
 
 /// Groups the settings. The longest matching prefix decides, so a new setting usually finds its group by itself.
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("Server", &["SERVER_", "PUBLIC_URL"]),
+    ("Apps behind a proxy", &["FORWARD_AUTH_"]),
     ("Database", &["DATABASE_"]),
     (
         "Accounts and passwords",
@@ -117,7 +118,10 @@ fn help(program: &Program, command: &[String]) -> (String, Vec<String>) {
     let help = program.run(&arguments).done();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = commands
-        .map_while(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .map_while(|line| line.strip_prefix("  "))
+        // A description goes on in the next line.
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help");
     let names = names.map(str::to_owned).collect();
     (help, names)
@@ -137,7 +141,8 @@ fn describe(program: &Program, command: &[String], page: &mut String) {
 #[test]
 fn the_reference_of_commands_is_their_help() {
     let mut page = "\n".to_owned();
-    describe(&Program::new(), &[], &mut page);
+    let program = Program::new().env("COLUMNS", "80");
+    describe(&program, &[], &mut page);
     check_block("docs/reference/cli.md", "commands", &page);
 }
 

@@ -143,7 +143,7 @@ fn users_are_added_and_listed_from_the_command_line() {
             program.run_with_input(&["user", "add", "robertson", "--password-stdin"], guessed);
         assert_eq!(
             common.failed(),
-            "tokenpair: this password is too easy to guess\n"
+            "tokenpair: this password is too easy to guess; choose several words that do not belong together\n"
         );
     }
     let odd = program.run_with_input(&["user", "add", "two words", "--password-stdin"], PASSWORD);
@@ -195,7 +195,7 @@ fn the_command_line_disables_users_and_changes_their_passwords() {
         program.run_with_input(&["user", "password", "ada", "--password-stdin"], "iloveyou");
     assert_eq!(
         common.failed(),
-        "tokenpair: this password is too easy to guess\n"
+        "tokenpair: this password is too easy to guess; choose several words that do not belong together\n"
     );
     let nobody = program.run(&["user", "disable", "nobody"]);
     assert_eq!(

@@ -122,14 +122,29 @@ fn cookies_that_are_not_secure_are_remarked_on_wherever_browsers_come_by_another
 #[test]
 fn a_title_or_a_style_sheet_that_the_page_cannot_have_is_refused() {
     let title = "x".repeat(65);
-    let wanted = "write a name of at most 64 characters, without control characters";
-    for title in [title.as_str(), "a\tb"] {
+    let wanted = "write a name of 1 to 64 visible characters";
+    let unseen = [
+        "a\tb",
+        "\u{2800}",
+        "\u{200b}",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{ad}b",
+    ];
+    for title in [title.as_str()].into_iter().chain(unseen) {
         let said = with(&[("SERVER_TITLE", title)]).run(&["config", "check"]);
         let complaint = format!("SERVER_TITLE is {title:?}; {wanted}");
         assert!(said.failed().contains(&complaint), "{title}");
     }
+    // A file that ended up there by mistake is not repeated.
+    let said = with(&[("SERVER_TITLE", &"x".repeat(10_000))]).run(&["config", "check"]);
+    let said = said.failed();
+    assert!(
+        said.contains("\"… (10000 characters); write a name") && said.len() < 500,
+        "{said}"
+    );
     let long = "x".repeat(64);
-    for title in [long.as_str(), "로그인 <b>"] {
+    for title in [long.as_str(), "로그인 <b>", " Ünïcödé 🐎 "] {
         with(&[("SERVER_TITLE", title)])
             .run(&["config", "check"])
             .done();

@@ -14,14 +14,14 @@ use crate::support::{Program, Served};
 
 /// What the command found.
 #[derive(Debug)]
-struct Seen {
-    code: Option<i32>,
-    report: Value,
+pub(crate) struct Seen {
+    pub(crate) code: Option<i32>,
+    pub(crate) report: Value,
 }
 
 impl Seen {
     /// Returns the checks that are not ok.
-    fn faults(&self) -> Vec<&str> {
+    pub(crate) fn faults(&self) -> Vec<&str> {
         let checks = self.report["checks"].as_array().unwrap().iter();
         checks
             .filter(|check| check["verdict"] != "ok")
@@ -30,7 +30,7 @@ impl Seen {
     }
 
     #[track_caller]
-    fn check(&self, name: &str) -> &Value {
+    pub(crate) fn check(&self, name: &str) -> &Value {
         let checks = self.report["checks"].as_array().unwrap();
         let found = checks.iter().find(|check| check["check"] == name);
         found.unwrap_or_else(|| panic!("no {name}: {self:?}"))
@@ -38,7 +38,7 @@ impl Seen {
 
     /// Asserts that the check has this verdict, a sentence with this text and a cure.
     #[track_caller]
-    fn found(&self, name: &str, verdict: &str, text: &str) {
+    pub(crate) fn found(&self, name: &str, verdict: &str, text: &str) {
         let checks = self.report["checks"].as_array().unwrap();
         let fits = |check: &&Value| check["check"] == name && check["verdict"] == verdict;
         let check = checks
@@ -56,7 +56,7 @@ impl Seen {
     }
 
     #[track_caller]
-    fn is_fine(&self) {
+    pub(crate) fn is_fine(&self) {
         assert_eq!(self.faults(), [""; 0], "{self:#?}");
         assert_eq!(
             (self.code, &self.report["verdict"]),
@@ -65,7 +65,7 @@ impl Seen {
     }
 }
 
-fn look_with(program: &Program, arguments: &[&str], input: &str) -> Seen {
+pub(crate) fn look_with(program: &Program, arguments: &[&str], input: &str) -> Seen {
     let arguments = [&["doctor", "--json"], arguments].concat();
     let ended = program.run_with_input(&arguments, input);
     let report = serde_json::from_str(&ended.out);
@@ -75,7 +75,7 @@ fn look_with(program: &Program, arguments: &[&str], input: &str) -> Seen {
     }
 }
 
-fn look(url: &str) -> Seen {
+pub(crate) fn look(url: &str) -> Seen {
     look_with(&Program::new(), &[url], "")
 }
 
@@ -383,10 +383,10 @@ fn a_server_that_is_another_program_or_redirects_is_named_and_nothing_else_is_as
         let _closed = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     });
     let seen = look(&format!("http://{page}"));
-    seen.found("tokenpair", "problem", "Another program answers, with 200");
+    seen.found("tokenpair", "problem", "Another program answers GET");
     assert_eq!(seen.report["checks"].as_array().unwrap().len(), 2);
     let redirect = server(|_, client| {
-        let moved = "HTTP/1.1 301 Moved\r\nLocation: https://login.example.org/protected\r\nContent-Length: 0\r\n\r\n";
+        let moved = "HTTP/1.1 301 Moved\r\nLocation: https://login.example.org/account\r\nContent-Length: 0\r\n\r\n";
         let _closed = client.write_all(moved.as_bytes());
     });
     look(&format!("http://{redirect}")).found(
@@ -514,7 +514,7 @@ fn secure_cookies_over_http_on_this_machine_are_a_warning() {
     look(&url(&served)).found("secure_cookies", "warning", "Safari and Postman do not");
 }
 
-fn with_certificate(program: Program, name: &str, year: i32) -> Program {
+pub(crate) fn with_certificate(program: Program, name: &str, year: i32) -> Program {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.not_after = rcgen::date_time_ymd(year, 1, 1);
     let key = KeyPair::generate().unwrap();

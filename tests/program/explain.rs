@@ -211,11 +211,27 @@ fn a_person_reads_the_life_of_the_session(on: Backend) {
         "state      active".to_owned(),
         "address    127.0.0.1".to_owned(),
         "tokens     in the response body".to_owned(),
+        "  generation 1 (previous: the last one that was replaced): same".to_owned(),
         "  generation 2 (current): repeated".to_owned(),
-        "  generation 1 (previous): same".to_owned(),
+        "  generation 3 (not issued, as far as the database knows): forward".to_owned(),
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+    // The oldest comes first, and the terms before they are used.
+    let places: Vec<usize> = [
+        "A pair is",
+        "generation 1 ",
+        "generation 2 ",
+        "generation 3 ",
+    ]
+    .iter()
+    .map(|part| text.find(part).unwrap())
+    .collect();
+    assert!(places.is_sorted(), "{places:?}\n{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
     assert!(text.contains("user       ada, id "), "{text}");
     assert!(text.contains("  login                127.0.0.1"), "{text}");
     assert!(!text.contains("eyJ"), "{text}");

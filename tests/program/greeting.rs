@@ -84,7 +84,7 @@ fn it_says_which_clients_keep_the_cookies_under_the_settings() {
         ),
         (
             &[("JWT_TOKEN_LOCATION", "headers")],
-            "none; clients send tokens as JWT_TOKEN_LOCATION says",
+            "none; tokens travel in headers, so browsers cannot log in on the page /",
         ),
     ] {
         let program = Program::new().env("JWT_SECRET_KEY", SECRET);

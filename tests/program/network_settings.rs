@@ -289,6 +289,35 @@ fn a_cookie_path_that_no_route_is_under_is_noted() {
 }
 
 #[test]
+fn an_access_cookie_that_the_page_never_gets_is_noted() {
+    remarked(
+        &[("JWT_ACCESS_COOKIE_PATH", "/protected")],
+        "JWT_ACCESS_COOKIE_PATH is /protected, so browsers do not send the cookie to the built-in page at /",
+    );
+    good(&[
+        ("JWT_ACCESS_COOKIE_PATH", "/protected"),
+        ("JWT_TOKEN_LOCATION", "headers"),
+    ]);
+}
+
+#[test]
+fn methods_without_protection_are_noted() {
+    remarked(
+        &[("JWT_CSRF_METHODS", "GET,PUT,DELETE")],
+        "JWT_CSRF_METHODS lacks POST, PATCH: such requests need no CSRF token",
+    );
+    good(&[("JWT_CSRF_METHODS", "GET,POST,PUT,PATCH,DELETE")]);
+    good(&[
+        ("JWT_CSRF_METHODS", "GET"),
+        ("JWT_COOKIE_CSRF_PROTECT", "false"),
+    ]);
+    good(&[
+        ("JWT_CSRF_METHODS", "GET"),
+        ("JWT_TOKEN_LOCATION", "headers"),
+    ]);
+}
+
+#[test]
 fn a_path_that_hides_the_csrf_cookie_from_pages_elsewhere_is_noted() {
     for name in [
         "JWT_ACCESS_CSRF_COOKIE_PATH",
@@ -420,7 +449,9 @@ fn a_refresh_cookie_that_browsers_keep_from_the_application_is_remarked_on() {
     assert_eq!(log.matches("is not reissued").count(), 1, "{log}");
     good(&[HTTPS, narrow, ("JWT_REISSUE_WITHIN", "0")]);
     good(&[HTTPS, narrow, ("JWT_TOKEN_LOCATION", "headers")]);
-    good(&[HTTPS, ("JWT_ACCESS_COOKIE_PATH", "/account")]);
+    // The page is another matter.
+    let said = with(&[HTTPS, ("JWT_ACCESS_COOKIE_PATH", "/account")]).run(&["config", "check"]);
+    assert!(!said.done().contains("is not reissued"));
     // A path is matched by whole segments.
     for (access, noted) in [("/account/", false), ("/accounts/", true)] {
         let paths = [

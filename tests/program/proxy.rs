@@ -1,4 +1,4 @@
-//! Starts nginx and HAProxy in front of a server, and small servers that misbehave.
+//! Starts nginx, HAProxy and Caddy in front of a server, and small servers that misbehave.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -22,6 +22,15 @@ impl Proxy {
     /// Starts nginx with these lines in its `http` and `location` blocks. `location` replaces the
     /// line of the same header.
     pub(crate) fn nginx(server: SocketAddr, http: &str, location: &str) -> Self {
+        Self::nginx_with(server, (http, ""), location)
+    }
+
+    /// Starts nginx with these lines in its `http`, `server` and `location` blocks.
+    pub(crate) fn nginx_with(
+        server: SocketAddr,
+        (http, beside): (&str, &str),
+        location: &str,
+    ) -> Self {
         const HEADERS: [(&str, &str); 3] = [
             ("Connection", "\"\""),
             ("Host", "$http_host"),
@@ -35,16 +44,31 @@ impl Proxy {
         });
         let headers: Vec<String> = kept.map(set).collect();
         let headers = headers.join(" ");
+        let block = format!(
+            "{http}\n\
+             server {{ listen {address}; {beside} location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
+             {location} }} }}"
+        );
+        Self::nginx_of(&block, address)
+    }
+
+    /// Starts nginx with this text in its `http` block.
+    pub(crate) fn nginx_of(http: &str, address: SocketAddr) -> Self {
         let config = format!(
             "daemon off; user root; pid pid; error_log stderr; events {{}}\n\
              http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f;\n\
-             uwsgi_temp_path u; scgi_temp_path s; {http}\n\
-             server {{ listen {address}; location / {{ proxy_pass http://{server}; proxy_http_version 1.1; {headers}\n\
-             {location} }} }} }}\n"
+             uwsgi_temp_path u; scgi_temp_path s; {http}\n}}\n"
         );
         let mut command = Command::new("nginx");
         command.args(["-e", "stderr", "-c", "conf", "-p"]);
         Self::start(command, true, &config, address)
+    }
+
+    /// Starts Caddy with this file.
+    pub(crate) fn caddy(config: &str, address: SocketAddr) -> Self {
+        let mut command = Command::new("caddy");
+        command.args(["run", "--adapter", "caddyfile", "--config", "conf"]);
+        Self::start(command, false, config, address)
     }
 
     /// Starts HAProxy with these lines in its `listen` block.
@@ -74,7 +98,7 @@ impl Proxy {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("nginx and haproxy are installed");
+            .expect("nginx, haproxy and caddy are installed");
         let mut proxy = Self {
             child,
             address,

@@ -88,6 +88,32 @@ const ALONE: &[Refused] = &[
         "write auto, forwarded or x-forwarded-for",
     ),
     (
+        &[("RUST_LOG", "tokenpair=loud")],
+        "is \"tokenpair=loud\"; write a level",
+    ),
+    (&[("RUST_LOG", "inf")], "is \"inf\"; write a level"),
+    (&[("RUST_LOG", "Warning")], "is \"Warning\"; write a level"),
+    (
+        &[("JWT_ACCESS_CSRF_HEADER_NAME", "Authorization")],
+        "is \"authorization\", which is the header of a token (JWT_HEADER_NAME)",
+    ),
+    (
+        &[("JWT_ACCESS_CSRF_HEADER_NAME", "Cache-Control")],
+        "write a name that no other header has",
+    ),
+    (
+        &[("JWT_HEADER_TYPE", "Bea\u{200b}rer")],
+        "JWT_HEADER_TYPE must be one word of ASCII letters",
+    ),
+    (
+        &[("JWT_ENCODE_ISSUER", "https://a.example\u{200b}")],
+        "JWT_ENCODE_ISSUER has \"https://a.example\\u{200b}\"; write a name such as",
+    ),
+    (
+        &[("JWT_ENCODE_AUDIENCE", "web,a\u{202e}pi")],
+        "JWT_ENCODE_AUDIENCE has \"a\\u{202e}pi\"; write a name such as",
+    ),
+    (
         &[("JWT_ACCESS_COOKIE_NAME", "a b")],
         "write letters, digits, - and _ only",
     ),
@@ -136,6 +162,13 @@ const ALONE: &[Refused] = &[
 ];
 
 const TOGETHER: &[Refused] = &[
+    (
+        &[
+            ("JWT_HEADER_NAME", "X-Token"),
+            ("JWT_REFRESH_CSRF_HEADER_NAME", "X-Token"),
+        ],
+        "is \"x-token\", which is the header of a token (JWT_HEADER_NAME)",
+    ),
     (
         &[("JWT_REISSUE_WITHIN", "1h")],
         "JWT_REISSUE_WITHIN is 3600s and has to be less than JWT_ACCESS_TOKEN_EXPIRES, which is 3600s",

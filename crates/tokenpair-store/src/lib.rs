@@ -94,14 +94,14 @@
 //! enable those of `tokenpair`, and `aws-lc-rs` wins if both are on. For PostgreSQL alone:
 //!
 //! ```toml
-//! tokenpair-store = { version = "0.1", default-features = false, features = ["aws-lc-rs", "postgres", "bundled"] }
+//! tokenpair-store = { path = "../tokenpair/crates/tokenpair-store", default-features = false, features = ["aws-lc-rs", "postgres", "bundled"] }
 //! ```
 //!
 //! Without a C compiler, link the system's databases and choose RustCrypto:
 //!
 //! ```toml
-//! tokenpair = { version = "0.1", default-features = false, features = ["rust-crypto"] }
-//! tokenpair-store = { version = "0.1", default-features = false, features = ["rust-crypto", "sqlite", "postgres"] }
+//! tokenpair = { path = "../tokenpair/crates/tokenpair", default-features = false, features = ["rust-crypto"] }
+//! tokenpair-store = { path = "../tokenpair/crates/tokenpair-store", default-features = false, features = ["rust-crypto", "sqlite", "postgres"] }
 //! ```
 //!
 //! # SQLite beside other crates

@@ -10,7 +10,7 @@
 //! actix-web = { version = "4", default-features = false, features = ["macros"] }
 //! env_logger = "0.11"
 //! serde = { version = "1", features = ["derive"] }
-//! tokenpair = "0.1"
+//! tokenpair = { path = "../tokenpair/crates/tokenpair" }
 //! ```
 //!
 //! ```no_run
@@ -73,17 +73,24 @@
 //! }
 //! ```
 //!
-//! Start it with a secret, log in, and keep the cookies; a `POST` also needs the CSRF value of its
+//! The crate is not on crates.io yet: clone its repository into a folder `tokenpair` beside your app.
+//! Start the app with a secret:
+//!
+//! ```sh
+//! JWT_SECRET_KEY=$(openssl rand -hex 32) cargo run
+//! ```
+//!
+//! In another terminal, log in and keep the cookies; a `POST` also needs the CSRF value of its
 //! cookie:
 //!
 //! ```sh
-//! JWT_SECRET_KEY=$(openssl rand -hex 32) cargo run &
-//! curl -c jar --json '{"username": "ada", "password": "correct horse"}' http://127.0.0.1:8080/login
-//! curl -b jar http://127.0.0.1:8080/protected
+//! server=http://127.0.0.1:8080
+//! curl -w '\n' -c jar --json '{"username": "ada", "password": "correct horse"}' $server/login
+//! curl -w '\n' -b jar $server/protected
 //! csrf=$(awk '$6 == "csrf_refresh_token" {print $7}' jar)
-//! curl -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" http://127.0.0.1:8080/refresh
+//! curl -w '\n' -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/refresh
 //! csrf=$(awk '$6 == "csrf_access_token" {print $7}' jar)
-//! curl -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" http://127.0.0.1:8080/logout
+//! curl -w '\n' -b jar -c jar -X POST -H "X-CSRF-TOKEN: $csrf" $server/logout
 //! ```
 //!
 //! The sessions of this app are in memory. A restart forgets them, so no refresh token from before
@@ -194,7 +201,7 @@
 //! Either `aws-lc-rs` or `rust-crypto` is needed. Without a C compiler:
 //!
 //! ```toml
-//! tokenpair = { version = "0.1", default-features = false, features = ["rust-crypto"] }
+//! tokenpair = { path = "../tokenpair/crates/tokenpair", default-features = false, features = ["rust-crypto"] }
 //! ```
 //!
 //! A token signed with one verifies with the other. The two differ:

@@ -1,8 +1,10 @@
 //! Reads what a server says about itself in `/openapi.json`: its cookies, headers and PUBLIC_URL.
 
 use serde_json::Value;
+use url::Url;
 
 use super::exchange::Response;
+use crate::config::serialized_origin;
 
 /// What a server says about itself, or the defaults if it does not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Described {
     pub(super) csrf_headers: [String; 2],
     /// The origin in PUBLIC_URL, if it is set.
     pub(super) public: Option<String>,
+    /// Whether responses have an `X-Request-Id`. Routes in another app have none of their own.
+    pub(super) request_id: bool,
 }
 
 impl Default for Described {
@@ -25,6 +29,7 @@ impl Default for Described {
             bearer: true,
             csrf_headers: ["X-CSRF-TOKEN", "X-CSRF-TOKEN"].map(str::to_owned),
             public: None,
+            request_id: false,
         }
     }
 }
@@ -48,7 +53,9 @@ impl Described {
         let default = Self::default();
         let [access_header, refresh_header] = default.csrf_headers;
         let server = text.pointer("/servers/0/url").and_then(Value::as_str);
-        let is_origin = |url: &&str| url.starts_with("http://") || url.starts_with("https://");
+        // Of routes in another app, it has their prefix.
+        let public = server.and_then(|url| serialized_origin(&Url::parse(url).ok()?));
+        let request_id = "/paths/~1account/get/responses/401/headers/X-Request-Id";
         Some(Self {
             cookies: named("access_cookie")
                 .zip(named("refresh_cookie"))
@@ -58,7 +65,8 @@ impl Described {
                 named("access_csrf").unwrap_or(access_header),
                 named("refresh_csrf").unwrap_or(refresh_header),
             ],
-            public: server.filter(is_origin).map(str::to_owned),
+            public,
+            request_id: text.pointer(request_id).is_some(),
         })
     }
 }

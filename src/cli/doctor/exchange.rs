@@ -4,12 +4,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use httparse::{EMPTY_HEADER, Status};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::report::heard;
 use tokenpair::clock::{Clock, Timestamp};
 
 /// Maximum size of a response head in bytes.
@@ -27,11 +28,26 @@ const INTERIM_LIMIT: usize = 4;
 /// Why there is no response.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    /// The host name does not resolve, or no connection could be made.
-    #[error("cannot connect: {0}")]
-    Connect(String),
-    /// TLS failed.
-    #[error("TLS failed: {0}")]
+    /// The host name does not resolve.
+    #[error("the name {0} has no address ({1})")]
+    NoAddress(String, String),
+    /// No program listens there.
+    #[error("nothing listens on {0} (connection refused)")]
+    Refused(SocketAddr),
+    /// No connection could be made.
+    #[error("cannot connect to {0}: {1}")]
+    Connect(SocketAddr, io::Error),
+    /// The server did not accept a connection in time.
+    #[error("{0} does not answer a connection attempt")]
+    NoConnection(SocketAddr),
+    /// The answer to a TLS handshake is not TLS.
+    #[error("the answer to the TLS handshake is not TLS")]
+    NoTls,
+    /// The answer to a plain request is TLS.
+    #[error("the answer is TLS, and the request was plain http")]
+    OnlyTls,
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed: {0}")]
     Tls(String),
     /// The connection broke, or ended early.
     #[error("the connection broke: {0}")]
@@ -188,16 +204,30 @@ impl Response {
         self.has_code("missing_json") || self.has_code("malformed_json")
     }
 
+    /// Returns whether a port for https refused plain http, in the words of nginx, Apache and Go.
+    pub(super) fn wants_https(&self) -> bool {
+        let body = String::from_utf8_lossy(&self.body);
+        self.status == 400
+            && ["HTTPS", "SSL-enabled"]
+                .iter()
+                .any(|word| body.contains(word))
+    }
+
     /// Returns whether tokenpair gave this response, and not a proxy in front of it.
     pub(super) fn is_of_tokenpair(&self) -> bool {
-        self.header("X-Request-Id").is_some() || self.code().is_some()
+        self.names_request() || self.code().is_some()
+    }
+
+    /// Returns whether it names its request, as every answer of the program does.
+    pub(super) fn names_request(&self) -> bool {
+        self.header("X-Request-Id").is_some()
     }
 
     /// Names the response for a message: its status, and the code if it has one.
     pub(super) fn named(&self) -> String {
         match self.code() {
-            Some(code) => format!("{} {code}", self.status),
-            None => self.status.to_string(),
+            Some(code) => heard(format!("{} {code}", self.status)),
+            None => heard(self.status),
         }
     }
 }
@@ -252,6 +282,8 @@ fn parse_head(buffer: &mut Vec<u8>) -> Result<Option<Response>, Failure> {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(Failure::TooLarge),
+        // An alert record of any version (RFC 8446 section 5.1).
+        Err(_) if buffer.starts_with(&[21, 3]) => return Err(Failure::OnlyTls),
         Err(error) => return Err(Failure::NotHttp(error.to_string())),
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -7,6 +7,7 @@ mod client;
 mod described;
 mod exchange;
 mod probe;
+mod reach;
 mod report;
 mod set_cookie;
 mod target;
@@ -19,28 +20,29 @@ use std::io::{self, BufRead, Write};
 use clap::Args;
 use url::Url;
 
-use self::checks::{Look, PROTECTED};
+use self::checks::{ACCOUNT, Look};
 use self::described::Described;
-use self::exchange::{Failure, Request, Response};
+use self::exchange::Request;
 use self::probe::Probe;
 use self::report::{Finding, Report, Verdict};
 use self::target::Target;
 use self::walk::Credentials;
 use super::{CommandError, health};
 use crate::config::serialized_origin;
-use tokenpair::web::ErrorCode;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tokenpair doctor
   tokenpair doctor https://login.example.org --origin https://app.example.org
   tokenpair doctor https://login.example.org --json
-  tokenpair doctor http://127.0.0.1:8080 --username ada --password-stdin < password
+  tokenpair doctor --username ada --password-stdin < password
 
-Without a login it asks only what anyone may ask, and changes nothing. With --username it logs in,
-refreshes and logs out again. It prints no token, cookie value or password.
+Without a login it asks only what anyone may ask, and changes nothing. With
+--username it logs in, refreshes and logs out again. It prints no token, cookie
+value or password.
 
-Exit codes: 0 no problem (perhaps warnings), 1 problems, 2 the server could not be asked.
+Exit codes: 0 no problem (perhaps warnings), 1 problems, 2 the server could not
+be asked, or the command line is wrong.
 docs/operating.md lists the checks.")]
 pub(super) struct Wanted {
     /// The address that browsers use [default: PUBLIC_URL, or the address in SERVER_BIND]
@@ -65,6 +67,9 @@ const PROBLEMS: u8 = 1;
 /// The exit code if the server could not be asked.
 const NOT_ASKED: u8 = 2;
 
+/// The route with the description of all routes.
+const DESCRIPTION: &str = "/openapi.json";
+
 /// Faults that are already printed, or the reason that nothing was asked.
 #[derive(Debug)]
 struct Outcome {
@@ -85,13 +90,40 @@ pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
     Some(failure.downcast_ref::<Outcome>()?.code)
 }
 
+/// Prints the report on a command line that the parser rejects, if it asks for JSON.
+pub(super) fn report_usage(arguments: &[String], error: &str) -> Result<(), CommandError> {
+    let is_doctor = arguments.get(1).is_some_and(|command| command == "doctor");
+    if !is_doctor || !arguments.iter().any(|argument| argument == "--json") {
+        return Ok(());
+    }
+    // What follows tells how to use the command.
+    let message = error.split("\n\n").next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ");
+    let lines: Vec<&str> = message.lines().map(str::trim).collect();
+    let report = Report::usage(&format!("{}.", lines.join(" ")));
+    report.print(true, &mut io::stdout())
+}
+
 pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
     let not_asked = |text: String| Outcome {
         code: NOT_ASKED,
         text,
     };
-    let (target, origin) = addresses(wanted).map_err(|error| not_asked(error.to_string()))?;
-    let credentials = wanted.username.clone().map(read_password).transpose()?;
+    let ready = addresses(wanted).and_then(|addresses| {
+        let credentials = wanted.username.clone().map(read_password).transpose()?;
+        Ok((addresses, credentials))
+    });
+    let ((target, origin), credentials) = match ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            let text = error.to_string();
+            if wanted.json {
+                Report::usage(&format!("{text}.")).print(true, out)?;
+                out.flush()?;
+            }
+            return Err(not_asked(text).into());
+        }
+    };
     let shown_origin = origin.as_ref().and_then(serialized_origin);
     let mut report = Report::new(target.url().to_string(), shown_origin);
     examine(target, origin.as_ref(), credentials.as_ref(), &mut report);
@@ -107,7 +139,9 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
             }
             .into())
         }
-        Verdict::Unreachable => Err(not_asked("the server could not be asked".to_owned()).into()),
+        Verdict::Unreachable | Verdict::Usage => {
+            Err(not_asked("the server could not be asked".to_owned()).into())
+        }
     }
 }
 
@@ -125,7 +159,9 @@ fn addresses(wanted: &Wanted) -> Result<(Target, Option<Url>), CommandError> {
             public.cloned().or_else(own).and_then(Target::of)
         }
     };
-    let target = target.ok_or("write the server's address, as in https://login.example.org")?;
+    let target = target.ok_or(
+        "write the server's address, as in https://login.example.org: http or https, a host, and no password, ? or #",
+    )?;
     let origin = wanted.origin.as_deref().map(|origin| {
         let url = Url::parse(origin).ok();
         url.filter(|url| serialized_origin(url).is_some())
@@ -138,6 +174,9 @@ fn read_password(username: String) -> Result<Credentials, CommandError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        return Err("--password-stdin: the first line of standard input is empty".into());
+    }
     Ok(Credentials { username, password })
 }
 
@@ -147,30 +186,33 @@ fn examine(
     credentials: Option<&Credentials>,
     report: &mut Report,
 ) {
-    let url = target.url().to_string();
     // A server may know it from an earlier walk.
     if let Some(credentials) = credentials {
         report.hide(&credentials.password);
     }
+    let asked = target.clone();
     let reached = Probe::new(target).and_then(|probe| {
-        let rejected = probe.send(&Request::new("GET", PROTECTED))?;
+        let rejected = probe.send(&Request::new("GET", ACCOUNT))?;
         Ok((probe, rejected))
     });
     let (probe, rejected) = match reached {
         Ok(reached) => reached,
         Err(failure) => {
-            report.add(unreachable(&url, &failure));
+            report.add(reach::unreachable(&asked, &failure));
             return;
         }
     };
     report.add(Finding::ok("reachable", "The address answers."));
-    let described = probe.send(&Request::new("GET", "/openapi.json"));
-    let described = described.ok().and_then(|response| Described::of(&response));
-    let identity = identity(&rejected, described.as_ref());
+    let description = probe.send(&Request::new("GET", DESCRIPTION));
+    let described = description.as_ref().ok().and_then(Described::of);
+    let identity = reach::identity(&asked, &rejected, described.is_some());
     let is_other = identity.is_fault();
     report.add(identity);
     if is_other {
         return;
+    }
+    if described.is_none() {
+        report.add(reach::undescribed(&description));
     }
     let look = Look {
         probe: &probe,
@@ -182,60 +224,4 @@ fn examine(
     if let Some(credentials) = credentials {
         walk::walk(&look, credentials, report);
     }
-}
-
-fn unreachable(url: &str, failure: &Failure) -> Finding {
-    let fix = match failure {
-        Failure::Connect(_) => {
-            "Start the server, or correct the address, the port or the firewall."
-        }
-        Failure::Tls(_) => {
-            "Use http:// if the server has no certificate, or correct the proxy's TLS."
-        }
-        Failure::Timeout => {
-            "Look whether the address is the right one, and whether a firewall drops its packets."
-        }
-        Failure::NotHttp(_) | Failure::Broken(_) | Failure::TooLarge => {
-            "Use https:// if the server has a certificate. Otherwise another program has this port."
-        }
-    };
-    Finding::unreachable(format!("{url} gives no answer: {failure}."), fix)
-}
-
-/// Finds out whether tokenpair answers.
-fn identity(rejected: &Response, described: Option<&Described>) -> Finding {
-    const NAME: &str = "tokenpair";
-    let is_moved = (300..400).contains(&rejected.status);
-    if let Some(place) = rejected.header("Location").filter(|_| is_moved) {
-        let place = Url::parse(place)
-            .ok()
-            .and_then(|url| serialized_origin(&url));
-        let place = place.unwrap_or_else(|| "another path".to_owned());
-        return Finding::problem(
-            NAME,
-            format!(
-                "The address redirects to {place}. Clients that follow lose the method and the body of their requests."
-            ),
-            format!(
-                "Use {place} everywhere, also in Postman, and look at it with tokenpair doctor."
-            ),
-        );
-    }
-    if described.is_some() || rejected.has_code(ErrorCode::MissingToken.as_str()) {
-        return Finding::ok(NAME, "It is a tokenpair server.");
-    }
-    let text = if rejected.is_of_tokenpair() {
-        format!(
-            "The server answers, but not as tokenpair does: {}.",
-            rejected.named()
-        )
-    } else {
-        format!("Another program answers, with {}.", rejected.named())
-    };
-    Finding::problem(
-        NAME,
-        text,
-        "Correct the address, or the proxy's target (nginx: proxy_pass; HAProxy: server). If the routes are under a path, add \
-         it to the address.",
-    )
 }

@@ -37,7 +37,7 @@ pub(super) struct Probe {
 impl Probe {
     /// Resolves the server's name.
     pub(super) fn new(target: Target) -> Result<Self, Failure> {
-        let mut addresses = target.resolve(EXCHANGE).map_err(Failure::Connect)?;
+        let mut addresses = target.resolve(EXCHANGE)?;
         addresses.truncate(ADDRESSES);
         Ok(Self {
             target,
@@ -89,7 +89,13 @@ impl Probe {
             }
             match TcpStream::connect_timeout(address, left) {
                 Ok(stream) => return Ok(Timed { stream, until }),
-                Err(error) => last = Failure::Connect(error.to_string()),
+                Err(error) => {
+                    last = match error.kind() {
+                        io::ErrorKind::ConnectionRefused => Failure::Refused(*address),
+                        io::ErrorKind::TimedOut => Failure::NoConnection(*address),
+                        _ => Failure::Connect(*address, error),
+                    }
+                }
             }
         }
         Err(last)
@@ -121,7 +127,18 @@ impl Probe {
 }
 
 fn of_handshake(error: io::Error) -> Failure {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    match cause {
+        Some(rustls::Error::InvalidMessage(_)) => return Failure::NoTls,
+        Some(rustls::Error::AlertReceived(alert)) => {
+            return Failure::Tls(format!("the server sent the alert {alert:?}"));
+        }
+        _ => {}
+    }
     match Failure::from(error) {
+        Failure::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Failure::Tls("the server closed the connection".to_owned())
+        }
         Failure::Broken(error) => Failure::Tls(error.to_string()),
         failure => failure,
     }

@@ -1,5 +1,6 @@
 //! Defines the findings of `tokenpair doctor`, and how a person and a program read them.
 
+use std::fmt;
 use std::io::Write;
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub(super) enum Verdict {
     Problem,
     /// The server could not be asked.
     Unreachable,
+    /// The command line is wrong, so nothing was asked.
+    Usage,
 }
 
 /// The outcome of one check.
@@ -75,6 +78,15 @@ impl Finding {
         }
     }
 
+    /// Returns the only finding of a command line that is wrong.
+    fn usage(message: impl Into<String>) -> Self {
+        let fix = "Correct the command line: tokenpair doctor --help lists the options.";
+        Self {
+            verdict: Verdict::Usage,
+            ..Self::problem("usage", message, fix)
+        }
+    }
+
     pub(super) const fn is_fault(&self) -> bool {
         !matches!(self.verdict, Verdict::Ok)
     }
@@ -83,7 +95,8 @@ impl Finding {
 /// All findings about a server.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    url: String,
+    /// `None` if the command line has no valid one.
+    url: Option<String>,
     origin: Option<String>,
     verdict: Verdict,
     checks: Vec<Finding>,
@@ -92,19 +105,26 @@ pub(super) struct Report {
     secrets: Vec<String>,
 }
 
-/// Secrets shorter than this occur in any text.
-const SHORTEST_SECRET: usize = 6;
-
 /// Width of a terminal, in characters.
 const WIDTH: usize = 80;
 
 /// Width of the column with the verdicts.
 const COLUMN: usize = 9;
 
+/// Begins and ends a text of the server within a finding. Both are private to programs (Unicode
+/// section 23.5), and no finding is printed with them.
+const HEARD: [char; 2] = ['\u{f8e0}', '\u{f8e1}'];
+
+/// Marks a text that the server chose, for a finding. A hostile server may send a secret back in it.
+pub(super) fn heard(text: impl fmt::Display) -> String {
+    let [begin, end] = HEARD;
+    format!("{begin}{}{end}", text.to_string().replace(HEARD, "?"))
+}
+
 impl Report {
     pub(super) const fn new(url: String, origin: Option<String>) -> Self {
         Self {
-            url,
+            url: Some(url),
             origin,
             verdict: Verdict::Ok,
             checks: Vec::new(),
@@ -112,20 +132,47 @@ impl Report {
         }
     }
 
+    /// Returns the report on a command line that is wrong.
+    pub(super) fn usage(message: &str) -> Self {
+        let mut report = Self {
+            url: None,
+            ..Self::new(String::new(), None)
+        };
+        report.add(Finding::usage(message));
+        report
+    }
+
     /// Never prints this text from now on.
     pub(super) fn hide(&mut self, secret: &str) {
-        if secret.len() >= SHORTEST_SECRET {
+        if !secret.is_empty() {
             self.secrets.push(secret.to_owned());
         }
     }
 
     pub(super) fn add(&mut self, mut finding: Finding) {
-        for secret in &self.secrets {
-            finding.message = finding.message.replace(secret, "(hidden)");
-            finding.fix = finding.fix.map(|fix| fix.replace(secret, "(hidden)"));
-        }
+        finding.message = self.without_secrets(&finding.message);
+        finding.fix = finding.fix.map(|fix| self.without_secrets(&fix));
         self.verdict = self.verdict.max(finding.verdict);
         self.checks.push(finding);
+    }
+
+    /// Hides each text of the server that has a secret in it. The texts of this program have none,
+    /// and a short secret may occur in them by chance.
+    fn without_secrets(&self, text: &str) -> String {
+        let mut shown = String::new();
+        for (place, part) in text.split(HEARD).enumerate() {
+            let is_heard = place % 2 == 1;
+            let has_secret = || {
+                let mut secrets = self.secrets.iter();
+                secrets.any(|secret| part.contains(secret.as_str()))
+            };
+            shown += if is_heard && has_secret() {
+                "(hidden)"
+            } else {
+                part
+            };
+        }
+        shown
     }
 
     pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
@@ -145,7 +192,7 @@ impl Report {
             let word = match finding.verdict {
                 Verdict::Ok => "ok",
                 Verdict::Warning => "warning",
-                Verdict::Problem | Verdict::Unreachable => "problem",
+                Verdict::Problem | Verdict::Unreachable | Verdict::Usage => "problem",
             };
             let text = format!("{}: {}", finding.check, finding.message);
             print_wrapped(word, &text, out)?;
@@ -157,7 +204,7 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let url = printable(&self.url);
+        let url = printable(self.url.as_deref().unwrap_or_default());
         let number = |verdict| {
             let of_it = self.checks.iter().filter(|one| one.verdict == verdict);
             of_it.count()
@@ -225,16 +272,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_the_server_sends_back_is_not_printed() {
-        let mut report = Report::new("http://a/".to_owned(), None);
-        report.hide("correct horse");
-        report.add(Finding::warning(
-            "tls",
-            "has correct horse",
-            "correct horse",
-        ));
-        let mut out = Vec::new();
-        report.print(true, &mut out).unwrap();
-        assert!(!String::from_utf8(out).unwrap().contains("horse"));
+    fn a_secret_that_the_server_sends_back_is_hidden_whatever_its_length() {
+        for secret in ["correct horse", "a", "42"] {
+            let mut report = Report::new("http://a/".to_owned(), None);
+            report.hide("");
+            report.hide(secret);
+            let echo = heard(format!("x{secret}\u{f8e1}"));
+            let told = format!("A cookie named {echo} arrives as {}.", heard("it is"));
+            report.add(Finding::warning("tls", told, format!("Rename {echo}.")));
+            let mut out = Vec::new();
+            report.print(false, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let line = "warning  tls: A cookie named (hidden) arrives as it is.\n";
+            assert!(text.starts_with(line), "{text}");
+            assert!(text.contains("Fix: Rename (hidden).\n"), "{text}");
+        }
     }
 }

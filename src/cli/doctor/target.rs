@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use super::exchange::Failure;
 use crate::cli::health::is_address;
 use crate::config::is_loopback;
 
@@ -64,8 +65,15 @@ impl Target {
         format!("{}{route}", self.0.path().trim_end_matches('/'))
     }
 
+    /// Returns the URL of a route.
+    pub(super) fn address(&self, route: &str) -> String {
+        let mut url = self.0.clone();
+        url.set_path(&self.path(route));
+        url.into()
+    }
+
     /// Resolves the host. A resolver may not answer, so it has a thread of its own.
-    pub(super) fn resolve(&self, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
+    pub(super) fn resolve(&self, timeout: Duration) -> Result<Vec<SocketAddr>, Failure> {
         let port = self.0.port_or_known_default().unwrap_or_default();
         let name = match self.0.host() {
             Some(Host::Ipv4(ip)) => return Ok(vec![(ip, port).into()]),
@@ -78,14 +86,15 @@ impl Target {
             let addresses = (name.as_str(), port).to_socket_addrs();
             let _late = found.send(addresses.map(Iterator::collect::<Vec<_>>));
         };
+        let no_address = |why: &str| Failure::NoAddress(self.host().to_owned(), why.to_owned());
         thread::Builder::new()
             .spawn(resolve)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| no_address(&error.to_string()))?;
         match answer.recv_timeout(timeout) {
             Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-            Ok(Ok(_)) => Err("the name has no address".to_owned()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the resolver does not answer".to_owned()),
+            Ok(Ok(_)) => Err(no_address("the resolver found none")),
+            Ok(Err(error)) => Err(no_address(&error.to_string())),
+            Err(_) => Err(no_address("the resolver does not answer")),
         }
     }
 }

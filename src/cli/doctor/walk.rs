@@ -5,10 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::checks::{Look, PROTECTED, no_answer, seconds};
+use super::checks::{ACCOUNT, Look, no_answer, seconds};
 use super::client::{Client, Kind};
 use super::exchange::{Failure, Request, Response};
-use super::report::{Finding, Report};
+use super::report::{Finding, Report, heard};
 use tokenpair::clock::Clock;
 use tokenpair::web::ErrorCode;
 
@@ -51,11 +51,12 @@ pub(super) fn walk(look: &Look<'_>, credentials: &Credentials, report: &mut Repo
         ("logout", log_out),
     ];
     for (name, step) in steps {
-        match step(look, &mut client) {
+        let done = step(look, &mut client);
+        client.secrets().for_each(|secret| report.hide(secret));
+        match done {
             Ok(finding) => report.extend(finding),
             Err(failure) => report.add(no_answer(name, &failure)),
         }
-        client.secrets().for_each(|secret| report.hide(secret));
     }
 }
 
@@ -134,7 +135,7 @@ fn cookies(look: &Look<'_>, client: &Client) -> Option<Finding> {
     let dropped = client.cookies().find_map(|cookie| {
         Some(format!(
             "{}: {}",
-            cookie.name,
+            heard(&cookie.name),
             cookie.dropped_by_browsers(target)?
         ))
     });
@@ -157,7 +158,7 @@ fn cookies(look: &Look<'_>, client: &Client) -> Option<Finding> {
         } else {
             "until the browser closes"
         };
-        format!("{} ({readers}, {end})", cookie.name)
+        format!("{} ({readers}, {end})", heard(&cookie.name))
     });
     let text = format!("Browsers store {}.", kept.collect::<Vec<_>>().join(", "));
     Some(Finding::ok(NAME, text))
@@ -175,7 +176,8 @@ fn times(client: &Client, response: &Response) -> Option<Finding> {
         Finding::problem(
             NAME,
             format!(
-                "The token's time and the response's Date are {apart} s apart, so clients and other servers may reject it."
+                "The token's time and the response's Date are {} s apart, so clients and other servers may reject it.",
+                heard(apart)
             ),
             "Set the clocks of the server and the proxy by NTP.",
         )
@@ -209,10 +211,10 @@ fn csrf_values(look: &Look<'_>, client: &mut Client) -> Result<Option<Finding>, 
 
 fn protected(look: &Look<'_>, client: &mut Client) -> Result<Option<Finding>, Failure> {
     const NAME: &str = "protected";
-    let request = client.request(look, "GET", PROTECTED, Kind::Access);
+    let request = client.request(look, "GET", ACCOUNT, Kind::Access);
     let response = look.probe.send(&request)?;
     Ok(Some(if response.status == 200 {
-        Finding::ok(NAME, "The access token opens the protected route.")
+        Finding::ok(NAME, "The access token opens GET /account.")
     } else {
         let text = format!("The new access token is refused: {}.", response.named());
         let fix = "Compare the keys and clocks of all servers behind this address (JWT_SECRET_KEY, JWT_KEYS_DIR, NTP).";
@@ -226,7 +228,7 @@ fn bearer(look: &Look<'_>, client: &mut Client) -> Result<Option<Finding>, Failu
         return Ok(None);
     };
     let bearer = format!("Bearer {access}");
-    let request = Request::new("GET", PROTECTED).header("Authorization", bearer);
+    let request = Request::new("GET", ACCOUNT).header("Authorization", bearer);
     let response = look.probe.send(&request)?;
     Ok(Some(if response.status == 200 {
         Finding::ok(
@@ -355,7 +357,7 @@ fn log_out(look: &Look<'_>, client: &mut Client) -> Result<Option<Finding>, Fail
         );
         return Ok(Some(Finding::problem(NAME, text, csrf_fix(&response))));
     }
-    let request = client.request(look, "GET", PROTECTED, Kind::Access);
+    let request = client.request(look, "GET", ACCOUNT, Kind::Access);
     let after = look.probe.send(&request)?;
     Ok(Some(if after.status == 401 {
         Finding::ok(

@@ -139,7 +139,7 @@ fn registrable(name: &str) -> Option<&str> {
 }
 
 /// The paths of routes that take an access token, with a letter for each parameter.
-const ACCESS: [&str; 15] = [
+const ACCESS: [&str; 16] = [
     "/account",
     "/account/password",
     "/admin/events",
@@ -147,6 +147,7 @@ const ACCESS: [&str; 15] = [
     "/admin/users/x",
     "/admin/users/x/sessions",
     "/csrf",
+    "/forward-auth",
     "/logout",
     "/page/logout",
     "/page/password",
@@ -182,6 +183,16 @@ fn on_paths(web: &WebPolicy, prefix: &str) -> Vec<String> {
                  send it: set {name} to {cure}, unless a proxy serves this server under {path}"
             ));
         }
+    }
+    let covers_routes = ACCESS
+        .iter()
+        .any(|route| is_under(&format!("{prefix}{route}"), &cookies.access_path));
+    if prefix.is_empty() && covers_routes && !is_under("/", &cookies.access_path) {
+        let path = &cookies.access_path;
+        remarks.push(format!(
+            "JWT_ACCESS_COOKIE_PATH is {path}, so browsers do not send the cookie to the built-in page at /, which then never \
+             shows who is logged in: set JWT_ACCESS_COOKIE_PATH to /, unless a proxy serves this server under {path}"
+        ));
     }
     for (name, path) in [
         ("JWT_ACCESS_CSRF_COOKIE_PATH", &cookies.access_csrf_path),

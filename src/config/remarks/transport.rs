@@ -1,8 +1,10 @@
 //! Defines notes on how tokens travel: without encryption, without protection, or through a proxy.
 
+use actix_web::http::Method;
 use url::Url;
 
 use crate::config::Settings;
+use crate::config::tokens::carries_csrf;
 use crate::config::urls::is_loopback;
 
 /// Returns notes on settings that work, but may be a mistake.
@@ -14,6 +16,20 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
     if public && !settings.web.csrf.protect {
         let remark = "JWT_COOKIE_CSRF_PROTECT is false: any site can act for a logged-in user";
         remarks.push(remark.to_owned());
+    }
+    let unsafe_methods = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let is_unguarded = |method: &Method| !settings.web.csrf.methods.contains(method);
+    let unguarded: Vec<String> = unsafe_methods
+        .into_iter()
+        .filter(is_unguarded)
+        .map(|method| method.to_string())
+        .collect();
+    if carries_csrf(&settings.web) && !unguarded.is_empty() {
+        let unguarded = unguarded.join(", ");
+        remarks.push(format!(
+            "JWT_CSRF_METHODS lacks {unguarded}: such requests need no CSRF token, so pages of sibling hosts can send them for a \
+             logged-in user. Add them to the list"
+        ));
     }
     // A proxy may serve the address that browsers use, so the listening address does not decide.
     let own = |url: &Url| url.scheme() == "http" && is_loopback(url);

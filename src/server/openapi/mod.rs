@@ -2,6 +2,7 @@
 //! settings decide, and with the responses and headers that all operations of a kind have.
 
 mod examples;
+mod forward_auth;
 mod grants;
 mod headers;
 pub(super) mod refusals;
@@ -11,12 +12,13 @@ use std::collections::BTreeSet;
 
 use actix_web::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{OpenApi, RefOr, Schema, Server};
+use utoipa::openapi::{OpenApi, RefOr, ResponseBuilder, Schema, Server};
 
 use self::examples::Examples;
 pub(super) use self::grants::GRANT;
 use self::refusals::Facts;
 use self::security::Tokens;
+use crate::config::ForwardAuth;
 use tokenpair::web::{Auth, Location};
 
 /// The description of routes.
@@ -24,8 +26,11 @@ pub(super) struct Described {
     pub(super) routes: OpenApi,
     /// The URL that their paths are relative to. Default: that of the description itself.
     pub(super) server: Option<String>,
-    /// Whether responses name their request in the log.
-    pub(super) with_request_id: bool,
+    /// Whether they are the program's, and not in another app: responses then name their request in
+    /// the log, and a browser that lacks a token is sent to the built-in page.
+    pub(super) by_program: bool,
+    /// The names of the headers of `/forward-auth`, where it is served.
+    pub(super) forward_auth: Option<ForwardAuth>,
 }
 
 impl Described {
@@ -45,16 +50,33 @@ impl Described {
                 let security = operation.security.take().unwrap_or_default();
                 let tokens = Tokens::of(&security);
                 operation.security = Some(security::requirements(security, &method, auth));
+                let needs_token = method.is_safe() && tokens.any() && !tokens.optional;
                 refusals::add_usual(operation, &Facts { method, tokens }, auth);
-                headers::add(operation, tokens, auth, self.with_request_id);
+                if self.by_program && needs_token {
+                    add_way_to_login(operation);
+                }
+                headers::add(operation, tokens, auth, self.by_program);
                 codes.extend(refusals::codes_of(operation));
                 examples.add_to(operation);
             }
+        }
+        if let Some(names) = &self.forward_auth {
+            forward_auth::add_headers(&mut description, names);
         }
         complete_components(&mut description, &codes, auth);
         drop_unused_tags(&mut description);
         serde_json::to_string(&description)
     }
+}
+
+/// Adds the answer to a browser that opens the address of a route without a valid token.
+fn add_way_to_login(operation: &mut Operation) {
+    let response = ResponseBuilder::new().description(
+        "Instead of 401 and 422, for a browser that opens the address (`Accept: text/html`): the page to log in on.",
+    );
+    let responses = &mut operation.responses.responses;
+    let described = responses.entry("303".to_owned());
+    described.or_insert_with(|| response.build().into());
 }
 
 /// Returns the operations of a path, with their methods.

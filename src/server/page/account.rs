@@ -7,7 +7,6 @@ use maud::{Markup, html};
 
 use super::address::{Address, LOG_OUT, SESSIONS};
 use super::document::{Shown, State};
-use super::form_csrf::{FormCsrf, REFRESH_FIELD};
 use super::forms::{csrf_field, notice_line};
 use super::next::Next;
 use super::visit::Notice;
@@ -15,7 +14,8 @@ use super::visit::Notice;
 /// What the page of a logged-in user shows.
 pub(in crate::server) struct Account<'a> {
     pub(in crate::server) username: &'a str,
-    pub(in crate::server) csrf: &'a FormCsrf,
+    /// The CSRF value of the session, if its tokens have one.
+    pub(in crate::server) csrf: Option<&'a str>,
     /// `None` if the database is unavailable.
     pub(in crate::server) sessions: Option<Sessions>,
     pub(in crate::server) notice: Option<Notice>,
@@ -59,10 +59,7 @@ impl Account<'_> {
             div.actions {
                 a.secondary href=(Address::Password.as_str()) { (texts.change_password) }
                 form method="post" action=(LOG_OUT) {
-                    (csrf_field(self.csrf.access.as_deref()))
-                    @if let Some(csrf) = &self.csrf.refresh {
-                        input type="hidden" name=(REFRESH_FIELD) value=(csrf);
-                    }
+                    (csrf_field(self.csrf))
                     button.secondary { (texts.log_out) }
                 }
             }
@@ -123,7 +120,7 @@ impl Account<'_> {
     fn end(&self, label: &str, device: Option<&str>, session: &str) -> Markup {
         html! {
             form method="post" action=(SESSIONS) {
-                (csrf_field(self.csrf.access.as_deref()))
+                (csrf_field(self.csrf))
                 button.secondary name="session" value=(session) {
                     (label)
                     @if let Some(device) = device { span.unseen { " " (device) } }

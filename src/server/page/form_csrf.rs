@@ -1,4 +1,4 @@
-//! Hands the CSRF values of the page's own forms on in the headers where guards look for them. A
+//! Hands the CSRF value of the page's own forms on in the headers where guards look for them. A
 //! browser without scripts can send a value only in a field, as Flask-JWT-Extended's
 //! `JWT_CSRF_CHECK_FORM` allows. Another site's page knows it no better than a header's.
 
@@ -12,22 +12,11 @@ use actix_web::{Error, HttpMessage};
 
 use super::forms::CSRF_FIELD;
 use crate::server::fields::Fields;
-use tokenpair::token::TokenKind;
 use tokenpair::web::body::{FORM, bytes, content_type};
 use tokenpair::web::{Auth, Rejection};
 
-/// The field of the refresh token's value, for a logout after the access token has expired.
-pub(super) const REFRESH_FIELD: &str = "csrf_refresh_token";
-
 /// More than any form of the page needs.
 const LIMIT: usize = 16 * 1024;
-
-/// The CSRF values for the forms of a page.
-#[derive(Default)]
-pub(in crate::server) struct FormCsrf {
-    pub(in crate::server) access: Option<String>,
-    pub(in crate::server) refresh: Option<String>,
-}
 
 /// Middleware of the routes that take forms. It has to be the outermost of its resource: Actix lets
 /// nobody change the headers of a request that something else holds.
@@ -57,27 +46,20 @@ async fn hand_on(request: &mut ServiceRequest) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns the headers with the form's values. Where both tokens' values have one header, the
-/// access token's counts, unless only the refresh token's cookie came.
+/// Returns the headers with the form's value. Both tokens of a session have the same, so a page that
+/// was left open until the access token has expired still logs out.
 fn headers(
     request: &ServiceRequest,
     form: &Fields,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Rejection> {
-    let request = request.request();
-    let auth = Auth::of(request)?;
-    let csrf = &auth.policy().csrf;
-    let refresh = (&csrf.refresh_header, REFRESH_FIELD);
-    let access = (&csrf.access_header, CSRF_FIELD);
-    let in_order = if auth.cookies().is_presented(request, TokenKind::Access) {
-        [access, refresh]
-    } else {
-        [refresh, access]
+    let csrf = &Auth::of(request.request())?.policy().csrf;
+    let value = form.text(CSRF_FIELD).map(HeaderValue::from_str);
+    let Some(Ok(value)) = value else {
+        return Ok(Vec::new());
     };
-    let values = in_order.into_iter().filter_map(|(header, field)| {
-        let value = HeaderValue::from_str(form.text(field)?).ok()?;
-        Some((header.clone(), value))
-    });
-    Ok(values.collect())
+    let names = [&csrf.access_header, &csrf.refresh_header];
+    let headers = names.map(|name| (name.clone(), value.clone()));
+    Ok(headers.into())
 }
 
 /// Returns a payload that has been read.

@@ -22,7 +22,7 @@ impl Input {
         let input = Self {
             username: text("username").to_owned(),
             remember: !text("remember").is_empty(),
-            next: Next::parse(text(NEXT)),
+            next: Next::of(request, text(NEXT)),
         };
         request.extensions_mut().insert(input);
     }

@@ -20,7 +20,7 @@ pub(super) use self::account::{Account, Device, Listed, Sessions};
 pub(super) use self::address::{Address, LOG_OUT, PASSWORD, REGISTER, SESSIONS, form_of, is_form};
 pub(super) use self::document::{Shown, see_other, to_path};
 pub(super) use self::errors::show_error;
-pub(super) use self::form_csrf::{FormCsrf, csrf_from_form};
+pub(super) use self::form_csrf::csrf_from_form;
 pub(super) use self::forms::{confirmation, log_in, password, programs_only, register};
 pub(super) use self::input::Input;
 pub(super) use self::site::{Site, follow};

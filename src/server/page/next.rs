@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
+use actix_web::{HttpRequest, web};
 use url::{Position, Url};
+
+use crate::config::serialized_origin;
+use crate::server::origins::Origins;
+use crate::server::state::AppState;
 
 /// The longest path, in bytes. Proxies refuse longer request lines.
 const MAX: usize = 2048;
@@ -10,7 +15,8 @@ const MAX: usize = 2048;
 /// How often a proxy and an application might decode a path one after the other.
 const DECODINGS: usize = 4;
 
-/// A path of this server's own origin, with its query and fragment, as `Location` has it.
+/// A path of this server's own origin, with its query and fragment, as `Location` has it, or the
+/// address of a page of an origin in `SERVER_CORS_ORIGINS`.
 ///
 /// Browsers take `//evil` and `/\evil` for another host, and drop tabs and line feeds from an
 /// address. A proxy may decode a path, or remove its dot segments, before it redirects. So a path
@@ -19,6 +25,24 @@ const DECODINGS: usize = 4;
 pub(in crate::server) struct Next(String);
 
 impl Next {
+    /// Returns the page that a request names, unless a browser must not be sent there.
+    pub(super) fn of(request: &HttpRequest, text: &str) -> Option<Self> {
+        let state = request.app_data::<web::Data<AppState>>();
+        let listed = || Self::listed(text, &state?.origins);
+        Self::parse(text).or_else(listed)
+    }
+
+    /// Returns the address of a page whose origin the operator trusts.
+    fn listed(text: &str, origins: &Origins) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let origin = serialized_origin(&url)?;
+        let is_page = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+        let is_listed = origins.listed.contains(&origin) && url.password().is_none();
+        let is_page = is_page && !is_logout(url.path());
+        // As a browser reads it, so that both mean the same host.
+        (is_page && is_listed && url.as_str().len() <= MAX).then(|| Self(url.into()))
+    }
+
     /// Returns the path, unless a browser could be led to another origin with it, or it would log
     /// the user out again.
     pub(super) fn parse(text: &str) -> Option<Self> {

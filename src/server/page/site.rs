@@ -32,6 +32,8 @@ pub(in crate::server) struct Site {
     /// Whether the page exchanges a refresh cookie by itself. Not where every reuse of a token ends
     /// its session: any page can make a browser open this one twice, and a response can get lost.
     pub(in crate::server) restores: bool,
+    /// The origins that a form may lead to, as the policy has them.
+    targets: String,
     /// The file of `SERVER_CSS`.
     file: Option<PathBuf>,
     look: RwLock<Arc<Look>>,
@@ -48,6 +50,7 @@ impl Site {
     pub(in crate::server) fn of(settings: &Settings) -> Self {
         let page = &settings.page;
         let style = page.style.as_ref();
+        let targets = targets(&settings.cors_origins);
         Self {
             title: page.title.clone(),
             min_chars: settings.password.min_chars,
@@ -55,7 +58,8 @@ impl Site {
             in_cookies: settings.web.locations.contains(&Location::Cookies),
             restores: settings.sessions.reuse != ReusePolicy::Strict,
             file: style.map(|style| style.file.clone()),
-            look: RwLock::new(Look::of(style.map_or(STYLE, |style| &style.text))),
+            look: RwLock::new(Look::of(style.map_or(STYLE, |style| &style.text), &targets)),
+            targets,
         }
     }
 
@@ -71,19 +75,27 @@ impl Site {
     fn restyle(&self, style: &str) -> bool {
         let is_new = self.look().style != style;
         if is_new {
-            *self.look.write().unwrap_or_else(PoisonError::into_inner) = Look::of(style);
+            *self.look.write().unwrap_or_else(PoisonError::into_inner) =
+                Look::of(style, &self.targets);
         }
         is_new
     }
 }
 
+/// Returns the origins of `SERVER_CORS_ORIGINS` that have pages.
+fn targets(origins: &[String]) -> String {
+    let pages = origins.iter().filter(|origin| origin.starts_with("http"));
+    pages.map(|origin| format!(" {origin}")).collect()
+}
+
 impl Look {
     /// Allows no scripts, images or frames, no style except this one, by its hash (CSP Level 3,
-    /// section 6.7.3.3), and forms only to this server.
-    fn of(style: &str) -> Arc<Self> {
+    /// section 6.7.3.3), and forms only to this server. Browsers check the redirect after a form too.
+    fn of(style: &str, targets: &str) -> Arc<Self> {
         let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'{targets}; base-uri 'none'; \
+             frame-ancestors 'none'"
         );
         let strictest = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
         Arc::new(Self {

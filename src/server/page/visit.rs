@@ -48,7 +48,7 @@ impl Visit {
                 (VIEW, "register") => visit.view = View::Register,
                 (VIEW, "password") => visit.view = View::Password,
                 (NOTICE, notice) => visit.notice = Notice::parse(notice),
-                (NEXT, next) => visit.next = Next::parse(next),
+                (NEXT, next) => visit.next = Next::of(request, next),
                 _ => {}
             }
         }

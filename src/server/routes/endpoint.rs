@@ -47,6 +47,8 @@ pub(super) const POST: &[Method] = &[Method::POST];
 const PUT: &[Method] = &[Method::PUT];
 const PATCH: &[Method] = &[Method::PATCH];
 const DELETE: &[Method] = &[Method::DELETE];
+/// Every method, including those that nobody has heard of.
+const ANY: &[Method] = &[];
 
 impl Endpoint {
     pub(super) fn new<F, Args>(description: OpenApi, handler: F) -> Self
@@ -113,6 +115,12 @@ impl Endpoint {
         self
     }
 
+    /// Answers every method, though the description has one.
+    pub(super) fn for_every_method(mut self) -> Self {
+        self.methods = ANY;
+        self
+    }
+
     /// Mounts the path's resource in another way, with middleware of its own.
     pub(super) fn mounted_by(mut self, mount: Mount) -> Self {
         self.mount = mount;
@@ -151,7 +159,9 @@ pub(super) fn mount(endpoints: Vec<Endpoint>, prefix: &str, app: &mut ServiceCon
         let mut mount = None;
         for endpoint in of_path {
             let methods = endpoint.methods;
-            let guard = guard::fn_guard(|request| methods.contains(&request.head().method));
+            let guard = guard::fn_guard(|request| {
+                methods.is_empty() || methods.contains(&request.head().method)
+            });
             resource = resource.route(endpoint.route.guard(guard));
             allow.extend(methods.iter().map(Method::as_str));
             mount = Some(endpoint.mount);

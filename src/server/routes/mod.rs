@@ -6,6 +6,7 @@ mod admin;
 mod endpoint;
 mod events;
 mod fallback;
+mod forward_auth;
 mod grant;
 mod login;
 mod page;
@@ -109,6 +110,7 @@ fn of_admins() -> Vec<Endpoint> {
 fn of_program() -> Vec<Endpoint> {
     vec![
         endpoint!(account::protected),
+        forward_auth::endpoint(),
         endpoint!(public::keys),
         endpoint!(public::live),
         endpoint!(public::ready).refuses(&[DatabaseReadOnly, DatabaseFull, DatabaseNotWritable]),

@@ -4,11 +4,13 @@
 use std::rc::Rc;
 
 use actix_identity::{Identity, IdentityMiddleware};
-use actix_web::http::StatusCode;
-use actix_web::middleware::from_fn;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::ServiceConfig;
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, Resource, ResponseError, web,
 };
 use serde::Deserialize;
 
@@ -17,7 +19,7 @@ use super::endpoint::{Endpoint, POST};
 use super::fallback::not_found;
 use super::grant::{Answer, Done, granted};
 use super::login::{Entry, registered, trimmed_username};
-use super::session::{by_cookie_alone, is_over};
+use super::session::{is_over, without_csrf};
 use super::sessions::{end_own, sid};
 use super::tags::SERVER;
 use crate::server::body::FormBody;
@@ -25,15 +27,15 @@ use crate::server::device::Named;
 use crate::server::device_cookie::Devices;
 use crate::server::origins::Trust;
 use crate::server::page::{
-    Account, Address, Device, FormCsrf, Listed, Sessions, Shown, View, Visit, confirmation,
-    csrf_from_form, log_in, password, programs_only, see_other, to_path,
+    Account, Address, Device, Listed, Sessions, Shown, View, Visit, confirmation, csrf_from_form,
+    log_in, password, programs_only, see_other, to_path,
 };
 use crate::server::state::AppState;
 use crate::server::{browser, fields, page, panics};
 use tokenpair::session::{Pair, RequestContext, Session};
 use tokenpair::token::{Claims, CsrfValue};
 use tokenpair::web::{
-    Access, Fresh, Guard, KnownClient, Location, Refresh, Rejection, Verified, identity_bridge,
+    Access, Auth, Fresh, KnownClient, Location, Refresh, Rejection, Verified, identity_bridge,
 };
 use tokenpair_store::password::Password;
 
@@ -43,7 +45,23 @@ pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
         .wrap(IdentityMiddleware::default())
         .wrap(from_fn(identity_bridge))
         .wrap(from_fn(panics::catch));
-    app.service(page);
+    app.service(page.wrap(from_fn(without_csrf_header)));
+}
+
+/// Lets a browser open the page whatever `JWT_CSRF_METHODS` says of `GET`: no browser sends the
+/// header then, and no other site can read the page. It has to be the outermost, as below.
+async fn without_csrf_header(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let auth = Auth::of(request.request()).ok();
+    let asks = |auth: &&Auth| auth.policy().csrf.methods.iter().any(Method::is_safe);
+    if let Some(auth) = auth.filter(asks).map(without_csrf) {
+        let mut own = Extensions::new();
+        own.insert(auth);
+        request.add_data_container(Rc::new(own));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// Mounts a route that takes a form of the page. The middleware around all others adds headers, for
@@ -95,7 +113,7 @@ pub(super) async fn greet(
     let verified = request.extensions().get::<Rc<Verified>>().cloned();
     match verified.filter(|_| user) {
         Some(verified) => {
-            let member = Member::of(&state, &request, &verified).await;
+            let member = Member::of(&state, &verified);
             Ok(member.page(&state, &request, visit).await)
         }
         None => restore(&state, &request, visit).await,
@@ -161,11 +179,7 @@ async fn restored(
         return Ok(to_path(next.as_str()));
     }
     let access = state.auth.decode(pair.access.token.as_str()).run()?;
-    let csrf = FormCsrf {
-        access: text(pair.access.csrf.as_ref()),
-        refresh: text(pair.refresh.csrf.as_ref()),
-    };
-    let member = Member::new(&access.claims, state, csrf);
+    let member = Member::new(&access.claims, state, pair.access.csrf.as_ref());
     Ok(member.page(state, request, visit).await)
 }
 
@@ -184,46 +198,39 @@ struct Member {
     username: String,
     sid: Option<String>,
     is_fresh: bool,
-    csrf: FormCsrf,
+    csrf: Option<String>,
 }
 
 impl Member {
-    fn new(claims: &Claims, state: &AppState, csrf: FormCsrf) -> Self {
+    fn new(claims: &Claims, state: &AppState, csrf: Option<&CsrfValue>) -> Self {
         let id = claims.sub();
         Self {
             id: id.to_owned(),
             username: claims.username.as_deref().unwrap_or(id).to_owned(),
             sid: claims.sid.as_deref().map(str::to_owned),
             is_fresh: claims.fresh.is_fresh(state.auth.now()),
-            csrf,
+            csrf: csrf.map(|csrf| csrf.as_str().to_owned()),
         }
     }
 
     /// A token in a header needs no CSRF value, so it gets none.
-    async fn of(state: &AppState, request: &HttpRequest, verified: &Verified) -> Self {
-        let mut csrf = FormCsrf::default();
-        if verified.location == Location::Cookies {
-            let auth = by_cookie_alone(&state.auth);
-            let refresh = auth.verify_request(request, Guard::Refresh).await;
-            csrf.access = text(verified.claims.csrf.as_ref());
-            csrf.refresh = refresh
-                .ok()
-                .and_then(|refresh| text(refresh.claims.csrf.as_ref()));
-        }
-        Self::new(&verified.claims, state, csrf)
+    fn of(state: &AppState, verified: &Verified) -> Self {
+        let claims = &verified.claims;
+        let by_cookie = verified.location == Location::Cookies;
+        Self::new(claims, state, claims.csrf.as_ref().filter(|_| by_cookie))
     }
 
     async fn page(&self, state: &AppState, request: &HttpRequest, visit: Visit) -> HttpResponse {
         let shown = Shown::to(request, &state.site);
         match visit.view {
             View::Password if self.is_fresh => {
-                password(&shown, &self.username, self.csrf.access.as_deref())
+                password(&shown, &self.username, self.csrf.as_deref())
             }
             View::Password => confirmation(&shown, &self.username, Address::Password),
             View::Start | View::Register => {
                 let account = Account {
                     username: &self.username,
-                    csrf: &self.csrf,
+                    csrf: self.csrf.as_deref(),
                     sessions: self.sessions(state).await,
                     notice: visit.notice,
                     next: visit.next,
@@ -257,10 +264,6 @@ impl Member {
         listed.sort_by_key(|session| !session.is_current);
         Some(Sessions { listed, more })
     }
-}
-
-fn text(csrf: Option<&CsrfValue>) -> Option<String> {
-    csrf.map(|csrf| csrf.as_str().to_owned())
 }
 
 /// A new account, and whether its first login is remembered.

@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Tag> {
         ),
         (
             SERVER,
-            "The server's page, public keys, health and description. They need no token.",
+            "The server's page, public keys, health and description, which need no token, and the check for proxies.",
         ),
     ];
     described

@@ -65,8 +65,8 @@ impl Description {
         let html = response
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/html"));
-        // A browser gets pages and redirects in place of errors.
-        if request.accepts_html() && (response.status == 303 || html) {
+        // A browser gets pages in place of errors.
+        if request.accepts_html() && html {
             return;
         }
         let code = (!html && response.status >= 400 && request.method() != "HEAD")

@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
             return default;
         };
         parse(&text).unwrap_or_else(|| {
-            self.problem(name, format!("is {text:?}; {wanted}"));
+            self.problem(name, format!("is {}; {wanted}", shown(&text)));
             default
         })
     }
@@ -276,11 +276,23 @@ impl<'a> Reader<'a> {
             Some(values) if values.is_empty() => default,
             Some(values) => values,
             None => {
-                self.problem(name, format!("is {:?}; {wanted}", items.join(",")));
+                let items = shown(&items.join(","));
+                self.problem(name, format!("is {items}; {wanted}"));
                 default
             }
         }
     }
+}
+
+/// Returns a value for a message. A whole file may be in it by mistake.
+fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    let length = text.chars().count();
+    if length <= MOST {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(MOST).collect();
+    format!("{start:?}… ({length} characters)")
 }
 
 /// Parses a boolean: `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`, in any case.

@@ -79,8 +79,10 @@ fn header(reader: &mut Reader<'_>, default: HeaderPolicy) -> HeaderPolicy {
     } else {
         scheme
     };
-    if scheme.contains(|letter: char| letter.is_whitespace() || letter == ',') {
-        reader.problem("JWT_HEADER_TYPE", "must be one word, as in Bearer");
+    let is_plain = |letter: char| letter.is_ascii_graphic() && letter != ',';
+    if !scheme.chars().all(is_plain) {
+        let wanted = "must be one word of ASCII letters, digits and signs, as in Bearer";
+        reader.problem("JWT_HEADER_TYPE", wanted);
     }
     HeaderPolicy {
         name,
@@ -121,15 +123,16 @@ fn header_name(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> Head
 }
 
 /// Headers that carry something else, beside all that begin with `proxy-` and `sec-`. Proxies write
-/// some, and browsers do not let a script set most of them (Fetch section
+/// some, browsers send some with a form, and do not let a script set most of them (Fetch section
 /// 2.2.2, forbidden request-headers).
-const TAKEN: [&str; 31] = [
+const TAKEN: [&str; 35] = [
     "accept",
     "accept-charset",
     "accept-encoding",
     "accept-language",
     "access-control-request-headers",
     "access-control-request-method",
+    "cache-control",
     "connection",
     "content-encoding",
     "content-language",
@@ -143,6 +146,8 @@ const TAKEN: [&str; 31] = [
     "host",
     "keep-alive",
     "origin",
+    "pragma",
+    "priority",
     "range",
     "referer",
     "set-cookie",
@@ -150,6 +155,7 @@ const TAKEN: [&str; 31] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "upgrade-insecure-requests",
     "user-agent",
     "via",
     "x-forwarded-for",

@@ -3,10 +3,10 @@
 
 use super::{Findings, Look};
 use crate::cli::doctor::exchange::Request;
-use crate::cli::doctor::report::Finding;
+use crate::cli::doctor::report::{Finding, heard};
 use crate::cli::doctor::set_cookie::{SetCookie, joined};
 
-/// How much of a foreign cookie's name is shown, in characters.
+/// How much of a name or a path is shown, in characters.
 const SHOWN: usize = 40;
 
 const LINES: &str = "set_cookie_lines";
@@ -35,7 +35,7 @@ pub(super) fn set_cookie(look: &Look<'_>) -> Findings {
     let tokens: Vec<&SetCookie> = tokens.collect();
     let text = format!(
         "All {} cookies arrive, each in a Set-Cookie header of its own.",
-        cookies.len()
+        heard(cookies.len())
     );
     let mut findings = vec![Finding::ok(LINES, text)];
     findings.push(attributes(&tokens, &cookies));
@@ -79,7 +79,7 @@ fn lines_fault(names: &[String; 2], cookies: &[SetCookie], is_joined: bool) -> O
             let arrived: Vec<String> = arrived.collect();
             let text = format!(
                 "The server's cookies are named {}, and these arrive: {}. The server does not find cookies under other names.",
-                missing.join(" and "),
+                heard(missing.join(" and ")),
                 arrived.join(", ")
             );
             let fix = "Remove the proxy's rule that renames cookies, or set JWT_ACCESS_COOKIE_NAME and JWT_REFRESH_COOKIE_NAME.";
@@ -88,15 +88,16 @@ fn lines_fault(names: &[String; 2], cookies: &[SetCookie], is_joined: bool) -> O
         missing => {
             let text = format!(
                 "The cookie {} does not arrive: something on the way drops Set-Cookie headers.",
-                missing.join(", ")
+                heard(missing.join(", "))
             );
             Some(Finding::problem(LINES, text, fix))
         }
     }
 }
 
-fn shown(name: &str) -> String {
-    name.chars().take(SHOWN).collect()
+/// Returns a text of the server, cut to what is shown.
+fn shown(text: &str) -> String {
+    heard(text.chars().take(SHOWN).collect::<String>())
 }
 
 /// Checks attributes that the server always sends, or sends alike for all cookies.
@@ -140,7 +141,7 @@ fn attributes(tokens: &[&SetCookie], cookies: &[SetCookie]) -> Finding {
 
 fn paths(names: &[String; 2], tokens: &[&SetCookie], look: &Look<'_>) -> Finding {
     const NAME: &str = "set_cookie_path";
-    for (name, route) in names.iter().zip([super::PROTECTED, "/refresh"]) {
+    for (name, route) in names.iter().zip([super::ACCOUNT, "/refresh"]) {
         let path = look.probe.target.path(route);
         let cookie = tokens.iter().find(|cookie| cookie.name == *name);
         if let Some(cookie) = cookie.filter(|cookie| !cookie.is_sent_to(&path)) {
@@ -148,7 +149,8 @@ fn paths(names: &[String; 2], tokens: &[&SetCookie], look: &Look<'_>) -> Finding
             return Finding::problem(
                 NAME,
                 format!(
-                    "The cookie {name} has Path={}, so browsers do not send it to {path}.",
+                    "The cookie {} has Path={}, so browsers do not send it to {path}.",
+                    shown(name),
                     shown(own)
                 ),
                 "Remove the proxy's rule that changes it (nginx: proxy_cookie_path), or set JWT_ACCESS_COOKIE_PATH and \
@@ -178,7 +180,10 @@ fn kept_by_browsers(tokens: &[&SetCookie], look: &Look<'_>) -> Option<Finding> {
                 "Correct JWT_COOKIE_DOMAIN, JWT_COOKIE_PREFIX or JWT_COOKIE_SAMESITE, or the proxy's rule that rewrites cookies.",
             )
         };
-        let text = format!("Browsers drop the cookie {}: {why}.{others}", cookie.name);
+        let text = format!(
+            "Browsers drop the cookie {}: {why}.{others}",
+            shown(&cookie.name)
+        );
         return Some(Finding::problem(NAME, text, fix));
     }
     Some(match (cookie.secure, target.is_https()) {

@@ -16,8 +16,9 @@ use super::exchange::{Failure, Request, Response};
 use super::probe::Probe;
 use super::report::Finding;
 
-/// A route that only answers a valid access token.
-pub(super) const PROTECTED: &str = "/protected";
+/// A route that only answers a valid access token. Apps that mount the routes have it too, unlike
+/// `/protected`.
+pub(super) const ACCOUNT: &str = "/account";
 
 /// What the checks know of a server.
 pub(super) struct Look<'a> {
@@ -25,13 +26,20 @@ pub(super) struct Look<'a> {
     pub(super) described: Described,
     /// Another origin whose pages use the server.
     pub(super) origin: Option<&'a Url>,
-    /// The response to a request for `/protected` without a token.
+    /// The response to a request for [`ACCOUNT`] without a token.
     pub(super) rejected: Response,
 }
 
 impl Look<'_> {
     fn send(&self, request: &Request) -> Result<Response, Failure> {
         self.probe.send(request)
+    }
+
+    /// Returns whether the answer to a preflight can be the server's. Where routes are in another
+    /// app, that app answers it, and nothing tells it from a proxy.
+    fn can_be_own(&self, response: &Response) -> bool {
+        let names_requests = self.described.request_id || self.rejected.names_request();
+        response.is_of_tokenpair() || !names_requests
     }
 }
 

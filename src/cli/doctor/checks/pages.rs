@@ -1,8 +1,8 @@
 //! Checks what browsers add: the rules for pages of this and of other origins.
 
-use super::{Findings, Look, PROTECTED};
+use super::{ACCOUNT, Findings, Look};
 use crate::cli::doctor::exchange::{Request, Response};
-use crate::cli::doctor::report::Finding;
+use crate::cli::doctor::report::{Finding, heard};
 use crate::cli::doctor::set_cookie::SetCookie;
 use crate::config::{are_same_site, serialized_origin};
 
@@ -44,7 +44,10 @@ pub(super) fn host(look: &Look<'_>) -> Findings {
         .filter(|public| **public != origin);
     let text = match public {
         Some(public) => {
-            format!("Pages of this address may use the server; PUBLIC_URL names another, {public}.")
+            format!(
+                "Pages of this address may use the server; PUBLIC_URL names another, {}.",
+                heard(public)
+            )
         }
         None => "Pages of this address may use the server.".to_owned(),
     };
@@ -61,9 +64,10 @@ fn refused_page(look: &Look<'_>, origin: &str) -> Finding {
         Some(public) if public != origin => Finding::problem(
             NAME,
             format!(
-                "The server refuses the pages of this address: browsers use {origin}, and PUBLIC_URL is {public}."
+                "The server refuses the pages of this address: browsers use {origin}, and PUBLIC_URL is {}.",
+                heard(public)
             ),
-            format!("Use {public}, or set PUBLIC_URL={origin}."),
+            format!("Use {}, or set PUBLIC_URL={origin}.", heard(public)),
         ),
         _ => Finding::problem(
             NAME,
@@ -125,7 +129,7 @@ pub(super) fn preflight(look: &Look<'_>) -> Findings {
         if allowed.is_some_and(|allowed| allowed == "*" || allowed == ELSEWHERE) {
             let text = "Pages of any origin are allowed: a proxy adds its own CORS headers.";
             Finding::problem(NAME, text, fix)
-        } else if !response.is_of_tokenpair() {
+        } else if !look.can_be_own(&response) {
             let text = format!(
                 "A proxy answers OPTIONS itself ({}), so the server's CORS rules do not apply.",
                 response.named()
@@ -161,7 +165,7 @@ pub(super) fn cors(look: &Look<'_>) -> Findings {
     let fault = match preflight_fault(&look.send(&preflight_of(look, &origin))?, &origin, look) {
         Some(fault) => Some(fault),
         None => {
-            let request = Request::new("GET", PROTECTED).header("Origin", origin.clone());
+            let request = Request::new("GET", ACCOUNT).header("Origin", origin.clone());
             response_fault(&look.send(&request)?, &origin)
         }
     };
@@ -178,7 +182,7 @@ pub(super) fn cors(look: &Look<'_>) -> Findings {
 fn preflight_fault(response: &Response, origin: &str, look: &Look<'_>) -> Option<Finding> {
     const NAME: &str = "cors";
     let list = "Set SERVER_CORS_ORIGINS to a list with this origin, and restart the server.";
-    if !response.is_of_tokenpair() {
+    if !look.can_be_own(response) {
         // The check `preflight` names the cure.
         let text = format!("A proxy answers the preflight of pages of {origin} itself.");
         let fix = "Let the proxy pass OPTIONS to the server.";

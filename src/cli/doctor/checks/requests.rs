@@ -1,8 +1,8 @@
 //! Checks what proxies do to requests: headers, methods and bodies that get lost.
 
-use super::{Findings, Look, PROTECTED};
+use super::{ACCOUNT, Findings, Look};
 use crate::cli::doctor::exchange::Request;
-use crate::cli::doctor::report::Finding;
+use crate::cli::doctor::report::{Finding, heard};
 use tokenpair::web::ErrorCode;
 
 /// Stands in for a token. Every server rejects it.
@@ -19,7 +19,7 @@ pub(super) fn cookie(look: &Look<'_>) -> Findings {
         return Ok(vec![Finding::ok(NAME, text)]);
     };
     let cookie = format!("{access}={NOT_A_TOKEN}");
-    let request = Request::new("GET", PROTECTED).header("Cookie", cookie);
+    let request = Request::new("GET", ACCOUNT).header("Cookie", cookie);
     let response = look.send(&request)?;
     Ok(vec![
         if response.has_code(ErrorCode::MissingToken.as_str()) {
@@ -50,7 +50,7 @@ pub(super) fn authorization(look: &Look<'_>) -> Findings {
         return Ok(vec![Finding::ok(NAME, text)]);
     }
     let bearer = format!("Bearer {NOT_A_TOKEN}");
-    let request = Request::new("GET", PROTECTED).header("Authorization", bearer);
+    let request = Request::new("GET", ACCOUNT).header("Authorization", bearer);
     let response = look.send(&request)?;
     let fix = "nginx: proxy_set_header Authorization $http_authorization; and no auth_basic or auth_request for this server. \
                HAProxy: no http-request del-header Authorization.";
@@ -76,7 +76,7 @@ pub(super) fn size(look: &Look<'_>) -> Findings {
         return Ok(Vec::new());
     };
     let cookie = format!("{access}={}", "x".repeat(LONG));
-    let request = Request::new("GET", PROTECTED).header("Cookie", cookie);
+    let request = Request::new("GET", ACCOUNT).header("Cookie", cookie);
     let response = look.send(&request)?;
     let arrived =
         response.is_of_tokenpair() && !response.has_code(ErrorCode::MissingToken.as_str());
@@ -97,9 +97,11 @@ pub(super) fn size(look: &Look<'_>) -> Findings {
 pub(super) fn methods(look: &Look<'_>) -> Findings {
     const NAME: &str = "methods";
     let mut lost = Vec::new();
-    for (method, route) in [("PATCH", "/admin/users/doctor"), ("DELETE", "/account")] {
-        let response = look.send(&Request::new(method, route).json("{}"))?;
-        if !response.is_of_tokenpair() || response.status == 405 {
+    // The server has no PATCH of this path, and refuses it as such. DELETE it has.
+    for (method, is_there) in [("PATCH", false), ("DELETE", true)] {
+        let response = look.send(&Request::new(method, ACCOUNT).json("{}"))?;
+        let is_refused = response.has_code("method_not_allowed");
+        if !response.is_of_tokenpair() || is_refused == is_there {
             lost.push(format!("{method} ({})", response.named()));
         }
     }
@@ -119,7 +121,7 @@ pub(super) fn methods(look: &Look<'_>) -> Findings {
     if let Some(name) = csrf.iter().find(|name| name.contains('_')) {
         findings.push(Finding::warning(
             "header_names",
-            format!("The CSRF header {name} has an underscore, and nginx drops such headers."),
+            format!("The CSRF header {} has an underscore, and nginx drops such headers.", heard(name)),
             "Set JWT_ACCESS_CSRF_HEADER_NAME and JWT_REFRESH_CSRF_HEADER_NAME to names with dashes, or nginx: underscores_in_headers on;",
         ));
     }

@@ -1,19 +1,22 @@
 //! Checks what proxies do to responses: caching, compression, and headers that get lost.
 
-use super::{Findings, Look, PROTECTED};
+use super::{ACCOUNT, Findings, Look};
 use crate::cli::doctor::exchange::{Request, Response};
 use crate::cli::doctor::report::Finding;
+use crate::command::command;
 
 /// The headers of a response without a token.
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 6] = [
     "Cache-Control",
     "Content-Security-Policy",
     "Cross-Origin-Resource-Policy",
     "Referrer-Policy",
     "WWW-Authenticate",
     "X-Content-Type-Options",
-    "X-Request-Id",
 ];
+
+/// Another header, which the description of the server names if it has it.
+const REQUEST_ID: &str = "X-Request-Id";
 
 pub(super) fn ready(look: &Look<'_>) -> Findings {
     const NAME: &str = "ready";
@@ -26,7 +29,13 @@ pub(super) fn ready(look: &Look<'_>) -> Findings {
         503 => vec![Finding::problem(
             NAME,
             format!("The server is not ready: {}.", response.named()),
-            "Run tokenpair healthcheck with this address, which prints the reason, or read the server's log.",
+            format!(
+                "Run {}, which prints the reason, or read the server's log.",
+                command(&format!(
+                    "healthcheck {}",
+                    look.probe.target.address("/health/ready")
+                ))
+            ),
         )],
         // Some proxies do not pass this path on.
         _ => Vec::new(),
@@ -35,10 +44,10 @@ pub(super) fn ready(look: &Look<'_>) -> Findings {
 
 pub(super) fn headers(look: &Look<'_>) -> Findings {
     const NAME: &str = "response_headers";
-    let lost = HEADERS
-        .iter()
-        .filter(|name| look.rejected.header(name).is_none());
-    let lost: Vec<&str> = lost.copied().collect();
+    let request_id = look.described.request_id.then_some(REQUEST_ID);
+    let lost = HEADERS.into_iter().chain(request_id);
+    let lost = lost.filter(|name| look.rejected.header(name).is_none());
+    let lost: Vec<&str> = lost.collect();
     Ok(vec![if lost.is_empty() {
         Finding::ok(NAME, "All headers of the server arrive.")
     } else {
@@ -57,8 +66,8 @@ pub(super) fn cache(look: &Look<'_>) -> Findings {
     const NAME: &str = "cache";
     let fix = "Let the proxy obey Cache-Control: no-store, or never cache this server (nginx: proxy_cache off; without \
                proxy_ignore_headers Cache-Control).";
-    let again = look.send(&Request::new("GET", PROTECTED))?;
-    let id = |response: &Response| response.header("X-Request-Id").map(str::to_owned);
+    let again = look.send(&Request::new("GET", ACCOUNT))?;
+    let id = |response: &Response| response.header(REQUEST_ID).map(str::to_owned);
     let is_repeated = id(&again).is_some() && id(&again) == id(&look.rejected);
     let has_age = again.header("Age").is_some() || look.rejected.header("Age").is_some();
     if is_repeated || has_age {

@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::{Findings, Look};
 use crate::cli::doctor::certificate::Presented;
-use crate::cli::doctor::report::Finding;
+use crate::cli::doctor::report::{Finding, heard};
 use tokenpair::clock::{Clock, Timestamp};
 
 /// How long before its end a certificate should have been renewed.
@@ -53,7 +53,7 @@ pub(super) fn tls(look: &Look<'_>) -> Findings {
         });
     }
     if faults.is_empty() {
-        let end = presented.validity.map(|[_, end]| end.to_string());
+        let end = presented.validity.map(|[_, end]| heard(end));
         let issuer = match presented.is_trusted {
             Some(_) => "",
             None => " This machine has no list of issuers to check it with.",
@@ -73,16 +73,19 @@ fn validity_fault(presented: &Presented, now: Timestamp) -> Option<Finding> {
         return Some(Finding::problem(NAME, text, renew));
     };
     if now > end {
-        let text = format!("The certificate expired on {end}: browsers and Postman reject it.");
+        let text = format!(
+            "The certificate expired on {}: browsers and Postman reject it.",
+            heard(end)
+        );
         return Some(Finding::problem(NAME, text, renew));
     }
     if now < begin {
-        let text = format!("The certificate is valid only from {begin} on.");
+        let text = format!("The certificate is valid only from {} on.", heard(begin));
         let fix = "Correct the clock of the machine that is wrong, or use the previous certificate until then.";
         return Some(Finding::problem(NAME, text, fix));
     }
     (now + RENEWAL > end).then(|| {
-        let text = format!("The certificate expires soon, on {end}.");
+        let text = format!("The certificate expires soon, on {}.", heard(end));
         Finding::warning(NAME, text, renew)
     })
 }
@@ -126,9 +129,12 @@ pub(super) fn clock(look: &Look<'_>) -> Findings {
     let ahead = ahead(date, look.rejected.between);
     let text = match ahead {
         0 => "The server's clock agrees with this machine's.".to_owned(),
-        1.. => format!("The server's clock is {ahead} s ahead of this machine's."),
+        1.. => format!(
+            "The server's clock is {} s ahead of this machine's.",
+            heard(ahead)
+        ),
         _ => {
-            let behind = -ahead;
+            let behind = heard(ahead.unsigned_abs());
             format!("The server's clock is {behind} s behind this machine's.")
         }
     };

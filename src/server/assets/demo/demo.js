@@ -18,6 +18,9 @@ function notice(text) {
 
 const form = byId('login')
 
+/** Asks a route with the access cookie, and with its CSRF value where JWT_CSRF_METHODS asks for it. */
+const get = (route) => call('GET', route, { csrf: ['access'] })
+
 /** Returns what the form says. */
 function credentials() {
   const { username, password } = Object.fromEntries(new FormData(form))
@@ -39,7 +42,7 @@ async function logIn(register) {
 
 async function callProtected() {
   const left = accessLeft()
-  const exchange = await call('GET', '/protected')
+  const exchange = await get('/protected')
   show(pane('protected'), exchange)
   const isDue = left !== undefined && left > 0 && left <= settings.reissue_within
   if (exchange.ok && isDue) await lookForReissue(exchange)
@@ -51,7 +54,7 @@ async function callProtected() {
  * counts as use of the session, and the list of sessions has its time.
  */
 async function lookForReissue(exchange) {
-  const list = await call('GET', '/sessions')
+  const list = await get('/sessions')
   const current = list.answer.sessions?.find((session) => session.current)
   const reissued = current && Date.parse(current.last_used_at) >= exchange.date - 1000
   if (reissued) noteReissue()
@@ -68,7 +71,7 @@ async function refresh(csrf) {
 async function startRace() {
   if (!isThere('refresh')) return void (byId('others').textContent = 'Log in first.')
   const { lanes, first } = await race()
-  const check = await call('GET', '/protected')
+  const check = await get('/protected')
   if (first.ok) noteAnswer(first)
   drawRace(pane('refresh'), lanes, check.ok)
 }
@@ -84,7 +87,7 @@ async function logOut() {
 /** Another tab has logged out. This one believes the server, not the message. */
 async function followLogout({ letter }) {
   draw()
-  const exchange = await call('GET', '/protected')
+  const exchange = await get('/protected')
   show(pane('logout'), exchange)
   const proof = `GET /protected is now ${exchange.status} ${exchange.answer?.code ?? ''}`.trim()
   if (!exchange.ok) notice(`Tab ${letter} logged out. This tab asked the server: ${proof}.`)

@@ -71,7 +71,7 @@ function offerPlaces() {
 /** Shows who is logged in by the cookies of this browser. */
 async function greet() {
   if (!settings.cookies || (settings.cookies.csrf && !csrfCookie('access'))) return
-  const response = await fetch(urlOf('/protected'))
+  const response = await fetch(urlOf('/protected'), await authorize({ method: 'GET' }, ['access']))
   if (response.ok) showLoggedIn((await response.json()).logged_in_as)
 }
 

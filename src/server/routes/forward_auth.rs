@@ -1,0 +1,121 @@
+//! Implements `/forward-auth`, which tells a proxy whether to pass a request on.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
+use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use utoipa::IntoParams;
+
+use super::endpoint::{Endpoint, endpoint};
+use super::tags::SERVER;
+use crate::server::error_code::ServerErrorCode;
+use crate::server::forward_auth::{as_original, asked};
+use crate::server::panics;
+use crate::server::state::AppState;
+use tokenpair::web::{Access, ErrorCode, Rejection, RejectionKind};
+use tokenpair_store::{ADMIN, Role};
+
+/// Returns the route. It answers every method, since some proxies ask with the client's.
+pub(super) fn endpoint() -> Endpoint {
+    let invalid = ErrorCode::ALL.iter().copied();
+    let invalid = invalid.filter(|code| code.kind() == RejectionKind::InvalidToken);
+    let endpoint = endpoint!(self::forward_auth)
+        .refuses(&[ErrorCode::RoleRequired, ErrorCode::AdminRequired])
+        .refuses(&[ErrorCode::CsrfMissing, ErrorCode::CsrfMismatch])
+        .refuses(&[
+            ServerErrorCode::InvalidParameter,
+            ServerErrorCode::BadRequest,
+        ])
+        .for_every_method()
+        .mounted_by(mount);
+    invalid.fold(endpoint, |endpoint, code| {
+        endpoint.refuses_with(StatusCode::UNAUTHORIZED, code)
+    })
+}
+
+fn mount(resource: Resource, app: &mut ServiceConfig) {
+    let resource = resource.wrap(from_fn(panics::catch));
+    app.service(resource.wrap(from_fn(as_original)));
+}
+
+/// What a proxy asks for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query, which `asked` reads")]
+struct Asked {
+    /// The role that the user needs.
+    role: Option<String>,
+    /// `redirect`: a browser that asks for a page without a valid token gets a 303 to the login
+    /// page. For Traefik and Caddy, which pass the response on; nginx needs the 401.
+    login: Option<String>,
+}
+
+/// Tells a proxy whether to pass a request on to an app, and who sent it.
+///
+/// The proxy sends the request's method in `X-Forwarded-Method`, and its cookies or `Authorization`
+/// header. An unsafe method needs the CSRF token in its header, as everywhere. The response names
+/// the user, the roles and the session in headers, whose names are settings. A 401 has the login
+/// page in `Location`. Cookies to set are also in `X-Auth-Set-Cookie-1` to `-4`.
+#[utoipa::path(
+    get,
+    path = "/forward-auth",
+    operation_id = "forwardAuth",
+    tag = SERVER,
+    params(
+        Asked,
+        ("X-Forwarded-Method" = String, Header, description = "The method of the client's request."),
+        ("X-Forwarded-Uri" = Option<String>, Header, description = "Its path and query, to return to after a login."),
+        ("X-Forwarded-Host" = Option<String>, Header, description = "Its host, if the login page has another."),
+        ("X-Forwarded-Proto" = Option<String>, Header, description = "Its scheme, if the login page has another host."),
+    ),
+    responses(
+        (status = 204, description = "The user may send the request."),
+        (status = 303, description = "The login page."),
+    ),
+    security(("access" = []))
+)]
+pub(super) async fn forward_auth(
+    state: web::Data<AppState>,
+    user: Access,
+    request: HttpRequest,
+) -> Result<HttpResponse, Rejection> {
+    if let Some(role) = asked(&request)?.role {
+        check_role(&user, &role)?;
+    }
+    let names = &state.forward_auth;
+    let claims = user.claims();
+    let name = claims.username.as_deref();
+    // Each is always sent: a proxy that copies a header may leave the client's in its place if it is
+    // absent.
+    let headers = [
+        (
+            &names.user,
+            name.unwrap_or_else(|| user.identity()).to_owned(),
+        ),
+        (&names.groups, claims.roles.join(",")),
+        (&names.session, claims.sid.clone().unwrap_or_default()),
+    ];
+    let mut response = HttpResponse::NoContent();
+    for (header, value) in headers {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(Rejection::internal)?;
+        response.insert_header((header.clone(), value));
+    }
+    Ok(response.finish())
+}
+
+/// Roles in tokens are current: a change of roles revokes the tokens.
+fn check_role(user: &Access, role: &str) -> Result<(), Rejection> {
+    Role::parse(role).map_err(|error| {
+        Rejection::from(ServerErrorCode::InvalidParameter)
+            .msg(format!("The parameter role: {error}"))
+    })?;
+    if user.claims().has_role(role) {
+        return Ok(());
+    }
+    let code = match role {
+        ADMIN => ErrorCode::AdminRequired,
+        _ => ErrorCode::RoleRequired,
+    };
+    Err(code.into())
+}
