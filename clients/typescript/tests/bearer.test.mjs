@@ -95,6 +95,12 @@ test('an account is created, and a refusal says why', async () => {
   assert.deepEqual(paths(), ['/register', '/register', '/login'], 'each is sent once')
 })
 
+test('without a token there is nothing to refresh, and nothing is sent', async () => {
+  const { auth, paths } = client()
+  const { ok, code, retryable } = await auth.refresh()
+  assert.deepEqual([ok, code, retryable, ...paths()], [false, 'missing_token', false])
+})
+
 test('requests that wait for a refresh share it', async () => {
   const { auth, count, events } = await client().login()
   await server.revokeAccess('ann')
