@@ -24,7 +24,7 @@ export interface Answer {
   retryAfter: number | undefined
 }
 
-/** What a refresh that cannot be sent comes to. */
+/** Stands for the answer to a refresh that cannot be sent. */
 export const noAnswer: Answer = {
   status: 401,
   ok: false,

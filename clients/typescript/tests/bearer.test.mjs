@@ -433,7 +433,7 @@ test('a storage that cannot be written costs no session while the program runs',
   assert.notEqual(chain.token, 'outdated')
 })
 
-test('what is stored last stays, however long an earlier write takes', async () => {
+test('the last write to the storage stays, however long an earlier one takes', async () => {
   const chain = keychain('first')
   const slow = deferred()
   chain.delay = (token) => token === 'second' && slow.promise
@@ -450,7 +450,7 @@ test('what is stored last stays, however long an earlier write takes', async () 
   assert.deepEqual([chain.written, chain.token], [['second', 'third'], 'third'])
 })
 
-test('a token that is none is forgotten by a logout', async () => {
+test('a logout forgets a malformed token', async () => {
   const chain = keychain('no token')
   assert.deepEqual([await client({ storage: chain.storage }).auth.logout(), chain.token], [{ ok: true }, null])
 })
