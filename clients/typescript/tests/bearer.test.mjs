@@ -302,6 +302,31 @@ test("a login as another user cancels what waits, and no request carries the oth
   assert.equal(await user(await own.auth.fetch('/protected')), 'bob')
 })
 
+test("a request never gets the next user's token, at whatever moment the login ends", async () => {
+  const mixed = []
+  for (let moment = 0; moment < 60; moment += 1) {
+    const answer = deferred()
+    const own = client()
+    own.meddle = async ({ path, authorization }, request) => {
+      const name = authorization?.slice('Bearer '.length)
+      if (path === '/session' && name === 'bob') await answer.promise
+      if (path === '/session') return new Response(JSON.stringify({ state: 'in', user: { id: name, username: name } }))
+      const { username } = path === '/login' ? await request.json() : {}
+      return new Response(JSON.stringify({ access_token: username, refresh_token: username }))
+    }
+    await own.auth.login({ username: 'ann', password: 'x' })
+    const login = own.auth.login({ username: 'bob', password: 'x' })
+    while (own.count('/session') < 2) await new Promise(setImmediate)
+    answer.resolve()
+    for (let turn = 0; turn < moment; turn += 1) await undefined
+    const { username } = own.auth.session().user
+    await own.auth.fetch('/x').catch(() => {})
+    await login
+    mixed.push(...own.sent.filter(({ path, authorization }) => path === '/x' && authorization !== `Bearer ${username}`))
+  }
+  assert.deepEqual(mixed, [])
+})
+
 test('a logout that follows a login at once ends it', async () => {
   const { auth } = client()
   const results = await Promise.all([auth.login({ username: 'ann', password: PASSWORD }), auth.logout()])
