@@ -1,4 +1,4 @@
-// Checks what `npm pack` puts into the package.
+// Checks the content of the package that `npm pack` makes.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { folder, names } from './entries.mjs'
 const EVERYTHING = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']
 
 /**
- * Packs what was built, and returns the archive's path. Throws if a file is missing from the package or
+ * Packs the build, and returns the archive's path. Throws if a file is missing from the package or
  * does not belong there, or an entry is not exported as it should be.
  */
 export function pack() {

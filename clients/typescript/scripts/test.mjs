@@ -26,7 +26,7 @@ try {
   run('publint', 'run', archive, '--strict')
   run('attw', archive, '--profile', 'esm-only', '--format', 'table-flipped')
   const tests = readdirSync(`${cwd}tests`).filter((name) => name.endsWith('.test.mjs'))
-  run('node', '--test', '--test-concurrency=4', '--test-timeout=60000', '--test-reporter=spec', ...tests.map((name) => `tests/${name}`))
+  run('node', '--test', '--test-concurrency=4', '--test-timeout=240000', '--test-reporter=spec', ...tests.map((name) => `tests/${name}`))
 } catch (error) {
   if (!error.status) console.error(error.message)
   process.exit(1)

@@ -27,7 +27,7 @@ export interface BearerOptions {
   onEvent?: (event: AuthEvent) => void
 }
 
-/** Whose request it is. Each login has a number. */
+/** The owner of a request. Each login has a number. */
 type Mark = { login: number; user: User | undefined; isVisitor: boolean }
 type Pair = { access: string; refresh: string }
 
@@ -54,7 +54,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
   let login = 0
   /** Counts access tokens, so that a late 401 is not blamed on the newest. */
   let generation = 0
-  /** Whether the storage lacks what the memory has. */
+  /** Whether the storage lacks the token in memory. */
   let isUnsaved = false
   let writing: Promise<void> = Promise.resolve()
   /** A change of the password, which replaces both tokens. */
@@ -107,7 +107,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
     return
   }
 
-  // --- The storage. What is written last stays.
+  // --- The storage keeps the last write.
 
   const save = (token: string | null) => {
     if (!storage) return writing
@@ -200,7 +200,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
     )
   }
 
-  /** What a refresh comes to that a login or logout has overtaken. */
+  /** Returns the outcome of a refresh that a login or logout has overtaken. */
   const replaced = (): Outcome => ({ answer: { ...noAnswer, ok: access !== undefined } })
 
   const granted = async (answer: Answer, sent: string, mine: number): Promise<Outcome> => {
@@ -210,7 +210,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
     let { user } = store.session
     let isOther = false
     if (!isOwn || !user) {
-      // The token is another process's, or of an earlier run: whose is it?
+      // The token is another process's, or of an earlier run. Ask who its user is.
       const found = await userOf(pair.access).catch(() => undefined)
       if (mine !== login) return replaced()
       isOther = Boolean(refreshToken && !isOwn && !isSame(found, user))
@@ -288,7 +288,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
         if (!answer.ok) return answer
         const pair = pairIn(answer.data)
         if (!pair) throw new Unexpected(answer)
-        // Nothing is adopted before it is known whose it is, so no request mixes two users.
+        // The user is known before the tokens count, so no request mixes two users.
         user = await userOf(pair.access).catch(() => undefined) // the server knows the name as it is written
         old = await newest().catch(() => refreshToken)
         return answer
@@ -313,7 +313,7 @@ export function createBearerAuth(options: BearerOptions): Auth {
           throw error
         })
         if (refreshToken && token !== refreshToken) {
-          const outcome = await renew() // whose is it?
+          const outcome = await renew() // another process has stored it: find out who its user is
           if ('error' in outcome) throw outcome.error
           if (!outcome.answer.ok && !isRejected(outcome.answer)) return outcome.answer
         }

@@ -1,4 +1,4 @@
-// The cookies of one incoming request, and what the server changes about them.
+// The cookies of one incoming request, and the server's changes to them.
 
 /** The cookies that a page's requests send, and the `Set-Cookie` lines that its browser has to get. */
 export class Jar {

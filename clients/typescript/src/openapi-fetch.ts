@@ -54,12 +54,12 @@ export function authMiddleware(auth: Pick<Auth, 'sendBy'>): Middleware {
   }
 }
 
-/** Returns the request, with the headers and options of a model and what is added. */
+/** Returns the request with the headers and options of a model, and the additions. */
 function copyOf(request: Request, model: Request, { headers, credentials }: Additions): Request {
   const isChanged = credentials && request.credentials === 'same-origin'
   const copy = isChanged ? new Request(request, { credentials }) : request
   for (const [name, value] of model.headers) copy.headers.set(name, value)
-  // What openapi-fetch has added, such as the options of a framework's cache.
+  // openapi-fetch adds options that a Request lacks, such as those of a framework's cache.
   for (const key of Object.keys(model)) (copy as any)[key] ??= (model as any)[key]
   for (const name in headers) copy.headers.set(name, headers[name]!)
   return copy

@@ -20,15 +20,15 @@ export interface Rules<Mark> {
   life?: Life
   /** The seconds that one request waits for the server in all. */
   maxWait?: number
-  /** Returns whose request this is. */
+  /** Returns the owner of a new request. */
   mark(): Mark
-  /** Rejects if it is now another user's. */
+  /** Rejects if another user is logged in now. */
   verify(mark: Mark): Promise<void>
   /** Counts the tokens that this client has got, so that a late 401 is not blamed on the newest. */
   generation(): number
   /** Returns the milliseconds, by `performance.now()`, at which the access token ends. */
   ends(): number
-  /** Returns what proves the request to be the mark's user's, or throws if it is not. Called for each try. */
+  /** Returns the proof that a request is the owner's, or throws if another user is logged in. Called for each try. */
   additions(isUnsafe: boolean, kind: Kind, mark: Mark): Additions
   /** Refreshes; if forced, even if there is a newer token already. */
   renew(isForced?: boolean): Promise<Outcome>
@@ -124,7 +124,7 @@ export const copiesOf = (whole: Request, isOnce: boolean) => (): Copy => {
   return { input, headers: input.headers }
 }
 
-/** Returns a function that sends a copy of a request with what is added. */
+/** Returns a function that sends a copy of a request with these additions. */
 export const replyBy = (send: typeof fetch, copy: () => Copy) => async (additions: Additions) => {
   const { input, init, headers } = copy()
   for (const name in additions.headers) headers.set(name, additions.headers[name]!)

@@ -66,12 +66,12 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
   const cookie = (name: string) => jar.get(cookiePrefix + name)
   let generation = 0
   let accessEnds = 0
-  /** A CSRF token that the cookies do not have. */
+  /** A CSRF token that the cookies lack. */
   let loaded: string | undefined
   let isSealed = false
   let refreshing: Promise<Outcome> | undefined
   let asking: Promise<Session> | undefined
-  /** What is known of the cookies of that version. */
+  /** The answers for the cookies of that version. */
   let over: { version: number; answer: Answer } | undefined
   let seen: { version: number; session: Session } | undefined
 

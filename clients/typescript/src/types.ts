@@ -91,7 +91,7 @@ export interface Outline {
   isOnce?: boolean
 }
 
-/** What to add to a request of the user. */
+/** Headers and options that make a request the user's. */
 export interface Additions {
   headers: Record<string, string>
   /** The `credentials` of `fetch`, if other than usual. */

@@ -24,8 +24,16 @@ export interface Answer {
   retryAfter: number | undefined
 }
 
-/** What a refresh that cannot be sent comes to. */
-export const noAnswer: Answer = { status: 401, ok: false, headers: new Headers(), text: '', data: {}, code: undefined, retryAfter: undefined }
+/** Stands for the answer to a refresh that cannot be sent. */
+export const noAnswer: Answer = {
+  status: 401,
+  ok: false,
+  headers: /* @__PURE__ */ new Headers(),
+  text: '',
+  data: { msg: 'There is no refresh token' },
+  code: 'missing_token',
+  retryAfter: undefined,
+}
 
 /** Reads a response, which may be any proxy's. */
 export async function read(response: Response): Promise<Answer> {

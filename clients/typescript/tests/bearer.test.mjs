@@ -95,6 +95,12 @@ test('an account is created, and a refusal says why', async () => {
   assert.deepEqual(paths(), ['/register', '/register', '/login'], 'each is sent once')
 })
 
+test('without a token there is nothing to refresh, and nothing is sent', async () => {
+  const { auth, paths } = client()
+  const { ok, code, retryable } = await auth.refresh()
+  assert.deepEqual([ok, code, retryable, ...paths()], [false, 'missing_token', false])
+})
+
 test('requests that wait for a refresh share it', async () => {
   const { auth, count, events } = await client().login()
   await server.revokeAccess('ann')
@@ -296,6 +302,31 @@ test("a login as another user cancels what waits, and no request carries the oth
   assert.equal(await user(await own.auth.fetch('/protected')), 'bob')
 })
 
+test("a request never gets the next user's token, at whatever moment the login ends", async () => {
+  const mixed = []
+  for (let moment = 0; moment < 60; moment += 1) {
+    const answer = deferred()
+    const own = client()
+    own.meddle = async ({ path, authorization }, request) => {
+      const name = authorization?.slice('Bearer '.length)
+      if (path === '/session' && name === 'bob') await answer.promise
+      if (path === '/session') return new Response(JSON.stringify({ state: 'in', user: { id: name, username: name } }))
+      const { username } = path === '/login' ? await request.json() : {}
+      return new Response(JSON.stringify({ access_token: username, refresh_token: username }))
+    }
+    await own.auth.login({ username: 'ann', password: 'x' })
+    const login = own.auth.login({ username: 'bob', password: 'x' })
+    while (own.count('/session') < 2) await new Promise(setImmediate)
+    answer.resolve()
+    for (let turn = 0; turn < moment; turn += 1) await undefined
+    const { username } = own.auth.session().user
+    await own.auth.fetch('/x').catch(() => {})
+    await login
+    mixed.push(...own.sent.filter(({ path, authorization }) => path === '/x' && authorization !== `Bearer ${username}`))
+  }
+  assert.deepEqual(mixed, [])
+})
+
 test('a logout that follows a login at once ends it', async () => {
   const { auth } = client()
   const results = await Promise.all([auth.login({ username: 'ann', password: PASSWORD }), auth.logout()])
@@ -427,7 +458,7 @@ test('a storage that cannot be written costs no session while the program runs',
   assert.notEqual(chain.token, 'outdated')
 })
 
-test('what is stored last stays, however long an earlier write takes', async () => {
+test('the last write to the storage stays, however long an earlier one takes', async () => {
   const chain = keychain('first')
   const slow = deferred()
   chain.delay = (token) => token === 'second' && slow.promise
@@ -444,7 +475,7 @@ test('what is stored last stays, however long an earlier write takes', async () 
   assert.deepEqual([chain.written, chain.token], [['second', 'third'], 'third'])
 })
 
-test('a token that is none is forgotten by a logout', async () => {
+test('a logout forgets a malformed token', async () => {
   const chain = keychain('no token')
   assert.deepEqual([await client({ storage: chain.storage }).auth.logout(), chain.token], [{ ok: true }, null])
 })

@@ -15,6 +15,8 @@ const built = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../ta
 const program = process.env.TOKENPAIR ?? join(built, 'debug/tokenpair')
 const environment = (settings) => ({ PATH: process.env.PATH, SERVER_BIND: '127.0.0.1:0', SERVER_DRAIN: '0', PASSWORD_BCRYPT_COST: '10', ...settings })
 
+const stop = () => process.exit(1)
+
 /** Runs the program to its end. */
 async function run(folder, settings, args, input) {
   const child = spawn(program, args, { cwd: folder, env: environment(settings), stdio: ['pipe', 'ignore', 'pipe'] })
@@ -32,6 +34,7 @@ export async function serve(settings = {}) {
   const child = spawn(program, ['serve'], { cwd: folder, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] })
   const end = () => child.kill('SIGKILL')
   process.once('exit', end)
+  process.once('SIGTERM', stop) // of the runner, when time is up
   let log = ''
   child.stderr.on('data', (data) => (log += data))
   const url = await new Promise((resolve, reject) => {
@@ -70,6 +73,7 @@ export async function serve(settings = {}) {
     },
     async stop() {
       process.off('exit', end)
+      process.off('SIGTERM', stop)
       const closed = once(child, 'close')
       child.kill('SIGTERM')
       await closed
