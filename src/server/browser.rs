@@ -239,15 +239,10 @@ fn parse_host(authority: &str) -> Option<Host<String>> {
     Host::parse(authority.host()).ok()
 }
 
-/// Returns whether a request has a header that browsers send and programs usually do not.
+/// Returns whether a request has a header that browsers send and programs usually do not. Browsers
+/// never send `Sec-Fetch-Mode` without `Sec-Fetch-Site`; Node's `fetch` does.
 fn is_by_browser(request: &HttpRequest) -> bool {
-    let signs = [
-        ORIGIN,
-        REFERER,
-        SEC_FETCH_SITE,
-        SEC_FETCH_MODE,
-        SEC_FETCH_DEST,
-    ];
+    let signs = [ORIGIN, REFERER, SEC_FETCH_SITE];
     signs
         .iter()
         .any(|name| request.headers().contains_key(name))

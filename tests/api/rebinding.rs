@@ -49,7 +49,11 @@ const REBOUND: [&[(&str, &str)]; 9] = [
         ("Referer", "http://evil.example/"),
     ],
     &[("Host", "evil.example"), ("Sec-Fetch-Site", "none")],
-    &[("Host", "evil.example"), ("Sec-Fetch-Mode", "cors")],
+    &[
+        ("Host", "evil.example"),
+        ("Sec-Fetch-Mode", "cors"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ],
     &[("Host", "evil.example"), ("Origin", "null")],
     &[("Host", "evil.example"), ("Accept", "text/html")],
     &[
@@ -140,6 +144,10 @@ fn a_program_may_come_by_any_name(on: Backend) {
         let request = request.header("User-Agent", agent).header("Accept", "*/*");
         assert_eq!(request.send().status, 200, "{agent}");
     }
+    // Node's `fetch` sends this one alone, which no browser does.
+    let request = login(&app).header("Host", "tokenpair.internal:8080");
+    let request = request.header("Sec-Fetch-Mode", "cors");
+    assert_eq!(request.send().status, 200);
 }
 
 /// A browser on the proxy's machine could pass for the proxy, so the page's origin decides if there
