@@ -52,6 +52,7 @@ async function execute(page, id, body) {
 test('a person logs in with cookies and calls routes with the right CSRF header', async () => {
   await withDocs({}, server, async (page, context) => {
     await logIn(page, 'in cookies')
+    await page.getByText('The curl lines that this page shows lack the cookies').waitFor()
     const values = Object.fromEntries((await context.cookies()).map(({ name, value }) => [name, value]))
     const sent = async ({ request }) => (await request.allHeaders())['x-csrf-token']
     const protectedRoute = await execute(page, 'getProtected')
@@ -75,6 +76,7 @@ test('a person logs in with cookies and calls routes with the right CSRF header'
 test('a person logs in with tokens in the header, and each route gets its own', async () => {
   await withDocs({}, server, async (page, context) => {
     await logIn(page, 'in the header')
+    assert.ok(await page.locator('#curl').isHidden())
     assert.deepEqual(await context.cookies(), [])
     const claims = async ({ request }) => {
       const token = (await request.allHeaders()).authorization.split(' ')[1]

@@ -191,6 +191,22 @@ fn an_address_with_the_wrong_scheme_names_the_right_one() {
     }
 }
 
+#[test]
+fn a_path_without_routes_on_a_tokenpair_server_is_named() {
+    let served = Program::new().serve();
+    let seen = look(&format!("http://{}/nowhere", served.address));
+    let (message, fix) = fault(&seen, "tokenpair");
+    let came = format!(
+        "A tokenpair server answers GET http://{}/nowhere/account with 404 not_found",
+        served.address
+    );
+    assert!(message.starts_with(&came), "{message}");
+    assert!(
+        fix.starts_with(&format!("Use http://{},", served.address)),
+        "{fix}"
+    );
+}
+
 /// A server that knows no protocol of ours ends the handshake with an alert.
 #[test]
 fn a_tls_handshake_that_fails_is_told_with_its_cause() {

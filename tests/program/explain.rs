@@ -211,9 +211,9 @@ fn a_person_reads_the_life_of_the_session(on: Backend) {
         "state      active".to_owned(),
         "address    127.0.0.1".to_owned(),
         "tokens     in the response body".to_owned(),
-        "  generation 1 (previous: the last one that was replaced): same".to_owned(),
+        "  generation 1 (previous: replaced last): same".to_owned(),
         "  generation 2 (current): repeated".to_owned(),
-        "  generation 3 (not issued, as far as the database knows): forward".to_owned(),
+        "  generation 3 (not issued yet): forward".to_owned(),
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
@@ -232,6 +232,10 @@ fn a_person_reads_the_life_of_the_session(on: Backend) {
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"
     );
+    setup.program.run(&["session", "revoke", &setup.id]).done();
+    let text = setup.program.run(&["session", "explain", &setup.id]).done();
+    let wide = text.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None, "{text}");
     assert!(text.contains("user       ada, id "), "{text}");
     assert!(text.contains("  login                127.0.0.1"), "{text}");
     assert!(!text.contains("eyJ"), "{text}");

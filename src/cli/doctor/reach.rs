@@ -62,6 +62,17 @@ pub(super) fn identity(target: &Target, rejected: &Response, is_described: bool)
         return Finding::ok(NAME, "It is a tokenpair server.");
     }
     let asked = target.address(ACCOUNT);
+    if rejected.has_code("not_found") {
+        let text = format!(
+            "A tokenpair server answers GET {asked} with {}: its routes are not below this path.",
+            rejected.named()
+        );
+        let fix = format!(
+            "Use {}, or the path that the proxy or the app puts in front of the routes.",
+            target.origin()
+        );
+        return Finding::problem(NAME, text, fix);
+    }
     if rejected.code().is_some() {
         let text = format!(
             "The server answers GET {asked} with {}, and not as tokenpair does without a token.",
@@ -113,7 +124,7 @@ fn redirected(target: &Target, status: u16, place: &str) -> Finding {
         let text = format!("GET {asked} answers {status} and redirects to {text}. {effect}");
         Finding::problem(NAME, text, fix)
     };
-    let server = place.as_ref().and_then(|place| server_at(place));
+    let server = place.as_ref().and_then(server_at);
     if let Some(server) = server.filter(|server| server.url() != target.url()) {
         let address = server.url().as_str().trim_end_matches('/');
         let doctor = heard(command(&format!("doctor {address}")));

@@ -6,6 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cli::CommandError;
+use crate::command::command;
 use crate::printable::{printable, printable_lines};
 
 /// How good a check's outcome is.
@@ -80,7 +81,8 @@ impl Finding {
 
     /// Returns the only finding of a command line that is wrong.
     fn usage(message: impl Into<String>) -> Self {
-        let fix = "Correct the command line: tokenpair doctor --help lists the options.";
+        let help = command("doctor --help");
+        let fix = format!("Correct the command line: {help} lists the options.");
         Self {
             verdict: Verdict::Usage,
             ..Self::problem("usage", message, fix)

@@ -67,10 +67,10 @@ impl TokenPart {
         let name = match self.role {
             Role::Older if generation > 1 => format!("1 to {generation} (replaced long ago)"),
             Role::Older => format!("{generation} (replaced long ago)"),
-            Role::Previous => format!("{generation} (previous: the last one that was replaced)"),
+            Role::Previous => format!("{generation} (previous: replaced last)"),
             Role::Orphan => format!("{generation} (replaced before any client used it)"),
             Role::Current => format!("{generation} (current)"),
-            Role::Newer => format!("{generation} (not issued, as far as the database knows)"),
+            Role::Newer => format!("{generation} (not issued yet)"),
         };
         let Answer {
             verdict,

@@ -27,8 +27,14 @@ function credentials() {
   return { username, password }
 }
 
+/** What is wrong with every step but the theft, if anything. */
+const WITHOUT_COOKIES = settings.cookies
+  ? ''
+  : 'This server takes tokens from headers alone (JWT_TOKEN_LOCATION), and this page shows what cookies do. ' +
+    'Register here and watch the theft, which uses no cookie, or call the routes on the page /docs.'
+
 async function logIn(register) {
-  notice('')
+  notice(WITHOUT_COOKIES)
   if (register) {
     const registered = await call('POST', '/register', { body: credentials() })
     show(pane('login'), registered)
@@ -121,8 +127,15 @@ function inventUser() {
   form.elements.username.value = form.elements.password.value = ''
 }
 
+/** Leaves only the buttons that can work on a server without cookies. */
+function forgoCookies() {
+  notice(WITHOUT_COOKIES)
+  for (const id of ['protected', 'repeat', 'refresh', 'refresh-without', 'race', 'logout']) byId(id).disabled = true
+}
+
 function start() {
   inventUser()
+  if (!settings.cookies) forgoCookies()
   explainReissue()
   startJar(byId('jar'))
   form.addEventListener('submit', (event) => {

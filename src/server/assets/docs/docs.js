@@ -12,10 +12,22 @@ function showLoggedIn(name) {
   byId('session').hidden = false
   const where = inHeader() ? 'tokens in this page, until it is closed' : 'tokens in cookies'
   byId('who').textContent = `Logged in as ${name}: ${where}`
+  noteOnCurl()
+}
+
+/** Swagger UI shows a curl line for each request, which lacks what no script can see. */
+function noteOnCurl() {
+  const note = byId('curl')
+  note.hidden = inHeader()
+  const other = settings.header ? ', or log in with the tokens in the header' : ''
+  note.textContent =
+    'The curl lines that this page shows lack the cookies, which no script can see. Before you paste one, log in with ' +
+    `curl -c jar and add -b jar to the line${other}.`
 }
 
 function showLoggedOut() {
   forget()
+  byId('curl').hidden = true
   form.hidden = false
   byId('session').hidden = true
 }
