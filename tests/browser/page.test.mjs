@@ -316,7 +316,7 @@ test('a password manager finds what it looks for', async () => {
 })
 
 test('the style sheet of the operator replaces the built-in one, and the policy allows it', async () => {
-  const mine = await serve({ SERVER_CSS: '/dev/null', REGISTRATION: 'closed' })
+  const mine = await serve({ REGISTRATION: 'closed' })
   try {
     const file = join(mine.folder, 'mine.css')
     await writeFile(file, 'h1 { color: rgb(1, 2, 3) }\r\nbody { margin: 7px }')
