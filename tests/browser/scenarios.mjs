@@ -195,7 +195,8 @@ async function frozenWaiting({ tabs: [one, two, three], context, proxy, expire, 
   const held = holdRefresh(proxy, '2')
   const second = later(burst(two, 5))
   await held.arrived
-  const first = later(burst(one, 5))
+  // One request: Chromium never delivers a response whose tab it freezes meanwhile.
+  const first = later(burst(one, 1))
   await isWaiting(two)
   const thaw = await freeze(context, one, two)
   proxy.meddle = undefined
@@ -206,7 +207,7 @@ async function frozenWaiting({ tabs: [one, two, three], context, proxy, expire, 
   assert.deepEqual(await burst(three, 5), all(5, '200 ann'))
   assert.ok(performance.now() - from < 12_000, 'a frozen tab blocked another')
   await thaw()
-  assert.deepEqual(await first, all(5, '200 ann'))
+  assert.deepEqual(await first, ['200 ann'])
   assert.equal((await life('ann')).generation, 2)
 }
 
