@@ -17,7 +17,7 @@ withBrowser(() => launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] }
 const settings = { DATABASE_WAIT: '1s' }
 
 for (const scenario of scenarios)
-  for (const database of scenario.isPlain ? DATABASES.slice(0, 1) : DATABASES)
+  for (const database of scenario.isOfBrowser ? DATABASES.slice(0, 1) : DATABASES)
     test(`${scenario.name} (${database})`, { timeout: 60_000 }, async () => {
       const use = async (stage) => {
         const tabs = await playOn(stage, scenario)

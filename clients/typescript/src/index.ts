@@ -1,6 +1,6 @@
 // Implements the browser client. One tab has one client; the server resolves their races.
 
-import { createLock } from './lock.js'
+import { createLock, HELD } from './lock.js'
 import { createPeers } from './peers.js'
 import { copiesOf, MAX_TRIES, MAX_WAIT, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
 import { aborted, CURABLE, failed, isCsrf, isRejected, Life, pause, read, refused, Unexpected, until, withCookies, type Answer } from './wire.js'
@@ -91,11 +91,10 @@ export function createAuth(options: Options = {}): Auth {
 
   // --- Requests to the server's own routes.
 
-  const call = async (method: string, path: string, signal?: AbortSignal, kind?: Kind, body?: unknown) => {
+  const call = async (method: string, path: string, signal = AbortSignal.timeout(HELD), kind?: Kind, body?: unknown) => {
     const headers = new Headers({ Accept: 'application/json' })
     if (kind) headers.set('X-CSRF-TOKEN', csrf(kind) ?? '')
-    const init: RequestInit = { method, headers, cache: 'no-store', credentials: isForeign ? 'include' : 'same-origin' }
-    if (signal) init.signal = signal
+    const init: RequestInit = { method, headers, cache: 'no-store', credentials: isForeign ? 'include' : 'same-origin', signal }
     if (body) {
       headers.set('Content-Type', 'application/json')
       init.body = JSON.stringify(body)

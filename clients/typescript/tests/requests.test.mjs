@@ -96,6 +96,17 @@ test('the access token of another login than that of the refresh token is not us
   assert.equal(sent[2].csrf, 'of Bob')
 })
 
+test('every request of its own ends some time, as a browser can lose the response when it freezes a tab', async () => {
+  const { auth, sent } = client({ '/login': [granted], '/x': [expired] })
+  await auth.check()
+  await auth.fetch(`${BASE}/x`)
+  await auth.register({ username: 'ann', password: 'x' })
+  await auth.logout()
+  const own = sent.filter(({ path }) => path !== '/x')
+  assert.deepEqual([...new Set(own.map(({ path }) => path))].sort(), ['/logout', '/refresh', '/register', '/session'])
+  assert.deepEqual(own.filter(({ init }) => !init.signal).map(({ path }) => path), [])
+})
+
 test('refresh() gets a new token even if there is a valid one', async () => {
   const { auth, paths } = client({ '/session': [until(2000)] })
   await auth.check()
