@@ -5,7 +5,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::{Endpoint, endpoint};
 use super::tags::SERVER;
@@ -45,10 +45,20 @@ fn mount(resource: Resource, app: &mut ServiceConfig) {
 #[expect(dead_code, reason = "it describes the query, which `asked` reads")]
 struct Asked {
     /// The role that the user needs.
+    #[param(pattern = "^[a-z0-9_-]{1,32}$")]
     role: Option<String>,
     /// `redirect`: a browser that asks for a page without a valid token gets a 303 to the login
     /// page. For Traefik and Caddy, which pass the response on; nginx needs the 401.
-    login: Option<String>,
+    #[param(inline)]
+    login: Option<Unauthenticated>,
+}
+
+/// What a browser without a valid token gets.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes the query")]
+enum Unauthenticated {
+    Redirect,
 }
 
 /// Tells a proxy whether to pass a request on to an app, and who sent it.
@@ -64,7 +74,7 @@ struct Asked {
     tag = SERVER,
     params(
         Asked,
-        ("X-Forwarded-Method" = String, Header, description = "The method of the client's request."),
+        ("X-Forwarded-Method" = Option<String>, Header, description = "The method of the client's request. Required with a token in a cookie."),
         ("X-Forwarded-Uri" = Option<String>, Header, description = "Its path and query, to return to after a login."),
         ("X-Forwarded-Host" = Option<String>, Header, description = "Its host, if the login page has another."),
         ("X-Forwarded-Proto" = Option<String>, Header, description = "Its scheme, if the login page has another host."),
