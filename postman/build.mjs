@@ -3,8 +3,8 @@
 //   node postman/build.mjs                      writes the files
 //   node postman/build.mjs --check              fails if a file is not what it would write
 //   node postman/build.mjs --routes FILE        fails if the files call other routes than FILE, an OpenAPI description
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { environment, folders, variables } from "./story.mjs";
 
@@ -225,9 +225,17 @@ function checkRoutes(description) {
   ]);
 }
 
+/** Files of requests that were renamed or renumbered. Bruno would still run them. */
+function leftOver() {
+  const written = files();
+  const found = readdirSync(join(here, "bruno"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return found.map((entry) => relative(here, join(entry.parentPath ?? entry.path, entry.name))).filter((name) => !(name in written));
+}
+
 function stale() {
   const read = (name) => { try { return readFileSync(join(here, name), "utf8"); } catch { return undefined; } };
-  return Object.entries(files()).filter(([name, text]) => read(name) !== text).map(([name]) => `postman/${name} is out of date: run node postman/build.mjs`);
+  const changed = Object.entries(files()).filter(([name, text]) => read(name) !== text).map(([name]) => name);
+  return [...changed, ...leftOver()].map((name) => `postman/${name} is out of date: run node postman/build.mjs`);
 }
 
 function write() {
@@ -235,6 +243,7 @@ function write() {
     mkdirSync(dirname(join(here, name)), { recursive: true });
     writeFileSync(join(here, name), text);
   }
+  leftOver().forEach((name) => rmSync(join(here, name)));
   return [];
 }
 
