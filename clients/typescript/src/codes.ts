@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'refresh_token_expired'
   | 'refresh_token_reused'
   | 'registration_closed'
+  | 'role_required'
   | 'session_expired'
   | 'session_not_found'
   | 'session_revoked'

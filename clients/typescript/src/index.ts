@@ -2,8 +2,9 @@
 
 import { createLock, HELD } from './lock.js'
 import { createPeers } from './peers.js'
-import { copiesOf, MAX_TRIES, MAX_WAIT, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
-import { aborted, CURABLE, failed, isCsrf, isRejected, Life, pause, read, refused, Unexpected, until, withCookies, type Answer } from './wire.js'
+import { copiesOf, delayOf, MAX_TRIES, persist, repeat, replyBy, responseOf, type Kind, type Outcome, type Rules } from './requests.js'
+import { guarded, Store } from './store.js'
+import { aborted, CURABLE, failed, isCsrf, isRejected, Life, read, refused, Unexpected, until, withCookies, type Answer } from './wire.js'
 import type { Additions, Auth, AuthEvent, Credentials, Options, Outline, Reply, Result, Session, User } from './types.js'
 
 export type { ErrorCode } from './codes.js'
@@ -26,9 +27,8 @@ export function createAuth(options: Options = {}): Auth {
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const hold = createLock(`tokenpair ${base}`)
   const life = new Life()
-  const listeners = new Set<(session: Session) => void>()
 
-  let session: Session = { state: 'unknown' }
+  const store = new Store()
   /** The CSRF tokens of the last response that had them. */
   let values: Partial<Record<Kind, string>> = {}
   /** The login whose cookies are wrong, as when there are two of one name: `values` count instead. */
@@ -63,23 +63,9 @@ export function createAuth(options: Options = {}): Auth {
 
   // --- What the app sees. Nothing here runs while a lock is held.
 
-  const guarded = <T>(call: ((value: T) => void) | undefined, value: T) => {
-    try {
-      call?.(value)
-    } catch (error) {
-      ;(globalThis.reportError ?? console.error)(error) // one listener must not stop the others
-    }
-  }
-
   const set = (state: Session['state'], user?: User) => {
     known = print()
-    const next: Session = { state }
-    if (user) next.user = user
-    if (state === 'in' && expiresAt) next.expiresAt = expiresAt
-    const isSame = state === session.state && user?.username === session.user?.username && next.expiresAt === session.expiresAt
-    if (isSame) return
-    session = next
-    for (const listener of [...listeners]) guarded(listener, next)
+    store.set(state, user, expiresAt)
   }
 
   const tell = (event: AuthEvent) => {
@@ -87,7 +73,7 @@ export function createAuth(options: Options = {}): Auth {
     guarded(onEvent, event)
   }
 
-  const success = (): Result => (session.expiresAt ? { ok: true, expiresAt: session.expiresAt } : { ok: true })
+  const success = (): Result => (store.session.expiresAt ? { ok: true, expiresAt: store.session.expiresAt } : { ok: true })
 
   // --- Requests to the server's own routes.
 
@@ -166,7 +152,7 @@ export function createAuth(options: Options = {}): Auth {
         expiresAt = seen.expiresAt ?? expiresAt
         if (seen.state === 'in') set('in', seen.user)
         if (seen.state === 'out') {
-          const wasIn = session.state === 'in'
+          const wasIn = store.session.state === 'in'
           set('out')
           if (wasIn) guarded(onEvent, { type: 'signed_out' })
         }
@@ -182,7 +168,7 @@ export function createAuth(options: Options = {}): Auth {
         if ('error' in outcome) throw outcome.error
         if (!outcome.answer.ok && !isRejected(outcome.answer)) throw new Unexpected(outcome.answer)
       }
-      return session
+      return store.session
     })().finally(() => (checking = undefined)))
 
   // --- Refreshes: one at a time in all tabs, and one for all of them.
@@ -200,12 +186,11 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   const refreshUntilKnown = async (isForced: boolean): Promise<Outcome> => {
-    let waited = 0
-    for (let tries = 1; ; tries += 1) {
-      let before = ''
-      let outcome: Outcome
+    let before = ''
+    const once = async (): Promise<Outcome> => {
+      before = ''
       try {
-        outcome = await hold(async (signal) => {
+        return await hold(async (signal) => {
           const done = isForced ? undefined : await ofOtherTab(signal)
           if (done) return { answer: done, isDone: true }
           if (place === 'body' && !values.refresh) await loadCsrf(signal)
@@ -216,32 +201,26 @@ export function createAuth(options: Options = {}): Auth {
           return { answer }
         })
       } catch (error) {
-        outcome = { error }
+        return { error }
       }
-      const wait = tries < MAX_TRIES ? delay(outcome, before, tries) : undefined
-      if (wait === undefined || waited + wait > MAX_WAIT) return settle(outcome)
-      waited += wait
-      if (wait) await pause(wait)
     }
+    return settle(await persist(once, (outcome, tries) => delay(outcome, before, tries)))
   }
 
   /** Returns the seconds after which a refresh is worth another try. */
   const delay = (outcome: Outcome, before: string, tries: number) => {
-    // The server gives the same successor again, so a lost response costs nothing.
-    if ('error' in outcome) return globalThis.navigator?.onLine === false || tries > 2 ? undefined : tries / 2
-    const { answer } = outcome
-    if (answer.ok) return
-    if (answer.retryAfter !== undefined) return answer.retryAfter
-    if (!isRejected(answer)) return
+    const wait = delayOf(outcome, tries)
+    if (wait !== undefined || 'error' in outcome || !isRejected(outcome.answer)) return wait
     if (print() && print() !== before) return 0 // another tab has logged in
-    return (answer.code === 'refresh_superseded' || isCsrf(answer.code)) && tries < 3 ? 0 : undefined
+    const { code } = outcome.answer
+    return (code === 'refresh_superseded' || isCsrf(code)) && tries < 3 ? 0 : undefined
   }
 
   const settle = async (outcome: Outcome): Promise<Outcome> => {
     if ('error' in outcome) return outcome
     const { answer } = outcome
     if (answer.ok) {
-      if (session.user && known === print()) set('in', session.user)
+      if (store.session.user && known === print()) set('in', store.session.user)
       // It is another login than this tab knows, or one of which it knows nothing yet.
       else {
         const seen = await look().catch(() => undefined)
@@ -249,7 +228,7 @@ export function createAuth(options: Options = {}): Auth {
       }
       if (!outcome.isDone) tell({ type: 'refreshed' })
     } else if (isRejected(answer) && answer.code && !isCsrf(answer.code) && answer.retryAfter === undefined) {
-      const wasIn = session.state === 'in'
+      const wasIn = store.session.state === 'in'
       set('out')
       if (wasIn) tell({ type: 'signed_out', code: answer.code })
     }
@@ -258,7 +237,7 @@ export function createAuth(options: Options = {}): Auth {
 
   // --- Never for another user.
 
-  const mark = (): Mark => ({ user: session.user?.username, print: print() })
+  const mark = (): Mark => ({ user: store.session.user?.username, print: print() })
 
   /** Rejects if another user than the mark's is logged in now. */
   const verify = async (mark: Mark) => {
@@ -268,10 +247,10 @@ export function createAuth(options: Options = {}): Auth {
       mixed = access
     }
     const now = print()
-    const isNew = now !== known && (now !== mark.print || session.state !== 'unknown')
+    const isNew = now !== known && (now !== mark.print || store.session.state !== 'unknown')
     if (now && isNew) await check()
-    if (session.state !== 'in') return
-    const user = session.user?.username
+    if (store.session.state !== 'in') return
+    const user = store.session.user?.username
     const isOther = mark.user && user ? mark.user !== user : mark.print && mark.print !== print()
     if (isOther) throw aborted('Another user has logged in')
   }
@@ -365,7 +344,7 @@ export function createAuth(options: Options = {}): Auth {
   const sendBy = async <T extends Reply>(outline: Outline, send: (additions: Additions) => Promise<T>) => {
     const { origin: own, href } = new URL(outline.url, isPage ? document.baseURI : here?.href)
     if (own !== origin) return send({ headers: {} })
-    if (place === 'body' && session.state === 'unknown') await life.until(until(check(), outline.signal)).catch(() => {})
+    if (place === 'body'&& store.session.state === 'unknown') await life.until(until(check(), outline.signal)).catch(() => {})
     return repeat(rules, outline, href === `${base}/refresh` ? 'refresh' : 'access', send)
   }
 
@@ -378,11 +357,9 @@ export function createAuth(options: Options = {}): Auth {
   }
 
   const subscribe = (listener: (session: Session) => void) => {
-    const own = (session: Session) => listener(session) // the same function may subscribe twice
-    listeners.add(own)
-    guarded(own, session)
-    if (session.state === 'unknown' && isPage) check().catch(() => {})
-    return () => void listeners.delete(own)
+    const end = store.listen(listener)
+    if (store.session.state === 'unknown' && isPage) check().catch(() => {})
+    return end
   }
 
   // What other tabs tell decides nothing: this tab asks the server.
@@ -394,9 +371,9 @@ export function createAuth(options: Options = {}): Auth {
 
   const dispose = () => {
     peers.close()
-    listeners.clear()
+    store.clear()
     life.end(aborted('The client was disposed'))
   }
 
-  return { login, register, logout, refresh, fetch: request, session: () => session, check, subscribe, dispose, sendBy }
+  return { login, register, logout, refresh, fetch: request, session: () => store.session, check, subscribe, dispose, sendBy }
 }
