@@ -174,17 +174,20 @@ function requestsHttp() {
   const text = [
     "# Run the requests from top to bottom: in an IDE of JetBrains, in VS Code with the extension httpYac, or with",
     "#   npx httpyac send postman/requests.http --all",
-    "# The folder Admin needs a user that `tokenpair user add admin --admin` made, and its password below.",
+    "# The folder Admin needs a user that `tokenpair user add admin --admin` made. Remove the # before @admin_password, and write its",
+    "# password there. Without it httpYac skips the folder.",
     "",
     `@baseUrl=${servers.local}`,
-    ...Object.entries({ ...variables, ...environment }).filter(([name]) => !["username", "strict"].includes(name)).map(([name, value]) => `@${name}=${value}`),
+    // httpYac takes a line with an empty value for a request.
+    ...Object.entries({ ...variables, ...environment }).filter(([name]) => !["username", "strict"].includes(name)).map(([name, value]) => `${value ? "" : "# "}@${name}=${value}`),
     "",
   ];
-  // This format cannot skip requests.
+  // Of the clients of this format, httpYac alone can skip requests.
   for (const folder of folders.filter(({ needs }) => needs !== "strict")) {
     for (const request of folder.requests) {
       text.push(`### ${folder.name}: ${request.name}`);
       const first = before(request, http);
+      if (folder.needs) text.push(`# @disabled typeof ${folder.needs} === "undefined"`);
       if (first.length) text.push("< {%", ...first.map((line) => `  ${line}`), "%}");
       text.push(`${request.method} ${url(request)}`);
       text.push(...headers(request).map(([name, value]) => `${name}: ${value}`), "");

@@ -3,7 +3,7 @@
     pip install flask
     flask --app app run --port 5000
 
-Start tokenpair, and nginx with deploy/nginx/forward-auth.conf, and open http://127.0.0.1:8000/app/notes.
+Start tokenpair and nginx as docs/forward-auth.md says, and open http://127.0.0.1:8000/app/notes.
 The app must listen where only the proxy can reach it.
 """
 
@@ -33,7 +33,10 @@ def list_notes():
 
 @notes.post("/notes")
 def add_note():
-    NOTES.setdefault(g.user, []).append(request.get_json()["text"])
+    body = request.get_json()
+    if not isinstance(body, dict) or not isinstance(body.get("text"), str):
+        abort(400, 'Send JSON such as {"text": "Buy milk"}')
+    NOTES.setdefault(g.user, []).append(body["text"])
     return jsonify(notes=NOTES[g.user]), 201
 
 
