@@ -6,6 +6,16 @@ export const tokenpair = new URL(process.env.TOKENPAIR_URL ?? 'http://127.0.0.1:
 
 export const isForServer = ({ url }) => url.startsWith('/api/')
 
+/** Starts the site on `PORT`. */
+export function listen(site) {
+  const port = process.env.PORT ?? 3000
+  site.on('error', ({ code, message }) => {
+    console.error(code === 'EADDRINUSE' ? `Port ${port} is in use: set PORT to another one` : message)
+    process.exit(1)
+  })
+  site.listen(port, () => console.log(`open http://localhost:${site.address().port}/`))
+}
+
 export function pass(request, response) {
   const { method, headers, url } = request
   const passed = http.request(tokenpair, { method, headers, path: url.slice('/api'.length) }, (answer) => {

@@ -8,7 +8,7 @@ const auth = createAuth({ baseUrl: '/api' })
 
 function App() {
   const { state, user } = useSession(auth)
-  if (state === 'unknown') return null
+  if (state === 'unknown') return <p className="away">The server does not respond. Reload the page to try again.</p>
   if (state === 'out') return <Login />
   // With another user, everything below begins anew.
   return <Account key={user?.username} name={user?.username} />

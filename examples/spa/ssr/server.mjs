@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import { createServerAuth } from '@tokenpair/client/ssr'
-import { isForServer, pass, tokenpair } from '../proxy.mjs'
+import { isForServer, listen, pass, tokenpair } from '../proxy.mjs'
 
 const style = await readFile(new URL('../style.css', import.meta.url))
 const script = await readFile(new URL('app.js', import.meta.url))
@@ -22,7 +22,7 @@ const site = http.createServer(async (request, response) => {
   })
   response.end(html)
 })
-site.listen(process.env.PORT ?? 3000, () => console.log(`open http://localhost:${site.address().port}/`))
+listen(site)
 
 async function page(auth) {
   const session = await auth.session()

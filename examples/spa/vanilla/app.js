@@ -9,6 +9,7 @@ const complain = (message = '') => document.querySelectorAll('[role=alert]').for
 
 let shown
 auth.subscribe(({ state, user }) => {
+  $('#away').hidden = state !== 'unknown'
   form.hidden = state !== 'out'
   account.hidden = state !== 'in'
   $('#name').textContent = user?.username ?? ''

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
-import { isForServer, pass } from '../proxy.mjs'
+import { isForServer, listen, pass } from '../proxy.mjs'
 
 const FILES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
@@ -16,4 +16,4 @@ const site = http.createServer(async (request, response) => {
   if (!name) return response.writeHead(404).end()
   response.setHeader('Content-Type', type).end(await readFile(new URL(name, import.meta.url)))
 })
-site.listen(process.env.PORT ?? 3000, () => console.log(`open http://localhost:${site.address().port}/`))
+listen(site)
