@@ -152,13 +152,27 @@ fn answer(head: &str, body: &str, stream: &mut TcpStream) {
     write!(stream, "{head}Content-Length: {length}\r\n\r\n{seen}").unwrap();
 }
 
-/// Returns the values of a header that the app received.
-fn received<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+/// Returns the headers that the app received.
+fn headers_of(seen: &Value) -> impl Iterator<Item = (&str, &str)> {
     let lines = seen["head"].as_str().unwrap().lines();
     lines
         .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name, value.trim()))
+}
+
+/// Returns the values of a header that the app received.
+fn received<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    headers_of(seen)
         .filter(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// Returns the values of a header by the name that CGI gives it.
+fn received_as_by_cgi<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    headers_of(seen)
+        .filter(|(found, _)| found.replace('-', "_").eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
         .collect()
 }
 
@@ -192,6 +206,45 @@ fn the_app_learns_who_it_is_and_nobody_else_gets_through(stack: &Stack) {
     assert!(groups.iter().all(|groups| groups.is_empty()), "{groups:?}");
     let session = received(&seen, "x-auth-session");
     assert!(session.len() == 1 && session != ["another"], "{session:?}");
+}
+
+/// CGI, WSGI and PHP take an underscore in a header's name for a hyphen, and a proxy removes the
+/// headers that a client names in `Connection`.
+fn no_spelling_of_the_headers_forges_or_removes_the_user(stack: &Stack) {
+    let ada = &mut stack.log_in();
+    let forged = [
+        ("Connection", "Remote-User, Remote-Groups, X-Auth-Session"),
+        ("Remote_User", "root"),
+        ("Remote_Groups", "admin"),
+        ("X_Auth_Session", "another"),
+        ("X-Auth_Session", "another"),
+        ("X_Auth-Session", "another"),
+    ];
+    let answer = stack.send(ada, ("GET", "/app/"), &forged, None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.json();
+    assert_eq!(received_as_by_cgi(&seen, "REMOTE_USER"), ["ada"]);
+    let groups = received_as_by_cgi(&seen, "REMOTE_GROUPS");
+    assert!(groups.iter().all(|groups| groups.is_empty()), "{groups:?}");
+    let session = received_as_by_cgi(&seen, "X_AUTH_SESSION");
+    assert!(session.len() == 1 && session != ["another"], "{session:?}");
+}
+
+fn a_preflight_reaches_the_app_without_a_user(stack: &Stack) {
+    let preflight = [
+        ("Origin", "https://other.example"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Remote-User", "root"),
+        ("Remote-Groups", "admin"),
+    ];
+    let visitor = &mut Client::default();
+    let answer = stack.send(visitor, ("OPTIONS", "/app/"), &preflight, None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.json();
+    for header in ["REMOTE_USER", "REMOTE_GROUPS", "X_AUTH_SESSION"] {
+        let values = received_as_by_cgi(&seen, header);
+        assert!(values.iter().all(|value| value.is_empty()), "{values:?}");
+    }
 }
 
 fn a_write_needs_the_csrf_token_and_arrives_whole(stack: &Stack) {
@@ -249,6 +302,8 @@ macro_rules! behind_each_proxy {
 
 behind_each_proxy!(
     the_app_learns_who_it_is_and_nobody_else_gets_through,
+    no_spelling_of_the_headers_forges_or_removes_the_user,
+    a_preflight_reaches_the_app_without_a_user,
     a_write_needs_the_csrf_token_and_arrives_whole,
     a_renewed_access_token_reaches_the_browser,
 );
