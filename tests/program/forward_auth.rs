@@ -363,18 +363,50 @@ fn a_flask_app_without_a_login_keeps_the_notes_of_each_user() {
     assert_eq!(refused.status, 401);
 }
 
+const DOCUMENTED: &str = include_str!("../../docs/forward-auth.md");
+
+/// Returns the configuration with the documented locations of a role.
+fn nginx_with_a_role() -> String {
+    let mut locations = String::new();
+    let (_, block) = DOCUMENTED.split_once("```nginx\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    for location in block.split_inclusive("\n}\n") {
+        let (own, other) = location.split_once("# and the other lines of ").unwrap();
+        let head = format!("    location {} {{\n", other.lines().next().unwrap());
+        let head = head.replace("location /forward-auth", "location = /forward-auth");
+        let (_, lines) = NGINX.split_once(&head).unwrap();
+        let (lines, _) = lines.split_once("\n    }\n").unwrap();
+        locations.push_str(own);
+        for line in lines.lines() {
+            let directive = line.split_whitespace().next();
+            let is_own = |own: &str| own.split_whitespace().next() == directive;
+            if !own.lines().any(is_own) || directive.is_none() {
+                locations.push_str(line);
+                locations.push('\n');
+            }
+        }
+        locations.push_str("}\n");
+    }
+    let (server, _) = NGINX.rsplit_once('}').unwrap();
+    format!("{server}{locations}}}\n")
+}
+
 #[test]
 fn nginx_admits_only_a_role_where_it_asks_for_one() {
-    let ask =
-        "location = /forward-auth {\n        internal;\n        proxy_pass http://127.0.0.1:8080";
-    let config = NGINX
-        .replace(ask, &format!("{ask}/forward-auth?role=admin"))
-        .replace("/forward-auth?login", "/forward-auth?role=admin&login");
-    let stack = Stack::new(Proxy::nginx_of, &config);
+    let stack = Stack::new(Proxy::nginx_of, &nginx_with_a_role());
     let ada = &mut stack.log_in();
-    let refused = stack.send(ada, ("GET", "/app/"), &[], None);
-    assert_eq!(
-        (refused.status, &refused.json()["code"]),
-        (403, &json!("admin_required"))
-    );
+    let csrf = ada.0["csrf_access_token"].clone();
+    let with_csrf = [("X-CSRF-TOKEN", csrf.as_str())];
+    for method in ["GET", "POST"] {
+        let refused = stack.send(ada, (method, "/app/admin/users"), &with_csrf, None);
+        assert_eq!(refused.status, 403, "{method} {refused:?}");
+        assert_eq!(refused.json()["code"], "admin_required");
+    }
+    let admitted = stack.send(ada, ("GET", "/app/"), &[], None);
+    assert_eq!(admitted.status, 200, "{admitted:?}");
+    let accept = [("Accept", "text/html")];
+    let visitor = &mut Client::default();
+    let page = stack.send(visitor, ("GET", "/app/admin/users"), &accept, None);
+    let login = Some("/?next=%2Fapp%2Fadmin%2Fusers");
+    assert_eq!((page.status, page.header("location")), (303, login));
 }
