@@ -151,15 +151,18 @@ fn is_of_csrf(response: &ServiceResponse) -> bool {
     matches!(code, Some(ErrorCode::CsrfMissing | ErrorCode::CsrfMismatch))
 }
 
+/// The longest page to return to, in bytes as they are encoded. The login page takes no longer path,
+/// and nginx turns a response whose head exceeds 4 KiB into a 500.
+const MAX_NEXT: usize = 2048;
+
 /// Returns the address of the login page, with the page to return to.
 fn login_page(request: &HttpRequest) -> Option<String> {
     let state = request.app_data::<web::Data<AppState>>()?;
     let login = &state.forward_auth.login;
-    Some(match next(request, login) {
-        Some(next) => {
-            let next: String = byte_serialize(next.as_bytes()).collect();
-            format!("{login}?next={next}")
-        }
+    let next: Option<String> =
+        next(request, login).map(|next| byte_serialize(next.as_bytes()).collect());
+    Some(match next.filter(|next| next.len() <= MAX_NEXT) {
+        Some(next) => format!("{login}?next={next}"),
         None => login.clone(),
     })
 }

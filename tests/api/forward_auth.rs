@@ -135,6 +135,24 @@ fn a_browser_is_redirected_to_the_login_page_if_the_proxy_asks_for_that(on: Back
     );
 }
 
+/// nginx turns a response whose head exceeds 4 KiB into a 500, and the login page takes no longer path.
+fn a_login_does_not_return_to_a_page_with_a_very_long_address(on: Backend) {
+    let app = on.app();
+    for (length, is_kept) in [(2000, true), (2100, false), (7000, false)] {
+        let uri = format!("/{}", "a".repeat(length));
+        let answer = about(&app, "GET").header("X-Forwarded-Uri", &uri).send();
+        let kept = format!("/?next=%2F{}", &uri[1..]);
+        let location = if is_kept { kept.as_str() } else { "/" };
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (401, Some(location))
+        );
+    }
+    let uri = format!("/?{}", "&".repeat(1000));
+    let answer = about(&app, "GET").header("X-Forwarded-Uri", &uri).send();
+    assert_eq!(answer.header("location"), Some("/"), "3000 bytes with %26");
+}
+
 fn a_login_page_on_another_host_learns_the_whole_address(on: Backend) {
     let login = ("FORWARD_AUTH_LOGIN", "https://login.example.org/");
     let app = on.app_with(&[login]);
@@ -344,6 +362,7 @@ on_both_databases!(
     the_headers_have_the_names_of_the_settings,
     without_a_valid_token_it_is_a_401_whatever_is_wrong,
     a_browser_is_redirected_to_the_login_page_if_the_proxy_asks_for_that,
+    a_login_does_not_return_to_a_page_with_a_very_long_address,
     a_login_page_on_another_host_learns_the_whole_address,
     the_csrf_token_is_required_by_the_method_of_the_original_request,
     a_proxy_that_does_not_name_the_method_learns_what_is_missing,

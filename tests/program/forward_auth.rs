@@ -247,6 +247,13 @@ fn a_preflight_reaches_the_app_without_a_user(stack: &Stack) {
     }
 }
 
+fn a_very_long_address_leads_to_the_login_page_too(stack: &Stack) {
+    let visitor = &mut Client::default();
+    let path = format!("/app/notes?{}", "a".repeat(6000));
+    let page = stack.send(visitor, ("GET", &path), &[("Accept", "text/html")], None);
+    assert_eq!((page.status, page.header("location")), (303, Some("/")));
+}
+
 fn a_write_needs_the_csrf_token_and_arrives_whole(stack: &Stack) {
     let ada = &mut stack.log_in();
     let note = || Some(json!({ "text": "a note" }));
@@ -304,6 +311,7 @@ behind_each_proxy!(
     the_app_learns_who_it_is_and_nobody_else_gets_through,
     no_spelling_of_the_headers_forges_or_removes_the_user,
     a_preflight_reaches_the_app_without_a_user,
+    a_very_long_address_leads_to_the_login_page_too,
     a_write_needs_the_csrf_token_and_arrives_whole,
     a_renewed_access_token_reaches_the_browser,
 );
