@@ -77,25 +77,62 @@ pub(super) fn forward_auth(reader: &mut Reader<'_>) -> ForwardAuth {
     read
 }
 
-/// Headers that mean something else to proxies and browsers.
-const TAKEN: [&str; 10] = [
+/// Headers that mean something else to proxies, browsers and apps, or that each response has.
+const TAKEN: [&str; 30] = [
+    "authorization",
+    "cache-control",
+    "clear-site-data",
     "connection",
+    "content-encoding",
     "content-length",
+    "content-security-policy",
     "content-type",
     "cookie",
+    "cross-origin-resource-policy",
     "date",
+    "expect",
     "host",
+    "keep-alive",
     "location",
+    "origin",
+    "referrer-policy",
+    "refresh",
+    "retry-after",
     "set-cookie",
+    "strict-transport-security",
+    "te",
+    "trailer",
     "transfer-encoding",
+    "upgrade",
+    "vary",
+    "via",
     "www-authenticate",
+    "x-content-type-options",
+    "x-request-id",
+];
+
+/// The beginnings of others. `X-Forwarded-User` and `X-Forwarded-Groups` are usual names.
+const TAKEN_BY_PREFIX: [&str; 11] = [
+    "access-control-",
+    "proxy-",
+    "sec-",
+    "x-accel-",
+    "x-auth-set-cookie-",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-uri",
 ];
 
 fn header(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> HeaderName {
     let wanted = "write the name of a header that has no other meaning, such as X-Auth-User";
     reader.parsed(name, default, wanted, |text| {
         let header: HeaderName = text.parse().ok()?;
-        (!TAKEN.contains(&header.as_str())).then_some(header)
+        let begins = |prefix: &&str| header.as_str().starts_with(*prefix);
+        let is_taken = TAKEN.contains(&header.as_str()) || TAKEN_BY_PREFIX.iter().any(begins);
+        (!is_taken).then_some(header)
     })
 }
 

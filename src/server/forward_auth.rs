@@ -49,7 +49,8 @@ pub(super) async fn as_original(
     // A POST needs the CSRF token of a cookie, so a proxy that does not name the method opens nothing.
     request.head_mut().method = method.unwrap_or(Method::POST);
     if is_preflight(request.request()) {
-        return Ok(request.into_response(HttpResponse::NoContent().finish()));
+        let nobody = about_nobody(request.request());
+        return Ok(request.into_response(nobody));
     }
     let response = next.call(request).await?.map_into_boxed_body();
     if !is_named && is_of_csrf(&response) {
@@ -60,10 +61,11 @@ pub(super) async fn as_original(
 }
 
 /// `None` unless the proxy names it once. Its own GET says nothing: nginx sends one for a POST too.
+/// It is read in capitals, as frameworks such as Flask read it: `patch` needs a CSRF token too.
 fn original_method(request: &HttpRequest) -> Option<Method> {
     let mut sent = request.headers().get_all(METHOD);
     let first = sent.next().filter(|_| sent.next().is_none())?;
-    Method::from_bytes(first.as_bytes()).ok()
+    Method::from_bytes(&first.as_bytes().to_ascii_uppercase()).ok()
 }
 
 fn without_method() -> Rejection {
@@ -78,6 +80,19 @@ fn is_preflight(request: &HttpRequest) -> bool {
     *request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// A proxy that copies a header may leave the client's in its place if it is absent, or pass on the
+/// name of a variable without a value. So each is sent, and empty.
+fn about_nobody(request: &HttpRequest) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    if let Some(state) = request.app_data::<web::Data<AppState>>() {
+        let names = &state.forward_auth;
+        for header in [&names.user, &names.groups, &names.session] {
+            response.insert_header((header.clone(), HeaderValue::from_static("")));
+        }
+    }
+    response.finish()
+}
+
 /// What the proxy asks for.
 #[derive(serde::Deserialize)]
 pub(super) struct Asked {
@@ -86,8 +101,16 @@ pub(super) struct Asked {
     login: Option<String>,
 }
 
-/// Reads the query.
+/// Reads the query. The operator writes it, and a misspelled `role` must not admit everyone.
 pub(super) fn asked(request: &HttpRequest) -> Result<Asked, Rejection> {
+    let mut known = vec!["role", "login"];
+    for (name, _) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        let Some(index) = known.iter().position(|known| *known == name) else {
+            return Err(Rejection::from(ServerErrorCode::InvalidParameter)
+                .msg("The query may have the parameters role and login, each once"));
+        };
+        known.swap_remove(index);
+    }
     let asked: Asked = query(request)?;
     match asked.login.as_deref() {
         None | Some("redirect") => Ok(asked),
@@ -128,15 +151,18 @@ fn is_of_csrf(response: &ServiceResponse) -> bool {
     matches!(code, Some(ErrorCode::CsrfMissing | ErrorCode::CsrfMismatch))
 }
 
+/// The longest page to return to, in bytes as they are encoded. The login page takes no longer path,
+/// and nginx turns a response whose head exceeds 4 KiB into a 500.
+const MAX_NEXT: usize = 2048;
+
 /// Returns the address of the login page, with the page to return to.
 fn login_page(request: &HttpRequest) -> Option<String> {
     let state = request.app_data::<web::Data<AppState>>()?;
     let login = &state.forward_auth.login;
-    Some(match next(request, login) {
-        Some(next) => {
-            let next: String = byte_serialize(next.as_bytes()).collect();
-            format!("{login}?next={next}")
-        }
+    let next: Option<String> =
+        next(request, login).map(|next| byte_serialize(next.as_bytes()).collect());
+    Some(match next.filter(|next| next.len() <= MAX_NEXT) {
+        Some(next) => format!("{login}?next={next}"),
         None => login.clone(),
     })
 }
@@ -150,7 +176,8 @@ fn next(request: &HttpRequest, login: &str) -> Option<String> {
     let Some(login) = Url::parse(login).ok().as_ref().and_then(serialized_origin) else {
         return Some(path.to_owned());
     };
-    let origin = Url::parse(&format!("{}://{}", header(PROTO)?, header(HOST)?)).ok()?;
+    let proto = header(PROTO).filter(|proto| matches!(*proto, "http" | "https"))?;
+    let origin = Url::parse(&format!("{proto}://{}", header(HOST)?)).ok()?;
     let origin = serialized_origin(&origin)?;
     let is_same = origin == login;
     Some(if is_same {

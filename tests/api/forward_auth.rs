@@ -135,6 +135,24 @@ fn a_browser_is_redirected_to_the_login_page_if_the_proxy_asks_for_that(on: Back
     );
 }
 
+/// nginx turns a response whose head exceeds 4 KiB into a 500, and the login page takes no longer path.
+fn a_login_does_not_return_to_a_page_with_a_very_long_address(on: Backend) {
+    let app = on.app();
+    for (length, is_kept) in [(2000, true), (2100, false), (7000, false)] {
+        let uri = format!("/{}", "a".repeat(length));
+        let answer = about(&app, "GET").header("X-Forwarded-Uri", &uri).send();
+        let kept = format!("/?next=%2F{}", &uri[1..]);
+        let location = if is_kept { kept.as_str() } else { "/" };
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (401, Some(location))
+        );
+    }
+    let uri = format!("/?{}", "&".repeat(1000));
+    let answer = about(&app, "GET").header("X-Forwarded-Uri", &uri).send();
+    assert_eq!(answer.header("location"), Some("/"), "3000 bytes with %26");
+}
+
 fn a_login_page_on_another_host_learns_the_whole_address(on: Backend) {
     let login = ("FORWARD_AUTH_LOGIN", "https://login.example.org/");
     let app = on.app_with(&[login]);
@@ -153,6 +171,15 @@ fn a_login_page_on_another_host_learns_the_whole_address(on: Backend) {
         "https://login.example.org/?next=%2Fnotes"
     );
     assert_eq!(location("not a host"), "https://login.example.org/");
+    let script = about(&app, "GET").header("X-Forwarded-Proto", "javascript");
+    let script = script.header("X-Forwarded-Host", "app.example.org");
+    assert_eq!(
+        script
+            .header("X-Forwarded-Uri", "/notes")
+            .send()
+            .header("location"),
+        Some("https://login.example.org/")
+    );
     let posted = about(&app, "POST")
         .header("X-Forwarded-Uri", "/notes")
         .send();
@@ -181,6 +208,11 @@ fn the_csrf_token_is_required_by_the_method_of_the_original_request(on: Backend)
         let request = request.header("X-CSRF-TOKEN", csrf);
         assert_eq!(browser.send(request).status, 204, "{method}");
     }
+    // Many frameworks, such as Flask, take it for the method in capitals.
+    for method in ["post", "Patch", "delete"] {
+        let answer = browser.send(about(&app, method));
+        assert_eq!(answer.status, 401, "{method}");
+    }
     for method in ["GET", "HEAD", "PROPFIND"] {
         assert_eq!(browser.send(about(&app, method)).status, 204, "{method}");
     }
@@ -206,14 +238,18 @@ fn a_proxy_that_does_not_name_the_method_learns_what_is_missing(on: Backend) {
     );
 }
 
-/// A preflight never has cookies. The app answers it.
+/// A preflight never has cookies. The app answers it. The headers are there, so that a proxy replaces
+/// what the client sent in them.
 fn a_preflight_passes_and_names_nobody(on: Backend) {
     let app = on.app().with_ada();
     let mut browser = app.browser();
     let preflight = about(&app, "OPTIONS").header("Origin", "https://app.example");
     let preflight = preflight.header("Access-Control-Request-Method", "POST");
     let answer = browser.send(preflight);
-    assert_eq!((answer.status, answer.header("remote-user")), (204, None));
+    assert_eq!(answer.status, 204);
+    for header in ["remote-user", "remote-groups", "x-auth-session"] {
+        assert_eq!(answer.header(header), Some(""), "{header}");
+    }
     let other = about(&app, "OPTIONS").send();
     assert_eq!(other.status, 401, "any other OPTIONS needs a token");
 }
@@ -238,6 +274,30 @@ fn a_role_can_be_required(on: Backend) {
             (answer.status, &answer.json()["code"]),
             (400, &json!("invalid_parameter"))
         );
+    }
+}
+
+/// A misspelled parameter must not admit everyone, nor a second role replace the first.
+fn a_query_that_could_mean_another_thing_admits_nobody(on: Backend) {
+    let app = with_roles(on, "author");
+    let mut browser = app.browser();
+    for query in [
+        "roles=admin",
+        "Role=admin",
+        "%20role=admin",
+        "admin",
+        "role=admin&role=author",
+        "login=redirect&login=redirect",
+        "role=author&to=/app",
+    ] {
+        let request = app.get(&format!("/forward-auth?{query}"));
+        browser
+            .send(request.header("X-Forwarded-Method", "GET"))
+            .refused(
+                400,
+                "invalid_parameter",
+                "The query may have the parameters role and login, each once",
+            );
     }
 }
 
@@ -302,11 +362,13 @@ on_both_databases!(
     the_headers_have_the_names_of_the_settings,
     without_a_valid_token_it_is_a_401_whatever_is_wrong,
     a_browser_is_redirected_to_the_login_page_if_the_proxy_asks_for_that,
+    a_login_does_not_return_to_a_page_with_a_very_long_address,
     a_login_page_on_another_host_learns_the_whole_address,
     the_csrf_token_is_required_by_the_method_of_the_original_request,
     a_proxy_that_does_not_name_the_method_learns_what_is_missing,
     a_preflight_passes_and_names_nobody,
     a_role_can_be_required,
+    a_query_that_could_mean_another_thing_admits_nobody,
     a_role_that_was_taken_away_opens_nothing_any_more,
     cookies_to_set_are_in_headers_of_their_own_too,
     it_asks_the_database_nothing,

@@ -123,6 +123,9 @@ fn a_login_returns_to_a_page_of_a_listed_origin(on: Backend) {
         "https://evil.example/https://app.example.org/",
         "capacitor://localhost/",
         "https://app.example.org/logout",
+        "https://app.example.org/%256Cogout",
+        "https://app.example.org/logout%252F",
+        "https://app.example.org/logout/x%252F..",
     ] {
         let page = navigation(app.get(&format!("/?next={other}"))).send();
         assert!(!page.body.contains("name=\"next\""), "{other}: {page:?}");

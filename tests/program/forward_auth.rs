@@ -152,13 +152,27 @@ fn answer(head: &str, body: &str, stream: &mut TcpStream) {
     write!(stream, "{head}Content-Length: {length}\r\n\r\n{seen}").unwrap();
 }
 
-/// Returns the values of a header that the app received.
-fn received<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+/// Returns the headers that the app received.
+fn headers_of(seen: &Value) -> impl Iterator<Item = (&str, &str)> {
     let lines = seen["head"].as_str().unwrap().lines();
     lines
         .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name, value.trim()))
+}
+
+/// Returns the values of a header that the app received.
+fn received<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    headers_of(seen)
         .filter(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// Returns the values of a header by the name that CGI gives it.
+fn received_as_by_cgi<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    headers_of(seen)
+        .filter(|(found, _)| found.replace('-', "_").eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
         .collect()
 }
 
@@ -192,6 +206,52 @@ fn the_app_learns_who_it_is_and_nobody_else_gets_through(stack: &Stack) {
     assert!(groups.iter().all(|groups| groups.is_empty()), "{groups:?}");
     let session = received(&seen, "x-auth-session");
     assert!(session.len() == 1 && session != ["another"], "{session:?}");
+}
+
+/// CGI, WSGI and PHP take an underscore in a header's name for a hyphen, and a proxy removes the
+/// headers that a client names in `Connection`.
+fn no_spelling_of_the_headers_forges_or_removes_the_user(stack: &Stack) {
+    let ada = &mut stack.log_in();
+    let forged = [
+        ("Connection", "Remote-User, Remote-Groups, X-Auth-Session"),
+        ("Remote_User", "root"),
+        ("Remote_Groups", "admin"),
+        ("X_Auth_Session", "another"),
+        ("X-Auth_Session", "another"),
+        ("X_Auth-Session", "another"),
+    ];
+    let answer = stack.send(ada, ("GET", "/app/"), &forged, None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.json();
+    assert_eq!(received_as_by_cgi(&seen, "REMOTE_USER"), ["ada"]);
+    let groups = received_as_by_cgi(&seen, "REMOTE_GROUPS");
+    assert!(groups.iter().all(|groups| groups.is_empty()), "{groups:?}");
+    let session = received_as_by_cgi(&seen, "X_AUTH_SESSION");
+    assert!(session.len() == 1 && session != ["another"], "{session:?}");
+}
+
+fn a_preflight_reaches_the_app_without_a_user(stack: &Stack) {
+    let preflight = [
+        ("Origin", "https://other.example"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Remote-User", "root"),
+        ("Remote-Groups", "admin"),
+    ];
+    let visitor = &mut Client::default();
+    let answer = stack.send(visitor, ("OPTIONS", "/app/"), &preflight, None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.json();
+    for header in ["REMOTE_USER", "REMOTE_GROUPS", "X_AUTH_SESSION"] {
+        let values = received_as_by_cgi(&seen, header);
+        assert!(values.iter().all(|value| value.is_empty()), "{values:?}");
+    }
+}
+
+fn a_very_long_address_leads_to_the_login_page_too(stack: &Stack) {
+    let visitor = &mut Client::default();
+    let path = format!("/app/notes?{}", "a".repeat(6000));
+    let page = stack.send(visitor, ("GET", &path), &[("Accept", "text/html")], None);
+    assert_eq!((page.status, page.header("location")), (303, Some("/")));
 }
 
 fn a_write_needs_the_csrf_token_and_arrives_whole(stack: &Stack) {
@@ -249,6 +309,9 @@ macro_rules! behind_each_proxy {
 
 behind_each_proxy!(
     the_app_learns_who_it_is_and_nobody_else_gets_through,
+    no_spelling_of_the_headers_forges_or_removes_the_user,
+    a_preflight_reaches_the_app_without_a_user,
+    a_very_long_address_leads_to_the_login_page_too,
     a_write_needs_the_csrf_token_and_arrives_whole,
     a_renewed_access_token_reaches_the_browser,
 );
@@ -308,18 +371,50 @@ fn a_flask_app_without_a_login_keeps_the_notes_of_each_user() {
     assert_eq!(refused.status, 401);
 }
 
+const DOCUMENTED: &str = include_str!("../../docs/forward-auth.md");
+
+/// Returns the configuration with the documented locations of a role.
+fn nginx_with_a_role() -> String {
+    let mut locations = String::new();
+    let (_, block) = DOCUMENTED.split_once("```nginx\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    for location in block.split_inclusive("\n}\n") {
+        let (own, other) = location.split_once("# and the other lines of ").unwrap();
+        let head = format!("    location {} {{\n", other.lines().next().unwrap());
+        let head = head.replace("location /forward-auth", "location = /forward-auth");
+        let (_, lines) = NGINX.split_once(&head).unwrap();
+        let (lines, _) = lines.split_once("\n    }\n").unwrap();
+        locations.push_str(own);
+        for line in lines.lines() {
+            let directive = line.split_whitespace().next();
+            let is_own = |own: &str| own.split_whitespace().next() == directive;
+            if !own.lines().any(is_own) || directive.is_none() {
+                locations.push_str(line);
+                locations.push('\n');
+            }
+        }
+        locations.push_str("}\n");
+    }
+    let (server, _) = NGINX.rsplit_once('}').unwrap();
+    format!("{server}{locations}}}\n")
+}
+
 #[test]
 fn nginx_admits_only_a_role_where_it_asks_for_one() {
-    let ask =
-        "location = /forward-auth {\n        internal;\n        proxy_pass http://127.0.0.1:8080";
-    let config = NGINX
-        .replace(ask, &format!("{ask}/forward-auth?role=admin"))
-        .replace("/forward-auth?login", "/forward-auth?role=admin&login");
-    let stack = Stack::new(Proxy::nginx_of, &config);
+    let stack = Stack::new(Proxy::nginx_of, &nginx_with_a_role());
     let ada = &mut stack.log_in();
-    let refused = stack.send(ada, ("GET", "/app/"), &[], None);
-    assert_eq!(
-        (refused.status, &refused.json()["code"]),
-        (403, &json!("admin_required"))
-    );
+    let csrf = ada.0["csrf_access_token"].clone();
+    let with_csrf = [("X-CSRF-TOKEN", csrf.as_str())];
+    for method in ["GET", "POST"] {
+        let refused = stack.send(ada, (method, "/app/admin/users"), &with_csrf, None);
+        assert_eq!(refused.status, 403, "{method} {refused:?}");
+        assert_eq!(refused.json()["code"], "admin_required");
+    }
+    let admitted = stack.send(ada, ("GET", "/app/"), &[], None);
+    assert_eq!(admitted.status, 200, "{admitted:?}");
+    let accept = [("Accept", "text/html")];
+    let visitor = &mut Client::default();
+    let page = stack.send(visitor, ("GET", "/app/admin/users"), &accept, None);
+    let login = Some("/?next=%2Fapp%2Fadmin%2Fusers");
+    assert_eq!((page.status, page.header("location")), (303, login));
 }

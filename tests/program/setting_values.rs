@@ -18,6 +18,30 @@ const ALONE: &[Refused] = &[
         "JWT_ACCESS_TOKEN_EXPIRES is 0",
     ),
     (
+        &[("FORWARD_AUTH_USER_HEADER", "X-Auth-Set-Cookie-1")],
+        "FORWARD_AUTH_USER_HEADER is \"X-Auth-Set-Cookie-1\"; write the name of a header",
+    ),
+    (
+        &[("FORWARD_AUTH_USER_HEADER", "Access-Control-Allow-Origin")],
+        "FORWARD_AUTH_USER_HEADER is \"Access-Control-Allow-Origin\"; write the name of a header",
+    ),
+    (
+        &[("FORWARD_AUTH_GROUPS_HEADER", "Vary")],
+        "FORWARD_AUTH_GROUPS_HEADER is \"Vary\"; write the name of a header",
+    ),
+    (
+        &[("FORWARD_AUTH_GROUPS_HEADER", "X-Forwarded-For")],
+        "FORWARD_AUTH_GROUPS_HEADER is \"X-Forwarded-For\"; write the name of a header",
+    ),
+    (
+        &[("FORWARD_AUTH_SESSION_HEADER", "X-Request-Id")],
+        "FORWARD_AUTH_SESSION_HEADER is \"X-Request-Id\"; write the name of a header",
+    ),
+    (
+        &[("FORWARD_AUTH_SESSION_HEADER", "Upgrade")],
+        "FORWARD_AUTH_SESSION_HEADER is \"Upgrade\"; write the name of a header",
+    ),
+    (
         &[("DATABASE_WAIT", "0")],
         "DATABASE_WAIT has to be from 1s to 60s",
     ),

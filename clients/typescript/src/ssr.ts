@@ -87,7 +87,9 @@ export function createServerAuth(incoming: IncomingRequest, options: ServerOptio
     }
     if (clientAddress) request.headers.set('X-Forwarded-For', clientAddress)
     const response = await plain(request)
-    if (!isSealed) jar.take(response.headers)
+    // A redirect may have led to another origin, which must not set cookies of this one.
+    const isOwn = !response.redirected || new URL(response.url).origin === origin
+    if (!isSealed && isOwn) jar.take(response.headers)
     return response
   }
 

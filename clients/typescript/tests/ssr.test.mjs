@@ -196,7 +196,7 @@ test('another origin gets neither cookies nor a CSRF token, not even by a redire
   const seen = []
   const other = await listen((request, response) => {
     seen.push(request.headers)
-    response.end('{}')
+    response.setHeader('Set-Cookie', 'access_token_cookie=of-another-user; Path=/').end('{}')
   })
   const front = await listen((request, response) => response.writeHead(307, { location: `${other.url}/stolen` }).end())
   try {
@@ -205,6 +205,7 @@ test('another origin gets neither cookies nor a CSRF token, not even by a redire
     const auth = createServerAuth(browser.request(), { baseUrl: front.url })
     await auth.fetch('/redirect')
     assert.equal(seen.length, 2)
+    assert.deepEqual(auth.setCookies(), [], 'the other origin sets no cookies of this one')
     for (const headers of seen) assert.deepEqual([headers.cookie, headers.authorization, headers['x-csrf-token']], [undefined, undefined, undefined])
   } finally {
     other.stop()

@@ -38,7 +38,7 @@ impl Next {
         let origin = serialized_origin(&url)?;
         let is_page = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
         let is_listed = origins.listed.contains(&origin) && url.password().is_none();
-        let is_page = is_page && !is_logout(url.path());
+        let is_page = is_page && !decodes_to_logout(url.path());
         // As a browser reads it, so that both mean the same host.
         (is_page && is_listed && url.as_str().len() <= MAX).then(|| Self(url.into()))
     }
@@ -93,6 +93,23 @@ fn is_local(path: &str) -> bool {
 
 fn is_logout(path: &str) -> bool {
     path.trim_end_matches('/').ends_with(LOG_OUT)
+}
+
+/// Returns whether the path may be that of the logout after a proxy has decoded it. One that can be
+/// decoded further and further might be.
+fn decodes_to_logout(path: &str) -> bool {
+    let mut decoded = Cow::Borrowed(path);
+    for _ in 0..DECODINGS {
+        let resolved = resolve(&decoded).is_some_and(|url| is_logout(url.path()));
+        if resolved || is_logout(&decoded) {
+            return true;
+        }
+        match decode(&decoded) {
+            Some(further) if further != decoded => decoded = Cow::Owned(further),
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn resolve(path: &str) -> Option<Url> {
