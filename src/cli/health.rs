@@ -11,7 +11,7 @@ use ureq::tls::TlsConfig;
 use url::Url;
 
 use super::{CommandError, settings};
-use crate::config::Settings;
+use crate::config::{Settings, is_address};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -78,14 +78,6 @@ fn readiness_of(address: &str) -> Result<String, CommandError> {
         url.set_path(READY);
     }
     Ok(url.into())
-}
-
-/// Returns whether a URL can be a server's address. Other users of the machine can read arguments,
-/// so a password must not be in them.
-pub(super) fn is_address(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-        && url.username().is_empty()
-        && url.password().is_none()
 }
 
 /// Accepts any certificate. It names the public address and not the one used here, and it may be

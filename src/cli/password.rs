@@ -24,24 +24,19 @@ impl PasswordSource {
         accounts: &Accounts,
         username: &str,
     ) -> Result<Password, CommandError> {
-        let check = |password: &str| {
-            let checked = accounts.check(username, &Password::new(password.to_owned()));
-            checked.map_err(|unfit| CommandError::from(told(unfit)))
-        };
-        let password = if self.password_stdin {
+        let given = if self.password_stdin {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line)?;
             line.trim_end_matches(['\r', '\n']).to_owned()
         } else {
-            let typed = ask(&format!("New password for {username}: "))?;
-            check(&typed)?;
-            if ask("Repeat the password: ")? != typed {
-                return Err("the passwords do not match; nothing was changed".into());
-            }
-            typed
+            ask(&format!("New password for {username}: "))?
         };
-        check(&password)?;
-        Ok(Password::new(password))
+        let password = Password::new(given.clone());
+        accounts.check(username, &password).map_err(told)?;
+        if !self.password_stdin && ask("Repeat the password: ")? != given {
+            return Err("the passwords do not match; nothing was changed".into());
+        }
+        Ok(password)
     }
 }
 

@@ -5,6 +5,7 @@ use actix_web::http::header::HeaderName;
 use url::Url;
 
 use super::setting::{Known, Setting};
+use super::urls::is_address;
 use tokenpair::config::Reader;
 
 pub(super) const KNOWN: &[Known] = &[USER.known(), GROUPS.known(), SESSION.known(), LOGIN.known()];
@@ -139,14 +140,7 @@ fn header(reader: &mut Reader<'_>, name: &str, default: HeaderName) -> HeaderNam
 fn login(text: &str) -> Option<String> {
     let is_plain = |letter: char| letter.is_ascii_graphic() && !['\\', '?', '#'].contains(&letter);
     let is_path = text.starts_with('/') && !text.starts_with("//");
-    let is_url = || {
-        let url: Option<Url> = text.parse().ok();
-        url.is_some_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-    };
+    let is_url = || Url::parse(text).is_ok_and(|url| is_address(&url));
     (text.chars().all(is_plain) && (is_path || is_url())).then(|| text.to_owned())
 }
 

@@ -41,7 +41,9 @@ pub use self::server::TlsFiles;
 pub use self::setting::Known;
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
-pub(crate) use self::urls::{is_loopback, is_loopback_host, is_under, serialized_origin};
+pub(crate) use self::urls::{
+    is_address, is_loopback, is_loopback_host, is_under, serialized_origin,
+};
 use tokenpair::config::Reader;
 pub use tokenpair::config::{Problem, Problems};
 use tokenpair::keys::Algorithm;

@@ -6,8 +6,17 @@ use url::{Host, Url};
 pub(super) fn bare(text: &str) -> Option<Url> {
     let url: Url = text.parse().ok()?;
     let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    let nobody = url.username().is_empty() && url.password().is_none();
-    (bare && nobody).then_some(url)
+    (bare && names_nobody(&url)).then_some(url)
+}
+
+/// Returns whether a URL is an address of http or https without a user. Others can read addresses,
+/// in arguments and in logs, so a password must not be in them.
+pub(crate) fn is_address(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && names_nobody(url)
+}
+
+fn names_nobody(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none()
 }
 
 /// Returns the origin of a URL as browsers write it (RFC 6454 section 6.1), or `None` without a

@@ -18,7 +18,7 @@ use super::error_code::ServerErrorCode;
 use super::page::to_path;
 use super::query::query;
 use super::state::AppState;
-use crate::config::serialized_origin;
+use crate::config::{ForwardAuth, serialized_origin};
 use tokenpair::web::{ErrorCode, Rejection};
 
 /// The path of the route.
@@ -49,8 +49,10 @@ pub(super) async fn as_original(
     // A POST needs the CSRF token of a cookie, so a proxy that does not name the method opens nothing.
     request.head_mut().method = method.unwrap_or(Method::POST);
     if is_preflight(request.request()) {
-        let nobody = about_nobody(request.request());
-        return Ok(request.into_response(nobody));
+        return Ok(match permit_preflight(request.request()) {
+            Ok(permitted) => request.into_response(permitted),
+            Err(rejection) => request.error_response(rejection),
+        });
     }
     let response = next.call(request).await?.map_into_boxed_body();
     if !is_named && is_of_csrf(&response) {
@@ -80,17 +82,32 @@ fn is_preflight(request: &HttpRequest) -> bool {
     *request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// A proxy that copies a header may leave the client's in its place if it is absent, or pass on the
-/// name of a variable without a value. So each is sent, and empty.
-fn about_nobody(request: &HttpRequest) -> HttpResponse {
+/// Permits a request of this user with these roles and this session. A proxy that copies a header
+/// may leave the client's in its place if it is absent, or pass on the name of a variable without a
+/// value. So each is sent, even if it is empty.
+pub(super) fn permit(
+    names: &ForwardAuth,
+    [user, groups, session]: [&str; 3],
+) -> Result<HttpResponse, Rejection> {
     let mut response = HttpResponse::NoContent();
-    if let Some(state) = request.app_data::<web::Data<AppState>>() {
-        let names = &state.forward_auth;
-        for header in [&names.user, &names.groups, &names.session] {
-            response.insert_header((header.clone(), HeaderValue::from_static("")));
-        }
+    for (header, value) in [
+        (&names.user, user),
+        (&names.groups, groups),
+        (&names.session, session),
+    ] {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(Rejection::internal)?;
+        response.insert_header((header.clone(), value));
     }
-    response.finish()
+    Ok(response.finish())
+}
+
+/// Permits a request of nobody.
+fn permit_preflight(request: &HttpRequest) -> Result<HttpResponse, Rejection> {
+    let state = request.app_data::<web::Data<AppState>>();
+    match state {
+        Some(state) => permit(&state.forward_auth, ["", "", ""]),
+        None => Ok(HttpResponse::NoContent().finish()),
+    }
 }
 
 /// What the proxy asks for.

@@ -8,8 +8,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::exchange::Failure;
-use crate::cli::health::is_address;
-use crate::config::is_loopback;
+use crate::config::{is_address, is_loopback};
 
 /// A server's URL, with the path in front of its routes.
 #[derive(Clone, Debug)]

@@ -37,15 +37,13 @@ fn add(operation: &mut Operation, names: &ForwardAuth) {
             );
             add(names.session.as_str(), "The id of the session.");
         }
-        if status == "401" {
-            add("Location", "The login page, if a login helps.");
-        }
         if !status.starts_with('5') {
             for name in COOKIES {
                 add(name.as_str(), "A copy of a `Set-Cookie`.");
             }
         }
         if status == "401" {
+            add("Location", "The login page, if a login helps.");
             let wait = Ref::new("#/components/headers/RetryAfter");
             let headers = &mut response.headers;
             headers.insert("Retry-After".to_owned(), RefOr::Ref(wait));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::{HttpRequest, web};
 use url::{Position, Url};
 
-use crate::config::serialized_origin;
+use crate::config::{is_address, serialized_origin};
 use crate::server::origins::Origins;
 use crate::server::state::AppState;
 
@@ -36,11 +36,11 @@ impl Next {
     fn listed(text: &str, origins: &Origins) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let origin = serialized_origin(&url)?;
-        let is_page = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
-        let is_listed = origins.listed.contains(&origin) && url.password().is_none();
-        let is_page = is_page && !decodes_to_logout(url.path());
+        let is_page = is_address(&url) && origins.listed.contains(&origin);
+        // What a proxy cannot decode, it does not take for the logout.
+        let is_safe = || each_decoding(url.path(), |path| !leads_to_logout(path)) != Some(false);
         // As a browser reads it, so that both mean the same host.
-        (is_page && is_listed && url.as_str().len() <= MAX).then(|| Self(url.into()))
+        (is_page && url.as_str().len() <= MAX && is_safe()).then(|| Self(url.into()))
     }
 
     /// Returns the path, unless a browser could be led to another origin with it, or it would log
@@ -51,18 +51,10 @@ impl Next {
         }
         let end = text.find(['?', '#']).unwrap_or(text.len());
         let (path, rest) = text.split_at(end);
-        let mut decoded = Cow::Borrowed(path);
-        for _ in 0..DECODINGS {
-            if !is_local(&decoded) {
-                return None;
-            }
-            let further = decode(&decoded)?;
-            if further == decoded {
-                return Self::normalized(path, rest);
-            }
-            decoded = Cow::Owned(further);
+        match each_decoding(path, is_local) {
+            Some(true) => Self::normalized(path, rest),
+            _ => None,
         }
-        None
     }
 
     fn normalized(path: &str, rest: &str) -> Option<Self> {
@@ -95,21 +87,27 @@ fn is_logout(path: &str) -> bool {
     path.trim_end_matches('/').ends_with(LOG_OUT)
 }
 
-/// Returns whether the path may be that of the logout after a proxy has decoded it. One that can be
-/// decoded further and further might be.
-fn decodes_to_logout(path: &str) -> bool {
+/// Returns whether the path, or what is left of it without dot segments, is that of the logout.
+fn leads_to_logout(path: &str) -> bool {
+    is_logout(path) || resolve(path).is_some_and(|url| is_logout(url.path()))
+}
+
+/// Returns whether something holds for the path and for each of its decodings. One that can be
+/// decoded further and further might be anything, so it does not. `None` if it holds until one is
+/// not UTF-8.
+fn each_decoding(path: &str, holds: fn(&str) -> bool) -> Option<bool> {
     let mut decoded = Cow::Borrowed(path);
     for _ in 0..DECODINGS {
-        let resolved = resolve(&decoded).is_some_and(|url| is_logout(url.path()));
-        if resolved || is_logout(&decoded) {
-            return true;
+        if !holds(&decoded) {
+            return Some(false);
         }
-        match decode(&decoded) {
-            Some(further) if further != decoded => decoded = Cow::Owned(further),
-            _ => return false,
+        let further = decode(&decoded)?;
+        if further == decoded {
+            return Some(true);
         }
+        decoded = Cow::Owned(further);
     }
-    true
+    Some(false)
 }
 
 fn resolve(path: &str) -> Option<Url> {

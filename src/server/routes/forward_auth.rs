@@ -1,7 +1,6 @@
 //! Implements `/forward-auth`, which tells a proxy whether to pass a request on.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
@@ -10,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::endpoint::{Endpoint, endpoint};
 use super::tags::SERVER;
 use crate::server::error_code::ServerErrorCode;
-use crate::server::forward_auth::{as_original, asked};
+use crate::server::forward_auth::{as_original, asked, permit};
 use crate::server::panics;
 use crate::server::state::AppState;
 use tokenpair::web::{Access, ErrorCode, Rejection, RejectionKind};
@@ -93,25 +92,14 @@ pub(super) async fn forward_auth(
     if let Some(role) = asked(&request)?.role {
         check_role(&user, &role)?;
     }
-    let names = &state.forward_auth;
     let claims = user.claims();
     let name = claims.username.as_deref();
-    // Each is always sent: a proxy that copies a header may leave the client's in its place if it is
-    // absent.
-    let headers = [
-        (
-            &names.user,
-            name.unwrap_or_else(|| user.identity()).to_owned(),
-        ),
-        (&names.groups, claims.roles.join(",")),
-        (&names.session, claims.sid.clone().unwrap_or_default()),
+    let values = [
+        name.unwrap_or_else(|| user.identity()),
+        &claims.roles.join(","),
+        claims.sid.as_deref().unwrap_or_default(),
     ];
-    let mut response = HttpResponse::NoContent();
-    for (header, value) in headers {
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(Rejection::internal)?;
-        response.insert_header((header.clone(), value));
-    }
-    Ok(response.finish())
+    permit(&state.forward_auth, values)
 }
 
 /// Roles in tokens are current: a change of roles revokes the tokens.
