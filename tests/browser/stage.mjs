@@ -320,3 +320,28 @@ export async function freeze(context, page, other) {
     assert.equal(await page.evaluate(() => globalThis.wasFrozen), true)
   }
 }
+
+/** Logs Ann in, in one of the stage's tabs, and returns them all. */
+export async function asAnn({ tabs }) {
+  const pages = await tabs()
+  const result = await login(pages[0], 'ann')
+  assert.equal(result.ok, true, JSON.stringify(result))
+  for (const page of pages) await isUser(page, 'ann')
+  return pages
+}
+
+/** Logs Ann out in one tab while the others load, and checks what they get. Returns the tabs and the tallies of the others. */
+export async function logOutWhileOthersLoad(stage) {
+  const pages = await asAnn(stage)
+  const [one, ...others] = pages
+  for (const page of others) await startLoad(page)
+  await burst(one, 20)
+  assert.deepEqual(await one.evaluate(() => auth.logout()), { ok: true })
+  for (const page of pages) await isOut(page)
+  const tallies = await Promise.all(others.map(endLoad))
+  for (const tally of tallies) {
+    assert.deepEqual(Object.keys(tally).filter((key) => !['ann: 200 ann', 'ann: 401', 'nobody: 401'].includes(key)), [])
+  }
+  assert.match((await stage.life('ann')).state, /logout/)
+  return { pages, tallies }
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { firefox } from 'playwright-core'
-import { all, burst, endLoad, isOut, isUser, login, nobodySignedOut, session, stage, startLoad, withBrowser } from './stage.mjs'
+import { all, asAnn, burst, endLoad, isUser, logOutWhileOthersLoad, login, nobodySignedOut, session, stage, startLoad, withBrowser } from './stage.mjs'
 
 const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr'
 const skip = existsSync(executablePath) ? false : 'there is no Firefox'
@@ -12,14 +12,6 @@ const skip = existsSync(executablePath) ? false : 'there is no Firefox'
 withBrowser(() => (skip ? undefined : firefox.launch({ channel: 'moz-firefox', executablePath })))
 
 const inFirefox = (name, use) => test(`in Firefox, ${name}`, { skip, timeout: 90_000 }, () => stage({}, use))
-
-async function asAnn({ tabs }) {
-  const pages = await tabs()
-  const result = await login(pages[0], 'ann')
-  assert.equal(result.ok, true, JSON.stringify(result))
-  for (const page of pages) await isUser(page, 'ann')
-  return pages
-}
 
 inFirefox('three tabs send a hundred requests each at the expiry, with one refresh', async (stage) => {
   const pages = await asAnn(stage)
@@ -31,16 +23,7 @@ inFirefox('three tabs send a hundred requests each at the expiry, with one refre
 })
 
 inFirefox('a logout in one tab ends the session while others load', async (stage) => {
-  const [one, two, three] = await asAnn(stage)
-  for (const page of [two, three]) await startLoad(page)
-  await burst(one, 20)
-  assert.deepEqual(await one.evaluate(() => auth.logout()), { ok: true })
-  for (const page of [one, two, three]) await isOut(page)
-  for (const page of [two, three]) {
-    const tally = await endLoad(page)
-    assert.deepEqual(Object.keys(tally).filter((key) => !['ann: 200 ann', 'ann: 401', 'nobody: 401'].includes(key)), [])
-  }
-  assert.match((await stage.life('ann')).state, /logout/)
+  await logOutWhileOthersLoad(stage)
 })
 
 inFirefox('a login as another user in one tab, while others load and the token expires, mixes no answers', async (stage) => {

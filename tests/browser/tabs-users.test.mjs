@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { all, burst, DATABASES, dropAccess, endLoad, isOut, isUser, login, session, stage, startLoad, withBrowser } from './stage.mjs'
+import { all, asAnn, burst, DATABASES, dropAccess, endLoad, isUser, logOutWhileOthersLoad, login, session, stage, startLoad, withBrowser } from './stage.mjs'
 import { launch } from './support.mjs'
 
 withBrowser(() => launch())
@@ -25,29 +25,13 @@ const both = (name, use) => {
   for (const database of DATABASES) test(`${name} (${database})`, () => stage({}, use, { database }))
 }
 
-async function asAnn({ tabs }) {
-  const pages = await tabs()
-  assert.equal((await login(pages[0], 'ann')).ok, true)
-  for (const page of pages) await isUser(page, 'ann')
-  return pages
-}
-
 /** What the server says, past the client. */
 const truth = (page) => page.evaluate(() => fetch('/session').then(async (response) => (await response.json()).user?.username))
 
 both('a logout in one tab ends the session while others load', async (stage) => {
-  const [one, two, three] = await asAnn(stage)
-  for (const page of [two, three]) await startLoad(page)
-  await burst(one, 20)
-  assert.deepEqual(await one.evaluate(() => auth.logout()), { ok: true })
-  for (const page of [one, two, three]) await isOut(page)
-  for (const page of [two, three]) {
-    const tally = await endLoad(page)
-    assert.ok(tally['ann: 200 ann'] > 0)
-    assert.deepEqual(Object.keys(tally).filter((key) => !['ann: 200 ann', 'ann: 401', 'nobody: 401'].includes(key)), [])
-  }
-  assert.equal(await truth(two), undefined)
-  assert.match((await stage.life('ann')).state, /logout/)
+  const { pages, tallies } = await logOutWhileOthersLoad(stage)
+  for (const tally of tallies) assert.ok(tally['ann: 200 ann'] > 0)
+  assert.equal(await truth(pages[1]), undefined)
 })
 
 both('a login as another user in one tab, while others load and the token expires, mixes no answers', async (stage) => {

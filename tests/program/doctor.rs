@@ -446,23 +446,26 @@ fn hostile_servers_neither_hang_it_nor_write_to_the_terminal() {
     }
 }
 
+/// Arguments that are wrong, with what they are told.
+pub(crate) const WRONG_USAGE: [(&[&str], &str); 4] = [
+    (&["ftp://a.example"], "write the server's address"),
+    (
+        &["http://ada:secret@a.example"],
+        "write the server's address",
+    ),
+    (
+        &["http://127.0.0.1:1", "--origin", "nonsense"],
+        "write the page's origin",
+    ),
+    (
+        &["http://127.0.0.1:1", "--username", "ada"],
+        "--password-stdin",
+    ),
+];
+
 #[test]
 fn a_faulty_address_or_origin_is_wrong_usage() {
-    for (arguments, text) in [
-        (&["ftp://a.example"][..], "write the server's address"),
-        (
-            &["http://ada:secret@a.example"],
-            "write the server's address",
-        ),
-        (
-            &["http://127.0.0.1:1", "--origin", "nonsense"],
-            "write the page's origin",
-        ),
-        (
-            &["http://127.0.0.1:1", "--username", "ada"],
-            "--password-stdin",
-        ),
-    ] {
+    for (arguments, text) in WRONG_USAGE {
         let ended = Program::new().run(&[&["doctor"], arguments].concat());
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.err.contains(text), "{ended:?}");
