@@ -17,6 +17,7 @@ mod serve;
 mod session;
 mod token;
 mod user;
+mod webhook;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -71,6 +72,9 @@ enum Command {
     /// Inspect tokens
     #[command(subcommand, after_help = TOKEN)]
     Token(token::Command),
+    /// Try the webhook that alerts are sent to
+    #[command(subcommand, after_help = WEBHOOK)]
+    Webhook(webhook::Command),
     /// Check whether a server is ready
     Healthcheck {
         /// The server's address, such as http://127.0.0.1:8080 [default: the one in SERVER_BIND]
@@ -144,6 +148,13 @@ const TOKEN: &str = "\
 Example:
   echo eyJhbGciOi… | tokenpair token inspect";
 
+const WEBHOOK: &str = "\
+Example:
+  tokenpair webhook test
+
+WEBHOOK_URL names the receiver, and WEBHOOK_SECRET signs the messages.
+docs/alerts.md describes them.";
+
 /// Maximum time to wait for standard error to accept the last error.
 const ERROR_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -195,6 +206,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),
         Command::Token(token::Command::Inspect) => token::inspect(out),
+        Command::Webhook(command) => webhook::run(&command, out),
         Command::Healthcheck { url } => health::run(url.as_deref(), out),
         Command::Doctor(wanted) => doctor::run(&wanted, out),
         Command::Completions { shell } => {

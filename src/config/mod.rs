@@ -20,6 +20,7 @@ mod sources;
 mod text;
 mod tokens;
 mod urls;
+mod webhook;
 
 use std::fmt;
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use self::sources::{Origin, Sources};
 pub(crate) use self::urls::{
     is_address, is_loopback, is_loopback_host, is_under, serialized_origin,
 };
+pub use self::webhook::Webhook;
 use tokenpair::config::Reader;
 pub use tokenpair::config::{Problem, Problems};
 use tokenpair::keys::Algorithm;
@@ -112,6 +114,8 @@ pub struct Settings {
     pub purge: PurgePolicy,
     /// How tokens are sent.
     pub web: WebPolicy,
+    /// `WEBHOOK_*`; `None` if alerts are not sent.
+    pub webhook: Option<Webhook>,
     /// `RUST_LOG`
     pub log: String,
     /// `SERVER_ACCESS_LOG`
@@ -200,6 +204,7 @@ impl Settings {
             },
             web,
             purge: sessions::purge(&mut reader),
+            webhook: webhook::webhook(&mut reader),
             log: logs::LEVELS.read(&mut reader),
             access_log: logs::ACCESS_LOG.read(&mut reader),
             remarks,

@@ -2,7 +2,7 @@
 
 use super::setting::Known;
 use super::{
-    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens,
+    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens, webhook,
 };
 
 /// Returns the documentation of all settings, by group.
@@ -18,6 +18,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
         tokens::KNOWN,
         cookies::KNOWN,
         logs::KNOWN,
+        webhook::KNOWN,
     ];
     groups.into_iter().flatten()
 }
@@ -32,6 +33,7 @@ pub(super) const PREFIXES: &[&str] = &[
     "THROTTLE",
     "REVOCATION_",
     "AUDIT_",
+    "WEBHOOK_",
 ];
 
 /// Settings of Flask-JWT-Extended that this server lacks. It rejects them instead of silently ignoring them.

@@ -18,8 +18,11 @@ use super::start_error::StartError;
 use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{clock_watch, database, http_server, page, routes, startup_keys, stop, tls};
-use crate::config::Settings;
+use super::{
+    certificate_watch, clock_watch, database, http_server, page, routes, startup_keys, stop, tls,
+    webhook,
+};
+use crate::config::{Settings, Webhook};
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
 use tokenpair_store::PurgePolicy;
@@ -34,6 +37,7 @@ pub struct Server {
     purge: PurgePolicy,
     keys: KeyReload,
     certificates: Option<Arc<Certificates>>,
+    webhook: Option<Webhook>,
     state: Arc<AppState>,
 }
 
@@ -78,6 +82,7 @@ impl Server {
             purge: settings.purge,
             keys,
             certificates,
+            webhook: settings.webhook.clone(),
             state,
         })
     }
@@ -108,6 +113,16 @@ impl Server {
         let mut signals = Signals::new(signals);
         let background = [
             actix_web::rt::spawn(self.keys.run(signals.reload_schedule())),
+            actix_web::rt::spawn(certificate_watch::follow(
+                self.certificates.clone(),
+                self.state.store.clone(),
+                self.clock.clone(),
+            )),
+            actix_web::rt::spawn(webhook::deliver(
+                self.webhook,
+                self.state.store.clone(),
+                self.clock.clone(),
+            )),
             actix_web::rt::spawn(tls::follow(
                 self.certificates,
                 self.clock.clone(),

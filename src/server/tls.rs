@@ -109,6 +109,14 @@ impl Certificates {
         Ok(config)
     }
 
+    /// Returns the start of the certificate's hash, and when it expires. `None` if it is unreadable.
+    pub(super) fn expiry(&self) -> Option<([u8; 10], Timestamp)> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let hash = digest(&SHA256, shown.cert.first()?);
+        let (_, end) = validity(&shown)?;
+        Some((*hash.as_ref().first_chunk()?, end))
+    }
+
     /// Reloads the files and uses them if they are valid. Returns `None` if they have not changed
     /// and the operator has not `requested` a reload.
     fn reload(&self, now: Timestamp, requested: bool) -> Option<Result<(), TlsError>> {
@@ -222,21 +230,26 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// Warns about an expired certificate, or one not yet valid. Refusing to start would not help.
-fn warn_if_out_of_date(loaded: &CertifiedKey, path: &Path, now: Timestamp) {
-    let first = loaded.cert.first();
-    let Some(Ok(certificate)) = first.map(|first| Certificate::from_der(first)) else {
-        return;
-    };
+/// Returns the first and the last second in which the certificate is valid. `None` if it is
+/// unreadable.
+fn validity(loaded: &CertifiedKey) -> Option<(Timestamp, Timestamp)> {
+    let certificate = Certificate::from_der(loaded.cert.first()?).ok()?;
     let validity = certificate.tbs_certificate.validity;
     let timestamp = |time: x509_cert::time::Time| {
         let seconds = time.to_unix_duration().as_secs();
         Timestamp::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     };
-    let (begin, end) = (
+    Some((
         timestamp(validity.not_before),
         timestamp(validity.not_after),
-    );
+    ))
+}
+
+/// Warns about an expired certificate, or one not yet valid. Refusing to start would not help.
+fn warn_if_out_of_date(loaded: &CertifiedKey, path: &Path, now: Timestamp) {
+    let Some((begin, end)) = validity(loaded) else {
+        return;
+    };
     let path = path.display();
     if now > end {
         log::warn!("the certificate in {path} expired on {end}: browsers reject it");

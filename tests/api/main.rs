@@ -16,6 +16,7 @@ mod support;
 
 mod account;
 mod admin;
+mod alerts;
 mod at_rest;
 mod attacks;
 mod authority;

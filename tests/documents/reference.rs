@@ -11,7 +11,7 @@ use super::{check_generated, read};
 type Group = (&'static str, &'static [&'static str]);
 
 /// Groups the settings. The longest matching prefix decides, so a new setting usually finds its group by itself.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("Server", &["SERVER_", "PUBLIC_URL"]),
     ("Apps behind a proxy", &["FORWARD_AUTH_"]),
     ("Database", &["DATABASE_"]),
@@ -44,6 +44,7 @@ const GROUPS: [Group; 9] = [
         ],
     ),
     ("Logs", &["SERVER_ACCESS_LOG", "RUST_LOG"]),
+    ("Alerts", &["WEBHOOK_"]),
 ];
 
 /// Replaces what stands between `<!-- generated: NAME -->` and `<!-- end -->`, and checks the page.

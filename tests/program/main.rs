@@ -24,6 +24,9 @@ mod exchange;
 mod jar;
 #[path = "../common/python.rs"]
 mod python;
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "../common/receiver.rs"]
+mod receiver;
 mod support;
 #[path = "../common/wait.rs"]
 mod wait;
@@ -60,3 +63,4 @@ mod terminal;
 mod tls;
 mod user_commands;
 mod user_races;
+mod webhook;

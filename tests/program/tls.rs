@@ -131,6 +131,26 @@ fn the_health_check_asks_by_https_whatever_the_certificate_says() {
 }
 
 #[test]
+fn the_webhook_trusts_the_machine_s_authorities_only() {
+    let pair = Pair::new();
+    let program = program();
+    pair.write(&program);
+    let served = program.serve();
+    let sender = |program: Program| {
+        program
+            .env("WEBHOOK_URL", &format!("https://{}/hooks", served.address))
+            .env("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+            .run(&["webhook", "test"])
+            .failed()
+    };
+    let untrusted = sender(Program::new());
+    assert!(untrusted.contains("invalid peer certificate"), "{untrusted}");
+    let authorities = program.path("cert.pem").display().to_string();
+    let trusted = sender(Program::new().env("SSL_CERT_FILE", &authorities));
+    assert!(trusted.contains("the receiver answered 404"), "{trusted}");
+}
+
+#[test]
 fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     let (program, first, second) = (program(), Pair::new(), Pair::new());
     first.write(&program);

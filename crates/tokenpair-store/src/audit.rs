@@ -3,125 +3,15 @@
 //! password, no token, and no name without an account, since people type passwords into the wrong
 //! field.
 
-use std::fmt;
-
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::connection::{Conn, MultiBackend, on_its_own};
+use super::event_kind::EventKind;
 use super::schema::audit_events;
 use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{EndReason, RequestContext, StoreError};
-
-/// The kind of an event.
-///
-/// ```
-/// use tokenpair_store::EventKind;
-///
-/// assert_eq!(EventKind::RefreshTokenReused.word(), "refresh_token_reused");
-/// assert_eq!(EventKind::from_word("login"), Some(EventKind::Login));
-/// assert_eq!(EventKind::from_word("Login"), None);
-/// assert!(EventKind::words().starts_with("login, login_failed, "));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum EventKind {
-    /// A new session.
-    Login,
-    /// A login was rejected; the detail has the reason, which the client does not learn.
-    LoginFailed,
-    /// The password given to confirm a change was wrong.
-    ConfirmationFailed,
-    /// Too many passwords were wrong, and a rate limit applies; the detail names the limit.
-    Throttled,
-    /// A session was ended by its own logout.
-    Logout,
-    /// A refresh token came back because its response was lost; the session continues.
-    RefreshRecovered,
-    /// A refresh token was ahead of its row: the database had lost a commit. The session continues.
-    RefreshForward,
-    /// A refresh token was reused in a way that only a copy explains; the session was revoked.
-    RefreshTokenReused,
-    /// A session was revoked by its user, an admin, a command, the limit or a new login in its
-    /// browser, as the detail says.
-    SessionRevoked,
-    /// An account was created; the detail is its name.
-    UserCreated,
-    /// An account was deleted; the detail was its name.
-    UserDeleted,
-    /// A user was disabled; all its sessions ended.
-    UserDisabled,
-    /// A user was enabled.
-    UserEnabled,
-    /// A password was changed; all other sessions ended.
-    PasswordChanged,
-    /// A user's roles were changed; the detail lists them.
-    RolesChanged,
-    /// The database had lost a change of the user, or its deletion. The sessions and tokens that it
-    /// had revoked were revoked again.
-    ChangeLost,
-}
-
-impl EventKind {
-    /// All kinds.
-    pub const ALL: [Self; 16] = [
-        Self::Login,
-        Self::LoginFailed,
-        Self::ConfirmationFailed,
-        Self::Throttled,
-        Self::Logout,
-        Self::RefreshRecovered,
-        Self::RefreshForward,
-        Self::RefreshTokenReused,
-        Self::SessionRevoked,
-        Self::UserCreated,
-        Self::UserDeleted,
-        Self::UserDisabled,
-        Self::UserEnabled,
-        Self::PasswordChanged,
-        Self::RolesChanged,
-        Self::ChangeLost,
-    ];
-
-    /// Returns the word that is kept and shown.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::LoginFailed => "login_failed",
-            Self::ConfirmationFailed => "confirmation_failed",
-            Self::Throttled => "throttled",
-            Self::Logout => "logout",
-            Self::RefreshRecovered => "refresh_recovered",
-            Self::RefreshForward => "refresh_forward",
-            Self::RefreshTokenReused => "refresh_token_reused",
-            Self::SessionRevoked => "session_revoked",
-            Self::UserCreated => "user_created",
-            Self::UserDeleted => "user_deleted",
-            Self::UserDisabled => "user_disabled",
-            Self::UserEnabled => "user_enabled",
-            Self::PasswordChanged => "password_changed",
-            Self::RolesChanged => "roles_changed",
-            Self::ChangeLost => "change_lost",
-        }
-    }
-
-    /// Returns all the words, for messages.
-    pub fn words() -> String {
-        Self::ALL.map(Self::word).join(", ")
-    }
-
-    /// Returns the kind for a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
 
 /// An event in the audit trail.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -245,19 +135,44 @@ impl<'a> NewEvent<'a> {
             .map(|_| ())
     }
 
+    /// Records the event under this id, once: on another server it may have been recorded already.
+    pub(super) fn record_once(self, id: Uuid, conn: &mut Conn) -> QueryResult<bool> {
+        let row = NewEventRow {
+            alert_due: self.alert_due(),
+            event: self.into_event(id),
+            alert_attempts: 0,
+        };
+        let insert = diesel::insert_into(audit_events::table).values(row);
+        on_its_own!(conn => insert.on_conflict_do_nothing().execute(conn))
+            .map(|inserted| inserted > 0)
+    }
+
     /// Writes one statement, so there must not be too many.
     pub(super) fn record_all(
         events: impl Iterator<Item = Self>,
         conn: &mut Conn,
     ) -> QueryResult<()> {
-        let rows: Vec<EventRow> = events.map(Self::row).collect();
+        let rows: Vec<NewEventRow> = events.map(Self::row).collect();
         let insert = diesel::insert_into(audit_events::table).values(rows);
         on_its_own!(conn => insert.execute(conn)).map(|_| ())
     }
 
-    fn row(self) -> EventRow {
+    /// Returns the time from which its alert may be sent. `None` if it is no alert.
+    pub(super) fn alert_due(&self) -> Option<i64> {
+        self.kind.is_alert().then(|| self.context.at.unix())
+    }
+
+    fn row(self) -> NewEventRow {
+        NewEventRow {
+            alert_due: self.alert_due(),
+            event: self.into_event(Uuid::now_v7()),
+            alert_attempts: 0,
+        }
+    }
+
+    fn into_event(self, id: Uuid) -> EventRow {
         EventRow {
-            id: Uuid::now_v7().to_string(),
+            id: id.to_string(),
             at: self.context.at.unix(),
             kind: self.kind.word().to_owned(),
             user_id: self.user_id,
@@ -271,7 +186,7 @@ impl<'a> NewEvent<'a> {
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = audit_events, check_for_backend(MultiBackend), treat_none_as_default_value = false)]
-struct EventRow {
+pub(super) struct EventRow {
     id: String,
     at: i64,
     kind: String,
@@ -280,6 +195,16 @@ struct EventRow {
     actor_id: Option<String>,
     ip: Option<String>,
     detail: Option<String>,
+}
+
+/// A new event, with the time from which its alert may be sent.
+#[derive(Insertable)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
+struct NewEventRow {
+    #[diesel(embed)]
+    event: EventRow,
+    alert_due: Option<i64>,
+    alert_attempts: i64,
 }
 
 impl From<EventRow> for Event {

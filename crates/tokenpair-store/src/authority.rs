@@ -74,8 +74,11 @@ impl Locked {
 
 impl User {
     pub(super) fn is_enabled_admin(&self) -> bool {
-        let subject = &self.subject;
-        !subject.disabled && subject.roles.iter().any(|role| role == ADMIN)
+        !self.subject.disabled && self.is_admin()
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.subject.roles.iter().any(|role| role == ADMIN)
     }
 }
 

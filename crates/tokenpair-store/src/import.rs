@@ -13,7 +13,7 @@ use super::store::DieselStore;
 use super::user::{NewUser, UserError, Username};
 use tokenpair::session::{RequestContext, StoreError};
 
-/// Users per statement. A row has 8 values, and SQLite takes 32,766 in a statement, PostgreSQL
+/// Users per statement. A user has 8 values and its events up to 20, and SQLite takes 32,766 in a statement, PostgreSQL
 /// 65,535.
 const BATCH: usize = 500;
 
@@ -88,7 +88,8 @@ impl DieselStore {
             in_transaction(conn, |conn| {
                 for batch in rows.chunks(BATCH) {
                     insert(batch, conn)?;
-                    NewEvent::record_all(batch.iter().map(|row| row.created(context)), conn)?;
+                    let events = batch.iter().flat_map(|row| row.created(context));
+                    NewEvent::record_all(events, conn)?;
                 }
                 Ok(())
             })

@@ -120,9 +120,11 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or `postgres`");
 
+mod alerts;
 mod audit;
 mod authority;
 mod connection;
+mod event_kind;
 mod failure_counters;
 mod import;
 mod last_write;
@@ -155,7 +157,9 @@ mod watch;
 mod writable;
 mod writer;
 
-pub use self::audit::{Event, EventKind, EventQuery, Refusal};
+pub use self::alerts::{Alert, RETRIES};
+pub use self::audit::{Event, EventQuery, Refusal};
+pub use self::event_kind::EventKind;
 pub use self::migrations::MigrationError;
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};

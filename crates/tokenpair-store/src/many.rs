@@ -113,6 +113,9 @@ impl Statements {
         let newest = sql_int(many.newest.unwrap_or_default());
         let event = NewEvent::of_end(many.reason, &many.context);
         let (kind, detail) = event.words();
+        let alert_due = event
+            .alert_due()
+            .map_or_else(|| "NULL".to_owned(), |due| due.to_string());
         // The ids of events sort by time, and differ in their last 4 digits. The other 28
         // characters must all stay: their counter distinguishes requests in the same millisecond.
         let id: String = Uuid::now_v7().to_string().chars().take(32).collect();
@@ -129,8 +132,8 @@ impl Statements {
                 many.tokens_since.unix()
             ),
             events: format!(
-                "INSERT INTO audit_events (id, at, kind, user_id, session_id, actor_id, ip, detail) \
-                 SELECT '{id}' || {}, {at}, '{kind}', user_id, id, $3, $4, nullif('{detail}', '') FROM ended",
+                "INSERT INTO audit_events (id, at, kind, user_id, session_id, actor_id, ip, detail, alert_due) \
+                 SELECT '{id}' || {}, {at}, '{kind}', user_id, id, $3, $4, nullif('{detail}', ''), {alert_due} FROM ended",
                 hex.replace("{}", number)
             ),
             end: format!(

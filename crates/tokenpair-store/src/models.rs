@@ -1,12 +1,15 @@
 //! Defines the rows of the tables, and converts them to and from the types of the API.
 
+use std::iter;
+
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
 use super::connection::MultiBackend;
+use super::event_kind::EventKind;
 use super::schema::{sessions, users};
-use super::user::{NewUser, User};
+use super::user::{ADMIN, NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
@@ -50,10 +53,24 @@ impl UserRow {
         }
     }
 
-    /// Returns the event of its creation.
-    pub(super) fn created<'a>(&self, context: &'a RequestContext) -> NewEvent<'a> {
-        let event = NewEvent::new(EventKind::UserCreated, context).user(&self.subject.id);
-        event.detail(&self.subject.username)
+    /// Returns the events of its creation.
+    pub(super) fn created<'a>(
+        &self,
+        context: &'a RequestContext,
+    ) -> impl Iterator<Item = NewEvent<'a>> {
+        let is_admin = self
+            .subject
+            .roles
+            .split_whitespace()
+            .any(|role| role == ADMIN);
+        let granted = is_admin.then_some(EventKind::AdminGranted);
+        let kinds = iter::once(EventKind::UserCreated).chain(granted);
+        let named = |kind| {
+            NewEvent::new(kind, context)
+                .user(&self.subject.id)
+                .detail(&self.subject.username)
+        };
+        kinds.map(named).collect::<Vec<_>>().into_iter()
     }
 }
 

@@ -62,6 +62,8 @@ diesel::table! {
         actor_id -> Nullable<Text>,
         ip -> Nullable<Text>,
         detail -> Nullable<Text>,
+        alert_due -> Nullable<BigInt>,
+        alert_attempts -> BigInt,
     }
 }
 

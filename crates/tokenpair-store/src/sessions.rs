@@ -4,9 +4,11 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 
-use super::audit::{EventKind, NewEvent};
+use super::alerts;
+use super::audit::NewEvent;
 use super::authority::{Scope, lock_users};
 use super::connection::{Conn, on_its_own};
+use super::event_kind::EventKind;
 use super::many;
 use super::models::{SessionRow, SubjectRow};
 use super::revocations;
@@ -38,13 +40,14 @@ const fn needs_transaction(step: &Step) -> bool {
     told(step.case).is_some()
 }
 
-/// Records an event of a session.
-fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<()> {
+/// Records an event of a session. Returns its user.
+fn record(conn: &mut Conn, event: NewEvent<'_>, id: &str) -> QueryResult<String> {
     let user_id: String = sessions::table
         .find(id)
         .select(sessions::user_id)
         .get_result(conn)?;
-    event.user(user_id).session(id).record(conn)
+    event.user(&user_id).session(id).record(conn)?;
+    Ok(user_id)
 }
 
 /// Not Diesel's `first`: its LIMIT is a parameter, which makes SQLite plan the statement anew at
@@ -193,7 +196,8 @@ impl SessionStore for DieselStore {
         self.write(move |conn| {
             let taken = swap(conn, &step)?;
             if taken {
-                record(conn, NewEvent::new(kind, &step.context), &step.id)?;
+                let user_id = record(conn, NewEvent::new(kind, &step.context), &step.id)?;
+                alerts::note_recovery(conn, kind, &user_id, &step)?;
             }
             Ok(taken)
         })

@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
 use super::authority::{Locked, Scope, lock_users};
 use super::connection::Conn;
+use super::event_kind::EventKind;
 use super::revocations;
 use super::schema::{sessions, users};
 use super::store::DieselStore;
@@ -183,6 +184,10 @@ fn change(
                 bar_older_tokens(conn, sid, context.at)?;
             }
         }
+    }
+    if !before.is_admin() && user.is_admin() {
+        let granted = NewEvent::new(EventKind::AdminGranted, context).user(id);
+        granted.detail(&user.subject.username).record(conn)?;
     }
     let mut revocation = None;
     if next_epoch {

@@ -94,7 +94,8 @@ impl DieselStore {
                 )) => Ok(None),
                 inserted => {
                     inserted?;
-                    row.created(&context).record(conn)?;
+                    row.created(&context)
+                        .try_for_each(|event| event.record(conn))?;
                     Ok(Some(row.subject.clone().into()))
                 }
             },

@@ -1,29 +1,19 @@
 //! Records the certificate that a server presents, and what browsers would say about it.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use crate::server::machine_authorities;
 use tokenpair::clock::Timestamp;
-
-/// Files with the certificate authorities of common systems. `SSL_CERT_FILE` comes first.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A certificate, as browsers see it.
 #[derive(Clone, Debug)]
@@ -66,13 +56,10 @@ impl Recorder {
     }
 }
 
-/// Returns this machine's list of certificate authorities.
+/// Returns a verifier with this machine's certificate authorities. `None` if it has none.
 fn authorities() -> Option<Arc<WebPkiServerVerifier>> {
-    let own = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let files = own.into_iter().chain(BUNDLES.map(PathBuf::from));
-    let bundle = files.map(fs::read).find_map(Result::ok)?;
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
+    roots.add_parsable_certificates(machine_authorities());
     let provider = Arc::new(default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     verifier.build().ok()

@@ -42,6 +42,16 @@ pub(super) fn remarks(settings: &Settings) -> Vec<String> {
                       set PUBLIC_URL to the https address that browsers use";
         remarks.push(remark.to_owned());
     }
+    if let Some(webhook) = settings
+        .webhook
+        .as_ref()
+        .filter(|webhook| webhook.url.scheme() == "http" && !is_loopback(&webhook.url))
+    {
+        remarks.push(format!(
+            "WEBHOOK_URL is {}: alerts, with usernames and addresses, travel unencrypted. Use https, unless that network is private",
+            webhook.origin()
+        ));
+    }
     let https = url.is_some_and(|url| url.scheme() == "https");
     if https && settings.tls.is_none() && settings.web.trusted_proxies.is_empty() {
         let remark = "PUBLIC_URL is https, and SERVER_TRUSTED_PROXIES names no proxy: \

@@ -22,6 +22,8 @@ mod openssl;
 pub(crate) mod pair;
 #[path = "../../common/python.rs"]
 pub(crate) mod python;
+#[path = "../../common/receiver.rs"]
+pub(crate) mod receiver;
 pub(crate) mod recorder;
 #[path = "../../common/wait.rs"]
 mod wait;
