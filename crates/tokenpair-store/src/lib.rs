@@ -123,6 +123,7 @@ compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or
 mod audit;
 mod authority;
 mod connection;
+mod end_all;
 mod failure_counters;
 mod import;
 mod last_write;
@@ -145,7 +146,13 @@ mod server_keys;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_file;
+#[cfg(feature = "sqlite")]
+mod sqlite_lock;
 mod store;
+mod table;
+mod transfer;
 mod url;
 mod user;
 mod user_change;
@@ -160,9 +167,15 @@ pub use self::migrations::MigrationError;
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
 pub use self::server_keys::SealedKey;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite_file::{Contents, SqliteFile, SqliteFileError};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite_lock::SqliteLock;
 pub use self::store::DieselStore;
+pub use self::table::TableError;
+pub use self::transfer::{CopiedTable, OtherPrograms, TransferError, copy_database};
 pub use self::url::{DatabaseUrl, UrlError};
-pub use self::user::{ADMIN, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
+pub use self::user::{ADMIN, ImportedUser, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
 pub use self::user_change::UserChange;
 pub use self::user_changes::{Applied, Changed};
 pub use self::users::{Page, UserPage};

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::audit::{EventKind, NewEvent};
 use super::connection::MultiBackend;
 use super::schema::{sessions, users};
-use super::user::{NewUser, User};
+use super::user::{ImportedUser, NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
@@ -48,6 +48,16 @@ impl UserRow {
             password_hash: user.password_hash.expose().to_owned(),
             created_at: now.unix(),
         }
+    }
+
+    /// Keeps what is known about the user in the system it comes from.
+    pub(super) fn imported(imported: ImportedUser, now: Timestamp) -> Self {
+        let mut row = Self::new(imported.user, imported.created_at.unwrap_or(now));
+        if let Some(id) = imported.id {
+            row.subject.id = id;
+        }
+        row.subject.disabled_at = imported.disabled_at.map(Timestamp::unix);
+        row
     }
 
     /// Returns the event of its creation.
