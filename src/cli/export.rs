@@ -52,6 +52,7 @@ impl<'a> From<&'a User> for Line<'a> {
 }
 
 pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
+    backup::fail_at_limits()?;
     let store = open_current_store(&settings()?)?;
     let Some(path) = wanted.file.as_ref().filter(|path| path.as_os_str() != "-") else {
         return write_all(&store, &mut BufWriter::new(out)).map(|_| ());
@@ -63,14 +64,8 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
         io::ErrorKind::AlreadyExists => format!("{shown} exists; name another file"),
         _ => format!("cannot write {shown}: {error}; name another file"),
     })?;
-    let written = backup::beyond_limits(|| {
-        let mut buffer = BufWriter::new(&file);
-        let count = write_all(&store, &mut buffer)?;
-        drop(buffer);
-        file.sync_all()?;
-        Ok(count)
-    });
-    match written {
+    let written = write_all(&store, &mut BufWriter::new(&file));
+    match written.and_then(|count| Ok(file.sync_all().map(|()| count)?)) {
         Ok(count) => Ok(writeln!(out, "{shown}: {count} users")?),
         Err(error) => {
             // Half an export looks like a whole one.

@@ -96,9 +96,15 @@ fn an_export_has_the_format_that_its_page_describes() {
     // Any program with bcrypt verifies it.
     let hash = ada["hash"].as_str().unwrap();
     assert_eq!(bcrypt::verify(PASSWORD, hash).ok(), Some(true));
-    assert_eq!((&alan["hash"], &alan["bcrypt_of"]), (&json!(BCRYPT), &json!("sha256")));
+    assert_eq!(
+        (&alan["hash"], &alan["bcrypt_of"]),
+        (&json!(BCRYPT), &json!("sha256"))
+    );
     assert!(alan["disabled_at"].as_str().unwrap().ends_with('Z'));
-    assert_eq!((&linus["hash"], &linus["bcrypt_of"]), (&json!(BCRYPT), &json!("password")));
+    assert_eq!(
+        (&linus["hash"], &linus["bcrypt_of"]),
+        (&json!(BCRYPT), &json!("password"))
+    );
     assert_eq!(grace["hash"], SCRYPT);
     assert_eq!(grace.get("bcrypt_of"), None);
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/backup.md")).unwrap();
@@ -122,10 +128,19 @@ fn a_line_that_cannot_be_kept_as_it_is_is_named() {
         (json!({ "id": "" }), "an id has 1 to 64"),
         (json!({ "id": "a/b" }), "an id has 1 to 64"),
         (json!({ "id": 42 }), "not a JSON object"),
-        (json!({ "created_at": "yesterday" }), "created_at is not a time"),
-        (json!({ "disabled_at": "2026-13-01T00:00:00Z" }), "disabled_at is not a time"),
+        (
+            json!({ "created_at": "yesterday" }),
+            "created_at is not a time",
+        ),
+        (
+            json!({ "disabled_at": "2026-13-01T00:00:00Z" }),
+            "disabled_at is not a time",
+        ),
         (json!({ "bcrypt_of": "md5" }), "bcrypt_of is none of"),
-        (json!({ "bcrypt_of": "tokenpair", "hash": "$2b$12$short" }), "damaged"),
+        (
+            json!({ "bcrypt_of": "tokenpair", "hash": "$2b$12$short" }),
+            "damaged",
+        ),
         (json!({ "unknown": 1 }), "not a JSON object"),
     ] {
         let said = program.run_with_input(&["user", "import", "-"], &line(members));
@@ -137,7 +152,9 @@ fn a_line_that_cannot_be_kept_as_it_is_is_named() {
         line(json!({ "id": "42" })),
         line(json!({ "id": "42", "username": "grace" }))
     );
-    let said = program.run_with_input(&["user", "import", "-"], &two).failed();
+    let said = program
+        .run_with_input(&["user", "import", "-"], &two)
+        .failed();
     assert!(said.contains("line 1 has the same id"), "{said}");
     // An id of another system is kept.
     let said = program.run_with_input(&["user", "import", "-"], &line(json!({ "id": "42" })));
@@ -157,7 +174,7 @@ fn an_export_replaces_no_file_and_leaves_none_incomplete() {
     assert!(said.contains("others exists"), "{said}");
     let said = program.run(&["export", "missing/users"]).failed();
     assert!(said.contains("cannot write missing/users"), "{said}");
-    let many: Vec<String> = (0..300)
+    let many: Vec<String> = (0..600)
         .map(|n| json!({ "username": format!("user-{n}"), "hash": BCRYPT }).to_string())
         .collect();
     program

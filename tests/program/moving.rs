@@ -86,7 +86,10 @@ fn same_rows(database: &Database, table: &str, columns: &Columns) -> i64 {
         conditions.collect::<Vec<_>>().join(" AND ")
     });
     let rows: Vec<String> = rows.map(|row| format!("({row})")).collect();
-    let query = format!("SELECT count(*) AS n FROM {table} WHERE {}", rows.join(" OR "));
+    let query = format!(
+        "SELECT count(*) AS n FROM {table} WHERE {}",
+        rows.join(" OR ")
+    );
     database.numbers(&query)[0]
 }
 
@@ -96,7 +99,10 @@ fn every_column_of_every_table_arrives(on: Backend) {
     fill(&source);
     let said = move_to(&program, &target).done();
     for (table, columns) in tables() {
-        assert!(said.contains(&format!("{table}: 3 rows")), "{table}: {said}");
+        assert!(
+            said.contains(&format!("{table}: 3 rows")),
+            "{table}: {said}"
+        );
         assert_eq!(same_rows(&target, &table, &columns), 3, "{table}");
         assert_eq!(same_rows(&source, &table, &columns), 3, "{table}");
     }
@@ -136,7 +142,10 @@ fn many_rows_are_copied_in_pages(on: Backend) {
     let program = program().env("DATABASE_URL", &source.url()).migrated();
     let rows = (0..1234).map(|n| format!("('id-{n}', {n}, 'login', NULL, NULL, NULL, NULL, NULL)"));
     let rows: Vec<String> = rows.collect();
-    source.execute(&format!("INSERT INTO audit_events VALUES {}", rows.join(", ")));
+    source.execute(&format!(
+        "INSERT INTO audit_events VALUES {}",
+        rows.join(", ")
+    ));
     let said = move_to(&program, &target).done();
     assert!(said.contains("audit_events: 1234 rows"), "{said}");
     let counted = target.numbers("SELECT CAST(sum(at) AS BIGINT) AS n FROM audit_events");
@@ -162,7 +171,11 @@ fn a_target_with_rows_is_refused_and_unchanged(on: Backend) {
         })
         .collect();
     assert_eq!(counts["users"], 1);
-    assert_eq!(counts.values().sum::<i64>(), 2, "with its event: {counts:?}");
+    assert_eq!(
+        counts.values().sum::<i64>(),
+        2,
+        "with its event: {counts:?}"
+    );
 }
 
 fn while_a_server_uses_the_source_nothing_is_copied(on: Backend) {
@@ -221,7 +234,10 @@ fn a_password_is_never_shown_nor_taken_from_the_command_line() {
     assert!(away.contains("the target"), "{away}");
     assert!(!away.contains("DATABASE_URL"), "{away}");
     for said in [said, odd, away] {
-        assert!(!said.contains("not-shown") && !said.contains("not@shown"), "{said}");
+        assert!(
+            !said.contains("not-shown") && !said.contains("not@shown"),
+            "{said}"
+        );
     }
     let both = program.run(&["move", "--to", "sqlite://x.db", "--to-file", "odd"]);
     assert_eq!(both.code, Some(2), "{both:?}");

@@ -175,7 +175,9 @@ pub use self::store::DieselStore;
 pub use self::table::TableError;
 pub use self::transfer::{CopiedTable, OtherPrograms, TransferError, copy_database};
 pub use self::url::{DatabaseUrl, UrlError};
-pub use self::user::{ADMIN, ImportedUser, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
+pub use self::user::{
+    ADMIN, ImportedUser, NewUser, Role, RoleError, User, UserError, Username, UsernameError,
+};
 pub use self::user_change::UserChange;
 pub use self::user_changes::{Applied, Changed};
 pub use self::users::{Page, UserPage};

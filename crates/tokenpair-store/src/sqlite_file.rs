@@ -94,6 +94,17 @@ pub enum SqliteFileError {
     /// Another program has it open.
     #[error("another program uses {}", .0.display())]
     InUse(PathBuf),
+    /// The copy cannot be read or written completely.
+    #[error("cannot copy {} to {}", .from.display(), .to.display())]
+    Copy {
+        /// The database.
+        from: PathBuf,
+        /// The copy.
+        to: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// SQLite failed.
     #[error("SQLite cannot use {}", .path.display())]
     Sqlite {
@@ -163,7 +174,14 @@ impl SqliteFile {
         let copied = sql_query("VACUUM INTO ?")
             .bind::<Text, _>(new.to_string_lossy())
             .execute(&mut conn);
-        copied.map(|_| ()).map_err(|error| self.failure(error))
+        copied.map(|_| ()).map_err(|error| match is_damage(&error) {
+            true => self.failure(error),
+            false => SqliteFileError::Copy {
+                from: self.path.clone(),
+                to: new,
+                cause: Box::new(error),
+            },
+        })
     }
 
     /// Checks that it is an undamaged database of this program, and returns what it contains. Only
@@ -244,7 +262,8 @@ impl SqliteFile {
         })
     }
 
-    fn is_sqlite(&self) -> io::Result<bool> {
+    /// Returns whether it begins as an SQLite database does.
+    pub(super) fn is_sqlite(&self) -> io::Result<bool> {
         let mut first = [0; MAGIC.len()];
         match File::open(&self.path)?.read_exact(&mut first) {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
@@ -279,7 +298,10 @@ impl SqliteFile {
         SqliteFileError::Io { path, cause }
     }
 
-    pub(super) fn sqlite(&self, cause: Box<dyn std::error::Error + Send + Sync>) -> SqliteFileError {
+    pub(super) fn sqlite(
+        &self,
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    ) -> SqliteFileError {
         let path = self.path.clone();
         SqliteFileError::Sqlite { path, cause }
     }
@@ -317,7 +339,7 @@ pub(super) fn is_damage(error: &DieselError) -> bool {
 
 /// Returns the first finding of SQLite's check.
 fn problem(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
-    let check = "SELECT integrity_check AS word FROM pragma_integrity_check(1)";
+    let check = "SELECT integrity_check AS word FROM pragma_integrity_check LIMIT 1";
     let word = sql_query(check).get_result::<Word>(conn)?.word;
     if word != "ok" {
         return Ok(Some(word));

@@ -28,6 +28,12 @@ impl SqliteFile {
             let held = Held::Nothing;
             return Ok(SqliteLock { path, held });
         }
+        // SQLite would discard the log of a file that it cannot read.
+        let is_empty = fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+        if !is_empty && !self.is_sqlite().map_err(|cause| self.io(cause))? {
+            let held = Held::File(self.lock_damaged()?);
+            return Ok(SqliteLock { path, held });
+        }
         match self.lock_by_sqlite() {
             Ok(conn) => {
                 let held = Held::Connection(conn);

@@ -85,7 +85,9 @@ impl Digest {
             serde_json::from_str(&row.json).map_err(|_| TableError::Row(table.to_owned()))?;
         let hash = Sha256::digest(values.to_string());
         for (sum, bytes) in self.sum.iter_mut().zip(hash.chunks(8)) {
-            let word = bytes.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+            let word = bytes
+                .iter()
+                .fold(0, |word, byte| (word << 8) | u64::from(*byte));
             *sum = sum.wrapping_add(word);
         }
         self.rows += 1;

@@ -132,7 +132,9 @@ impl<'a> Parts<'a> {
         let user = self.user.map(|user| format!("{user}@"));
         let plain = |(name, _): &&(&str, &str)| PLAIN_PARAMETERS.contains(name);
         let query = self.query.iter().filter(plain);
-        let query: Vec<_> = query.map(|(name, value)| format!("{name}={value}")).collect();
+        let query: Vec<_> = query
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let joint = if query.is_empty() { "" } else { "?" };
         format!(
             "postgres://{}{}/{}{joint}{}",

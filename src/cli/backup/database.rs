@@ -48,13 +48,11 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     id(one).is_some_and(|found| Some(found) == id(other))
 }
 
-/// Runs work in which a write past the limit on file sizes fails, instead of ending the process.
-pub(in crate::cli) fn beyond_limits<T>(
-    work: impl FnOnce() -> Result<T, CommandError>,
-) -> Result<T, CommandError> {
+/// Makes a write past the limit on file sizes fail from now on, instead of ending the process.
+pub(in crate::cli) fn fail_at_limits() -> Result<(), CommandError> {
     block_on(async {
         let _handled = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
-        work()
+        Ok(())
     })
 }
 

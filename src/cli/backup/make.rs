@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::database::{beyond_limits, database_file, described, is_same_file, quoted};
+use super::database::{database_file, described, fail_at_limits, is_same_file, quoted};
 use super::partial::Partial;
 use crate::cli::{CommandError, settings};
 use crate::config::{KeySource, Settings};
@@ -23,6 +23,7 @@ pub(in crate::cli) struct Wanted {
 }
 
 pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
+    fail_at_limits()?;
     let settings = settings()?;
     let database = database_file(&settings, |url| {
         format!(
@@ -36,16 +37,17 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
         return Err(DatabaseError::Missing(database).into());
     }
     let file = new_file(wanted, &database)?;
-    let (contents, size) = beyond_limits(|| {
-        let partial = Partial::beside(&file)?;
-        SqliteFile::at(&database).copy_to(partial.path())?;
-        let contents = SqliteFile::at(partial.path()).check()?;
-        let size = fs::metadata(partial.path())?.len();
-        partial.become_file(&file, wanted.force)?;
-        Ok((contents, size))
-    })?;
+    let partial = Partial::beside(&file)?;
+    SqliteFile::at(&database).copy_to(partial.path())?;
+    let contents = SqliteFile::at(partial.path()).check()?;
+    let size = fs::metadata(partial.path())?.len();
+    partial.become_file(&file, wanted.force)?;
     let file = file.display();
-    writeln!(out, "{file}: {size} bytes, checked; {}", described(&contents))?;
+    writeln!(
+        out,
+        "{file}: {size} bytes, checked; {}",
+        described(&contents)
+    )?;
     Ok(writeln!(out, "{}", keys_remark(&settings))?)
 }
 
@@ -61,7 +63,9 @@ fn new_file(wanted: &Wanted, database: &Path) -> Result<PathBuf, CommandError> {
     }
     let exists = fs::symlink_metadata(&wanted.file).is_ok();
     if exists && !wanted.force {
-        return Err(format!("{shown} exists; name another file, or replace it with --force").into());
+        return Err(
+            format!("{shown} exists; name another file, or replace it with --force").into(),
+        );
     }
     let file = fs::canonicalize(&wanted.file).unwrap_or_else(|_| wanted.file.clone());
     if is_same_file(&file, database) {

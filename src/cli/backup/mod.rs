@@ -7,7 +7,7 @@ mod partial;
 mod restore;
 mod transfer;
 
-pub(super) use self::database::{beyond_limits, exit_code};
+pub(super) use self::database::{exit_code, fail_at_limits};
 pub(super) use self::make::{Wanted as Backup, run as backup};
 pub(super) use self::restore::{Wanted as Restore, pass, run as restore};
 pub(super) use self::transfer::{Wanted as Move, run as transfer};

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::database::{
-    beyond_limits, database_file, described, events_of, is_same_file, quoted,
-};
+use super::database::{database_file, described, events_of, fail_at_limits, is_same_file, quoted};
 use super::partial::Partial;
 use crate::cli::{CommandError, settings};
 use crate::command::command;
@@ -42,21 +40,19 @@ struct Prepared {
 }
 
 pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
+    fail_at_limits()?;
     let settings = settings()?;
     let now = Clock::system().now();
     let database = database_file(&settings, |url| on_postgres(&wanted.file, url))?;
     if is_same_file(&wanted.file, &database) {
         return Err(format!("{} is the database itself", wanted.file.display()).into());
     }
-    let contents = beyond_limits(|| {
-        let contents = SqliteFile::at(&wanted.file).check()?;
-        refuse_newer(&wanted.file, &contents)?;
-        Ok(contents)
-    })?;
+    let contents = SqliteFile::at(&wanted.file).check()?;
+    refuse_newer(&wanted.file, &contents)?;
     make_folder(&database)?;
     let lock = take(&database)?;
     let former = former_path(&database, now).filter(|_| lock.has_file() && !wanted.delete_former);
-    let prepared = beyond_limits(|| prepare(wanted, &settings, &database, now))?;
+    let prepared = prepare(wanted, &settings, &database, now)?;
     let replaced = lock.replace_by(prepared.partial.path(), former.as_deref());
     replaced.map_err(|error| format!("cannot replace {}: {error}", database.display()))?;
     report(&prepared, &contents, &database, former.as_deref(), out)?;
@@ -95,14 +91,16 @@ fn make_folder(database: &Path) -> Result<(), CommandError> {
 
 /// Takes the database, which no server may use.
 fn take(database: &Path) -> Result<SqliteLock, CommandError> {
-    SqliteFile::at(database).lock().map_err(|error| match error {
-        SqliteFileError::InUse(path) => format!(
-            "a server or another program uses {}; stop it, and restore again",
-            path.display()
-        )
-        .into(),
-        error => error.into(),
-    })
+    SqliteFile::at(database)
+        .lock()
+        .map_err(|error| match error {
+            SqliteFileError::InUse(path) => format!(
+                "a server or another program uses {}; stop it, and restore again",
+                path.display()
+            )
+            .into(),
+            error => error.into(),
+        })
 }
 
 /// Copies the backup beside the database, migrates the copy, and ends its sessions.
@@ -151,7 +149,12 @@ fn report(
     former: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    writeln!(out, "{} is restored: {}", database.display(), described(contents))?;
+    writeln!(
+        out,
+        "{} is restored: {}",
+        database.display(),
+        described(contents)
+    )?;
     if let Some(at) = contents.newest_event {
         writeln!(out, "the newest event in it is of {at}")?;
     }

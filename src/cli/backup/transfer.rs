@@ -7,14 +7,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::database::beyond_limits;
+use super::database::fail_at_limits;
 use crate::cli::{CommandError, settings};
 use crate::command::command;
 use crate::config::Settings;
 use crate::server::{open_current_store, open_migrated_store};
-use tokenpair_store::{
-    DatabaseUrl, OtherPrograms, SqliteFileError, TransferError, copy_database,
-};
+use tokenpair_store::{DatabaseUrl, OtherPrograms, SqliteFileError, TransferError, copy_database};
 
 /// The variable that names the target.
 const TARGET: &str = "TARGET_DATABASE_URL";
@@ -75,6 +73,7 @@ impl Target {
 }
 
 pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
+    fail_at_limits()?;
     let source = settings()?;
     let target = Settings {
         database: wanted.target.url()?,
@@ -87,17 +86,14 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
     } else {
         OtherPrograms::Refuse
     };
-    let tables = beyond_limits(|| {
-        let (store, _) = open_migrated_store(&target).map_err(|error| of_target(&error.to_string()))?;
-        drop(store);
-        let (from, to) = (&source.database, &target.database);
-        copy_database(from, to, source.store, others).map_err(explained)
-    })?;
+    let made = open_migrated_store(&target);
+    drop(made.map_err(|error| of_target(&error.to_string()))?);
+    let (from, to) = (&source.database, &target.database);
+    let tables = copy_database(from, to, source.store, others).map_err(explained)?;
     for table in tables {
         writeln!(out, "{}: {} rows", table.name, table.rows)?;
     }
-    let (from, to) = (source.database.masked(), target.database.masked());
-    writeln!(out, "copied from {from} to {to}")?;
+    writeln!(out, "copied from {} to {}", from.masked(), to.masked())?;
     Ok(writeln!(
         out,
         "set DATABASE_URL to the target for every server and start them: sessions continue, if the signing keys stay. \

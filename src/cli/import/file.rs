@@ -190,12 +190,7 @@ pub(super) fn lines(content: &[u8], bcrypt: Maker) -> Result<Vec<Line>, NotUsers
     Ok(fields.into_iter().map(line).collect())
 }
 
-fn check(
-    fields: &Fields,
-    bcrypt: Maker,
-    number: u64,
-    seen: &mut Seen,
-) -> Result<UserLine, Fault> {
+fn check(fields: &Fields, bcrypt: Maker, number: u64, seen: &mut Seen) -> Result<UserLine, Fault> {
     if let Some(version) = fields.version.filter(|version| *version != VERSION) {
         return Err(Fault::Version(version));
     }

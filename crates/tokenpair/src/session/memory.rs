@@ -114,7 +114,9 @@ impl Tables {
             Revoked::All => {
                 let reason = EndReason::Restored;
                 for session in self.sessions.values_mut() {
-                    session.revoked.get_or_insert(SessionEnd { at: now, reason });
+                    session
+                        .revoked
+                        .get_or_insert(SessionEnd { at: now, reason });
                 }
             }
         }
