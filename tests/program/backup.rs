@@ -268,7 +268,10 @@ fn the_commands_of_the_page_do_what_it_says() {
     let served = program.serve();
     let access = served.log_in_a_new_user("ada", PASSWORD);
     let said = run_block(&program, drill);
-    assert!(said.contains("ada") && said.contains("is restored"), "{said}");
+    assert!(
+        said.contains("ada") && said.contains("is restored"),
+        "{said}"
+    );
     // The drill leaves nothing behind, and the server alone.
     assert_eq!(files(&program), ["data"]);
     assert_eq!(served.get("/protected", &access).0, 200);

@@ -191,9 +191,7 @@ impl SqliteFile {
     ///
     /// Returns a [`SqliteFileError`] if it is not.
     pub fn check(&self) -> Result<Contents, SqliteFileError> {
-        if !self.is_sqlite().map_err(|cause| self.io(cause))? {
-            return Err(SqliteFileError::NotSqlite(self.path.clone()));
-        }
+        self.refuse_others()?;
         let mut conn = self.open_backup()?;
         if let Some(problem) = problem(&mut conn).map_err(|error| self.failure(error))? {
             let path = self.path.clone();
@@ -216,6 +214,7 @@ impl SqliteFile {
     ///
     /// Returns a [`SqliteFileError`] if the file cannot be read.
     pub fn changes_since(&self, backup: &Contents) -> Result<Vec<(String, i64)>, SqliteFileError> {
+        self.refuse_others()?;
         let mut conn = self.open_backup()?;
         let counted = sql_query(CHANGES)
             .bind::<Text, _>(backup.newest_event_id.as_deref().unwrap_or_default())
@@ -260,6 +259,15 @@ impl SqliteFile {
                 .map(|event| Timestamp::from_unix(event.at)),
             newest_event_id: newest_event.map(|event| event.id),
         })
+    }
+
+    /// SQLite creates files beside any file that it opens.
+    fn refuse_others(&self) -> Result<(), SqliteFileError> {
+        match self.is_sqlite() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(SqliteFileError::NotSqlite(self.path.clone())),
+            Err(cause) => Err(self.io(cause)),
+        }
     }
 
     /// Returns whether it begins as an SQLite database does.

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::hash::PasswordHash;
+use super::maker::Maker;
 use super::pbkdf2::Prf;
 use super::plaintext::for_bcrypt;
 use super::policy::PasswordPolicy;
@@ -51,29 +52,6 @@ enum Scheme {
     Scrypt(Scrypt),
     Pbkdf2(Pbkdf2),
     Bcrypt(Maker),
-}
-
-/// The input that bcrypt was given.
-///
-/// ```
-/// use tokenpair_store::password::{ForeignHash, Maker};
-///
-/// // The form does not reveal the input: only the maker knows it.
-/// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
-/// assert_eq!(ForeignHash::parse(text, Maker::Plain)?.kind(), "bcrypt");
-/// assert_eq!(ForeignHash::parse(text, Maker::Sha256First)?.kind(), "bcrypt of a SHA-256");
-/// # Ok::<(), tokenpair_store::password::ForeignHashError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Maker {
-    /// The password, of which bcrypt reads 72 bytes, as everywhere.
-    Plain,
-    /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with
-    /// `BCRYPT_HANDLE_LONG_PASSWORDS`.
-    Sha256First,
-    /// The password as this crate prepares it, which is never truncated: a hash that was exported
-    /// from here.
-    Tokenpair,
 }
 
 /// The reason a text is not a hash that can be verified. The messages do not quote the text.

@@ -84,9 +84,12 @@ async fn tokens_of_unknown_users_end_too(on: Fixture) {
     let deleted = on.user("Grace").await;
     let (ada, graces) = (on.log_in("Ada", NOW).await, on.log_in("Grace", NOW).await);
     // As if the database were restored from before the user.
+    on.database.execute(&format!(
+        "DELETE FROM sessions WHERE user_id = '{}'",
+        deleted.id
+    ));
     on.database
-        .execute(&format!("DELETE FROM sessions WHERE user_id = '{}'", deleted.id));
-    on.database.execute("DELETE FROM users WHERE username = 'Grace'");
+        .execute("DELETE FROM users WHERE username = 'Grace'");
     let later = NOW + HOUR / 2;
     let ended = on
         .store
@@ -110,7 +113,12 @@ async fn tokens_of_unknown_users_end_too(on: Fixture) {
     on.store
         .end_all_sessions(EndReason::Admin, &context)
         .unwrap();
-    let user = on.store.user_by_id(&user.subject.id).await.unwrap().unwrap();
+    let user = on
+        .store
+        .user_by_id(&user.subject.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(user.subject.epoch, later.unix() + 1);
 
     // A server that starts afterwards knows it, until the last token has expired.
