@@ -1,10 +1,12 @@
 //! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
-//! usage; `migrate --check` and `doctor` have their own.
+//! usage; `migrate --check`, `doctor`, `backup` and `restore` have their own.
 
+mod backup;
 mod config;
 mod doctor;
 mod events;
 mod explain;
+mod export;
 mod greeting;
 mod health;
 mod import;
@@ -55,6 +57,18 @@ enum Command {
     },
     /// Delete old records, as the server does every hour
     Purge,
+    /// Copy SQLite's database into a file while servers use it, and check the copy
+    #[command(after_help = BACKUP)]
+    Backup(backup::Backup),
+    /// Replace SQLite's database by a backup, and end all sessions
+    #[command(after_help = RESTORE)]
+    Restore(backup::Restore),
+    /// Copy the database into another, empty one: from SQLite to PostgreSQL, or back
+    #[command(after_help = MOVE)]
+    Move(backup::Move),
+    /// Write all users with their password hashes, for `user import` or another program
+    #[command(after_help = EXPORT)]
+    Export(export::Wanted),
     /// Manage users
     #[command(subcommand, after_help = USER)]
     User(user::Command),
@@ -113,6 +127,39 @@ migrate by itself.
 
 Exit codes of --check: 0 up to date, 1 failure, 3 pending migrations,
 4 the database is newer.";
+
+const BACKUP: &str = "\
+Example:
+  tokenpair backup /var/backups/tokenpair.db
+
+DATABASE_URL names the database, which any running server goes on using.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 the database is PostgreSQL:
+run pg_dump as printed.";
+
+const RESTORE: &str = "\
+Example:
+  tokenpair restore /var/backups/tokenpair.db
+
+No server may use the database meanwhile. An older backup is migrated.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 the database is PostgreSQL:
+run pg_restore as printed.";
+
+const MOVE: &str = "\
+Examples:
+  tokenpair move --to postgres://tokenpair@db.example/tokenpair
+  TARGET_DATABASE_URL=sqlite://data/tokenpair.db tokenpair move
+
+DATABASE_URL names the source, which stays unchanged. The target is migrated, and
+must be empty. After an error it is still empty. Stop the servers first.";
+
+const EXPORT: &str = "\
+Examples:
+  tokenpair export users.jsonl
+  tokenpair export | jq -r .username
+
+Each line is a JSON object with a user. docs/backup.md describes the format.";
 
 const USER: &str = "\
 Examples:
@@ -177,6 +224,7 @@ pub fn main() -> ExitCode {
             complain(failure.as_ref());
             let code = migrate::exit_code(failure.as_ref());
             let code = code.or_else(|| doctor::exit_code(failure.as_ref()));
+            let code = code.or_else(|| backup::exit_code(failure.as_ref()));
             code.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
@@ -200,6 +248,10 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Serve => return serve::run(),
         Command::Migrate { check } => migrate::run(check, out),
         Command::Purge => purge::run(out),
+        Command::Backup(wanted) => backup::backup(&wanted, out),
+        Command::Restore(wanted) => backup::restore(&wanted, out),
+        Command::Move(wanted) => backup::transfer(&wanted, out),
+        Command::Export(wanted) => export::run(&wanted, out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
         Command::Events(wanted) => events::run(wanted, out),

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::explain::{Judge, explain};
 use super::listing::{Entry, Form, or_dash};
-use super::{CommandError, block_on, settings, user};
+use super::{CommandError, backup, block_on, settings, user};
 use crate::command::command;
 use crate::config::Settings;
 use crate::server::open_current_store;
@@ -38,11 +38,28 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a session
-    Revoke {
-        /// The session ID, as `session list` shows it
-        id: String,
-    },
+    /// Revoke a session, or all sessions of all users
+    Revoke(Revoked),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// The session ID, as `session list` shows it
+    id: Option<String>,
+    /// All sessions of all users, and every access token issued until now: for a leak, and after
+    /// pg_restore
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoked {
+    #[command(flatten)]
+    which: Which,
+    /// Do not ask before revoking all sessions
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -63,7 +80,10 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
                 };
                 explain(&store, record, judge, json, out).await
             }
-            Command::Revoke { id } => revoke(&store, &id, out).await,
+            Command::Revoke(Revoked { which, yes }) => match which.id {
+                Some(id) => revoke(&store, &id, out).await,
+                None => revoke_all(&store, yes, out),
+            },
         }
     })
 }
@@ -158,5 +178,20 @@ async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<()
         } else {
             "had already ended"
         }
+    )?)
+}
+
+/// Running servers notice within a second.
+fn revoke_all(store: &DieselStore, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
+    if !yes && !user::confirmed("Revoke all sessions of all users?", out)? {
+        return Ok(writeln!(out, "nothing was revoked")?);
+    }
+    let now = Clock::system().now();
+    let context = RequestContext::of_operator(now);
+    let ended = store.end_all_sessions(EndReason::Admin, &context)?;
+    backup::pass(now);
+    Ok(writeln!(
+        out,
+        "sessions ended: {ended}; all users log in again, and tokens issued until now are refused"
     )?)
 }

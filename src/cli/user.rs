@@ -290,7 +290,11 @@ impl Users {
     async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
         let user = self.find(name).await?;
         let name = &user.subject.username;
-        if !yes && !confirmed(name, out)? {
+        let question = format!(
+            "Delete {}, with all sessions? The audit trail stays.",
+            printable(name)
+        );
+        if !yes && !confirmed(&question, out)? {
             return Ok(writeln!(out, "nothing was deleted")?);
         }
         let context = self.context();
@@ -326,16 +330,12 @@ fn of_operator(
     })
 }
 
-/// Asks on the terminal whether to delete a user.
-fn confirmed(name: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
+/// Asks a question on the terminal.
+pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
     if !io::stdin().is_terminal() {
         return Err("without a terminal, confirm with --yes".into());
     }
-    let name = printable(name);
-    write!(
-        out,
-        "Delete {name}, with all sessions? The audit trail stays. [y/N] "
-    )?;
+    write!(out, "{question} [y/N] ")?;
     out.flush()?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;

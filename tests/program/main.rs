@@ -33,6 +33,7 @@ mod wait;
 #[path = "../common/walk.rs"]
 mod walk;
 
+mod backup;
 mod cli;
 mod clocks;
 mod complaints;
@@ -42,6 +43,7 @@ mod description;
 mod doctor;
 mod doctor_addresses;
 mod explain;
+mod export;
 mod file_limits;
 mod forward_auth;
 mod greeting;
@@ -50,10 +52,12 @@ mod key_settings;
 mod keys;
 mod logs;
 mod migrations;
+mod moving;
 mod network_settings;
 mod passwords;
 mod proxy;
 mod readme;
+mod restore;
 mod setting_values;
 mod settings;
 mod sources;

@@ -144,7 +144,10 @@ fn the_webhook_trusts_the_machine_s_authorities_only() {
             .failed()
     };
     let untrusted = sender(Program::new());
-    assert!(untrusted.contains("invalid peer certificate"), "{untrusted}");
+    assert!(
+        untrusted.contains("invalid peer certificate"),
+        "{untrusted}"
+    );
     let authorities = program.path("cert.pem").display().to_string();
     let trusted = sender(Program::new().env("SSL_CERT_FILE", &authorities));
     assert!(trusted.contains("the receiver answered 404"), "{trusted}");

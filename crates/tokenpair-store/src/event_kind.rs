@@ -34,6 +34,8 @@ pub enum EventKind {
     /// A session was revoked by its user, an admin, a command, the limit or a new login in its
     /// browser, as the detail says.
     SessionRevoked,
+    /// An operator ended all sessions of all users; the detail is the reason.
+    AllSessionsRevoked,
     /// An account was created; the detail is its name.
     UserCreated,
     /// An account was deleted; the detail was its name.
@@ -60,7 +62,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Login,
         Self::LoginFailed,
         Self::ConfirmationFailed,
@@ -70,6 +72,7 @@ impl EventKind {
         Self::RefreshForward,
         Self::RefreshTokenReused,
         Self::SessionRevoked,
+        Self::AllSessionsRevoked,
         Self::UserCreated,
         Self::UserDeleted,
         Self::UserDisabled,
@@ -94,6 +97,7 @@ impl EventKind {
             Self::RefreshForward => "refresh_forward",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::SessionRevoked => "session_revoked",
+            Self::AllSessionsRevoked => "all_sessions_revoked",
             Self::UserCreated => "user_created",
             Self::UserDeleted => "user_deleted",
             Self::UserDisabled => "user_disabled",

@@ -1,4 +1,4 @@
-//! Implements importing many users from another system.
+//! Implements importing many users from another system, and reading all for an export.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::connection::{Conn, in_transaction, on_its_own};
 use super::models::UserRow;
 use super::schema::users;
 use super::store::DieselStore;
-use super::user::{NewUser, UserError, Username};
+use super::user::{ImportedUser, User, UserError, Username};
 use tokenpair::session::{RequestContext, StoreError};
 
 /// Users per statement. A user has 8 values and its events up to 20, and SQLite takes 32,766 in a statement, PostgreSQL
@@ -40,6 +40,49 @@ impl DieselStore {
             Ok::<_, DieselError>(taken)
         })?;
         taken.map_err(StoreError::new)
+    }
+
+    /// Returns which of these ids are taken. For a command: it has no time limit.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`StoreError`] if the database failed.
+    pub fn taken_ids<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashSet<String>, StoreError> {
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let taken = self.blocking(|conn| {
+            let mut taken = HashSet::new();
+            for batch in ids.chunks(BATCH) {
+                let found: Vec<String> = users::table
+                    .filter(users::id.eq_any(batch.iter().copied()))
+                    .select(users::id)
+                    .load(conn)?;
+                taken.extend(found);
+            }
+            Ok::<_, DieselError>(taken)
+        })?;
+        taken.map_err(StoreError::new)
+    }
+
+    /// Returns the next users by id, some hundred at most, and none after the last. For a command:
+    /// it has no time limit.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`StoreError`] if the database failed.
+    pub fn users_after(&self, id: &str) -> Result<Vec<User>, StoreError> {
+        let page = self.blocking(|conn| {
+            users::table
+                .filter(users::id.gt(id))
+                .order(users::id)
+                .limit(BATCH as i64)
+                .select(UserRow::as_select())
+                .load::<UserRow>(conn)
+        })?;
+        let page = page.map_err(StoreError::new)?;
+        Ok(page.into_iter().map(User::from).collect())
     }
 
     /// Creates all of these users in one transaction, or none. For a command: it has no time limit.
@@ -75,14 +118,14 @@ impl DieselStore {
     /// # Errors
     ///
     /// Returns a [`UserError`]; no user was created then.
-    pub fn import_users(
+    pub fn import_users<U: Into<ImportedUser>>(
         &self,
-        users: Vec<NewUser>,
+        users: Vec<U>,
         context: &RequestContext,
     ) -> Result<(), UserError> {
         let rows: Vec<UserRow> = users
             .into_iter()
-            .map(|user| UserRow::new(user, context.at))
+            .map(|user| UserRow::imported(user.into(), context.at))
             .collect();
         let imported = self.blocking(|conn| {
             in_transaction(conn, |conn| {

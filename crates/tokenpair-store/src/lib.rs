@@ -124,6 +124,7 @@ mod alerts;
 mod audit;
 mod authority;
 mod connection;
+mod end_all;
 mod event_kind;
 mod failure_counters;
 mod import;
@@ -147,7 +148,13 @@ mod server_keys;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_file;
+#[cfg(feature = "sqlite")]
+mod sqlite_lock;
 mod store;
+mod table;
+mod transfer;
 mod url;
 mod user;
 mod user_change;
@@ -164,9 +171,17 @@ pub use self::migrations::MigrationError;
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
 pub use self::server_keys::SealedKey;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite_file::{Contents, SqliteFile, SqliteFileError};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite_lock::SqliteLock;
 pub use self::store::DieselStore;
+pub use self::table::TableError;
+pub use self::transfer::{CopiedTable, OtherPrograms, TransferError, copy_database};
 pub use self::url::{DatabaseUrl, UrlError};
-pub use self::user::{ADMIN, NewUser, Role, RoleError, User, UserError, Username, UsernameError};
+pub use self::user::{
+    ADMIN, ImportedUser, NewUser, Role, RoleError, User, UserError, Username, UsernameError,
+};
 pub use self::user_change::UserChange;
 pub use self::user_changes::{Applied, Changed};
 pub use self::users::{Page, UserPage};

@@ -155,7 +155,7 @@ fn look(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     )
 }
 
-fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
+pub(super) fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
     // The names are the same for both databases.
     let known: Vec<Box<dyn Migration<<Conn as Connection>::Backend>>> =
         MIGRATIONS.migrations().map_err(MigrationError::Migration)?;

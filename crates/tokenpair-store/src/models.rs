@@ -9,7 +9,7 @@ use super::audit::NewEvent;
 use super::connection::MultiBackend;
 use super::event_kind::EventKind;
 use super::schema::{sessions, users};
-use super::user::{ADMIN, NewUser, User};
+use super::user::{ADMIN, ImportedUser, NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
@@ -51,6 +51,16 @@ impl UserRow {
             password_hash: user.password_hash.expose().to_owned(),
             created_at: now.unix(),
         }
+    }
+
+    /// Keeps what is known about the user in the system it comes from.
+    pub(super) fn imported(imported: ImportedUser, now: Timestamp) -> Self {
+        let mut row = Self::new(imported.user, imported.created_at.unwrap_or(now));
+        if let Some(id) = imported.id {
+            row.subject.id = id;
+        }
+        row.subject.disabled_at = imported.disabled_at.map(Timestamp::unix);
+        row
     }
 
     /// Returns the events of its creation.

@@ -22,12 +22,14 @@ impl RevocationRow {
         let (session_id, user_id, lowest_epoch) = match &revocation.subject {
             Revoked::Session(id) => (Some(id.clone()), None, None),
             Revoked::User { id, lowest_epoch } => (None, Some(id.clone()), Some(*lowest_epoch)),
+            Revoked::All => (None, None, None),
         };
         // The subject is the row's key, so that only one of two servers that notice its loss
         // records it.
         let id = match &revocation.subject {
             Revoked::Session(id) => id.clone(),
             Revoked::User { id, lowest_epoch } => format!("{id}/{lowest_epoch}"),
+            Revoked::All => format!("{ALL}{}", revocation.at.unix()),
         };
         Self {
             id,
@@ -42,6 +44,7 @@ impl RevocationRow {
         let subject = match (self.session_id, self.user_id, self.lowest_epoch) {
             (Some(id), _, _) => Revoked::Session(id),
             (None, Some(id), Some(lowest_epoch)) => Revoked::User { id, lowest_epoch },
+            (None, None, None) if self.id.starts_with(ALL) => Revoked::All,
             _ => return None,
         };
         Some(Revocation {
@@ -50,6 +53,9 @@ impl RevocationRow {
         })
     }
 }
+
+/// The beginning of the key of a revocation of all tokens. No id of a user or a session has it.
+const ALL: &str = "*/";
 
 /// Records a revocation. A subject that was revoked before, and whose revocation was lost, is
 /// revoked anew.

@@ -8,6 +8,7 @@ use super::alerts;
 use super::audit::NewEvent;
 use super::authority::{Scope, lock_users};
 use super::connection::{Conn, on_its_own};
+use super::end_all;
 use super::event_kind::EventKind;
 use super::many;
 use super::models::{SessionRow, SubjectRow};
@@ -142,6 +143,7 @@ fn restore(conn: &mut Conn, lost: &Revocation, context: &RequestContext) -> Quer
         Revoked::User { id, lowest_epoch } => {
             user_changes::restore(conn, id, *lowest_epoch, lost, context)
         }
+        Revoked::All => end_all::restore(conn, lost, context),
     }
 }
 
@@ -275,8 +277,13 @@ impl SessionStore for DieselStore {
         context: &RequestContext,
     ) -> Result<Vec<Revocation>, StoreError> {
         let mut restored = Vec::new();
-        for Revocation { subject, .. } in lost {
-            let (subject, at) = (subject.clone(), context.at);
+        for Revocation { subject, at } in lost {
+            let at = match subject {
+                // Tokens issued since are valid.
+                Revoked::All => *at,
+                Revoked::Session(_) | Revoked::User { .. } => context.at,
+            };
+            let subject = subject.clone();
             let revocation = Revocation { subject, at };
             let (lost, context) = (revocation.clone(), context.clone());
             if self

@@ -66,6 +66,19 @@ impl fmt::Debug for UrlError {
     }
 }
 
+/// libpq's parameters that PostgreSQL's own programs need too, and that hold no secret.
+const PLAIN_PARAMETERS: [&str; 9] = [
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "dbname",
+    "sslmode",
+    "sslrootcert",
+    "connect_timeout",
+    "target_session_attrs",
+];
+
 /// The parts of a PostgreSQL URL after the scheme.
 struct Parts<'a> {
     user: Option<&'a str>,
@@ -112,6 +125,29 @@ impl<'a> Parts<'a> {
             "?********"
         };
         format!("postgres://{login}{}/{}{query}", self.hosts, self.database)
+    }
+
+    /// Keeps the parameters that are known to hold no secret.
+    fn without_password(&self) -> String {
+        let user = self.user.map(|user| format!("{user}@"));
+        let plain = |(name, _): &&(&str, &str)| PLAIN_PARAMETERS.contains(name);
+        let query = self.query.iter().filter(plain);
+        let query: Vec<_> = query
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let joint = if query.is_empty() { "" } else { "?" };
+        format!(
+            "postgres://{}{}/{}{joint}{}",
+            user.unwrap_or_default(),
+            self.hosts,
+            self.database,
+            query.join("&")
+        )
+    }
+
+    fn has_password(&self) -> bool {
+        let hidden = |name: &str| name.contains("password");
+        self.password.is_some() || self.query.iter().any(|(name, _)| hidden(name))
     }
 
     fn count_hosts(&self) -> u64 {
@@ -193,6 +229,32 @@ impl DatabaseUrl {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
             Self::Postgres(url) => Parts::of(url.expose_secret()).masked(),
+        }
+    }
+
+    /// Returns the URL without anything that may be a password, for a command line of PostgreSQL's
+    /// own programs, which ask for it or read `PGPASSWORD`. `None` for SQLite.
+    ///
+    /// ```
+    /// use tokenpair_store::DatabaseUrl;
+    ///
+    /// let url = "postgres://ada:secret@db.example/app?port=5433&password=secret";
+    /// let plain = DatabaseUrl::parse(url)?.without_password();
+    /// assert_eq!(plain.as_deref(), Some("postgres://ada@db.example/app?port=5433"));
+    /// # Ok::<(), tokenpair_store::UrlError>(())
+    /// ```
+    pub fn without_password(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(url) => Some(Parts::of(url.expose_secret()).without_password()),
+        }
+    }
+
+    /// Returns whether the URL itself has a password.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(url) => Parts::of(url.expose_secret()).has_password(),
         }
     }
 

@@ -123,6 +123,30 @@ pub struct NewUser {
     pub roles: Vec<String>,
 }
 
+/// A user of another system to create.
+#[derive(Clone, Debug)]
+pub struct ImportedUser {
+    /// The name, the password and the roles.
+    pub user: NewUser,
+    /// Its id there, to keep: the `sub` of its tokens. `None` for a new one.
+    pub id: Option<String>,
+    /// The time of its registration. `None` for the time of the import.
+    pub created_at: Option<Timestamp>,
+    /// The time it was disabled, if it is.
+    pub disabled_at: Option<Timestamp>,
+}
+
+impl From<NewUser> for ImportedUser {
+    fn from(user: NewUser) -> Self {
+        Self {
+            user,
+            id: None,
+            created_at: None,
+            disabled_at: None,
+        }
+    }
+}
+
 /// The reason a user was not created.
 #[derive(Debug, Error)]
 pub enum UserError {

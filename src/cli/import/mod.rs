@@ -2,7 +2,7 @@
 //! checks all lines before it writes. One invalid line stops the import, unless invalid lines are
 //! skipped.
 
-mod file;
+pub(super) mod file;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,12 +19,13 @@ use crate::server::open_current_store;
 use tokenpair::clock::Clock;
 use tokenpair::session::RequestContext;
 use tokenpair_store::password::Maker;
-use tokenpair_store::{DatabaseUrl, NewUser, UserError};
+use tokenpair_store::{DatabaseUrl, ImportedUser, UserError};
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
     /// CSV with the header username,hash,roles (roles separated by spaces), or a JSON object with
-    /// these members on each line (roles as a list); - for standard input
+    /// these members on each line (roles as a list), as `export` writes it, which keeps ids, times
+    /// and disabled users; - for standard input
     file: PathBuf,
     /// Skip invalid lines, report each on standard error, and import the others; exit with 1 only
     /// if no user is left
@@ -79,14 +80,14 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
             "{summary} can be imported{skipped}; nothing was written"
         )?);
     }
-    let users: Vec<NewUser> = users.into_iter().map(UserLine::into_user).collect();
+    let users: Vec<ImportedUser> = users.into_iter().map(UserLine::into_user).collect();
     let context = RequestContext::of_operator(Clock::system().now());
     open_current_store(&settings)?
         .import_users(users, &context)
         .map_err(|error| -> CommandError {
             match error {
                 UserError::Taken => {
-                    "another user has just taken one of these names; no users were imported: run it again"
+                    "another user has just taken one of these names or ids; no users were imported: run it again"
                         .into()
                 }
                 error @ UserError::Store(_) => error.into(),
@@ -95,17 +96,21 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
     Ok(writeln!(out, "{summary} imported{skipped}")?)
 }
 
-/// Marks the lines whose usernames are in the database. A dry run needs no database.
+/// Marks the lines whose usernames or ids are in the database. A dry run needs no database.
 fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), CommandError> {
     if matches!(&settings.database, DatabaseUrl::Sqlite(path) if !path.exists()) {
         return Ok(());
     }
-    let names = lines.iter().filter_map(|line| line.user.as_ref().ok());
-    let taken = open_current_store(settings)?.taken_names(names.map(UserLine::username))?;
+    let store = open_current_store(settings)?;
+    let good = || lines.iter().filter_map(|line| line.user.as_ref().ok());
+    let names = store.taken_names(good().map(UserLine::username))?;
+    let ids = store.taken_ids(good().filter_map(UserLine::id))?;
     for line in lines {
-        let key = line.user.as_ref().ok().map(|user| user.username().key());
-        if key.is_some_and(|key| taken.contains(key)) {
+        let Ok(user) = &line.user else { continue };
+        if names.contains(user.username().key()) {
             line.user = Err(Fault::Taken);
+        } else if user.id().is_some_and(|id| ids.contains(id)) {
+            line.user = Err(Fault::IdTaken);
         }
     }
     Ok(())

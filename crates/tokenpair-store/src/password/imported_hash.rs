@@ -8,12 +8,15 @@
 use std::num::NonZero;
 
 use bcrypt::HashParts;
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::hash::PasswordHash;
+use super::maker::Maker;
 use super::pbkdf2::Prf;
+use super::plaintext::for_bcrypt;
 use super::policy::PasswordPolicy;
 
 /// A hash made by another program, well-formed, and not too expensive to verify at a login. `Debug`
@@ -51,26 +54,6 @@ enum Scheme {
     Bcrypt(Maker),
 }
 
-/// The input that bcrypt was given.
-///
-/// ```
-/// use tokenpair_store::password::{ForeignHash, Maker};
-///
-/// // The form does not reveal the input: only the maker knows it.
-/// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
-/// assert_eq!(ForeignHash::parse(text, Maker::Plain)?.kind(), "bcrypt");
-/// assert_eq!(ForeignHash::parse(text, Maker::Sha256First)?.kind(), "bcrypt of a SHA-256");
-/// # Ok::<(), tokenpair_store::password::ForeignHashError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Maker {
-    /// The password, of which bcrypt reads 72 bytes, as everywhere.
-    Plain,
-    /// The password's SHA-256 in hexadecimal digits: Flask-Bcrypt with
-    /// `BCRYPT_HANDLE_LONG_PASSWORDS`.
-    Sha256First,
-}
-
 /// The reason a text is not a hash that can be verified. The messages do not quote the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ForeignHashError {
@@ -106,6 +89,11 @@ impl ForeignHash {
         let word = match bcrypt {
             Maker::Plain => BCRYPT,
             Maker::Sha256First => BCRYPT_SHA256,
+            Maker::Tokenpair if text.starts_with("$2") => {
+                let (text, scheme) = (text.to_owned(), checked_bcrypt(text, bcrypt)?);
+                return Ok(Self { text, scheme });
+            }
+            Maker::Tokenpair => "",
         };
         let stored = if text.starts_with("$2") {
             format!("{word}:{text}")
@@ -141,6 +129,30 @@ impl ForeignHash {
             Scheme::Pbkdf2(_) => "pbkdf2",
             Scheme::Bcrypt(Maker::Plain) => "bcrypt",
             Scheme::Bcrypt(Maker::Sha256First) => "bcrypt of a SHA-256",
+            Scheme::Bcrypt(Maker::Tokenpair) => "bcrypt of tokenpair",
+        }
+    }
+
+    /// Splits a stored hash into the hash as its maker wrote it, and what bcrypt was given; `None`
+    /// if it is not bcrypt. For an export.
+    ///
+    /// ```
+    /// use tokenpair_store::password::{ForeignHash, Maker};
+    ///
+    /// let text = "$2b$12$KbQi5Cnn1yVvQ3yYpXqXYe5w8rQyPHGmJn1mX0X2kX8eFZrXo9m6W";
+    /// for maker in [Maker::Plain, Maker::Sha256First, Maker::Tokenpair] {
+    ///     let stored = ForeignHash::parse(text, maker)?.into_hash();
+    ///     assert_eq!(ForeignHash::exported(&stored), (text, Some(maker)));
+    /// }
+    /// # Ok::<(), tokenpair_store::password::ForeignHashError>(())
+    /// ```
+    pub fn exported(stored: &PasswordHash) -> (&str, Option<Maker>) {
+        let text = stored.expose();
+        match text.split_once(':') {
+            Some((BCRYPT, bare)) => (bare, Some(Maker::Plain)),
+            Some((BCRYPT_SHA256, bare)) => (bare, Some(Maker::Sha256First)),
+            Some(_) => (text, None),
+            None => (text, Some(Maker::Tokenpair)),
         }
     }
 
@@ -156,6 +168,10 @@ impl ForeignHash {
                 let digits = hexadecimal(&Sha256::digest(password));
                 bcrypt::verify(digits, self.bare_bcrypt())
             }
+            Scheme::Bcrypt(Maker::Tokenpair) => {
+                let text = for_bcrypt(&password.into());
+                bcrypt::non_truncating_verify(text.expose_secret(), &self.text)
+            }
         }
     }
 
@@ -168,7 +184,8 @@ impl ForeignHash {
     }
 
     fn bare_bcrypt(&self) -> &str {
-        self.text.split_once(':').map_or("", |(_, bare)| bare)
+        let parts = self.text.split_once(':');
+        parts.map_or(self.text.as_str(), |(_, bare)| bare)
     }
 }
 

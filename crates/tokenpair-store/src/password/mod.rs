@@ -8,6 +8,7 @@ mod common;
 mod error;
 mod hash;
 mod imported_hash;
+mod maker;
 mod pbkdf2;
 mod plaintext;
 mod policy;
@@ -18,7 +19,8 @@ mod verify;
 
 pub use self::error::PasswordError;
 pub use self::hash::PasswordHash;
-pub use self::imported_hash::{ForeignHash, ForeignHashError, Maker};
+pub use self::imported_hash::{ForeignHash, ForeignHashError};
+pub use self::maker::Maker;
 pub use self::plaintext::Password;
 pub use self::policy::PasswordPolicy;
 pub use self::pool::Passwords;

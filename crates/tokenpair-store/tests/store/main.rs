@@ -17,6 +17,7 @@ mod database;
 mod wait;
 
 mod contract;
+mod end_all;
 mod fixture;
 mod lost;
 mod migrations;

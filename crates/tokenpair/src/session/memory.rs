@@ -111,6 +111,14 @@ impl Tables {
                     user.epoch = user.epoch.max(*lowest_epoch);
                 }
             }
+            Revoked::All => {
+                let reason = EndReason::Restored;
+                for session in self.sessions.values_mut() {
+                    session
+                        .revoked
+                        .get_or_insert(SessionEnd { at: now, reason });
+                }
+            }
         }
         let subject = lost.clone();
         self.revocations.push(Revocation { subject, at: now });

@@ -81,7 +81,8 @@ pub enum EndReason {
     Password,
     /// Somebody logged in with the same browser.
     Replaced,
-    /// It had been revoked before, and the store had lost the revocation.
+    /// It had been revoked before, and the store had lost the revocation; or the store was restored
+    /// from a backup, which may lack a revocation.
     Restored,
 }
 

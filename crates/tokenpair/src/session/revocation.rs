@@ -6,6 +6,7 @@
 //! server that knows a recorded revocation also notices when the store loses it.
 
 use std::collections::{HashMap as Map, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use papaya::HashMap;
@@ -35,6 +36,9 @@ pub enum Revoked {
         /// The lowest epoch that is still valid.
         lowest_epoch: i64,
     },
+    /// Every token issued up to the time of the revocation, whoever it belongs to. A store that was
+    /// restored from a backup may have lost users and revocations, so it cannot name them.
+    All,
 }
 
 /// The set of revocations and their times. Lookups take no lock.
@@ -65,6 +69,8 @@ pub enum Revoked {
 pub struct Revocations {
     sessions: HashMap<String, Ended>,
     users: HashMap<String, (i64, Timestamp)>,
+    /// The time up to which every token is revoked, or [`NEVER`].
+    all_until: AtomicI64,
     keep: Duration,
     /// Tells of each revocation that was not known before.
     news: watch::Sender<()>,
@@ -86,6 +92,7 @@ impl Revocations {
         Self {
             sessions: HashMap::new(),
             users: HashMap::new(),
+            all_until: AtomicI64::new(NEVER),
             keep: tokens.access_expires.unwrap_or(FOR_EVER) + tokens.leeway + OVERLAP,
             news: watch::Sender::new(()),
         }
@@ -102,7 +109,14 @@ impl Revocations {
     /// user's new epoch was not, although its older access tokens were.
     pub fn is_session_revoked(&self, claims: &Claims) -> bool {
         let sid = claims.sid.as_ref();
-        sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
+        self.is_too_old(claims) || sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
+    }
+
+    /// Returns whether the token is older than a revocation of all tokens. A token that does not
+    /// say when it was issued may be.
+    fn is_too_old(&self, claims: &Claims) -> bool {
+        let until = self.all_until.load(Ordering::Relaxed);
+        until != NEVER && claims.iat.is_none_or(|iat| iat.unix() <= until)
     }
 
     /// Waits until the session or the user of these claims is revoked, as far as this server knows.
@@ -130,6 +144,10 @@ impl Revocations {
                     .is_some_and(|(epoch, _)| epoch >= lowest_epoch);
                 users.update_or_insert(id.clone(), later, (*lowest_epoch, at));
                 self.tell_unless(known);
+            }
+            Revoked::All => {
+                let before = self.all_until.fetch_max(at.unix(), Ordering::Relaxed);
+                self.tell_unless(before >= at.unix());
             }
         }
     }
@@ -173,7 +191,13 @@ impl Revocations {
             let subject = Revoked::User { id, lowest_epoch };
             Revocation { subject, at: *at }
         });
-        sessions.chain(users).collect()
+        let until = self.all_until.load(Ordering::Relaxed);
+        let all = (until != NEVER).then(|| Revocation {
+            subject: Revoked::All,
+            at: Timestamp::from_unix(until),
+        });
+        let all = all.filter(|all| all.at >= since);
+        sessions.chain(users).chain(all).collect()
     }
 
     /// Forgets revocations whose tokens have all expired.
@@ -181,6 +205,12 @@ impl Revocations {
         let oldest = self.oldest(now);
         self.sessions.pin().retain(|_, ended| ended.at > oldest);
         self.users.pin().retain(|_, (_, at)| *at > oldest);
+        let until = self.all_until.load(Ordering::Relaxed);
+        if until <= oldest.unix() {
+            // If another thread has just added a later one, that one stays.
+            let stay = Ordering::Relaxed;
+            let _later = self.all_until.compare_exchange(until, NEVER, stay, stay);
+        }
     }
 
     /// Returns the oldest time whose revocations still matter.
@@ -194,7 +224,7 @@ pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revoc
     if known.is_empty() {
         return known;
     }
-    let (mut sessions, mut users) = (HashSet::new(), Map::new());
+    let (mut sessions, mut users, mut all_until) = (HashSet::new(), Map::new(), None);
     for revocation in recorded {
         match &revocation.subject {
             Revoked::Session(id) => {
@@ -204,6 +234,7 @@ pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revoc
                 let highest = users.entry(id).or_insert(*lowest_epoch);
                 *highest = (*highest).max(*lowest_epoch);
             }
+            Revoked::All => all_until = all_until.max(Some(revocation.at)),
         }
     }
     let is_lost = |revocation: &Revocation| match &revocation.subject {
@@ -211,9 +242,13 @@ pub(super) fn lost(known: Vec<Revocation>, recorded: &[Revocation]) -> Vec<Revoc
         Revoked::User { id, lowest_epoch } => {
             users.get(id).is_none_or(|epoch| epoch < lowest_epoch)
         }
+        Revoked::All => all_until < Some(revocation.at),
     };
     known.into_iter().filter(is_lost).collect()
 }
+
+/// No revocation of all tokens.
+const NEVER: i64 = i64::MIN;
 
 /// A hundred years, for tokens that never expire.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);

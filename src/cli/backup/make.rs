@@ -1,0 +1,92 @@
+//! Implements `tokenpair backup`: a checked copy of SQLite's file, made while servers use it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::database::{database_file, described, fail_at_limits, is_same_file, quoted};
+use super::partial::Partial;
+use crate::cli::{CommandError, settings};
+use crate::config::{KeySource, Settings};
+use crate::server::DatabaseError;
+use tokenpair_store::SqliteFile;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Wanted {
+    /// The new file, which only its owner can read
+    file: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
+    fail_at_limits()?;
+    let settings = settings()?;
+    let database = database_file(&settings, |url| {
+        format!(
+            "the database is PostgreSQL, which has its own program for backups:\n  \
+             pg_dump --format=custom --file={} {}",
+            quoted(&wanted.file.to_string_lossy()),
+            quoted(url)
+        )
+    })?;
+    if !database.exists() {
+        return Err(DatabaseError::Missing(database).into());
+    }
+    let file = new_file(wanted, &database)?;
+    let partial = Partial::beside(&file)?;
+    SqliteFile::at(&database).copy_to(partial.path())?;
+    let contents = SqliteFile::at(partial.path()).check()?;
+    let size = fs::metadata(partial.path())?.len();
+    partial.become_file(&file, wanted.force)?;
+    let file = file.display();
+    writeln!(
+        out,
+        "{file}: {size} bytes, checked; {}",
+        described(&contents)
+    )?;
+    Ok(writeln!(out, "{}", keys_remark(&settings))?)
+}
+
+/// Returns the path of the backup, if a file can be put there.
+fn new_file(wanted: &Wanted, database: &Path) -> Result<PathBuf, CommandError> {
+    let shown = wanted.file.display();
+    if wanted.file.is_dir() {
+        return Err(format!(
+            "{shown} is a folder; name a file in it, such as {}",
+            wanted.file.join("tokenpair.db").display()
+        )
+        .into());
+    }
+    let exists = fs::symlink_metadata(&wanted.file).is_ok();
+    if exists && !wanted.force {
+        return Err(
+            format!("{shown} exists; name another file, or replace it with --force").into(),
+        );
+    }
+    let file = fs::canonicalize(&wanted.file).unwrap_or_else(|_| wanted.file.clone());
+    if is_same_file(&file, database) {
+        return Err(format!("{shown} is the database itself; name another file").into());
+    }
+    if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{shown} is not a regular file; name another file").into());
+    }
+    Ok(file)
+}
+
+/// Says which secrets the database does not contain.
+fn keys_remark(settings: &Settings) -> String {
+    let keys = match &settings.keys {
+        KeySource::Secret(_) => "JWT_SECRET_KEY".to_owned(),
+        KeySource::PrivateKey(_) => "JWT_PRIVATE_KEY".to_owned(),
+        KeySource::KeptSecret(path) | KeySource::Folder(path) | KeySource::KeptFolder(path) => {
+            path.display().to_string()
+        }
+    };
+    format!(
+        "the signing keys are not in it ({keys}): keep a copy of them elsewhere, or all users log in again after a restore"
+    )
+}
