@@ -1,6 +1,7 @@
 //! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
 //! usage; `migrate --check` and `doctor` have their own.
 
+mod client;
 mod config;
 mod doctor;
 mod events;
@@ -60,6 +61,9 @@ enum Command {
     /// Manage sessions
     #[command(subcommand, after_help = SESSION)]
     Session(session::Command),
+    /// Manage clients: services that ask about tokens or revoke them
+    #[command(subcommand, after_help = CLIENT)]
+    Client(client::Command),
     /// List audit events of users and sessions, newest first
     Events(events::Wanted),
     /// Manage the folder of signing keys, which running servers watch
@@ -127,6 +131,15 @@ Examples:
   tokenpair session explain 01a225a5-c24e-753c-b9e0-019406cfb550
   tokenpair session revoke 01a225a5-c24e-753c-b9e0-019406cfb550";
 
+const CLIENT: &str = "\
+Examples:
+  tokenpair client add billing
+  tokenpair client add support-desk --may introspect --may revoke
+  tokenpair client rotate billing
+  tokenpair client rotate billing --finish
+
+docs/introspection.md shows what a client sends.";
+
 const KEYS: &str = "\
 Examples:
   tokenpair keys generate --algorithm ES256
@@ -191,6 +204,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Purge => purge::run(out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
+        Command::Client(command) => client::run(command, out),
         Command::Events(wanted) => events::run(wanted, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),

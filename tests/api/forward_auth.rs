@@ -296,7 +296,7 @@ fn a_query_that_could_mean_another_thing_admits_nobody(on: Backend) {
             .refused(
                 400,
                 "invalid_parameter",
-                "The query may have the parameters role and login, each once",
+                "The query may have the parameters role, login and status, each once",
             );
     }
 }

@@ -31,6 +31,7 @@ mod wait;
 mod walk;
 
 mod cli;
+mod client_commands;
 mod clocks;
 mod complaints;
 mod containers;

@@ -43,8 +43,8 @@ pub enum EventKind {
     RefreshForward,
     /// A refresh token was reused in a way that only a copy explains; the session was revoked.
     RefreshTokenReused,
-    /// A session was revoked by its user, an admin, a command, the limit or a new login in its
-    /// browser, as the detail says.
+    /// A session was revoked by its user, an admin, a command, the limit, a new login in its browser
+    /// or a client, as the detail says.
     SessionRevoked,
     /// An account was created; the detail is its name.
     UserCreated,
@@ -61,11 +61,21 @@ pub enum EventKind {
     /// The database had lost a change of the user, or its deletion. The sessions and tokens that it
     /// had revoked were revoked again.
     ChangeLost,
+    /// A client was added; the detail is its name, its id and its permissions.
+    ClientCreated,
+    /// A client got a new secret, or lost the previous one, as the detail says.
+    ClientSecretChanged,
+    /// A client's permissions were changed; the detail lists them.
+    ClientPermissionsChanged,
+    /// A client was deleted; the detail was its name and its id.
+    ClientDeleted,
+    /// A request for a client had a wrong id or secret.
+    ClientAuthenticationFailed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Login,
         Self::LoginFailed,
         Self::ConfirmationFailed,
@@ -82,6 +92,11 @@ impl EventKind {
         Self::PasswordChanged,
         Self::RolesChanged,
         Self::ChangeLost,
+        Self::ClientCreated,
+        Self::ClientSecretChanged,
+        Self::ClientPermissionsChanged,
+        Self::ClientDeleted,
+        Self::ClientAuthenticationFailed,
     ];
 
     /// Returns the word that is kept and shown.
@@ -103,6 +118,11 @@ impl EventKind {
             Self::PasswordChanged => "password_changed",
             Self::RolesChanged => "roles_changed",
             Self::ChangeLost => "change_lost",
+            Self::ClientCreated => "client_created",
+            Self::ClientSecretChanged => "client_secret_changed",
+            Self::ClientPermissionsChanged => "client_permissions_changed",
+            Self::ClientDeleted => "client_deleted",
+            Self::ClientAuthenticationFailed => "client_authentication_failed",
         }
     }
 
@@ -137,7 +157,7 @@ pub struct Event {
     pub user_id: Option<String>,
     /// The session it happened to.
     pub session_id: Option<String>,
-    /// The user who did it ([`RequestContext::by`]).
+    /// The user or the client who did it ([`RequestContext::by`]).
     pub actor_id: Option<String>,
     /// The client's address.
     pub ip: Option<String>,
@@ -145,10 +165,10 @@ pub struct Event {
     pub detail: Option<String>,
 }
 
-/// A wrong password, at a login or at the confirmation of a change.
+/// A wrong password, at a login or at the confirmation of a change, or a client's wrong secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// Whether it was a login or a confirmation.
+    /// Whether it was a login, a confirmation or a client.
     pub kind: EventKind,
     /// The user it was meant for, if the user exists.
     pub user_id: Option<String>,

@@ -122,6 +122,9 @@ compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or
 
 mod audit;
 mod authority;
+mod client;
+mod client_changes;
+mod clients;
 mod connection;
 mod failure_counters;
 mod import;
@@ -156,6 +159,10 @@ mod writable;
 mod writer;
 
 pub use self::audit::{Event, EventKind, EventQuery, Refusal};
+pub use self::client::{
+    Client, ClientError, ClientName, ClientNameError, ClientPermission, ClientSecret, SecretDigest,
+};
+pub use self::client_changes::{ClientChange, ClientDenied};
 pub use self::migrations::MigrationError;
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};

@@ -83,10 +83,12 @@ pub enum EndReason {
     Replaced,
     /// It had been revoked before, and the store had lost the revocation.
     Restored,
+    /// A service with client credentials revoked one of its tokens (RFC 7009).
+    Client,
 }
 
 impl EndReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Logout,
         Self::Reuse,
         Self::Revoked,
@@ -96,6 +98,7 @@ impl EndReason {
         Self::Password,
         Self::Replaced,
         Self::Restored,
+        Self::Client,
     ];
 
     /// Returns the word that stores keep.
@@ -110,6 +113,7 @@ impl EndReason {
             Self::Password => "password",
             Self::Replaced => "replaced",
             Self::Restored => "restored",
+            Self::Client => "client",
         }
     }
 
