@@ -7,7 +7,7 @@ use crate::support::Program;
 
 struct Desk {
     program: Program,
-    _database: Database,
+    database: Database,
 }
 
 impl Desk {
@@ -16,7 +16,7 @@ impl Desk {
         let program = Program::new().env("DATABASE_URL", &database.url());
         Self {
             program: program.migrated(),
-            _database: database,
+            database,
         }
     }
 
@@ -69,6 +69,8 @@ fn a_client_is_added_with_a_secret_that_is_shown_once(on: Backend) {
         (&json!("client_created"), &json!("operator"))
     );
     assert_eq!(events[0]["detail"], format!("billing {id}: introspect"));
+    let kept = "SELECT count(*) AS n FROM clients WHERE secret LIKE 'tpc%' OR length(secret) <> 43";
+    assert_eq!(desk.database.numbers(kept), [0], "only a digest");
     for said in [listed.to_string(), lines, json!(events).to_string()] {
         assert!(!said.contains(secret), "{said}");
     }

@@ -34,7 +34,16 @@ fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend
             "blue kettle in winter",
         )
         .done();
-    let added = ["client", "add", "tool", "--may", "introspect", "--may", "revoke", "--json"];
+    let added = [
+        "client",
+        "add",
+        "tool",
+        "--may",
+        "introspect",
+        "--may",
+        "revoke",
+        "--json",
+    ];
     let client: Value = serde_json::from_str(&program.run(&added).done()).unwrap();
     let credential = |name: &str| client[name].as_str().unwrap().to_owned();
     let server = program.serve();

@@ -145,6 +145,7 @@ mod revocations;
 mod rotate_query;
 mod schema;
 mod server_keys;
+mod session_events;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,7 +1,6 @@
 //! Describes what the routes for services have beside the others: their security scheme, and the
 //! members that OAuth gives to errors.
 
-use serde_json::json;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
@@ -56,8 +55,7 @@ fn problem() -> RefOr<Schema> {
     let members = ObjectBuilder::new()
         .property(
             "error",
-            text("The error's word in OAuth (RFC 6749 section 5.2).")
-                .examples([json!("invalid_client")]),
+            text("The error's word in OAuth (RFC 6749 section 5.2)."),
         )
         .property("error_description", text("For people."));
     let all = AllOfBuilder::new()
