@@ -190,7 +190,7 @@ fn word(status: StatusCode, code: &'static str) -> &'static str {
         ServerErrorCode::UnauthorizedClient,
     ];
     match status {
-        StatusCode::UNAUTHORIZED => "invalid_client",
+        StatusCode::UNAUTHORIZED => ServerErrorCode::InvalidClient.as_str(),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             "temporarily_unavailable"
         }
