@@ -24,6 +24,7 @@ function url(request) {
 function headers(request) {
   const all = [];
   if (request.body) all.push(["Content-Type", "application/json"]);
+  if (request.form) all.push(["Content-Type", "application/x-www-form-urlencoded"]);
   if (request.bearer) all.push(["Authorization", `Bearer {{${request.bearer}}}`]);
   if (request.csrf) all.push(["X-CSRF-TOKEN", `csrf_${request.csrf}` in csrfCookies ? `{{csrf_${request.csrf}}}` : request.csrf]);
   return all;
@@ -105,6 +106,7 @@ function postmanCollection() {
       method: request.method,
       header: headers(request).map(([key, value]) => ({ key, value })),
       ...(request.body && { body: { mode: "raw", raw: JSON.stringify(request.body, null, 2), options: { raw: { language: "json" } } } }),
+      ...(request.form && { body: { mode: "urlencoded", urlencoded: Object.entries(request.form).map(([key, value]) => ({ key, value })) } }),
       url: url(request),
     },
   });
@@ -128,7 +130,7 @@ function postmanCollection() {
 
 function postmanEnvironment(name) {
   const values = Object.entries({ baseUrl: servers[name], ...environment });
-  const type = (key) => (key.endsWith("password") ? "secret" : "default");
+  const type = (key) => (/password$|secret$/.test(key) ? "secret" : "default");
   return {
     name: `tokenpair ${name}`,
     values: values.map(([key, value]) => ({ key, value, type: type(key), enabled: true })),
@@ -154,13 +156,14 @@ function brunoFiles() {
     const skip = folder.needs ? [`if (!bru.getEnvVar(${literal(folder.needs)})) bru.runner.skipRequest();`] : [];
     add(`${folderPath}/folder.bru`, block("meta", [`name: ${folder.name}`, `seq: ${f + 1}`]), block("script:pre-request", skip));
     folder.requests.forEach((request, r) => {
-      const body = request.body ? "json" : "none";
+      const body = request.body ? "json" : request.form ? "formUrlEncoded" : "none";
       add(
         `${folderPath}/${String(r + 1).padStart(2, "0")} ${request.name}.bru`,
         block("meta", [`name: ${request.name}`, "type: http", `seq: ${r + 1}`]),
         block(request.method.toLowerCase(), [`url: ${url(request)}`, `body: ${body}`, "auth: none"]),
         block("headers", headers(request).map(([name, value]) => `${name}: ${value}`)),
         block("body:json", request.body ? JSON.stringify(request.body, null, 2).split("\n") : []),
+        block("body:form-urlencoded", Object.entries(request.form ?? {}).map(([name, value]) => `${name}: ${value}`)),
         block("script:pre-request", before(request, bruno)),
         block("script:post-response", saves(request, bruno)),
         block("tests", tests(request, bruno)),
@@ -175,7 +178,8 @@ function requestsHttp() {
     "# Run the requests from top to bottom: in an IDE of JetBrains, in VS Code with the extension httpYac, or with",
     "#   npx httpyac send postman/requests.http --all",
     "# The folder Admin needs a user that `tokenpair user add admin --admin` made. Remove the # before @admin_password, and write its",
-    "# password there. Without it httpYac skips the folder.",
+    "# password there. Without it httpYac skips the folder. The folder Services needs what `tokenpair client add postman --may introspect",
+    "# --may revoke` printed.",
     "",
     `@baseUrl=${servers.local}`,
     // httpYac takes a line with an empty value for a request.
@@ -192,6 +196,7 @@ function requestsHttp() {
       text.push(`${request.method} ${url(request)}`);
       text.push(...headers(request).map(([name, value]) => `${name}: ${value}`), "");
       if (request.body) text.push(JSON.stringify(request.body, null, 2), "");
+      if (request.form) text.push(Object.entries(request.form).map(([name, value]) => `${name}=${value}`).join("&"), "");
       const each = request.cookies === "set" ? afterEach(http, 'request.url().startsWith("https:")').filter((line) => !line.includes("are Secure")) : [];
       const after = [...tests(request, http), ...saves(request, http), ...each];
       text.push("> {%", ...after.map((line) => `  ${line}`), "%}", "");

@@ -2,13 +2,14 @@
 // all three from it, so they cannot differ.
 //
 // A request has a name, a method, a path (`{id}` is replaced with the value of `id`) and an expected
-// status. Optional: body; csrf ("access", "refresh", or a literal value); bearer (a variable); code;
+// status. Optional: body; form (the fields of a form); csrf ("access", "refresh", or a literal value); bearer (a variable); code;
 // is (members of the JSON and their values); cookies ("set", "cleared" or "none"); save (variables
 // and the expressions that give their values, of the JSON as `body`); before (variables to set first).
 
 const user = { username: "{{username}}", password: "{{password}}" };
 const changed = { ...user, password: "{{new_password}}" };
 const inBody = { tokens: "body" };
+const client = { client_id: "{{client_id}}", client_secret: "{{client_secret}}" };
 const tokens = { access_token: "body.access_token", refresh_token: "body.refresh_token" };
 
 export const variables = {
@@ -19,7 +20,7 @@ export const variables = {
 
 /** Variables of the environment beside baseUrl. A folder that needs an empty one is skipped. */
 // strict: not empty if the server runs with SESSION_REUSE_POLICY=strict.
-export const environment = { admin_username: "admin", admin_password: "", strict: "" };
+export const environment = { admin_username: "admin", admin_password: "", client_id: "", client_secret: "", strict: "" };
 
 export const folders = [
   {
@@ -139,6 +140,24 @@ export const folders = [
       { name: "Enable the user", method: "PATCH", path: "/admin/users/{id}", id: "user_id", bearer: "admin_token", body: { disabled: false }, status: 200, is: { disabled_at: null } },
       { name: "Audit events of the user", method: "GET", path: "/admin/events", query: "user_id={{user_id}}", bearer: "admin_token", status: 200 },
       { name: "Log the admin out", method: "POST", path: "/logout", bearer: "admin_token", status: 200 },
+    ],
+  },
+  {
+    // What a service does, with the credentials of `tokenpair client add`.
+    name: "Services",
+    needs: "client_secret",
+    requests: [
+      { name: "Clear the cookies", method: "GET", path: "/logout", status: 200, cookies: "cleared" },
+      { name: "Log in", method: "POST", path: "/login", body: { ...changed, ...inBody }, status: 200, save: tokens },
+      { name: "The token is active", method: "POST", path: "/introspect", form: { token: "{{access_token}}", ...client }, status: 200,
+        is: { active: true, username: "{{username}}", token_type: "Bearer" }, cookies: "none" },
+      { name: "A refresh token is not an access token", method: "POST", path: "/introspect", form: { token: "{{refresh_token}}", ...client }, status: 200,
+        is: { active: false } },
+      { name: "A wrong secret is denied", method: "POST", path: "/introspect", form: { token: "{{access_token}}", ...client, client_secret: "wrong" }, status: 401,
+        code: "invalid_client", is: { error: "invalid_client" } },
+      { name: "Revoke the token", method: "POST", path: "/revoke", form: { token: "{{access_token}}", ...client }, status: 200 },
+      { name: "The token is inactive", method: "POST", path: "/introspect", form: { token: "{{access_token}}", ...client }, status: 200, is: { active: false } },
+      { name: "The session has ended", method: "POST", path: "/refresh", bearer: "refresh_token", status: 401, code: "session_revoked" },
     ],
   },
   {

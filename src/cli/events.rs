@@ -110,7 +110,7 @@ async fn find(store: &DieselStore, wanted: Wanted) -> Result<Vec<NamedEvent>, Co
     Ok(events.into_iter().map(named).collect())
 }
 
-/// Returns the names of the users in these events, by id.
+/// Returns the names of the users and clients in these events, by id.
 async fn names(
     store: &DieselStore,
     events: &[Event],
@@ -121,8 +121,13 @@ async fn names(
         .flat_map(|event| event.user_id.iter().chain(&event.actor_id));
     for id in ids {
         if !names.contains_key(id) {
-            let user = store.user_by_id(id).await?;
-            names.insert(id.clone(), user.map(|user| user.subject.username));
+            let mut name = None;
+            if let Some(user) = store.user_by_id(id).await? {
+                name = Some(user.subject.username);
+            } else if let Some(client) = store.client(id).await? {
+                name = Some(client.name);
+            }
+            names.insert(id.clone(), name);
         }
     }
     Ok(names)

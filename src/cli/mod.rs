@@ -2,6 +2,7 @@
 //! usage; `migrate --check`, `doctor`, `backup` and `restore` have their own.
 
 mod backup;
+mod client;
 mod config;
 mod doctor;
 mod events;
@@ -75,6 +76,9 @@ enum Command {
     /// Manage sessions
     #[command(subcommand, after_help = SESSION)]
     Session(session::Command),
+    /// Manage clients: services that ask about tokens or revoke them
+    #[command(subcommand, after_help = CLIENT)]
+    Client(client::Command),
     /// List audit events of users and sessions, newest first
     Events(events::Wanted),
     /// Manage the folder of signing keys, which running servers watch
@@ -178,6 +182,15 @@ Examples:
   tokenpair session explain 01a225a5-c24e-753c-b9e0-019406cfb550
   tokenpair session revoke 01a225a5-c24e-753c-b9e0-019406cfb550";
 
+const CLIENT: &str = "\
+Examples:
+  tokenpair client add billing
+  tokenpair client add support-desk --may introspect --may revoke
+  tokenpair client rotate billing
+  tokenpair client rotate billing --finish
+
+docs/introspection.md shows what a client sends.";
+
 const KEYS: &str = "\
 Examples:
   tokenpair keys generate --algorithm ES256
@@ -254,6 +267,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Export(wanted) => export::run(&wanted, out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
+        Command::Client(command) => client::run(command, out),
         Command::Events(wanted) => events::run(wanted, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::accounts::Accounts;
 use super::background::KeyReload;
+use super::clients::ServiceClients;
 use super::clock_watch;
 use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
@@ -58,7 +59,8 @@ pub(super) async fn assemble(
         openapi: serving.described.complete(&auth)?.into(),
         auth,
         sessions,
-        accounts: accounts.limited_by(limiter),
+        accounts: accounts.limited_by(limiter.clone()),
+        clients: ServiceClients::new(store.clone(), limiter),
         store: store.clone(),
         registration: settings.registration,
         forward_auth: settings.forward_auth.clone(),

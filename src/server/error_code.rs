@@ -14,6 +14,18 @@ tokenpair::__error_codes! {
             /// The password that confirms a change is wrong. Not a 401, which would say that the login is over.
             WrongPassword = "wrong_password", FORBIDDEN, "The password is wrong";
         }
+        "Send the id and the secret of a client that `tokenpair client add` made." => {
+            /// The client's id or secret is missing or wrong.
+            InvalidClient = "invalid_client", UNAUTHORIZED, "The client's id or secret is missing or wrong";
+        }
+        "For the operator: add the permission with `tokenpair client permissions`." => {
+            /// The client lacks the permission that `msg` names.
+            UnauthorizedClient = "unauthorized_client", FORBIDDEN, "This client lacks a permission";
+        }
+        "Send a token of a session." => {
+            /// The token has no session that could end.
+            UnsupportedTokenType = "unsupported_token_type", BAD_REQUEST, "A token without a session cannot be revoked";
+        }
         "Ask again after the seconds in `Retry-After`." => {
             /// The rate limit of logins, registrations or password confirmations is exceeded.
             TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts";

@@ -69,13 +69,17 @@ fn in_json(response: ServiceResponse) -> ServiceResponse {
     response.into_response(plain)
 }
 
-/// Returns the challenge (RFC 6750 section 3). It has an error only if a token was sent.
+/// Returns the challenge: of a token (RFC 6750 section 3), which has an error only if a token was
+/// sent, or of a client (RFC 6749 section 5.2).
 fn challenge(response: &ServiceResponse) -> &'static str {
     let error = response.response().error();
     let rejection = error.and_then(|error| error.as_error::<Rejection>());
     let Some(rejection) = rejection else {
         return "Bearer";
     };
+    if ServerErrorCode::of(rejection) == Some(ServerErrorCode::InvalidClient) {
+        return "Basic realm=\"tokenpair\"";
+    }
     match rejection.error_code() {
         Some(
             ErrorCode::MissingToken

@@ -88,8 +88,9 @@ fn is_preflight(request: &HttpRequest) -> bool {
 pub(super) fn permit(
     names: &ForwardAuth,
     [user, groups, session]: [&str; 3],
+    status: StatusCode,
 ) -> Result<HttpResponse, Rejection> {
-    let mut response = HttpResponse::NoContent();
+    let mut response = HttpResponse::build(status);
     for (header, value) in [
         (&names.user, user),
         (&names.groups, groups),
@@ -103,10 +104,11 @@ pub(super) fn permit(
 
 /// Permits a request of nobody.
 fn permit_preflight(request: &HttpRequest) -> Result<HttpResponse, Rejection> {
+    let status = asked(request)?.permission();
     let state = request.app_data::<web::Data<AppState>>();
     match state {
-        Some(state) => permit(&state.forward_auth, ["", "", ""]),
-        None => Ok(HttpResponse::NoContent().finish()),
+        Some(state) => permit(&state.forward_auth, ["", "", ""], status),
+        None => Ok(HttpResponse::build(status).finish()),
     }
 }
 
@@ -116,24 +118,38 @@ pub(super) struct Asked {
     /// The role that the user needs.
     pub(super) role: Option<String>,
     login: Option<String>,
+    status: Option<String>,
+}
+
+impl Asked {
+    /// Returns the status of a permission. Envoy takes every other 2xx for a refusal.
+    pub(super) const fn permission(&self) -> StatusCode {
+        match self.status {
+            Some(_) => StatusCode::OK,
+            None => StatusCode::NO_CONTENT,
+        }
+    }
 }
 
 /// Reads the query. The operator writes it, and a misspelled `role` must not admit everyone.
 pub(super) fn asked(request: &HttpRequest) -> Result<Asked, Rejection> {
-    let mut known = vec!["role", "login"];
+    let mut known = vec!["role", "login", "status"];
     for (name, _) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         let Some(index) = known.iter().position(|known| *known == name) else {
             return Err(Rejection::from(ServerErrorCode::InvalidParameter)
-                .msg("The query may have the parameters role and login, each once"));
+                .msg("The query may have the parameters role, login and status, each once"));
         };
         known.swap_remove(index);
     }
     let asked: Asked = query(request)?;
-    match asked.login.as_deref() {
-        None | Some("redirect") => Ok(asked),
-        Some(_) => Err(Rejection::from(ServerErrorCode::InvalidParameter)
-            .msg("The parameter login has to be redirect")),
+    let invalid = |msg| Rejection::from(ServerErrorCode::InvalidParameter).msg(msg);
+    if !matches!(asked.login.as_deref(), None | Some("redirect")) {
+        return Err(invalid("The parameter login has to be redirect"));
     }
+    if !matches!(asked.status.as_deref(), None | Some("200")) {
+        return Err(invalid("The parameter status has to be 200"));
+    }
+    Ok(asked)
 }
 
 /// Completes the response. Without a valid token it is a 401, of which nginx knows what to do: it

@@ -146,6 +146,16 @@ impl LoginLimiter {
         Inner::admit(inner, vec![account], context).await
     }
 
+    /// Admits a failed authentication of a client, which has counters of its own: a service that is
+    /// set up wrongly must not keep users from logging in.
+    pub(super) async fn client(&self, context: &RequestContext) -> Result<Attempt, NotAdmitted> {
+        let Some(inner) = &self.0 else {
+            return Ok(Attempt::default());
+        };
+        let counters = inner.networks("client", context);
+        Inner::admit_by(inner, Vec::new(), counters, context).await
+    }
+
     /// Admits a registration. Each one counts, since the response reveals whether the name is
     /// taken.
     pub(super) async fn registration(&self, context: &RequestContext) -> Result<(), NotAdmitted> {
@@ -203,8 +213,18 @@ impl Inner {
         account: Vec<Counter>,
         context: &RequestContext,
     ) -> Result<Attempt, NotAdmitted> {
+        let networks = inner.networks("network", context);
+        Self::admit_by(inner, account, networks, context).await
+    }
+
+    async fn admit_by(
+        inner: &Arc<Self>,
+        account: Vec<Counter>,
+        networks: Vec<Counter>,
+        context: &RequestContext,
+    ) -> Result<Attempt, NotAdmitted> {
         let forgiven = account.iter().map(|counter| counter.id.clone()).collect();
-        let counters = [account, inner.networks("network", context)].concat();
+        let counters = [account, networks].concat();
         let under_way = UnderWay::begin(inner, &counters);
         let mut wait = Duration::ZERO;
         for _ in 0..LOOKS {

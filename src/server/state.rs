@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::web::Bytes;
 
 use super::accounts::Accounts;
+use super::clients::ServiceClients;
 use super::log_interval::LogInterval;
 use super::mount_path::Place;
 use super::origins::Origins;
@@ -22,6 +23,7 @@ pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
+    pub(crate) clients: ServiceClients,
     pub(crate) store: DieselStore,
     pub(crate) registration: Registration,
     pub(crate) forward_auth: ForwardAuth,

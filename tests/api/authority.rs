@@ -70,7 +70,7 @@ fn state(app: &TestApp) -> Vec<Vec<i64>> {
 }
 
 /// Starts a server with Ada, whose next password will be Grace's, and an admin.
-fn with_ada_and_grace(on: Backend) -> TestApp {
+pub(crate) fn with_ada_and_grace(on: Backend) -> TestApp {
     record();
     let app = on.app_with(&[("DATABASE_WAIT", "60s")]).with_ada();
     register(&app, "grace");
@@ -97,7 +97,11 @@ fn reset_by_the_operator() -> String {
 
 /// Commits `statements` after the request has read the database and before it writes. Returns the
 /// response.
-fn overtaken<T: Send>(app: &TestApp, statements: &str, request: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn overtaken<T: Send>(
+    app: &TestApp,
+    statements: &str,
+    request: impl FnOnce() -> T + Send,
+) -> T {
     let mut other = app.database().begin();
     other.batch_execute(statements).unwrap();
     let begun = || {

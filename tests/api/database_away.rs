@@ -16,10 +16,10 @@ use crate::support::{
 };
 
 /// Makes this test's database unavailable until dropped.
-struct Away<'a>(&'a str);
+pub(crate) struct Away<'a>(&'a str);
 
 impl<'a> Away<'a> {
-    fn from(app: &'a TestApp) -> Self {
+    pub(crate) fn from(app: &'a TestApp) -> Self {
         let Database::Postgres(name) = app.database() else {
             panic!("a PostgreSQL database")
         };

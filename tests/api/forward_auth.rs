@@ -277,6 +277,36 @@ fn a_role_can_be_required(on: Backend) {
     }
 }
 
+/// Envoy takes every other status for a refusal.
+fn a_proxy_may_ask_for_a_200(on: Backend) {
+    let app = on.app().with_ada();
+    let mut browser = app.browser();
+    let asks = |query: &str| {
+        let request = app.get(&format!("/forward-auth?{query}"));
+        request.header("X-Forwarded-Method", "GET")
+    };
+    let answer = browser.send(asks("login=redirect&status=200"));
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(answer.header("remote-user"), Some(ADA.0));
+    assert_eq!(asks("status=200").send().status, 401);
+    let role = browser.send(asks("role=author&status=200"));
+    assert_eq!(role.status, 403);
+    for odd in ["204", "201", ""] {
+        let odd = browser.send(asks(&format!("status={odd}")));
+        odd.refused(
+            400,
+            "invalid_parameter",
+            "The parameter status has to be 200",
+        );
+    }
+    let preflight = app.request("OPTIONS", "/forward-auth?status=200");
+    let preflight = preflight
+        .header("X-Forwarded-Method", "OPTIONS")
+        .header("Origin", "https://other.example")
+        .header("Access-Control-Request-Method", "POST");
+    assert_eq!(preflight.send().status, 200);
+}
+
 /// A misspelled parameter must not admit everyone, nor a second role replace the first.
 fn a_query_that_could_mean_another_thing_admits_nobody(on: Backend) {
     let app = with_roles(on, "author");
@@ -296,7 +326,7 @@ fn a_query_that_could_mean_another_thing_admits_nobody(on: Backend) {
             .refused(
                 400,
                 "invalid_parameter",
-                "The query may have the parameters role and login, each once",
+                "The query may have the parameters role, login and status, each once",
             );
     }
 }
@@ -368,6 +398,7 @@ on_both_databases!(
     a_proxy_that_does_not_name_the_method_learns_what_is_missing,
     a_preflight_passes_and_names_nobody,
     a_role_can_be_required,
+    a_proxy_may_ask_for_a_200,
     a_query_that_could_mean_another_thing_admits_nobody,
     a_role_that_was_taken_away_opens_nothing_any_more,
     cookies_to_set_are_in_headers_of_their_own_too,

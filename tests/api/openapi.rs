@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokenpair_store::ClientPermission;
 use url::form_urlencoded::Serializer;
 
 use crate::admin;
+use crate::introspection::Service;
 use crate::page::navigation;
 use crate::support::{Backend, Bearer, Description, Request, TestApp};
 
@@ -314,13 +316,14 @@ fn every_example_of_a_request_is_accepted(on: Backend) {
             }
         }
     }
-    assert_eq!(sent, 10);
+    assert_eq!(sent, 13);
 }
 
-/// A server on which the user of the examples is logged in, as an admin where a route needs one.
+/// A server on which the user of the examples is logged in, as an admin where a route needs one, or
+/// that knows a client where a route needs that.
 struct Ready {
     app: TestApp,
-    access: String,
+    authorization: Option<String>,
     other: String,
 }
 
@@ -331,7 +334,15 @@ impl Ready {
         if path == "/register" {
             return Self {
                 app,
-                access: String::new(),
+                authorization: None,
+                other,
+            };
+        }
+        if ["/introspect", "/revoke"].contains(&path) {
+            let client = Service::add(&app, "billing", &ClientPermission::ALL);
+            return Self {
+                app,
+                authorization: Some(client.basic()),
                 other,
             };
         }
@@ -343,14 +354,18 @@ impl Ready {
         }
         let text = |name: &str| user[name].as_str().unwrap();
         let access = Bearer::log_in(&app, (text("username"), text("password"))).access;
-        Self { app, access, other }
+        Self {
+            app,
+            authorization: Some(format!("Bearer {access}")),
+            other,
+        }
     }
 
     fn request(&self, method: &str, path: &str, kind: &str, value: &Value) -> Request {
         let path = path.replace("{id}", &self.other);
         let mut request = self.app.request(method, &path);
-        if !self.access.is_empty() {
-            request = request.bearer(&self.access);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
         }
         if kind == "application/json" {
             return request.json(value.clone());

@@ -217,6 +217,7 @@ impl Response {
         match self.json()["code"].as_str().unwrap() {
             "missing_token" | "csrf_missing" | "csrf_mismatch" | "bad_credentials" => "Bearer",
             "fresh_token_required" => "Bearer error=\"insufficient_user_authentication\"",
+            "invalid_client" => "Basic realm=\"tokenpair\"",
             _ => "Bearer error=\"invalid_token\"",
         }
     }

@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::database::{Backend, Database};
 use crate::python::python;
 use crate::support::Program;
@@ -32,6 +34,18 @@ fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend
             "blue kettle in winter",
         )
         .done();
+    let added = [
+        "client",
+        "add",
+        "tool",
+        "--may",
+        "introspect",
+        "--may",
+        "revoke",
+        "--json",
+    ];
+    let client: Value = serde_json::from_str(&program.run(&added).done()).unwrap();
+    let credential = |name: &str| client[name].as_str().unwrap().to_owned();
     let server = program.serve();
     let mut tool = Command::new(python());
     tool.args([
@@ -44,6 +58,8 @@ fn a_tool_that_reads_the_description_finds_nothing_that_is_otherwise(on: Backend
     .arg(format!("http://{}/openapi.json", server.address))
     .args(["--no-color", "--seed", "1", "--max-examples", "20"]);
     program.environment(&mut tool);
+    tool.env("CLIENT_ID", credential("client_id"))
+        .env("CLIENT_SECRET", credential("client_secret"));
     let ended = tool.env("ADMIN_PASSWORD", PASSWORD).output().unwrap();
     let report = String::from_utf8(ended.stdout).unwrap();
     assert!(ended.status.success(), "{report}");

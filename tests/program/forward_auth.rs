@@ -14,6 +14,13 @@ use crate::support::{Program, Served, an_address_of_ones_own};
 use crate::wait::within;
 
 const NGINX: &str = include_str!("../../deploy/nginx/forward-auth.conf");
+const HAPROXY: &str = include_str!("../../deploy/haproxy/forward-auth.cfg");
+const TRAEFIK: &str = include_str!("../../deploy/traefik/forward-auth.yml");
+const ENVOY: &str = include_str!("../../deploy/envoy/forward-auth.yaml");
+const HAPROXY_SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/deploy/haproxy/forward-auth.lua"
+);
 const CADDY: &str = include_str!("../../deploy/caddy/forward-auth.Caddyfile");
 
 /// A server, a proxy, and an app behind it that answers what it received.
@@ -42,7 +49,26 @@ impl Stack {
             .replace("127.0.0.1:8080", &running.address.to_string())
             .replace("127.0.0.1:5000", &app.to_string())
             .replace("listen 8000", &format!("listen {address}"))
-            .replace("\n:8000 {", &format!("\nhttp://{address} {{"));
+            .replace("\n:8000 {", &format!("\nhttp://{address} {{"))
+            .replace("bind :8000", &format!("bind {address}"))
+            .replace(
+                "lua-load forward-auth.lua",
+                &format!("lua-load {HAPROXY_SCRIPT}"),
+            );
+        let in_yaml = |host: &str, port: u16| format!("address: {host}, port_value: {port} }}");
+        let config = config
+            .replace(
+                &in_yaml("127.0.0.1", 8080),
+                &in_yaml("127.0.0.1", running.address.port()),
+            )
+            .replace(
+                &in_yaml("127.0.0.1", 5000),
+                &in_yaml("127.0.0.1", app.port()),
+            )
+            .replace(
+                &in_yaml("0.0.0.0", 8000),
+                &in_yaml("127.0.0.1", address.port()),
+            );
         Self {
             proxy: start(&config, address),
             _server: running,
@@ -296,6 +322,24 @@ macro_rules! behind_each_proxy {
             $(#[test]
             fn $test() {
                 super::$test(&super::Stack::new(super::Proxy::nginx_of, super::NGINX));
+            })*
+        }
+        mod behind_haproxy {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::Stack::new(super::Proxy::haproxy_of, super::HAPROXY));
+            })*
+        }
+        mod behind_traefik {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::Stack::new(super::Proxy::traefik, super::TRAEFIK));
+            })*
+        }
+        mod behind_envoy {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::Stack::new(super::Proxy::envoy, super::ENVOY));
             })*
         }
         mod behind_caddy {

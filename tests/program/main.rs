@@ -35,6 +35,7 @@ mod walk;
 
 mod backup;
 mod cli;
+mod client_commands;
 mod clocks;
 mod complaints;
 mod containers;

@@ -1,13 +1,15 @@
-//! Starts nginx, HAProxy and Caddy in front of a server, and small servers that misbehave.
+//! Starts nginx, HAProxy, Caddy, Traefik and Envoy in front of a server, and small servers that misbehave.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::python::python;
 use crate::support::an_address_of_ones_own;
 use crate::wait::within;
 
@@ -79,14 +81,49 @@ impl Proxy {
             "defaults\n    mode http\n    timeout connect 2s\n    timeout client 30s\n    timeout server 30s\n\
              listen all\n    bind {address}\n    {lines}\n    server one {server}\n"
         );
+        Self::haproxy_of(&config, address)
+    }
+
+    /// Starts HAProxy with this file.
+    pub(crate) fn haproxy_of(config: &str, address: SocketAddr) -> Self {
         let mut command = Command::new("haproxy");
         command.args(["-db", "-f", "conf"]);
-        Self::start(command, false, &config, address)
+        Self::start(command, false, config, address)
+    }
+
+    /// Starts Traefik with this file of its dynamic configuration.
+    pub(crate) fn traefik(config: &str, address: SocketAddr) -> Self {
+        let mut command = of_python("traefik");
+        command.arg(format!("--entryPoints.web.address={address}"));
+        // Traefik tells the format by the name.
+        command.arg("--providers.file.filename=conf.yml");
+        command.arg("--global.checkNewVersion=false");
+        let proxy = Self::start(command, false, config, address);
+        within(20, "Traefik has read its file", || {
+            let answer = ureq::get(format!("http://{address}/health/live")).call();
+            answer.is_ok()
+        });
+        proxy
+    }
+
+    /// Starts Envoy with this file.
+    pub(crate) fn envoy(config: &str, address: SocketAddr) -> Self {
+        let mut command = of_python("envoy");
+        command.args([
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "-c",
+            "conf.yml",
+        ]);
+        Self::start(command, false, config, address)
     }
 
     fn start(mut command: Command, folder_last: bool, config: &str, address: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("conf"), config).unwrap();
+        for name in ["conf", "conf.yml"] {
+            fs::write(folder.path().join(name), config).unwrap();
+        }
         if folder_last {
             command.arg(folder.path());
         }
@@ -98,7 +135,7 @@ impl Proxy {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("nginx, haproxy and caddy are installed");
+            .expect("nginx, haproxy, caddy and what tests/requirements.txt names are installed");
         let mut proxy = Self {
             child,
             address,
@@ -115,6 +152,11 @@ impl Proxy {
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// Returns a program of a Python package.
+fn of_python(program: &str) -> Command {
+    Command::new(Path::new(&python()).with_file_name(program))
 }
 
 impl Drop for Proxy {

@@ -27,7 +27,7 @@ pub struct Event {
     pub user_id: Option<String>,
     /// The session it happened to.
     pub session_id: Option<String>,
-    /// The user who did it ([`RequestContext::by`]).
+    /// The user or the client who did it ([`RequestContext::by`]).
     pub actor_id: Option<String>,
     /// The client's address.
     pub ip: Option<String>,
@@ -35,10 +35,10 @@ pub struct Event {
     pub detail: Option<String>,
 }
 
-/// A wrong password, at a login or at the confirmation of a change.
+/// A wrong password, at a login or at the confirmation of a change, or a client's wrong secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// Whether it was a login or a confirmation.
+    /// Whether it was a login, a confirmation or a client.
     pub kind: EventKind,
     /// The user it was meant for, if the user exists.
     pub user_id: Option<String>,
@@ -277,32 +277,6 @@ impl DieselStore {
                 rows = rows.filter(audit_events::id.lt(before));
             }
             rows.load(conn)
-        };
-        let rows: Vec<EventRow> = self.read(select).await?;
-        Ok(rows.into_iter().map(Event::from).collect())
-    }
-
-    /// Returns the first `most` events of one session of a user, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`StoreError`] if the database failed.
-    pub async fn session_events(
-        &self,
-        user_id: &str,
-        session_id: &str,
-        most: i64,
-    ) -> Result<Vec<Event>, StoreError> {
-        let (user_id, session_id) = (user_id.to_owned(), session_id.to_owned());
-        let select = move |conn: &mut Conn| {
-            audit_events::table
-                // The index begins with the user.
-                .filter(audit_events::user_id.eq(&user_id))
-                .filter(audit_events::session_id.eq(&session_id))
-                .order(audit_events::id)
-                .limit(most)
-                .select(EventRow::as_select())
-                .load(conn)
         };
         let rows: Vec<EventRow> = self.read(select).await?;
         Ok(rows.into_iter().map(Event::from).collect())

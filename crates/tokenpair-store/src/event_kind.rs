@@ -31,8 +31,8 @@ pub enum EventKind {
     RefreshForward,
     /// A refresh token was reused in a way that only a copy explains; the session was revoked.
     RefreshTokenReused,
-    /// A session was revoked by its user, an admin, a command, the limit or a new login in its
-    /// browser, as the detail says.
+    /// A session was revoked by its user, an admin, a command, the limit, a new login in its browser
+    /// or a client, as the detail says.
     SessionRevoked,
     /// An operator ended all sessions of all users; the detail is the reason.
     AllSessionsRevoked,
@@ -58,11 +58,21 @@ pub enum EventKind {
     /// The database had lost a change of the user, or its deletion. The sessions and tokens that it
     /// had revoked were revoked again.
     ChangeLost,
+    /// A client was added; the detail is its name, its id and its permissions.
+    ClientCreated,
+    /// A client got a new secret, or lost the previous one, as the detail says.
+    ClientSecretChanged,
+    /// A client's permissions were changed; the detail lists them.
+    ClientPermissionsChanged,
+    /// A client was deleted; the detail was its name and its id.
+    ClientDeleted,
+    /// A request for a client had a wrong id or secret.
+    ClientAuthenticationFailed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::Login,
         Self::LoginFailed,
         Self::ConfirmationFailed,
@@ -83,6 +93,11 @@ impl EventKind {
         Self::RecoveryRepeated,
         Self::CertificateExpiring,
         Self::ChangeLost,
+        Self::ClientCreated,
+        Self::ClientSecretChanged,
+        Self::ClientPermissionsChanged,
+        Self::ClientDeleted,
+        Self::ClientAuthenticationFailed,
     ];
 
     /// Returns the word that is kept and shown.
@@ -108,6 +123,11 @@ impl EventKind {
             Self::RecoveryRepeated => "recovery_repeated",
             Self::CertificateExpiring => "certificate_expiring",
             Self::ChangeLost => "change_lost",
+            Self::ClientCreated => "client_created",
+            Self::ClientSecretChanged => "client_secret_changed",
+            Self::ClientPermissionsChanged => "client_permissions_changed",
+            Self::ClientDeleted => "client_deleted",
+            Self::ClientAuthenticationFailed => "client_authentication_failed",
         }
     }
 

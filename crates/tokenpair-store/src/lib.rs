@@ -123,6 +123,9 @@ compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or
 mod alerts;
 mod audit;
 mod authority;
+mod client;
+mod client_changes;
+mod clients;
 mod connection;
 mod end_all;
 mod event_kind;
@@ -145,6 +148,7 @@ mod revocations;
 mod rotate_query;
 mod schema;
 mod server_keys;
+mod session_events;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -166,6 +170,10 @@ mod writer;
 
 pub use self::alerts::{Alert, RETRIES};
 pub use self::audit::{Event, EventQuery, Refusal};
+pub use self::client::{
+    Client, ClientError, ClientName, ClientNameError, ClientPermission, ClientSecret, SecretDigest,
+};
+pub use self::client_changes::{ClientChange, ClientDenied};
 pub use self::event_kind::EventKind;
 pub use self::migrations::MigrationError;
 pub use self::policy::{Pooler, StorePolicy};

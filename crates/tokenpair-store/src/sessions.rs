@@ -112,7 +112,7 @@ fn owners(conn: &mut Conn, ids: &[String]) -> QueryResult<Vec<String>> {
 }
 
 /// Revokes a session that has not ended, and records the revocation with it.
-fn revoke(
+pub(super) fn revoke(
     conn: &mut Conn,
     id: &str,
     reason: EndReason,

@@ -29,7 +29,7 @@ fn add(operation: &mut Operation, names: &ForwardAuth) {
                 .headers
                 .insert(name.to_owned(), header(description).into());
         };
-        if status == "204" {
+        if matches!(status.as_str(), "200" | "204") {
             add(names.user.as_str(), "The user's name.");
             add(
                 names.groups.as_str(),

@@ -56,7 +56,7 @@ const CHALLENGE: Described = Described {
     name: "WWW-Authenticate",
     component: "WwwAuthenticate",
     kind: Type::String,
-    description: "The challenge (RFC 6750 section 3). It has an error if a token was sent.",
+    description: "The challenge (RFC 6750 section 3). It has an error if a token was sent. `Basic` where a client authenticates.",
     example: "Bearer error=\"invalid_token\"",
 };
 

@@ -5,6 +5,7 @@ mod examples;
 mod forward_auth;
 mod grants;
 mod headers;
+mod oauth;
 pub(super) mod refusals;
 mod security;
 
@@ -64,6 +65,7 @@ impl Described {
             forward_auth::add_headers(&mut description, names);
         }
         complete_components(&mut description, &codes, auth);
+        oauth::complete(&mut description);
         drop_unused_tags(&mut description);
         serde_json::to_string(&description)
     }

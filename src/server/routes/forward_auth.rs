@@ -50,6 +50,9 @@ struct Asked {
     /// page. For Traefik and Caddy, which pass the response on; nginx needs the 401.
     #[param(inline)]
     login: Option<Unauthenticated>,
+    /// `200`: a permission has this status. For Envoy, which takes a 204 for a refusal.
+    #[param(pattern = "^200$")]
+    status: Option<String>,
 }
 
 /// What a browser without a valid token gets.
@@ -79,6 +82,7 @@ enum Unauthenticated {
         ("X-Forwarded-Proto" = Option<String>, Header, description = "Its scheme, if the login page has another host."),
     ),
     responses(
+        (status = 200, description = "The user may send the request, with `status=200`."),
         (status = 204, description = "The user may send the request."),
         (status = 303, description = "The login page."),
     ),
@@ -89,8 +93,9 @@ pub(super) async fn forward_auth(
     user: Access,
     request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    if let Some(role) = asked(&request)?.role {
-        check_role(&user, &role)?;
+    let asked = asked(&request)?;
+    if let Some(role) = &asked.role {
+        check_role(&user, role)?;
     }
     let claims = user.claims();
     let name = claims.username.as_deref();
@@ -99,7 +104,7 @@ pub(super) async fn forward_auth(
         &claims.roles.join(","),
         claims.sid.as_deref().unwrap_or_default(),
     ];
-    permit(&state.forward_auth, values)
+    permit(&state.forward_auth, values, asked.permission())
 }
 
 /// Roles in tokens are current: a change of roles revokes the tokens.

@@ -9,6 +9,7 @@ mod fallback;
 mod forward_auth;
 mod grant;
 mod login;
+mod oauth;
 mod page;
 mod pages;
 mod public;
@@ -108,9 +109,12 @@ fn of_admins() -> Vec<Endpoint> {
 
 /// The routes of the program alone.
 fn of_program() -> Vec<Endpoint> {
+    let [introspect, revoke] = oauth::endpoints();
     vec![
         endpoint!(account::protected),
         forward_auth::endpoint(),
+        introspect,
+        revoke,
         endpoint!(public::keys),
         endpoint!(public::live),
         endpoint!(public::ready).refuses(&[DatabaseReadOnly, DatabaseFull, DatabaseNotWritable]),

@@ -5,6 +5,7 @@ use utoipa::openapi::tag::{Tag, TagBuilder};
 pub(super) const SESSIONS: &str = "sessions";
 pub(super) const ACCOUNT: &str = "account";
 pub(super) const ADMIN: &str = "admin";
+pub(super) const SERVICES: &str = "services";
 pub(super) const SERVER: &str = "server";
 
 /// Returns the tags with their descriptions.
@@ -21,6 +22,10 @@ pub(super) fn all() -> Vec<Tag> {
         (
             ADMIN,
             "Manage users and read the audit trail. Only for users with the role `admin`.",
+        ),
+        (
+            SERVICES,
+            "Ask about tokens and revoke them. For services with credentials of their own (`tokenpair client add`), not for browsers.",
         ),
         (
             SERVER,

@@ -84,10 +84,12 @@ pub enum EndReason {
     /// It had been revoked before, and the store had lost the revocation; or the store was restored
     /// from a backup, which may lack a revocation.
     Restored,
+    /// A service with client credentials revoked one of its tokens (RFC 7009).
+    Client,
 }
 
 impl EndReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Logout,
         Self::Reuse,
         Self::Revoked,
@@ -97,6 +99,7 @@ impl EndReason {
         Self::Password,
         Self::Replaced,
         Self::Restored,
+        Self::Client,
     ];
 
     /// Returns the word that stores keep.
@@ -111,6 +114,7 @@ impl EndReason {
             Self::Password => "password",
             Self::Replaced => "replaced",
             Self::Restored => "restored",
+            Self::Client => "client",
         }
     }
 

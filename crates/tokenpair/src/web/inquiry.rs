@@ -45,6 +45,46 @@ impl Auth {
         Ok(self.remember(request, verified))
     }
 
+    /// Verifies a token that another service asks about, as in OAuth's token introspection (RFC
+    /// 7662): in every way in which [`Auth::verify_request`] verifies the token of a request, except
+    /// that there is no CSRF value to compare. A token that is admitted here is not the one of the
+    /// request at hand.
+    ///
+    /// ```
+    /// # use tokenpair::session::{EndReason, Login, RequestContext};
+    /// use tokenpair::web::{Auth, Guard};
+    ///
+    /// # tokenpair::sample::run(async {
+    /// # let (ada, auth) = (tokenpair::sample::ada(), tokenpair::sample::recorded_auth()?);
+    /// let pair = auth.log_in(&ada, Login::default()).await?;
+    /// let verified = auth.verify_text(pair.access.token.as_str(), Guard::Access).await?;
+    /// assert_eq!(verified.claims.sub(), "1");
+    ///
+    /// # let sid = verified.claims.sid.clone().unwrap();
+    /// # let context = RequestContext::at(auth.now());
+    /// # auth.sessions().unwrap().end(&sid, EndReason::Logout, &context).await?;
+    /// // After a logout:
+    /// let refusal = auth.verify_text(pair.access.token.as_str(), Guard::Access).await.unwrap_err();
+    /// assert_eq!(refusal.code(), "token_revoked");
+    /// # Ok(()) });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`Rejection`] of a request with this token.
+    pub async fn verify_text(&self, token: &str, guard: Guard) -> Result<Rc<Verified>, Rejection> {
+        let verified = async {
+            let verified = Rc::new(self.verify_alone(token, guard)?);
+            if self.asks_record(&verified.claims, guard) {
+                self.check_standing(&verified.claims).await?;
+            }
+            self.load_user(&verified).await?;
+            Ok(verified)
+        };
+        let verified: Result<_, Rejection> = verified.await;
+        verified.map_err(|rejection| self.format_error(rejection))
+    }
+
     async fn inquire_about(
         &self,
         request: &HttpRequest,
@@ -81,6 +121,14 @@ impl Auth {
         request: &HttpRequest,
         verified: &Rc<Verified>,
     ) -> Result<(), Rejection> {
+        if let Some(user) = self.load_user(verified).await? {
+            request.extensions_mut().insert(user);
+        }
+        Ok(())
+    }
+
+    /// Asks the loaders about a token, and returns the user that they find.
+    async fn load_user(&self, verified: &Rc<Verified>) -> Result<Option<LoadedUser>, Rejection> {
         let loaders = &self.0.loaders;
         if let Some(is_blocked) = loaders
             .blocklist
@@ -98,12 +146,12 @@ impl Auth {
                 return Err(ErrorCode::ClaimsRefused.into());
             }
         }
-        if let Some(find) = &loaders.user {
-            let found = find(Rc::clone(verified)).await;
-            let found = found.map_err(|error| failed("user_lookup", error))?;
-            let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
-            request.extensions_mut().insert(LoadedUser(user));
-        }
-        Ok(())
+        let Some(find) = &loaders.user else {
+            return Ok(None);
+        };
+        let found = find(Rc::clone(verified)).await;
+        let found = found.map_err(|error| failed("user_lookup", error))?;
+        let user = found.ok_or_else(|| Rejection::no_user(&verified.claims.identity))?;
+        Ok(Some(LoadedUser(user)))
     }
 }

@@ -140,7 +140,10 @@ impl Errors {
             | ServerErrorCode::UnsupportedMediaType
             | ServerErrorCode::CorsRefused
             | ServerErrorCode::HeadTooSlow
-            | ServerErrorCode::HeadTooLarge => return None,
+            | ServerErrorCode::HeadTooLarge
+            | ServerErrorCode::InvalidClient
+            | ServerErrorCode::UnauthorizedClient
+            | ServerErrorCode::UnsupportedTokenType => return None,
         })
     }
 }
