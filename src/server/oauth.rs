@@ -130,11 +130,15 @@ fn decoded(text: &str) -> Option<String> {
     names.next()
 }
 
+/// The parameters of the routes. Others are ignored (RFC 6749 section 3.2).
+const PARAMETERS: [&str; 4] = ["token", "token_type_hint", "client_id", "client_secret"];
+
 /// Reads the form. A parameter without a value counts as absent, and none may be there twice (RFC
 /// 6749 section 3.2).
 fn parameters(body: &[u8]) -> Result<BTreeMap<String, String>, Rejection> {
     let mut seen = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(body) {
+    let pairs = form_urlencoded::parse(body);
+    for (name, value) in pairs.filter(|(name, _)| PARAMETERS.contains(&name.as_ref())) {
         if seen.insert(name.into_owned(), value.into_owned()).is_some() {
             return Err(Rejection::from(ServerErrorCode::InvalidParameter)
                 .msg("A parameter is there twice")
