@@ -7,8 +7,9 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::audit::{EventKind, NewEvent, Refusal};
+use super::audit::{NewEvent, Refusal};
 use super::connection::{Conn, on_its_own};
+use super::event_kind::EventKind;
 use super::schema::throttle;
 use super::store::DieselStore;
 use crate::rate_limit::{Counter, Tally};

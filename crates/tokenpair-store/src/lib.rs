@@ -120,9 +120,11 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or `postgres`");
 
+mod active_sessions;
 mod audit;
 mod authority;
 mod connection;
+mod event_kind;
 mod failure_counters;
 mod import;
 mod last_write;
@@ -130,6 +132,8 @@ mod manager;
 mod many;
 mod migrations;
 mod models;
+mod noted;
+mod observer;
 pub mod password;
 mod policy;
 mod pool;
@@ -155,8 +159,10 @@ mod watch;
 mod writable;
 mod writer;
 
-pub use self::audit::{Event, EventKind, EventQuery, Refusal};
+pub use self::audit::{Event, EventQuery, Refusal};
+pub use self::event_kind::EventKind;
 pub use self::migrations::MigrationError;
+pub use self::observer::{HashingUse, PoolName, PoolUse, StoreObserver};
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
 pub use self::server_keys::SealedKey;

@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
 use super::connection::MultiBackend;
+use super::event_kind::EventKind;
 use super::schema::{sessions, users};
 use super::user::{NewUser, User};
 use crate::password::PasswordHash;

@@ -4,9 +4,10 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
 use super::authority::{Scope, lock_users};
 use super::connection::{Conn, on_its_own};
+use super::event_kind::EventKind;
 use super::many;
 use super::models::{SessionRow, SubjectRow};
 use super::revocations;

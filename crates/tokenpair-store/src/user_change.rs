@@ -1,6 +1,7 @@
 //! Defines [`UserChange`] and the effects of each.
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
+use super::event_kind::EventKind;
 use super::user::{ADMIN, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;

@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::audit::{EventKind, NewEvent};
+use super::audit::NewEvent;
 use super::authority::{Locked, Scope, lock_users};
 use super::connection::Conn;
+use super::event_kind::EventKind;
 use super::revocations;
 use super::schema::{sessions, users};
 use super::store::DieselStore;
