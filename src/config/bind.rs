@@ -50,6 +50,18 @@ impl Bind {
         self.first.port()
     }
 
+    /// Returns whether both listen on one port of one address. Port 0 is a free one.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let same = |one: SocketAddr, other: SocketAddr| {
+            let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+            one.port() == other.port() && (one.ip() == other.ip() || any)
+        };
+        let pairs = self
+            .addresses()
+            .flat_map(|one| other.addresses().map(move |other| (one, other)));
+        self.port() != 0 && pairs.into_iter().any(|(one, other)| same(one, other))
+    }
+
     /// Returns whether only this machine can connect: every address is on loopback.
     pub fn is_loopback(&self) -> bool {
         self.addresses().all(|address| address.ip().is_loopback())

@@ -8,6 +8,7 @@ use super::background::KeyReload;
 use super::clock_watch;
 use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
+use super::metrics::Metrics;
 use super::mount_path::Place;
 use super::openapi::Described;
 use super::origins::Origins;
@@ -30,6 +31,7 @@ pub(super) struct Serving {
     pub(super) described: Described,
     pub(super) headers: HeaderDefaults,
     pub(super) place: Place,
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// The state, and the reload of its keys, which the caller runs.
@@ -47,7 +49,11 @@ pub(super) async fn assemble(
 ) -> Result<Assembly, StartError> {
     let keys = startup_keys::begin(settings, clock.now())?;
     let tokens = Tokens::new(keys.ring, settings.tokens.clone());
-    let sessions = Sessions::new(store.clone(), tokens.clone(), settings.sessions.clone());
+    let mut sessions = Sessions::new(store.clone(), tokens.clone(), settings.sessions.clone());
+    if let Some(metrics) = serving.metrics.clone() {
+        store.observe(metrics.clone());
+        sessions = sessions.observed_by(metrics);
+    }
     sessions.sync_revocations(clock.now()).await?;
     let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
     let seals = startup_keys::seals(settings)?;
@@ -58,7 +64,9 @@ pub(super) async fn assemble(
         openapi: serving.described.complete(&auth)?.into(),
         auth,
         sessions,
-        accounts: accounts.limited_by(limiter),
+        accounts: accounts
+            .limited_by(limiter)
+            .counted_by(serving.metrics.clone()),
         store: store.clone(),
         registration: settings.registration,
         forward_auth: settings.forward_auth.clone(),
@@ -68,6 +76,7 @@ pub(super) async fn assemble(
         place: serving.place,
         readiness: Readiness::default(),
         skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),
+        metrics: serving.metrics,
     });
     let keys = KeyReload {
         followed: keys.followed,

@@ -37,6 +37,7 @@ mod listener;
 mod log_interval;
 mod log_writer;
 mod login_limiter;
+mod metrics;
 mod middleware;
 mod mount_path;
 mod mounted;

@@ -97,6 +97,12 @@ impl Certificates {
         }))
     }
 
+    /// Returns when the certificate in use expires, if it says so in a form that is understood.
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        validity(&shown).map(|(_, end)| end)
+    }
+
     /// Returns the configuration: TLS 1.2 and 1.3, for HTTP/1.1. HTTP/2 is not built in, since
     /// actix-http's h2 0.3 has RUSTSEC-2026-0258.
     pub(super) fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
@@ -222,21 +228,25 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// Warns about an expired certificate, or one not yet valid. Refusing to start would not help.
-fn warn_if_out_of_date(loaded: &CertifiedKey, path: &Path, now: Timestamp) {
-    let first = loaded.cert.first();
-    let Some(Ok(certificate)) = first.map(|first| Certificate::from_der(first)) else {
-        return;
-    };
+/// Returns the time from which the certificate is valid, and its expiry.
+fn validity(loaded: &CertifiedKey) -> Option<(Timestamp, Timestamp)> {
+    let certificate = Certificate::from_der(loaded.cert.first()?).ok()?;
     let validity = certificate.tbs_certificate.validity;
     let timestamp = |time: x509_cert::time::Time| {
         let seconds = time.to_unix_duration().as_secs();
         Timestamp::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     };
-    let (begin, end) = (
+    Some((
         timestamp(validity.not_before),
         timestamp(validity.not_after),
-    );
+    ))
+}
+
+/// Warns about an expired certificate, or one not yet valid. Refusing to start would not help.
+fn warn_if_out_of_date(loaded: &CertifiedKey, path: &Path, now: Timestamp) {
+    let Some((begin, end)) = validity(loaded) else {
+        return;
+    };
     let path = path.display();
     if now > end {
         log::warn!("the certificate in {path} expired on {end}: browsers reject it");
