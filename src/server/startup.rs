@@ -69,7 +69,7 @@ impl Server {
             described,
             headers: HeaderDefaults::of(settings),
             place: Place::default(),
-            metrics: settings.metrics.as_ref().map(|_| Metrics::new()),
+            metrics: settings.metrics.as_ref().map(|_| Metrics::new(clock.now())),
         };
         let Assembly { state, keys } = assemble(settings, store, &clock, serving).await?;
         let (http, listener, address) =

@@ -184,12 +184,12 @@ fn each_refresh_counts_once_under_the_case_of_the_rotation_rule(backend: Backend
     let second = first.refreshed();
     counts(&app, refresh, &[("rotated", 1)]);
     second.refreshed();
-    counts(&app, refresh, &[("rotated", 1), ("same", 1)]);
+    counts(&app, refresh, &[("rotated", 1), ("repeated", 1)]);
     first.refreshed();
     counts(
         &app,
         refresh,
-        &[("rotated", 1), ("same", 1), ("replayed", 1)],
+        &[("rotated", 1), ("repeated", 1), ("same", 1)],
     );
     // The response with the third token is lost.
     app.advance(QUIET);
@@ -198,8 +198,8 @@ fn each_refresh_counts_once_under_the_case_of_the_rotation_rule(backend: Backend
     second.refreshed();
     let all = [
         ("rotated", 2),
+        ("repeated", 1),
         ("same", 1),
-        ("replayed", 1),
         ("recovered", 1),
     ];
     counts(&app, refresh, &all);

@@ -46,6 +46,7 @@ mod import;
 mod key_settings;
 mod keys;
 mod logs;
+mod metrics;
 mod migrations;
 mod network_settings;
 mod passwords;

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::UNIX_EPOCH;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet, prometheus_text, text,
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
+    prometheus_text, text,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
@@ -314,14 +314,12 @@ impl Source {
         if let Some(files) = process::max_files() {
             out.gauge(("process_max_fds", "Open file descriptors at most"), files)?;
         }
-        let started = self.metrics.started.duration_since(UNIX_EPOCH);
-        let started = started.unwrap_or_default().as_secs_f64();
         out.gauge(
             (
                 "process_start_time_seconds",
                 "Start of the server, in Unix time",
             ),
-            started,
+            self.metrics.started.unix(),
         )
     }
 }
@@ -342,7 +340,11 @@ impl Out<'_> {
         self.0.encode_descriptor(name, help, None, kind)
     }
 
-    fn gauge(&mut self, (name, help): Described, value: impl EncodeGaugeValue) -> fmt::Result {
+    fn gauge(
+        &mut self,
+        (name, help): Described,
+        value: impl EncodeGaugeValue + Copy,
+    ) -> fmt::Result {
         self.family(name, help, MetricType::Gauge)?
             .encode_gauge(&value)
     }
@@ -365,7 +367,7 @@ impl Out<'_> {
     fn counter(
         &mut self,
         (name, help): Described,
-        value: impl prometheus_client::encoding::EncodeCounterValue,
+        value: impl EncodeCounterValue + Copy,
     ) -> fmt::Result {
         let mut family = self.family(name, help, MetricType::Counter)?;
         family.encode_counter(&value, NO_EXEMPLAR)

@@ -51,11 +51,11 @@ label! {
 }
 
 label! {
-    /// The outcome of a refresh.
+    /// The outcome of a refresh, by the words of `tokenpair session explain`.
     pub(super) enum RefreshOutcome {
         Rotated = "rotated",
+        Repeated = "repeated",
         Same = "same",
-        Replayed = "replayed",
         Recovered = "recovered",
         Forward = "forward",
         Superseded = "superseded",
@@ -71,8 +71,8 @@ impl From<Result<RotationDecision, &SessionError>> for RefreshOutcome {
             Ok(RotationDecision::Grant { case, .. }) => match case {
                 // A refresh is never decided as a reissue.
                 RotationCase::Rotate | RotationCase::Reissue => Self::Rotated,
-                RotationCase::RepeatCurrent => Self::Same,
-                RotationCase::ReplayPrevious => Self::Replayed,
+                RotationCase::RepeatCurrent => Self::Repeated,
+                RotationCase::ReplayPrevious => Self::Same,
                 RotationCase::LostResponse => Self::Recovered,
                 RotationCase::LostCommit => Self::Forward,
             },

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::counters::Counters;
 use super::histogram::Histogram;
 use super::outcomes::{LoginOutcome, RefreshOutcome, ReissueOutcome, Throttled};
 use super::requests::RequestMetrics;
+use tokenpair::clock::Timestamp;
 use tokenpair::session::{RotationDecision, SessionError, SessionObserver};
 use tokenpair_store::{EventKind, PoolName, StoreObserver};
 
@@ -27,11 +28,12 @@ pub(in crate::server) struct Metrics {
     writer_wait: Histogram,
     /// The active sessions at the last count. Negative before the first.
     active_sessions: AtomicI64,
-    pub(super) started: SystemTime,
+    pub(super) started: Timestamp,
 }
 
 impl Metrics {
-    pub(in crate::server) fn new() -> Arc<Self> {
+    /// Returns the metrics of a server that starts now.
+    pub(in crate::server) fn new(now: Timestamp) -> Arc<Self> {
         Arc::new(Self {
             requests: Arc::default(),
             logins: Counters::default(),
@@ -45,7 +47,7 @@ impl Metrics {
             readers_wait: Histogram::default(),
             writer_wait: Histogram::default(),
             active_sessions: AtomicI64::new(-1),
-            started: SystemTime::now(),
+            started: now,
         })
     }
 
