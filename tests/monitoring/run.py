@@ -187,6 +187,9 @@ def check_dashboard(prometheus, dashboard):
             found = prometheus.query(filled(target["expr"]))
             finite = [series for series in found if series["value"][1] not in ("NaN", "+Inf")]
             check(f"dashboard, {panel['title']} {target['refId']}", not finite and f"no data: {target['expr']}")
+            if panel["title"] in ("Active sessions", "Logouts avoided", "Token reuse"):
+                caused = [series for series in finite if float(series["value"][1]) > 0]
+                check(f"dashboard, {panel['title']} has what the storm caused", not caused and finite)
 
 
 def check_examples(prometheus):

@@ -55,16 +55,14 @@ class Storm:
             "SERVER_ACCESS_LOG": "off",
             "THROTTLE_PEER": "2000/15m",
         }
-        self.command = [program]
-        self.common = common
-        subprocess.run([program, "user", "add", "root", "--admin"], input=f"{PASSWORD}\n{PASSWORD}\n", text=True, cwd=folder, env=common,
-                       check=True, capture_output=True)
         self.servers = []
         for port, metrics in zip(self.ports, self.metrics):
             environment = {**common, "SERVER_BIND": f"127.0.0.1:{port}", "METRICS_BIND": f"127.0.0.1:{metrics}"}
             self.servers.append(Server(program, folder, environment))
         for port in self.ports:
             self.wait_for(port)
+        subprocess.run([program, "user", "add", "root", "--admin", "--password-stdin"], input=PASSWORD, text=True, cwd=folder,
+                       env=common, check=True, capture_output=True)
 
     def targets(self):
         return [f"127.0.0.1:{port}" for port in self.metrics]
@@ -141,7 +139,7 @@ class Storm:
         user = {"username": "ada", "password": PASSWORD}
         _, ada, _ = self.send("POST", "/register", user)
         yield "a user registered"
-        pairs = [self.pair() for _ in range(30)]
+        pairs = [self.pair() for _ in range(20)]
         yield "logins"
         newer = [self.refresh(pair)[1] for pair in pairs]
         for pair in pairs[:10]:
