@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::account_error::{AccountError, applied};
 use super::device_cookie::Devices;
 use super::login_limiter::LoginLimiter;
 use super::metrics::{LoginOutcome, Metrics, Throttled};
 use super::network;
+use super::server_names::server_names;
 use crate::config::Settings;
 use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, Subject};
-use tokenpair_store::HashingUse;
 use tokenpair_store::password::{
     Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,
 };
 use tokenpair_store::{
-    Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, Username,
+    Applied, Changed, DieselStore, EventKind, HashingUse, NewUser, Refusal, User, UserChange,
+    Username,
 };
 
 /// The users of a store, with a pool of hashing threads. Cheap to clone.
@@ -388,20 +387,4 @@ impl Confirmed {
         authority.epoch.get_or_insert(user.subject.epoch);
         Self { user, context }
     }
-}
-
-/// Returns the passwords that are easy to guess on this server: its name, its host's name, and the
-/// parts of that.
-fn server_names(public_url: Option<&Url>) -> Vec<String> {
-    let host = public_url
-        .and_then(Url::domain)
-        .unwrap_or_default()
-        .to_owned();
-    let parts = host.split('.').map(str::to_owned);
-    let names = ["tokenpair".to_owned(), host.clone()];
-    names
-        .into_iter()
-        .chain(parts)
-        .filter(|name| !name.is_empty())
-        .collect()
 }

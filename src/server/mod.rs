@@ -55,6 +55,7 @@ mod response_headers;
 mod routes;
 mod secret_file;
 mod sender;
+mod server_names;
 mod shared_key;
 mod start_error;
 mod startup;

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
-    prometheus_text, text,
-};
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
+use super::families::{Out, histogram};
 use super::histogram::Totals;
 use super::process;
 use super::recorded::Metrics;
@@ -321,88 +318,6 @@ impl Source {
             ),
             self.metrics.started.unix(),
         )
-    }
-}
-
-/// Writes families.
-struct Out<'a>(DescriptorEncoder<'a>);
-
-/// A metric's name and what it is.
-type Described = (&'static str, &'static str);
-
-impl Out<'_> {
-    fn family<'s>(
-        &'s mut self,
-        name: &'s str,
-        help: &str,
-        kind: MetricType,
-    ) -> Result<MetricEncoder<'s>, fmt::Error> {
-        self.0.encode_descriptor(name, help, None, kind)
-    }
-
-    fn gauge(
-        &mut self,
-        (name, help): Described,
-        value: impl EncodeGaugeValue + Copy,
-    ) -> fmt::Result {
-        self.family(name, help, MetricType::Gauge)?
-            .encode_gauge(&value)
-    }
-
-    fn gauges(
-        &mut self,
-        (name, help): Described,
-        label: &str,
-        values: impl Iterator<Item = (&'static str, u64)>,
-    ) -> fmt::Result {
-        let mut family = self.family(name, help, MetricType::Gauge)?;
-        for (word, value) in values {
-            family
-                .encode_family(&[(label, word)])?
-                .encode_gauge(&value)?;
-        }
-        Ok(())
-    }
-
-    fn counter(
-        &mut self,
-        (name, help): Described,
-        value: impl EncodeCounterValue + Copy,
-    ) -> fmt::Result {
-        let mut family = self.family(name, help, MetricType::Counter)?;
-        family.encode_counter(&value, NO_EXEMPLAR)
-    }
-
-    fn counters(
-        &mut self,
-        (name, help): Described,
-        label: &str,
-        values: impl Iterator<Item = (&'static str, u64)>,
-    ) -> fmt::Result {
-        let mut family = self.family(name, help, MetricType::Counter)?;
-        for (word, value) in values {
-            let labels = [(label, word)];
-            let mut series = family.encode_family(&labels)?;
-            series.encode_counter(&value, NO_EXEMPLAR)?;
-        }
-        Ok(())
-    }
-}
-
-const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;
-
-fn histogram(
-    family: &mut MetricEncoder<'_>,
-    labels: &[(&str, &str)],
-    totals: &Totals,
-) -> fmt::Result {
-    let (sum, count, buckets) = (totals.sum(), totals.count(), totals.buckets());
-    let write = |series: &mut MetricEncoder<'_>| {
-        series.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-    };
-    match labels {
-        [] => write(family),
-        labels => write(&mut family.encode_family(&labels)?),
     }
 }
 

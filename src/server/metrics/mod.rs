@@ -6,6 +6,7 @@
 mod active_sessions;
 mod counters;
 mod exposition;
+mod families;
 mod histogram;
 mod outcomes;
 mod process;

@@ -3,11 +3,12 @@
 
 use super::counters::Label;
 use tokenpair::session::{RotationCase, RotationDecision, SessionError};
+use tokenpair::web::ErrorCode;
 use tokenpair_store::EventKind;
 
 /// Defines a label from its values and their words.
 macro_rules! label {
-    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $word:expr,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         $visibility enum $name {
@@ -33,7 +34,7 @@ label! {
         /// A session began.
         Granted = "granted",
         /// The name or the password is wrong, or the user is disabled.
-        BadCredentials = "bad_credentials",
+        BadCredentials = ErrorCode::BadCredentials.as_str(),
         /// A rate limit refused the attempt.
         Throttled = "throttled",
         /// The database or the password queue failed, or the user changed in the meantime.
