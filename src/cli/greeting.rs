@@ -10,7 +10,12 @@ use crate::config::{Registration, Settings, is_loopback};
 use tokenpair::web::Location;
 
 /// Returns the greeting.
-pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool) -> String {
+pub(super) fn greeting(
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    settings: &Settings,
+    has_users: bool,
+) -> String {
     let scheme = settings.tls.as_ref().map_or("http", |_| "https");
     let version = env!("CARGO_PKG_VERSION");
     let url = url(address, scheme, settings);
@@ -19,6 +24,9 @@ pub(super) fn greeting(address: SocketAddr, settings: &Settings, has_users: bool
         format!("database: {}", settings.database),
         open(&url, pages(settings)),
     ];
+    if let Some(metrics) = metrics {
+        lines.push(format!("metrics: http://{metrics}/metrics"));
+    }
     if !has_users {
         let add = command("user add NAME --admin");
         lines.push(format!("users: none yet; add the first with: {add}"));

@@ -30,7 +30,8 @@ pub(super) fn run() -> Result<(), CommandError> {
             () = stopped(&mut signals) => return Ok(()),
         };
         let has_users = server.has_users().await;
-        print(greeting(server.address(), &settings, has_users))?;
+        let metrics = server.metrics_address();
+        print(greeting(server.address(), metrics, &settings, has_users))?;
         Ok(server.run(signals).await?)
     })
 }

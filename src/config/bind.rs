@@ -50,6 +50,18 @@ impl Bind {
         self.first.port()
     }
 
+    /// Returns whether both listen on one port of one address. Port 0 is a free one.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let same = |one: SocketAddr, other: SocketAddr| {
+            let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+            one.port() == other.port() && (one.ip() == other.ip() || any)
+        };
+        let pairs = self
+            .addresses()
+            .flat_map(|one| other.addresses().map(move |other| (one, other)));
+        self.port() != 0 && pairs.into_iter().any(|(one, other)| same(one, other))
+    }
+
     /// Returns whether only this machine can connect: every address is on loopback.
     pub fn is_loopback(&self) -> bool {
         self.addresses().all(|address| address.ip().is_loopback())
@@ -88,28 +100,37 @@ impl From<SocketAddr> for Bind {
     }
 }
 
-/// Reads the setting. A host name is resolved once, at start.
+/// Reads `SERVER_BIND`.
 pub(super) fn read_bind(reader: &mut Reader<'_>, name: &'static str) -> Bind {
     let default = Bind::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let Some(text) = reader.text(name) else {
-        return default;
-    };
+    read_address(reader, name, DEFAULT).unwrap_or(default)
+}
+
+/// Reads a setting with an address. A host name is resolved once, at start. `None` if it is not set,
+/// or if it is wrong, which adds a problem.
+pub(super) fn read_address(
+    reader: &mut Reader<'_>,
+    name: &'static str,
+    example: &str,
+) -> Option<Bind> {
+    let text = reader.text(name)?;
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return address.into();
+        return Some(address.into());
     }
     let Some((host, port)) = host_and_port(&text) else {
-        let complaint = format!("is {text:?}; write an address and a port, as in {DEFAULT}");
+        let complaint = format!("is {text:?}; write an address and a port, as in {example}");
         reader.problem(name, complaint);
-        return default;
+        return None;
     };
-    resolve(&host, port).unwrap_or_else(|| {
+    let resolved = resolve(&host, port);
+    if resolved.is_none() {
         let complaint = format!(
             "is {text:?}, and {host} does not resolve to an address; write a name that this machine resolves, or an \
-             address and a port, as in {DEFAULT}"
+             address and a port, as in {example}"
         );
         reader.problem(name, complaint);
-        default
-    })
+    }
+    resolved
 }
 
 /// Splits `name:port`. `None` for a name that is a number, which resolvers take for an address.

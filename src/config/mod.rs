@@ -10,6 +10,7 @@ mod dot_env;
 mod forward_auth;
 mod keys;
 mod logs;
+mod metrics;
 mod names;
 mod page;
 mod remarks;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub public_url_set: bool,
     /// `SERVER_DOCS`: whether `/docs` and `/demo` are served.
     pub docs: bool,
+    /// `METRICS_BIND`; `None` if metrics are off.
+    pub metrics: Option<Bind>,
     /// `DATABASE_URL`
     pub database: DatabaseUrl,
     /// `DATABASE_POOL`, `DATABASE_WAIT`, `DATABASE_POOLER`
@@ -173,8 +176,10 @@ impl Settings {
         let tokens = tokens::tokens(&mut reader);
         let proxies = server::trusted_proxies(&mut reader);
         let web = tokens::web(&mut reader, public_url.url.as_ref(), proxies, &tokens);
+        let metrics = metrics::metrics(&mut reader, &bind);
         let settings = Self {
             bind,
+            metrics,
             workers: server::WORKERS.read(&mut reader),
             max_connections: server::MAX_CONNECTIONS.read(&mut reader),
             keep_alive: server::KEEP_ALIVE.read(&mut reader),

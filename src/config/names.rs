@@ -2,13 +2,15 @@
 
 use super::setting::Known;
 use super::{
-    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens, webhook,
+    accounts, cookies, database, forward_auth, keys, logs, metrics, page, server, sessions, tokens,
+    webhook,
 };
 
 /// Returns the documentation of all settings, by group.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     let groups = [
         server::KNOWN,
+        metrics::KNOWN,
         page::KNOWN,
         forward_auth::KNOWN,
         database::KNOWN,
@@ -27,6 +29,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
 pub(super) const PREFIXES: &[&str] = &[
     "JWT_",
     "SERVER_",
+    "METRICS_",
     "FORWARD_AUTH_",
     "SESSION_",
     "PASSWORD_",

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::account_error::{AccountError, applied};
 use super::device_cookie::Devices;
 use super::login_limiter::LoginLimiter;
+use super::metrics::{LoginOutcome, Metrics, Throttled};
 use super::network;
+use super::server_names::server_names;
 use crate::config::Settings;
 use tokenpair::session::{Authority, Denied, RequestContext, SessionStore, Subject};
 use tokenpair_store::password::{
     Password, PasswordError, PasswordHash, Passwords, UnfitPassword, Verdict,
 };
 use tokenpair_store::{
-    Applied, Changed, DieselStore, EventKind, NewUser, Refusal, User, UserChange, Username,
+    Applied, Changed, DieselStore, EventKind, HashingUse, NewUser, Refusal, User, UserChange,
+    Username,
 };
 
 /// The users of a store, with a pool of hashing threads. Cheap to clone.
@@ -24,6 +25,7 @@ pub struct Accounts {
     passwords: Passwords,
     limiter: LoginLimiter,
     names: Arc<[String]>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Accounts {
@@ -38,6 +40,7 @@ impl Accounts {
             passwords: Passwords::start(settings.password)?,
             limiter: LoginLimiter::default(),
             names: server_names(settings.public_url.as_ref()).into(),
+            metrics: None,
         })
     }
 
@@ -45,6 +48,37 @@ impl Accounts {
     #[must_use]
     pub(super) fn limited_by(self, limiter: LoginLimiter) -> Self {
         Self { limiter, ..self }
+    }
+
+    /// Returns a copy whose attempts, and the work of whose hashing threads, are counted.
+    #[must_use]
+    pub(super) fn counted_by(self, metrics: Option<Arc<Metrics>>) -> Self {
+        let passwords = match metrics.clone() {
+            Some(metrics) => self.passwords.observed_by(metrics),
+            None => self.passwords,
+        };
+        Self {
+            passwords,
+            metrics,
+            ..self
+        }
+    }
+
+    /// Returns the use of the hashing threads now.
+    pub(super) fn hashing(&self) -> HashingUse {
+        self.passwords.usage()
+    }
+
+    /// Counts an attempt that a rate limit refused.
+    fn counted<T>(
+        &self,
+        kind: Throttled,
+        done: Result<T, AccountError>,
+    ) -> Result<T, AccountError> {
+        if let (Some(metrics), Err(AccountError::TooManyAttempts(_))) = (&self.metrics, &done) {
+            metrics.throttled(kind);
+        }
+        done
     }
 
     /// Creates an account.
@@ -61,7 +95,11 @@ impl Accounts {
     ) -> Result<Subject, AccountError> {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
-        self.limiter.registration(context).await?;
+        let admitted = self.limiter.registration(context).await;
+        self.counted(
+            Throttled::Registration,
+            admitted.map_err(AccountError::from),
+        )?;
         let password_hash = self.passwords(context).hash(password).await?;
         Ok(self
             .store
@@ -85,6 +123,27 @@ impl Accounts {
     /// [`AccountError`] if the database or the pool failed, or if the name or the network has too
     /// many failures. The password was then not judged.
     pub(super) async fn authenticate(
+        &self,
+        username: &str,
+        password: Password,
+        devices: &Devices,
+        context: &RequestContext,
+    ) -> Result<Option<Subject>, AccountError> {
+        let judged = self.judge(username, password, devices, context).await;
+        let outcome = match &judged {
+            // The login is not complete.
+            Ok(Some(_)) => None,
+            Ok(None) => Some(LoginOutcome::BadCredentials),
+            Err(AccountError::TooManyAttempts(_)) => Some(LoginOutcome::Throttled),
+            Err(_) => Some(LoginOutcome::Failed),
+        };
+        if let (Some(metrics), Some(outcome)) = (&self.metrics, outcome) {
+            metrics.logged_in(outcome);
+        }
+        self.counted(Throttled::Login, judged)
+    }
+
+    async fn judge(
         &self,
         username: &str,
         password: Password,
@@ -206,6 +265,17 @@ impl Accounts {
         password: Password,
         context: &RequestContext,
     ) -> Result<Confirmed, AccountError> {
+        let judged = self.judge_current(login, user, password, context).await;
+        self.counted(Throttled::Confirmation, judged)
+    }
+
+    async fn judge_current(
+        &self,
+        login: CurrentLogin<'_>,
+        user: Option<User>,
+        password: Password,
+        context: &RequestContext,
+    ) -> Result<Confirmed, AccountError> {
         let CurrentLogin { user_id, sid } = login;
         let attempt = self.limiter.confirmation(user_id, sid, context).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
@@ -317,20 +387,4 @@ impl Confirmed {
         authority.epoch.get_or_insert(user.subject.epoch);
         Self { user, context }
     }
-}
-
-/// Returns the passwords that are easy to guess on this server: its name, its host's name, and the
-/// parts of that.
-fn server_names(public_url: Option<&Url>) -> Vec<String> {
-    let host = public_url
-        .and_then(Url::domain)
-        .unwrap_or_default()
-        .to_owned();
-    let parts = host.split('.').map(str::to_owned);
-    let names = ["tokenpair".to_owned(), host.clone()];
-    names
-        .into_iter()
-        .chain(parts)
-        .filter(|name| !name.is_empty())
-        .collect()
 }

@@ -9,6 +9,7 @@ use super::clients::ServiceClients;
 use super::clock_watch;
 use super::log_interval::LogInterval;
 use super::login_limiter::LoginLimiter;
+use super::metrics::Metrics;
 use super::mount_path::Place;
 use super::openapi::Described;
 use super::origins::Origins;
@@ -31,6 +32,7 @@ pub(super) struct Serving {
     pub(super) described: Described,
     pub(super) headers: HeaderDefaults,
     pub(super) place: Place,
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// The state, and the reload of its keys, which the caller runs.
@@ -48,7 +50,11 @@ pub(super) async fn assemble(
 ) -> Result<Assembly, StartError> {
     let keys = startup_keys::begin(settings, clock.now())?;
     let tokens = Tokens::new(keys.ring, settings.tokens.clone());
-    let sessions = Sessions::new(store.clone(), tokens.clone(), settings.sessions.clone());
+    let mut sessions = Sessions::new(store.clone(), tokens.clone(), settings.sessions.clone());
+    if let Some(metrics) = serving.metrics.clone() {
+        store.observe(metrics.clone());
+        sessions = sessions.observed_by(metrics);
+    }
     sessions.sync_revocations(clock.now()).await?;
     let accounts = Accounts::new(settings, store.clone()).map_err(StartError::Threads)?;
     let seals = startup_keys::seals(settings)?;
@@ -59,7 +65,9 @@ pub(super) async fn assemble(
         openapi: serving.described.complete(&auth)?.into(),
         auth,
         sessions,
-        accounts: accounts.limited_by(limiter.clone()),
+        accounts: accounts
+            .limited_by(limiter.clone())
+            .counted_by(serving.metrics.clone()),
         clients: ServiceClients::new(store.clone(), limiter),
         store: store.clone(),
         registration: settings.registration,
@@ -70,6 +78,7 @@ pub(super) async fn assemble(
         place: serving.place,
         readiness: Readiness::default(),
         skew_reports: LogInterval::new(clock_watch::REPORT_EVERY),
+        metrics: serving.metrics,
     });
     let keys = KeyReload {
         followed: keys.followed,

@@ -20,13 +20,14 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Connection, ConnectionConfig, Transport};
 use super::connection_limit::{ConnectionLimit, RESERVE};
 use super::listener::Listener;
+use super::metrics::Recorder;
 use super::routes::Pages;
 use super::start_error::StartError;
 use super::state::AppState;
 use super::tls::Certificates;
 use super::write_deadline::WriteDeadline;
 use super::{cors, file_limit, middleware, routes, stop};
-use crate::config::Settings;
+use crate::config::{Bind, Settings};
 
 /// Size of the write buffer in bytes.
 const COLLECTED: usize = 16 * 1024;
@@ -44,29 +45,36 @@ pub(super) fn listen(
     let max_connections = file_limit::connections(settings.max_connections);
     let config = certificates.map(|certificates| certificates.config());
     let config = config.transpose()?;
-    let acceptor = Acceptor {
-        tls: config.map(|config| TlsAcceptor::from(Arc::new(config))),
-        limit: ConnectionLimit::new(max_connections),
-        config: ConnectionConfig {
+    let acceptor = Acceptor::new(
+        config.map(|config| TlsAcceptor::from(Arc::new(config))),
+        ConnectionLimit::new(max_connections),
+        ConnectionConfig {
             patience: settings.patience,
             keep_alive: settings.keep_alive,
             edge: state.edge,
         },
+    );
+    let listening = Listening {
+        setting: "SERVER_BIND",
+        bind: &settings.bind,
+        workers: settings.workers,
     };
     let state = web::Data::from(Arc::clone(state));
     let pages = Pages::of(settings)?;
     let origins = settings.cors_origins.clone();
     let app = move || {
+        let metrics = state.metrics.as_ref();
+        let recorder = metrics.map(|metrics| Recorder::of_worker(metrics.requests()));
         App::new()
             .app_data(state.clone())
             .app_data(state.auth.clone())
-            .configure(|app| routes::configure(&pages, app))
+            .configure(|app| routes::configure(&pages, recorder, app))
             .default_service(web::to(routes::not_found))
     };
     let web = settings.web.clone();
     if origins.is_empty() {
         let app = move || app().wrap(from_fn(middleware::all_and_handler));
-        serve(settings, acceptor, app)
+        serve(&listening, acceptor, app)
     } else {
         // The outermost middleware is wrapped last.
         let app = move || {
@@ -75,12 +83,21 @@ pub(super) fn listen(
                 .wrap(cors::middleware(&origins, &web))
                 .wrap(from_fn(middleware::all))
         };
-        serve(settings, acceptor, app)
+        serve(&listening, acceptor, app)
     }
 }
 
-fn serve<A, S>(
-    settings: &Settings,
+/// Where to listen, and on how many threads to serve.
+pub(super) struct Listening<'a> {
+    /// The setting that has the address.
+    pub(super) setting: &'static str,
+    pub(super) bind: &'a Bind,
+    pub(super) workers: usize,
+}
+
+/// Binds the address, and serves the app on its connections once the server is awaited.
+pub(super) fn serve<A, S>(
+    listening: &Listening<'_>,
     acceptor: Acceptor,
     app: impl Fn() -> A + Clone + Send + 'static,
 ) -> Result<(Server, Listener, SocketAddr), StartError>
@@ -94,9 +111,17 @@ where
             InitError = (),
         > + 'static,
 {
-    let (listeners, handle, address) = Listener::listen(&settings.bind)?;
-    let (workers, keep_alive) = (settings.workers, settings.keep_alive);
-    let head_timeout = settings.patience.head;
+    let Listening {
+        setting,
+        bind,
+        workers,
+    } = *listening;
+    let (listeners, handle, address) = Listener::listen(setting, bind)?;
+    let ConnectionConfig {
+        patience,
+        keep_alive,
+        ..
+    } = acceptor.config;
     let of_each_worker = |connections: usize| connections.div_ceil(workers);
     let builder = Server::build()
         .workers(workers)
@@ -112,7 +137,7 @@ where
                 async move { stopping.notified().await }
             })
             .keep_alive(keep_alive)
-            .client_request_timeout(head_timeout)
+            .client_request_timeout(patience.head)
             .client_disconnect_timeout(CLOSING)
             .h1_write_buffer_size(COLLECTED)
             .on_connect_ext(|connection: &Connection, data| {
@@ -132,6 +157,7 @@ where
             builder.listen("http", listener, factory.clone())
         });
     let builder = builder.map_err(|cause| StartError::Bind {
+        setting,
         bind: address,
         cause,
     })?;
@@ -140,13 +166,21 @@ where
 
 /// Accepts connections.
 #[derive(Clone)]
-struct Acceptor {
+pub(super) struct Acceptor {
     tls: Option<TlsAcceptor>,
     limit: Arc<ConnectionLimit>,
     config: ConnectionConfig,
 }
 
 impl Acceptor {
+    pub(super) const fn new(
+        tls: Option<TlsAcceptor>,
+        limit: Arc<ConnectionLimit>,
+        config: ConnectionConfig,
+    ) -> Self {
+        Self { tls, limit, config }
+    }
+
     async fn accept(
         self,
         socket: TcpStream,

@@ -38,11 +38,15 @@ impl Listener {
     /// # Errors
     ///
     /// [`StartError::Bind`] if an address is in use, or none is local.
-    pub(super) fn listen(bind: &Bind) -> Result<(Vec<TcpListener>, Self, SocketAddr), StartError> {
+    pub(super) fn listen(
+        setting: &'static str,
+        bind: &Bind,
+    ) -> Result<(Vec<TcpListener>, Self, SocketAddr), StartError> {
         let mut sockets: Vec<Socket> = Vec::new();
         let mut lacking = None;
         for mut address in bind.addresses() {
             let error = move |cause| StartError::Bind {
+                setting,
                 bind: address,
                 cause,
             };
@@ -59,6 +63,7 @@ impl Listener {
             return Err(error);
         }
         let error = |cause| StartError::Bind {
+            setting,
             bind: bind.first(),
             cause,
         };
@@ -135,7 +140,7 @@ mod tests {
     fn listens(addresses: &[&str]) -> Result<Vec<SocketAddr>, StartError> {
         let addresses = addresses.iter().map(|address| address.parse().unwrap());
         let bind = Bind::of_name("server.example", addresses).unwrap();
-        let (listeners, _handle, _) = Listener::listen(&bind)?;
+        let (listeners, _handle, _) = Listener::listen("SERVER_BIND", &bind)?;
         let local = |listener: &TcpListener| listener.local_addr().unwrap();
         let local: Vec<SocketAddr> = listeners.iter().map(local).collect();
         for address in &local {

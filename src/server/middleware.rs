@@ -9,6 +9,7 @@ use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 
 use super::connection_state::{ActiveRequest, ConnectionState};
+use super::metrics::Recording;
 use super::telemetry::Line;
 use super::{
     admission, browser, chunked_response, clock_watch, cors, error_responses, forward_auth,
@@ -33,21 +34,48 @@ pub(super) async fn all_and_handler<B: MessageBody + 'static>(
     around(request, |request| handler(request, next)).await
 }
 
+/// The middleware of an app beside the program's routes: without a log line and without pages.
+pub(super) async fn bare<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    let inner = async |request| {
+        let response = next.call(request).await?.map_into_boxed_body();
+        Ok(error_responses::seal_in_json(response))
+    };
+    in_turn(request, inner).await
+}
+
 async fn around(
+    request: ServiceRequest,
+    inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
+) -> Result<ServiceResponse, Error> {
+    let recording = Recording::begin(&request);
+    let line = Line::begin(&request);
+    let logged = async |request| {
+        let mut response = error_responses::seal(inner(request).await?);
+        line.end(&mut response);
+        if let Some(recording) = recording {
+            recording.end(&response);
+        }
+        Ok(response)
+    };
+    in_turn(request, logged).await
+}
+
+/// Keeps the connection from reading the next request meanwhile.
+async fn in_turn(
     mut request: ServiceRequest,
     inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse, Error>,
 ) -> Result<ServiceResponse, Error> {
     let connection = ConnectionState::of(&request);
     let _active = connection.as_ref().map(ActiveRequest::begin);
-    let line = Line::begin(&request);
     let body = request_body_guard::lend(&mut request, connection.as_ref());
-    let response = inner(request).await?;
-    let mut response = error_responses::seal(response);
+    let mut response = inner(request).await?;
     if connection.is_some_and(|connection| connection.slot().is_past_limit()) {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
-    line.end(&mut response);
     Ok(request_body_guard::keep(
         chunked_response::cut(response),
         body,

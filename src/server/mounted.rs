@@ -263,6 +263,7 @@ impl AccountRoutesBuilder {
             described,
             headers: HeaderDefaults::without_hsts(&settings),
             place,
+            metrics: None,
         };
         let Assembly { state, keys } = assemble(&settings, store, &clock, serving).await?;
         let (sessions, store) = (state.sessions.clone(), state.store.clone());

@@ -79,8 +79,10 @@ pub enum StartError {
     #[error("cannot serve https")]
     Tls(#[from] TlsError),
     /// The address is in use, or not this machine's.
-    #[error("cannot listen on {bind} (SERVER_BIND): {}", bind_text(.cause))]
+    #[error("cannot listen on {bind} ({setting}): {}", bind_text(.cause))]
     Bind {
+        /// The setting.
+        setting: &'static str,
         /// The address.
         bind: SocketAddr,
         /// Why.

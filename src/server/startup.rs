@@ -11,6 +11,7 @@ use futures_util::Stream;
 use super::assembly::{Assembly, Serving, assemble};
 use super::background::{self, KeyReload};
 use super::listener::Listener;
+use super::metrics::{self, Exposition, Metrics, MetricsServer};
 use super::mount_path::Place;
 use super::openapi::Described;
 use super::response_headers::HeaderDefaults;
@@ -35,9 +36,12 @@ pub struct Server {
     clock: Clock,
     drain: Duration,
     purge: PurgePolicy,
+    /// The idle timeout of sessions.
+    idle: Duration,
     keys: KeyReload,
     certificates: Option<Arc<Certificates>>,
     webhook: Option<Webhook>,
+    metrics: Option<MetricsServer>,
     state: Arc<AppState>,
 }
 
@@ -69,17 +73,26 @@ impl Server {
             described,
             headers: HeaderDefaults::of(settings),
             place: Place::default(),
+            metrics: settings.metrics.as_ref().map(|_| Metrics::new(clock.now())),
         };
         let Assembly { state, keys } = assemble(settings, store, &clock, serving).await?;
         let (http, listener, address) =
             http_server::listen(settings, &state, certificates.as_ref())?;
+        let metrics = settings.metrics.as_ref().zip(state.metrics.clone());
+        let metrics = metrics.map(|(bind, metrics)| {
+            let (state, certificates) = (Arc::clone(&state), certificates.clone());
+            let exposition = Exposition::new(metrics, state, certificates, clock.clone());
+            MetricsServer::listen(bind, exposition)
+        });
         Ok(Self {
+            metrics: metrics.transpose()?,
             http,
             listener,
             address,
             clock,
             drain: settings.drain,
             purge: settings.purge,
+            idle: settings.sessions.idle,
             keys,
             certificates,
             webhook: settings.webhook.clone(),
@@ -90,6 +103,11 @@ impl Server {
     /// Returns the listening address, with the port that the system chose for port 0.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the metrics, if they are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::address)
     }
 
     /// Returns whether the database has a user. True if it does not answer.
@@ -111,6 +129,13 @@ impl Server {
     /// If the listener fails.
     pub async fn run(self, signals: impl Stream<Item = Signal> + 'static) -> std::io::Result<()> {
         let mut signals = Signals::new(signals);
+        let metrics = self.metrics.map(MetricsServer::start);
+        let counting = self.state.metrics.clone().map(|metrics| {
+            let (store, clock) = (self.state.store.clone(), self.clock.clone());
+            actix_web::rt::spawn(metrics::follow_active_sessions(
+                metrics, store, self.idle, clock,
+            ))
+        });
         let background = [
             actix_web::rt::spawn(self.keys.run(signals.reload_schedule())),
             actix_web::rt::spawn(certificate_watch::follow(
@@ -154,8 +179,12 @@ impl Server {
         .await;
         background
             .iter()
+            .chain(&counting)
             .for_each(actix_web::rt::task::JoinHandle::abort);
         stop::leave_in_one_file(&self.state.store, &mut signals).await;
+        if let Some(metrics) = metrics {
+            metrics.stop(false).await;
+        }
         served
     }
 }

@@ -8,6 +8,7 @@ use actix_web::web::Bytes;
 use super::accounts::Accounts;
 use super::clients::ServiceClients;
 use super::log_interval::LogInterval;
+use super::metrics::{LoginOutcome, Metrics};
 use super::mount_path::Place;
 use super::origins::Origins;
 use super::page::Site;
@@ -34,9 +35,23 @@ pub(crate) struct AppState {
     pub(crate) place: Place,
     pub(crate) readiness: Readiness,
     pub(super) skew_reports: LogInterval,
+    /// `None` unless `METRICS_BIND` is set.
+    pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 impl AppState {
+    /// Counts a login with the right password: granted, or failed since.
+    pub(super) fn count_login(&self, granted: bool) {
+        let outcome = if granted {
+            LoginOutcome::Granted
+        } else {
+            LoginOutcome::Failed
+        };
+        if let Some(metrics) = &self.metrics {
+            metrics.logged_in(outcome);
+        }
+    }
+
     /// Applies the revocation of a change at once, on this replica.
     pub(super) fn record_revocation(&self, applied: &Applied) {
         if let Some(revocation) = &applied.revocation {

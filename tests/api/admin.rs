@@ -24,7 +24,11 @@ pub(crate) fn promote(app: &TestApp, id: &str) {
 }
 
 pub(crate) fn with_root(on: Backend) -> (TestApp, String) {
-    let app = on.app();
+    with_root_on(on.app())
+}
+
+/// Adds an admin to a new server.
+pub(crate) fn with_root_on(app: TestApp) -> (TestApp, String) {
     let root = register(&app, "root");
     promote(&app, &root);
     (app, root)

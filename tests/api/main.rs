@@ -40,6 +40,7 @@ mod keys;
 mod login;
 mod logout;
 mod lost_answers;
+mod metrics;
 mod mounted;
 mod openapi;
 mod origins;

@@ -52,6 +52,7 @@ mod import;
 mod key_settings;
 mod keys;
 mod logs;
+mod metrics;
 mod migrations;
 mod moving;
 mod network_settings;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::connection::{Conn, MultiBackend, on_its_own};
 use super::event_kind::EventKind;
+use super::noted::note;
 use super::schema::audit_events;
 use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
@@ -96,8 +97,8 @@ impl<'a> NewEvent<'a> {
     }
 
     /// Returns its kind and its detail, for a statement that writes many events.
-    pub(super) fn words(&self) -> (&'static str, &str) {
-        (self.kind.word(), self.detail.as_deref().unwrap_or_default())
+    pub(super) fn parts(&self) -> (EventKind, &str) {
+        (self.kind, self.detail.as_deref().unwrap_or_default())
     }
 
     pub(super) fn maybe_user(self, id: Option<&str>) -> Self {
@@ -129,22 +130,26 @@ impl<'a> NewEvent<'a> {
     }
 
     pub(super) fn record(self, conn: &mut Conn) -> QueryResult<()> {
+        let kind = self.kind;
         diesel::insert_into(audit_events::table)
             .values(self.row())
-            .execute(conn)
-            .map(|_| ())
+            .execute(conn)?;
+        note(kind, 1);
+        Ok(())
     }
 
     /// Records the event under this id, once: on another server it may have been recorded already.
     pub(super) fn record_once(self, id: Uuid, conn: &mut Conn) -> QueryResult<bool> {
+        let kind = self.kind;
         let row = NewEventRow {
             alert_due: self.alert_due(),
             event: self.into_event(id),
             alert_attempts: 0,
         };
         let insert = diesel::insert_into(audit_events::table).values(row);
-        on_its_own!(conn => insert.on_conflict_do_nothing().execute(conn))
-            .map(|inserted| inserted > 0)
+        let inserted = on_its_own!(conn => insert.on_conflict_do_nothing().execute(conn))?;
+        note(kind, inserted);
+        Ok(inserted > 0)
     }
 
     /// Writes one statement, so there must not be too many.
@@ -152,9 +157,15 @@ impl<'a> NewEvent<'a> {
         events: impl Iterator<Item = Self>,
         conn: &mut Conn,
     ) -> QueryResult<()> {
-        let rows: Vec<NewEventRow> = events.map(Self::row).collect();
+        let mut kinds = Vec::new();
+        let rows: Vec<NewEventRow> = events
+            .inspect(|event| kinds.push(event.kind))
+            .map(Self::row)
+            .collect();
         let insert = diesel::insert_into(audit_events::table).values(rows);
-        on_its_own!(conn => insert.execute(conn)).map(|_| ())
+        on_its_own!(conn => insert.execute(conn))?;
+        kinds.into_iter().for_each(|kind| note(kind, 1));
+        Ok(())
     }
 
     /// Returns the time from which its alert may be sent. `None` if it is no alert.

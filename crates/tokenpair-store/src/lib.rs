@@ -120,6 +120,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("tokenpair-store needs a database: enable the feature `sqlite` or `postgres`");
 
+mod active_sessions;
 mod alerts;
 mod audit;
 mod authority;
@@ -136,6 +137,8 @@ mod manager;
 mod many;
 mod migrations;
 mod models;
+mod noted;
+mod observer;
 pub mod password;
 mod policy;
 mod pool;
@@ -176,6 +179,7 @@ pub use self::client::{
 pub use self::client_changes::{ClientChange, ClientDenied};
 pub use self::event_kind::EventKind;
 pub use self::migrations::MigrationError;
+pub use self::observer::{HashingUse, PoolName, PoolUse, StoreObserver};
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
 pub use self::server_keys::SealedKey;

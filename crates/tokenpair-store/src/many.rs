@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::audit::NewEvent;
 use super::connection::{Conn, on_its_own};
 use super::models::SessionRow;
+use super::noted::note;
 use super::schema::{sessions, users};
 use tokenpair::session::{ManySessions, Session, SessionPage, SessionQuery};
 
@@ -112,7 +113,8 @@ impl Statements {
         };
         let newest = sql_int(many.newest.unwrap_or_default());
         let event = NewEvent::of_end(many.reason, &many.context);
-        let (kind, detail) = event.words();
+        let (kind, detail) = event.parts();
+        let kind = kind.word();
         let alert_due = event
             .alert_due()
             .map_or_else(|| "NULL".to_owned(), |due| due.to_string());
@@ -183,7 +185,8 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let actor = many.context.by.as_deref();
     let address = many.context.ip.map(|ip| ip.to_string());
     let ip = address.as_deref();
-    on_its_own!(
+    let (kind, _) = NewEvent::of_end(many.reason, &many.context).parts();
+    let ended = on_its_own!(
         conn,
         postgres: conn => {
             let all = Statements::of(many, "lpad(to_hex({}), 4, '0')", NEWEST_FIRST).at_once();
@@ -213,5 +216,7 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
                 .bind::<Text, _>(keep)
                 .execute(conn)
         },
-    )
+    )?;
+    note(kind, ended);
+    Ok(ended)
 }

@@ -12,6 +12,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::connection::{Conn, Opened, Session, begin, begin_with, finish, is_broken};
 use super::manager::Manager;
+use super::noted;
+use super::observer::{InUse, Observed, PoolName, PoolUse};
 use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use super::url::DatabaseUrl;
@@ -32,6 +34,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 pub(super) struct Pool {
     queue: Queue<Job>,
     trust: Arc<Trust>,
+    name: PoolName,
+    size: usize,
+    in_use: InUse,
+    observed: Observed,
     /// Ends the watch when the last clone is dropped.
     _watch: Option<Arc<Watch>>,
 }
@@ -44,6 +50,7 @@ impl Pool {
     pub(super) fn open(
         manager: Manager,
         policy: StorePolicy,
+        observed: Observed,
     ) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
         let watched = matches!(manager.url, DatabaseUrl::Postgres(_));
         let (queue, jobs) = Queue::new(policy.wait);
@@ -72,9 +79,26 @@ impl Pool {
         let pool = Self {
             queue,
             trust,
+            name: if watched {
+                PoolName::Shared
+            } else {
+                PoolName::Readers
+            },
+            size: usize::try_from(policy.pool).unwrap_or(usize::MAX),
+            in_use: InUse::default(),
+            observed,
             _watch: watch,
         };
         Ok((pool, threads))
+    }
+
+    pub(super) fn usage(&self) -> PoolUse {
+        PoolUse {
+            pool: self.name,
+            size: self.size,
+            in_use: self.in_use.count(),
+            waiting: self.queue.waiting(),
+        }
     }
 
     /// Runs a statement that does no harm if it is executed twice.
@@ -114,10 +138,18 @@ impl Pool {
         &self,
         work: impl FnOnce(&mut Link, Instant) -> Result<T, JobError> + Send + 'static,
     ) -> Result<T, JobError> {
+        let (name, in_use, observed) = (self.name, self.in_use.clone(), self.observed.clone());
         let job = move |ticket: Ticket<T>| -> Job {
             Box::new(move |link| {
                 if !ticket.is_late() {
-                    let answer = guarded(|| work(link, ticket.deadline));
+                    observed.waited(name, ticket.asked.elapsed());
+                    let at_work = in_use.begin();
+                    let (answer, noted) =
+                        noted::collect(|| guarded(|| work(link, ticket.deadline)));
+                    drop(at_work);
+                    if answer.is_ok() {
+                        observed.recorded(noted);
+                    }
                     ticket.answer(answer);
                 }
             })

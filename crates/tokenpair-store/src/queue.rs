@@ -61,13 +61,25 @@ impl<J: Send + 'static> Queue<J> {
     /// an error, whatever becomes of the job.
     pub(super) async fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> J) -> Result<T, JobError> {
         let (answer, answered) = oneshot::channel();
-        let deadline = Instant::now() + self.wait;
-        let job = job(Ticket { answer, deadline });
+        let asked = Instant::now();
+        let deadline = asked + self.wait;
+        let job = job(Ticket {
+            answer,
+            asked,
+            deadline,
+        });
         self.jobs.try_send(job).map_err(|_| JobError::Busy)?;
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(JobError::TooSlow(None)),
         }
+    }
+}
+
+impl<J> Queue<J> {
+    /// Returns the number of jobs that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.len()
     }
 }
 
@@ -83,6 +95,7 @@ impl<J> Clone for Queue<J> {
 /// A job's reply channel and deadline. Dropping it reports that it is too late.
 pub(super) struct Ticket<T> {
     answer: oneshot::Sender<Result<T, JobError>>,
+    pub(super) asked: Instant,
     pub(super) deadline: Instant,
 }
 

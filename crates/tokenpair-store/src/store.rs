@@ -12,6 +12,7 @@ use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use super::connection::Conn;
 use super::last_write::LastWrite;
 use super::manager::Manager;
+use super::observer::{Observed, PoolUse, StoreObserver};
 use super::policy::StorePolicy;
 use super::pool::Pool;
 use super::queue::JobError;
@@ -56,6 +57,7 @@ pub struct DieselStore {
     /// Only SQLite has one.
     writer: Option<Writer>,
     last_write: Arc<LastWrite>,
+    observed: Observed,
     // Last, so that the queues have closed before the threads are joined.
     _threads: Arc<Threads>,
 }
@@ -83,10 +85,11 @@ impl DieselStore {
         manager.make_file()?;
         // One plain connection first: a pool would only report a timeout.
         drop(manager.connect().map_err(StoreError::new)?);
-        let (pool, mut threads) = Pool::open(manager.clone(), policy)?;
+        let observed = Observed::default();
+        let (pool, mut threads) = Pool::open(manager.clone(), policy, observed.clone())?;
         let writer = match url {
             DatabaseUrl::Sqlite(_) => {
-                let (writer, thread) = Writer::start(&manager, policy)?;
+                let (writer, thread) = Writer::start(&manager, policy, observed.clone())?;
                 threads.push(thread);
                 Some(writer)
             }
@@ -97,6 +100,7 @@ impl DieselStore {
             pool,
             writer,
             last_write: Arc::default(),
+            observed,
             _threads: Arc::new(Threads(threads)),
         })
     }
@@ -104,6 +108,19 @@ impl DieselStore {
     /// Returns the URL of the database.
     pub const fn url(&self) -> &DatabaseUrl {
         &self.manager.url
+    }
+
+    /// Lets `observer` learn what this store and its clones do from now on. The first observer
+    /// stays.
+    pub fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.observed.by(observer);
+    }
+
+    /// Returns the use of the connections now: all of PostgreSQL, or SQLite's readers and its
+    /// writer. It costs no query.
+    pub fn connections(&self) -> impl Iterator<Item = PoolUse> {
+        let writer = self.writer.as_ref().map(Writer::usage);
+        std::iter::once(self.pool.usage()).chain(writer)
     }
 
     /// Checks that the database answers now.

@@ -18,6 +18,7 @@ pub(super) fn remarks(settings: &Settings, sources: &Sources) -> Vec<String> {
     remarks.extend(browsers::remarks(settings));
     remarks.extend(files::remarks(sources, settings));
     remarks.extend(public_docs(settings));
+    remarks.extend(public_metrics(settings));
     remarks
 }
 
@@ -32,6 +33,15 @@ fn public_docs(settings: &Settings) -> Option<String> {
          Set SERVER_DOCS=off unless you want that"
             .to_owned()
     })
+}
+
+fn public_metrics(settings: &Settings) -> Option<String> {
+    let bind = settings.metrics.as_ref();
+    let bind = bind.filter(|bind| !bind.is_loopback())?;
+    Some(format!(
+        "METRICS_BIND is {bind}, and metrics are served without a password, over plain http: let a firewall or the container's \
+         network admit Prometheus alone, or listen on loopback"
+    ))
 }
 
 fn old_secrets(settings: &Settings) -> Option<String> {

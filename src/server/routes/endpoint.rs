@@ -10,6 +10,7 @@ use utoipa::openapi::{OpenApi, PathItem};
 
 use super::fallback;
 use crate::server::error_code::AnyCode;
+use crate::server::metrics::RouteSeries;
 use crate::server::openapi::{self, refusals};
 use crate::server::panics;
 
@@ -144,8 +145,13 @@ fn methods(item: &PathItem) -> &'static [Method] {
 }
 
 /// Adds a resource for each path, behind the prefix. It answers other methods too: actix would
-/// answer 404.
-pub(super) fn mount(endpoints: Vec<Endpoint>, prefix: &str, app: &mut ServiceConfig) {
+/// answer 404. If requests are `counted`, each resource brings its series.
+pub(super) fn mount(
+    endpoints: Vec<Endpoint>,
+    prefix: &str,
+    counted: bool,
+    app: &mut ServiceConfig,
+) {
     let mut paths: Vec<(String, Vec<Endpoint>)> = Vec::new();
     for endpoint in endpoints {
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
@@ -154,7 +160,11 @@ pub(super) fn mount(endpoints: Vec<Endpoint>, prefix: &str, app: &mut ServiceCon
         }
     }
     for (path, of_path) in paths {
-        let mut resource = web::resource(format!("{prefix}{path}"));
+        let pattern = format!("{prefix}{path}");
+        let mut resource = web::resource(pattern.as_str());
+        if counted {
+            resource = resource.app_data(RouteSeries::of(&pattern));
+        }
         let mut allow = Vec::new();
         let mut mount = None;
         for endpoint in of_path {

@@ -9,7 +9,7 @@ use crate::server::error_code::ServerErrorCode;
 use tokenpair::web::Rejection;
 
 /// Answers a method that the path does not have (RFC 9110 sections 9.3.7 and 15.5.6).
-pub(super) fn other_method(method: &Method, allow: &str) -> HttpResponse {
+pub(in crate::server) fn other_method(method: &Method, allow: &str) -> HttpResponse {
     let mut response = match *method {
         Method::OPTIONS => HttpResponse::Ok().finish(),
         _ => {

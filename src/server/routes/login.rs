@@ -196,7 +196,9 @@ impl Entry<'_> {
             Answer::Cookies | Answer::Page => state.auth.log_in_again(request, user, login).await,
             // The browser's cookies stay, and so does their session.
             Answer::Body => state.auth.log_in(user, login).await,
-        }?;
+        };
+        state.count_login(pair.is_ok());
+        let pair = pair?;
         let mut response = granted(state, &pair, Done::Login, answer);
         let device_cookie = state
             .accounts

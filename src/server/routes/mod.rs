@@ -19,13 +19,15 @@ mod session_state;
 mod sessions;
 mod tags;
 
+use std::rc::Rc;
+
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
 pub(super) use self::endpoint::Mount;
 use self::endpoint::{Endpoint, endpoint};
-pub(super) use self::fallback::not_found;
+pub(super) use self::fallback::{not_found, other_method};
 pub(super) use self::pages::Pages;
 use self::responses::Problem;
 use crate::server::error_code::ServerErrorCode::{
@@ -34,6 +36,7 @@ use crate::server::error_code::ServerErrorCode::{
     PasswordTooLong, PasswordTooShort, PrefetchRefused, RegistrationClosed, SessionNotFound,
     TooManyAttempts, UserNotFound, UsernameTaken, WrongHost, WrongPassword,
 };
+use crate::server::metrics::Recorder;
 use tokenpair::web::ErrorCode::{
     AdminRequired, BadCredentials, ConflictingForwardedHeaders, FreshTokenRequired,
     TokenNotYetValid,
@@ -128,10 +131,15 @@ fn endpoints() -> Vec<Endpoint> {
     all.into_iter().flatten().collect()
 }
 
-/// Adds all routes to the program's app, and the pages on which people try them.
-pub(super) fn configure(pages: &Pages, app: &mut ServiceConfig) {
-    endpoint::mount(endpoints(), "", app);
-    endpoint::mount(pages.endpoints(), "", app);
+/// Adds all routes to the program's app, and the pages on which people try them. The recorder counts
+/// their requests.
+pub(super) fn configure(pages: &Pages, recorder: Option<Rc<Recorder>>, app: &mut ServiceConfig) {
+    let counted = recorder.is_some();
+    if let Some(recorder) = recorder {
+        app.app_data(recorder);
+    }
+    let endpoints = endpoints().into_iter().chain(pages.endpoints());
+    endpoint::mount(endpoints.collect(), "", counted, app);
 }
 
 /// The routes that another app mounts.
@@ -165,7 +173,7 @@ impl Selection {
     pub(super) fn configure(&self, mount: Mount, app: &mut ServiceConfig) {
         let endpoints = self.endpoints().into_iter();
         let endpoints = endpoints.map(|endpoint| endpoint.mounted_by(mount));
-        endpoint::mount(endpoints.collect(), &self.prefix, app);
+        endpoint::mount(endpoints.collect(), &self.prefix, false, app);
     }
 
     /// Returns the description of these routes, with paths relative to the prefix.

@@ -23,6 +23,7 @@ pub(crate) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 pub(crate) struct TestApp {
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     clock: Clock,
     settings: Settings,
     handle: ServerHandle,
@@ -72,11 +73,12 @@ impl TestApp {
                 let server = Server::build(&run_settings, run_clock)
                     .await
                     .expect("the server starts");
-                tell.send((server.address(), server.handle())).unwrap();
+                let addresses = (server.address(), server.metrics_address());
+                tell.send((addresses, server.handle())).unwrap();
                 server.run(futures_util::stream::pending()).await.unwrap();
             });
         });
-        let (address, handle) = told.recv().expect("the server starts");
+        let ((address, metrics), handle) = told.recv().expect("the server starts");
         // The tests' client speaks no TLS.
         if settings.tls.is_none() {
             let description = Description::of(address);
@@ -85,6 +87,7 @@ impl TestApp {
         }
         Self {
             address,
+            metrics,
             clock,
             settings,
             handle,
@@ -105,6 +108,11 @@ impl TestApp {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the metrics, if they are on.
+    pub(crate) fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -19,6 +19,7 @@ use super::plaintext::{Password, for_bcrypt};
 use super::policy::PasswordPolicy;
 use super::queue::{HashingClient, Queue};
 use super::verify::{Verdict, verify};
+use crate::observer::{HashingUse, StoreObserver};
 
 /// How long a password may wait for a thread. Past it the client must retry, and the password is
 /// not hashed.
@@ -55,6 +56,7 @@ pub struct Passwords {
     threads: Arc<Threads>,
     client: HashingClient,
     policy: PasswordPolicy,
+    observer: Option<Arc<dyn StoreObserver>>,
 }
 
 /// The threads' queue, which is closed when the last handle is dropped.
@@ -92,6 +94,7 @@ impl Passwords {
             threads: Arc::new(threads),
             client: HashingClient::default(),
             policy,
+            observer: None,
         })
     }
 
@@ -103,6 +106,25 @@ impl Passwords {
         Self {
             client,
             ..self.clone()
+        }
+    }
+
+    /// Returns the same pool, of which `observer` learns what this handle and its clones do.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn StoreObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
+    }
+
+    /// Returns the use of the pool now.
+    pub fn usage(&self) -> HashingUse {
+        let (waiting, running) = self.threads.0.load();
+        HashingUse {
+            waiting,
+            capacity: self.policy.queue,
+            running,
         }
     }
 
@@ -161,14 +183,22 @@ impl Passwords {
     ) -> Result<T, PasswordError> {
         let (answer, wait) = oneshot::channel();
         let queued = Instant::now();
+        let observer = self.observer.clone();
         let job = Box::new(move || {
-            if !answer.is_closed() && queued.elapsed() < PATIENCE {
+            let waited = queued.elapsed();
+            if !answer.is_closed() && waited < PATIENCE {
+                if let Some(observer) = observer {
+                    observer.waited_for_hashing(waited);
+                }
                 let _client_gone = answer.send(work());
             }
         });
         self.threads.0.push(&self.client, job);
         if let Ok(done) = wait.await {
             return Ok(done);
+        }
+        if let Some(observer) = &self.observer {
+            observer.hashing_refused();
         }
         tokio::time::sleep(BACK_OFF.saturating_sub(queued.elapsed())).await;
         Err(PasswordError::Busy)

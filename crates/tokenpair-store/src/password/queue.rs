@@ -101,6 +101,12 @@ impl Queue {
         }
     }
 
+    /// Returns the number of jobs that wait, and of those that run.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let line = self.lock();
+        (line.waiting, line.running)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.lock().waiting == 0
     }

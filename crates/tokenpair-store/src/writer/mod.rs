@@ -9,6 +9,7 @@ mod tests;
 use std::error::Error;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use diesel::connection::{SimpleConnection, TransactionManager};
@@ -17,6 +18,8 @@ use diesel::{Connection, QueryResult};
 
 use super::connection::{Conn, ConnectError, begin, is_broken, is_locked};
 use super::manager::Manager;
+use super::noted::{self, Noted};
+use super::observer::{InUse, Observed, PoolName, PoolUse};
 use super::policy::StorePolicy;
 use super::queue::{Cause, JobError, Queue, Ticket, guarded, spawn};
 use tokenpair::session::StoreError;
@@ -31,7 +34,11 @@ const LOCK_PATIENCE: &str = "PRAGMA busy_timeout = 10";
 
 /// A handle to the writer. Clones share it.
 #[derive(Clone)]
-pub(super) struct Writer(Queue<Box<dyn Unit>>);
+pub(super) struct Writer {
+    queue: Queue<Box<dyn Unit>>,
+    in_use: InUse,
+    observed: Observed,
+}
 
 /// The form of a job when no other is committed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,11 +53,27 @@ impl Writer {
     pub(super) fn start(
         manager: &Manager,
         policy: StorePolicy,
+        observed: Observed,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, units) = Queue::new(policy.wait);
-        let manager = manager.clone();
-        let thread = spawn(move || write_on(&units, &manager)).map_err(StoreError::new)?;
-        Ok((Self(queue), thread))
+        let writer = Self {
+            queue,
+            in_use: InUse::default(),
+            observed: observed.clone(),
+        };
+        let (manager, in_use) = (manager.clone(), writer.in_use.clone());
+        let work = move || write_on(&units, &manager, &in_use, &observed);
+        let thread = spawn(work).map_err(StoreError::new)?;
+        Ok((writer, thread))
+    }
+
+    pub(super) fn usage(&self) -> PoolUse {
+        PoolUse {
+            pool: PoolName::Writer,
+            size: 1,
+            in_use: self.in_use.count(),
+            waiting: self.queue.waiting(),
+        }
     }
 
     /// Runs work and returns its result once it is committed.
@@ -59,21 +82,25 @@ impl Writer {
         shape: Shape,
         work: impl Fn(&mut Conn) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, JobError> {
+        let observed = self.observed.clone();
         let unit = |ticket| -> Box<dyn Unit> {
             Box::new(Asked {
                 shape,
                 work,
                 outcome: None,
+                noted: Noted::new(),
+                observed,
                 ticket,
             })
         };
-        self.0.ask(unit).await
+        self.queue.ask(unit).await
     }
 }
 
 /// A job that takes effect completely or not at all.
 trait Unit: Send {
     fn shape(&self) -> Shape;
+    fn asked(&self) -> Instant;
     fn is_late(&self) -> bool;
     /// Runs it, and keeps the result. Returns false if it must be rolled back.
     fn run(&mut self, conn: &mut Conn) -> bool;
@@ -89,6 +116,9 @@ struct Asked<T, W> {
     shape: Shape,
     work: W,
     outcome: Option<Result<T, JobError>>,
+    /// The audit events that it wrote.
+    noted: Noted,
+    observed: Observed,
     ticket: Ticket<T>,
 }
 
@@ -97,14 +127,20 @@ impl<T: Send, W: Fn(&mut Conn) -> QueryResult<T> + Send> Unit for Asked<T, W> {
         self.shape
     }
 
+    fn asked(&self) -> Instant {
+        self.ticket.asked
+    }
+
     fn is_late(&self) -> bool {
         self.ticket.is_late()
     }
 
     fn run(&mut self, conn: &mut Conn) -> bool {
-        let outcome = guarded(|| (self.work)(conn).map_err(JobError::Query));
+        let work = || (self.work)(conn).map_err(JobError::Query);
+        let (outcome, noted) = noted::collect(|| guarded(work));
         let good = outcome.is_ok();
         self.outcome = Some(outcome);
+        self.noted = noted;
         good
     }
 
@@ -125,18 +161,32 @@ impl<T: Send, W: Fn(&mut Conn) -> QueryResult<T> + Send> Unit for Asked<T, W> {
     fn answer(self: Box<Self>, committed: Result<(), Cause>) {
         match (self.outcome, committed) {
             (Some(Ok(_)) | None, Err(error)) => self.ticket.answer(Err(JobError::Commit(error))),
-            (Some(outcome), _) => self.ticket.answer(outcome),
+            (Some(outcome), _) => {
+                if outcome.is_ok() {
+                    self.observed.recorded(self.noted);
+                }
+                self.ticket.answer(outcome);
+            }
             // It was too late to begin.
             (None, Ok(())) => {}
         }
     }
 }
 
-fn write_on(units: &Receiver<Box<dyn Unit>>, manager: &Manager) {
+fn write_on(
+    units: &Receiver<Box<dyn Unit>>,
+    manager: &Manager,
+    in_use: &InUse,
+    observed: &Observed,
+) {
     let mut kept = None;
     for first in units {
         let waiting = std::iter::once(first).chain(units.try_iter());
         let batch: Vec<_> = waiting.take(TOGETHER).collect();
+        for unit in &batch {
+            observed.waited(PoolName::Writer, unit.asked().elapsed());
+        }
+        let _at_work = in_use.begin();
         match kept.take().map_or_else(|| connect(manager), Ok) {
             Ok(mut conn) => {
                 write(&mut conn, batch);

@@ -11,7 +11,9 @@ mod issue;
 mod login;
 mod many;
 mod memory;
+mod observer;
 mod record;
+mod refresh;
 mod reissue;
 mod reissue_rule;
 mod revocation;
@@ -34,7 +36,9 @@ pub use self::issue::Pair;
 pub use self::login::{Delivery, Device, Login};
 pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
+pub use self::observer::SessionObserver;
 pub use self::record::{EndReason, Session, SessionEnd, SessionRecord, SessionView, Subject};
+pub use self::refresh::Refreshed;
 pub use self::reissue::{Presented, Reissue, Reissued};
 pub use self::reissue_rule::{ReissueDecision, decide_reissue};
 pub use self::revocation::{Revocation, Revocations, Revoked};
@@ -42,6 +46,6 @@ pub use self::rotation::{
     End, ReusePolicy, Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide,
 };
 pub use self::secret::SessionSecret;
-pub use self::service::{Refreshed, Sessions};
+pub use self::service::Sessions;
 pub use self::store::{Advanced, Authorized, RotationRule, SessionStore, Step};
 pub use self::store_error::StoreError;

@@ -84,16 +84,29 @@ impl Sessions {
         presented: Presented<'_>,
         context: &RequestContext,
     ) -> Result<Reissue, SessionError> {
+        let reissued = self.decide_reissue(presented, context).await;
+        if let Some(observer) = &self.observer {
+            observer.reissued(reissued.as_ref().map(|(decision, _)| *decision));
+        }
+        reissued.map(|(_, reissued)| reissued)
+    }
+
+    async fn decide_reissue(
+        &self,
+        presented: Presented<'_>,
+        context: &RequestContext,
+    ) -> Result<(RotationDecision, Reissue), SessionError> {
         let Presented {
             access,
             refresh,
             arrived,
         } = presented;
+        let refused = (RotationDecision::Superseded, Reissue::Refused);
         let (Some(sid), Some(generation)) = (&refresh.sid, refresh.generation) else {
-            return Ok(Reissue::Refused);
+            return Ok(refused);
         };
         if access.sid != refresh.sid || access.identity != refresh.identity {
-            return Ok(Reissue::Refused);
+            return Ok(refused);
         }
         let rule = || {
             let policy = self.inner.policy.clone();
@@ -108,21 +121,23 @@ impl Sessions {
             })
         };
         let Some(advanced) = self.settle(sid, rule).await? else {
-            return Ok(Reissue::Refused);
+            return Ok(refused);
         };
-        match advanced.decision() {
+        let decision = advanced.decision();
+        let reissue = match decision {
             RotationDecision::Grant { .. } => {
                 let record = advanced.record();
                 let access = self.mint(record).access(Freshness::NotFresh, context.at)?;
                 let remember = record.session.remember;
-                Ok(Reissue::Granted(Box::new(Reissued { access, remember })))
+                Reissue::Granted(Box::new(Reissued { access, remember }))
             }
-            RotationDecision::Superseded | RotationDecision::Ended(_) => Ok(Reissue::Refused),
+            RotationDecision::Superseded | RotationDecision::Ended(_) => Reissue::Refused,
             RotationDecision::Reused => {
                 self.end_copied(sid, context).await?;
-                Ok(Reissue::Reused)
+                Reissue::Reused
             }
-        }
+        };
+        Ok((decision, reissue))
     }
 }
 

@@ -119,6 +119,17 @@ impl Revocations {
         until != NEVER && claims.iat.is_none_or(|iat| iat.unix() <= until)
     }
 
+    /// Returns the number of revocations in the set: of sessions and of users. It is bounded by those
+    /// of one access token's lifetime.
+    pub fn len(&self) -> usize {
+        self.sessions.len() + self.users.len()
+    }
+
+    /// Returns whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Waits until the session or the user of these claims is revoked, as far as this server knows.
     pub(crate) async fn revoked(&self, claims: &Claims) {
         // Before the lookup, so that it misses none.

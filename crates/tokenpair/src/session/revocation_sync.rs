@@ -77,6 +77,23 @@ impl Sessions {
         self.inner.sync_revocations(now).await
     }
 
+    /// Returns the time of the last sync, or `None` before the first one.
+    ///
+    /// ```
+    /// # use tokenpair::clock::Timestamp;
+    /// # tokenpair::sample::run(async {
+    /// # let sessions = tokenpair::sample::sessions()?;
+    /// # let now = Timestamp::from_unix(1_800_000_000);
+    /// assert_eq!(sessions.revocations_synced_at(), None);
+    /// sessions.sync_revocations(now).await?;
+    /// assert_eq!(sessions.revocations_synced_at(), Some(now));
+    /// # Ok(()) });
+    /// ```
+    pub fn revocations_synced_at(&self) -> Option<Timestamp> {
+        let synced_at = self.inner.synced_at();
+        (synced_at != NEVER_SYNCED).then_some(synced_at)
+    }
+
     /// Checks that revocations have synced within the
     /// [`SessionPolicy::stale_limit`](super::SessionPolicy::stale_limit).
     ///

@@ -11,9 +11,10 @@ use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::{Pair, PairIssuer};
 use super::login::Login;
+use super::observer::SessionObserver;
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revocations, Revoked};
-use super::rotation::{End, Rotation, RotationCase, RotationDecision, SessionPolicy, ended};
+use super::rotation::{End, Rotation, RotationDecision, SessionPolicy, ended};
 use super::secret::SessionSecret;
 use super::store::{Advanced, RotationRule, SessionStore};
 use super::store_error::StoreError;
@@ -50,6 +51,7 @@ use crate::token::{Claims, Freshness, TokenLoaders, Tokens};
 pub struct Sessions {
     pub(super) inner: Arc<Inner>,
     tokens: Arc<Tokens>,
+    pub(super) observer: Option<Arc<dyn SessionObserver>>,
 }
 
 pub(super) struct Inner {
@@ -66,19 +68,6 @@ pub(super) struct Inner {
 
 /// The time of the last sync before the first one.
 pub(super) const NEVER_SYNCED: Timestamp = Timestamp::from_unix(0);
-
-/// The outcome of a refresh.
-#[derive(Debug)]
-pub enum Refreshed {
-    /// The new pair.
-    Granted(Box<Pair>),
-    /// The session has ended.
-    Ended(End),
-    /// A copy of the token is in use; the session was revoked.
-    Reused,
-    /// The token is out of date; nothing was revoked.
-    Superseded,
-}
 
 /// The maximum number of decisions for one request, before its client must retry. The searches in
 /// `tests/rotation` never need more than five.
@@ -98,6 +87,16 @@ impl Sessions {
         Self {
             inner: Arc::new(inner),
             tokens: Arc::new(tokens),
+            observer: None,
+        }
+    }
+
+    /// Returns the same service, of which `observer` learns the outcomes.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn SessionObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
         }
     }
 
@@ -195,27 +194,6 @@ impl Sessions {
         Ok(subject.filter(|subject| !subject.disabled))
     }
 
-    /// Answers a verified refresh token by the rule: one read, at most one conditional write, then
-    /// signing. If the row has changed before the write, the rule decides again.
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`SessionError`] if the store or signing failed. The client keeps its token.
-    pub async fn refresh(
-        &self,
-        claims: &Claims,
-        context: &RequestContext,
-    ) -> Result<Refreshed, SessionError> {
-        let (Some(sid), Some(generation)) = (&claims.sid, claims.generation) else {
-            return Ok(Refreshed::Ended(End::Unknown));
-        };
-        let rule = || self.rule(claims.sub(), generation, context);
-        match self.settle(sid, rule).await? {
-            Some(advanced) => self.answer(advanced, context).await,
-            None => Ok(Refreshed::Ended(End::Unknown)),
-        }
-    }
-
     /// Returns the decision that [`refresh`](Self::refresh) would make, and writes nothing: for a
     /// route that admits refresh tokens and does not refresh. One read.
     ///
@@ -270,46 +248,6 @@ impl Sessions {
             }
         }
         Err(SessionError::Busy)
-    }
-
-    /// Returns the rule for a user who presents this generation.
-    fn rule(&self, user_id: &str, generation: i64, context: &RequestContext) -> RotationRule {
-        // Not a clone of `inner`: a thread of the store must never be the one that drops the store.
-        let policy = self.inner.policy.clone();
-        let user_id = user_id.to_owned();
-        let now = context.at;
-        RotationRule::new(context.clone(), move |record| {
-            if record.subject.id == user_id {
-                record.decide(generation, now, &policy)
-            } else {
-                RotationDecision::Ended(End::Unknown)
-            }
-        })
-    }
-
-    /// Returns the response to a decision that the store has executed.
-    async fn answer(
-        &self,
-        advanced: Advanced,
-        context: &RequestContext,
-    ) -> Result<Refreshed, SessionError> {
-        let decision = advanced.decision();
-        let record = advanced.into_record();
-        match decision {
-            RotationDecision::Grant { case, .. } => {
-                let pair = Pair {
-                    refresh_stays: case == RotationCase::RepeatCurrent,
-                    ..self.mint(&record).pair(Freshness::NotFresh, context.at)?
-                };
-                Ok(Refreshed::Granted(Box::new(pair)))
-            }
-            RotationDecision::Reused => {
-                self.end_copied(&record.session.id, context).await?;
-                Ok(Refreshed::Reused)
-            }
-            RotationDecision::Superseded => Ok(Refreshed::Superseded),
-            RotationDecision::Ended(end) => Ok(Refreshed::Ended(end)),
-        }
     }
 
     /// Ends a session. Its refresh token ends at the next read of the row, its access tokens at
