@@ -60,6 +60,7 @@ mod startup;
 mod startup_keys;
 mod state;
 mod stop;
+mod supervisor;
 mod telemetry;
 mod tls;
 mod write_deadline;

@@ -18,7 +18,9 @@ use super::start_error::StartError;
 use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
-use super::{clock_watch, database, http_server, page, routes, startup_keys, stop, tls};
+use super::{
+    clock_watch, database, http_server, page, routes, startup_keys, stop, supervisor, tls,
+};
 use crate::config::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::keys::KeyRing;
@@ -129,6 +131,9 @@ impl Server {
                 self.clock,
             )),
         ];
+        // Until the end, because a stop takes longer than most watchdogs wait.
+        let watchdog = actix_web::rt::spawn(supervisor::feed_watchdog());
+        supervisor::ready(&format!("listening on {}", self.address));
         let served = stop::serve(
             self.http,
             self.listener,
@@ -141,6 +146,7 @@ impl Server {
             .iter()
             .for_each(actix_web::rt::task::JoinHandle::abort);
         stop::leave_in_one_file(&self.state.store, &mut signals).await;
+        watchdog.abort();
         served
     }
 }

@@ -56,6 +56,7 @@ mod settings;
 mod sources;
 mod start;
 mod stop;
+mod systemd;
 mod terminal;
 mod tls;
 mod user_commands;
