@@ -35,6 +35,7 @@ mod clocks;
 mod complaints;
 mod containers;
 mod crash;
+mod deployment;
 mod description;
 mod doctor;
 mod doctor_addresses;

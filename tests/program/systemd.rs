@@ -70,7 +70,10 @@ fn systemd_does_not_take_a_server_for_ready_that_waits_for_its_database() {
     let (supervisor, program) = Supervisor::of(Program::new());
     let nobody = an_address_of_ones_own();
     let program = program
-        .env("DATABASE_URL", &format!("postgres://ada@{nobody}/tokenpair"))
+        .env(
+            "DATABASE_URL",
+            &format!("postgres://ada@{nobody}/tokenpair"),
+        )
         .env("DATABASE_START_WAIT", "1s");
     program.run(&["serve"]).failed();
     supervisor.is_silent();
