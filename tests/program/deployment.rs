@@ -32,9 +32,7 @@ fn systemd_waits_longer_than_a_start_and_a_stop_take() {
     };
     assert!(seconds("TimeoutStopSec") > STOP);
     assert!(seconds("TimeoutStartSec") > START);
-    for line in ["Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"] {
-        assert!(unit.lines().any(|found| found == line), "{line}");
-    }
+    assert!(unit.lines().any(|line| line == "Type=notify"));
 }
 
 #[test]
