@@ -45,3 +45,17 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=6s --start-period=30s --retries=6 CMD ["tokenpair", "healthcheck"]
 CMD ["tokenpair", "serve"]
+
+# After all else, so that another revision changes no layer.
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="tokenpair" \
+    org.opencontainers.image.description="A login server for web apps: short-lived access tokens and rotating refresh tokens" \
+    org.opencontainers.image.licenses="(MIT OR Apache-2.0) AND Apache-2.0" \
+    org.opencontainers.image.documentation="https://docs.rs/tokenpair-server" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.created="$CREATED" \
+    org.opencontainers.image.source="$SOURCE"

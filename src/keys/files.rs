@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokenpair::random::random_text;
@@ -52,8 +52,16 @@ fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-/// Returns whether other users can read it.
+/// Returns whether other users can read it. Where another user, such as root, owns the file and
+/// grants it to this process by its group, the group is no other user: Kubernetes, systemd and the
+/// Debian package do so.
 pub(crate) fn others_can_read(path: &Path) -> bool {
-    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode());
-    mode.is_ok_and(|mode| mode & 0o077 != 0)
+    let Ok(metadata) = fs::metadata(path) else {
+        return false;
+    };
+    let owned = metadata.uid() == rustix::process::geteuid().as_raw();
+    let group = metadata.gid();
+    let granted = !owned && [0, rustix::process::getegid().as_raw()].contains(&group);
+    let others = if granted { 0o007 } else { 0o077 };
+    metadata.permissions().mode() & others != 0
 }

@@ -65,6 +65,7 @@ mod startup;
 mod startup_keys;
 mod state;
 mod stop;
+mod supervisor;
 mod telemetry;
 mod tls;
 mod webhook;

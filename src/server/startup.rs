@@ -20,8 +20,8 @@ use super::state::AppState;
 use super::stop::{Signal, Signals};
 use super::tls::Certificates;
 use super::{
-    certificate_watch, clock_watch, database, http_server, page, routes, startup_keys, stop, tls,
-    webhook,
+    certificate_watch, clock_watch, database, http_server, page, routes, startup_keys, stop,
+    supervisor, tls, webhook,
 };
 use crate::config::{Settings, Webhook};
 use tokenpair::clock::Clock;
@@ -169,6 +169,9 @@ impl Server {
                 self.clock,
             )),
         ];
+        // Until the end, because a stop takes longer than most watchdogs wait.
+        let watchdog = actix_web::rt::spawn(supervisor::feed_watchdog());
+        supervisor::ready(&format!("listening on {}", self.address));
         let served = stop::serve(
             self.http,
             self.listener,
@@ -185,6 +188,7 @@ impl Server {
         if let Some(metrics) = metrics {
             metrics.stop(false).await;
         }
+        watchdog.abort();
         served
     }
 }

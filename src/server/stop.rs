@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::listener::Listener;
 use super::reload::ReloadSchedule;
 use super::state::AppState;
+use super::supervisor;
 use tokenpair_store::DieselStore;
 
 /// Maximum wait for running requests.
@@ -53,7 +54,9 @@ impl Signals {
                 Some(Signal::Stop) => return,
                 Some(Signal::Reload) => {
                     log::info!("reloading certificates and keys; other settings need a restart");
+                    supervisor::reloading();
                     self.reload.send_replace(());
+                    supervisor::reloaded();
                 }
                 None => std::future::pending().await,
             }
@@ -83,6 +86,7 @@ pub(super) async fn serve(
         () = signals.stop() => {}
     }
     state.readiness.stop();
+    supervisor::stopping("stopping");
     if !drain.is_zero() {
         log::info!(
             "stopping: no longer ready; connections are still accepted for {} s",

@@ -16,10 +16,14 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-const COMPOSE_FILES: [&str; 2] = ["docker-compose.yml", "deploy/compose/replicas.yml"];
+const LOCAL: &str = "docker-compose.yml";
+const REPLICAS: &str = "deploy/compose/replicas.yml";
+const LITE: &str = "deploy/compose/lite.yml";
+const PRODUCTION: &str = "deploy/compose/production.yml";
+const COMPOSE_FILES: [&str; 4] = [LOCAL, REPLICAS, LITE, PRODUCTION];
 
 fn compose() -> Yaml {
-    read_yaml(COMPOSE_FILES[0])
+    read_yaml(LOCAL)
 }
 
 fn read_yaml(name: &str) -> Yaml {
@@ -29,18 +33,20 @@ fn read_yaml(name: &str) -> Yaml {
 
 /// Returns the services of a compose file, with merged (`<<`) mappings resolved.
 fn services(file: &Yaml) -> Vec<(String, Yaml)> {
-    let merge = Yaml::String("<<".to_owned());
     let services = file["services"].as_hash().unwrap().iter();
     services
-        .map(|(name, service)| {
-            let mut service = service.as_hash().unwrap().clone();
-            let merged = service.remove(&merge);
-            for (key, value) in merged.iter().flat_map(|yaml| yaml.as_hash().unwrap()) {
-                service.entry(key.clone()).or_insert_with(|| value.clone());
-            }
-            (name.as_str().unwrap().to_owned(), Yaml::Hash(service))
-        })
+        .map(|(name, service)| (name.as_str().unwrap().to_owned(), merged(service)))
         .collect()
+}
+
+fn merged(mapping: &Yaml) -> Yaml {
+    let mut mapping = mapping.as_hash().unwrap().clone();
+    let others = mapping.remove(&Yaml::String("<<".to_owned()));
+    let others = others.as_ref().map(merged);
+    for (key, value) in others.iter().flat_map(|yaml| yaml.as_hash().unwrap()) {
+        mapping.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    Yaml::Hash(mapping)
 }
 
 /// Returns the items of a list, or nothing if there is no list.
@@ -188,19 +194,41 @@ fn lost_secrets_of_an_existing_database_are_not_replaced_unless_asked() {
 
 #[test]
 fn no_password_stands_in_the_compose_file_and_what_is_published_is_on_loopback() {
-    let both = COMPOSE_FILES.map(|file| services(&read_yaml(file)));
-    for (name, service) in both.iter().flatten() {
+    let all = COMPOSE_FILES.map(|file| services(&read_yaml(file)));
+    for (name, service) in all.iter().flatten() {
         for (variable, value) in service["environment"].as_hash().into_iter().flatten() {
             let (variable, value) = (variable.as_str().unwrap(), value.as_str().unwrap());
             let secret = ["PASSWORD", "SECRET", "DATABASE_URL"]
                 .iter()
                 .any(|part| variable.contains(part));
             assert_eq!(secret, variable.ends_with("_FILE"), "{name} {variable}");
-            assert_eq!(secret, value.starts_with("/secrets/"), "{name} {variable}");
+            let file = value.starts_with("/secrets/") || value == "data/secret_key";
+            assert_eq!(secret, file, "{name} {variable}");
         }
+        let of_tls = |port: &str| name == "proxy" && port.ends_with(":8443");
+        let redirected = |port: &str| name == "proxy" && port == "${HTTP_PORT:-80}:8080";
         for port in words(&service["ports"]) {
-            assert!(port.starts_with("127.0.0.1:"), "{name}");
+            let loopback = port.starts_with("127.0.0.1:");
+            assert!(loopback || of_tls(&port) || redirected(&port), "{name}");
         }
+    }
+}
+
+#[test]
+fn in_production_only_the_proxy_is_published_and_the_database_has_no_way_out() {
+    let file = read_yaml(PRODUCTION);
+    for (name, service) in services(&file) {
+        assert_eq!(service["ports"].is_badvalue(), name != "proxy", "{name}");
+        let limits = &service["deploy"]["resources"]["limits"];
+        assert!(limits["memory"].as_str().is_some(), "{name}");
+        assert!(limits["pids"].as_i64().is_some(), "{name}");
+    }
+    assert_eq!(file["networks"]["data"]["internal"], Yaml::Boolean(true));
+    assert_eq!(words(&file["services"]["database"]["networks"]), ["data"]);
+    let shared = LOCAL.rsplit('/').next().unwrap();
+    for name in ["secrets", "database"] {
+        let extended = file["services"][name]["extends"]["file"].as_str().unwrap();
+        assert!(extended.ends_with(shared), "{name}");
     }
 }
 
@@ -265,8 +293,27 @@ fn the_published_port_and_the_public_url_follow_one_variable() {
 }
 
 #[test]
+fn production_servers_trust_their_proxy_alone() {
+    let file = read_yaml(PRODUCTION);
+    let services = services(&file);
+    let service = |wanted: &str| services.iter().find(|(name, _)| name == wanted).unwrap();
+    let address = &service("proxy").1["networks"]["edge"]["ipv4_address"];
+    assert!(address.as_str().is_some());
+    for name in ["server-1", "server-2"] {
+        let environment = &service(name).1["environment"];
+        assert_eq!(&environment["SERVER_TRUSTED_PROXIES"], address);
+        let header = environment["SERVER_FORWARDED_HEADER"].as_str();
+        assert_eq!(header, Some("x-forwarded-for"));
+        // The proxy knows each by its name.
+        let config = root().join("deploy/caddy/production.Caddyfile");
+        let config = fs::read_to_string(config).unwrap();
+        assert!(config.contains(&format!("{name}:8080")), "{name}");
+    }
+}
+
+#[test]
 fn several_servers_trust_their_proxy_alone_which_sets_the_header_itself() {
-    let file = read_yaml(COMPOSE_FILES[1]);
+    let file = read_yaml(REPLICAS);
     let [server, proxy] = ["server", "proxy"].map(|name| &file["services"][name]);
     let trusted = server["environment"]["SERVER_TRUSTED_PROXIES"].as_str();
     assert!(trusted.is_some());
@@ -296,12 +343,18 @@ fn several_servers_trust_their_proxy_alone_which_sets_the_header_itself() {
 fn the_engine_waits_longer_than_a_server_takes_to_stop() {
     const DRAIN: u64 = 5;
     const GRACE: u64 = 10;
-    let server = &compose()["services"]["server"];
-    let drain = server["environment"]["SERVER_DRAIN"].as_str();
-    assert_eq!(drain, None, "the default holds");
-    let patience = server["stop_grace_period"].as_str().unwrap();
-    let patience: u64 = patience.strip_suffix('s').unwrap().parse().unwrap();
-    assert!(patience > DRAIN + GRACE);
+    for file in [LOCAL, LITE, PRODUCTION] {
+        for (name, server) in services(&read_yaml(file)) {
+            if !name.starts_with("server") {
+                continue;
+            }
+            let drain = server["environment"]["SERVER_DRAIN"].as_str();
+            assert_eq!(drain, None, "the default holds");
+            let patience = server["stop_grace_period"].as_str().unwrap();
+            let patience: u64 = patience.strip_suffix('s').unwrap().parse().unwrap();
+            assert!(patience > DRAIN + GRACE, "{file} {name}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tests the sources of settings: values in files are literal, and errors name unreadable files.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use crate::settings::{SECRET, with};
 use crate::support::Program;
@@ -263,6 +263,29 @@ fn a_secret_that_other_users_can_read_is_noted_with_the_cure() {
         let program = dot_env(harmless);
         fs::set_permissions(program.path(".env"), Permissions::from_mode(0o644)).unwrap();
         notes(&program, "other users can read", false);
+    }
+}
+
+/// As Kubernetes mounts secrets, and as the Debian package installs its settings.
+#[test]
+fn a_secret_that_its_owner_grants_to_the_server_s_group_is_not_noted() {
+    const SOMEBODY: u32 = 65_534;
+    let program = file("secret", SECRET).env("JWT_SECRET_KEY_FILE", "secret");
+    let path = program.path("secret");
+    let own = fs::metadata(&path).unwrap();
+    if own.uid() != 0 {
+        // Only root gives files away.
+        return;
+    }
+    for (owner, group, mode, noted) in [
+        (SOMEBODY, own.gid(), 0o440, false),
+        (SOMEBODY, own.gid(), 0o444, true),
+        (SOMEBODY, SOMEBODY, 0o440, true),
+        (0, own.gid(), 0o440, true),
+    ] {
+        chown(&path, Some(owner), Some(group)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        notes(&program, "other users can read secret", noted);
     }
 }
 
