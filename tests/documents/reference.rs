@@ -11,7 +11,7 @@ use super::{check_generated, read};
 type Group = (&'static str, &'static [&'static str]);
 
 /// Groups the settings. The longest matching prefix decides, so a new setting usually finds its group by itself.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("Server", &["SERVER_", "PUBLIC_URL"]),
     ("Metrics", &["METRICS_"]),
     ("Apps behind a proxy", &["FORWARD_AUTH_"]),

@@ -189,7 +189,7 @@ fn a_backup_needs_no_migration_first() {
     database.execute("DROP TABLE server_keys");
     database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261128000002'");
     let said = program.run(&["backup", "before-upgrade.db"]).done();
-    assert!(said.contains("schema 20261128000001"), "{said}");
+    assert!(!said.contains("server_keys"), "{said}");
     // Nor is the database migrated by it.
     let check = program.run(&["migrate", "--check"]);
     assert_eq!(check.code, Some(3), "{check:?}");

@@ -1,7 +1,6 @@
 //! Ends all sessions of all users: after a restore of an older state, which may lack revocations,
 //! and whenever an operator wants everybody to log in again.
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 
@@ -101,7 +100,10 @@ fn end_all(
     let now = context.at.unix();
     on_its_own!(
         conn,
-        postgres: postgres => postgres.batch_execute(&LOCKS.replace("{now}", &now.to_string()))?,
+        postgres: postgres => {
+            use diesel::connection::SimpleConnection;
+            postgres.batch_execute(&LOCKS.replace("{now}", &now.to_string()))?;
+        },
         // It has one writer, and it is this transaction.
         sqlite: _ => {},
     );

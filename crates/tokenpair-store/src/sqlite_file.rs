@@ -118,7 +118,8 @@ pub enum SqliteFileError {
 
 /// The events that a restore undoes. Their ids sort by time.
 const CHANGES: &str = "SELECT kind, count(*) AS n FROM audit_events WHERE id > ? AND kind IN \
-    ('user_created', 'user_deleted', 'user_disabled', 'user_enabled', 'password_changed', 'roles_changed') \
+    ('user_created', 'user_deleted', 'user_disabled', 'user_enabled', 'password_changed', 'roles_changed', \
+    'client_created', 'client_deleted', 'client_secret_changed', 'client_permissions_changed') \
     GROUP BY kind ORDER BY kind";
 
 #[derive(QueryableByName)]
@@ -207,7 +208,7 @@ impl SqliteFile {
         self.contents(conn, &tables)
     }
 
-    /// Returns how many changes of users this database records that the backup does not, by the
+    /// Returns how many changes of users and clients this database records that the backup does not, by the
     /// kind of the event. Only reads.
     ///
     /// # Errors

@@ -6,12 +6,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::QueryResult;
-use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
+use diesel::{QueryResult, RunQueryDsl, sql_query};
 use thiserror::Error;
 
-use super::connection::{Conn, begin_with, finish, in_transaction, on_its_own};
+use super::connection::{self, Conn, begin_with, finish, on_its_own};
 use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::JobError;
@@ -161,7 +160,7 @@ fn in_transaction_of_its_own<T>(
 ) -> QueryResult<T> {
     on_its_own!(
         conn,
-        postgres: _ => in_transaction(conn, work),
+        postgres: _ => connection::in_transaction(conn, work),
         // The source has its transaction already, and the target's begins later.
         sqlite: _ => work(conn),
     )
@@ -181,7 +180,6 @@ fn refuse_others(source: &mut Conn) -> Result<(), TransferError> {
 /// Begins a transaction that sees one moment, which no other program's write follows before its
 /// end.
 fn begin_source(source: &mut Conn, tables: &[Table]) -> QueryResult<()> {
-    let lock = format!("LOCK TABLE {} IN SHARE MODE", table::names(tables));
     on_its_own!(
         source,
         postgres: _ => {
@@ -190,22 +188,27 @@ fn begin_source(source: &mut Conn, tables: &[Table]) -> QueryResult<()> {
                 source,
                 "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 0",
             )?;
-            source.batch_execute(&lock)
+            lock(source, tables, "SHARE")
         },
         sqlite: _ => Ok(()),
     )
 }
 
 fn begin_target(target: &mut Conn, tables: &[Table]) -> QueryResult<()> {
-    let lock = format!("LOCK TABLE {} IN EXCLUSIVE MODE", table::names(tables));
     on_its_own!(
         target,
         postgres: _ => {
             begin_with(target, "BEGIN; SET LOCAL statement_timeout = 0")?;
-            target.batch_execute(&lock)
+            lock(target, tables, "EXCLUSIVE")
         },
         sqlite: _ => begin_with(target, "BEGIN IMMEDIATE"),
     )
+}
+
+/// Locks PostgreSQL's tables until the end of the transaction.
+fn lock(conn: &mut Conn, tables: &[Table], mode: &str) -> QueryResult<()> {
+    let lock = format!("LOCK TABLE {} IN {mode} MODE", table::names(tables));
+    sql_query(lock).execute(conn).map(|_| ())
 }
 
 fn copy_all(
