@@ -1,15 +1,16 @@
-//! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
-//! usage; `migrate --check` and `doctor` have their own.
+//! Implements the commands of the `tokenpair` program. [`EXIT_STATUSES`] lists its exit codes.
 
 mod config;
 mod doctor;
 mod events;
+mod exit;
 mod explain;
 mod greeting;
 mod health;
 mod import;
 mod keys;
 mod listing;
+mod man;
 mod migrate;
 mod password;
 mod purge;
@@ -20,6 +21,7 @@ mod user;
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -28,9 +30,10 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Settings, Sources};
+pub use self::exit::{EXIT_STATUSES, ExitStatus};
+use crate::config::{LogFormat, Settings, Sources};
 use crate::printable::printable_lines;
-use crate::server::start_logging;
+use crate::server::{json_error, start_logging};
 
 /// An authentication server that issues pairs of JSON Web Tokens.
 #[derive(Debug, Parser)]
@@ -51,9 +54,14 @@ enum Command {
         /// newer than this program
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        form: listing::ObjectForm,
     },
     /// Delete old records, as the server does every hour
-    Purge,
+    Purge {
+        #[command(flatten)]
+        form: listing::ObjectForm,
+    },
     /// Manage users
     #[command(subcommand, after_help = USER)]
     User(user::Command),
@@ -83,6 +91,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Write the manual pages of all commands into a folder
+    Man {
+        /// The folder, such as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -97,7 +110,8 @@ Examples:
   tokenpair user add ada --admin         create a user, and ask for the password
   tokenpair events --kind login_failed   list failed logins
 
-Exit codes: 0 success, 1 failure, 2 wrong usage.";
+Exit codes: 0 success, 1 failure, 2 wrong usage. docs/reference/cli.md and the
+manual page list them all.";
 
 const MIGRATE: &str = "\
 Examples:
@@ -156,17 +170,24 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let done = run(cli.command.unwrap_or(Command::Serve));
+    let command = cli.command.unwrap_or(Command::Serve);
+    let serves = matches!(command, Command::Serve);
+    let done = run(command);
     log::logger().flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // The reader closed the output on purpose, as `head` does.
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(failure.as_ref());
+            let format = if serves {
+                LogFormat::of(&Sources::read())
+            } else {
+                LogFormat::Text
+            };
+            complain(failure.as_ref(), format);
             let code = migrate::exit_code(failure.as_ref());
             let code = code.or_else(|| doctor::exit_code(failure.as_ref()));
-            code.map_or(ExitCode::FAILURE, ExitCode::from)
+            code.unwrap_or(exit::FAILURE).into()
         }
     }
 }
@@ -187,14 +208,14 @@ fn run(command: Command) -> Result<(), CommandError> {
     match command {
         // Returns early: flushing would wait for a reader of the greeting.
         Command::Serve => return serve::run(),
-        Command::Migrate { check } => migrate::run(check, out),
-        Command::Purge => purge::run(out),
+        Command::Migrate { check, form } => migrate::run(check, form, out),
+        Command::Purge { form } => purge::run(form, out),
         Command::User(command) => user::run(command, out),
         Command::Session(command) => session::run(command, out),
         Command::Events(wanted) => events::run(wanted, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),
-        Command::Token(token::Command::Inspect) => token::inspect(out),
+        Command::Token(token::Command::Inspect { form }) => token::inspect(form, out),
         Command::Healthcheck { url } => health::run(url.as_deref(), out),
         Command::Doctor(wanted) => doctor::run(&wanted, out),
         Command::Completions { shell } => {
@@ -202,14 +223,16 @@ fn run(command: Command) -> Result<(), CommandError> {
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);
             Ok(out.write_all(&script)?)
         }
+        Command::Man { folder } => man::run(&folder, Cli::command(), out),
     }?;
     Ok(out.flush()?)
 }
 
-/// Loads the settings and starts the logger that they configure.
+/// Loads the settings and starts the logger that they configure. Commands talk to people, so their
+/// log is text.
 fn settings() -> Result<Settings, CommandError> {
     let settings = Settings::load(&Sources::read())?;
-    start_logging(&settings);
+    start_logging(&settings, LogFormat::Text);
     Ok(settings)
 }
 
@@ -229,7 +252,8 @@ fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn complain(failure: &dyn Error) {
+/// Returns what a failure and its causes say.
+fn with_causes(failure: &dyn Error) -> String {
     let mut text = failure.to_string();
     let mut next = failure.source();
     while let Some(cause) = next {
@@ -240,10 +264,18 @@ fn complain(failure: &dyn Error) {
         }
         next = cause.source();
     }
+    text
+}
+
+fn complain(failure: &dyn Error, format: LogFormat) {
+    let text = with_causes(failure);
     // On a thread, because a failed program must end even if its standard error is not read.
     let (done, ended) = mpsc::channel::<()>();
     let say = move || {
-        say(&text);
+        match format {
+            LogFormat::Text => say(&text),
+            LogFormat::Json => say_json(&text),
+        }
         drop(done);
     };
     if thread::Builder::new().spawn(say).is_ok() {
@@ -257,6 +289,14 @@ fn complain(failure: &dyn Error) {
 )]
 fn say(text: &str) {
     eprintln!("tokenpair: {}", printable_lines(text));
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a server that cannot start reports that on standard error"
+)]
+fn say_json(text: &str) {
+    eprint!("{}", json_error(text));
 }
 
 #[cfg(test)]

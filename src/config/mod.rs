@@ -12,6 +12,7 @@ mod keys;
 mod logs;
 mod names;
 mod page;
+mod pairs;
 mod remarks;
 mod server;
 mod sessions;
@@ -19,11 +20,13 @@ mod setting;
 mod sources;
 mod text;
 mod tokens;
+mod traces;
 mod urls;
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use url::Url;
 
 pub use self::accounts::Registration;
@@ -32,7 +35,7 @@ pub(crate) use self::checks::DEVICE_COOKIE;
 pub use self::database::Migrate;
 pub use self::forward_auth::ForwardAuth;
 pub use self::keys::{KeySource, PreviousSecret};
-pub use self::logs::AccessLog;
+pub use self::logs::{AccessLog, LogFormat};
 pub use self::names::known;
 pub(crate) use self::page::read_style;
 pub use self::page::{PageSettings, StyleSheet};
@@ -41,6 +44,9 @@ pub use self::server::TlsFiles;
 pub use self::setting::Known;
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
+#[cfg(feature = "otlp")]
+pub(crate) use self::traces::TraceSampler;
+pub use self::traces::TraceSettings;
 pub(crate) use self::urls::{
     is_address, is_loopback, is_loopback_host, is_under, serialized_origin,
 };
@@ -114,8 +120,12 @@ pub struct Settings {
     pub web: WebPolicy,
     /// `RUST_LOG`
     pub log: String,
+    /// `LOG_FORMAT`, which only the serving program follows.
+    pub log_format: LogFormat,
     /// `SERVER_ACCESS_LOG`
     pub access_log: AccessLog,
+    /// `OTEL_*`; `None` if no traces are sent, or without the feature `otlp`.
+    pub traces: Option<TraceSettings>,
     /// Notes on settings that work, but may be a mistake, except those of
     /// [`remarks_on_routes`](Self::remarks_on_routes).
     pub remarks: Vec<String>,
@@ -201,7 +211,9 @@ impl Settings {
             web,
             purge: sessions::purge(&mut reader),
             log: logs::LEVELS.read(&mut reader),
+            log_format: logs::FORMAT.read(&mut reader),
             access_log: logs::ACCESS_LOG.read(&mut reader),
+            traces: traces::traces(&mut reader),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
@@ -245,10 +257,11 @@ impl Settings {
 }
 
 /// A setting as `tokenpair config show` prints it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     name: &'static str,
     value: String,
+    #[serde(rename = "source")]
     origin: String,
 }
 

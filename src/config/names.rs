@@ -2,7 +2,7 @@
 
 use super::setting::Known;
 use super::{
-    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens,
+    accounts, cookies, database, forward_auth, keys, logs, page, server, sessions, tokens, traces,
 };
 
 /// Returns the documentation of all settings, by group.
@@ -18,6 +18,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
         tokens::KNOWN,
         cookies::KNOWN,
         logs::KNOWN,
+        traces::KNOWN,
     ];
     groups.into_iter().flatten()
 }

@@ -1,7 +1,5 @@
 //! Records the certificate that a server presents, and what browsers would say about it.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
@@ -15,15 +13,8 @@ use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use crate::authorities::system_authorities;
 use tokenpair::clock::Timestamp;
-
-/// Files with the certificate authorities of common systems. `SSL_CERT_FILE` comes first.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A certificate, as browsers see it.
 #[derive(Clone, Debug)]
@@ -68,9 +59,7 @@ impl Recorder {
 
 /// Returns this machine's list of certificate authorities.
 fn authorities() -> Option<Arc<WebPkiServerVerifier>> {
-    let own = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let files = own.into_iter().chain(BUNDLES.map(PathBuf::from));
-    let bundle = files.map(fs::read).find_map(Result::ok)?;
+    let bundle = system_authorities()?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
     let provider = Arc::new(default_provider());
