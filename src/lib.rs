@@ -3,9 +3,11 @@
 //!
 //! The program calls [`cli::main`]; tests and benchmarks build [`server::Server`] as the program
 //! does. An app of your own mounts the routes of accounts and sessions with
-//! [`server::AccountRoutes`]. Modules import only from modules below them: `printable`; `command`; [`keys`]; [`config`];
+//! [`server::AccountRoutes`]. Modules import only from modules below them: `printable`; `command`;
+//! `authorities`; [`keys`]; [`config`];
 //! [`server`]; [`cli`].
 
+mod authorities;
 pub mod cli;
 mod command;
 pub mod config;

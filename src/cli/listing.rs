@@ -1,5 +1,6 @@
 //! Implements the listings of commands: lines for a person, or JSON for a program.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use clap::Args;
@@ -16,6 +17,29 @@ pub(super) struct Form {
     json: bool,
 }
 
+/// The form of an answer that is not a list.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ObjectForm {
+    /// Print JSON: an object
+    #[arg(long)]
+    json: bool,
+}
+
+impl ObjectForm {
+    /// Prints the object, or else the text.
+    pub(super) fn print(
+        self,
+        object: &impl Serialize,
+        text: impl FnOnce() -> String,
+        out: &mut dyn Write,
+    ) -> Result<(), CommandError> {
+        if self.json {
+            return print_json(object, out);
+        }
+        Ok(write!(out, "{}", text())?)
+    }
+}
+
 /// An entry of a listing.
 pub(super) trait Entry: Serialize {
     /// The titles of the columns.
@@ -26,14 +50,28 @@ pub(super) trait Entry: Serialize {
 }
 
 impl Form {
+    /// Prints entries that have no columns.
+    pub(super) fn print_lines<E: Serialize + Display>(
+        self,
+        entries: &[E],
+        out: &mut dyn Write,
+    ) -> Result<(), CommandError> {
+        if self.json {
+            return print_json(entries, out);
+        }
+        for entry in entries {
+            writeln!(out, "{entry}")?;
+        }
+        Ok(())
+    }
+
     pub(super) fn print<E: Entry>(
         self,
         entries: &[E],
         out: &mut dyn Write,
     ) -> Result<(), CommandError> {
         if self.json {
-            let text = serde_json::to_string_pretty(entries)?;
-            return Ok(writeln!(out, "{}", printable_lines(&text))?);
+            return print_json(entries, out);
         }
         writeln!(out, "{}", E::head())?;
         for entry in entries {
@@ -41,6 +79,15 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// Prints a value for a program.
+pub(super) fn print_json(
+    value: &(impl Serialize + ?Sized),
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(out, "{}", printable_lines(&text))?)
 }
 
 /// Returns the text, or a dash.

@@ -3,17 +3,15 @@
 use std::error::Error;
 use std::io::Write;
 
+use serde::Serialize;
 use thiserror::Error;
 
+use super::exit::{NEWER, PENDING};
+use super::listing::ObjectForm;
 use super::{CommandError, settings};
 use crate::config::Settings;
 use crate::server::{DatabaseError, open_current_store, open_migrated_store};
 use tokenpair_store::MigrationError;
-
-/// Exit codes of `--check`. A script can tell them from a failed check (1) and from wrong usage
-/// (2).
-const PENDING: u8 = 3;
-const NEWER: u8 = 4;
 
 /// A finding of `--check`.
 #[derive(Debug, Error)]
@@ -30,44 +28,78 @@ pub(super) fn exit_code(failure: &(dyn Error + 'static)) -> Option<u8> {
     finding.map(|finding| finding.code)
 }
 
-pub(super) fn run(check: bool, out: &mut dyn Write) -> Result<(), CommandError> {
-    let settings = settings()?;
-    if check {
-        return report(&settings, out);
-    }
-    let (_, names) = open_migrated_store(&settings)?;
-    if names.is_empty() {
-        return up_to_date(out);
-    }
-    list(&names, "done", out)
+/// What `--check` finds.
+#[derive(Default, Serialize)]
+struct Check {
+    /// `up_to_date`, `pending`, `missing` or `newer`.
+    state: &'static str,
+    /// The migrations to run, the oldest first.
+    pending: Vec<String>,
+    /// The migrations of the database that this program does not have.
+    unknown: Vec<String>,
 }
 
-fn report(settings: &Settings, out: &mut dyn Write) -> Result<(), CommandError> {
+/// What a run has done.
+#[derive(Serialize)]
+struct Done {
+    done: Vec<String>,
+}
+
+pub(super) fn run(check: bool, form: ObjectForm, out: &mut dyn Write) -> Result<(), CommandError> {
+    let settings = settings()?;
+    if check {
+        return report(&settings, form, out);
+    }
+    let (_, done) = open_migrated_store(&settings)?;
+    let text = lines(&done, "done");
+    form.print(&Done { done }, || text, out)
+}
+
+fn report(settings: &Settings, form: ObjectForm, out: &mut dyn Write) -> Result<(), CommandError> {
     let Err(found) = open_current_store(settings) else {
-        return up_to_date(out);
+        let check = Check {
+            state: "up_to_date",
+            ..Check::default()
+        };
+        return form.print(&check, || UP_TO_DATE.to_owned(), out);
     };
+    let mut check = Check::default();
     let code = match &found {
         DatabaseError::Pending { names, .. } => {
-            list(names, "pending", out)?;
+            check.state = "pending";
+            check.pending.clone_from(names);
             PENDING
         }
-        DatabaseError::Missing(_) => PENDING,
+        DatabaseError::Missing(_) => {
+            check.state = "missing";
+            PENDING
+        }
         DatabaseError::Migration {
-            source: MigrationError::Unknown(_),
+            source: MigrationError::Unknown(names),
             ..
-        } => NEWER,
+        } => {
+            check.state = "newer";
+            check.unknown.clone_from(names);
+            NEWER
+        }
         _ => return Err(found.into()),
     };
+    let text = || match check.pending.as_slice() {
+        [] => String::new(),
+        pending => lines(pending, "pending"),
+    };
+    form.print(&check, text, out)?;
+    out.flush()?;
     Err(Finding { code, found }.into())
 }
 
-fn list(names: &[String], state: &str, out: &mut dyn Write) -> Result<(), CommandError> {
-    for name in names {
-        writeln!(out, "{name}: {state}")?;
-    }
-    Ok(())
-}
+const UP_TO_DATE: &str = "the database is up to date\n";
 
-fn up_to_date(out: &mut dyn Write) -> Result<(), CommandError> {
-    Ok(writeln!(out, "the database is up to date")?)
+/// Returns a line for each migration.
+fn lines(names: &[String], state: &str) -> String {
+    if names.is_empty() {
+        return UP_TO_DATE.to_owned();
+    }
+    let lines = names.iter().map(|name| format!("{name}: {state}\n"));
+    lines.collect()
 }

@@ -1,11 +1,11 @@
-//! Implements the commands of the `tokenpair` program. Exit codes: 0 success, 1 failure, 2 wrong
-//! usage; `migrate --check`, `doctor`, `backup` and `restore` have their own.
+//! Implements the commands of the `tokenpair` program. [`EXIT_STATUSES`] lists its exit codes.
 
 mod backup;
 mod client;
 mod config;
 mod doctor;
 mod events;
+mod exit;
 mod explain;
 mod export;
 mod greeting;
@@ -13,6 +13,7 @@ mod health;
 mod import;
 mod keys;
 mod listing;
+mod man;
 mod migrate;
 mod password;
 mod purge;
@@ -24,6 +25,7 @@ mod webhook;
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -32,9 +34,10 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Settings, Sources};
+pub use self::exit::{EXIT_STATUSES, ExitStatus};
+use crate::config::{LogFormat, Settings, Sources};
 use crate::printable::printable_lines;
-use crate::server::start_logging;
+use crate::server::{json_error, start_logging};
 
 /// An authentication server that issues pairs of JSON Web Tokens.
 #[derive(Debug, Parser)]
@@ -55,9 +58,14 @@ enum Command {
         /// newer than this program
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        form: listing::ObjectForm,
     },
     /// Delete old records, as the server does every hour
-    Purge,
+    Purge {
+        #[command(flatten)]
+        form: listing::ObjectForm,
+    },
     /// Copy SQLite's database into a file while servers use it, and check the copy
     #[command(after_help = BACKUP)]
     Backup(backup::Backup),
@@ -105,6 +113,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Write the manual pages of all commands into a folder
+    Man {
+        /// The folder, such as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -119,7 +132,8 @@ Examples:
   tokenpair user add ada --admin         create a user, and ask for the password
   tokenpair events --kind login_failed   list failed logins
 
-Exit codes: 0 success, 1 failure, 2 wrong usage.";
+Exit codes: 0 success, 1 failure, 2 wrong usage. docs/reference/cli.md and the
+manual page list them all.";
 
 const MIGRATE: &str = "\
 Examples:
@@ -227,18 +241,25 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let done = run(cli.command.unwrap_or(Command::Serve));
+    let command = cli.command.unwrap_or(Command::Serve);
+    let serves = matches!(command, Command::Serve);
+    let done = run(command);
     log::logger().flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // The reader closed the output on purpose, as `head` does.
         Err(failure) if is_broken_pipe(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(failure.as_ref());
+            let format = if serves {
+                LogFormat::of(&Sources::read())
+            } else {
+                LogFormat::Text
+            };
+            complain(failure.as_ref(), format);
             let code = migrate::exit_code(failure.as_ref());
             let code = code.or_else(|| doctor::exit_code(failure.as_ref()));
             let code = code.or_else(|| backup::exit_code(failure.as_ref()));
-            code.map_or(ExitCode::FAILURE, ExitCode::from)
+            code.unwrap_or(exit::FAILURE).into()
         }
     }
 }
@@ -259,8 +280,8 @@ fn run(command: Command) -> Result<(), CommandError> {
     match command {
         // Returns early: flushing would wait for a reader of the greeting.
         Command::Serve => return serve::run(),
-        Command::Migrate { check } => migrate::run(check, out),
-        Command::Purge => purge::run(out),
+        Command::Migrate { check, form } => migrate::run(check, form, out),
+        Command::Purge { form } => purge::run(form, out),
         Command::Backup(wanted) => backup::backup(&wanted, out),
         Command::Restore(wanted) => backup::restore(&wanted, out),
         Command::Move(wanted) => backup::transfer(&wanted, out),
@@ -271,7 +292,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Events(wanted) => events::run(wanted, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Config(command) => config::run(&command, out),
-        Command::Token(token::Command::Inspect) => token::inspect(out),
+        Command::Token(token::Command::Inspect { form }) => token::inspect(form, out),
         Command::Webhook(command) => webhook::run(&command, out),
         Command::Healthcheck { url } => health::run(url.as_deref(), out),
         Command::Doctor(wanted) => doctor::run(&wanted, out),
@@ -280,14 +301,16 @@ fn run(command: Command) -> Result<(), CommandError> {
             clap_complete::generate(shell, &mut Cli::command(), "tokenpair", &mut script);
             Ok(out.write_all(&script)?)
         }
+        Command::Man { folder } => man::run(&folder, Cli::command(), out),
     }?;
     Ok(out.flush()?)
 }
 
-/// Loads the settings and starts the logger that they configure.
+/// Loads the settings and starts the logger that they configure. Commands talk to people, so their
+/// log is text.
 fn settings() -> Result<Settings, CommandError> {
     let settings = Settings::load(&Sources::read())?;
-    start_logging(&settings);
+    start_logging(&settings, LogFormat::Text);
     Ok(settings)
 }
 
@@ -307,7 +330,8 @@ fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn complain(failure: &dyn Error) {
+/// Returns what a failure and its causes say.
+fn with_causes(failure: &dyn Error) -> String {
     let mut text = failure.to_string();
     let mut next = failure.source();
     while let Some(cause) = next {
@@ -318,10 +342,18 @@ fn complain(failure: &dyn Error) {
         }
         next = cause.source();
     }
+    text
+}
+
+fn complain(failure: &dyn Error, format: LogFormat) {
+    let text = with_causes(failure);
     // On a thread, because a failed program must end even if its standard error is not read.
     let (done, ended) = mpsc::channel::<()>();
     let say = move || {
-        say(&text);
+        match format {
+            LogFormat::Text => say(&text),
+            LogFormat::Json => say_json(&text),
+        }
         drop(done);
     };
     if thread::Builder::new().spawn(say).is_ok() {
@@ -335,6 +367,14 @@ fn complain(failure: &dyn Error) {
 )]
 fn say(text: &str) {
     eprintln!("tokenpair: {}", printable_lines(text));
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a server that cannot start reports that on standard error"
+)]
+fn say_json(text: &str) {
+    eprint!("{}", json_error(text));
 }
 
 #[cfg(test)]

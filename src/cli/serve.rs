@@ -8,15 +8,21 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::greeting::greeting;
-use super::{CommandError, block_on, settings};
-use crate::server::{Server, Signal};
+use super::{CommandError, block_on};
+use crate::config::{LogFormat, Settings, Sources};
+#[cfg(feature = "otlp")]
+use crate::server::Traces;
+use crate::server::{Server, Signal, start_logging};
 use tokenpair::clock::Clock;
 
 pub(super) fn run() -> Result<(), CommandError> {
     block_on(async {
         // Before anything else, so that no signal reaches a half-started server.
         let mut signals = signals()?;
-        let settings = settings()?;
+        let settings = Settings::load(&Sources::read())?;
+        start_logging(&settings, settings.log_format);
+        #[cfg(feature = "otlp")]
+        let traces = Traces::start(&settings)?;
         // Only here: other commands, such as a health check every few seconds, would repeat them.
         for remark in settings
             .remarks
@@ -31,8 +37,16 @@ pub(super) fn run() -> Result<(), CommandError> {
         };
         let has_users = server.has_users().await;
         let metrics = server.metrics_address();
-        print(greeting(server.address(), metrics, &settings, has_users))?;
-        Ok(server.run(signals).await?)
+        let greeting = greeting(server.address(), metrics, &settings, has_users);
+        match settings.log_format {
+            LogFormat::Text => print(greeting)?,
+            // A collector that reads both outputs as one stream finds only JSON.
+            LogFormat::Json => greeting.lines().for_each(|line| log::info!("{line}")),
+        }
+        let served = server.run(signals).await;
+        #[cfg(feature = "otlp")]
+        traces.finish();
+        Ok(served?)
     })
 }
 

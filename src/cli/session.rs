@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::explain::{Judge, explain};
-use super::listing::{Entry, Form, or_dash};
+use super::listing::{Entry, Form, ObjectForm, or_dash};
 use super::{CommandError, backup, block_on, settings, user};
 use crate::command::command;
 use crate::config::Settings;
@@ -34,9 +34,8 @@ pub(super) enum Command {
     Explain {
         /// The session ID, as `session list` shows it
         id: String,
-        /// Print JSON: an object
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: ObjectForm,
     },
     /// Revoke a session, or all sessions of all users
     Revoke(Revoked),
@@ -71,14 +70,14 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> Result<(), CommandEr
                 let sessions = list(&store, &settings, &name, limit).await?;
                 form.print(&sessions, out)
             }
-            Command::Explain { id, json } => {
+            Command::Explain { id, form } => {
                 let record = load(&store, &id).await?;
                 let judge = Judge {
                     now: Clock::system().now(),
                     state: state(&record.session, &record.subject, &settings),
                     settings: &settings,
                 };
-                explain(&store, record, judge, json, out).await
+                explain(&store, record, judge, form, out).await
             }
             Command::Revoke(Revoked { which, yes }) => match which.id {
                 Some(id) => revoke(&store, &id, out).await,

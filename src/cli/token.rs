@@ -3,8 +3,10 @@
 use std::io::{self, BufRead, Write};
 
 use clap::Subcommand;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::listing::ObjectForm;
 use super::{CommandError, block_on, session, settings};
 use crate::config::{KeySource, Settings};
 use crate::printable::{printable, printable_lines};
@@ -18,60 +20,107 @@ use tokenpair_store::DieselStore;
 pub(super) enum Command {
     /// Read a token from standard input and print its header, its claims and each check. Exit with
     /// 1 if it is rejected
-    Inspect,
+    Inspect {
+        #[command(flatten)]
+        form: ObjectForm,
+    },
 }
 
-pub(super) fn inspect(out: &mut dyn Write) -> Result<(), CommandError> {
+/// A token, taken apart. The token itself is not in it.
+#[derive(Serialize)]
+struct Report {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    checks: Vec<Check>,
+    /// `active`, or what there is to say of the session. `None` if a check failed.
+    session: Option<String>,
+    /// `None` if only the database, which is not there, could tell.
+    valid: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    check: &'static str,
+    valid: bool,
+    error: Option<String>,
+}
+
+impl Report {
+    fn of(inspection: Inspection) -> Self {
+        let check = |(check, verdict): (_, Result<(), TokenError>)| Check {
+            check,
+            valid: verdict.is_ok(),
+            error: verdict.err().map(|error| error.to_string()),
+        };
+        let checks: Vec<Check> = inspection.verdicts.into_iter().map(check).collect();
+        Self {
+            header: inspection.unverified_header,
+            claims: inspection.unverified_claims,
+            valid: Some(checks.iter().all(|check| check.valid)),
+            checks,
+            session: None,
+        }
+    }
+
+    /// Judges the session.
+    fn judged(self, valid: Option<bool>, session: impl Into<String>) -> Self {
+        let session = Some(session.into());
+        Self {
+            session,
+            valid,
+            ..self
+        }
+    }
+}
+
+pub(super) fn inspect(form: ObjectForm, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let tokens = tokens(&settings)?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let token = line.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
+    let report = examine(token, &settings, &tokens)?;
+    let text = text(&report)?;
+    form.print(&report, || text, out)?;
+    out.flush()?;
+    match report.valid {
+        Some(false) => Err("the token is rejected".into()),
+        _ => Ok(()),
+    }
+}
+
+fn examine(token: &str, settings: &Settings, tokens: &Tokens) -> Result<Report, CommandError> {
     let now = Clock::system().now();
     let inspection = tokens
         .inspect(token, now)
         .map_err(|error| not_a_token(&error))?;
-    print(&inspection, out)?;
-    let is_rejected = |(_, verdict): &(_, Result<(), _>)| verdict.is_err();
-    if inspection.verdicts.iter().any(is_rejected) {
-        return Err("the token is rejected".into());
+    let report = Report::of(inspection);
+    if report.valid == Some(false) {
+        return Ok(report);
     }
     let claims = tokens.verify(token, now, Expiry::Enforced)?;
     if claims.sid.is_none() {
-        return without_session(&settings, &claims, out);
+        return Ok(without_session(report, settings, &claims));
     }
-    let store = match open_current_store(&settings) {
+    let store = match open_current_store(settings) {
         Ok(store) => store,
-        Err(error) => {
-            let error = error.to_string();
-            writeln!(out, "session: not checked: {}", printable(&error))?;
-            let valid =
-                "the token is valid, unless its session has ended, which only the database shows";
-            return Ok(writeln!(out, "{valid}")?);
-        }
+        Err(error) => return Ok(report.judged(None, format!("not checked: {error}"))),
     };
-    match block_on(session_fault(&store, &settings, &claims, now))? {
-        None => Ok(writeln!(out, "session: active\nthe token is valid")?),
-        Some(fault) => {
-            writeln!(out, "session: {fault}")?;
-            Err("the token is rejected".into())
-        }
-    }
+    let fault = block_on(session_fault(&store, settings, &claims, now))?;
+    Ok(match fault {
+        None => report.judged(Some(true), "active"),
+        Some(fault) => report.judged(Some(false), fault),
+    })
 }
 
 /// Judges a token of another issuer, which has no session.
-fn without_session(
-    settings: &Settings,
-    claims: &Claims,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+fn without_session(report: Report, settings: &Settings, claims: &Claims) -> Report {
     if settings.web.accept_foreign && claims.kind == TokenKind::Access {
-        let valid = "session: none, which JWT_ACCEPT_FOREIGN accepts\nthe token is valid";
-        return Ok(writeln!(out, "{valid}")?);
+        report.judged(Some(true), "none, which JWT_ACCEPT_FOREIGN accepts")
+    } else {
+        report.judged(Some(false), "the token has none (claim sid)")
     }
-    writeln!(out, "session: the token has none (claim sid)")?;
-    Err("the token is rejected".into())
 }
 
 /// Says what to paste instead.
@@ -127,22 +176,28 @@ fn rotation_fault(decision: RotationDecision) -> Option<String> {
     Some(fault.to_owned())
 }
 
-fn print(inspection: &Inspection, out: &mut dyn Write) -> Result<(), CommandError> {
-    let claims = &inspection.unverified_claims;
-    writeln!(out, "header {}", pretty(&inspection.unverified_header)?)?;
-    writeln!(out, "claims {}", pretty(claims)?)?;
+/// Returns the report for a person.
+fn text(report: &Report) -> Result<String, CommandError> {
+    let mut text = format!("header {}\n", pretty(&report.header)?);
+    text += &format!("claims {}\n", pretty(&report.claims)?);
     for name in ["iat", "nbf", "exp"] {
-        if let Some(seconds) = claims.get(name).and_then(Value::as_i64) {
-            writeln!(out, "{name} is {}", Timestamp::from_unix(seconds))?;
+        if let Some(seconds) = report.claims.get(name).and_then(Value::as_i64) {
+            text += &format!("{name} is {}\n", Timestamp::from_unix(seconds));
         }
     }
-    for (check, verdict) in &inspection.verdicts {
-        match verdict {
-            Ok(()) => writeln!(out, "{check}: valid")?,
-            Err(error) => writeln!(out, "{check}: {}", printable(&error.to_string()))?,
-        }
+    for Check { check, error, .. } in &report.checks {
+        let verdict = error.as_deref().unwrap_or("valid");
+        text += &format!("{check}: {}\n", printable(verdict));
     }
-    Ok(())
+    if let Some(session) = &report.session {
+        text += &format!("session: {}\n", printable(session));
+    }
+    text += match report.valid {
+        Some(true) => "the token is valid\n",
+        None => "the token is valid, unless its session has ended, which only the database shows\n",
+        Some(false) => "",
+    };
+    Ok(text)
 }
 
 /// Returns the tokens of the present keys. An inspection must not create a key.

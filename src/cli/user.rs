@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::listing::{Entry, Form};
+use super::listing::{Entry, Form, ObjectForm};
 use super::password::PasswordSource;
 use super::{CommandError, block_on, import, settings};
 use crate::command::command;
@@ -84,6 +84,15 @@ pub(super) struct RoleChange {
     /// A role to remove
     #[arg(long, value_name = "ROLE")]
     remove: Vec<String>,
+    #[command(flatten)]
+    form: ObjectForm,
+}
+
+/// The roles of a user, as `user role` shows them.
+#[derive(Serialize)]
+struct RolesEntry<'a> {
+    username: &'a str,
+    roles: &'a [String],
 }
 
 impl RoleChange {
@@ -280,11 +289,15 @@ impl Users {
             user = self.change(&user, change).await?;
             roles = wanted.apply_to(&user.subject.roles)?;
         }
-        let name = &user.subject.username;
-        if roles.is_empty() {
-            return Ok(writeln!(out, "{name} has no roles")?);
-        }
-        Ok(writeln!(out, "the roles of {name}: {}", roles.join(", "))?)
+        let entry = RolesEntry {
+            username: &user.subject.username,
+            roles: &roles,
+        };
+        let text = || match roles.as_slice() {
+            [] => format!("{} has no roles\n", entry.username),
+            roles => format!("the roles of {}: {}\n", entry.username, roles.join(", ")),
+        };
+        wanted.form.print(&entry, text, out)
     }
 
     async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod names;
 mod page;
+mod pairs;
 mod remarks;
 mod server;
 mod sessions;
@@ -20,12 +21,14 @@ mod setting;
 mod sources;
 mod text;
 mod tokens;
+mod traces;
 mod urls;
 mod webhook;
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use url::Url;
 
 pub use self::accounts::Registration;
@@ -34,7 +37,7 @@ pub(crate) use self::checks::DEVICE_COOKIE;
 pub use self::database::Migrate;
 pub use self::forward_auth::ForwardAuth;
 pub use self::keys::{KeySource, PreviousSecret};
-pub use self::logs::AccessLog;
+pub use self::logs::{AccessLog, LogFormat};
 pub use self::names::known;
 pub(crate) use self::page::read_style;
 pub use self::page::{PageSettings, StyleSheet};
@@ -43,6 +46,9 @@ pub use self::server::TlsFiles;
 pub use self::setting::Known;
 use self::sources::Found;
 pub use self::sources::{Origin, Sources};
+#[cfg(feature = "otlp")]
+pub(crate) use self::traces::TraceSampler;
+pub use self::traces::TraceSettings;
 pub(crate) use self::urls::{
     is_address, is_loopback, is_loopback_host, is_under, serialized_origin,
 };
@@ -121,8 +127,12 @@ pub struct Settings {
     pub webhook: Option<Webhook>,
     /// `RUST_LOG`
     pub log: String,
+    /// `LOG_FORMAT`, which only the serving program follows.
+    pub log_format: LogFormat,
     /// `SERVER_ACCESS_LOG`
     pub access_log: AccessLog,
+    /// `OTEL_*`; `None` if no traces are sent, or without the feature `otlp`.
+    pub traces: Option<TraceSettings>,
     /// Notes on settings that work, but may be a mistake, except those of
     /// [`remarks_on_routes`](Self::remarks_on_routes).
     pub remarks: Vec<String>,
@@ -211,7 +221,9 @@ impl Settings {
             purge: sessions::purge(&mut reader),
             webhook: webhook::webhook(&mut reader),
             log: logs::LEVELS.read(&mut reader),
+            log_format: logs::FORMAT.read(&mut reader),
             access_log: logs::ACCESS_LOG.read(&mut reader),
+            traces: traces::traces(&mut reader),
             remarks,
         };
         checks::lifetimes(&mut reader, &settings);
@@ -255,10 +267,11 @@ impl Settings {
 }
 
 /// A setting as `tokenpair config show` prints it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     name: &'static str,
     value: String,
+    #[serde(rename = "source")]
     origin: String,
 }
 

@@ -3,7 +3,7 @@
 use super::setting::Known;
 use super::{
     accounts, cookies, database, forward_auth, keys, logs, metrics, page, server, sessions, tokens,
-    webhook,
+    traces, webhook,
 };
 
 /// Returns the documentation of all settings, by group.
@@ -21,6 +21,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
         cookies::KNOWN,
         logs::KNOWN,
         webhook::KNOWN,
+        traces::KNOWN,
     ];
     groups.into_iter().flatten()
 }

@@ -8,7 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use log::Level;
+
+use super::json_line;
+use crate::config::LogFormat;
 use tokenpair::clock::Clock;
+
+/// The log target of the report of dropped lines.
+const TARGET: &str = "tokenpair::log";
 
 /// Maximum delay of a line.
 const FLUSH_DELAY: Duration = Duration::from_millis(100);
@@ -23,11 +30,12 @@ const LIMIT: usize = 1024 * 1024;
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The buffer. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct LogWriter(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// The form of the report of dropped lines.
+    format: LogFormat,
     unwritten: Mutex<Unwritten>,
     /// Wakes the writing thread.
     more: Condvar,
@@ -66,8 +74,13 @@ impl LogWriter {
     /// # Errors
     ///
     /// If the thread cannot be started.
-    pub(super) fn start() -> io::Result<Self> {
-        let lines = Self::default();
+    pub(super) fn start(format: LogFormat) -> io::Result<Self> {
+        let lines = Self(Arc::new(Shared {
+            format,
+            unwritten: Mutex::default(),
+            more: Condvar::new(),
+            written: Condvar::new(),
+        }));
         let writer = lines.clone();
         let thread = thread::Builder::new().name("log".to_owned());
         thread.spawn(move || writer.write_batches())?;
@@ -111,7 +124,7 @@ impl LogWriter {
         unwritten.flush_now = false;
         let dropped = std::mem::take(&mut unwritten.dropped);
         if dropped > 0 {
-            batch.extend_from_slice(report_of(dropped).as_bytes());
+            batch.extend_from_slice(report_of(dropped, shared.format).as_bytes());
         }
         dropped
     }
@@ -160,11 +173,16 @@ impl Write for LogWriter {
 }
 
 /// Formatted here instead of logged, so that no `RUST_LOG` filter can hide it.
-fn report_of(dropped: usize) -> String {
-    let now = Clock::system().now();
-    format!(
-        "[{now} WARN  tokenpair::log] {dropped} log lines were dropped because they could not be written in time\n"
-    )
+fn report_of(dropped: usize, format: LogFormat) -> String {
+    let text =
+        format!("{dropped} log lines were dropped because they could not be written in time");
+    match format {
+        LogFormat::Text => {
+            let now = Clock::system().now();
+            format!("[{now} WARN  {TARGET}] {text}\n")
+        }
+        LogFormat::Json => json_line::of_message(Level::Warn, TARGET, &text),
+    }
 }
 
 /// Writes all bytes, however long that takes. Returns the number of lines that could not be

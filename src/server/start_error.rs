@@ -25,6 +25,11 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The exporter of traces refuses the environment.
+    #[error(
+        "cannot send traces ({0}); change the OTEL_EXPORTER_OTLP_ variables that it names, or remove them"
+    )]
+    Traces(String),
     /// The start was interrupted.
     #[error("the start was interrupted")]
     Stopped,

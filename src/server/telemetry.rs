@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -15,10 +16,14 @@ use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use uuid::Uuid;
 
-use super::admission;
 use super::log_writer::LogWriter;
+#[cfg(feature = "otlp")]
+use super::otlp::ServerSpan;
 use super::panics::log_panics;
-use crate::config::{AccessLog, Settings};
+use super::request_line::{Place, Refusal, RequestLine, TraceIds};
+use super::trace_context::{SpanId, TraceParent};
+use super::{admission, json_line};
+use crate::config::{AccessLog, LogFormat, Settings};
 use crate::printable::printable_lines;
 use tokenpair::web::{Rejection, client_ip};
 
@@ -41,6 +46,17 @@ const VERBOSE: [&str; 10] = [
     "ureq",
     "ureq_proto",
 ];
+
+/// Whether the log is JSON, which the line of a request depends on.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+fn format() -> LogFormat {
+    if IS_JSON.load(Ordering::Relaxed) {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    }
+}
 
 /// A logger that drops their lines below `info`, even if `RUST_LOG` asks for them.
 struct FilteredLogger {
@@ -65,6 +81,8 @@ impl Log for FilteredLogger {
         match record.target() {
             // Request lines escape each part when they are built.
             TARGET => self.logger.log(record),
+            // JSON escapes each part when the line is written.
+            _ if format() == LogFormat::Json => self.logger.log(record),
             _ => self.log_escaped(record),
         }
         let of_request = record.target() == TARGET && record.level() >= Level::Info;
@@ -100,9 +118,10 @@ impl FilteredLogger {
     }
 }
 
-/// Starts logging to standard error: the lines that `RUST_LOG` selects, and panics. Lines are
-/// buffered. `log::logger().flush()` writes them and waits at most a second.
-pub fn start_logging(settings: &Settings) {
+/// Starts logging to standard error in this format: the lines that `RUST_LOG` selects, and panics.
+/// Lines are buffered. `log::logger().flush()` writes them and waits at most a second.
+pub fn start_logging(settings: &Settings, format: LogFormat) {
+    IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log);
     if settings.access_log == AccessLog::Off {
@@ -110,7 +129,10 @@ pub fn start_logging(settings: &Settings) {
     }
     // The request's line has the cause, with the request's id.
     builder.filter_module(Rejection::LOG_TARGET, LevelFilter::Off);
-    let lines = LogWriter::start().ok();
+    if format == LogFormat::Json {
+        builder.format(|out, record| out.write_all(json_line::of_record(record).as_bytes()));
+    }
+    let lines = LogWriter::start(format).ok();
     if let Some(lines) = lines.clone() {
         builder.target(Target::Pipe(Box::new(lines)));
         builder.write_style(AutoStream::choice(&io::stderr()).into());
@@ -128,18 +150,36 @@ pub fn start_logging(settings: &Settings) {
     log_panics();
 }
 
+/// Returns an error as the line of JSON that reports it, for a server that cannot start.
+pub fn json_error(message: &str) -> String {
+    json_line::of_message(Level::Error, "tokenpair", message)
+}
+
 /// The log line of a request, begun when the request arrives.
 pub(super) struct Line {
     started: Instant,
     id: HeaderValue,
+    trace: Option<TraceIds>,
+    #[cfg(feature = "otlp")]
+    span: Option<ServerSpan>,
 }
 
 impl Line {
     /// Begins a line and assigns the request id.
     pub(super) fn begin(request: &ServiceRequest) -> Self {
+        let parent = TraceParent::of(request.headers());
+        #[cfg(feature = "otlp")]
+        let span = ServerSpan::begin(request, parent.as_ref());
+        #[cfg(feature = "otlp")]
+        let trace = span.as_ref().and_then(ServerSpan::ids);
+        #[cfg(not(feature = "otlp"))]
+        let trace = None;
         Self {
             started: Instant::now(),
             id: request_id(request),
+            trace: trace.or_else(|| parent.map(child_of)),
+            #[cfg(feature = "otlp")]
+            span,
         }
     }
 
@@ -149,26 +189,42 @@ impl Line {
         if log::log_enabled!(target: TARGET, level) {
             self.log(level, response);
         }
+        #[cfg(feature = "otlp")]
+        if let Some(span) = self.span {
+            span.end(method_of(response.request()), response);
+        }
         response.headers_mut().insert(X_REQUEST_ID, self.id);
     }
 
     fn log(&self, level: Level, response: &ServiceResponse) {
-        let method = method_of(response.request());
         let route = response.request().match_pattern();
-        let route = route.map_or_else(|| unmatched(response), Cow::Owned);
-        let status = response.status().as_u16();
-        let millis = self.started.elapsed().as_secs_f64() * 1000.0;
-        let id = self.id.to_str().unwrap_or_default();
-        let rejected = rejected(response);
-        let ip = match client_ip(response.request()) {
-            Some(ip) => format!(" ip={ip}"),
-            None => String::new(),
+        let line = RequestLine {
+            format: format(),
+            method: method_of(response.request()).unwrap_or("(an unknown method)"),
+            place: match &route {
+                Some(route) => Place::Route(route),
+                None => Place::Path(unmatched(response)),
+            },
+            status: response.status(),
+            elapsed: self.started.elapsed(),
+            id: self.id.to_str().unwrap_or_default(),
+            trace: self.trace,
+            ip: client_ip(response.request()),
+            refusal: Refusal::of(response),
         };
-        log::log!(
-            target: TARGET,
-            level,
-            "{method} {route} {status} {millis:.1}ms id={id}{ip}{rejected}"
-        );
+        let mut record = Record::builder();
+        record.level(level).target(TARGET).key_values(&line);
+        let args = format_args!("{line}");
+        log::logger().log(&record.args(args).build());
+    }
+}
+
+/// Returns the ids of this server's part of a trace, which no exporter has given any.
+fn child_of(parent: TraceParent) -> TraceIds {
+    TraceIds {
+        trace_id: parent.trace_id,
+        // A random one is zero, which is invalid, once in centuries.
+        span_id: SpanId(RandomState::new().hash_one(0_u8).max(1)),
     }
 }
 
@@ -188,13 +244,12 @@ fn level_of(response: &ServiceResponse) -> Level {
 }
 
 /// Returns the method, if it is a known one. A client can send anything here, even a token.
-fn method_of(request: &HttpRequest) -> &'static str {
+fn method_of(request: &HttpRequest) -> Option<&'static str> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
     ];
     let method = request.method().as_str();
-    let known = KNOWN.into_iter().find(|known| *known == method);
-    known.unwrap_or("(an unknown method)")
+    KNOWN.into_iter().find(|known| *known == method)
 }
 
 /// Returns the request id: the client's, if it is short and plain, to match a proxy's log, or a new
@@ -248,16 +303,4 @@ pub(super) fn short(text: &str) -> String {
 /// Every JWT begins with `{"`, which is `eyJ` in base64.
 fn looks_secret(text: &str) -> bool {
     text.contains("eyJ")
-}
-
-/// Returns a rejection's code, and its cause, which the client does not get.
-fn rejected(response: &ServiceResponse) -> String {
-    let Some(error) = response.response().error() else {
-        return String::new();
-    };
-    let Some(rejection) = error.as_error::<Rejection>() else {
-        return format!(" cause={:?}", error.to_string());
-    };
-    let cause = rejection.cause().map(|cause| format!(" cause={cause:?}"));
-    format!(" code={}{}", rejection.code(), cause.unwrap_or_default())
 }

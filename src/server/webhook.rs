@@ -9,13 +9,13 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::CertificateDer;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::authorities::machine_authorities;
 use crate::config::Webhook;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair_store::{Alert, DieselStore, RETRIES};
@@ -203,16 +203,6 @@ fn signature(secret: &SecretSlice<u8>, content: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret());
     let tag = hmac::sign(&key, content.as_bytes());
     format!("v1,{}", BASE64_STANDARD.encode(tag.as_ref()))
-}
-
-/// Returns the certificate authorities that this machine trusts: the files that `SSL_CERT_FILE` and
-/// `SSL_CERT_DIR` name, or the system's.
-pub(crate) fn machine_authorities() -> Vec<CertificateDer<'static>> {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in loaded.errors {
-        log::debug!("cannot read certificate authorities: {error}");
-    }
-    loaded.certs
 }
 
 /// Sends alerts as they come, if there is a webhook. Of several servers on a database, one sends

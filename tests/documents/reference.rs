@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokenpair_server::cli::EXIT_STATUSES;
 use tokenpair_server::config::{Known, known};
 
 use super::support::Program;
@@ -11,7 +12,7 @@ use super::{check_generated, read};
 type Group = (&'static str, &'static [&'static str]);
 
 /// Groups the settings. The longest matching prefix decides, so a new setting usually finds its group by itself.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("Server", &["SERVER_", "PUBLIC_URL"]),
     ("Metrics", &["METRICS_"]),
     ("Apps behind a proxy", &["FORWARD_AUTH_"]),
@@ -44,8 +45,9 @@ const GROUPS: [Group; 11] = [
             "JWT_REFRESH_CSRF_",
         ],
     ),
-    ("Logs", &["SERVER_ACCESS_LOG", "RUST_LOG"]),
+    ("Logs", &["LOG_", "SERVER_ACCESS_LOG", "RUST_LOG"]),
     ("Alerts", &["WEBHOOK_"]),
+    ("Traces", &["OTEL_"]),
 ];
 
 /// Replaces what stands between `<!-- generated: NAME -->` and `<!-- end -->`, and checks the page.
@@ -138,6 +140,17 @@ fn describe(program: &Program, command: &[String], page: &mut String) {
     for name in names {
         describe(program, &[command, &[name]].concat(), page);
     }
+}
+
+#[test]
+fn the_reference_of_exit_codes_is_the_program_s() {
+    let rows = EXIT_STATUSES.iter().map(|status| {
+        let (code, commands, meaning) = (status.code, status.commands, status.meaning);
+        format!("| {code} | {commands} | {meaning} |\n")
+    });
+    let rows: String = rows.collect();
+    let table = format!("\n| code | commands | meaning |\n|---|---|---|\n{rows}\n");
+    check_block("docs/reference/cli.md", "exit codes", &table);
 }
 
 #[test]

@@ -116,6 +116,15 @@ const ALONE: &[Refused] = &[
         "is \"tokenpair=loud\"; write a level",
     ),
     (&[("RUST_LOG", "inf")], "is \"inf\"; write a level"),
+    (
+        &[("RUST_LOG", "info;warn")],
+        "is \"info;warn\"; write a level",
+    ),
+    (
+        &[("RUST_LOG", "info,actix web=off")],
+        "is \"info,actix web=off\"; write a level",
+    ),
+    (&[("LOG_FORMAT", "xml")], "write text or json"),
     (&[("RUST_LOG", "Warning")], "is \"Warning\"; write a level"),
     (
         &[("JWT_ACCESS_CSRF_HEADER_NAME", "Authorization")],

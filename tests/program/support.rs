@@ -139,6 +139,23 @@ impl Program {
         command.serve()
     }
 
+    /// Starts the server with a log in JSON, which has the greeting too.
+    pub(crate) fn serve_in_json(&self) -> Served {
+        let mut command = self.command(&["serve"]);
+        command.env("LOG_FORMAT", "json");
+        let (child, err) = spawn(command);
+        let log = Log::of(err);
+        within(20, "the server listens", || {
+            log.so_far().contains("listens on ")
+        });
+        let said = log.so_far();
+        let lines = said.lines().map(json_line);
+        let messages = lines.map(|line| line["message"].as_str().unwrap().to_owned());
+        let greeting = messages.skip_while(|message| !message.contains("listens on "));
+        let greeting = greeting.collect::<Vec<_>>().join("\n");
+        Served::new(child, greeting, Some(log)).keeping(self)
+    }
+
     /// Starts the server with a terminal as its standard input.
     pub(crate) fn serve_on_a_terminal(&self) -> Served {
         self.on_a_terminal("0").serve().keeping(self)
@@ -166,6 +183,12 @@ impl Program {
         self.environment(&mut command);
         command
     }
+}
+
+/// Returns a line of the log in JSON.
+#[track_caller]
+pub(crate) fn json_line(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
 trait Serve {

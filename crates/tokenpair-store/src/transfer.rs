@@ -10,7 +10,7 @@ use diesel::result::Error as DieselError;
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use thiserror::Error;
 
-use super::connection::{self, Conn, begin_with, finish, on_its_own};
+use super::connection::{Conn, begin_with, finish, on_its_own};
 use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::JobError;
@@ -160,7 +160,7 @@ fn in_transaction_of_its_own<T>(
 ) -> QueryResult<T> {
     on_its_own!(
         conn,
-        postgres: _ => connection::in_transaction(conn, work),
+        postgres: _ => super::connection::in_transaction(conn, work),
         // The source has its transaction already, and the target's begins later.
         sqlite: _ => work(conn),
     )

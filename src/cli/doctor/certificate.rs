@@ -12,7 +12,7 @@ use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::server::machine_authorities;
+use crate::authorities::machine_authorities;
 use tokenpair::clock::Timestamp;
 
 /// A certificate, as browsers see it.

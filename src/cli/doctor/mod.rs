@@ -27,7 +27,7 @@ use self::probe::Probe;
 use self::report::{Finding, Report, Verdict};
 use self::target::Target;
 use self::walk::Credentials;
-use super::{CommandError, health};
+use super::{CommandError, exit, health};
 use crate::config::serialized_origin;
 
 #[derive(Debug, Args)]
@@ -60,12 +60,6 @@ pub(super) struct Wanted {
     #[arg(long, requires = "username")]
     password_stdin: bool,
 }
-
-/// The exit code if the server has problems.
-const PROBLEMS: u8 = 1;
-
-/// The exit code if the server could not be asked.
-const NOT_ASKED: u8 = 2;
 
 /// The route with the description of all routes.
 const DESCRIPTION: &str = "/openapi.json";
@@ -106,7 +100,7 @@ pub(super) fn report_usage(arguments: &[String], error: &str) -> Result<(), Comm
 
 pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandError> {
     let not_asked = |text: String| Outcome {
-        code: NOT_ASKED,
+        code: exit::USAGE,
         text,
     };
     let ready = addresses(wanted).and_then(|addresses| {
@@ -134,7 +128,7 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
         Verdict::Problem => {
             let text = "the server, or something in front of it, has problems".to_owned();
             Err(Outcome {
-                code: PROBLEMS,
+                code: exit::FAILURE,
                 text,
             }
             .into())

@@ -6,8 +6,9 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cli::CommandError;
+use crate::cli::listing::print_json;
 use crate::command::command;
-use crate::printable::{printable, printable_lines};
+use crate::printable::printable;
 
 /// How good a check's outcome is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -187,8 +188,7 @@ impl Report {
 
     pub(super) fn print(&self, json: bool, out: &mut dyn Write) -> Result<(), CommandError> {
         if json {
-            let text = serde_json::to_string_pretty(self)?;
-            return Ok(writeln!(out, "{}", printable_lines(&text))?);
+            return print_json(self, out);
         }
         for finding in &self.checks {
             let word = match finding.verdict {

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use self::tokens::{TokenPart, tokens};
 use super::CommandError;
+use super::listing::ObjectForm;
 use crate::config::Settings;
-use crate::printable::{printable, printable_lines};
+use crate::printable::printable;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Delivery, SessionRecord};
 use tokenpair_store::{DieselStore, Event};
@@ -84,20 +85,18 @@ pub(super) async fn explain(
     store: &DieselStore,
     record: SessionRecord,
     judge: Judge<'_>,
-    json: bool,
+    form: ObjectForm,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let session = &record.session;
     let events = store.session_events(&record.subject.id, &session.id, EVENTS);
     let life = Life::of(&record, judge, events.await?);
-    if json {
-        let text = serde_json::to_string_pretty(&life)?;
-        return Ok(writeln!(out, "{}", printable_lines(&text))?);
-    }
-    for line in life.lines() {
-        writeln!(out, "{}", printable(line.trim_end()))?;
-    }
-    Ok(())
+    let text = || {
+        let lines = life.lines().into_iter();
+        let lines = lines.map(|line| format!("{}\n", printable(line.trim_end())));
+        lines.collect()
+    };
+    form.print(&life, text, out)
 }
 
 impl Life {

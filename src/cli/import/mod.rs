@@ -11,8 +11,10 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use self::file::{Fault, Line, UserLine};
+use super::listing::ObjectForm;
 use super::{CommandError, say, settings};
 use crate::config::Settings;
 use crate::server::open_current_store;
@@ -38,6 +40,26 @@ pub(super) struct Wanted {
     /// others
     #[arg(long)]
     flask_bcrypt_long_passwords: bool,
+    #[command(flatten)]
+    form: ObjectForm,
+}
+
+/// What an import has done, or would do.
+#[derive(Serialize)]
+struct Summary {
+    /// Whether the users are in the database now.
+    imported: bool,
+    users: usize,
+    /// The number of users by kind of hash.
+    hashes: BTreeMap<&'static str, usize>,
+    /// The lines that were skipped, or that stopped the import.
+    invalid: Vec<InvalidLine>,
+}
+
+#[derive(Clone, Serialize)]
+struct InvalidLine {
+    line: u64,
+    reason: String,
 }
 
 impl Wanted {
@@ -67,18 +89,43 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
         return Err("the file has no users".into());
     }
     mark_taken(&mut lines, &settings)?;
-    let (users, skipped) = users_of(lines, wanted.skip_invalid)?;
-    let summary = summarize(&users);
-    let skipped = match skipped {
-        0 => String::new(),
-        1 => ", 1 line skipped".to_owned(),
-        many => format!(", {many} lines skipped"),
+    let invalid = invalid_lines(&lines);
+    let skipped = invalid.len();
+    let users = match users_of(lines, wanted.skip_invalid) {
+        Ok(users) => users,
+        Err(faults) => {
+            let summary = Summary {
+                imported: false,
+                users: 0,
+                hashes: BTreeMap::new(),
+                invalid,
+            };
+            wanted.form.print(&summary, String::new, out)?;
+            out.flush()?;
+            return Err(faults.into());
+        }
+    };
+    let summary = Summary {
+        imported: !wanted.dry_run,
+        users: users.len(),
+        hashes: kinds(&users),
+        invalid,
+    };
+    let done = || {
+        let verb = if wanted.dry_run {
+            "can be imported"
+        } else {
+            "imported"
+        };
+        let end = if wanted.dry_run {
+            "; nothing was written"
+        } else {
+            ""
+        };
+        format!("{} {verb}{}{end}\n", summary.text(), skipped_text(skipped))
     };
     if wanted.dry_run {
-        return Ok(writeln!(
-            out,
-            "{summary} can be imported{skipped}; nothing was written"
-        )?);
+        return wanted.form.print(&summary, done, out);
     }
     let users: Vec<ImportedUser> = users.into_iter().map(UserLine::into_user).collect();
     let context = RequestContext::of_operator(Clock::system().now());
@@ -93,7 +140,26 @@ pub(super) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), CommandErr
                 error @ UserError::Store(_) => error.into(),
             }
         })?;
-    Ok(writeln!(out, "{summary} imported{skipped}")?)
+    wanted.form.print(&summary, done, out)
+}
+
+fn invalid_lines(lines: &[Line]) -> Vec<InvalidLine> {
+    let invalid = |line: &Line| {
+        let fault = line.user.as_ref().err()?;
+        Some(InvalidLine {
+            line: line.number,
+            reason: fault.to_string(),
+        })
+    };
+    lines.iter().filter_map(invalid).collect()
+}
+
+fn skipped_text(skipped: usize) -> String {
+    match skipped {
+        0 => String::new(),
+        1 => ", 1 line skipped".to_owned(),
+        many => format!(", {many} lines skipped"),
+    }
 }
 
 /// Marks the lines whose usernames or ids are in the database. A dry run needs no database.
@@ -116,8 +182,8 @@ fn mark_taken(lines: &mut [Line], settings: &Settings) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Returns the users to import and the number of skipped lines.
-fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<(Vec<UserLine>, usize), Faults> {
+/// Returns the users to import, without those of skipped lines.
+fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<Vec<UserLine>, Faults> {
     let all = lines.len();
     let (mut users, mut faults) = (Vec::with_capacity(all), Vec::new());
     for line in lines {
@@ -133,7 +199,7 @@ fn users_of(lines: Vec<Line>, skip_invalid: bool) -> Result<(Vec<UserLine>, usiz
         }
     }
     if bad == 0 || (skip_invalid && !users.is_empty()) {
-        return Ok((users, bad));
+        return Ok(users);
     }
     Err(Faults { faults, bad, all })
 }
@@ -159,19 +225,26 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Returns the number of users, and of hashes of each kind.
-fn summarize(users: &[UserLine]) -> String {
+/// Returns the number of hashes of each kind.
+fn kinds(users: &[UserLine]) -> BTreeMap<&'static str, usize> {
     let mut kinds = BTreeMap::new();
     for user in users {
         *kinds.entry(user.kind()).or_insert(0_usize) += 1;
     }
-    let kinds: Vec<String> = kinds
-        .into_iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
-        .collect();
-    let users = match users.len() {
-        1 => "1 user".to_owned(),
-        many => format!("{many} users"),
-    };
-    format!("{users} ({})", kinds.join(", "))
+    kinds
+}
+
+impl Summary {
+    /// Returns the number of users, and of hashes of each kind.
+    fn text(&self) -> String {
+        let kinds = self.hashes.iter();
+        let kinds: Vec<String> = kinds
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let users = match self.users {
+            1 => "1 user".to_owned(),
+            many => format!("{many} users"),
+        };
+        format!("{users} ({})", kinds.join(", "))
+    }
 }

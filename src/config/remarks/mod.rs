@@ -6,7 +6,7 @@ mod transport;
 
 pub(crate) use self::browsers::are_same_site;
 use super::urls::is_loopback;
-use super::{Settings, Sources};
+use super::{Settings, Sources, traces};
 
 pub(super) use self::browsers::remarks_on_routes;
 
@@ -19,6 +19,7 @@ pub(super) fn remarks(settings: &Settings, sources: &Sources) -> Vec<String> {
     remarks.extend(files::remarks(sources, settings));
     remarks.extend(public_docs(settings));
     remarks.extend(public_metrics(settings));
+    remarks.extend(traces::remark(sources));
     remarks
 }
 

@@ -52,6 +52,21 @@ impl fmt::Display for Problem {
 #[derive(Clone, Error)]
 pub struct Problems(Vec<Problem>);
 
+impl Problems {
+    /// Returns the problems, in the order of their discovery.
+    ///
+    /// ```
+    /// use tokenpair::config::JwtSettings;
+    ///
+    /// let problems = JwtSettings::read(|_| None).unwrap_err();
+    /// let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    /// assert!(texts[0].starts_with("JWT_SECRET_KEY is not set"), "{texts:?}");
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
 /// Prints the sentences too, since this is how Rust prints an error that `main` returns.
 impl fmt::Debug for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
