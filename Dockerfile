@@ -34,7 +34,7 @@ RUN cargo build --release --locked --features postgres-tls
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libssl3 \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tokenpair \
     && install --directory --owner=10001 --group=10001 --mode=700 /srv/tokenpair/data
 COPY --from=build /build/target/release/tokenpair /usr/local/bin/tokenpair

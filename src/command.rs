@@ -13,12 +13,21 @@ const NAME: &str = "tokenpair";
 /// Files that mark the inside of a container, with the program that runs commands there.
 const CONTAINERS: [(&str, &str); 2] = [("/.dockerenv", "docker"), ("/run/.containerenv", "podman")];
 
+/// The folder in which the Debian package's service and its command run.
+const PACKAGED: &str = "/etc/tokenpair";
+
+/// The command of the Debian package that runs commands with the service's settings.
+const PACKAGED_COMMAND: &str = "/usr/sbin/tokenpair-admin";
+
 /// Returns a command of this program: its name as it was started, and the arguments.
 ///
 /// ```text
 /// command("user list") == "target/release/tokenpair user list"
 /// ```
 pub(crate) fn command(arguments: &str) -> String {
+    if is_packaged() {
+        return format!("tokenpair-admin {arguments}");
+    }
     let started = env::args_os().next().unwrap_or_default();
     let program = program(
         Path::new(&started),
@@ -26,6 +35,11 @@ pub(crate) fn command(arguments: &str) -> String {
         container(),
     );
     format!("{program} {arguments}")
+}
+
+fn is_packaged() -> bool {
+    env::current_dir().is_ok_and(|folder| folder == Path::new(PACKAGED))
+        && Path::new(PACKAGED_COMMAND).exists()
 }
 
 /// A container around this program, whose reader is outside.
