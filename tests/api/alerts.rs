@@ -7,6 +7,7 @@ use tokenpair::clock::Clock;
 use tokenpair_store::{Event, EventKind, EventQuery, RETRIES};
 
 use crate::admin::{log_in, patch, promote, register};
+use crate::metrics::Scrape;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Backend, Bearer, Database, START, TestApp, block_on, within};
 
@@ -181,7 +182,11 @@ fn a_failed_attempt_is_repeated_with_the_same_id_until_it_succeeds(on: Backend) 
 fn after_the_last_attempt_an_alert_is_given_up(on: Backend) {
     let receiver = Receiver::new();
     receiver.answer(500);
-    let app = app_with_webhook(on, &receiver);
+    let app = on.app_with(&[
+        ("WEBHOOK_URL", &receiver.url()),
+        ("WEBHOOK_SECRET", SECRET),
+        ("METRICS_BIND", "127.0.0.1:0"),
+    ]);
     make_admin(&app, "root");
     for (attempt, wait) in RETRIES.into_iter().enumerate() {
         receiver.wait_for(attempt + 1);
@@ -194,6 +199,12 @@ fn after_the_last_attempt_an_alert_is_given_up(on: Backend) {
     let received = receiver.wait_for(RETRIES.len() + 2);
     let last = received.last().unwrap();
     assert_eq!(last.json()["data"]["username"], "second");
+    let expected = [("delivered", 1), ("failed", 10), ("given_up", 1)];
+    let expected = expected.map(|(outcome, attempts)| (outcome.to_owned(), attempts));
+    within(30, "the attempts are counted", || {
+        let counted = Scrape::of(&app).counted("tokenpair_webhook_deliveries_total");
+        counted == expected.clone().into()
+    });
 }
 
 fn of_two_servers_one_sends_each_alert(on: Backend) {

@@ -18,10 +18,10 @@ const ON: (&str, &str) = ("METRICS_BIND", "127.0.0.1:0");
 const QUIET: Duration = Duration::from_secs(68);
 
 /// A scrape: the samples of all series.
-struct Scrape(String);
+pub(crate) struct Scrape(String);
 
 impl Scrape {
-    fn of(app: &TestApp) -> Self {
+    pub(crate) fn of(app: &TestApp) -> Self {
         let (status, head, body) = ask(scraped(app), "/metrics", "Accept: text/plain");
         assert_eq!(status, "200", "{head}");
         Self(body)
@@ -45,7 +45,7 @@ impl Scrape {
     }
 
     /// Returns the values of one label of a metric whose count is not zero.
-    fn counted(&self, metric: &str) -> BTreeSet<(String, u64)> {
+    pub(crate) fn counted(&self, metric: &str) -> BTreeSet<(String, u64)> {
         let of_metric = self.samples().filter_map(|(series, value)| {
             let labels = series.strip_prefix(metric)?.strip_prefix('{')?;
             let value: f64 = value.parse().unwrap();

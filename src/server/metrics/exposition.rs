@@ -157,6 +157,14 @@ impl Source {
             "kind",
             metrics.events.totals(),
         )?;
+        out.counters(
+            (
+                "tokenpair_webhook_deliveries",
+                "Attempts to send an alert to the webhook",
+            ),
+            "outcome",
+            metrics.webhook.totals(),
+        )?;
         let sessions = &self.state.sessions;
         if let Some(synced_at) = sessions.revocations_synced_at() {
             out.gauge(

@@ -52,6 +52,19 @@ label! {
 }
 
 label! {
+    /// The outcome of an attempt to send an alert to the webhook.
+    pub(in crate::server) enum WebhookOutcome {
+        Delivered = "delivered",
+        /// It failed, and will be repeated.
+        Failed = "failed",
+        /// It failed, and was the last attempt.
+        GivenUp = "given_up",
+        /// The receiver wants no more messages.
+        Gone = "gone",
+    }
+}
+
+label! {
     /// The outcome of a refresh, by the words of `tokenpair session explain`.
     pub(super) enum RefreshOutcome {
         Rotated = "rotated",
