@@ -321,7 +321,12 @@ fn audit_events_count_once_they_are_committed(backend: Backend) {
     );
     let events = "tokenpair_audit_events_total";
     // The operator promoted root by another store, as a command does.
-    let expected = [("user_created", 2), ("login", 4), ("roles_changed", 1)];
+    let expected = [
+        ("user_created", 2),
+        ("login", 4),
+        ("roles_changed", 1),
+        ("admin_granted", 1),
+    ];
     counts(&app, events, &expected);
     // A change that is refused writes nothing.
     assert_eq!(
