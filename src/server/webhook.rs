@@ -224,7 +224,11 @@ pub(super) async fn deliver(
     };
     loop {
         match store.take_alert(clock.now()).await {
-            Ok(Some(alert)) if is_stale(&alert, clock.now()) => settle(&store, &alert).await,
+            Ok(Some(alert)) if is_stale(&alert, clock.now()) => {
+                let (kind, id) = (&alert.event.kind, &alert.event.id);
+                log::warn!("the alert {kind} {id} is more than three days old, so it is not sent");
+                settle(&store, &alert).await;
+            }
             Ok(Some(alert)) => {
                 let outcome = deliver_one(&sender, &store, &alert, clock.now()).await;
                 if let Some(metrics) = &metrics {

@@ -287,8 +287,8 @@ impl Source {
         let end = self
             .certificates
             .as_ref()
-            .and_then(|shown| shown.expiry())
-            .map(|(_, end)| end);
+            .and_then(|shown| shown.life())
+            .map(|life| life.expires);
         match end {
             Some(end) => out.gauge(
                 (

@@ -48,6 +48,7 @@ label! {
         Login = "login",
         Confirmation = "confirmation",
         Registration = "registration",
+        Client = "client",
     }
 }
 
