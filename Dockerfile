@@ -21,15 +21,17 @@ RUN set -eu; \
     done
 
 FROM rust:1.95-bookworm AS build
+# Add `otlp` for traces: --build-arg FEATURES=postgres-tls,otlp. Released images have both.
+ARG FEATURES=postgres-tls
 WORKDIR /build
 COPY --from=manifests /build/stubs ./
 # Removes the stubs' own artifacts, which Cargo could mistake for those of the source.
-RUN cargo build --release --locked --features postgres-tls \
+RUN cargo build --release --locked --features "$FEATURES" \
     && cargo clean --release --workspace
 COPY crates crates
 COPY src src
 COPY migrations migrations
-RUN cargo build --release --locked --features postgres-tls
+RUN cargo build --release --locked --features "$FEATURES"
 
 FROM debian:bookworm-slim
 RUN apt-get update \

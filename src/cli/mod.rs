@@ -169,8 +169,8 @@ Examples:
   tokenpair move --to postgres://tokenpair@db.example/tokenpair
   TARGET_DATABASE_URL=sqlite://data/tokenpair.db tokenpair move
 
-DATABASE_URL names the source, which stays unchanged. The target is migrated, and
-must be empty. After an error it is still empty. Stop the servers first.";
+DATABASE_URL names the source, which stays unchanged. The target is migrated,
+and must be empty. After an error it is still empty. Stop the servers first.";
 
 const EXPORT: &str = "\
 Examples:

@@ -13,7 +13,13 @@ const BIND: Setting<Option<Bind>> = Setting::new(
     "METRICS_BIND",
     "off",
     "The address and port of GET /metrics, for Prometheus, as in 127.0.0.1:9464. Not that of SERVER_BIND: anyone who reaches it reads the metrics.",
-    |reader, name| read_address(reader, name, EXAMPLE),
+    |reader, name| {
+        let is_off = |text: String| text.eq_ignore_ascii_case("off");
+        if reader.text(name).is_some_and(is_off) {
+            return None;
+        }
+        read_address(reader, name, EXAMPLE)
+    },
 );
 
 /// Reads the address, which must not be the server's.

@@ -220,8 +220,8 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
         (None, Some(_)) => (TLS_CERT.name(), TLS_KEY.name()),
         (None, None) => return None,
     };
-    // A value that is not a path was reported already.
-    if reader.text(missing).is_none() {
+    // A value that is not a path, or cannot be read, was reported already.
+    if !reader.has_problem(missing) {
         reader.problem(
             missing,
             format!("is needed with {given}: TLS requires both"),

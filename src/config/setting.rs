@@ -4,6 +4,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use url::Url;
+
 use tokenpair::config::Reader;
 
 /// The documentation of a setting.
@@ -44,6 +46,12 @@ impl Known {
 
 /// The mask of a value that is never shown.
 pub(super) const SECRET: Mask = |_| "********".to_owned();
+
+/// The mask of an address whose path may be a secret, or which may hold a password.
+pub(super) const WITHOUT_PATH: Mask = |text| match Url::parse(text) {
+    Ok(url) if url.has_host() => format!("{}/********", url.origin().ascii_serialization()),
+    _ => SECRET(text),
+};
 
 /// A setting: its documentation, and how it is read. An invalid value adds a problem to the reader,
 /// and the default is returned.

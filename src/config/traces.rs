@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::pairs::parse_pairs;
-use super::setting::{Known, SECRET, Setting};
+use super::setting::{Known, SECRET, Setting, WITHOUT_PATH};
 use super::{Sources, text};
 use tokenpair::config::Reader;
 
@@ -49,14 +49,16 @@ const ENDPOINT: Setting<Option<Url>> = Setting::new(
             Some(base)
         })
     },
-);
+)
+.shown_by(WITHOUT_PATH);
 
 const TRACES_ENDPOINT: Setting<Option<Url>> = Setting::new(
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "none",
     "Full address that spans are sent to, instead of the base address.",
     address,
-);
+)
+.shown_by(WITHOUT_PATH);
 
 const HEADERS: Setting<Vec<(String, SecretString)>> = Setting::new(
     "OTEL_EXPORTER_OTLP_HEADERS",

@@ -31,12 +31,12 @@ const URL: Setting<Option<Url>> = Setting::new(
         url
     },
 )
-.shown_by(without_path);
+.shown_by(setting::WITHOUT_PATH);
 
 const SECRET: Setting<Option<SecretSlice<u8>>> = Setting::new(
     "WEBHOOK_SECRET",
-    "none; required with WEBHOOK_URL",
-    "Secret that signs alerts: whsec_ and 24 to 64 bytes in base64.",
+    "none",
+    "Secret that signs alerts: whsec_ and 24 to 64 bytes in base64. Required with WEBHOOK_URL.",
     secret,
 )
 .shown_by(setting::SECRET);
@@ -75,13 +75,6 @@ impl fmt::Debug for Webhook {
     }
 }
 
-fn without_path(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(url) if url.has_host() => format!("{}/********", url.origin().ascii_serialization()),
-        _ => setting::SECRET(text),
-    }
-}
-
 fn secret(reader: &mut Reader<'_>, name: &'static str) -> Option<SecretSlice<u8>> {
     let text = reader.text(name)?;
     let bytes = text
@@ -98,25 +91,29 @@ fn secret(reader: &mut Reader<'_>, name: &'static str) -> Option<SecretSlice<u8>
 pub(super) fn webhook(reader: &mut Reader<'_>) -> Option<Webhook> {
     let (url, secret) = (URL.read(reader), SECRET.read(reader));
     let previous = PREVIOUS_SECRET.read(reader);
-    let is_given = |reader: &mut Reader<'_>, name| reader.text(name).is_some();
-    if is_given(reader, URL.name()) && !is_given(reader, SECRET.name()) {
+    let lacks_url = url.is_none() && !reader.has_problem(URL.name());
+    let lacks_secret = secret.is_none() && !reader.has_problem(SECRET.name());
+    if !lacks_url && lacks_secret {
         let complaint = format!("is needed with {}: receivers check it; {CURE}", URL.name());
         reader.problem(SECRET.name(), complaint);
     }
-    for name in [SECRET.name(), PREVIOUS_SECRET.name()] {
-        if is_given(reader, name) && !is_given(reader, URL.name()) {
-            let url = URL.name();
-            reader.problem(
-                name,
-                format!("signs alerts, and {url} is not set; set {url}, or remove {name}"),
-            );
-        }
+    let secrets = [
+        (&secret, SECRET.name()),
+        (&previous, PREVIOUS_SECRET.name()),
+    ];
+    for (_, name) in secrets
+        .iter()
+        .filter(|(secret, _)| lacks_url && secret.is_some())
+    {
+        let url = URL.name();
+        reader.problem(
+            name,
+            format!("signs alerts, and {url} is not set; set {url}, or remove {name}"),
+        );
     }
     let (url, secret) = (url?, secret?);
-    if previous
-        .as_ref()
-        .is_some_and(|previous| previous.expose_secret() == secret.expose_secret())
-    {
+    let is_secret = |previous: &SecretSlice<u8>| previous.expose_secret() == secret.expose_secret();
+    if previous.as_ref().is_some_and(is_secret) {
         let complaint = format!("is {}; write the former secret here", SECRET.name());
         reader.problem(PREVIOUS_SECRET.name(), complaint);
     }

@@ -68,7 +68,7 @@ pub(super) async fn assemble(
         accounts: accounts
             .limited_by(limiter.clone())
             .counted_by(serving.metrics.clone()),
-        clients: ServiceClients::new(store.clone(), limiter),
+        clients: ServiceClients::new(store.clone(), limiter, serving.metrics.clone()),
         store: store.clone(),
         registration: settings.registration,
         forward_auth: settings.forward_auth.clone(),

@@ -38,13 +38,11 @@ async fn check(
     store: &DieselStore,
     clock: &Clock,
 ) -> Result<(), tokenpair::session::StoreError> {
-    let Some((fingerprint, expires)) = certificates.expiry() else {
+    let Some(life) = certificates.life() else {
         return Ok(());
     };
-    let recorded = store
-        .record_certificate_expiry(fingerprint, expires, clock.now())
-        .await?;
-    if recorded {
+    if store.record_certificate_expiry(&life, clock.now()).await? {
+        let expires = life.expires;
         log::warn!("the certificate (SERVER_TLS_CERT) expires at {expires}: renew it");
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Authenticates the services that ask about tokens, by their credentials (RFC 6749 section 2.3.1).
 
+use std::sync::Arc;
+
 use tokenpair::session::RequestContext;
 use tokenpair::web::Rejection;
 use tokenpair_store::{
@@ -8,7 +10,8 @@ use tokenpair_store::{
 
 use super::account_error::AccountError;
 use super::error_code::ServerErrorCode;
-use super::login_limiter::LoginLimiter;
+use super::login_limiter::{LoginLimiter, NotAdmitted};
+use super::metrics::{Metrics, Throttled};
 
 /// The id and the secret that a request has, in plain text. It has no `Debug`.
 pub(super) struct Credentials {
@@ -26,11 +29,20 @@ pub(super) struct AuthenticatedClient {
 pub(crate) struct ServiceClients {
     store: DieselStore,
     limiter: LoginLimiter,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl ServiceClients {
-    pub(super) const fn new(store: DieselStore, limiter: LoginLimiter) -> Self {
-        Self { store, limiter }
+    pub(super) const fn new(
+        store: DieselStore,
+        limiter: LoginLimiter,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        Self {
+            store,
+            limiter,
+            metrics,
+        }
     }
 
     /// Returns the client, if the secret is right and the client has the permission.
@@ -71,7 +83,11 @@ impl ServiceClients {
         detail: &'static str,
         context: &RequestContext,
     ) -> Result<(), AccountError> {
-        let attempt = self.limiter.client(context).await?;
+        let attempt = self.limiter.client(context).await;
+        if let (Some(metrics), Err(NotAdmitted::TooManyAttempts(_))) = (&self.metrics, &attempt) {
+            metrics.throttled(Throttled::Client);
+        }
+        let attempt = attempt?;
         let refusal = Refusal {
             kind: EventKind::ClientAuthenticationFailed,
             user_id: None,

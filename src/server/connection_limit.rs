@@ -15,18 +15,26 @@ pub(super) const RESERVE: usize = 64;
 /// Minimum interval between two warnings that the limit is reached.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
+/// The warning of the server's own address.
+pub(super) const SERVER_WARNING: &str = "all {} connections (SERVER_MAX_CONNECTIONS) are taken: until some end, \
+    new ones get 503, and only /health/live and /health/ready are answered. Raise the setting (and `ulimit -n`), or \
+    find the clients that hold connections";
+
 /// The limit on connections of all workers together.
 pub(super) struct ConnectionLimit {
     limit: usize,
+    /// What the log says once the limit is reached. `{}` is the limit.
+    warning: &'static str,
     /// The open connections, except those past the limit, which could otherwise lock others out.
     open: AtomicUsize,
     warnings: LogInterval,
 }
 
 impl ConnectionLimit {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(super) fn new(limit: usize, warning: &'static str) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            warning,
             open: AtomicUsize::new(0),
             warnings: LogInterval::new(WARN_EVERY),
         })
@@ -61,12 +69,8 @@ impl ConnectionLimit {
 
     fn warn(&self) {
         if self.warnings.is_due() {
-            log::warn!(
-                "all {} connections (SERVER_MAX_CONNECTIONS) are taken: until some end, new ones get 503, and only \
-                 /health/live and /health/ready are answered. Raise the setting (and `ulimit -n`), or find the clients that \
-                 hold connections",
-                self.limit
-            );
+            let warning = self.warning.replace("{}", &self.limit.to_string());
+            log::warn!("{warning}");
         }
     }
 }
@@ -103,11 +107,11 @@ impl Drop for ConnectionSlot {
 
 #[cfg(test)]
 mod tests {
-    use super::ConnectionLimit;
+    use super::{ConnectionLimit, SERVER_WARNING};
 
     #[test]
     fn those_past_the_limit_keep_nobody_out_and_stay_when_there_is_room() {
-        let limit = ConnectionLimit::new(1);
+        let limit = ConnectionLimit::new(1, SERVER_WARNING);
         let [first, second, third] = [(); 3].map(|()| limit.acquire());
         assert!(!first.is_past_limit() && !first.is_over_limit());
         assert!(second.is_past_limit() && second.is_over_limit());

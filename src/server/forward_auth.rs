@@ -2,14 +2,16 @@
 //! request on to an app: nginx by `auth_request`, Traefik and Caddy by forward auth, Envoy by
 //! `ext_authz`. The request that it asks about counts, not the proxy's own.
 
+use std::future::{Ready, ready};
+
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -20,6 +22,7 @@ use super::query::query;
 use super::state::AppState;
 use crate::config::{ForwardAuth, serialized_origin};
 use tokenpair::web::{ErrorCode, Rejection};
+use tokenpair_store::Role;
 
 /// The path of the route.
 pub(super) const PATH: &str = "/forward-auth";
@@ -104,7 +107,7 @@ pub(super) fn permit(
 
 /// Permits a request of nobody.
 fn permit_preflight(request: &HttpRequest) -> Result<HttpResponse, Rejection> {
-    let status = asked(request)?.permission();
+    let status = wanted(request)?.permission();
     let state = request.app_data::<web::Data<AppState>>();
     match state {
         Some(state) => permit(&state.forward_auth, ["", "", ""], status),
@@ -112,16 +115,26 @@ fn permit_preflight(request: &HttpRequest) -> Result<HttpResponse, Rejection> {
     }
 }
 
-/// What the proxy asks for.
+/// What the proxy asks for. As a guard before the others, so that a mistake in the proxy's
+/// configuration shows before anyone logs in.
 #[derive(serde::Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Wanted {
     /// The role that the user needs.
     pub(super) role: Option<String>,
     login: Option<String>,
     status: Option<String>,
 }
 
-impl Asked {
+impl FromRequest for Wanted {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(wanted(request))
+    }
+}
+
+impl Wanted {
     /// Returns the status of a permission. Envoy takes every other 2xx for a refusal.
     pub(super) const fn permission(&self) -> StatusCode {
         match self.status {
@@ -132,7 +145,7 @@ impl Asked {
 }
 
 /// Reads the query. The operator writes it, and a misspelled `role` must not admit everyone.
-pub(super) fn asked(request: &HttpRequest) -> Result<Asked, Rejection> {
+fn wanted(request: &HttpRequest) -> Result<Wanted, Rejection> {
     let mut known = vec!["role", "login", "status"];
     for (name, _) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         let Some(index) = known.iter().position(|known| *known == name) else {
@@ -141,15 +154,22 @@ pub(super) fn asked(request: &HttpRequest) -> Result<Asked, Rejection> {
         };
         known.swap_remove(index);
     }
-    let asked: Asked = query(request)?;
+    let wanted: Wanted = query(request)?;
     let invalid = |msg| Rejection::from(ServerErrorCode::InvalidParameter).msg(msg);
-    if !matches!(asked.login.as_deref(), None | Some("redirect")) {
+    if !matches!(wanted.login.as_deref(), None | Some("redirect")) {
         return Err(invalid("The parameter login has to be redirect"));
     }
-    if !matches!(asked.status.as_deref(), None | Some("200")) {
+    if !matches!(wanted.status.as_deref(), None | Some("200")) {
         return Err(invalid("The parameter status has to be 200"));
     }
-    Ok(asked)
+    if let Some(role) = &wanted.role {
+        let unfit = |error| {
+            Rejection::from(ServerErrorCode::InvalidParameter)
+                .msg(format!("The parameter role: {error}"))
+        };
+        Role::parse(role).map_err(unfit)?;
+    }
+    Ok(wanted)
 }
 
 /// Completes the response. Without a valid token it is a 401, of which nginx knows what to do: it
@@ -163,7 +183,7 @@ pub(super) fn complete(mut response: ServiceResponse) -> ServiceResponse {
         let Some(login) = login_page(request) else {
             return response;
         };
-        let redirects = asked(request).is_ok_and(|asked| asked.login.is_some());
+        let redirects = wanted(request).is_ok_and(|wanted| wanted.login.is_some());
         if redirects && navigates(request) {
             return response.into_response(to_path(&login));
         }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Connection, ConnectionConfig, Transport};
-use super::connection_limit::{ConnectionLimit, RESERVE};
+use super::connection_limit::{ConnectionLimit, RESERVE, SERVER_WARNING};
 use super::listener::Listener;
 use super::metrics::Recorder;
 use super::routes::Pages;
@@ -47,7 +47,7 @@ pub(super) fn listen(
     let config = config.transpose()?;
     let acceptor = Acceptor::new(
         config.map(|config| TlsAcceptor::from(Arc::new(config))),
-        ConnectionLimit::new(max_connections),
+        ConnectionLimit::new(max_connections, SERVER_WARNING),
         ConnectionConfig {
             patience: settings.patience,
             keep_alive: settings.keep_alive,

@@ -147,6 +147,7 @@ impl Server {
                 self.webhook,
                 self.state.store.clone(),
                 self.clock.clone(),
+                self.state.metrics.clone(),
             )),
             actix_web::rt::spawn(tls::follow(
                 self.certificates,

@@ -14,6 +14,8 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use anstream::AutoStream;
 use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use memchr::memmem;
+use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::log_writer::LogWriter;
@@ -300,7 +302,14 @@ pub(super) fn short(text: &str) -> String {
     short.escape_default().to_string()
 }
 
-/// Every JWT begins with `{"`, which is `eyJ` in base64.
+/// Beginnings of secrets. Every JWT begins with `{"`, which is `eyJ` in base64; then the secrets of
+/// clients and of the webhook.
+const SECRETS: [&[u8]; 3] = [b"eyJ", b"tpc_", b"whsec_"];
+
+/// Returns whether a text holds the beginning of a secret, as it is or percent-encoded.
 fn looks_secret(text: &str) -> bool {
-    text.contains("eyJ")
+    let decoded: Cow<'_, [u8]> = percent_decode_str(text).into();
+    SECRETS
+        .iter()
+        .any(|beginning| memmem::find(&decoded, beginning).is_some())
 }

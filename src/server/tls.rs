@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -20,6 +22,7 @@ use x509_cert::der::Decode;
 use super::reload::ReloadSchedule;
 use crate::config::TlsFiles;
 use tokenpair::clock::{Clock, Timestamp};
+use tokenpair_store::CertificateLife;
 
 /// The interval at which the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -109,12 +112,17 @@ impl Certificates {
         Ok(config)
     }
 
-    /// Returns the start of the certificate's hash, and when it expires. `None` if it is unreadable.
-    pub(super) fn expiry(&self) -> Option<([u8; 10], Timestamp)> {
+    /// Returns the validity of the certificate in use. `None` if it is unreadable.
+    pub(super) fn life(&self) -> Option<CertificateLife> {
         let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let (begins, expires) = validity(&shown)?;
         let hash = digest(&SHA256, shown.cert.first()?);
-        let (_, end) = validity(&shown)?;
-        Some((*hash.as_ref().first_chunk()?, end))
+        let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(hash.as_ref());
+        Some(CertificateLife {
+            fingerprint,
+            begins,
+            expires,
+        })
     }
 
     /// Reloads the files and uses them if they are valid. Returns `None` if they have not changed

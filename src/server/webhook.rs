@@ -15,6 +15,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::metrics::{Metrics, WebhookOutcome};
 use crate::authorities::machine_authorities;
 use crate::config::Webhook;
 use tokenpair::clock::{Clock, Timestamp};
@@ -207,7 +208,12 @@ fn signature(secret: &SecretSlice<u8>, content: &str) -> String {
 
 /// Sends alerts as they come, if there is a webhook. Of several servers on a database, one sends
 /// each alert.
-pub(super) async fn deliver(webhook: Option<Webhook>, store: DieselStore, clock: Clock) {
+pub(super) async fn deliver(
+    webhook: Option<Webhook>,
+    store: DieselStore,
+    clock: Clock,
+    metrics: Option<Arc<Metrics>>,
+) {
     let Some(webhook) = webhook else {
         return;
     };
@@ -217,10 +223,18 @@ pub(super) async fn deliver(webhook: Option<Webhook>, store: DieselStore, clock:
         return;
     };
     loop {
-        let next = store.take_alert(clock.now()).await;
-        match next {
+        match store.take_alert(clock.now()).await {
+            Ok(Some(alert)) if is_stale(&alert, clock.now()) => {
+                let (kind, id) = (&alert.event.kind, &alert.event.id);
+                log::warn!("the alert {kind} {id} is more than three days old, so it is not sent");
+                settle(&store, &alert).await;
+            }
             Ok(Some(alert)) => {
-                if deliver_one(&sender, &store, &alert, &clock).await == Endpoint::Gone {
+                let outcome = deliver_one(&sender, &store, &alert, clock.now()).await;
+                if let Some(metrics) = &metrics {
+                    metrics.webhook(outcome);
+                }
+                if outcome == WebhookOutcome::Gone {
                     return;
                 }
             }
@@ -233,63 +247,56 @@ pub(super) async fn deliver(webhook: Option<Webhook>, store: DieselStore, clock:
     }
 }
 
-/// Whether the receiver wants more messages.
-#[derive(PartialEq, Eq)]
-enum Endpoint {
-    Alive,
-    Gone,
+fn is_stale(alert: &Alert, now: Timestamp) -> bool {
+    alert.attempt == 1 && alert.event.at + STALE_AFTER < now
 }
 
 async fn deliver_one(
     sender: &Sender,
     store: &DieselStore,
     alert: &Alert,
-    clock: &Clock,
-) -> Endpoint {
-    let now = clock.now();
+    now: Timestamp,
+) -> WebhookOutcome {
     let (kind, id) = (&alert.event.kind, &alert.event.id);
-    let is_stale = alert.attempt == 1 && alert.event.at + STALE_AFTER < now;
-    let delivery = if is_stale {
-        None
-    } else {
+    let send = {
         let (sender, alert) = (sender.clone(), alert.clone());
-        let send = move || sender.send(&alert.event.id, &Message::of(&alert), now);
-        let sent = tokio::task::spawn_blocking(send).await;
-        Some(sent.unwrap_or_else(|error| Delivery::Failed(error.to_string())))
+        move || sender.send(&alert.event.id, &Message::of(&alert), now)
     };
-    match delivery {
-        None => {}
-        Some(delivery @ Delivery::Delivered { .. }) => {
+    let sent = tokio::task::spawn_blocking(send).await;
+    match sent.unwrap_or_else(|error| Delivery::Failed(error.to_string())) {
+        delivery @ Delivery::Delivered { .. } => {
             log::info!("sent the alert {kind} {id} to the webhook: {delivery}");
+            settle(store, alert).await;
+            WebhookOutcome::Delivered
         }
-        Some(delivery @ Delivery::Gone) => {
+        delivery @ Delivery::Gone => {
             log::error!(
                 "cannot send the alert {kind} {id}: {delivery}. Correct WEBHOOK_URL, or remove it; until a restart no alert is sent"
             );
-            return Endpoint::Gone;
+            WebhookOutcome::Gone
         }
-        Some(failure) if alert.is_last => {
+        failure if alert.is_last => {
             log::error!(
                 "gave up the alert {kind} {id} after {} attempts: {failure}",
                 alert.attempt
             );
-            return Endpoint::Alive;
+            WebhookOutcome::GivenUp
         }
-        Some(failure) => {
+        failure => {
             let waits = usize::try_from(alert.attempt - 1).ok();
-            let wait = waits
-                .and_then(|waits| RETRIES.get(waits))
-                .copied()
-                .unwrap_or_default();
+            let wait = waits.and_then(|waits| RETRIES.get(waits)).copied();
             log::warn!(
                 "cannot send the alert {kind} {id}: {failure}. Next attempt in {} s",
-                wait.as_secs()
+                wait.unwrap_or_default().as_secs()
             );
-            return Endpoint::Alive;
+            WebhookOutcome::Failed
         }
     }
+}
+
+async fn settle(store: &DieselStore, alert: &Alert) {
+    let id = &alert.event.id;
     if let Err(error) = store.settle_alert(id).await {
-        log::debug!("the alert {kind} {id} will be sent again: {error}");
+        log::debug!("the alert {id} will be sent again: {error}");
     }
-    Endpoint::Alive
 }

@@ -1,12 +1,15 @@
 //! Tests alerts: the events that someone should look at soon, and the webhook that they are sent to.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokenpair::clock::Clock;
-use tokenpair_store::{Event, EventKind, EventQuery, RETRIES};
+use tokenpair_store::{CertificateLife, Event, EventKind, EventQuery, PurgePolicy, RETRIES};
 
-use crate::admin::{log_in, patch, promote, register};
+use crate::admin::{log_in, patch, promote, register, with_root};
+use crate::metrics::Scrape;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Backend, Bearer, Database, START, TestApp, block_on, within};
 
@@ -181,7 +184,11 @@ fn a_failed_attempt_is_repeated_with_the_same_id_until_it_succeeds(on: Backend) 
 fn after_the_last_attempt_an_alert_is_given_up(on: Backend) {
     let receiver = Receiver::new();
     receiver.answer(500);
-    let app = app_with_webhook(on, &receiver);
+    let app = on.app_with(&[
+        ("WEBHOOK_URL", &receiver.url()),
+        ("WEBHOOK_SECRET", SECRET),
+        ("METRICS_BIND", "127.0.0.1:0"),
+    ]);
     make_admin(&app, "root");
     for (attempt, wait) in RETRIES.into_iter().enumerate() {
         receiver.wait_for(attempt + 1);
@@ -194,6 +201,12 @@ fn after_the_last_attempt_an_alert_is_given_up(on: Backend) {
     let received = receiver.wait_for(RETRIES.len() + 2);
     let last = received.last().unwrap();
     assert_eq!(last.json()["data"]["username"], "second");
+    let expected = [("delivered", 1), ("failed", 10), ("given_up", 1)];
+    let expected = expected.map(|(outcome, attempts)| (outcome.to_owned(), attempts));
+    within(30, "the attempts are counted", || {
+        let counted = Scrape::of(&app).counted("tokenpair_webhook_deliveries_total");
+        counted == expected.clone().into()
+    });
 }
 
 fn of_two_servers_one_sends_each_alert(on: Backend) {
@@ -278,46 +291,117 @@ fn alerts_from_before_the_webhook_are_sent_if_they_are_at_most_three_days_old(on
     assert_eq!(received[0].json()["data"]["username"], "yesterday");
 }
 
-fn a_certificate_that_expires_soon_is_an_alert_at_each_notice(on: Backend) {
-    let folder = tempfile::tempdir().unwrap();
+/// Writes a certificate that expires on 2027-01-20, and returns the settings for it.
+fn certificate_from(
+    folder: &Path,
+    (year, month, day): (i32, u8, u8),
+) -> [(&'static str, String); 3] {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2027, 1, 1);
+    params.not_before = rcgen::date_time_ymd(year, month, day);
     params.not_after = rcgen::date_time_ymd(2027, 1, 20);
     let certificate = params.self_signed(&key).unwrap().pem();
-    let files = [("cert", certificate), ("key", key.serialize_pem())].map(|(name, text)| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        file.to_str().unwrap().to_owned()
-    });
-    let settings = [
-        ("SERVER_TLS_CERT", files[0].as_str()),
-        ("SERVER_TLS_KEY", files[1].as_str()),
-        ("PUBLIC_URL", "https://localhost"),
-    ];
+    let [certificate, key] =
+        [("cert", certificate), ("key", key.serialize_pem())].map(|(name, text)| {
+            let file = folder.join(name);
+            fs::write(&file, text).unwrap();
+            file.to_str().unwrap().to_owned()
+        });
+    [
+        ("SERVER_TLS_CERT", certificate),
+        ("SERVER_TLS_KEY", key),
+        ("PUBLIC_URL", "https://localhost".to_owned()),
+    ]
+}
+
+/// Returns the details of the notices, the earliest first.
+fn notices(app: &TestApp) -> Vec<String> {
+    let events = events(app, EventKind::CertificateExpiring);
+    let details = events.into_iter().filter_map(|event| event.detail);
+    details.rev().collect()
+}
+
+fn days_later(days: u64) -> Clock {
+    Clock::fixed(START + Duration::from_secs(days * 86_400))
+}
+
+fn a_certificate_that_expires_soon_is_an_alert_at_each_notice(on: Backend) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = certificate_from(folder.path(), (2026, 11, 1));
+    let settings = settings
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
     let database = Database::create(on);
-    let clock = Clock::fixed(START);
-    let told = |app: &TestApp| {
-        let events = events(app, EventKind::CertificateExpiring);
-        let details = events.into_iter().filter_map(|event| event.detail);
-        details.rev().collect::<Vec<_>>()
-    };
-    let days_later = |days: u64| Clock::fixed(START + Duration::from_secs(days * 86_400));
+    let start = |days| TestApp::start(&database.url(), &settings, days_later(days));
     // Two servers at once, and again after a restart: once.
-    let both = [0, 1].map(|_| TestApp::start(&database.url(), &settings, clock.clone()));
+    let both = [start(0), start(0)];
     within(30, "the notice a week before", || {
-        !told(&both[0]).is_empty()
+        !notices(&both[0]).is_empty()
     });
     drop(both);
-    for (days, notices) in [(0, 1), (1, 1), (2, 2), (4, 3), (5, 4)] {
-        let app = TestApp::start(&database.url(), &settings, days_later(days));
-        within(30, "the notices", || told(&app).len() >= notices);
-        assert_eq!(told(&app).len(), notices, "after {days} days");
+    for (days, count) in [(0, 1), (1, 1), (2, 2), (4, 3), (5, 4)] {
+        let app = start(days);
+        within(30, "the notices", || notices(&app).len() >= count);
+        assert_eq!(notices(&app).len(), count, "after {days} days");
     }
-    let app = TestApp::start(&database.url(), &settings, days_later(5));
+    let app = start(5);
     let expected = ["expires", "expires", "expires", "expired"];
     let expected = expected.map(|verb| format!("{verb} at 2027-01-20T00:00:00Z"));
-    assert_eq!(told(&app), expected);
+    assert_eq!(notices(&app), expected);
+}
+
+fn the_notices_of_a_certificate_are_the_newest_events_and_come_once_even_after_a_purge(
+    on: Backend,
+) {
+    let (app, _) = with_root(on);
+    let store = app.other_store();
+    let certificate = |lives: u64| CertificateLife {
+        fingerprint: format!("of {lives} days"),
+        begins: app.now() - Duration::from_secs((lives - 5) * 86_400),
+        expires: app.now() + Duration::from_secs(5 * 86_400),
+    };
+    let record = |lives, days: u64| {
+        let now = app.now() + Duration::from_secs(days * 86_400);
+        block_on(store.record_certificate_expiry(&certificate(lives), now)).unwrap()
+    };
+    assert!(record(90, 0), "within 7 days");
+    let query = EventQuery {
+        kind: None,
+        user_id: None,
+        before: None,
+        limit: 1,
+    };
+    let newest = block_on(store.events(query)).unwrap().remove(0);
+    assert_eq!(newest.kind, "certificate_expiring");
+    let policy = PurgePolicy {
+        events: Duration::ZERO,
+        ..PurgePolicy::default()
+    };
+    let later = app.now() + Duration::from_secs(30 * 86_400);
+    assert!(block_on(store.purge(later, policy)).unwrap().events > 0);
+    assert!(!record(90, 0) && !record(90, 1), "told already");
+    assert!(record(90, 2), "within 3 days");
+    // One that lives for a week is renewed in its last days.
+    assert!(!record(7, 0) && !record(7, 2));
+    assert!(record(7, 4) && !record(7, 4), "within a day");
+    assert!(record(7, 6), "expired");
+}
+
+fn a_purge_keeps_alerts_that_may_still_be_sent(on: Backend) {
+    let app = on.app();
+    make_admin(&app, "root");
+    let store = app.other_store();
+    let policy = PurgePolicy {
+        events: Duration::from_secs(86_400),
+        ..PurgePolicy::default()
+    };
+    let purged = |days: u64| {
+        let now = app.now() + Duration::from_secs(days * 86_400);
+        block_on(store.purge(now, policy)).unwrap().events
+    };
+    assert_eq!(purged(2), 2, "user_created and roles_changed");
+    assert_eq!(events(&app, EventKind::AdminGranted).len(), 1);
+    assert_eq!(purged(5), 1);
 }
 
 on_both_databases! {
@@ -332,4 +416,6 @@ on_both_databases! {
     a_receiver_that_is_gone_is_left_alone_until_a_restart,
     alerts_from_before_the_webhook_are_sent_if_they_are_at_most_three_days_old,
     a_certificate_that_expires_soon_is_an_alert_at_each_notice,
+    the_notices_of_a_certificate_are_the_newest_events_and_come_once_even_after_a_purge,
+    a_purge_keeps_alerts_that_may_still_be_sent,
 }

@@ -10,6 +10,7 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::admin::{log_in, patch, register, with_root};
 use crate::database_away::Away;
+use crate::metrics::Scrape;
 use crate::support::jwt::{claims, signed};
 use crate::support::recorder::{recorded_app, sent};
 use crate::support::{Backend, Bearer, Request, Response, TestApp, block_on, unavailable};
@@ -62,7 +63,11 @@ pub(crate) fn basic(joined: &str) -> String {
 
 /// Starts a server with Ada and a client that may introspect.
 fn with_a_service(on: Backend) -> (TestApp, Service) {
-    let app = on.app().with_ada();
+    with_a_service_on(on.app())
+}
+
+fn with_a_service_on(app: TestApp) -> (TestApp, Service) {
+    let app = app.with_ada();
     let service = Service::add(&app, "billing", &[ClientPermission::Introspect]);
     (app, service)
 }
@@ -379,7 +384,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused(on: Backend) {
 }
 
 fn failures_are_limited_by_network_and_a_right_secret_still_works(on: Backend) {
-    let (app, service) = with_a_service(on);
+    let (app, service) = with_a_service_on(on.app_with(&[("METRICS_BIND", "127.0.0.1:0")]));
     let ada = app.bearer();
     let wrong = || {
         let wrong = basic(&format!("{}:wrong", service.id));
@@ -395,6 +400,8 @@ fn failures_are_limited_by_network_and_a_right_secret_still_works(on: Backend) {
         (429, &json!("temporarily_unavailable"))
     );
     assert!(limited.header("retry-after").is_some());
+    let throttled = Scrape::of(&app).counted("tokenpair_throttled_total");
+    assert_eq!(throttled, [("client".to_owned(), 1)].into());
     assert_eq!(service.ask(&app, &ada.access)["active"], true);
     app.bearer();
     let events =

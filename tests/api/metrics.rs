@@ -18,10 +18,10 @@ const ON: (&str, &str) = ("METRICS_BIND", "127.0.0.1:0");
 const QUIET: Duration = Duration::from_secs(68);
 
 /// A scrape: the samples of all series.
-struct Scrape(String);
+pub(crate) struct Scrape(String);
 
 impl Scrape {
-    fn of(app: &TestApp) -> Self {
+    pub(crate) fn of(app: &TestApp) -> Self {
         let (status, head, body) = ask(scraped(app), "/metrics", "Accept: text/plain");
         assert_eq!(status, "200", "{head}");
         Self(body)
@@ -45,7 +45,7 @@ impl Scrape {
     }
 
     /// Returns the values of one label of a metric whose count is not zero.
-    fn counted(&self, metric: &str) -> BTreeSet<(String, u64)> {
+    pub(crate) fn counted(&self, metric: &str) -> BTreeSet<(String, u64)> {
         let of_metric = self.samples().filter_map(|(series, value)| {
             let labels = series.strip_prefix(metric)?.strip_prefix('{')?;
             let value: f64 = value.parse().unwrap();
@@ -321,7 +321,12 @@ fn audit_events_count_once_they_are_committed(backend: Backend) {
     );
     let events = "tokenpair_audit_events_total";
     // The operator promoted root by another store, as a command does.
-    let expected = [("user_created", 2), ("login", 4), ("roles_changed", 1)];
+    let expected = [
+        ("user_created", 2),
+        ("login", 4),
+        ("roles_changed", 1),
+        ("admin_granted", 1),
+    ];
     counts(&app, events, &expected);
     // A change that is refused writes nothing.
     assert_eq!(

@@ -275,6 +275,29 @@ fn an_operator_who_looks_closely_sees_each_health_check() {
 }
 
 #[test]
+fn secrets_in_a_path_or_a_request_id_are_left_out_even_percent_encoded() {
+    let served = Program::new().serve();
+    for secret in [
+        "tpc_hidden",
+        "whsec_hidden",
+        "eyJhidden",
+        "%65yJhidden",
+        "ey%4Ahidden",
+        "%74pc_hidden",
+    ] {
+        let request = Request::new(served.address, "GET", &format!("/nope/{secret}"));
+        assert_eq!(request.header("X-Request-Id", secret).send().status, 404);
+    }
+    let log = served.stop_and_read_log();
+    assert_eq!(
+        log.matches("(a path with a token in it)").count(),
+        6,
+        "{log}"
+    );
+    assert!(!log.contains("hidden"), "{log}");
+}
+
+#[test]
 fn a_refused_page_is_named_by_its_origin_and_a_refused_preflight_by_what_it_asked_for() {
     let program = Program::new().env("SERVER_CORS_ORIGINS", "https://app.example.org");
     let served = program.serve();

@@ -140,3 +140,17 @@ fn the_expiry_of_the_certificate_in_use_is_a_metric() {
     let plain = Program::new().env(ON.0, ON.1).serve();
     assert!(!scrape(&metrics(&plain)).unwrap().contains(name));
 }
+
+#[test]
+fn connections_that_fill_the_address_are_not_taken_for_those_of_the_server() {
+    let program = with(&[ON]);
+    let served = program.serve();
+    let address = metrics(&served);
+    let _idle: Vec<_> = (0..40)
+        .map(|_| TcpStream::connect(&address).unwrap())
+        .collect();
+    served.wait_for_log("all 32 connections of METRICS_BIND are taken");
+    assert!(scrape(&address).is_some());
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("SERVER_MAX_CONNECTIONS"), "{log}");
+}

@@ -76,9 +76,33 @@ fn settings_of_a_webhook_that_cannot_work_are_refused_without_quoting_them() {
 }
 
 #[test]
+fn an_unreadable_file_of_a_secret_is_one_problem() {
+    let program = Program::new()
+        .env("WEBHOOK_URL", "https://example.org/x")
+        .env("WEBHOOK_SECRET_FILE", "nowhere");
+    let said = program.run(&["config", "check"]).failed();
+    assert!(said.contains("1 setting cannot work"), "{said}");
+    assert_eq!(said.matches("WEBHOOK_SECRET").count(), 1, "{said}");
+}
+
+#[test]
 fn neither_the_secret_nor_the_path_of_the_address_is_shown() {
     let receiver = Receiver::new();
-    let shown = program(&receiver).run(&["config", "show"]).done();
+    let shown = program(&receiver)
+        .env(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://ada:password@collector:4318/hidden",
+        )
+        .env(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "http://collector/?key=hidden",
+        )
+        .run(&["config", "show"])
+        .done();
+    assert!(shown.contains("http://collector:4318/********"), "{shown}");
+    for secret in ["hidden", "password@"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
     let address = format!("http://{}/********", receiver.address);
     assert!(shown.contains(&address), "{shown}");
     assert!(!shown.contains("a-secret-of-the-receiver"), "{shown}");

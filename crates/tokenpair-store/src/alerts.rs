@@ -6,12 +6,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{RequestContext, Step, StoreError};
-use uuid::Builder;
 
 use super::audit::{Event, EventRow, NewEvent};
-use super::connection::Conn;
+use super::connection::{Conn, on_its_own};
 use super::event_kind::EventKind;
-use super::schema::{audit_events, users};
+use super::schema::{audit_events, throttle, users};
 use super::store::DieselStore;
 
 /// How long to wait after each failed attempt to send an alert. After the attempt that follows the
@@ -43,6 +42,9 @@ const RECOVERY_WINDOW: Duration = Duration::from_secs(3600);
 const EXPIRY_NOTICES: [u64; 5] = [0, 1, 3, 7, 14];
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// How long a notice is remembered after the expiry of its certificate.
+const YEAR: Duration = Duration::from_secs(365 * DAY.as_secs());
 
 /// An alert whose turn it is to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,8 +140,9 @@ impl DieselStore {
     }
 
     /// Records the event [`EventKind::CertificateExpiring`] if a certificate expires within 14 days,
-    /// and again within 7, 3 and 1 days and once it has expired. `fingerprint` tells certificates
-    /// apart. However many servers call this, each event is recorded once. Returns whether it was
+    /// and again within 7, 3 and 1 days and once it has expired. A notice longer before the expiry
+    /// than a third of the certificate's life is left out, since a short-lived certificate is renewed
+    /// later. However many servers call this, each event is recorded once. Returns whether it was
     /// recorded now.
     ///
     /// # Errors
@@ -147,26 +150,51 @@ impl DieselStore {
     /// Returns a [`StoreError`] if the database failed.
     pub async fn record_certificate_expiry(
         &self,
-        fingerprint: [u8; 10],
-        expires: Timestamp,
+        certificate: &CertificateLife,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let passed = |days: &u64| expires - days_long(*days) <= now;
-        let Some(days) = EXPIRY_NOTICES.into_iter().find(passed) else {
+        let expires = certificate.expires;
+        let third = (expires.unix() - certificate.begins.unix()) / 3;
+        let is_due = |days: &u64| {
+            let notice = days_long(*days);
+            i64::try_from(notice.as_secs()).is_ok_and(|notice| notice < third)
+                && expires - notice <= now
+        };
+        let Some(days) = EXPIRY_NOTICES.into_iter().find(is_due) else {
             return Ok(false);
         };
-        let notice = expires - days_long(days);
-        let millis = u64::try_from(notice.unix()).unwrap_or_default() * 1000;
-        let id = Builder::from_unix_timestamp_millis(millis, &fingerprint).into_uuid();
         let verb = if days == 0 { "expired" } else { "expires" };
         let detail = format!("{verb} at {expires}");
+        // The table of counters keeps what must not happen twice, and its purge forgets it.
+        let once = (
+            throttle::id.eq(format!("certificate {} {days}", certificate.fingerprint)),
+            throttle::failures.eq(1),
+            throttle::last_at.eq(now.unix()),
+            throttle::until_at.eq((expires.max(now) + YEAR).unix()),
+        );
         let context = RequestContext::at(now);
-        self.write_one(move |conn| {
-            let event = NewEvent::new(EventKind::CertificateExpiring, &context);
-            event.detail(&detail).record_once(id, conn)
+        self.write(move |conn| {
+            let insert = diesel::insert_into(throttle::table).values(once.clone());
+            let is_first = on_its_own!(conn => insert.on_conflict_do_nothing().execute(conn))? == 1;
+            if is_first {
+                let event = NewEvent::new(EventKind::CertificateExpiring, &context);
+                event.detail(&detail).record(conn)?;
+            }
+            Ok(is_first)
         })
         .await
     }
+}
+
+/// The validity of a certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateLife {
+    /// What tells it apart from others, such as its hash.
+    pub fingerprint: String,
+    /// The first second in which it is valid.
+    pub begins: Timestamp,
+    /// The last one.
+    pub expires: Timestamp,
 }
 
 const fn days_long(days: u64) -> Duration {

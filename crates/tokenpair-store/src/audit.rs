@@ -138,20 +138,6 @@ impl<'a> NewEvent<'a> {
         Ok(())
     }
 
-    /// Records the event under this id, once: on another server it may have been recorded already.
-    pub(super) fn record_once(self, id: Uuid, conn: &mut Conn) -> QueryResult<bool> {
-        let kind = self.kind;
-        let row = NewEventRow {
-            alert_due: self.alert_due(),
-            event: self.into_event(id),
-            alert_attempts: 0,
-        };
-        let insert = diesel::insert_into(audit_events::table).values(row);
-        let inserted = on_its_own!(conn => insert.on_conflict_do_nothing().execute(conn))?;
-        note(kind, inserted);
-        Ok(inserted > 0)
-    }
-
     /// Writes one statement, so there must not be too many.
     pub(super) fn record_all(
         events: impl Iterator<Item = Self>,
@@ -176,14 +162,14 @@ impl<'a> NewEvent<'a> {
     fn row(self) -> NewEventRow {
         NewEventRow {
             alert_due: self.alert_due(),
-            event: self.into_event(Uuid::now_v7()),
+            event: self.into_event(),
             alert_attempts: 0,
         }
     }
 
-    fn into_event(self, id: Uuid) -> EventRow {
+    fn into_event(self) -> EventRow {
         EventRow {
-            id: id.to_string(),
+            id: Uuid::now_v7().to_string(),
             at: self.context.at.unix(),
             kind: self.kind.word().to_owned(),
             user_id: self.user_id,

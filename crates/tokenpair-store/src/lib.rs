@@ -171,7 +171,7 @@ mod watch;
 mod writable;
 mod writer;
 
-pub use self::alerts::{Alert, RETRIES};
+pub use self::alerts::{Alert, CertificateLife, RETRIES};
 pub use self::audit::{Event, EventQuery, Refusal};
 pub use self::client::{
     Client, ClientError, ClientName, ClientNameError, ClientPermission, ClientSecret, SecretDigest,

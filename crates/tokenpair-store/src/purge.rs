@@ -100,19 +100,26 @@ impl DieselStore {
     /// Returns a [`StoreError`] if the database failed; rows deleted by then stay deleted.
     pub async fn purge(&self, now: Timestamp, policy: PurgePolicy) -> Result<Purged, StoreError> {
         Ok(Purged {
-            sessions: self.in_batches(old_sessions, now - TOMBSTONE).await?,
+            sessions: self.in_batches(old_sessions, now - TOMBSTONE, now).await?,
             revocations: self
-                .in_batches(old_revocations, now - policy.revocations)
+                .in_batches(old_revocations, now - policy.revocations, now)
                 .await?,
-            events: self.in_batches(old_events, now - policy.events).await?,
-            tallies: self.in_batches(old_tallies, now).await?,
+            events: self
+                .in_batches(old_events, now - policy.events, now)
+                .await?,
+            tallies: self.in_batches(old_tallies, now, now).await?,
         })
     }
 
-    async fn in_batches(&self, delete: Delete, before: Timestamp) -> Result<usize, StoreError> {
+    async fn in_batches(
+        &self,
+        delete: Delete,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         let mut deleted = 0;
         loop {
-            let some = self.write(move |conn| delete(conn, before)).await?;
+            let some = self.write(move |conn| delete(conn, before, now)).await?;
             deleted += some;
             if !is_full(some) {
                 return Ok(deleted);
@@ -122,26 +129,31 @@ impl DieselStore {
 }
 
 /// Deletes a batch of older rows.
-type Delete = fn(&mut Conn, Timestamp) -> QueryResult<usize>;
+type Delete = fn(&mut Conn, Timestamp, Timestamp) -> QueryResult<usize>;
 
 fn is_full(batch: usize) -> bool {
     i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)
 }
 
+/// How long an alert may wait for the webhook: longer than all attempts to send it take together.
+const ALERT: i64 = 4 * 86_400;
+
 /// Selects a batch of rows that are older by this column, oldest first.
 macro_rules! old {
-    ($name:ident, $table:ident, $column:ident) => {
-        fn $name(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-            let ids: Vec<String> = $table::table
-                .filter($table::$column.lt(before.unix()))
+    ($name:ident, $table:ident, $column:ident $(, unless $kept:expr)?) => {
+        fn $name(conn: &mut Conn, before: Timestamp, _now: Timestamp) -> QueryResult<usize> {
+            let old = || {
+                $table::table
+                    .filter($table::$column.lt(before.unix()))
+                    $(.filter($kept(_now)))?
+            };
+            let ids: Vec<String> = old()
                 .order($table::$column)
                 .limit(BATCH)
                 .select($table::id)
                 .load(conn)?;
             // Checked again, because a tally may have been counted anew in the meantime.
-            let still_old = $table::table
-                .filter($table::id.eq_any(ids))
-                .filter($table::$column.lt(before.unix()));
+            let still_old = old().filter($table::id.eq_any(ids));
             diesel::delete(still_old).execute(conn)
         }
     };
@@ -149,5 +161,14 @@ macro_rules! old {
 
 old!(old_sessions, sessions, expires_at);
 old!(old_revocations, revocations, at);
-old!(old_events, audit_events, at);
+old!(old_events, audit_events, at, unless waits_for_no_webhook);
 old!(old_tallies, throttle, until_at);
+
+/// Whether an event is no alert that may still be sent. Without a webhook, alerts wait for ever.
+#[diesel::dsl::auto_type]
+fn waits_for_no_webhook(now: Timestamp) -> _ {
+    let long_ago: i64 = now.unix() - ALERT;
+    audit_events::alert_due
+        .is_null()
+        .or(audit_events::at.lt(long_ago))
+}

@@ -54,7 +54,7 @@ impl Pair {
         Self {
             connection: Connection::new(
                 Box::new(server),
-                ConnectionLimit::new(1).acquire(),
+                ConnectionLimit::new(1, "all {} connections are taken").acquire(),
                 config,
             ),
             client,

@@ -157,6 +157,14 @@ impl Source {
             "kind",
             metrics.events.totals(),
         )?;
+        out.counters(
+            (
+                "tokenpair_webhook_deliveries",
+                "Attempts to send an alert to the webhook",
+            ),
+            "outcome",
+            metrics.webhook.totals(),
+        )?;
         let sessions = &self.state.sessions;
         if let Some(synced_at) = sessions.revocations_synced_at() {
             out.gauge(
@@ -279,8 +287,8 @@ impl Source {
         let end = self
             .certificates
             .as_ref()
-            .and_then(|shown| shown.expiry())
-            .map(|(_, end)| end);
+            .and_then(|shown| shown.life())
+            .map(|life| life.expires);
         match end {
             Some(end) => out.gauge(
                 (

@@ -16,7 +16,7 @@ mod scrape;
 
 pub(super) use self::active_sessions::follow as follow_active_sessions;
 pub(super) use self::exposition::Exposition;
-pub(super) use self::outcomes::{LoginOutcome, Throttled};
+pub(super) use self::outcomes::{LoginOutcome, Throttled, WebhookOutcome};
 pub(super) use self::recorded::Metrics;
 pub(super) use self::requests::{Recorder, Recording, RouteSeries};
 pub(super) use self::scrape::MetricsServer;

@@ -48,6 +48,20 @@ label! {
         Login = "login",
         Confirmation = "confirmation",
         Registration = "registration",
+        Client = "client",
+    }
+}
+
+label! {
+    /// The outcome of an attempt to send an alert to the webhook.
+    pub(in crate::server) enum WebhookOutcome {
+        Delivered = "delivered",
+        /// It failed, and will be repeated.
+        Failed = "failed",
+        /// It failed, and was the last attempt.
+        GivenUp = "given_up",
+        /// The receiver wants no more messages.
+        Gone = "gone",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::histogram::Histogram;
-use super::outcomes::{LoginOutcome, RefreshOutcome, ReissueOutcome, Throttled};
+use super::outcomes::{LoginOutcome, RefreshOutcome, ReissueOutcome, Throttled, WebhookOutcome};
 use super::requests::RequestMetrics;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{RotationDecision, SessionError, SessionObserver};
@@ -20,6 +20,7 @@ pub(in crate::server) struct Metrics {
     pub(super) refreshes: Counters<RefreshOutcome>,
     pub(super) reissues: Counters<ReissueOutcome>,
     pub(super) throttled: Counters<Throttled>,
+    pub(super) webhook: Counters<WebhookOutcome>,
     pub(super) events: Counters<EventKind>,
     pub(super) hashing_wait: Histogram,
     pub(super) hashing_refused: AtomicU64,
@@ -40,6 +41,7 @@ impl Metrics {
             refreshes: Counters::default(),
             reissues: Counters::default(),
             throttled: Counters::default(),
+            webhook: Counters::default(),
             events: Counters::default(),
             hashing_wait: Histogram::default(),
             hashing_refused: AtomicU64::new(0),
@@ -64,6 +66,11 @@ impl Metrics {
     /// Counts an attempt that a rate limit refused.
     pub(in crate::server) fn throttled(&self, kind: Throttled) {
         self.throttled.add(kind, 1);
+    }
+
+    /// Counts an attempt to send an alert.
+    pub(in crate::server) fn webhook(&self, outcome: WebhookOutcome) {
+        self.webhook.add(outcome, 1);
     }
 
     pub(super) const fn connection_wait(&self, pool: PoolName) -> &Histogram {

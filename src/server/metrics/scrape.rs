@@ -26,6 +26,9 @@ use tokenpair::web::Rejection;
 /// Maximum number of connections. Past it, a few more are accepted for one request each.
 const CONNECTIONS: usize = 32;
 
+const WARNING: &str = "all {} connections of METRICS_BIND are taken: until some end, new ones are closed after one \
+    response. Find the clients that hold connections";
+
 /// Prometheus keeps its connection from one scrape to the next, which are a minute apart at most by
 /// its default.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -74,7 +77,7 @@ impl MetricsServer {
         };
         let acceptor = Acceptor::new(
             None,
-            ConnectionLimit::new(CONNECTIONS),
+            ConnectionLimit::new(CONNECTIONS, WARNING),
             ConnectionConfig {
                 patience: PATIENCE,
                 keep_alive: KEEP_ALIVE,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::{HttpRequest, web};
+use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use crate::config::{is_address, serialized_origin};
@@ -118,14 +119,8 @@ fn resolve(path: &str) -> Option<Url> {
 
 /// Returns the path with its percent-encoding decoded once. `None` if that is not UTF-8.
 fn decode(path: &str) -> Option<String> {
-    // A plus is itself in a path.
-    let pairs = path
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
-    let mut decoded = url::form_urlencoded::parse(pairs.as_bytes());
-    let (name, _) = decoded.next()?;
-    (!name.contains('\u{FFFD}')).then(|| name.into_owned())
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 #[cfg(test)]

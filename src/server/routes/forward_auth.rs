@@ -3,17 +3,17 @@
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use actix_web::{HttpResponse, Resource, web};
 use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::{Endpoint, endpoint};
 use super::tags::SERVER;
 use crate::server::error_code::ServerErrorCode;
-use crate::server::forward_auth::{as_original, asked, permit};
+use crate::server::forward_auth::{Wanted, as_original, permit};
 use crate::server::panics;
 use crate::server::state::AppState;
 use tokenpair::web::{Access, ErrorCode, Rejection, RejectionKind};
-use tokenpair_store::{ADMIN, Role};
+use tokenpair_store::ADMIN;
 
 /// Returns the route. It answers every method, since some proxies ask with the client's.
 pub(super) fn endpoint() -> Endpoint {
@@ -41,7 +41,7 @@ fn mount(resource: Resource, app: &mut ServiceConfig) {
 /// What a proxy asks for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query, which `asked` reads")]
+#[expect(dead_code, reason = "it describes the query, which `Wanted` reads")]
 struct Asked {
     /// The role that the user needs.
     #[param(pattern = "^[a-z0-9_-]{1,32}$")]
@@ -90,10 +90,9 @@ enum Unauthenticated {
 )]
 pub(super) async fn forward_auth(
     state: web::Data<AppState>,
+    asked: Wanted,
     user: Access,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Rejection> {
-    let asked = asked(&request)?;
     if let Some(role) = &asked.role {
         check_role(&user, role)?;
     }
@@ -109,10 +108,6 @@ pub(super) async fn forward_auth(
 
 /// Roles in tokens are current: a change of roles revokes the tokens.
 fn check_role(user: &Access, role: &str) -> Result<(), Rejection> {
-    Role::parse(role).map_err(|error| {
-        Rejection::from(ServerErrorCode::InvalidParameter)
-            .msg(format!("The parameter role: {error}"))
-    })?;
     if user.claims().has_role(role) {
         return Ok(());
     }

@@ -60,7 +60,7 @@ impl Problems {
     ///
     /// let problems = JwtSettings::read(|_| None).unwrap_err();
     /// let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    /// assert!(texts[0].starts_with("JWT_SECRET_KEY is not set"), "{texts:?}");
+    /// assert!(texts[0].starts_with("JWT_SECRET_KEY is required"), "{texts:?}");
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
@@ -145,6 +145,14 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem::new(name, complaint));
     }
 
+    /// Returns whether there is a problem with the setting `name`, or with the file that `NAME_FILE`
+    /// names, so far. A check of several settings together then has nothing to add.
+    pub fn has_problem(&self, name: &str) -> bool {
+        let is_of =
+            |problem: &Problem| problem.name.strip_suffix("_FILE").unwrap_or(&problem.name) == name;
+        self.problems.iter().any(is_of)
+    }
+
     /// Returns the value if there were no problems.
     ///
     /// # Errors
@@ -166,7 +174,10 @@ impl<'a> Reader<'a> {
     /// Returns the text of a setting, even an empty one.
     pub fn raw(&mut self, name: &str) -> Option<String> {
         (self.source)(name).unwrap_or_else(|problem| {
-            self.problems.push(problem);
+            // A setting may be read more than once.
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
             None
         })
     }
