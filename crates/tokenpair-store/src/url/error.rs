@@ -18,7 +18,7 @@ pub enum UrlError {
     NoFile,
     /// Parameters after SQLite's file.
     #[error(
-        "a URL of SQLite has no parameters, and its file no ? in its name; remove ? and what follows it"
+        "a URL of SQLite has no parameters, and the name of its file no question mark; remove the ? and everything after it"
     )]
     Parameters,
     /// Characters that must be percent-encoded.
