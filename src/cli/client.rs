@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::listing::{Entry, Form};
+use super::listing::{Entry, Form, ObjectForm};
 use super::{CommandError, block_on, settings};
 use crate::command::command;
 use crate::printable::printable;
@@ -55,6 +55,8 @@ pub(super) enum Command {
         /// A permission to remove
         #[arg(long, value_name = "PERMISSION", value_parser = permission)]
         remove: Vec<ClientPermission>,
+        #[command(flatten)]
+        form: ObjectForm,
     },
     /// Delete a client; its requests are rejected at once
     Delete {
@@ -85,8 +87,14 @@ pub(super) fn run(wanted: Command, out: &mut dyn Write) -> Result<(), CommandErr
                 name, finish: true, ..
             } => clients.finish(&name, out).await,
             Command::Rotate { name, json, .. } => clients.rotate(&name, json, out).await,
-            Command::Permissions { name, add, remove } => {
-                clients.permissions(&name, add, remove, out).await
+            Command::Permissions {
+                name,
+                add,
+                remove,
+                form,
+            } => {
+                let change = ClientChange::Permissions { add, remove };
+                clients.permissions(&name, change, form, out).await
             }
             Command::Delete { name, yes } => clients.delete(&name, yes, out).await,
         }
@@ -175,7 +183,12 @@ impl Clients {
         let created = self
             .store
             .create_client(name, may, secret.digest(), &context);
-        print(&created.await?, &secret, json, out)
+        let client = created.await?;
+        print(&client, &secret, json, out).map_err(|error| {
+            let name = &client.name;
+            let rotate = command(&format!("client rotate {name}"));
+            format!("{error}; the client {name} exists, but its secret was not shown: make another with `{rotate}`").into()
+        })
     }
 
     async fn list(&self) -> Result<Vec<ClientEntry>, CommandError> {
@@ -192,7 +205,13 @@ impl Clients {
         let secret = ClientSecret::random();
         let change = ClientChange::Secret(secret.digest());
         let client = self.change(name, change).await?;
-        print(&client, &secret, json, out)?;
+        print(&client, &secret, json, out).map_err(|error| {
+            let rotate = command(&format!("client rotate {name}"));
+            format!(
+                "{error}; the client {name} has a new secret, which was not shown: make another with `{rotate}`. \
+                 Until then, the secret before works too"
+            )
+        })?;
         if json {
             return Ok(());
         }
@@ -218,21 +237,16 @@ impl Clients {
     async fn permissions(
         &self,
         name: &str,
-        add: Vec<ClientPermission>,
-        remove: Vec<ClientPermission>,
+        change: ClientChange,
+        form: ObjectForm,
         out: &mut dyn Write,
     ) -> Result<(), CommandError> {
-        let change = ClientChange::Permissions { add, remove };
-        let client = self.change(name, change).await?;
-        let words: Vec<_> = client.permissions.iter().map(|one| one.word()).collect();
-        if words.is_empty() {
-            return Ok(writeln!(out, "{name} has no permissions")?);
-        }
-        Ok(writeln!(
-            out,
-            "the permissions of {name}: {}",
-            words.join(", ")
-        )?)
+        let client = ClientEntry::from(self.change(name, change).await?);
+        let text = || match client.permissions.as_slice() {
+            [] => format!("{name} has no permissions\n"),
+            words => format!("the permissions of {name}: {}\n", words.join(", ")),
+        };
+        form.print(&client, text, out)
     }
 
     async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -288,16 +302,14 @@ fn print(
             client_id: id,
             client_secret: secret,
         };
-        return Ok(writeln!(
+        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+    } else {
+        writeln!(
             out,
-            "{}",
-            serde_json::to_string_pretty(&printed)?
-        )?);
+            "client_id:     {id}\nclient_secret: {secret}\nKeep the secret now: it is not shown again."
+        )?;
     }
-    Ok(writeln!(
-        out,
-        "client_id:     {id}\nclient_secret: {secret}\nKeep the secret now: it is not shown again."
-    )?)
+    Ok(out.flush()?)
 }
 
 /// Asks on the terminal whether to delete a client.

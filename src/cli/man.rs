@@ -16,6 +16,12 @@ pub(super) fn run(
     program: Command,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(
+            format!("there is no folder {folder}; create it first: mkdir -p {folder}").into(),
+        );
+    }
     let mut program = program.disable_help_subcommand(true);
     program.build();
     let mut pages = Vec::new();

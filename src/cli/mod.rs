@@ -15,6 +15,7 @@ mod keys;
 mod listing;
 mod man;
 mod migrate;
+mod output;
 mod password;
 mod purge;
 mod serve;
@@ -276,7 +277,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), CommandError> {
-    let out = &mut io::stdout();
+    let out = &mut output::Output::new();
     match command {
         // Returns early: flushing would wait for a reader of the greeting.
         Command::Serve => return serve::run(),

@@ -1,5 +1,8 @@
 //! Defines the settings of the database.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,9 +104,17 @@ fn url(reader: &mut Reader<'_>, name: &'static str) -> DatabaseUrl {
         reader.problem(name, format!("cannot be used: {error}"));
         DatabaseUrl::Sqlite(PathBuf::new())
     });
-    if let DatabaseUrl::Sqlite(path) = &url
-        && let Some(folder) = missing_folder(path)
-    {
+    let DatabaseUrl::Sqlite(path) = &url else {
+        return url;
+    };
+    if let Some((folder, owner)) = closed_folder(path) {
+        let (path, folder) = (path.display(), folder.display());
+        let complaint = format!(
+            "names {path}, and permission is denied: the folder {folder} belongs to the user {owner}; \
+             run this as that user, with sudo -u {owner}"
+        );
+        reader.problem(name, complaint);
+    } else if let Some(folder) = missing_folder(path) {
         let (path, folder) = (path.display(), folder.display());
         let complaint = format!(
             "names {path}, and there is no folder {folder}; create it, or correct the path"
@@ -123,6 +134,32 @@ fn masked(text: &str) -> String {
 
 /// The folder of the default path, the only folder that the server creates.
 const DATA: &str = "data";
+
+/// Returns the folder on the way to this file that this user may not look into, and its owner. The
+/// file would seem to be missing.
+fn closed_folder(path: &Path) -> Option<(PathBuf, String)> {
+    let error = path.try_exists().err()?;
+    if error.kind() != ErrorKind::PermissionDenied {
+        return None;
+    }
+    let path = std::path::absolute(path).ok()?;
+    let mut folders = path.ancestors().skip(1);
+    let found = folders.find_map(|folder| Some((folder, fs::metadata(folder).ok()?)));
+    let (folder, data) = found?;
+    Some((folder.to_owned(), user_name(data.uid())))
+}
+
+/// Returns the name of a user on this machine, or how sudo names one by its number.
+fn user_name(id: u32) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let id = id.to_string();
+    let mut fields = users.lines().map(|line| line.split(':'));
+    let found = fields.find_map(|mut fields| {
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| format!("'#{id}'"))
+}
 
 /// Returns the folder of this path if it is missing. Creating it would start an empty database
 /// after a typo.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -146,7 +145,7 @@ fn a_place_that_cannot_hold_a_backup_is_named_with_a_cure() {
     for (file, parts) in [
         ("folder", ["is a folder", "folder/tokenpair.db"]),
         ("missing/copy.db", ["missing/copy.db", "create the folder"]),
-        ("data/tokenpair.db", ["exists", "--force"]),
+        ("data/tokenpair.db", ["the database itself", "name another"]),
         ("/proc/copy.db", ["cannot write", "/proc/copy.db"]),
     ] {
         let said = program.run(&["backup", file]).failed();
@@ -164,6 +163,46 @@ fn a_place_that_cannot_hold_a_backup_is_named_with_a_cure() {
     }
     assert_eq!(files(&program), ["data", "folder"]);
     assert!(program.run(&["user", "list"]).done().contains("name"));
+}
+
+#[test]
+fn a_file_that_sqlite_keeps_beside_the_database_is_no_place_for_a_backup() {
+    let program = program();
+    let served = program.serve();
+    served.log_in_a_new_user("ada", PASSWORD);
+    symlink("data", program.path("link")).unwrap();
+    symlink("data/tokenpair.db-wal", program.path("log.db")).unwrap();
+    let before = fs::read(program.path("data/tokenpair.db-wal")).unwrap();
+    let names = ["-wal", "-shm", "-journal"].map(|end| format!("tokenpair.db{end}"));
+    let absolute = program.path("data/tokenpair.db-wal");
+    let files = names.iter().flat_map(|name| {
+        let folders = ["data", "link", "./data/../data"];
+        folders.map(|folder| format!("{folder}/{name}"))
+    });
+    let others = ["log.db", absolute.to_str().unwrap()].map(str::to_owned);
+    for file in files.chain(others) {
+        for flags in [&[][..], &["--force"]] {
+            let arguments = [&["backup", &file][..], flags].concat();
+            let said = program.run(&arguments).failed();
+            assert!(said.contains("for the database itself"), "{file}: {said}");
+        }
+    }
+    assert_eq!(
+        fs::read(program.path("data/tokenpair.db-wal")).unwrap(),
+        before
+    );
+    assert!(!program.path("data/tokenpair.db-journal").exists());
+    assert!(program.run(&["user", "list"]).done().contains("ada"));
+}
+
+#[test]
+fn a_backup_whose_partial_file_would_be_the_database_is_refused() {
+    let program = program()
+        .env("DATABASE_URL", "sqlite://app.db.partial")
+        .migrated();
+    let said = program.run(&["backup", "app.db"]).failed();
+    assert!(said.contains("for the database itself"), "{said}");
+    program.run(&["user", "list"]).done();
 }
 
 #[test]
@@ -206,13 +245,16 @@ fn on_postgresql_the_command_to_run_is_printed_and_works() {
         let ended = program.run(&[command, "copy of.dump"]);
         assert_eq!(ended.code, Some(3), "{ended:?}");
         assert!(!format!("{ended:?}").contains("not-shown"), "{ended:?}");
-        let line = ended.err.lines().find(|line| line.starts_with("  pg_"));
+        let line = ended.err.lines().find(|line| line.contains("pg_"));
         let mut shell = Command::new("sh");
         program.environment(&mut shell);
         let output = shell.args(["-ec", line.unwrap()]).output().unwrap();
         assert!(output.status.success(), "{line:?}: {output:?}");
     }
-    assert!(Path::new(&program.path("copy of.dump")).exists());
+    let mode = fs::metadata(program.path("copy of.dump"))
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
 }
 
 #[test]

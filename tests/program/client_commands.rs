@@ -118,6 +118,8 @@ fn permissions_and_secrets_change_and_each_change_is_an_event(on: Backend) {
         said(&["permissions", "billing"]),
         "the permissions of billing: introspect\n"
     );
+    let listed = desk.json(&["permissions", "billing"]);
+    assert_eq!(listed, desk.json(&["list"])[0]);
     assert_eq!(
         said(&["permissions", "billing", "--add", "revoke"]),
         "the permissions of billing: introspect, revoke\n"
@@ -214,3 +216,31 @@ on_both_databases!(
     permissions_and_secrets_change_and_each_change_is_an_event,
     a_running_server_takes_the_change_of_a_client_at_once_and_logs_no_secret,
 );
+
+#[test]
+fn a_secret_that_nobody_saw_is_named_with_the_way_to_another() {
+    let desk = Desk::new(Backend::Sqlite);
+    let into_full = |arguments: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = desk.program.command(arguments);
+        let output = command.stdout(full.unwrap()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let first = "cannot write to standard output: No space left on device";
+    for flags in [&[][..], &["--json"]] {
+        let name = if flags.is_empty() { "billing" } else { "desk" };
+        for (verb, what) in [
+            ("add", format!("the client {name} exists")),
+            ("rotate", format!("the client {name} has a new secret")),
+        ] {
+            let said = into_full(&[&["client", verb, name], flags].concat());
+            let cure = format!("`tokenpair client rotate {name}`");
+            for part in [first, &what, "not shown", &cure] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+        }
+    }
+    let said = into_full(&["client", "list"]);
+    assert!(said.contains(first), "{said}");
+}

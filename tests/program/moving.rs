@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::backup::{PASSWORD, program};
@@ -245,12 +246,54 @@ fn a_password_is_never_shown_nor_taken_from_the_command_line() {
 
 #[test]
 fn the_database_is_not_moved_into_itself() {
-    let source = Database::create(Backend::Sqlite);
-    let program = program().env("DATABASE_URL", &source.url()).migrated();
-    let said = program.run(&["move", "--to", &source.url()]).failed();
-    assert!(!said.is_empty());
+    let program = program().migrated();
     let add = ["user", "add", "ada", "--password-stdin"];
     program.run_with_input(&add, PASSWORD).done();
-    program.run(&["move", "--to", &source.url()]).failed();
+    symlink("data/tokenpair.db", program.path("link.db")).unwrap();
+    fs::hard_link(program.path("data/tokenpair.db"), program.path("other.db")).unwrap();
+    for file in [
+        "data/tokenpair.db",
+        "data/../data/tokenpair.db",
+        "link.db",
+        "other.db",
+    ] {
+        let said = program
+            .run(&["move", "--to", &format!("sqlite://{file}")])
+            .failed();
+        assert!(said.contains(SAME), "{file}: {said}");
+    }
     assert!(program.run(&["user", "list"]).done().contains("ada"));
+}
+
+const SAME: &str = "source and target are the same database; name another target";
+
+#[test]
+fn one_postgresql_by_two_names_is_neither_copied_nor_locked() {
+    let source = Database::create(Backend::Postgres);
+    let program = program().env("DATABASE_URL", &source.url()).migrated();
+    let other_name = source.url().replace("127.0.0.1", "localhost");
+    for empty in [true, false] {
+        for url in [source.url(), other_name.clone()] {
+            for flags in [&[][..], &["--ignore-connections"]] {
+                let arguments = [&["move", "--to", &url][..], flags].concat();
+                let said = program.run(&arguments).failed();
+                assert!(said.contains(SAME), "{arguments:?}: {said}");
+            }
+        }
+        if empty {
+            let add = ["user", "add", "ada", "--password-stdin"];
+            program.run_with_input(&add, PASSWORD).done();
+        }
+    }
+    assert!(program.run(&["user", "list"]).done().contains("ada"));
+}
+
+#[test]
+fn one_other_connection_is_one() {
+    let source = Database::create(Backend::Postgres);
+    let program = program().env("DATABASE_URL", &source.url()).migrated();
+    let _held = source.begin();
+    let said = program.run(&["move", "--to", "sqlite://moved.db"]).failed();
+    let expected = "1 other connection to the source is open: stop the servers";
+    assert!(said.contains(expected), "{said}");
 }

@@ -294,7 +294,7 @@ fn a_restore_elsewhere_needs_only_the_backup_and_the_keys() {
     let file = elsewhere.path("backup.db");
     fs::copy(program.path("backup.db"), file).unwrap();
     let said = elsewhere.run(&["restore", "backup.db"]).done();
-    assert!(!said.contains("former"), "{said}");
+    assert!(said.contains("there was no former database"), "{said}");
     let served = elsewhere.serve();
     let again = served.log_in("ada", PASSWORD);
     assert_eq!(status(&served, &again[0]), 200);
@@ -349,6 +349,27 @@ fn all_sessions_end_at_a_command_on_every_running_server(on: Backend) {
 }
 
 on_both_databases!(all_sessions_end_at_a_command_on_every_running_server);
+
+#[test]
+fn a_restore_says_that_there_was_no_former_database() {
+    let (program, _) = backed_up();
+    let program = program.env("DATABASE_URL", "sqlite://new.db");
+    let said = program.run(&["restore", "backup.db"]).done();
+    assert!(said.contains("there was no former database at "), "{said}");
+    let said = program.run(&["restore", "backup.db"]).done();
+    assert!(!said.contains("no former database"), "{said}");
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let (program, _) = backed_up();
+    let made = std::process::Command::new("mkfifo")
+        .arg(program.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    let said = program.run(&["restore", "pipe"]).failed();
+    assert!(said.contains("pipe is not a regular file"), "{said}");
+}
 
 /// The commands that the program prints, as an operator pastes them.
 fn paste(program: &Program, said: &str) {

@@ -1,5 +1,9 @@
 //! Tests the values of settings: what each accepts, and how they are compared with each other.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
 use tokenpair_server::config::{Settings, Sources, known};
 
 use crate::settings::{refused, with};
@@ -432,4 +436,64 @@ fn no_advice_is_to_write_a_time_of_zero_seconds() {
     let said = tiny.run(&["config", "check"]).failed();
     assert!(said.contains("write 0 for never"), "{said}");
     assert!(!said.contains("write 0s"), "{said}");
+}
+
+#[test]
+fn a_url_of_sqlite_has_no_parameters() {
+    let program = with(&[("DATABASE_URL", "sqlite://data/tokenpair.db?mode=ro")]);
+    for command in [&["config", "check"][..], &["migrate"]] {
+        let said = program.run(command).failed();
+        for part in [
+            "DATABASE_URL cannot be used",
+            "no parameters",
+            "remove the ?",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert!(!program.path("data").exists());
+}
+
+#[test]
+fn a_closed_folder_of_the_database_is_named_with_its_owner() {
+    let program = Program::new().migrated();
+    let close = |path: &str, mode| {
+        let mode = Permissions::from_mode(mode);
+        fs::set_permissions(program.path(path), mode).unwrap();
+    };
+    let owner = fs::metadata(program.path("data")).unwrap().uid();
+    // A closed folder does not stop root.
+    let mut list = if owner == 0 {
+        close("", 0o755);
+        close("data", 0o700);
+        let binary = program.path("tokenpair");
+        fs::copy(env!("CARGO_BIN_EXE_tokenpair"), &binary).unwrap();
+        let mut list = Command::new("setpriv");
+        list.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        list.arg(binary).args(["user", "list"]);
+        program.environment(&mut list);
+        list
+    } else {
+        close("data", 0);
+        program.command(&["user", "list"])
+    };
+    let output = list.output().unwrap();
+    close("data", 0o700);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let name = match owner {
+        0 => "root",
+        _ => "",
+    };
+    let parts = [
+        "permission is denied".to_owned(),
+        format!(
+            "{} belongs to the user {name}",
+            program.path("data").display()
+        ),
+        format!("sudo -u {name}"),
+    ];
+    for part in parts {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    assert!(!said.contains("no database"), "{said}");
 }

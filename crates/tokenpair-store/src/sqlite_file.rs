@@ -324,6 +324,16 @@ impl SqliteFile {
     }
 }
 
+/// Returns whether both are one file, by whatever names.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path: &Path| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    id(one).is_some_and(|found| Some(found) == id(other))
+}
+
 /// Returns the path of a file that SQLite keeps beside the database.
 pub(super) fn companion(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

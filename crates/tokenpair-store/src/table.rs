@@ -116,6 +116,12 @@ struct Reference {
 }
 
 #[derive(QueryableByName)]
+struct Schema {
+    #[diesel(sql_type = Text)]
+    schema: String,
+}
+
+#[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = BigInt)]
     n: i64,
@@ -226,6 +232,26 @@ pub(super) fn other_connections(conn: &mut Conn) -> QueryResult<i64> {
         sqlite: _ => "SELECT 0 AS n",
     );
     Ok(sql_query(query).get_result::<Number>(conn)?.n)
+}
+
+/// Takes an advisory lock of PostgreSQL's database until the end of the transaction. Returns the
+/// schema of the tables.
+pub(super) fn take_advisory_lock(conn: &mut Conn, key: i64) -> QueryResult<String> {
+    let lock =
+        "SELECT coalesce(current_schema()::text, '') AS schema FROM pg_advisory_xact_lock($1)";
+    let taken = sql_query(lock).bind::<BigInt, _>(key);
+    Ok(taken.get_result::<Schema>(conn)?.schema)
+}
+
+/// Returns whether another transaction holds no such lock in the database and the schema of this
+/// connection.
+pub(super) fn is_lock_free(conn: &mut Conn, key: i64, schema: &str) -> QueryResult<bool> {
+    let try_lock = "SELECT CASE WHEN pg_try_advisory_xact_lock($1) OR coalesce(current_schema()::text, '') <> $2 \
+                    THEN 1 ELSE 0 END::bigint AS n";
+    let tried = sql_query(try_lock)
+        .bind::<BigInt, _>(key)
+        .bind::<Text, _>(schema);
+    Ok(tried.get_result::<Number>(conn)?.n == 1)
 }
 
 /// Returns the names of the tables, for a statement.

@@ -10,7 +10,7 @@ use diesel::result::Error as DieselError;
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use thiserror::Error;
 
-use super::connection::{Conn, begin_with, finish, on_its_own};
+use super::connection::{Conn, begin_with, finish, in_transaction, on_its_own};
 use super::manager::Manager;
 use super::policy::StorePolicy;
 use super::queue::JobError;
@@ -18,6 +18,7 @@ use super::queue::JobError;
 use super::sqlite_file::{SqliteFile, SqliteFileError};
 use super::table::{self, Digest, Table, TableError};
 use super::url::DatabaseUrl;
+use tokenpair::random::random_bytes;
 use tokenpair::session::StoreError;
 
 /// How long connections that have just been closed may still be counted.
@@ -57,8 +58,11 @@ pub enum TransferError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     File(#[from] SqliteFileError),
+    /// Both URLs name the same database.
+    #[error("source and target are the same database")]
+    Same,
     /// Other programs are connected to the source.
-    #[error("{0} other connections to the source are open")]
+    #[error("{}", connected_text(*.0))]
     Connected(i64),
     /// A table of the target has rows.
     #[error("the target is not empty: its table {0} has rows")]
@@ -69,6 +73,13 @@ pub enum TransferError {
     /// The rows of the target differ from those of the source.
     #[error("the table {0} of the target differs from the source's, and nothing was copied")]
     Differs(String),
+}
+
+fn connected_text(others: i64) -> String {
+    match others {
+        1 => "1 other connection to the source is open".to_owned(),
+        others => format!("{others} other connections to the source are open"),
+    }
 }
 
 /// Copies every table into an empty database with the same schema. All rows are of one moment of
@@ -114,8 +125,11 @@ pub fn copy_database(
     policy: StorePolicy,
     others: OtherPrograms,
 ) -> Result<Vec<CopiedTable>, TransferError> {
+    #[cfg(feature = "sqlite")]
+    refuse_same_file(from, to)?;
     let mut source = connect_source(from, policy)?;
     let mut target = connect(to, policy)?;
+    refuse_same(&mut source, &mut target)?;
     if others == OtherPrograms::Refuse {
         refuse_others(&mut source)?;
     }
@@ -160,10 +174,46 @@ fn in_transaction_of_its_own<T>(
 ) -> QueryResult<T> {
     on_its_own!(
         conn,
-        postgres: _ => super::connection::in_transaction(conn, work),
+        postgres: _ => in_transaction(conn, work),
         // The source has its transaction already, and the target's begins later.
         sqlite: _ => work(conn),
     )
+}
+
+/// SQLite's file may have several names.
+#[cfg(feature = "sqlite")]
+fn refuse_same_file(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<(), TransferError> {
+    let (DatabaseUrl::Sqlite(from), DatabaseUrl::Sqlite(to)) = (from, to) else {
+        return Ok(());
+    };
+    match super::sqlite_file::is_same_file(from, to) {
+        true => Err(TransferError::Same),
+        false => Ok(()),
+    }
+}
+
+/// The target would wait for the source's lock, which this program holds until the copy is done.
+/// PostgreSQL has many names for one database, but advisory locks exist once in each.
+fn refuse_same(source: &mut Conn, target: &mut Conn) -> Result<(), TransferError> {
+    if !is_postgres(source) || !is_postgres(target) {
+        return Ok(());
+    }
+    // By chance, so that no other program has it.
+    let mut key = [0; 8];
+    random_bytes(&mut key);
+    let key = i64::from_ne_bytes(key);
+    let is_free = in_transaction(source, |source| {
+        let schema = table::take_advisory_lock(source, key)?;
+        in_transaction(target, |target| table::is_lock_free(target, key, &schema))
+    })?;
+    match is_free {
+        true => Ok(()),
+        false => Err(TransferError::Same),
+    }
+}
+
+fn is_postgres(conn: &Conn) -> bool {
+    on_its_own!(conn, postgres: _ => true, sqlite: _ => false)
 }
 
 fn refuse_others(source: &mut Conn) -> Result<(), TransferError> {
@@ -198,7 +248,12 @@ fn begin_target(target: &mut Conn, tables: &[Table]) -> QueryResult<()> {
     on_its_own!(
         target,
         postgres: _ => {
-            begin_with(target, "BEGIN; SET LOCAL statement_timeout = 0")?;
+            // A program that holds a lock on an empty target is a mistake to report, and the
+            // source's writers wait meanwhile.
+            begin_with(
+                target,
+                "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'",
+            )?;
             lock(target, tables, "EXCLUSIVE")
         },
         sqlite: _ => begin_with(target, "BEGIN IMMEDIATE"),

@@ -3,12 +3,15 @@
 //! Input that libpq would reject is rejected here, since libpq's messages quote it. Hosts are left
 //! to libpq, which accepts several with commas, and sockets.
 
+mod error;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use thiserror::Error;
+
+pub use self::error::UrlError;
 
 /// The location of the database. `Display` and `Debug` do not show a password.
 ///
@@ -22,6 +25,7 @@ use thiserror::Error;
 ///
 /// assert_eq!(DatabaseUrl::parse("mysql://db.example/app").unwrap_err(), UrlError::Scheme);
 /// assert_eq!(DatabaseUrl::parse("sqlite://:memory:").unwrap_err(), UrlError::NoFile);
+/// assert_eq!(DatabaseUrl::parse("sqlite://app.db?mode=ro").unwrap_err(), UrlError::Parameters);
 /// assert_eq!(DatabaseUrl::parse("postgres://ada:p@ss@db/app").unwrap_err(), UrlError::OddCharacters);
 /// # Ok::<(), UrlError>(())
 /// ```
@@ -31,39 +35,6 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// `postgres://user:password@host/database`, or `postgresql://`.
     Postgres(SecretString),
-}
-
-/// The reason a `DATABASE_URL` cannot be used. Never quotes it. Its `Debug` prints the sentence too, so
-/// that `main` can return it.
-#[derive(Error, PartialEq, Eq)]
-pub enum UrlError {
-    /// Another scheme, or none.
-    #[error("write sqlite://path/to/file.db or postgres://user:password@host/database")]
-    Scheme,
-    /// `sqlite://` without a path, or a database in memory only.
-    #[error(
-        "SQLite needs a file, as in sqlite://data/tokenpair.db; a database in memory would lose every login"
-    )]
-    NoFile,
-    /// Characters that must be percent-encoded.
-    #[error(
-        "write special characters of the user and the password as %XX: @ as %40, / as %2F, ? as %3F, % as %25, a space as %20"
-    )]
-    OddCharacters,
-    /// This build leaves the database out: a feature of `tokenpair-store` adds it.
-    #[error("this build leaves the database out; build tokenpair-store with the feature `{0}`")]
-    LeftOut(&'static str),
-    /// The URL requires TLS, and this build has none.
-    #[error(
-        "sslmode={0} requires TLS, which this build lacks; build with `--features postgres-tls`, or use the Docker image"
-    )]
-    NoTls(String),
-}
-
-impl fmt::Debug for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 /// libpq's parameters that PostgreSQL's own programs need too, and that hold no secret.
@@ -199,6 +170,10 @@ impl DatabaseUrl {
         // SQLite itself would treat `file:` as a URL.
         if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
             return Err(UrlError::NoFile);
+        }
+        // It would be a part of the file's name, and the database a new and empty one.
+        if path.contains('?') {
+            return Err(UrlError::Parameters);
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }

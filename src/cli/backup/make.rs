@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Write;
+use std::iter::once;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::database::{database_file, described, fail_at_limits, is_same_file, quoted};
-use super::partial::Partial;
+use super::partial::{Partial, files_beside, partial_path};
 use crate::cli::{CommandError, settings};
 use crate::config::{KeySource, Settings};
 use crate::server::DatabaseError;
@@ -28,7 +29,7 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
     let database = database_file(&settings, |url| {
         format!(
             "the database is PostgreSQL, which has its own program for backups:\n  \
-             pg_dump --format=custom --file={} {}",
+             (umask 077; pg_dump --format=custom --file={} {})",
             quoted(&wanted.file.to_string_lossy()),
             quoted(url)
         )
@@ -61,15 +62,22 @@ fn new_file(wanted: &Wanted, database: &Path) -> Result<PathBuf, CommandError> {
         )
         .into());
     }
+    let file = resolved(&wanted.file);
+    if is_same_file(&file, database) {
+        return Err(format!("{shown} is the database itself; name another file").into());
+    }
+    if let Some(own) = own_file(&file, database) {
+        return Err(format!(
+            "{shown}: SQLite keeps {} for the database itself, and a backup would destroy it; name another file",
+            own.display()
+        )
+        .into());
+    }
     let exists = fs::symlink_metadata(&wanted.file).is_ok();
     if exists && !wanted.force {
         return Err(
             format!("{shown} exists; name another file, or replace it with --force").into(),
         );
-    }
-    let file = fs::canonicalize(&wanted.file).unwrap_or_else(|_| wanted.file.clone());
-    if is_same_file(&file, database) {
-        return Err(format!("{shown} is the database itself; name another file").into());
     }
     if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
         return Err(format!("{shown} is not a regular file; name another file").into());
@@ -77,16 +85,45 @@ fn new_file(wanted: &Wanted, database: &Path) -> Result<PathBuf, CommandError> {
     Ok(file)
 }
 
+/// Follows links. A file that does not exist yet has a folder that may be one.
+fn resolved(file: &Path) -> PathBuf {
+    if let Ok(found) = fs::canonicalize(file) {
+        return found;
+    }
+    let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    match (folder, file.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => file.to_owned(),
+    }
+}
+
+/// Returns the database's file that this backup would overwrite: itself, or while it is partial.
+fn own_file(file: &Path, database: &Path) -> Option<PathBuf> {
+    let written: Vec<_> = once(file.to_owned())
+        .chain(files_beside(&partial_path(file)))
+        .collect();
+    files_beside(database).find(|own| {
+        written
+            .iter()
+            .any(|path| path == own || is_same_file(path, own))
+    })
+}
+
 /// Says which secrets the database does not contain.
 fn keys_remark(settings: &Settings) -> String {
+    let mut later = "";
     let keys = match &settings.keys {
         KeySource::Secret(_) => "JWT_SECRET_KEY".to_owned(),
         KeySource::PrivateKey(_) => "JWT_PRIVATE_KEY".to_owned(),
         KeySource::KeptSecret(path) | KeySource::Folder(path) | KeySource::KeptFolder(path) => {
+            if !path.exists() {
+                later = ", once a server has made them";
+            }
             path.display().to_string()
         }
     };
     format!(
-        "the signing keys are not in it ({keys}): keep a copy of them elsewhere, or all users log in again after a restore"
+        "the signing keys are not in it ({keys}{later}): keep a copy of them elsewhere, or all users log in again after a restore"
     )
 }

@@ -22,7 +22,7 @@ pub(super) struct Partial {
 impl Partial {
     /// Creates an empty file beside the target, which only its owner can access.
     pub(super) fn beside(target: &Path) -> Result<Self, CommandError> {
-        let path = with_end(target, ".partial");
+        let path = partial_path(target);
         let shown = path.display();
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).mode(0o600);
@@ -110,6 +110,17 @@ impl Drop for Partial {
 fn is_at(file: &File, path: &Path) -> bool {
     let ids = (file.metadata(), fs::metadata(path));
     matches!(ids, (Ok(one), Ok(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// Returns the path of the file that becomes the target.
+pub(super) fn partial_path(target: &Path) -> PathBuf {
+    with_end(target, ".partial")
+}
+
+/// Returns the path, and those of the files that SQLite keeps beside it.
+pub(super) fn files_beside(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let beside = LEFTOVERS.iter().map(|end| with_end(path, end));
+    std::iter::once(path.to_owned()).chain(beside)
 }
 
 fn with_end(path: &Path, end: &str) -> PathBuf {

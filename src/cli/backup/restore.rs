@@ -1,6 +1,8 @@
 //! Implements `tokenpair restore`: puts a backup in the place of SQLite's file.
 
+use std::fs;
 use std::io::Write;
+use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::database::{database_file, described, events_of, fail_at_limits, is_same_file, quoted};
-use super::partial::Partial;
+use super::partial::{Partial, files_beside, partial_path};
 use crate::cli::{CommandError, settings};
 use crate::command::command;
 use crate::config::Settings;
@@ -47,15 +49,39 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
     if is_same_file(&wanted.file, &database) {
         return Err(format!("{} is the database itself", wanted.file.display()).into());
     }
+    // Reading a pipe would wait for its writer.
+    if fs::metadata(&wanted.file).is_ok_and(|found| !found.is_file()) {
+        return Err(format!(
+            "{} is not a regular file; name a backup",
+            wanted.file.display()
+        )
+        .into());
+    }
+    let unfinished = partial_path(&database);
+    if is_same_file(&wanted.file, &unfinished) {
+        return Err(format!(
+            "{} is what an interrupted restore has left, and this one would overwrite it; name a backup",
+            wanted.file.display()
+        )
+        .into());
+    }
     let contents = SqliteFile::at(&wanted.file).check()?;
     refuse_newer(&wanted.file, &contents)?;
     make_folder(&database)?;
     let lock = take(&database)?;
-    let former = former_path(&database, now).filter(|_| lock.has_file() && !wanted.delete_former);
+    let had_former = lock.has_file();
+    let former = former_path(&database, now).filter(|_| had_former && !wanted.delete_former);
     let prepared = prepare(wanted, &settings, &database, now)?;
     let replaced = lock.replace_by(prepared.partial.path(), former.as_deref());
     replaced.map_err(|error| format!("cannot replace {}: {error}", database.display()))?;
     report(&prepared, &contents, &database, former.as_deref(), out)?;
+    if !had_former {
+        writeln!(
+            out,
+            "there was no former database at {}",
+            database.display()
+        )?;
+    }
     pass(now);
     Ok(())
 }
@@ -135,11 +161,17 @@ fn prepare(
     })
 }
 
-/// Returns the name under which the former database is kept.
+/// Returns the name under which the former database is kept. Another restore may have taken the
+/// name of this second.
 fn former_path(database: &Path, now: Timestamp) -> Option<PathBuf> {
     let name = database.file_name()?.to_string_lossy();
     let time = now.to_string().replace(':', "");
-    Some(database.with_file_name(format!("{name}.before-restore-{time}")))
+    let first = format!("{name}.before-restore-{time}");
+    let others = (2..=u16::MAX).map(|number| format!("{first}-{number}"));
+    once(first.clone())
+        .chain(others)
+        .map(|name| database.with_file_name(name))
+        .find(|path| files_beside(path).all(|path| fs::symlink_metadata(path).is_err()))
 }
 
 fn report(
@@ -195,5 +227,30 @@ fn report(
 pub(in crate::cli) fn pass(second: Timestamp) {
     while Clock::system().now() == second {
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_former_database_of_one_second_has_a_name_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("app.db");
+        let now = Timestamp::from_unix(1_800_000_000);
+        let mut names = Vec::new();
+        for end in ["", "-wal", ""] {
+            let former = former_path(&database, now).unwrap();
+            names.push(former.file_name().unwrap().to_string_lossy().into_owned());
+            let mut taken = former.into_os_string();
+            taken.push(end);
+            fs::write(taken, "").unwrap();
+        }
+        let first = "app.db.before-restore-2027-01-15T080000Z";
+        assert_eq!(
+            names,
+            [first.to_owned(), format!("{first}-2"), format!("{first}-3")]
+        );
     }
 }

@@ -115,8 +115,8 @@ fn explained(error: TransferError) -> CommandError {
             path.display()
         )
         .into(),
-        TransferError::Connected(count) => format!(
-            "{count} other connections to the source are open: stop the servers, and run this again. If they are only a pooler's, \
+        error @ TransferError::Connected(_) => format!(
+            "{error}: stop the servers, and run this again. If they are only a pooler's, \
              add --ignore-connections"
         )
         .into(),
@@ -125,6 +125,7 @@ fn explained(error: TransferError) -> CommandError {
             command("move")
         )
         .into(),
+        TransferError::Same => format!("{}; name another target", TransferError::Same).into(),
         error => error.into(),
     }
 }
