@@ -16,8 +16,12 @@ use crate::support::{Backend, Bearer, Database, START, TestApp, block_on, within
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr";
 const FORMER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDC2FVsBQIhrsc";
 
+fn webhook(url: &str) -> [(&'static str, &str); 2] {
+    [("WEBHOOK_URL", url), ("WEBHOOK_SECRET", SECRET)]
+}
+
 fn app_with_webhook(on: Backend, receiver: &Receiver) -> TestApp {
-    on.app_with(&[("WEBHOOK_URL", &receiver.url()), ("WEBHOOK_SECRET", SECRET)])
+    on.app_with(&webhook(&receiver.url()))
 }
 
 /// Makes the user `name`, and then an admin of it: an alert.
@@ -212,13 +216,8 @@ fn after_the_last_attempt_an_alert_is_given_up(on: Backend) {
 fn of_two_servers_one_sends_each_alert(on: Backend) {
     let receiver = Receiver::new();
     let database = Database::create(on);
-    let settings = [
-        ("WEBHOOK_URL", receiver.url()),
-        ("WEBHOOK_SECRET", SECRET.to_owned()),
-    ];
-    let settings = settings
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
+    let url = receiver.url();
+    let settings = webhook(&url);
     let clock = Clock::fixed(START);
     let servers = [0, 1].map(|_| TestApp::start(&database.url(), &settings, clock.clone()));
     for number in 0..20 {
@@ -251,13 +250,8 @@ fn a_receiver_that_is_gone_is_left_alone_until_a_restart(on: Backend) {
     let receiver = Receiver::new();
     receiver.answer(410);
     let database = Database::create(on);
-    let settings = [
-        ("WEBHOOK_URL", receiver.url()),
-        ("WEBHOOK_SECRET", SECRET.to_owned()),
-    ];
-    let settings = settings
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
+    let url = receiver.url();
+    let settings = webhook(&url);
     let clock = Clock::fixed(START);
     let app = TestApp::start(&database.url(), &settings, clock.clone());
     make_admin(&app, "root");
@@ -285,7 +279,7 @@ fn alerts_from_before_the_webhook_are_sent_if_they_are_at_most_three_days_old(on
     drop(app);
     clock.advance(Duration::from_secs(86_400));
     let url = receiver.url();
-    let settings = [("WEBHOOK_URL", url.as_str()), ("WEBHOOK_SECRET", SECRET)];
+    let settings = webhook(&url);
     let _app = TestApp::start(&database.url(), &settings, clock);
     let received = receiver.wait_for(1);
     assert_eq!(received[0].json()["data"]["username"], "yesterday");
