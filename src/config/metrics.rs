@@ -1,7 +1,7 @@
 //! Defines the settings of the metrics: the address that Prometheus scrapes.
 
 use super::bind::{Bind, read_address};
-use super::setting::{Known, Setting};
+use super::setting::{Known, Setting, is_off};
 use tokenpair::config::Reader;
 
 pub(super) const KNOWN: &[Known] = &[BIND.known()];
@@ -14,8 +14,7 @@ const BIND: Setting<Option<Bind>> = Setting::new(
     "off",
     "The address and port of GET /metrics, for Prometheus, as in 127.0.0.1:9464. Not that of SERVER_BIND: anyone who reaches it reads the metrics.",
     |reader, name| {
-        let is_off = |text: String| text.eq_ignore_ascii_case("off");
-        if reader.text(name).is_some_and(is_off) {
+        if reader.text(name).is_some_and(|text| is_off(&text)) {
             return None;
         }
         read_address(reader, name, EXAMPLE)

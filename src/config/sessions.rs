@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::setting::{Known, Setting, duration_within, seconds};
+use super::setting::{Known, Setting, duration_within, is_off, seconds};
 use tokenpair::config::Reader;
 use tokenpair::session::{ReusePolicy, SessionPolicy};
 use tokenpair::token::TokenPolicy;
@@ -87,10 +87,6 @@ const AUDIT_KEEP: Setting<Duration> = Setting::new(
     "Retention time of audit events.",
     |reader, name| reader.lifetime(name, PurgePolicy::default().events),
 );
-
-fn is_off(text: &str) -> bool {
-    text.eq_ignore_ascii_case("off")
-}
 
 pub(super) fn sessions(reader: &mut Reader<'_>, tokens: &TokenPolicy) -> SessionPolicy {
     SessionPolicy {

@@ -112,6 +112,10 @@ pub(super) fn duration_within(
     duration
 }
 
+pub(super) fn is_off(text: &str) -> bool {
+    text.eq_ignore_ascii_case("off")
+}
+
 pub(super) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::login_limiter::NotAdmitted;
+use super::metrics::{Metrics, Throttled};
 use tokenpair::session::{Denied, StoreError};
 use tokenpair_store::password::{PasswordError, UnfitPassword};
 use tokenpair_store::{Applied, Changed, UserError, UsernameError};
@@ -74,4 +75,16 @@ impl From<UserError> for AccountError {
             UserError::Store(error) => Self::Store(error),
         }
     }
+}
+
+/// Counts an attempt that a rate limit refused.
+pub(super) fn counted<T>(
+    metrics: Option<&Metrics>,
+    kind: Throttled,
+    done: Result<T, AccountError>,
+) -> Result<T, AccountError> {
+    if let (Some(metrics), Err(AccountError::TooManyAttempts(_))) = (metrics, &done) {
+        metrics.throttled(kind);
+    }
+    done
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::account_error::{AccountError, applied};
+use super::account_error::{AccountError, applied, counted};
 use super::device_cookie::Devices;
 use super::login_limiter::LoginLimiter;
 use super::metrics::{LoginOutcome, Metrics, Throttled};
@@ -69,18 +69,6 @@ impl Accounts {
         self.passwords.usage()
     }
 
-    /// Counts an attempt that a rate limit refused.
-    fn counted<T>(
-        &self,
-        kind: Throttled,
-        done: Result<T, AccountError>,
-    ) -> Result<T, AccountError> {
-        if let (Some(metrics), Err(AccountError::TooManyAttempts(_))) = (&self.metrics, &done) {
-            metrics.throttled(kind);
-        }
-        done
-    }
-
     /// Creates an account.
     ///
     /// # Errors
@@ -96,7 +84,8 @@ impl Accounts {
         let username = Username::parse(username)?;
         self.check(username.key(), &password)?;
         let admitted = self.limiter.registration(context).await;
-        self.counted(
+        counted(
+            self.metrics.as_deref(),
             Throttled::Registration,
             admitted.map_err(AccountError::from),
         )?;
@@ -140,7 +129,7 @@ impl Accounts {
         if let (Some(metrics), Some(outcome)) = (&self.metrics, outcome) {
             metrics.logged_in(outcome);
         }
-        self.counted(Throttled::Login, judged)
+        counted(self.metrics.as_deref(), Throttled::Login, judged)
     }
 
     async fn judge(
@@ -266,7 +255,7 @@ impl Accounts {
         context: &RequestContext,
     ) -> Result<Confirmed, AccountError> {
         let judged = self.judge_current(login, user, password, context).await;
-        self.counted(Throttled::Confirmation, judged)
+        counted(self.metrics.as_deref(), Throttled::Confirmation, judged)
     }
 
     async fn judge_current(

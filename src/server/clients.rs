@@ -8,9 +8,9 @@ use tokenpair_store::{
     ClientDenied, ClientPermission, DieselStore, EventKind, Refusal, SecretDigest,
 };
 
-use super::account_error::AccountError;
+use super::account_error::{AccountError, counted};
 use super::error_code::ServerErrorCode;
-use super::login_limiter::{LoginLimiter, NotAdmitted};
+use super::login_limiter::LoginLimiter;
 use super::metrics::{Metrics, Throttled};
 
 /// The id and the secret that a request has, in plain text. It has no `Debug`.
@@ -83,11 +83,12 @@ impl ServiceClients {
         detail: &'static str,
         context: &RequestContext,
     ) -> Result<(), AccountError> {
-        let attempt = self.limiter.client(context).await;
-        if let (Some(metrics), Err(NotAdmitted::TooManyAttempts(_))) = (&self.metrics, &attempt) {
-            metrics.throttled(Throttled::Client);
-        }
-        let attempt = attempt?;
+        let admitted = self.limiter.client(context).await;
+        let attempt = counted(
+            self.metrics.as_deref(),
+            Throttled::Client,
+            admitted.map_err(AccountError::from),
+        )?;
         let refusal = Refusal {
             kind: EventKind::ClientAuthenticationFailed,
             user_id: None,

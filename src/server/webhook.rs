@@ -8,23 +8,22 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rustls::crypto::aws_lc_rs::default_provider;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use ureq::Agent;
 use ureq::http::StatusCode;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::metrics::{Metrics, WebhookOutcome};
-use crate::authorities::machine_authorities;
+use crate::authorities::trusting_machine;
 use crate::config::Webhook;
 use tokenpair::clock::{Clock, Timestamp};
-use tokenpair_store::{Alert, DieselStore, RETRIES};
+use tokenpair_store::{Alert, DieselStore};
 
 /// The interval at which the database is asked for alerts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a receiver may take to answer. Less than the first wait of [`RETRIES`], so that no two
+/// How long a receiver may take to answer. Less than the first wait of
+/// [`tokenpair_store::RETRIES`], so that no two
 /// attempts overlap.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -115,18 +114,6 @@ pub(crate) struct Sender {
 impl Sender {
     /// Returns a sender that trusts the certificate authorities of this machine.
     pub(crate) fn new(webhook: Webhook) -> Self {
-        let authorities = match webhook.url.scheme() {
-            "https" => machine_authorities(),
-            _ => Vec::new(),
-        };
-        let authorities: Vec<Certificate<'static>> = authorities
-            .iter()
-            .map(|authority| Certificate::from_der(authority).to_owned())
-            .collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(authorities)))
-            .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
-            .build();
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
@@ -134,7 +121,7 @@ impl Sender {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("tokenpair/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
+            .tls_config(trusting_machine(webhook.url.scheme()))
             .build()
             .new_agent();
         Self { webhook, agent }
@@ -275,22 +262,22 @@ async fn deliver_one(
             );
             WebhookOutcome::Gone
         }
-        failure if alert.is_last => {
-            log::error!(
-                "gave up the alert {kind} {id} after {} attempts: {failure}",
-                alert.attempt
-            );
-            WebhookOutcome::GivenUp
-        }
-        failure => {
-            let waits = usize::try_from(alert.attempt - 1).ok();
-            let wait = waits.and_then(|waits| RETRIES.get(waits)).copied();
-            log::warn!(
-                "cannot send the alert {kind} {id}: {failure}. Next attempt in {} s",
-                wait.unwrap_or_default().as_secs()
-            );
-            WebhookOutcome::Failed
-        }
+        failure => match alert.retry_after {
+            None => {
+                log::error!(
+                    "gave up the alert {kind} {id} after {} attempts: {failure}",
+                    alert.attempt
+                );
+                WebhookOutcome::GivenUp
+            }
+            Some(wait) => {
+                log::warn!(
+                    "cannot send the alert {kind} {id}: {failure}. Next attempt in {} s",
+                    wait.as_secs()
+                );
+                WebhookOutcome::Failed
+            }
+        },
     }
 }
 

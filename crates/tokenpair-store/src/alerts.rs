@@ -56,8 +56,8 @@ pub struct Alert {
     pub username: Option<String>,
     /// The number of this attempt to send it, from 1.
     pub attempt: i64,
-    /// Whether there will be no other attempt.
-    pub is_last: bool,
+    /// How long after this attempt the next one follows, if it fails. `None` if it is the last.
+    pub retry_after: Option<Duration>,
 }
 
 impl DieselStore {
@@ -104,9 +104,9 @@ impl DieselStore {
             let Some(due) = self.read(move |conn| first_due(conn, now)).await? else {
                 return Ok(None);
             };
-            let retry = usize::try_from(due.attempts).ok();
-            let retry = retry.and_then(|attempts| RETRIES.get(attempts));
-            let next = retry.map(|wait| (now + *wait).unix());
+            let attempts = usize::try_from(due.attempts).ok();
+            let retry_after = attempts.and_then(|attempts| RETRIES.get(attempts).copied());
+            let next = retry_after.map(|wait| (now + wait).unix());
             let (id, seen) = (due.event.id.clone(), due.due);
             // Of several servers, the one that finds the time unchanged has taken it.
             let is_taken = self
@@ -117,7 +117,7 @@ impl DieselStore {
                     event: due.event,
                     username: due.username,
                     attempt: due.attempts + 1,
-                    is_last: next.is_none(),
+                    retry_after,
                 }));
             }
         }

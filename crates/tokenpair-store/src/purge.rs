@@ -99,27 +99,33 @@ impl DieselStore {
     ///
     /// Returns a [`StoreError`] if the database failed; rows deleted by then stay deleted.
     pub async fn purge(&self, now: Timestamp, policy: PurgePolicy) -> Result<Purged, StoreError> {
+        let before = |age: Duration| (now - age).unix();
+        let (tombstone, revocations) = (before(TOMBSTONE), before(policy.revocations));
+        let (events, alerts) = (before(policy.events), before(ALERT));
         Ok(Purged {
-            sessions: self.in_batches(old_sessions, now - TOMBSTONE, now).await?,
+            sessions: self
+                .in_batches(move |conn| old_sessions(conn, tombstone))
+                .await?,
             revocations: self
-                .in_batches(old_revocations, now - policy.revocations, now)
+                .in_batches(move |conn| old_revocations(conn, revocations))
                 .await?,
             events: self
-                .in_batches(old_events, now - policy.events, now)
+                .in_batches(move |conn| old_events(conn, events, alerts))
                 .await?,
-            tallies: self.in_batches(old_tallies, now, now).await?,
+            tallies: self
+                .in_batches(move |conn| old_tallies(conn, now.unix()))
+                .await?,
         })
     }
 
+    /// Calls what deletes a batch until it finds no full one.
     async fn in_batches(
         &self,
-        delete: Delete,
-        before: Timestamp,
-        now: Timestamp,
+        delete: impl Fn(&mut Conn) -> QueryResult<usize> + Copy + Send + 'static,
     ) -> Result<usize, StoreError> {
         let mut deleted = 0;
         loop {
-            let some = self.write(move |conn| delete(conn, before, now)).await?;
+            let some = self.write(delete).await?;
             deleted += some;
             if !is_full(some) {
                 return Ok(deleted);
@@ -128,24 +134,23 @@ impl DieselStore {
     }
 }
 
-/// Deletes a batch of older rows.
-type Delete = fn(&mut Conn, Timestamp, Timestamp) -> QueryResult<usize>;
-
 fn is_full(batch: usize) -> bool {
     i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)
 }
 
 /// How long an alert may wait for the webhook: longer than all attempts to send it take together.
-const ALERT: i64 = 4 * 86_400;
+/// Without a webhook, alerts wait for ever.
+const ALERT: Duration = Duration::from_secs(4 * 86_400);
 
-/// Selects a batch of rows that are older by this column, oldest first.
+/// Deletes a batch of rows that are older by this column, oldest first, and fulfil the other
+/// conditions.
 macro_rules! old {
-    ($name:ident, $table:ident, $column:ident $(, unless $kept:expr)?) => {
-        fn $name(conn: &mut Conn, before: Timestamp, _now: Timestamp) -> QueryResult<usize> {
+    ($name:ident, $table:ident, $column:ident $(, $also:expr, $older:ident)?) => {
+        fn $name(conn: &mut Conn, before: i64 $(, $older: i64)?) -> QueryResult<usize> {
             let old = || {
                 $table::table
-                    .filter($table::$column.lt(before.unix()))
-                    $(.filter($kept(_now)))?
+                    .filter($table::$column.lt(before))
+                    $(.filter($also($older)))?
             };
             let ids: Vec<String> = old()
                 .order($table::$column)
@@ -161,14 +166,13 @@ macro_rules! old {
 
 old!(old_sessions, sessions, expires_at);
 old!(old_revocations, revocations, at);
-old!(old_events, audit_events, at, unless waits_for_no_webhook);
+old!(old_events, audit_events, at, is_settled, alerts_before);
 old!(old_tallies, throttle, until_at);
 
-/// Whether an event is no alert that may still be sent. Without a webhook, alerts wait for ever.
+/// Whether an event is no alert that may still be sent.
 #[diesel::dsl::auto_type]
-fn waits_for_no_webhook(now: Timestamp) -> _ {
-    let long_ago: i64 = now.unix() - ALERT;
+fn is_settled(alerts_before: i64) -> _ {
     audit_events::alert_due
         .is_null()
-        .or(audit_events::at.lt(long_ago))
+        .or(audit_events::at.lt(alerts_before))
 }

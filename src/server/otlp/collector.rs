@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
-use rustls::crypto::aws_lc_rs::default_provider;
 use secrecy::{ExposeSecret, SecretString};
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{PemItem, TlsConfig, parse_pem};
 
-use crate::authorities::machine_authorities;
+use crate::authorities::{trusting, trusting_machine};
 use crate::config::TraceSettings;
 use crate::server::start_error::StartError;
 
@@ -115,21 +114,12 @@ impl HttpClient for Client {
 }
 
 fn tls(settings: &TraceSettings) -> TlsConfig {
-    let roots: Vec<Certificate<'static>> = match &settings.authorities {
-        Some(pem) => parse_pem(pem.as_bytes())
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect(),
-        None if settings.endpoint.scheme() == "https" => machine_authorities()
-            .iter()
-            .map(|authority| Certificate::from_der(authority).to_owned())
-            .collect(),
-        None => Vec::new(),
+    let Some(pem) = &settings.authorities else {
+        return trusting_machine(settings.endpoint.scheme());
     };
-    TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
-        .build()
+    let certificates = parse_pem(pem.as_bytes()).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    trusting(certificates.collect())
 }
