@@ -1,5 +1,7 @@
 """Two replicas, and a storm that causes everything that the metrics count."""
 
+import base64
+import http.server
 import json
 import os
 import ssl
@@ -29,6 +31,20 @@ class Server:
         self.process.wait()
 
 
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes the alerts of the webhook until it is told to be gone."""
+
+    status = 204
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(Receiver.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 class Storm:
     def __init__(self, program, folder, database, ports):
         self.folder, self.database = folder, database
@@ -39,6 +55,9 @@ class Storm:
         self.trust = ssl.create_default_context()
         self.trust.check_hostname = False
         self.trust.verify_mode = ssl.CERT_NONE
+        Receiver.status = 204
+        self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
         common = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database or f"sqlite://{folder}/tokenpair.db",
@@ -54,6 +73,8 @@ class Storm:
             "SERVER_DRAIN": "0",
             "SERVER_ACCESS_LOG": "off",
             "THROTTLE_PEER": "2000/15m",
+            "WEBHOOK_URL": f"http://127.0.0.1:{self.receiver.server_port}/",
+            "WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"32 bytes for this storm's alerts").decode(),
         }
         self.servers = []
         for port, metrics in zip(self.ports, self.metrics):
@@ -77,6 +98,7 @@ class Storm:
     def stop(self):
         for server in self.servers:
             server.stop()
+        self.receiver.shutdown()
 
     def scrape(self, accept):
         request = urllib.request.Request(f"http://127.0.0.1:{self.metrics[0]}/metrics", headers={"Accept": accept})
@@ -120,6 +142,12 @@ class Storm:
     def refresh(self, pair):
         return self.send("POST", "/refresh", token=pair["refresh_token"])
 
+    def lose_responses(self, pair):
+        """Rotates, and loses that response and each that recovers it, until it is an alert."""
+        for _ in range(6):
+            self.refresh(pair)
+            time.sleep(WINDOW + 1)
+
     def at_once(self, number, work):
         threads = [threading.Thread(target=work) for _ in range(number)]
         for thread in threads:
@@ -138,7 +166,10 @@ class Storm:
         """Does one thing after another, and returns what it did."""
         user = {"username": "ada", "password": PASSWORD}
         _, ada, _ = self.send("POST", "/register", user)
-        yield "a user registered"
+        self.send("POST", "/register", {"username": "bob", "password": PASSWORD})
+        unlucky = threading.Thread(target=self.lose_responses, args=(self.pair("bob"),))
+        unlucky.start()
+        yield "users registered"
         pairs = [self.pair() for _ in range(20)]
         yield "logins"
         newer = [self.refresh(pair)[1] for pair in pairs]
@@ -172,6 +203,7 @@ class Storm:
             self.refresh(pair)
             self.refresh(pair)
         yield "stolen tokens"
+        Receiver.status = 410
         root = self.pair("root")["access_token"]
         self.send("PATCH", f"/admin/users/{ada['id']}", {"roles": ["admin"]}, root)
         self.send("POST", "/logout", token=self.pair()["access_token"])
@@ -180,6 +212,8 @@ class Storm:
         self.statement(f"DELETE FROM revocations WHERE user_id = '{ada['id']}'; UPDATE users SET epoch = 0 WHERE id = '{ada['id']}'")
         time.sleep(2)
         yield "a lost change"
+        unlucky.join()
+        yield "a session that recovers again and again"
         self.servers[1].stop()
         time.sleep(4)
         yield "a replica is down"
