@@ -12,10 +12,11 @@ use crate::support::{ADA, Backend, Bearer, Request, Response, TestApp, within};
 const CONNECTIONS: usize = 90;
 const ACCOUNTS: usize = 10;
 
-/// A queue that the flood fills, and a trusted proxy, so that a test can set client addresses.
-const SETTINGS: [(&str, &str); 2] = [
+/// A queue that the flood fills, hashing that takes a while, and a trusted proxy, so that a test can set client addresses.
+const SETTINGS: [(&str, &str); 3] = [
     ("SERVER_TRUSTED_PROXIES", "127.0.0.1"),
     ("PASSWORD_QUEUE", "8"),
+    ("PASSWORD_BCRYPT_COST", "10"),
 ];
 
 const ELSEWHERE: &str = "198.51.100.4";

@@ -135,6 +135,7 @@ fn a_crowd_of_logins_is_answered_or_asked_to_come_back(on: Backend) {
         ("SERVER_WORKERS", "2"),
         ("THROTTLE", "off"),
         ("PASSWORD_QUEUE", "1"),
+        ("PASSWORD_BCRYPT_COST", "10"),
     ];
     let app = on.app_with(&settings).with_ada();
     let answers = at_once(120, |_| {
