@@ -75,9 +75,11 @@ fn rotations(now: Timestamp, policy: &SessionPolicy) -> Vec<Rotation> {
     found
 }
 
-/// Changes of everything else that the rule reads, each by itself and all the times together.
-fn ends(now: Timestamp, policy: &SessionPolicy) -> Vec<Box<dyn Fn(&mut SessionRecord)>> {
-    let mut changes: Vec<Box<dyn Fn(&mut SessionRecord)>> = Vec::new();
+type Change = Box<dyn Fn(&mut SessionRecord)>;
+
+/// Returns changes of everything else that the rule reads: both times together, the rest one by one.
+fn ends(now: Timestamp, policy: &SessionPolicy) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
     for last_used_at in around(now, &[policy.idle]) {
         for expires_at in around(now, &[]) {
             changes.push(Box::new(move |record| {
