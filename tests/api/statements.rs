@@ -65,7 +65,14 @@ fn each_request_sends_what_the_operators_page_says(on: Backend) {
     let page = std::fs::read_to_string(page).unwrap();
     let said = page.split("tests/api/statements.rs -->\n").nth(1);
     let said = said.and_then(|rest| rest.split("<!-- end -->").next());
-    assert_eq!(said, Some(table.as_str()));
+    // A row may name the database that it is about.
+    let (ours, others) = match on {
+        Backend::Sqlite => (" (SQLite)", " (PostgreSQL)"),
+        Backend::Postgres => (" (PostgreSQL)", " (SQLite)"),
+    };
+    let rows = said.unwrap().lines().filter(|row| !row.contains(others));
+    let said: String = rows.map(|row| row.replace(ours, "") + "\n").collect();
+    assert_eq!(said, table);
 }
 
 fn the_page_reads_the_sessions_and_a_stranger_s_reads_nothing(on: Backend) {

@@ -146,6 +146,8 @@ mod pool;
 mod postgres;
 mod purge;
 mod queue;
+#[cfg(feature = "postgres")]
+mod quiet_query;
 pub mod rate_limit;
 mod revocations;
 mod rotate_query;

@@ -13,7 +13,8 @@ use super::user::{ADMIN, ImportedUser, NewUser, User};
 use crate::password::PasswordHash;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Delivery, EndReason, RequestContext, Rotation, Session, SessionEnd, SessionSecret, Subject,
+    Delivery, EndReason, RequestContext, Rotation, Session, SessionEnd, SessionRecord,
+    SessionSecret, Subject,
 };
 
 #[derive(Clone, Queryable, Selectable, Insertable)]
@@ -205,5 +206,15 @@ impl From<SessionRow> for Session {
                 reason,
             }),
         }
+    }
+}
+
+/// A session's row with its user's.
+pub(super) type RecordRows = (SessionRow, SubjectRow);
+
+pub(super) fn record_of((session, subject): RecordRows) -> SessionRecord {
+    SessionRecord {
+        session: session.into(),
+        subject: subject.into(),
     }
 }

@@ -31,6 +31,33 @@ pub(super) fn swap(conn: &mut Conn, step: &Step) -> QueryResult<bool> {
     on_its_own!(conn => swap.execute(conn)).map(|rows| rows == 1)
 }
 
+/// Writes the part of the statement before its conditions.
+pub(super) fn push_update<'b, DB>(
+    out: &mut AstPass<'_, 'b, DB>,
+    next: &'b RotationColumns,
+    now: &'b i64,
+) -> QueryResult<()>
+where
+    DB: Backend + HasSqlType<Bool>,
+    bool: ToSql<Bool, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    out.push_sql("UPDATE sessions SET generation = ");
+    out.push_bind_param::<BigInt, _>(&next.generation)?;
+    out.push_sql(", previous_generation = ");
+    out.push_bind_param::<Nullable<BigInt>, _>(&next.previous_generation)?;
+    out.push_sql(", previous_barred = ");
+    out.push_bind_param::<Bool, _>(&next.previous_barred)?;
+    out.push_sql(", rotated_at = ");
+    out.push_bind_param::<BigInt, _>(&next.rotated_at)?;
+    out.push_sql(", handed_at = ");
+    out.push_bind_param::<Nullable<BigInt>, _>(&next.handed_at)?;
+    out.push_sql(", confirmed_at = ");
+    out.push_bind_param::<Nullable<BigInt>, _>(&next.confirmed_at)?;
+    out.push_sql(", last_used_at = ");
+    out.push_bind_param::<BigInt, _>(now)
+}
+
 struct Swap<'s> {
     id: &'s str,
     expected: RotationColumns,
@@ -58,20 +85,7 @@ where
     str: ToSql<Text, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("UPDATE sessions SET generation = ");
-        out.push_bind_param::<BigInt, _>(&self.next.generation)?;
-        out.push_sql(", previous_generation = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&self.next.previous_generation)?;
-        out.push_sql(", previous_barred = ");
-        out.push_bind_param::<Bool, _>(&self.next.previous_barred)?;
-        out.push_sql(", rotated_at = ");
-        out.push_bind_param::<BigInt, _>(&self.next.rotated_at)?;
-        out.push_sql(", handed_at = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&self.next.handed_at)?;
-        out.push_sql(", confirmed_at = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&self.next.confirmed_at)?;
-        out.push_sql(", last_used_at = ");
-        out.push_bind_param::<BigInt, _>(&self.now)?;
+        push_update(&mut out, &self.next, &self.now)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Text, _>(self.id)?;
         out.push_sql(" AND generation = ");

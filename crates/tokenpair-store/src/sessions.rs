@@ -11,7 +11,9 @@ use super::connection::{Conn, on_its_own};
 use super::end_all;
 use super::event_kind::EventKind;
 use super::many;
-use super::models::{SessionRow, SubjectRow};
+use super::models::{RecordRows, SessionRow, SubjectRow, record_of};
+#[cfg(feature = "postgres")]
+use super::quiet_query;
 use super::revocations;
 use super::rotate_query::swap;
 use super::schema::{sessions, users};
@@ -59,13 +61,24 @@ fn load(conn: &mut Conn, id: &str) -> QueryResult<Option<SessionRecord>> {
         joined
             .filter(sessions::id.eq(id))
             .select((SessionRow::as_select(), SubjectRow::as_select()))
-            .get_result::<(SessionRow, SubjectRow)>(conn)
+            .get_result::<RecordRows>(conn)
             .optional()
     });
-    Ok(found?.map(|(session, subject)| SessionRecord {
-        session: session.into(),
-        subject: subject.into(),
-    }))
+    Ok(found?.map(record_of))
+}
+
+/// Executes the rule's common case, where that saves a round trip. `None` if the rule has to be
+/// asked.
+fn rotate_quietly(conn: &mut Conn, id: &str, rule: &RotationRule) -> QueryResult<Option<Advanced>> {
+    let Some(quiet) = rule.quiet() else {
+        return Ok(None);
+    };
+    let rotated = on_its_own!(
+        conn,
+        postgres: conn => quiet_query::rotate(conn, id, quiet)?,
+        sqlite: _ => None,
+    );
+    Ok(rotated.map(|record| Advanced::quietly(quiet, record)))
 }
 
 /// Stores a new session, unless its user has changed. Locks the owners of the sessions that it
@@ -209,6 +222,9 @@ impl SessionStore for DieselStore {
     async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, StoreError> {
         let id = id.to_owned();
         let advance = move |conn: &mut Conn| {
+            if let Some(rotated) = rotate_quietly(conn, &id, &rule)? {
+                return Ok(Some(rotated));
+            }
             let Some(record) = load(conn, &id)? else {
                 return Ok(None);
             };

@@ -21,6 +21,7 @@ mod end_all;
 mod fixture;
 mod lost;
 mod migrations;
+mod quiet;
 mod replaced;
 #[cfg(feature = "postgres-tls")]
 mod tls;

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::advance::{Advanced, RotationRule, Step};
 use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::Revocation;
-use super::store::{Advanced, Authorized, RotationRule, SessionStore, Step};
+use super::store::{Authorized, SessionStore};
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
 

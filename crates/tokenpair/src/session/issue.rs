@@ -35,9 +35,10 @@ pub(super) struct PairIssuer<'a> {
 
 impl PairIssuer<'_> {
     pub(super) fn pair(&self, freshness: Freshness, now: Timestamp) -> Result<Pair, IssueError> {
+        let csrf = self.csrf();
         Ok(Pair {
-            access: self.access(freshness, now)?,
-            refresh: self.refresh()?,
+            access: self.access_with(csrf.clone(), freshness, now)?,
+            refresh: self.refresh(csrf)?,
             issued_at: now,
             refresh_stays: false,
             remember: self.record.session.remember,
@@ -49,11 +50,20 @@ impl PairIssuer<'_> {
         freshness: Freshness,
         now: Timestamp,
     ) -> Result<Issued, IssueError> {
+        self.access_with(self.csrf(), freshness, now)
+    }
+
+    fn access_with(
+        &self,
+        csrf: Option<CsrfValue>,
+        freshness: Freshness,
+        now: Timestamp,
+    ) -> Result<Issued, IssueError> {
         let subject = &self.record.subject;
         let jti = random_text(ID_BYTES);
         let claims = Claims {
             fresh: freshness,
-            csrf: self.csrf(),
+            csrf,
             username: Some(subject.username.clone()),
             roles: subject.roles.clone(),
             epoch: Some(subject.epoch),
@@ -66,14 +76,14 @@ impl PairIssuer<'_> {
 
     /// Depends on the row alone: issued twice, the token is the same, so the same successor can be
     /// returned again.
-    fn refresh(&self) -> Result<Issued, IssueError> {
+    fn refresh(&self, csrf: Option<CsrfValue>) -> Result<Issued, IssueError> {
         let session = &self.record.session;
         let generation = session.rotation.generation;
         let jti = session.seed.derive(&format!("jti/{generation}"));
         let began = session.rotation.rotated_at;
         let user_id = self.record.subject.id.as_str();
         let claims = Claims {
-            csrf: self.csrf(),
+            csrf,
             generation: Some(generation),
             ..self.tokens.claims(TokenKind::Refresh, user_id, jti, began)
         };

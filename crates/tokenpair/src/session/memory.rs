@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::advance::Step;
 use super::authority::Denied;
 use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionEnd, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
-use super::store::{Authorized, SessionStore, Step};
+use super::store::{Authorized, SessionStore};
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
 

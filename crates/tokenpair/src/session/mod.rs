@@ -3,6 +3,7 @@
 //! [`Sessions`] is the service; [`decide`] is the rule, a pure function; [`SessionStore`] is the
 //! interface of stores. A store only executes the rule's decision.
 
+mod advance;
 mod any_store;
 mod authority;
 mod context;
@@ -12,6 +13,7 @@ mod login;
 mod many;
 mod memory;
 mod observer;
+mod quiet;
 mod record;
 mod refresh;
 mod reissue;
@@ -29,6 +31,7 @@ mod user_sessions;
 /// Precedes `impl SessionStore for`: the trait uses this version of it.
 pub use async_trait::async_trait;
 
+pub use self::advance::{Advanced, RotationRule, Step};
 pub use self::authority::{Authority, Denied};
 pub use self::context::RequestContext;
 pub use self::error::SessionError;
@@ -37,6 +40,7 @@ pub use self::login::{Delivery, Device, Login};
 pub use self::many::{ManySessions, SessionPage, SessionQuery};
 pub use self::memory::MemoryStore;
 pub use self::observer::SessionObserver;
+pub use self::quiet::QuietRotation;
 pub use self::record::{EndReason, Session, SessionEnd, SessionRecord, SessionView, Subject};
 pub use self::refresh::Refreshed;
 pub use self::reissue::{Presented, Reissue, Reissued};
@@ -47,5 +51,5 @@ pub use self::rotation::{
 };
 pub use self::secret::SessionSecret;
 pub use self::service::Sessions;
-pub use self::store::{Advanced, Authorized, RotationRule, SessionStore, Step};
+pub use self::store::{Authorized, SessionStore};
 pub use self::store_error::StoreError;

@@ -1,12 +1,13 @@
 //! Implements the refresh: the rule decides about a refresh token, the store executes, and the
 //! service signs the next pair.
 
+use super::advance::{Advanced, RotationRule};
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::Pair;
+use super::quiet::QuietRotation;
 use super::rotation::{End, RotationCase, RotationDecision};
 use super::service::Sessions;
-use super::store::{Advanced, RotationRule};
 use crate::token::{Claims, Freshness};
 
 /// The outcome of a refresh.
@@ -24,7 +25,8 @@ pub enum Refreshed {
 
 impl Sessions {
     /// Answers a verified refresh token by the rule: one read, at most one conditional write, then
-    /// signing. If the row has changed before the write, the rule decides again.
+    /// signing. If the row has changed before the write, the rule decides again. A store may do the
+    /// common case in one statement ([`RotationRule::quiet`]).
     ///
     /// # Errors
     ///
@@ -70,13 +72,15 @@ impl Sessions {
         let policy = self.inner.policy.clone();
         let user_id = user_id.to_owned();
         let now = context.at;
-        RotationRule::new(context.clone(), move |record| {
+        let quiet = QuietRotation::new(&user_id, generation, now, &policy);
+        let rule = RotationRule::new(context.clone(), move |record| {
             if record.subject.id == user_id {
                 record.decide(generation, now, &policy)
             } else {
                 RotationDecision::Ended(End::Unknown)
             }
-        })
+        });
+        rule.with_quiet(quiet)
     }
 
     /// Returns the response to a decision that the store has executed.

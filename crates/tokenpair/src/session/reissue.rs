@@ -1,12 +1,12 @@
 //! Implements the reissue: replaces an access token if the refresh token beside it permits that.
 
+use super::advance::RotationRule;
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::login::Delivery;
 use super::reissue_rule::{ReissueDecision, decide_reissue};
 use super::rotation::{RotationCase, RotationDecision};
 use super::service::Sessions;
-use super::store::RotationRule;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, Issued};
 

@@ -131,7 +131,7 @@ impl Rotation {
         }
     }
 
-    const fn successor(self, generation: i64, previous: Option<i64>, now: Timestamp) -> Self {
+    pub(super) const fn successor(generation: i64, previous: Option<i64>, now: Timestamp) -> Self {
         Self {
             generation,
             previous,
@@ -140,6 +140,14 @@ impl Rotation {
             handed_at: Some(now),
             confirmed_at: None,
         }
+    }
+
+    /// Returns the time since which the session is quiet: nothing was handed out for an older token.
+    pub(super) fn last_handed(&self) -> Option<Timestamp> {
+        // A change of password hands nothing to an older token, but an earlier request may still be
+        // in flight.
+        let began = self.previous.map(|_| self.rotated_at);
+        self.handed_at.or(began)
     }
 }
 
@@ -294,7 +302,7 @@ pub(super) fn ended(row: &Row, now: Timestamp, policy: &SessionPolicy) -> Option
 
 fn current(rotation: Rotation, now: Timestamp, window: Duration) -> RotationDecision {
     if quiet(rotation, now, window) {
-        let next = rotation.successor(rotation.generation + 1, Some(rotation.generation), now);
+        let next = Rotation::successor(rotation.generation + 1, Some(rotation.generation), now);
         return grant(RotationCase::Rotate, Some(next));
     }
     let confirmed = Rotation {
@@ -325,7 +333,7 @@ fn previous(
         Some(confirmed) if now.since(confirmed) >= window / 2 => RotationDecision::Reused,
         None if quiet(rotation, now, window) => {
             // The unseen `G` becomes an orphan: presenting it later shows a theft.
-            let next = rotation.successor(rotation.generation + 1, Some(presented), now);
+            let next = Rotation::successor(rotation.generation + 1, Some(presented), now);
             grant(RotationCase::LostResponse, Some(next))
         }
         _ => grant(
@@ -352,7 +360,7 @@ fn ahead(rotation: Rotation, presented: i64, now: Timestamp) -> RotationDecision
     }
     let next = Rotation {
         confirmed_at: Some(now),
-        ..rotation.successor(presented, None, now)
+        ..Rotation::successor(presented, None, now)
     };
     grant(RotationCase::LostCommit, Some(next))
 }
@@ -365,10 +373,7 @@ const fn proves_a_copy(rotation: Rotation) -> bool {
 }
 
 fn quiet(rotation: Rotation, now: Timestamp, window: Duration) -> bool {
-    // A change of password hands nothing to an older token, but an earlier request may still be in
-    // flight.
-    let began = rotation.previous.map(|_| rotation.rotated_at);
-    let handed = rotation.handed_at.or(began);
+    let handed = rotation.last_handed();
     handed.is_none_or(|handed| now.since(handed) >= window)
 }
 

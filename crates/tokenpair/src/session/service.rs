@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use uuid::Uuid;
 
+use super::advance::{Advanced, RotationRule};
 use super::any_store::AnyStore;
 use super::context::RequestContext;
 use super::error::SessionError;
@@ -16,7 +17,7 @@ use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revocations, Revoked};
 use super::rotation::{End, Rotation, RotationDecision, SessionPolicy, ended};
 use super::secret::SessionSecret;
-use super::store::{Advanced, RotationRule, SessionStore};
+use super::store::SessionStore;
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
 use crate::token::{Claims, Freshness, TokenLoaders, Tokens};

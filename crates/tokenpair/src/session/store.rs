@@ -2,160 +2,17 @@
 //! errors are failures. A store with an audit trail records each event in the step that causes it.
 
 use std::error::Error;
-use std::fmt;
 
 use async_trait::async_trait;
 
+use super::advance::{Advanced, RotationRule, Step};
 use super::authority::Denied;
 use super::context::RequestContext;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
-use super::rotation::{Rotation, RotationCase, RotationDecision};
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
-
-/// A compare-and-swap of a session's rotation.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
-    /// The session's id.
-    pub id: String,
-    /// The rotation that the decision was based on.
-    pub expected: Rotation,
-    /// The row's next rotation.
-    pub next: Rotation,
-    /// The case of the rule. A store with an audit trail records those that are not routine.
-    pub case: RotationCase,
-    /// The time of the decision (`last_used_at`, and the session must not have expired by then),
-    /// and the request.
-    pub context: RequestContext,
-}
-
-/// Decides about a session that a store has just read.
-pub struct RotationRule {
-    context: RequestContext,
-    decide: Box<dyn Fn(&SessionRecord) -> RotationDecision + Send>,
-}
-
-impl RotationRule {
-    /// Returns a rule for a request. [`Sessions`](super::Sessions) passes the rules that a store
-    /// needs; a store's tests may pass others.
-    pub fn new(
-        context: RequestContext,
-        decide: impl Fn(&SessionRecord) -> RotationDecision + Send + 'static,
-    ) -> Self {
-        Self {
-            context,
-            decide: Box::new(decide),
-        }
-    }
-
-    /// Decides about a session. The result carries the record, the decision and the step to take.
-    pub fn decide(&self, record: SessionRecord) -> Advanced {
-        let decision = (self.decide)(&record);
-        let step = match decision {
-            RotationDecision::Grant {
-                case,
-                next: Some(next),
-            } => Some(Step {
-                id: record.session.id.clone(),
-                expected: record.session.rotation,
-                next,
-                case,
-                context: self.context.clone(),
-            }),
-            _ => None,
-        };
-        Advanced {
-            done: step.is_none(),
-            record,
-            decision,
-            step,
-        }
-    }
-}
-
-impl fmt::Debug for RotationRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RotationRule")
-            .field("context", &self.context)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A session, the decision of its [`RotationRule`], and whether the store has executed it.
-///
-/// Only [`RotationRule::decide`] creates one, so a store cannot confuse two decisions.
-///
-/// ```
-/// use tokenpair::session::{RequestContext, RotationCase, RotationDecision, Rotation, RotationRule, SessionStore};
-///
-/// # use tokenpair::clock::Timestamp;
-/// # use tokenpair::session::Login;
-/// # tokenpair::sample::run(async {
-/// # let (ada, store) = tokenpair::sample::user();
-/// # let sessions = tokenpair::sample::sessions_in(&store)?;
-/// # let now = Timestamp::from_unix(1_800_000_000);
-/// # sessions.login(&ada, Login::default(), now).await?;
-/// # let id = sessions.list("1", now).await?.remove(0).id;
-/// let rule = RotationRule::new(RequestContext::at(now), |record| {
-///     let was = record.session.rotation;
-///     let next = Some(Rotation { generation: was.generation + 1, ..was });
-///     RotationDecision::Grant { case: RotationCase::Rotate, next }
-/// });
-/// let advanced = store.advance(&id, rule).await?.unwrap();
-/// assert!(advanced.is_done());
-/// assert_eq!(advanced.record().session.rotation.generation, 1); // as it was read
-/// assert_eq!(store.load(&id).await?.unwrap().session.rotation.generation, 2);
-/// # Ok(()) });
-/// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Advanced {
-    record: SessionRecord,
-    decision: RotationDecision,
-    step: Option<Step>,
-    done: bool,
-}
-
-impl Advanced {
-    /// Returns the session as it was read, before the step.
-    pub const fn record(&self) -> &SessionRecord {
-        &self.record
-    }
-
-    /// Returns the decision.
-    pub const fn decision(&self) -> RotationDecision {
-        self.decision
-    }
-
-    /// Returns the step that the store has to take. `None` if there is nothing to write.
-    pub const fn step(&self) -> Option<&Step> {
-        self.step.as_ref()
-    }
-
-    /// Returns whether the step was taken, or there was none to take. False if another request had
-    /// written in the meantime: nothing was done, and the rule must decide again.
-    pub const fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// Returns the same decision, with the outcome of its step.
-    #[must_use]
-    pub fn with_step_taken(self, taken: bool) -> Self {
-        Self {
-            done: taken || self.step.is_none(),
-            ..self
-        }
-    }
-
-    /// Returns the session as it is after the step.
-    pub(super) fn into_record(mut self) -> SessionRecord {
-        if let Some(step) = self.step {
-            self.record.session.rotation = step.next;
-        }
-        self.record
-    }
-}
 
 /// The outcome of a write for a request: its result, or the reason it was denied.
 pub type Authorized<T, E = StoreError> = Result<Result<T, Denied>, E>;
@@ -308,7 +165,9 @@ pub trait SessionStore: Send + Sync {
     }
 
     /// Loads the session, asks the rule, and rotates if the rule decides so. `None` if the session
-    /// or its user does not exist. Override it in a store that can do that in one round trip.
+    /// or its user does not exist. Override it in a store that can do that in one round trip. A
+    /// database may try [`RotationRule::quiet`] first, in a single statement; the default ignores
+    /// it, which changes nothing but the speed.
     async fn advance(&self, id: &str, rule: RotationRule) -> Result<Option<Advanced>, Self::Error> {
         let Some(record) = self.load(id).await? else {
             return Ok(None);

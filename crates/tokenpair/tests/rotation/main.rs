@@ -15,6 +15,7 @@ mod cost;
 mod honest;
 mod logout;
 mod page;
+mod quiet;
 mod replica;
 mod rule;
 mod tabs;
