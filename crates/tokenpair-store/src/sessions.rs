@@ -19,9 +19,9 @@ use super::store::DieselStore;
 use super::user_changes;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Advanced, Authorized, EndReason, ManySessions, RequestContext, Revocation, Revoked,
-    RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord, SessionStore,
-    Step, StoreError, Subject,
+    Advanced, Authorized, CountedRevocations, EndReason, ManySessions, RequestContext, Revocation,
+    Revoked, RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord,
+    SessionStore, Step, StoreError, Subject,
 };
 
 /// Returns the event of a step; `None` for a routine one.
@@ -298,6 +298,10 @@ impl SessionStore for DieselStore {
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
         self.read(move |conn| revocations::since(conn, at)).await
+    }
+
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        Some(self)
     }
 }
 

@@ -6,8 +6,11 @@
 mod any_store;
 mod authority;
 mod context;
+mod counted;
+mod ended_sessions;
 mod error;
 mod issue;
+mod known_rows;
 mod login;
 mod many;
 mod memory;
@@ -31,6 +34,7 @@ pub use async_trait::async_trait;
 
 pub use self::authority::{Authority, Denied};
 pub use self::context::RequestContext;
+pub use self::counted::CountedRevocations;
 pub use self::error::SessionError;
 pub use self::issue::Pair;
 pub use self::login::{Delivery, Device, Login};
