@@ -166,7 +166,7 @@ class Bench:
 
     def fastify(self):
         port = next(self.ports)
-        env = {"JWT_SECRET_KEY": SECRET, "PORT": str(port)}
+        env = {"JWT_SECRET_KEY": SECRET, "PORT": str(port), "NODE_ENV": "production"}
         return Server(["node", self.scratch / "node" / "fastify.mjs"], port, env, self.log)
 
     def has_better_auth(self):
@@ -174,7 +174,8 @@ class Bench:
 
     def better_auth(self):
         port = next(self.ports)
-        env = {"JWT_SECRET_KEY": SECRET, "PORT": str(port), "DATABASE": str(self.scratch / "better-auth.db")}
+        env = {"JWT_SECRET_KEY": SECRET, "PORT": str(port), "NODE_ENV": "production"}
+        env["DATABASE"] = str(self.scratch / "better-auth.db")
         return Server(["node", self.scratch / "node" / "better_auth.mjs"], port, env, self.log)
 
     def sign_up(self, server):

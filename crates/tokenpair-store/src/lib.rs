@@ -148,6 +148,8 @@ mod purge;
 mod queue;
 pub mod rate_limit;
 mod revocations;
+#[cfg(feature = "postgres")]
+mod revoke_query;
 mod rotate_query;
 mod schema;
 mod server_keys;

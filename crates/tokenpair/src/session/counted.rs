@@ -51,9 +51,9 @@ pub trait CountedRevocations: Send + Sync {
     ) -> Result<Vec<Revocation>, StoreError>;
 }
 
-/// The maximum number of revocations that one read returns, so that a million take little memory:
-/// more only if they were recorded in the same second.
-const TOGETHER: usize = 10_000;
+/// The maximum number of revocations that one read returns: more only if they were recorded in the
+/// same second. Of larger reads, each thread of the store would keep the memory.
+const TOGETHER: usize = 1000;
 
 /// Returns the ranges of seconds to read: those whose number of recorded revocations differs from
 /// the known one, or `all`.
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn many_are_read_in_parts() {
-        let recorded = counts([(1, 6000), (2, 4000), (7, 20_000), (8, 1), (9, 9999)]);
+        let recorded = counts([(1, 600), (2, 400), (7, 2000), (8, 1), (9, 999)]);
         let parts = [at(1)..=at(2), at(7)..=at(7), at(8)..=at(9)];
         assert_eq!(to_read(&BTreeMap::new(), &recorded, false), parts);
     }

@@ -1,5 +1,6 @@
 //! Defines a compact concurrent set of ended sessions. Lookups take no lock.
 
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use papaya::{Compute, HashMap, Operation};
@@ -104,9 +105,25 @@ impl EndedSessions {
 
 fn add<K>(to: &HashMap<K, Ended>, id: K, ended: Ended) -> Added
 where
-    K: std::hash::Hash + Eq,
+    K: Hash + Eq + Clone,
 {
     let to = to.pin();
+    // Inserting takes a quarter of the time of computing, and nearly all are new.
+    let known = match to.try_insert(id.clone(), ended) {
+        Ok(after) => {
+            return Added {
+                before: None,
+                after: *after,
+            };
+        }
+        Err(taken) => *taken.current,
+    };
+    if known.and(ended) == known {
+        return Added {
+            before: Some(known),
+            after: known,
+        };
+    }
     let change = to.compute(id, |known| match known.map(|(_, known)| *known) {
         Some(known) if known.and(ended) == known => Operation::Abort(known),
         Some(known) => Operation::Insert(known.and(ended)),
