@@ -82,9 +82,17 @@ def purge(bench, databases):
         with bench.tokenpair(database.url, CHEAP | {"RUST_LOG": "info"}, log) as server:
             server.wait()
             began = time.monotonic()
-            during = latencies(server, tokens, lambda: wait_for(log, "purged"))
-            took = time.monotonic() - began
-            without = latencies(server, tokens, lambda: time.sleep(min(took, 40)))
+            ended = []
+
+            def until_purged():
+                wait_for(log, "purged")
+                ended.append(time.monotonic())
+                # A few of each kind of request, even if the purge was quick.
+                time.sleep(max(0, began + 5 - ended[0]))
+
+            during = latencies(server, tokens, until_purged)
+            took = ended[0] - began
+            without = latencies(server, tokens, lambda: time.sleep(min(max(took, 5), 60)))
         left = int(database.ask("SELECT count(*) FROM sessions WHERE expires_at < 1000000")[0])
         if left:
             raise SystemExit(f"{left} expired sessions are left")
@@ -96,7 +104,8 @@ def purge(bench, databases):
 
 
 def describe(times):
-    return f"{statistics.quantiles(times, n=1000)[-1]:.1f}, {max(times):.1f} ms"
+    late = sorted(times)[-1 - len(times) // 1000]
+    return f"{late:.1f}, {max(times):.1f} ms"
 
 
 def wait_for(log, text, seconds=400):
