@@ -1,14 +1,10 @@
-"""Drives servers with wrk, oha and pgbench, and parses their output."""
+"""Drives servers with wrk and pgbench, and parses their output."""
 
-import json
 import os
-import pathlib
 import re
 import subprocess
 
-from servers import HERE, ROOT
-
-OHA = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tools" / "bin" / "oha"
+from servers import HERE, cookie_header
 
 
 def run(command, env=None):
@@ -17,10 +13,6 @@ def run(command, env=None):
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def cookie(token):
-    return f"Cookie: theme=dark; access_token_cookie={token}; csrf_access_token=AAAAAAAAAAAAAAAAAAAAAA"
 
 
 class Counted:
@@ -33,36 +25,38 @@ class Counted:
             raise SystemExit(f"not every answer was good:\n{text}")
 
 
-def wrk(server, path, seconds, connections, threads, token=None, script=None, env=None):
-    command = ["wrk", "-d", f"{seconds}s", "-c", connections, "-t", threads, "--timeout", "10s"]
-    if token:
-        command += ["-H", cookie(token)]
+def command(server, path, seconds, connections, threads, cookies=None, script=None):
+    options = ["-d", f"{seconds}s", "-c", connections, "-t", threads, "--timeout", "10s"]
+    if cookies:
+        options += ["-H", f"Cookie: {cookie_header(cookies)}"]
     if script:
-        command += ["-s", HERE / script]
-    return Counted(run([*command, server.url(path)], {"HERE": str(HERE)} | (env or {})))
+        options += ["-s", HERE / script]
+    return ["wrk", *options, server.url(path)]
 
 
-def cpu_per_request(server, token, seconds=3):
+def wrk(*arguments, env=None, **more):
+    return Counted(run(command(*arguments, **more), {"HERE": str(HERE)} | (env or {})))
+
+
+def wrk_in_background(server, path, seconds, connections, threads, script, env):
+    started = [str(part) for part in command(server, path, seconds, connections, threads, script=script)]
+    return subprocess.Popen(started, env=os.environ | env, stdout=subprocess.DEVNULL)
+
+
+def wrk_logouts(servers, seconds, rate, tokens):
+    """Logs sessions out at this rate in all, with a thread for each server."""
+    env = {"PORTS": " ".join(str(server.port) for server in servers), "RATE": str(rate / len(servers)), "TOKENS": str(tokens)}
+    return wrk(servers[0], "/logout", seconds, 16 * len(servers), len(servers), script="logout.lua", env=env)
+
+
+def cpu_per_request(server, cookies, seconds):
     """Returns the server's processor time per `GET /protected`, in microseconds."""
     before = server.cpu()
-    counted = wrk(server, "/protected", seconds, 32, 1, token)
+    counted = wrk(server, "/protected", seconds, 32, 1, cookies)
     return (server.cpu() - before) / counted.requests * 1e6
-
-
-def p99_at_500_a_second(server, token, seconds):
-    """Returns milliseconds, counted from the time a request was due."""
-    name, value = cookie(token).split(": ")
-    command = ["nice", "-n", "-10"] if os.geteuid() == 0 else []
-    command += [OHA, "--no-tui", "--output-format", "json", "-q", "500", "-c", "16", "-z", f"{seconds}s"]
-    command += ["--latency-correction"]
-    found = json.loads(run([*command, "-H", f"{name}: {value}", server.url("/protected")]))
-    answers = found["statusCodeDistribution"]
-    if set(answers) != {"200"} or any("deadline" not in error for error in found["errorDistribution"]):
-        raise SystemExit(f"not every answer was good: {answers} {found['errorDistribution']}")
-    return found["latencyPercentiles"]["p99"] * 1000
 
 
 def pgbench(database, script, seconds, connections):
     """Returns transactions per second."""
-    command = ["pgbench", "-n", "-M", "prepared", "-T", seconds, "-c", connections, "-j", 2, "-f", script, database]
-    return float(re.search(r"tps = ([\d.]+) \(without", run(command))[1])
+    started = ["pgbench", "-n", "-M", "prepared", "-T", seconds, "-c", connections, "-j", 2, "-f", script, database]
+    return float(re.search(r"tps = ([\d.]+) \(without", run(started))[1])

@@ -9,25 +9,44 @@ import platform
 import re
 import subprocess
 
+from rounds import Spread
 from servers import HERE, ROOT
+
+DOCS = ROOT / "docs"
+PAGE = DOCS / "performance.md"
 
 
 @dataclasses.dataclass
 class Row:
     what: str
     goal: str
-    figure: float
+    figure: "Spread | float"
     detail: str
+
+    def value(self):
+        return self.figure.median if isinstance(self.figure, Spread) else self.figure
 
     def met(self):
         sign, bound = self.goal.split()[:2]
-        return self.figure <= float(bound) if sign == "<=" else self.figure >= float(bound)
+        bound = float(bound.replace(",", ""))
+        return self.value() <= bound if sign == "<=" else self.value() >= bound
 
     def line(self):
         unit = "".join(self.goal.split()[2:])
-        figure = f"{self.figure:.{2 if self.figure < 10 else 1}f} {unit}".strip()
+        figure = f"**{number(self.value())}{' ' * bool(unit)}{unit}**"
+        if isinstance(self.figure, Spread):
+            figure += f" ({self.figure})"
         goal = self.goal.replace("<=", "at most").replace(">=", "at least")
-        return f"| {self.what} | {goal} | **{figure}**{'' if self.met() else ', missed'} | {self.detail} |"
+        return f"| {self.what} | {goal} | {figure}{'' if self.met() else ', missed'} | {self.detail} |"
+
+
+def number(value):
+    return f"{value:,.{2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0}f}"
+
+
+def table(rows):
+    lines = "\n".join(row.line() for row in rows)
+    return f"| metric | goal | measured (quartiles) | figures |\n|---|---|---|---|\n{lines}\n"
 
 
 def said(*command):
@@ -80,22 +99,44 @@ def picture(rates):
 
 
 def write(rows, rates, bench, seconds):
-    docs = ROOT / "docs"
-    (docs / "performance.svg").write_text(picture(rates))
-    today = datetime.date.today().isoformat()
-    table = "\n".join(row.line() for row in rows)
-    (docs / "performance.md").write_text(f"""# Performance
+    (DOCS / "performance.svg").write_text(picture(rates))
+    PAGE.write_text(f"""# Performance
 
-Written by `scripts/bench` on {today}, in {seconds / 60:.0f} minutes, all on one machine: {machine()}.
+Written by `scripts/bench` on {today()}, in {seconds / 60:.0f} minutes, all on one machine: {machine()}.
 {versions(bench)}.
 
 Clients and servers share the cores, so compare the ratios; the absolute figures are this machine's.
 To measure on yours, run `scripts/bench`: it installs its tools and rewrites this page.
 
-| metric | goal | measured | figures |
-|---|---|---|---|
-{table}
-
+{table(rows)}
 ![GET /protected per second](performance.svg)
 
+## Millions of rows, and four servers
+
+{scale()}
 {(HERE / "notes.md").read_text()}""")
+
+
+BEGIN, END = "<!-- scripts/scale -->", "<!-- end -->"
+
+
+def scale():
+    """Returns what `scripts/scale` wrote into the page, with its marks."""
+    found = re.search(f"{BEGIN}.*{END}\n", PAGE.read_text(), re.DOTALL) if PAGE.exists() else None
+    return found[0] if found else f"{BEGIN}\nNot measured yet: run `scripts/scale`.\n{END}\n"
+
+
+def write_scale(rows, seconds):
+    part = (
+        f"{BEGIN}\nWritten by `scripts/scale` on {today()}, in {seconds / 60:.0f} minutes, on {machine()}.\n\n"
+        f"{table(rows)}{END}\n"
+    )
+    page = PAGE.read_text()
+    before = scale()
+    if before not in page:
+        raise SystemExit(f"{PAGE} has no {BEGIN}: run scripts/bench first")
+    PAGE.write_text(page.replace(before, part))
+
+
+def today():
+    return datetime.date.today().isoformat()

@@ -9,17 +9,25 @@ import time
 
 import bcrypt
 
-from load import cpu_per_request, p99_at_500_a_second, pgbench, wrk
+from client import Client, Load, paced
+from load import cpu_per_request, pgbench, wrk, wrk_in_background
 from report import Row, write
-from servers import PASSWORD, Bench, answer, log_in
-from sessions import Postgres, Sqlite, fill, median_refresh
+from rounds import Rounds, Spread
+from servers import PASSWORD, Bench, answer, browser_cookies, log_in
+from sessions import SESSION, Postgres, Sqlite, fill
 
 CORES = os.cpu_count()
+QUICK = os.environ.get("BENCH_QUICK") == "1"
+CLIENTS = 4 if QUICK else 16
 ALGORITHMS = ["ES256", "EdDSA", "RS256"]
-UPDATE = """\\set n random(1, {})
+PEERS = {
+    "axum, jsonwebtoken": 1, "Fastify, @fastify/jwt": 3.5, "better-auth, its cookie cache on": 3.5,
+    "Flask-JWT-Extended, gunicorn": 25,
+}
+UPDATE = f"""\\set n random(100000000001, {{}})
 UPDATE sessions SET generation = generation + 1, previous_generation = generation, previous_barred = FALSE,
     rotated_at = 1, handed_at = 1, confirmed_at = NULL, last_used_at = 1
-WHERE id = 's' || :n AND previous_barred = FALSE AND revoked_at IS NULL AND expires_at > 1;
+WHERE id = '{SESSION}' || :n AND previous_barred = FALSE AND revoked_at IS NULL AND expires_at > 1;
 """
 
 
@@ -27,13 +35,17 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def median_of(measure, rounds=3):
-    return statistics.median(measure() for _ in range(rounds))
+def rounds(count, measures):
+    return Rounds().run(2 if QUICK else count, measures)
 
 
-def processor_time(bench):
-    """Alternates rounds of all servers, so that drift in the machine's speed affects each alike. All get the same requests."""
-    servers, costs = {}, {}
+def seconds(number):
+    return 1 if QUICK else number
+
+
+def protected(bench):
+    """All servers get the same requests, with the cookies that a browser sends."""
+    servers = {}
     for algorithm in ["HS256", *ALGORITHMS]:
         more = {} if algorithm == "HS256" else {
             "JWT_ALGORITHM": algorithm, "JWT_KEYS_DIR": str(bench.scratch / f"keys-{algorithm}")}
@@ -43,179 +55,268 @@ def processor_time(bench):
         bench.add_user(database.url, more)
         server = bench.tokenpair(database.url, more)
         server.wait()
-        servers[algorithm] = (server, log_in(server)["access_token"])
+        servers[algorithm] = (server, browser_cookies(server))
     servers["bare"] = (bench.bare(), servers["HS256"][1])
-    for server, token in servers.values():
+    for server, cookies in servers.values():
         server.wait()
-        cpu_per_request(server, token, 1)
+        cpu_per_request(server, cookies, 1)
     if len({str(sorted(answer(*pair)[0].items())) + str(answer(*pair)[1]) for pair in servers.values()}) != 1:
         raise SystemExit("the bare handler no longer answers with the server's bytes: mend examples/bare.rs")
-    for _ in range(5):
-        for name, (server, token) in servers.items():
-            costs.setdefault(name, []).append(cpu_per_request(server, token, 2))
+    costs = rounds(11, {name: lambda pair=pair: cpu_per_request(*pair, seconds(2)) for name, pair in servers.items()})
     for server, _ in servers.values():
         server.stop()
-    ratio = lambda one, other: statistics.median(a / b for a, b in zip(costs[one], costs[other]))
-    us = {name: statistics.median(all) for name, all in costs.items()}
-    yield Row("server CPU per `GET /protected` over a bare Actix handler with the same bytes", "<= 1.15",
-              ratio("HS256", "bare"), f"{us['HS256']:.1f} µs over {us['bare']:.1f} µs")
-    worst = max(ratio(name, "HS256") for name in ALGORITHMS)
-    each = ", ".join(f"{name} {ratio(name, 'HS256'):.2f}" for name in ALGORITHMS)
+    yield Row("server CPU per `GET /protected` over a bare Actix handler with the same bytes, a worker for each core each", "<= 1.1",
+              costs.ratio("HS256", "bare"), f"{costs.median('HS256'):.1f} µs over {costs.median('bare'):.1f} µs")
+    ratios = {name: costs.ratio(name, "HS256") for name in ALGORITHMS}
+    worst = max(ratios.values(), key=lambda ratio: ratio.median)
+    each = ", ".join(f"{name} {ratio.median:.2f}" for name, ratio in ratios.items())
     yield Row("the same with ES256, EdDSA, RS256, over HS256: the worst", "<= 1.05", worst, each)
 
 
-def beside_others(bench, rates):
-    """Measures requests per second of 64 clients; fills `rates` for the chart."""
+def peers(bench, rates):
+    """Requests per second of 64 clients; fills `rates` for the chart."""
     database = Sqlite(bench, "beside")
     bench.add_user(database.url)
-    servers = {
-        "a bare Actix handler": bench.bare(), "tokenpair": bench.tokenpair(database.url),
-        "Fastify, @fastify/jwt": bench.fastify(), "Flask-JWT-Extended, gunicorn": bench.flask()}
-    tokens = {}
+    starts = {
+        "a bare Actix handler": bench.bare, "tokenpair": lambda: bench.tokenpair(database.url), "axum, jsonwebtoken": bench.axum,
+        "Fastify, @fastify/jwt": bench.fastify, "Flask-JWT-Extended, gunicorn": bench.flask}
+    if bench.has_better_auth():
+        starts["better-auth, its cookie cache on"] = bench.better_auth
+    servers = {name: start() for name, start in starts.items()}
+    cookies = {}
     for name, server in servers.items():
         server.wait()
         if name == "tokenpair":
-            tokens[name] = log_in(server)["access_token"]
+            ours = browser_cookies(server)
+        elif "better-auth" in name:
+            cookies[name] = bench.sign_up(server)
         elif "bare" not in name:
-            tokens[name] = server.post("/token", {})["access_token"]
-    rounds = {name: [] for name in servers}
-    for _ in range(3):
-        for name, server in servers.items():
-            rounds[name].append(wrk(server, "/protected", 3, 64, 2, tokens.get(name)).rate)
+            cookies[name] = {"access_token_cookie": server.post("/token", {})["access_token"]}
+    for name in servers:
+        # A browser would send as many cookies to each.
+        cookies[name] = ours | cookies.get(name, {})
+    rate = lambda name: wrk(servers[name], "/protected", seconds(3), 64, 2, cookies[name]).rate
+    for name in servers:
+        rate(name)
+    counted = rounds(6, {name: lambda name=name: rate(name) for name in servers})
     for server in servers.values():
         server.stop()
-    rates.update({name: statistics.median(all) for name, all in rounds.items()})
-    for other, goal in [("Flask-JWT-Extended, gunicorn", 25), ("Fastify, @fastify/jwt", 3.5)]:
-        yield Row(f"`GET /protected` per second over {other}, a worker for each core", f">= {goal}",
-                  rates["tokenpair"] / rates[other], f"{rates['tokenpair']:,.0f} over {rates[other]:,.0f}")
+    rates.update({name: counted.median(name) for name in servers})
+    for other, goal in PEERS.items():
+        if other in servers:
+            yield Row(f"`GET /protected` per second over {other}, a worker for each core", f">= {goal}",
+                      counted.ratio("tokenpair", other), f"{rates['tokenpair']:,.0f} over {rates[other]:,.0f}")
+        else:
+            say(f"{other}: not installed, left out")
 
 
 def logins(bench):
-    """Sixteen clients log in while another asks for `/protected`."""
-    one = median_of(lambda: timed(lambda: bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(12))), 5)
+    """Sixteen clients log in; between their rounds a process for each core only hashes."""
     database = Sqlite(bench, "logins")
+    bench.add_user(database.url)
+    with bench.tokenpair(database.url) as server:
+        server.wait()
+
+        def log_in_for(length):
+            with Load({number: (completions, server.port) for number in range(CLIENTS)}) as load:
+                time.sleep(length)
+            times = sorted(itertools.chain(*load.results.values()))
+            # From one completion to another, when all were under way: not from the start, when none was.
+            times = [at for at in times if at >= times[0] + 1]
+            return (len(times) - 1) / (times[-1] - times[0])
+
+        def hash_for(length):
+            with Load({number: (hashes,) for number in range(CORES)}) as load:
+                time.sleep(length)
+            return sum(load.results.values())
+
+        counted = rounds(6, {"logins": lambda: log_in_for(seconds(7) + 1), "hashes": lambda: hash_for(seconds(4))})
+    yield Row(f"logins per second over the hashes per second of a process for each core, {CLIENTS} clients, bcrypt cost 12", ">= 0.97",
+              counted.ratio("logins", "hashes"), f"{counted.median('logins'):.2f} over {counted.median('hashes'):.2f}")
+
+
+def completions(port, until):
+    client, times = Client(port), []
+    while not until.is_set():
+        client.timed("POST", "/login", None, {"username": "ada", "password": PASSWORD})
+        times.append(time.monotonic())
+    return times
+
+
+def hashes(until):
+    """Returns the hashes per second, whole ones only."""
+    count, began = 0, time.perf_counter()
+    while not until.is_set():
+        bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(12))
+        count += 1
+    return count / (time.perf_counter() - began)
+
+
+def storm(bench):
+    """`/protected` at a steady rate, with and without sixteen clients that log in without a pause."""
+    database = Sqlite(bench, "storm")
     bench.add_user(database.url)
     login = {"LOGIN": '{"username": "ada", "password": "%s"}' % PASSWORD}
     with bench.tokenpair(database.url) as server:
         server.wait()
         token = log_in(server)["access_token"]
-        rate = wrk(server, "/login", 12, 16, 1, script="login.lua", env=login).rate
-        yield Row("logins per second over cores divided by the time of one bcrypt, 16 clients, cost 12", ">= 0.95",
-                  rate / (CORES / one), f"{rate:.2f} over {CORES / one:.2f}")
-        calm = median_of(lambda: p99_at_500_a_second(server, token, 5))
-        storm = threading.Thread(target=wrk, args=(server, "/login", 22, 16, 1), kwargs={"script": "login.lua", "env": login})
-        storm.start()
-        time.sleep(2)
-        stormy = median_of(lambda: p99_at_500_a_second(server, token, 5))
-        storm.join()
-        yield Row("99th percentile of `/protected` at 500 per second in such a storm, over without", "<= 2",
-                  stormy / calm, f"{stormy:.2f} ms over {calm:.2f} ms")
+
+        def p99():
+            requests = lambda: itertools.repeat(("GET", "/protected", token))
+            # Four clients, so that a slow answer delays only every fourth request.
+            with Load({number: (paced, server.port, 125, requests()) for number in range(4)}) as load:
+                time.sleep(seconds(5))
+            return statistics.quantiles(itertools.chain(*load.results.values()), n=100)[98]
+
+        def in_storm():
+            flood = wrk_in_background(server, "/login", 60, CLIENTS, 1, "login.lua", login)
+            time.sleep(1)
+            found = p99()
+            flood.terminate()
+            flood.wait()
+            time.sleep(1)
+            return found
+
+        found = rounds(9, {"calm": p99, "storm": in_storm})
+    # Of the medians, since one interruption of the machine makes a round's percentile several times as long.
+    each = found.ratio("storm", "calm")
+    calm, stormy = found.median("calm"), found.median("storm")
+    yield Row("99th percentile of `/protected` at 500 per second in such a storm, over without", "<= 1.3",
+              Spread(stormy / calm, each.low, each.high), f"{stormy:.2f} ms over {calm:.2f} ms")
 
 
-def timed(work):
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+class Refreshes:
+    """Refreshes of unused tokens: each round has its own."""
+
+    def __init__(self, bench, tokens, clients):
+        self.path, self.tokens, self.clients = bench.scratch / "tokens", tokens, clients
+        self.rate = 12_000
+
+    def rate_of(self, server, length):
+        count = int(self.rate * length * 1.6)
+        tokens = list(itertools.islice(self.tokens, count))
+        self.path.write_text("".join(token + "\n" for token in tokens))
+        threads = min(self.clients, 8)
+        counted = wrk(server, "/refresh", length, self.clients, threads, script="refresh.lua",
+                      env={"TOKENS": str(self.path), "PARTS": str(threads)})
+        if counted.requests > len(tokens):
+            raise SystemExit(f"{len(tokens)} tokens were too few for {counted.requests} refreshes")
+        self.rate = counted.rate
+        return counted.rate
 
 
-def refresh_rate(bench, database, tokens, clients, seconds, more=None):
-    path = bench.scratch / "tokens"
-    with open(path, "w") as lines:
-        count = sum(1 for token in tokens if lines.write(token + "\n"))
-    threads = min(clients, 8)
-    with bench.tokenpair(database.url, more) as server:
-        server.wait()
-        counted = wrk(server, "/refresh", seconds, clients, threads, script="refresh.lua",
-                      env={"TOKENS": str(path), "PARTS": str(threads)})
-    if counted.requests > count:
-        raise SystemExit(f"{count} tokens were too few for {counted.requests} refreshes")
-    return counted.rate
+def refreshes_free(bench):
+    yield from refreshes_on(bench, "rate", bench.postgres, {}, "", 0.7, 2.5)
 
 
-def refreshes(bench):
-    yield from refreshes_on(bench, "rate", bench.postgres, {}, "")
+def refreshes_slow(bench):
     slow = {"LD_PRELOAD": bench.slow_flush}
-    yield from refreshes_on(bench, "slow", bench.slow_postgres, slow, ", where a flush to the disk takes 1 ms more")
+    where = ", where a flush to the disk takes 1 ms more"
+    yield from refreshes_on(bench, "slow", bench.slow_postgres, slow, where, 0.9, 2.5)
 
 
-def refreshes_on(bench, name, cluster, env, where):
-    database = Postgres(bench, name, cluster)
-    tokens = fill(bench, database, 100_000)
-    ours = refresh_rate(bench, database, tokens, 32, 8)
+def refreshes_on(bench, name, cluster, env, where, goal, goal_on_sqlite):
+    length, count = seconds(3), 200_000
+    ours, theirs = Postgres(bench, name, cluster), Postgres(bench, f"{name}_pgbench", cluster)
+    tokens = fill(bench, ours, count).all_refresh(count)
+    fill(bench, theirs, count)
     script = bench.scratch / "update.sql"
-    script.write_text(UPDATE.format(100_000))
-    theirs = pgbench(database.url, script, 8, 8)
-    yield Row(f"`POST /refresh` on PostgreSQL over pgbench with the same UPDATE, 8 connections each{where}", ">= 0.7",
-              ours / theirs, f"{ours:,.0f} over {theirs:,.0f} per second")
+    script.write_text(UPDATE.format(100_000_000_000 + count))
+    with bench.tokenpair(ours.url) as server:
+        server.wait()
+        refreshes = Refreshes(bench, tokens, 32)
+        rates = rounds(6, {
+            "ours": lambda: refreshes.rate_of(server, length), "theirs": lambda: pgbench(theirs.url, script, length, 8)})
+    yield Row(f"`POST /refresh` on PostgreSQL over pgbench with the same UPDATE, 8 connections each{where}", f">= {goal}",
+              rates.ratio("ours", "theirs"), f"{rates.median('ours'):,.0f} over {rates.median('theirs'):,.0f} per second")
 
-    database = Sqlite(bench, name)
-    tokens = fill(bench, database, 300_000)
-    single = database.single_commits_a_second(3, env)
-    ours = refresh_rate(bench, database, itertools.islice(tokens, 60_000, None), 64, 5, env)
-    yield Row(f"durable `POST /refresh` on SQLite, 64 clients, over single commits on that disk{where}", ">= 2",
-              ours / single, f"{ours:,.0f} over {single:,.0f} per second")
+    count = 500_000
+    ours, theirs = Sqlite(bench, name), Sqlite(bench, f"{name}-single")
+    tokens = fill(bench, ours, count).all_refresh(count)
+    fill(bench, theirs, 100_000)
+    with bench.tokenpair(ours.url, env) as server:
+        server.wait()
+        refreshes = Refreshes(bench, tokens, 64)
+        rates = rounds(6, {
+            "ours": lambda: refreshes.rate_of(server, length), "theirs": lambda: theirs.single_commits_a_second(length, env)})
+    yield Row(f"durable `POST /refresh` on SQLite, 64 clients, over single commits on that disk{where}", f">= {goal_on_sqlite}",
+              rates.ratio("ours", "theirs"), f"{rates.median('ours'):,.0f} over {rates.median('theirs'):,.0f} per second")
 
 
 def growth(bench):
-    for kind in (Postgres, Sqlite):
-        databases = {count: kind(bench, f"size_{count}") for count in (1_000, 1_000_000)}
-        tokens = {count: list(itertools.islice(fill(bench, databases[count], count), 1_000)) for count in databases}
-        servers = {count: bench.tokenpair(database.url) for count, database in databases.items()}
-        for server in servers.values():
-            server.wait()
-        medians = {count: [] for count in databases}
-        for round in range(0, 1_000, 200):
-            for count, server in servers.items():
-                medians[count].append(median_refresh(server, tokens[count][round:round + 200]))
-        for server in servers.values():
-            server.stop()
-        few, many = (statistics.median(medians[count]) for count in databases)
-        yield Row(f"median of a refresh with 1,000,000 sessions stored over 1,000, {kind.__name__}", "<= 1.2",
-                  many / few, f"{many:.2f} ms over {few:.2f} ms")
-    with bench.tokenpair(databases[1_000_000].url) as server:
-        yield Row("start to first answer, SQLite with 1,000,000 sessions", "<= 0.2 s", server.wait(), "")
-
     database = Postgres(bench, "growth")
-    tokens = bench.scratch / "tokens"
-    tokens.write_text("\n".join(fill(bench, database, 100)))
+    path = bench.scratch / "tokens"
+    path.write_text("\n".join(fill(bench, database, 100).all_refresh(100)))
     before = database.size()
     with bench.tokenpair(database.url, {"SESSION_ROTATION_WINDOW": "10s"}) as server:
         server.wait()
         # Only once: a second pass would present tokens that were rotated long ago, like a thief.
-        counted = wrk(server, "/refresh", 30, 100, 100, script="follow.lua", env={"TOKENS": str(tokens)})
-    if counted.requests < 100_000:
+        counted = wrk(server, "/refresh", 3 if QUICK else 30, 100, 100, script="follow.lua", env={"TOKENS": str(path)})
+    if counted.requests < 100_000 and not QUICK:
         raise SystemExit(f"{counted.requests} refreshes in 30 s are too few to tell")
     after = database.size()
     yield Row("sessions table and indexes after 100,000 refreshes of 100 sessions, PostgreSQL, over before", "<= 1.5",
               after / before, f"{after // 1024} KiB over {before // 1024} KiB after {counted.requests:,}")
 
 
+def start(bench):
+    """Of the program alone. scripts/first-start measures a user's first minutes."""
+    database = Sqlite(bench, "start")
+    bench.add_user(database.url)
+
+    def first_answer():
+        with bench.tokenpair(database.url) as server:
+            return server.wait()
+
+    times = rounds(9, {"start": first_answer}).of["start"]
+    yield Row("start to first answer, SQLite", "<= 0.3 s", Spread.of(times), "9 starts")
+
+
 def memory(bench):
     database = Sqlite(bench, "memory")
     bench.add_user(database.url)
-    with bench.tokenpair(database.url) as server:
-        server.wait()
-        time.sleep(1)
-        yield Row("resident memory, idle", "<= 16 MiB", server.memory(), "")
-    with bench.tokenpair(database.url) as server:
-        server.wait()
-        token = log_in(server)["access_token"]
-        load = threading.Thread(target=wrk, args=(server, "/protected", 6, 1000, 2, token))
-        load.start()
-        most = 0
-        while load.is_alive():
-            most = max(most, server.memory())
-            time.sleep(0.1)
-        yield Row("resident memory with 1,000 keep-alive connections under load", "<= 64 MiB", most, "")
+
+    def idle():
+        with bench.tokenpair(database.url) as server:
+            server.wait()
+            time.sleep(1)
+            return server.memory()
+
+    def busy():
+        with bench.tokenpair(database.url) as server:
+            server.wait()
+            cookies = browser_cookies(server)
+            load = threading.Thread(target=wrk, args=(server, "/protected", seconds(6), 1000, 2, cookies))
+            load.start()
+            most = 0
+            while load.is_alive():
+                most = max(most, server.memory())
+                time.sleep(0.1)
+            return most
+
+    found = rounds(3, {"idle": idle, "busy": busy})
+    yield Row("resident memory, idle", "<= 12 MiB", Spread.of(found.of["idle"]), "")
+    yield Row("resident memory with 1,000 keep-alive connections under load", "<= 32 MiB", Spread.of(found.of["busy"]), "")
 
 
 def main():
-    bench, rows, rates, began = Bench(*sys.argv[1:]), [], {}, time.monotonic()
-    parts = [processor_time(bench), beside_others(bench, rates), logins(bench), refreshes(bench), growth(bench), memory(bench)]
-    for row in itertools.chain(*parts):
-        rows.append(row)
-        say(row.line())
-    write(rows, rates, bench, time.monotonic() - began)
+    scratch, quick, slow, library, *wanted = sys.argv[1:]
+    bench, rows, rates, began = Bench(scratch, quick, slow, library), [], {}, time.monotonic()
+    parts = {
+        "protected": protected, "peers": lambda bench: peers(bench, rates), "logins": logins, "storm": storm,
+        "refreshes": refreshes_free, "refreshes-slow": refreshes_slow, "growth": growth, "start": start, "memory": memory}
+    unknown = set(wanted) - set(parts)
+    if unknown:
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
+    for name, part in parts.items():
+        if wanted and name not in wanted:
+            continue
+        for row in part(bench):
+            rows.append(row)
+            say(row.line())
+        say(f"   ({name}: {time.monotonic() - began:.0f} s so far)")
+    if not wanted and not QUICK:
+        write(rows, rates, bench, time.monotonic() - began)
 
 
 main()

@@ -150,6 +150,8 @@ mod queue;
 mod quiet_query;
 pub mod rate_limit;
 mod revocations;
+#[cfg(feature = "postgres")]
+mod revoke_query;
 mod rotate_query;
 mod schema;
 mod server_keys;

@@ -104,38 +104,43 @@ impl DieselStore {
         let (events, alerts) = (before(policy.events), before(ALERT));
         Ok(Purged {
             sessions: self
-                .in_batches(move |conn| old_sessions(conn, tombstone))
+                .in_batches(move |conn, from| old_sessions(conn, from, tombstone))
                 .await?,
             revocations: self
-                .in_batches(move |conn| old_revocations(conn, revocations))
+                .in_batches(move |conn, from| old_revocations(conn, from, revocations))
                 .await?,
             events: self
-                .in_batches(move |conn| old_events(conn, events, alerts))
+                .in_batches(move |conn, from| old_events(conn, from, events, alerts))
                 .await?,
             tallies: self
-                .in_batches(move |conn| old_tallies(conn, now.unix()))
+                .in_batches(move |conn, from| old_tallies(conn, from, now.unix()))
                 .await?,
         })
     }
 
-    /// Calls what deletes a batch until it finds no full one.
+    /// Calls what deletes a batch until it finds no full one. Each batch begins where the last one
+    /// ended: the index still has the entries of deleted rows, and PostgreSQL would visit all of
+    /// them again.
     async fn in_batches(
         &self,
-        delete: impl Fn(&mut Conn) -> QueryResult<usize> + Copy + Send + 'static,
+        delete: impl Fn(&mut Conn, i64) -> QueryResult<Batch> + Copy + Send + 'static,
     ) -> Result<usize, StoreError> {
-        let mut deleted = 0;
+        let (mut from, mut deleted) = (i64::MIN, 0);
         loop {
-            let some = self.write(delete).await?;
-            deleted += some;
-            if !is_full(some) {
-                return Ok(deleted);
+            let batch = self.write(move |conn| delete(conn, from)).await?;
+            deleted += batch.deleted;
+            match batch.next {
+                Some(next) => from = next,
+                None => return Ok(deleted),
             }
         }
     }
 }
 
-fn is_full(batch: usize) -> bool {
-    i64::try_from(batch).is_ok_and(|batch| batch >= BATCH)
+struct Batch {
+    deleted: usize,
+    /// Where the next batch begins; `None` if this was the last one.
+    next: Option<i64>,
 }
 
 /// How long an alert may wait for the webhook: longer than all attempts to send it take together.
@@ -146,20 +151,25 @@ const ALERT: Duration = Duration::from_secs(4 * 86_400);
 /// conditions.
 macro_rules! old {
     ($name:ident, $table:ident, $column:ident $(, $also:expr, $older:ident)?) => {
-        fn $name(conn: &mut Conn, before: i64 $(, $older: i64)?) -> QueryResult<usize> {
+        fn $name(conn: &mut Conn, from: i64, before: i64 $(, $older: i64)?) -> QueryResult<Batch> {
             let old = || {
                 $table::table
+                    .filter($table::$column.ge(from))
                     .filter($table::$column.lt(before))
                     $(.filter($also($older)))?
             };
-            let ids: Vec<String> = old()
+            let rows: Vec<(String, i64)> = old()
                 .order($table::$column)
                 .limit(BATCH)
-                .select($table::id)
+                .select(($table::id, $table::$column))
                 .load(conn)?;
+            let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= BATCH);
+            let next = rows.last().map(|(_, last)| *last).filter(|_| is_full);
+            let ids: Vec<String> = rows.into_iter().map(|(id, _)| id).collect();
             // Checked again, because a tally may have been counted anew in the meantime.
             let still_old = old().filter($table::id.eq_any(ids));
-            diesel::delete(still_old).execute(conn)
+            let deleted = diesel::delete(still_old).execute(conn)?;
+            Ok(Batch { deleted, next })
         }
     };
 }

@@ -1,11 +1,17 @@
 //! Implements the rows of recorded revocations.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use async_trait::async_trait;
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 
 use super::connection::{Conn, MultiBackend, on_its_own};
 use super::schema::revocations;
+use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
-use tokenpair::session::{Revocation, Revoked};
+use tokenpair::session::{CountedRevocations, Revocation, Revoked, StoreError};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = revocations, check_for_backend(MultiBackend))]
@@ -85,12 +91,47 @@ pub(super) fn record_lost(conn: &mut Conn, revocation: &Revocation) -> QueryResu
 }
 
 pub(super) fn since(conn: &mut Conn, at: Timestamp) -> QueryResult<Vec<Revocation>> {
-    let rows: Vec<RevocationRow> = revocations::table
-        .filter(revocations::at.ge(at.unix()))
-        .select(RevocationRow::as_select())
-        .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(RevocationRow::revocation)
-        .collect())
+    let rows = revocations::table.filter(revocations::at.ge(at.unix()));
+    found(rows.select(RevocationRow::as_select()).load(conn)?)
+}
+
+fn found(rows: Vec<RevocationRow>) -> QueryResult<Vec<Revocation>> {
+    let rows = rows.into_iter();
+    Ok(rows.filter_map(RevocationRow::revocation).collect())
+}
+
+#[async_trait]
+impl CountedRevocations for DieselStore {
+    /// The index on the time answers alone.
+    async fn count_since(&self, at: Timestamp) -> Result<BTreeMap<Timestamp, usize>, StoreError> {
+        let counts = move |conn: &mut Conn| {
+            revocations::table
+                .filter(revocations::at.ge(at.unix()))
+                .group_by(revocations::at)
+                .select((revocations::at, count_star()))
+                .load::<(i64, i64)>(conn)
+        };
+        let counts = self.read(counts).await?.into_iter();
+        let second = |(at, count)| {
+            (
+                Timestamp::from_unix(at),
+                usize::try_from(count).unwrap_or_default(),
+            )
+        };
+        Ok(counts.map(second).collect())
+    }
+
+    async fn between(
+        &self,
+        seconds: RangeInclusive<Timestamp>,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let (first, last) = seconds.into_inner();
+        self.read(move |conn| {
+            let rows = revocations::table
+                .filter(revocations::at.between(first.unix(), last.unix()))
+                .select(RevocationRow::as_select());
+            found(rows.load(conn)?)
+        })
+        .await
+    }
 }

@@ -18,12 +18,13 @@ use super::revocations;
 use super::rotate_query::swap;
 use super::schema::{sessions, users};
 use super::store::DieselStore;
+use super::url::DatabaseUrl;
 use super::user_changes;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{
-    Advanced, Authorized, EndReason, ManySessions, RequestContext, Revocation, Revoked,
-    RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord, SessionStore,
-    Step, StoreError, Subject,
+    Advanced, Authorized, CountedRevocations, EndReason, ManySessions, RequestContext, Revocation,
+    Revoked, RotationCase, RotationRule, Session, SessionPage, SessionQuery, SessionRecord,
+    SessionStore, Step, StoreError, Subject,
 };
 
 /// Returns the event of a step; `None` for a routine one.
@@ -126,6 +127,20 @@ fn owners(conn: &mut Conn, ids: &[String]) -> QueryResult<Vec<String>> {
 
 /// Revokes a session that has not ended, and records the revocation with it.
 pub(super) fn revoke(
+    conn: &mut Conn,
+    id: &str,
+    reason: EndReason,
+    context: &RequestContext,
+) -> QueryResult<bool> {
+    on_its_own!(
+        conn,
+        postgres: postgres => super::revoke_query::revoke(postgres, id, reason, context),
+        sqlite: _ => revoke_in_turn(conn, id, reason, context),
+    )
+}
+
+#[cfg(feature = "sqlite")]
+fn revoke_in_turn(
     conn: &mut Conn,
     id: &str,
     reason: EndReason,
@@ -252,6 +267,12 @@ impl SessionStore for DieselStore {
         context: &RequestContext,
     ) -> Authorized<bool> {
         let id = id.to_owned();
+        // A statement that needs no other in its transaction, and does no harm if executed twice.
+        if context.authority.is_none() && matches!(self.url(), DatabaseUrl::Postgres(_)) {
+            let context = context.clone();
+            let revoke = move |conn: &mut Conn| revoke(conn, &id, reason, &context);
+            return Ok(Ok(self.write_one(revoke).await?));
+        }
         let scope = Scope {
             session: Some(id.clone()),
             ..Scope::default()
@@ -314,6 +335,10 @@ impl SessionStore for DieselStore {
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
         self.read(move |conn| revocations::since(conn, at)).await
+    }
+
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        Some(self)
     }
 }
 

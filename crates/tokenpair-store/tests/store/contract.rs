@@ -533,6 +533,22 @@ async fn revocations_are_read_from_an_instant_on(on: Fixture) {
     assert_eq!(on.store.revocations_since(at(11)).await.unwrap(), [b]);
 }
 
+async fn revocations_are_counted_by_the_second(on: Fixture) {
+    for (id, when) in [("a", 10), ("b", 12), ("c", 12), ("d", 13)] {
+        on.session(id).await;
+        let context = RequestContext::at(at(when));
+        let revoked = on.store.revoke(id, EndReason::Admin, &context).await;
+        revoked.unwrap().unwrap();
+    }
+    let counted = on.store.counted_revocations().unwrap();
+    let counts = counted.count_since(at(11)).await.unwrap();
+    assert_eq!(counts, [(at(12), 2), (at(13), 1)].into());
+    let mut found = counted.between(at(10)..=at(12)).await.unwrap();
+    found.sort_by(|one, other| format!("{one:?}").cmp(&format!("{other:?}")));
+    let expected = [("a", 10), ("b", 12), ("c", 12)];
+    assert_eq!(found, expected.map(|(id, when)| revocation(id, at(when))));
+}
+
 async fn what_was_lost_is_recorded_again_once(on: Fixture) {
     for id in ["alive", "ended"] {
         on.session(id).await;
@@ -668,6 +684,7 @@ contract!(
     a_session_in_place_of_others_ends_them_and_tells_which_it_ended,
     what_is_no_longer_authorized_is_not_done,
     revocations_are_read_from_an_instant_on,
+    revocations_are_counted_by_the_second,
     what_was_lost_is_recorded_again_once,
     a_session_of_an_older_epoch_than_its_user_s_counts_as_revoked,
     of_many_steps_at_once_one_is_taken,

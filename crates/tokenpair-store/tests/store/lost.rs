@@ -2,17 +2,19 @@
 //! paused. The service revokes again the sessions that it knows to be revoked, by the default of
 //! [`SessionStore::restore`].
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokenpair::clock::Timestamp;
 use tokenpair::keys::{Algorithm, KeyRing};
 use tokenpair::session::{
-    Authorized, EndReason, Login, ManySessions, MemoryStore, Refreshed, RequestContext, Revocation,
-    Revoked, Session, SessionPage, SessionPolicy, SessionQuery, SessionRecord, SessionStore,
-    Sessions, Step, StoreError, Subject, async_trait,
+    Authorized, CountedRevocations, EndReason, Login, ManySessions, MemoryStore, Refreshed,
+    RequestContext, Revocation, Revoked, Session, SessionPage, SessionPolicy, SessionQuery,
+    SessionRecord, SessionStore, Sessions, Step, StoreError, Subject, async_trait,
 };
 use tokenpair::token::{Claims, Expiry, TokenPolicy, Tokens};
 
@@ -28,6 +30,10 @@ struct Replicated {
     primary: MemoryStore,
     standby: MemoryStore,
     answers: Arc<AtomicU8>,
+    /// Whether the store counts its revocations.
+    counts: bool,
+    /// The seconds that were read.
+    read: Arc<Mutex<Vec<RangeInclusive<Timestamp>>>>,
 }
 
 impl Replicated {
@@ -83,7 +89,27 @@ impl SessionStore for Replicated {
     }
 
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
+        assert!(!self.counts, "the sync reads only what it does not know");
         self.store()?.revocations_since(at).await
+    }
+
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        self.counts.then_some(self)
+    }
+}
+
+#[async_trait]
+impl CountedRevocations for Replicated {
+    async fn count_since(&self, at: Timestamp) -> Result<BTreeMap<Timestamp, usize>, StoreError> {
+        self.store()?.count_since(at).await
+    }
+
+    async fn between(
+        &self,
+        seconds: RangeInclusive<Timestamp>,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        self.read.lock().unwrap().push(seconds.clone());
+        self.store()?.between(seconds).await
     }
 }
 
@@ -94,8 +120,16 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
-        let store = Replicated::default();
+    /// Returns one over a store that counts its revocations, and one over a store that does not.
+    fn both() -> [Self; 2] {
+        [true, false].map(Self::new)
+    }
+
+    fn new(counts: bool) -> Self {
+        let store = Replicated {
+            counts,
+            ..Replicated::default()
+        };
         let ada = Subject::new("1", "ada");
         store.primary.put_subject(ada.clone());
         store.standby.put_subject(ada.clone());
@@ -156,83 +190,115 @@ fn revocation(token: &Claims, at: Timestamp) -> Revocation {
 
 #[actix_web::test]
 async fn a_logout_of_the_last_minute_is_recorded_again_though_no_outage_was_seen() {
-    let on = Fixture::new();
-    let (ended, other) = (on.log_in().await, on.log_in().await);
-    assert_eq!(on.sync(START).await, []);
-    on.log_out(&ended, at(1)).await;
-    assert_eq!(on.sync(at(60)).await, [], "nothing is lost");
-    on.store.switch_to(STANDBY);
-    assert!(on.refreshes(&ended, at(60)).await, "lost");
+    for on in Fixture::both() {
+        let (ended, other) = (on.log_in().await, on.log_in().await);
+        assert_eq!(on.sync(START).await, []);
+        on.log_out(&ended, at(1)).await;
+        assert_eq!(on.sync(at(60)).await, [], "nothing is lost");
+        on.store.switch_to(STANDBY);
+        assert!(on.refreshes(&ended, at(60)).await, "lost");
 
-    assert_eq!(on.sync(at(61)).await, [revocation(&ended, at(61))]);
-    assert_eq!(on.sync(at(62)).await, [], "once");
-    assert!(!on.refreshes(&ended, at(63)).await);
-    assert!(on.refreshes(&other, at(63)).await);
+        assert_eq!(on.sync(at(61)).await, [revocation(&ended, at(61))]);
+        assert_eq!(on.sync(at(62)).await, [], "once");
+        assert!(!on.refreshes(&ended, at(63)).await);
+        assert!(on.refreshes(&other, at(63)).await);
 
-    // It is new to a server that has read everything up to now.
-    let replica = sessions(on.store.clone());
-    replica.sync_revocations(at(63)).await.unwrap();
-    assert!(replica.revocations().is_revoked(&ended));
+        // It is new to a server that has read everything up to now.
+        let replica = sessions(on.store.clone());
+        replica.sync_revocations(at(63)).await.unwrap();
+        assert!(replica.revocations().is_revoked(&ended));
+    }
 }
 
 #[actix_web::test]
 async fn after_an_outage_everything_that_is_known_is_compared() {
-    let on = Fixture::new();
-    let ended = on.log_in().await;
-    on.sync(START).await;
-    on.log_out(&ended, at(1)).await;
-    on.sync(at(600)).await;
-    on.store.switch_to(AWAY);
-    assert!(on.sessions.sync_revocations(at(601)).await.is_err());
-    on.store.switch_to(STANDBY);
-    assert_eq!(on.sync(at(602)).await, [revocation(&ended, at(602))]);
-    assert!(!on.refreshes(&ended, at(603)).await);
+    for on in Fixture::both() {
+        let ended = on.log_in().await;
+        on.sync(START).await;
+        on.log_out(&ended, at(1)).await;
+        on.sync(at(600)).await;
+        on.store.switch_to(AWAY);
+        assert!(on.sessions.sync_revocations(at(601)).await.is_err());
+        on.store.switch_to(STANDBY);
+        assert_eq!(on.sync(at(602)).await, [revocation(&ended, at(602))]);
+        assert!(!on.refreshes(&ended, at(603)).await);
+    }
 }
 
 #[actix_web::test]
 async fn however_many_are_lost_all_are_recorded_again_a_few_at_each_sync() {
-    let on = Fixture::new();
-    on.sync(START).await;
-    let mut ended = Vec::new();
-    for _ in 0..250 {
-        ended.push(on.log_in().await);
-    }
-    for token in &ended {
-        on.log_out(token, at(1)).await;
-    }
-    on.sync(at(600)).await;
-    on.store.switch_to(AWAY);
-    assert!(on.sessions.sync_revocations(at(601)).await.is_err());
-    on.store.switch_to(STANDBY);
-    let mut restored = Vec::new();
-    for second in 602..606 {
-        restored.push(on.sync(at(second)).await.len());
-    }
-    assert_eq!(restored, [100, 100, 50, 0]);
-    for token in &ended {
-        assert!(!on.refreshes(token, at(606)).await);
+    for on in Fixture::both() {
+        on.sync(START).await;
+        let mut ended = Vec::new();
+        for _ in 0..250 {
+            ended.push(on.log_in().await);
+        }
+        for token in &ended {
+            on.log_out(token, at(1)).await;
+        }
+        on.sync(at(600)).await;
+        on.store.switch_to(AWAY);
+        assert!(on.sessions.sync_revocations(at(601)).await.is_err());
+        on.store.switch_to(STANDBY);
+        let mut restored = Vec::new();
+        for second in 602..606 {
+            restored.push(on.sync(at(second)).await.len());
+        }
+        assert_eq!(restored, [100, 100, 50, 0]);
+        for token in &ended {
+            assert!(!on.refreshes(token, at(606)).await);
+        }
     }
 }
 
 #[actix_web::test]
 async fn a_session_that_had_ended_before_is_not_taken_for_lost() {
-    let on = Fixture::new();
-    let ended = on.log_in().await;
-    on.log_out(&ended, START).await;
-    let elsewhere = sessions(on.store.clone());
-    let again = Fixture {
-        sessions: elsewhere,
-        store: on.store,
-        ada: on.ada,
-    };
-    // Its revocation is too old for this server to read.
-    again.sync(at(5000)).await;
-    again.log_out(&ended, at(5001)).await;
-    assert!(
-        again.sessions.revocations().is_revoked(&ended),
-        "known here all the same"
-    );
-    // That would revoke it, if it counted as lost.
-    again.store.switch_to(STANDBY);
-    assert_eq!(again.sync(at(5002)).await, []);
+    for on in Fixture::both() {
+        let ended = on.log_in().await;
+        on.log_out(&ended, START).await;
+        let elsewhere = sessions(on.store.clone());
+        let again = Fixture {
+            sessions: elsewhere,
+            store: on.store,
+            ada: on.ada,
+        };
+        // Its revocation is too old for this server to read.
+        again.sync(at(5000)).await;
+        again.log_out(&ended, at(5001)).await;
+        assert!(
+            again.sessions.revocations().is_revoked(&ended),
+            "known here all the same"
+        );
+        // That would revoke it, if it counted as lost.
+        again.store.switch_to(STANDBY);
+        assert_eq!(again.sync(at(5002)).await, []);
+    }
+}
+
+#[actix_web::test]
+async fn only_seconds_with_revocations_that_are_not_known_are_read() {
+    let on = Fixture::new(true);
+    let replica = sessions(on.store.clone());
+    let mut tokens = Vec::new();
+    for second in [1, 2, 2, 5] {
+        let token = on.log_in().await;
+        on.log_out(&token, at(second)).await;
+        tokens.push(token);
+    }
+    let read = || std::mem::take(&mut *on.store.read.lock().unwrap());
+    on.sync(at(6)).await;
+    assert_eq!(read(), [], "its own");
+    replica.sync_revocations(at(6)).await.unwrap();
+    assert_eq!(read(), [at(1)..=at(5)], "all at once");
+
+    let late = on.log_in().await;
+    on.log_out(&late, at(2)).await;
+    replica.sync_revocations(at(6)).await.unwrap();
+    assert_eq!(read(), [at(2)..=at(2)]);
+    replica.sync_revocations(at(7)).await.unwrap();
+    assert_eq!(read(), []);
+    tokens.push(late);
+    for token in &tokens {
+        assert!(replica.revocations().is_revoked(token));
+    }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::advance::{Advanced, RotationRule, Step};
 use super::context::RequestContext;
+use super::counted::CountedRevocations;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::Revocation;
@@ -76,6 +77,10 @@ impl<S: SessionStore> SessionStore for AnyStore<S> {
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, StoreError> {
         let found = self.0.revocations_since(at).await;
         found.map_err(StoreError::of)
+    }
+
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        self.0.counted_revocations()
     }
 
     async fn restore(

@@ -1,7 +1,8 @@
 //! Implements a store in memory: the reference for [`SessionStore`], for tests and for programs
 //! that may forget sessions at a restart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use super::advance::Step;
 use super::authority::Denied;
 use super::context::RequestContext;
+use super::counted::CountedRevocations;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionEnd, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
@@ -220,5 +222,29 @@ impl SessionStore for MemoryStore {
         let mut news = self.tables().revocations.clone();
         news.retain(|revocation| revocation.at >= at);
         Ok(news)
+    }
+
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl CountedRevocations for MemoryStore {
+    async fn count_since(&self, at: Timestamp) -> Result<BTreeMap<Timestamp, usize>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for revocation in self.revocations_since(at).await? {
+            *counts.entry(revocation.at).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    async fn between(
+        &self,
+        seconds: RangeInclusive<Timestamp>,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let mut found = self.revocations_since(*seconds.start()).await?;
+        found.retain(|revocation| seconds.contains(&revocation.at));
+        Ok(found)
     }
 }

@@ -5,13 +5,16 @@
 //! the replica that revokes, and on every other replica as it syncs the recorded revocations. A
 //! server that knows a recorded revocation also notices when the store loses it.
 
-use std::collections::{HashMap as Map, HashSet};
+use std::collections::{BTreeMap, HashMap as Map, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use papaya::HashMap;
 use tokio::sync::watch;
 
+use super::ended_sessions::{Ended, EndedSessions};
+use super::known_rows::KnownRows;
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
 
@@ -25,7 +28,7 @@ pub struct Revocation {
 }
 
 /// The session or the tokens that a revocation ends.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Revoked {
     /// The tokens of one session.
     Session(String),
@@ -67,22 +70,16 @@ pub enum Revoked {
 /// ```
 #[derive(Debug)]
 pub struct Revocations {
-    sessions: HashMap<String, Ended>,
+    sessions: EndedSessions,
     users: HashMap<String, (i64, Timestamp)>,
     /// The time up to which every token is revoked, or [`NEVER`].
     all_until: AtomicI64,
+    known: KnownRows,
     keep: Duration,
+    /// When expired revocations were last forgotten.
+    forgot_at: AtomicI64,
     /// Tells of each revocation that was not known before.
     news: watch::Sender<()>,
-}
-
-/// The end of a session, as this server knows it.
-#[derive(Clone, Copy, Debug)]
-struct Ended {
-    at: Timestamp,
-    /// The time under which the store has recorded its revocation. `None` if the store may have
-    /// none, since many sessions end without one.
-    recorded_at: Option<Timestamp>,
 }
 
 impl Revocations {
@@ -90,10 +87,12 @@ impl Revocations {
     /// lifetime at most, so a revocation can be forgotten after that.
     pub(super) fn new(tokens: &TokenPolicy) -> Self {
         Self {
-            sessions: HashMap::new(),
+            sessions: EndedSessions::default(),
             users: HashMap::new(),
             all_until: AtomicI64::new(NEVER),
+            known: KnownRows::default(),
             keep: tokens.access_expires.unwrap_or(FOR_EVER) + tokens.leeway + OVERLAP,
+            forgot_at: AtomicI64::new(0),
             news: watch::Sender::new(()),
         }
     }
@@ -109,7 +108,7 @@ impl Revocations {
     /// user's new epoch was not, although its older access tokens were.
     pub fn is_session_revoked(&self, claims: &Claims) -> bool {
         let sid = claims.sid.as_ref();
-        self.is_too_old(claims) || sid.is_some_and(|sid| self.sessions.pin().contains_key(sid))
+        self.is_too_old(claims) || sid.is_some_and(|sid| self.sessions.get(sid).is_some())
     }
 
     /// Returns whether the token is older than a revocation of all tokens. A token that does not
@@ -143,8 +142,8 @@ impl Revocations {
     /// Adds a revocation that the store has recorded.
     pub(super) fn add(&self, revocation: &Revocation) {
         let at = revocation.at;
-        match &revocation.subject {
-            Revoked::Session(id) => self.add_session(id, at, Some(at)),
+        let known = match &revocation.subject {
+            Revoked::Session(id) => return self.add_session(id, Ended::recorded(at)),
             Revoked::User { id, lowest_epoch } => {
                 let later = |(epoch, known): &(i64, Timestamp)| {
                     ((*epoch).max(*lowest_epoch), (*known).max(at))
@@ -154,30 +153,24 @@ impl Revocations {
                     .get(id)
                     .is_some_and(|(epoch, _)| epoch >= lowest_epoch);
                 users.update_or_insert(id.clone(), later, (*lowest_epoch, at));
-                self.tell_unless(known);
+                known
             }
-            Revoked::All => {
-                let before = self.all_until.fetch_max(at.unix(), Ordering::Relaxed);
-                self.tell_unless(before >= at.unix());
-            }
-        }
+            Revoked::All => self.all_until.fetch_max(at.unix(), Ordering::Relaxed) >= at.unix(),
+        };
+        self.known.add(revocation);
+        self.tell_unless(known);
     }
 
     /// Adds a session that another request had ended before.
     pub(super) fn add_ended(&self, sid: &str, at: Timestamp) {
-        self.add_session(sid, at, None);
+        self.add_session(sid, Ended::unrecorded(at));
     }
 
-    fn add_session(&self, sid: &str, at: Timestamp, recorded_at: Option<Timestamp>) {
-        let new = Ended { at, recorded_at };
-        let later = |known: &Ended| Ended {
-            at: known.at.max(at),
-            recorded_at: known.recorded_at.max(recorded_at),
-        };
-        let sessions = self.sessions.pin();
-        let known = sessions.contains_key(sid);
-        sessions.update_or_insert(sid.to_owned(), later, new);
-        self.tell_unless(known);
+    fn add_session(&self, sid: &str, ended: Ended) {
+        let added = self.sessions.add(sid, ended);
+        let before = added.before.and_then(Ended::recorded_at);
+        self.known.moved(before, added.after.recorded_at());
+        self.tell_unless(added.before.is_some());
     }
 
     /// Each sync reads known revocations again, which must not wake every open connection.
@@ -187,35 +180,55 @@ impl Revocations {
         }
     }
 
-    /// Returns the revocations that the store recorded at or after `since`, as far as this server
-    /// knows.
-    pub(super) fn recorded_since(&self, since: Timestamp) -> Vec<Revocation> {
-        let (sessions, users) = (self.sessions.pin(), self.users.pin());
-        let sessions = sessions.iter().filter_map(|(id, ended)| {
-            let at = ended.recorded_at.filter(|at| *at >= since)?;
-            let subject = Revoked::Session(id.clone());
-            Some(Revocation { subject, at })
-        });
-        let users = users.iter().filter(|(_, (_, at))| *at >= since);
-        let users = users.map(|(id, (lowest_epoch, at))| {
+    /// Returns how many revocations the store recorded in each second at or after `since`, as far as
+    /// this server knows.
+    pub(super) fn known_since(&self, since: Timestamp) -> BTreeMap<Timestamp, usize> {
+        self.known.since(since)
+    }
+
+    /// Returns whether this server knows that the store has recorded this revocation.
+    pub(super) fn knows(&self, Revocation { subject, at }: &Revocation) -> bool {
+        match subject {
+            Revoked::Session(id) => {
+                let known = self.sessions.get(id).and_then(Ended::recorded_at);
+                known == Some(*at)
+            }
+            Revoked::User { .. } | Revoked::All => self.known.has(subject, *at),
+        }
+    }
+
+    /// Returns the revocations that the store recorded in these seconds, as far as this server
+    /// knows. Reads the whole set.
+    pub(super) fn recorded_in(&self, seconds: &RangeInclusive<Timestamp>) -> Vec<Revocation> {
+        let mut recorded = self.sessions.recorded_in(seconds);
+        let users = self.users.pin();
+        let users = users.iter().filter(|(_, (_, at))| seconds.contains(at));
+        recorded.extend(users.map(|(id, (lowest_epoch, at))| {
             let (id, lowest_epoch) = (id.clone(), *lowest_epoch);
             let subject = Revoked::User { id, lowest_epoch };
             Revocation { subject, at: *at }
-        });
+        }));
         let until = self.all_until.load(Ordering::Relaxed);
         let all = (until != NEVER).then(|| Revocation {
             subject: Revoked::All,
             at: Timestamp::from_unix(until),
         });
-        let all = all.filter(|all| all.at >= since);
-        sessions.chain(users).chain(all).collect()
+        recorded.extend(all.filter(|all| seconds.contains(&all.at)));
+        recorded
     }
 
-    /// Forgets revocations whose tokens have all expired.
+    /// Forgets revocations whose tokens have all expired, at most once a minute: it reads the whole
+    /// set.
     pub(super) fn forget(&self, now: Timestamp) {
+        let last = Timestamp::from_unix(self.forgot_at.load(Ordering::Relaxed));
+        if now.since(last) < OVERLAP {
+            return;
+        }
+        self.forgot_at.store(now.unix(), Ordering::Relaxed);
         let oldest = self.oldest(now);
-        self.sessions.pin().retain(|_, ended| ended.at > oldest);
+        self.sessions.forget(oldest);
         self.users.pin().retain(|_, (_, at)| *at > oldest);
+        self.known.forget(oldest);
         let until = self.all_until.load(Ordering::Relaxed);
         if until <= oldest.unix() {
             // If another thread has just added a later one, that one stays.

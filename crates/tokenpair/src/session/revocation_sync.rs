@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::context::RequestContext;
+use super::counted::{CountedRevocations, to_read};
 use super::error::SessionError;
 use super::revocation::{OVERLAP, Revocation, lost};
 use super::service::{Inner, NEVER_SYNCED, Sessions};
@@ -12,6 +13,9 @@ use crate::clock::Timestamp;
 /// The maximum number of lost revocations that one sync restores, so that the next sync is not
 /// late.
 const AT_ONCE: usize = 100;
+
+/// The end of time.
+const END: Timestamp = Timestamp::from_unix(i64::MAX);
 
 impl Sessions {
     /// Adds a revocation that the store has recorded in another way, so that it holds here at once.
@@ -42,7 +46,8 @@ impl Sessions {
     ///
     /// Returns the revocations that the store had lost and now has again
     /// ([`SessionStore::restore`](super::SessionStore::restore)): usually none. A loss of a
-    /// revocation recorded in the minute before the last sync is always noticed. A sync that
+    /// revocation recorded in the minute before the last sync is noticed, unless the store
+    /// [counts](super::CountedRevocations) and as many others appeared in its second. A sync that
     /// follows a failed one compares every known revocation, because a failover looks like an
     /// outage first.
     ///
@@ -153,34 +158,67 @@ impl Inner {
     }
 
     async fn read_and_restore(&self, now: Timestamp) -> Result<Vec<Revocation>, SessionError> {
-        let store = &self.store;
         let revocations = &self.revocations;
         let oldest = revocations.oldest(now);
-        let since = if self.compare_all.load(Ordering::Relaxed) {
+        let all = self.compare_all.load(Ordering::Relaxed);
+        let since = if all {
             oldest
         } else {
             oldest.max(self.synced_at() - OVERLAP)
         };
-        // Taken before the read, which may miss revocations recorded during it.
-        let known = revocations.recorded_since(since);
-        let recorded = store.revocations_since(since).await?;
-        for revocation in &recorded {
-            revocations.add(revocation);
-        }
+        let mut lost = match self.store.counted_revocations() {
+            Some(counted) => self.read_counted(counted, since, all).await?,
+            None => {
+                // Taken before the read, which may miss revocations recorded during it.
+                let known = revocations.recorded_in(&(since..=END));
+                let recorded = self.store.revocations_since(since).await?;
+                self.learn(&recorded);
+                lost(known, &recorded)
+            }
+        };
         revocations.forget(now);
         self.synced_at.store(now.unix(), Ordering::Relaxed);
-        let mut lost = lost(known, &recorded);
         let compare_all = &self.compare_all;
         compare_all.store(lost.len() > AT_ONCE, Ordering::Relaxed);
         if lost.is_empty() {
             return Ok(lost);
         }
         lost.truncate(AT_ONCE);
-        let restored = store.restore(&lost, &RequestContext::at(now)).await?;
-        for revocation in &restored {
-            revocations.add(revocation);
-        }
+        let restored = self.store.restore(&lost, &RequestContext::at(now)).await?;
+        self.learn(&restored);
         Ok(restored)
+    }
+
+    /// Reads the seconds in which the store has recorded another number of revocations than this
+    /// server knows, or `all`. Returns the known ones that it lacks.
+    async fn read_counted(
+        &self,
+        counted: &dyn CountedRevocations,
+        since: Timestamp,
+        all: bool,
+    ) -> Result<Vec<Revocation>, SessionError> {
+        let revocations = &self.revocations;
+        // Taken before the count, which may miss revocations recorded during it.
+        let known = revocations.known_since(since);
+        let recorded = counted.count_since(since).await?;
+        let mut all_lost = Vec::new();
+        for seconds in to_read(&known, &recorded, all) {
+            let recorded = counted.between(seconds.clone()).await?;
+            let expected: usize = known.range(seconds.clone()).map(|(_, count)| count).sum();
+            let found = recorded.iter().filter(|row| revocations.knows(row)).count();
+            if found < expected {
+                // May include one recorded since, which the store then need not restore.
+                all_lost.extend(lost(revocations.recorded_in(&seconds), &recorded));
+            }
+            self.learn(&recorded);
+        }
+        Ok(all_lost)
+    }
+
+    fn learn(&self, recorded: &[Revocation]) {
+        for revocation in recorded {
+            self.revocations.add(revocation);
+        }
     }
 
     fn synced_at(&self) -> Timestamp {

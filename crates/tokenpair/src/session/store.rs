@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::advance::{Advanced, RotationRule, Step};
 use super::authority::Denied;
 use super::context::RequestContext;
+use super::counted::CountedRevocations;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::{Revocation, Revoked};
@@ -221,6 +222,11 @@ pub trait SessionStore: Send + Sync {
 
     /// Returns the revocations recorded at or after `at`, in any order. Duplicates do no harm.
     async fn revocations_since(&self, at: Timestamp) -> Result<Vec<Revocation>, Self::Error>;
+
+    /// Lets a sync read only new revocations. Default: `None`, so it reads the last minute's.
+    fn counted_revocations(&self) -> Option<&dyn CountedRevocations> {
+        None
+    }
 
     /// Records again revocations that the store has lost, as a database does at a failover to a
     /// standby without its last commits. Each is recorded at `context.at`, so that other programs
