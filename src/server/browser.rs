@@ -72,6 +72,9 @@ pub(super) fn opens_a_page(request: &HttpRequest) -> bool {
 /// Redirects a browser that asked for a page without a valid token to the login form, and one that
 /// sent a form with an outdated token to the page, which may restore the login.
 pub(super) fn send_to_login(response: ServiceResponse) -> ServiceResponse {
+    if response.status().is_success() && response.response().error().is_none() {
+        return response;
+    }
     let request = response.request();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let address = if is_read && wants_html(request) {

@@ -16,14 +16,16 @@ use super::assembly::{Assembly, Serving, assemble};
 use super::background;
 use super::database;
 use super::error_responses;
+use super::middleware;
 use super::mount_path::Place;
 use super::openapi::Described;
+use super::panics::CatchPanics;
 use super::reload::ReloadSchedule;
 use super::response_headers::HeaderDefaults;
 use super::routes::Selection;
 use super::start_error::StartError;
 use super::state::AppState;
-use super::{middleware, panics};
+
 use crate::config::Settings;
 use tokenpair::clock::Clock;
 use tokenpair::web::{Auth, Location, Rejection};
@@ -254,7 +256,10 @@ impl AccountRoutesBuilder {
             None => database::ready_store(&settings).await?,
         };
         let described = Described {
-            routes: selection.description(),
+            routes: Box::new({
+                let selection = selection.clone();
+                move || selection.description()
+            }),
             server: server_url(&settings, &selection.prefix),
             by_program: false,
             forward_auth: None,
@@ -311,9 +316,7 @@ fn server_url(settings: &Settings, prefix: &str) -> Option<String> {
 }
 
 fn mount(resource: Resource, app: &mut ServiceConfig) {
-    let resource = resource
-        .wrap(from_fn(panics::catch))
-        .wrap(from_fn(serve_in_place));
+    let resource = resource.wrap(CatchPanics).wrap(from_fn(serve_in_place));
     app.service(resource);
 }
 

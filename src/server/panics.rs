@@ -2,13 +2,15 @@
 //! server keeps running.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::panic::{AssertUnwindSafe, PanicHookInfo};
+use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use actix_web::Error;
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use futures_util::FutureExt;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::{Error, HttpRequest};
+use pin_project_lite::pin_project;
 
 use tokenpair::web::Rejection;
 
@@ -17,23 +19,88 @@ use tokenpair::web::Rejection;
 struct Panicked;
 
 /// The middleware of each resource. Outer middleware must not clone a request, because its route is
-/// not known yet.
-pub(super) async fn catch<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let asked = request.request().clone();
-    // The state a request changes is its own, or behind locks that survive a panic.
-    match AssertUnwindSafe(async { next.call(request).await })
-        .catch_unwind()
-        .await
-    {
-        Ok(response) => Ok(response?.map_into_left_body()),
-        Err(_) => {
-            let rejection = Rejection::internal(Panicked);
-            Ok(ServiceResponse::from_err(rejection, asked).map_into_right_body())
+/// not known yet. It is no function, because Actix would allocate a future more for each request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CatchPanics;
+
+impl<S, B> Transform<S, ServiceRequest> for CatchPanics
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = Catching<S>;
+    type InitError = ();
+    type Future = Ready<Result<Catching<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Catching { service }))
+    }
+}
+
+/// A resource whose panics are caught.
+pub(super) struct Catching<S> {
+    service: S,
+}
+
+impl<S, B> Service<ServiceRequest> for Catching<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = Caught<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let asked = Some(request.request().clone());
+        // The state a request changes is its own, or behind locks that survive a panic.
+        let call = AssertUnwindSafe(|| self.service.call(request));
+        Caught {
+            answer: catch_unwind(call).ok(),
+            asked,
         }
     }
+}
+
+pin_project! {
+    /// The answer of a resource, unless it panics.
+    pub(super) struct Caught<F> {
+        #[pin]
+        answer: Option<F>,
+        asked: Option<HttpRequest>,
+    }
+}
+
+impl<F, B> Future for Caught<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let poll = |answer: Pin<&mut F>| catch_unwind(AssertUnwindSafe(|| answer.poll(cx))).ok();
+        let Some(answer) = this.answer.as_pin_mut().and_then(poll) else {
+            return match this.asked.take() {
+                Some(asked) => Poll::Ready(Ok(panicked(asked))),
+                // Answered before.
+                None => Poll::Pending,
+            };
+        };
+        let answer = ready!(answer)?;
+        // Outer middleware may need to be the only one that holds the request.
+        *this.asked = None;
+        Poll::Ready(Ok(answer.map_into_boxed_body()))
+    }
+}
+
+fn panicked(asked: HttpRequest) -> ServiceResponse {
+    ServiceResponse::from_err(Rejection::internal(Panicked), asked)
 }
 
 /// Logs panics as errors from now on, with their location. Only constant messages are logged, since
@@ -61,7 +128,7 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse, web};
 
-    use super::{catch, describe};
+    use super::{CatchPanics, describe};
     use crate::server::middleware;
 
     async fn panics(body: String) -> HttpResponse {
@@ -71,7 +138,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_handler_that_panics_is_a_500_and_the_next_request_is_served() {
-        let resource = web::resource("/").to(panics).wrap(from_fn(catch));
+        let resource = web::resource("/").to(panics).wrap(CatchPanics);
         let app = App::new().service(resource).wrap(from_fn(middleware::all));
         let app = init_service(app).await;
         for _ in 0..2 {

@@ -24,11 +24,11 @@ pub(super) fn lend(
     request: &mut ServiceRequest,
     connection: Option<&Rc<ConnectionState>>,
 ) -> Option<Held> {
-    let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
         return None;
     }
+    let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
     let held = Rc::new(RefCell::new(payload));
     let lent = Box::pin(Lent {
         held: Rc::clone(&held),

@@ -59,9 +59,8 @@ impl HeaderDefaults {
 
 pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<HeaderDefaults>) {
     for (name, value) in HEADERS {
-        let own = headers.insert(name.clone(), value);
-        if !own.is_empty() {
-            put_back(headers, &name, own);
+        if !headers.contains_key(&name) {
+            headers.append(name, value);
         }
     }
     if edge.is_some_and(|edge| edge.hsts) {
@@ -74,10 +73,14 @@ pub(super) fn add_defaults(headers: &mut HeaderMap, edge: Option<HeaderDefaults>
     }
 }
 
-/// Adds a header unless a handler set it, with a single lookup.
-fn put_back(headers: &mut HeaderMap, name: &HeaderName, own: impl Iterator<Item = HeaderValue>) {
-    headers.remove(name);
-    own.for_each(|value| headers.append(name.clone(), value));
+/// Sets a header. Responses mostly do not have it yet, and `insert` would move room for several
+/// values around.
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if headers.contains_key(&name) {
+        headers.insert(name, value);
+    } else {
+        headers.append(name, value);
+    }
 }
 
 fn varies_by_origin(headers: &HeaderMap) -> bool {

@@ -77,7 +77,7 @@ pub enum StartError {
     KeyDirectory(#[from] DirectoryError),
     /// The operating system started no more threads.
     #[error(
-        "cannot start the threads that hash passwords; raise the limit of processes (ulimit -u)"
+        "cannot start the threads that the server needs; raise the limit of processes (ulimit -u)"
     )]
     Threads(#[source] std::io::Error),
     /// The certificate or its key cannot be used.

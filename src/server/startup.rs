@@ -64,7 +64,7 @@ impl Server {
             .filter(|_| settings.public_url_set)
             .map(|url| url.origin().ascii_serialization());
         let described = Described {
-            routes: routes::description(),
+            routes: Box::new(routes::description),
             server: public_origin,
             by_program: true,
             forward_auth: Some(settings.forward_auth.clone()),

@@ -2,6 +2,7 @@
 //! without secrets.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use super::otlp::ServerSpan;
 use super::panics::log_panics;
 use super::request_line::{Place, Refusal, RequestLine, TraceIds};
 use super::trace_context::{SpanId, TraceParent};
-use super::{admission, json_line};
+use super::{admission, json_line, response_headers};
 use crate::config::{AccessLog, LogFormat, Settings};
 use crate::printable::printable_lines;
 use tokenpair::web::{Rejection, client_ip};
@@ -195,7 +196,7 @@ impl Line {
         if let Some(span) = self.span {
             span.end(method_of(response.request()), response);
         }
-        response.headers_mut().insert(X_REQUEST_ID, self.id);
+        response_headers::set(response.headers_mut(), X_REQUEST_ID, self.id);
     }
 
     fn log(&self, level: Level, response: &ServiceResponse) {
@@ -270,16 +271,31 @@ fn request_id(request: &ServiceRequest) -> HeaderValue {
 
 /// Returns a unique UUID. It need not be unpredictable, so it needs no system randomness.
 fn new_id() -> HeaderValue {
-    let keys = RandomState::new();
-    let [one, other] = [0, 1].map(|half: u8| keys.hash_one(half).to_ne_bytes());
-    let mut random = [0; 16];
-    let (first, second) = random.split_at_mut(8);
-    first.copy_from_slice(&one);
-    second.copy_from_slice(&other);
-    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    let [high, low] = IDS.get();
+    IDS.set([high, low].map(|half| half.wrapping_add(STEP)));
+    let random = u128::from(mixed(high)) << 64 | u128::from(mixed(low));
+    let id = uuid::Builder::from_random_bytes(random.to_ne_bytes()).into_uuid();
     let mut text = Uuid::encode_buffer();
     let text = id.hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
+}
+
+thread_local! {
+    /// The states of two SplitMix64 generators (Steele, Lea, Flood, 2014), whose numbers do not repeat.
+    static IDS: Cell<[u64; 2]> = {
+        let keys = RandomState::new();
+        Cell::new([0, 1].map(|half: u8| keys.hash_one(half)))
+    };
+}
+
+/// The step of the generators.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Returns the number of a state. Each state has another one.
+const fn mixed(state: u64) -> u64 {
+    let once = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let twice = (once ^ (once >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    twice ^ (twice >> 31)
 }
 
 /// Returns the path of an unknown route: escaped, short, and omitted if it may hold a token. Never
@@ -312,4 +328,27 @@ fn looks_secret(text: &str) -> bool {
     SECRETS
         .iter()
         .any(|beginning| memmem::find(&decoded, beginning).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread;
+
+    use uuid::Uuid;
+
+    use super::new_id;
+
+    #[test]
+    fn each_request_has_a_uuid_of_its_own_on_whatever_thread() {
+        let threads = [(); 4].map(|()| thread::spawn(|| [(); 1_000].map(|()| new_id())));
+        let ids = threads.map(|thread| thread.join().unwrap());
+        let ids: HashSet<Uuid> = ids
+            .iter()
+            .flatten()
+            .map(|id| Uuid::parse_str(id.to_str().unwrap()).unwrap())
+            .collect();
+        assert_eq!(ids.len(), 4_000);
+        assert!(ids.iter().all(|id| id.get_version_num() == 4));
+    }
 }

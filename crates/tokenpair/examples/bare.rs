@@ -1,9 +1,13 @@
 //! A bare handler: Actix's own cost for the response of `GET /protected`, with the same headers and
 //! body and without any check. The server's CPU time per request is compared with this one's.
 //!
-//!     SERVER_BIND=127.0.0.1:8081 SERVER_WORKERS=2 cargo run --release --example bare
+//!     SERVER_BIND=127.0.0.1:8081 cargo run --release --example bare
+//!
+//! Like the server, it has one worker per core unless `SERVER_WORKERS` says otherwise.
 
 use std::io;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::http::header::{
@@ -44,9 +48,10 @@ async fn main() -> io::Result<()> {
     let setting = |name: &str| std::env::var(name).ok();
     let bind = setting("SERVER_BIND").unwrap_or_else(|| "127.0.0.1:8081".to_owned());
     let workers = setting("SERVER_WORKERS").and_then(|number| number.parse().ok());
+    let per_core = || available_parallelism().map_or(1, NonZero::get);
     let app = || App::new().route("/protected", web::get().to(protected));
     HttpServer::new(app)
-        .workers(workers.unwrap_or(1))
+        .workers(workers.unwrap_or_else(per_core))
         .client_request_timeout(Duration::from_secs(10))
         .keep_alive(Duration::from_secs(75))
         .bind(bind)?

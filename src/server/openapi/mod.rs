@@ -10,6 +10,8 @@ pub(super) mod refusals;
 mod security;
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::thread;
 
 use actix_web::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -19,12 +21,13 @@ use self::examples::Examples;
 pub(super) use self::grants::GRANT;
 use self::refusals::Facts;
 use self::security::Tokens;
+use super::start_error::StartError;
 use crate::config::ForwardAuth;
 use tokenpair::web::{Auth, Location};
 
 /// The description of routes.
 pub(super) struct Described {
-    pub(super) routes: OpenApi,
+    pub(super) routes: Box<dyn FnOnce() -> OpenApi + Send>,
     /// The URL that their paths are relative to. Default: that of the description itself.
     pub(super) server: Option<String>,
     /// Whether they are the program's, and not in another app: responses then name their request in
@@ -37,8 +40,20 @@ pub(super) struct Described {
 impl Described {
     /// Returns the description as JSON, with the names that the settings give to cookies and
     /// headers.
-    pub(super) fn complete(self, auth: &Auth) -> Result<String, serde_json::Error> {
-        let mut description = self.routes;
+    ///
+    /// It takes megabytes while it is made, in a thread of its own: the system gets them back when
+    /// the thread ends, while this one's allocator would keep them.
+    pub(super) fn complete(self, auth: &Auth) -> Result<String, StartError> {
+        let written = thread::scope(|scope| {
+            let thread = thread::Builder::new().name("description".to_owned());
+            let thread = thread.spawn_scoped(scope, || self.write(auth))?;
+            Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        Ok(written.map_err(StartError::Threads)??)
+    }
+
+    fn write(self, auth: &Auth) -> Result<String, serde_json::Error> {
+        let mut description = (self.routes)();
         let server = self.server.as_deref().unwrap_or("/");
         description.servers = Some(vec![Server::new(server)]);
         if !auth.looks_in(Location::Cookies) {

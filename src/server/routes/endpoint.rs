@@ -1,9 +1,10 @@
 //! Defines [`Endpoint`], a handler together with its part of the OpenAPI description, and how
 //! endpoints become resources.
 
+use std::sync::OnceLock;
+
 use actix_web::guard;
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
 use utoipa::openapi::{OpenApi, PathItem};
@@ -12,12 +13,14 @@ use super::fallback;
 use crate::server::error_code::AnyCode;
 use crate::server::metrics::RouteSeries;
 use crate::server::openapi::{self, refusals};
-use crate::server::panics;
+use crate::server::panics::CatchPanics;
 
 /// A handler with its path, its methods and its description, which all come from its
 /// `#[utoipa::path]` attribute.
 pub(super) struct Endpoint {
-    pub(super) description: OpenApi,
+    describe: fn() -> OpenApi,
+    /// The errors of its own, each with the status that it has here.
+    refusals: Vec<(StatusCode, AnyCode)>,
     path: String,
     methods: &'static [Method],
     route: Route,
@@ -27,15 +30,22 @@ pub(super) struct Endpoint {
 /// Adds the resource of a path to the app.
 pub(in crate::server) type Mount = fn(Resource, &mut ServiceConfig);
 
+/// The path of an endpoint and its methods, as its description says.
+pub(super) type Place = (String, &'static [Method]);
+
 /// Makes an [`Endpoint`] of a handler. The derive is what knows the name of the type that the
-/// attribute made.
+/// attribute made. Each worker makes the endpoints, so the place is read from the description once:
+/// descriptions are large, and nothing else in a worker needs them.
 macro_rules! endpoint {
     ($module:ident :: $handler:ident) => {{
         #[derive(::utoipa::OpenApi)]
         #[openapi(paths($module::$handler))]
         struct Described;
+        static PLACE: ::std::sync::OnceLock<$crate::server::routes::endpoint::Place> =
+            ::std::sync::OnceLock::new();
         $crate::server::routes::endpoint::Endpoint::new(
-            <Described as ::utoipa::OpenApi>::openapi(),
+            <Described as ::utoipa::OpenApi>::openapi,
+            &PLACE,
             $module::$handler,
         )
     }};
@@ -52,23 +62,31 @@ const DELETE: &[Method] = &[Method::DELETE];
 const ANY: &[Method] = &[];
 
 impl Endpoint {
-    pub(super) fn new<F, Args>(description: OpenApi, handler: F) -> Self
+    pub(super) fn new<F, Args>(
+        describe: fn() -> OpenApi,
+        place: &OnceLock<Place>,
+        handler: F,
+    ) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let described = description.paths.paths.first_key_value();
-        let (path, methods) = described
-            .map(|(path, item)| (path.clone(), methods(item)))
-            .unwrap_or_default();
+        let (path, methods) = place.get_or_init(|| {
+            let described = describe();
+            let described = described.paths.paths.first_key_value();
+            described
+                .map(|(path, item)| (path.clone(), methods(item)))
+                .unwrap_or_default()
+        });
         Self {
-            description,
-            path,
+            describe,
+            refusals: Vec::new(),
+            path: path.clone(),
             methods,
             route: web::route().to(handler),
             mount: |resource, app| {
-                app.service(resource.wrap(from_fn(panics::catch)));
+                app.service(resource.wrap(CatchPanics));
             },
         }
     }
@@ -83,8 +101,20 @@ impl Endpoint {
         Self {
             path: path.to_owned(),
             methods,
-            ..Self::new(OpenApi::default(), handler)
+            ..Self::new(OpenApi::default, &OnceLock::new(), handler)
         }
+    }
+
+    /// Returns its part of the OpenAPI description.
+    pub(super) fn description(&self) -> OpenApi {
+        let mut description = (self.describe)();
+        let items = description.paths.paths.values_mut();
+        for operation in items.flat_map(openapi::operations_of) {
+            for (status, code) in &self.refusals {
+                refusals::add_with_status(operation, *code, *status);
+            }
+        }
+        description
     }
 
     /// Adds errors of its own to the description. Those of all operations of its kind are added to
@@ -98,11 +128,7 @@ impl Endpoint {
 
     /// Adds an error that has another status here than elsewhere.
     pub(super) fn refuses_with(mut self, status: StatusCode, code: impl Into<AnyCode>) -> Self {
-        let code = code.into();
-        let items = self.description.paths.paths.values_mut();
-        items
-            .flat_map(openapi::operations_of)
-            .for_each(|operation| refusals::add_with_status(operation, code, status));
+        self.refusals.push((status, code.into()));
         self
     }
 
@@ -159,6 +185,8 @@ pub(super) fn mount(
             None => paths.push((endpoint.path.clone(), vec![endpoint])),
         }
     }
+    // Each pattern that a path is compared with costs, and one with parameters costs most.
+    paths.sort_by_key(|(path, _)| path.contains('{'));
     for (path, of_path) in paths {
         let pattern = format!("{prefix}{path}");
         let mut resource = web::resource(pattern.as_str());

@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, endpoint};
 use super::tags::SERVER;
 use crate::server::error_code::ServerErrorCode;
 use crate::server::forward_auth::{Wanted, as_original, permit};
-use crate::server::panics;
+use crate::server::panics::CatchPanics;
 use crate::server::state::AppState;
 use tokenpair::web::{Access, ErrorCode, Rejection, RejectionKind};
 use tokenpair_store::ADMIN;
@@ -34,7 +34,7 @@ pub(super) fn endpoint() -> Endpoint {
 }
 
 fn mount(resource: Resource, app: &mut ServiceConfig) {
-    let resource = resource.wrap(from_fn(panics::catch));
+    let resource = resource.wrap(CatchPanics);
     app.service(resource.wrap(from_fn(as_original)));
 }
 

@@ -126,8 +126,10 @@ fn of_program() -> Vec<Endpoint> {
     ]
 }
 
+/// The routes in the order in which a request's path is compared with them, those that take the most
+/// requests first.
 fn endpoints() -> Vec<Endpoint> {
-    let all = [of_accounts(), of_admins(), of_program(), page::forms()];
+    let all = [of_program(), of_accounts(), of_admins(), page::forms()];
     all.into_iter().flatten().collect()
 }
 
@@ -209,7 +211,7 @@ pub(super) fn description() -> utoipa::openapi::OpenApi {
 fn described(endpoints: Vec<Endpoint>) -> utoipa::openapi::OpenApi {
     let mut start = Description::openapi();
     start.tags = Some(tags::all());
-    endpoints
-        .into_iter()
-        .fold(start, |all, endpoint| all.merge_from(endpoint.description))
+    endpoints.into_iter().fold(start, |all, endpoint| {
+        all.merge_from(endpoint.description())
+    })
 }

@@ -17,7 +17,7 @@ use crate::server::error_code::ServerErrorCode::{
     BadRequest, InvalidClient, TooManyAttempts, UnauthorizedClient, UnsupportedTokenType,
 };
 use crate::server::oauth::{ClientRequest, with_members};
-use crate::server::panics;
+use crate::server::panics::CatchPanics;
 use crate::server::state::AppState;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::{Authority, RequestContext, Revocation, Revoked, SessionError};
@@ -40,7 +40,7 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
 }
 
 fn mount(resource: Resource, app: &mut ServiceConfig) {
-    let resource = resource.wrap(from_fn(panics::catch));
+    let resource = resource.wrap(CatchPanics);
     app.service(resource.wrap(from_fn(with_members)));
 }
 

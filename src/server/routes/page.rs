@@ -30,8 +30,9 @@ use crate::server::page::{
     Account, Address, Device, Listed, Sessions, Shown, View, Visit, confirmation, csrf_from_form,
     log_in, password, programs_only, see_other, to_path,
 };
+use crate::server::panics::CatchPanics;
 use crate::server::state::AppState;
-use crate::server::{browser, fields, page, panics};
+use crate::server::{browser, fields, page};
 use tokenpair::session::{Pair, RequestContext, Session};
 use tokenpair::token::{Claims, CsrfValue};
 use tokenpair::web::{
@@ -44,7 +45,7 @@ pub(super) fn mount_with_identity(resource: Resource, app: &mut ServiceConfig) {
     let page = resource
         .wrap(IdentityMiddleware::default())
         .wrap(from_fn(identity_bridge))
-        .wrap(from_fn(panics::catch));
+        .wrap(CatchPanics);
     app.service(page.wrap(from_fn(without_csrf_header)));
 }
 
@@ -67,7 +68,7 @@ async fn without_csrf_header(
 /// Mounts a route that takes a form of the page. The middleware around all others adds headers, for
 /// which Actix requires that nothing else holds the request.
 pub(super) fn mount_form(resource: Resource, app: &mut ServiceConfig) {
-    let form = resource.wrap(from_fn(panics::catch));
+    let form = resource.wrap(CatchPanics);
     app.service(form.wrap(from_fn(csrf_from_form)));
 }
 

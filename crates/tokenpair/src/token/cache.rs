@@ -3,10 +3,11 @@
 //! unknown token.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use super::claims::TokenKind;
 use super::error::TokenError;
@@ -38,19 +39,20 @@ impl Generation {
     pub(super) fn decode(
         &self,
         verifier: &Verifier,
-        token: &str,
+        token: &[u8],
         now: Timestamp,
     ) -> Result<Arc<Decoded>, TokenError> {
         let own_keys = verifier.loaders.decode_key.is_none();
         let cache = self.cache.as_ref().filter(|_| own_keys);
-        if let Some(known) = cache.and_then(|cache| cache.0.get(token)) {
+        if let Some(known) = cache.and_then(|cache| cache.0.get(&Sought(token))) {
             check_times_again(&known.claims, now, &verifier.policy)?;
             return Ok(known);
         }
-        let decoded = verifier.verify(&self.keys, token, now, Expiry::Enforced)?;
+        let text = String::from_utf8_lossy(token);
+        let decoded = verifier.verify(&self.keys, &text, now, Expiry::Enforced)?;
         let decoded = Arc::new(decoded);
         if let Some(cache) = cache.filter(|_| decoded.claims.kind == TokenKind::Access) {
-            cache.0.insert(token.into(), Arc::clone(&decoded));
+            cache.0.insert(Known(token.into()), Arc::clone(&decoded));
         }
         Ok(decoded)
     }
@@ -58,16 +60,47 @@ impl Generation {
 
 /// Keyed by the whole text, compared to its last byte, because two texts may share a hash. `Debug`
 /// shows no token.
-struct Cache(Entries<Box<str>, Arc<Decoded>, InKib>);
+struct Cache(Entries<Known, Arc<Decoded>, InKib>);
+
+/// The text of a token in the cache.
+#[derive(Clone, PartialEq, Eq)]
+struct Known(Box<[u8]>);
+
+/// The text of a token to look up.
+struct Sought<'a>(&'a [u8]);
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Sought(&self.0).hash(state);
+    }
+}
+
+/// Hashes the end of the text alone, which is of the signature: verified tokens that end alike are
+/// as rare as equal hashes.
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let end = self.0.len().saturating_sub(HASHED);
+        self.0.get(end..).unwrap_or_default().hash(state);
+    }
+}
+
+impl Equivalent<Known> for Sought<'_> {
+    fn equivalent(&self, known: &Known) -> bool {
+        *self.0 == *known.0
+    }
+}
+
+/// The number of bytes that are hashed: less than the shortest signature, of HS256, has.
+const HASHED: usize = 32;
 
 /// A token's weight in the cache: 1, or its size in KiB if that is more, so that long tokens take
 /// no more memory.
 #[derive(Clone)]
 struct InKib;
 
-impl Weighter<Box<str>, Arc<Decoded>> for InKib {
-    fn weight(&self, token: &Box<str>, _: &Arc<Decoded>) -> u64 {
-        token.len().div_ceil(1024).max(1) as u64
+impl Weighter<Known, Arc<Decoded>> for InKib {
+    fn weight(&self, token: &Known, _: &Arc<Decoded>) -> u64 {
+        token.0.len().div_ceil(1024).max(1) as u64
     }
 }
 
@@ -173,6 +206,37 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_ends_like_a_known_token_is_another_token() {
+        let tokens = tokens(10);
+        let token = signed(&tokens, TokenKind::Access, 0);
+        assert!(tokens.decode_access(&token, NOW).is_ok());
+        let (begin, signature) = token.rsplit_once('.').unwrap();
+        let (header, payload) = begin.split_once('.').unwrap();
+        let other = signed(&tokens, TokenKind::Access, 9);
+        let other = other.split('.').nth(1).unwrap();
+        for forged in [
+            format!("{header}.{other}.{signature}"),
+            format!("{payload}.{header}.{signature}"),
+            format!(".{signature}"),
+            signature.to_owned(),
+            format!("{token}.{signature}"),
+        ] {
+            assert!(tokens.decode_access(&forged, NOW).is_err(), "{forged}");
+        }
+        assert_eq!(held(&tokens), 1);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_token() {
+        let tokens = tokens(10);
+        let token = signed(&tokens, TokenKind::Access, 0);
+        assert!(tokens.decode_access(&token, NOW).is_ok());
+        let garbled = [token.as_bytes(), &[0xFF]].concat();
+        let refusal = tokens.decode_access(&garbled, NOW);
+        assert_eq!(refusal, Err(TokenError::InvalidSegment("crypto")));
+    }
+
+    #[test]
     fn other_keys_find_nothing_of_what_was_verified_before_not_even_late() {
         let tokens = tokens(10);
         let [known, late] = [0, 0].map(|padding| signed(&tokens, TokenKind::Access, padding));
@@ -180,7 +244,7 @@ mod tests {
         assert!(tokens.decode_access(&known, NOW).is_ok());
         tokens.replace_keys(ring(b"the 32 bytes that sign hereafter"));
         assert!(
-            old.decode(&tokens.verifier, &late, NOW).is_ok(),
+            old.decode(&tokens.verifier, late.as_bytes(), NOW).is_ok(),
             "it had begun"
         );
         assert_eq!(held(&tokens), 0);

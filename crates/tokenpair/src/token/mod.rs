@@ -322,13 +322,14 @@ impl Tokens {
     }
 
     /// Decodes an access token as [`Tokens::decode`] with [`Expiry::Enforced`] does. A token in the
-    /// cache is not verified again, except for its times.
+    /// cache is not verified again, except for its times. Text that is no UTF-8 is no token.
     pub(crate) fn decode_access(
         &self,
-        token: &str,
+        token: &(impl AsRef<[u8]> + ?Sized),
         now: Timestamp,
     ) -> Result<Arc<Decoded>, TokenError> {
-        self.generation.load().decode(&self.verifier, token, now)
+        let generation = self.generation.load();
+        generation.decode(&self.verifier, token.as_ref(), now)
     }
 
     /// Checks the times of a token verified earlier.

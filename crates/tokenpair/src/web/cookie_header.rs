@@ -42,6 +42,16 @@ impl CookiePolicy {
         request: &'a HttpRequest,
         kind: TokenKind,
     ) -> impl Iterator<Item = Cow<'a, str>> {
+        self.presented_raw(request, kind)
+            .map(String::from_utf8_lossy)
+    }
+
+    /// Returns the same values as they came.
+    pub(super) fn presented_raw<'a>(
+        &self,
+        request: &'a HttpRequest,
+        kind: TokenKind,
+    ) -> impl Iterator<Item = &'a [u8]> {
         let most = if self.first_that_verifies {
             CANDIDATES
         } else {
@@ -49,10 +59,7 @@ impl CookiePolicy {
         };
         let values = values(request, self.token_name(kind)).take(most);
         // Emptiness is checked last: an empty first cookie still counts as the first.
-        values.filter(|value| !value.is_empty()).map(|value| {
-            // Checked first because it is nearly always valid UTF-8.
-            str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
-        })
+        values.filter(|value| !value.is_empty())
     }
 }
 
@@ -82,20 +89,54 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    // Most cookies have another name, which shows before their values are searched for its end.
+    if !trim_start(pair).starts_with(name) {
+        return None;
+    }
     let (found, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
     (trim(found) == name).then(|| trim(value.get(1..).unwrap_or_default()))
 }
 
 /// Removes blanks and tabs only: RFC 9110's optional white space, not Unicode's.
-fn trim(bytes: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes
-        .iter()
-        .position(|byte| !blank(byte))
-        .unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|byte| !blank(byte))
-        .map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
+const fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = trim_start(bytes);
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+const fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value_of;
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name_and_without_the_blanks_around_it() {
+        for (pair, value) in [
+            ("token=a", Some("a")),
+            (" \ttoken \t= \ta=b\t ", Some("a=b")),
+            ("token=", Some("")),
+            ("token", None),
+            ("token_old=a", None),
+            ("tokens=a", None),
+            ("toke=a", None),
+            ("my token=a", None),
+            ("Token=a", None),
+            ("other=token=a", None),
+            ("\u{a0}token=a", None),
+            ("%74oken=a", None),
+            ("=token", None),
+            ("", None),
+        ] {
+            let found = value_of(pair.as_bytes(), b"token");
+            assert_eq!(found, value.map(str::as_bytes), "{pair:?}");
+        }
+    }
 }

@@ -19,9 +19,10 @@ use crate::token::{Claims, TokenKind};
 
 /// A token, its location, and the proof needed beside it.
 pub(super) struct Found<'a> {
-    pub(super) token: Cow<'a, str>,
+    /// Its text, which is mostly known byte by byte, so that it is not checked for UTF-8 first.
+    pub(super) token: Cow<'a, [u8]>,
     /// Tokens from other cookies of the same name, to try if that token does not verify.
-    pub(super) others: Vec<Cow<'a, str>>,
+    pub(super) others: Vec<&'a [u8]>,
     pub(super) location: Location,
     csrf: Option<Demand<'a>>,
 }
@@ -29,7 +30,7 @@ pub(super) struct Found<'a> {
 impl Found<'_> {
     fn plain(token: String, location: Location) -> Self {
         Self {
-            token: Cow::Owned(token),
+            token: Cow::Owned(token.into_bytes()),
             others: Vec::new(),
             location,
             csrf: None,
@@ -78,14 +79,14 @@ fn in_cookies<'a>(
     kind: TokenKind,
     body: &RequestBody,
 ) -> Result<Search<'a>, Rejection> {
-    let mut tokens = policy.cookies.presented(request, kind);
+    let mut tokens = policy.cookies.presented_raw(request, kind);
     let Some(token) = tokens.next() else {
         let name = policy.cookies.token_name(kind);
         return Ok(Err(format!("Missing cookie \"{name}\"")));
     };
     let csrf = policy.demand(request, kind, body)?;
     Ok(Ok(Found {
-        token,
+        token: Cow::Borrowed(token),
         others: tokens.collect(),
         location: Location::Cookies,
         csrf,
@@ -161,7 +162,7 @@ fn in_json<'a>(
 /// Returns the token in the header, if the header is well-formed.
 pub(super) fn in_header(request: &HttpRequest, policy: &HeaderPolicy) -> Option<String> {
     let found = in_headers(request, policy).ok()?.ok()?;
-    Some(found.token.into_owned())
+    String::from_utf8(found.token.into_owned()).ok()
 }
 
 fn missing(locations: &[Location], absences: &[String]) -> String {

@@ -154,7 +154,7 @@ impl Auth {
 
     fn verify_one(
         &self,
-        token: &str,
+        token: &[u8],
         found: &Found<'_>,
         guard: Guard,
         now: Timestamp,
@@ -174,20 +174,21 @@ impl Auth {
     /// A wrong CSRF value is reported before expiry, as in Flask-JWT-Extended.
     fn decode_found(
         &self,
-        token: &str,
+        token: &[u8],
         found: &Found<'_>,
         guard: Guard,
         now: Timestamp,
     ) -> Result<Arc<Decoded>, Rejection> {
         let tokens = self.tokens();
+        let decode = |expiry| tokens.decode(&String::from_utf8_lossy(token), now, expiry);
         let decoded = match guard {
             // The session's row decides anyway, so the token is verified again each time.
-            Guard::Refresh => tokens.decode(token, now, Expiry::Enforced).map(Arc::new),
+            Guard::Refresh => decode(Expiry::Enforced).map(Arc::new),
             Guard::Access | Guard::Fresh | Guard::AnyToken => tokens.decode_access(token, now),
         };
         let decoded = match decoded {
             Err(TokenError::Expired) => {
-                let expired = Arc::new(tokens.decode(token, now, Expiry::Ignored)?);
+                let expired = Arc::new(decode(Expiry::Ignored)?);
                 found.check_csrf(&expired.claims)?;
                 return Err(Rejection::from(TokenError::Expired).of_token(expired));
             }
