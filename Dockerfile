@@ -26,12 +26,12 @@ ARG FEATURES=postgres-tls
 WORKDIR /build
 COPY --from=manifests /build/stubs ./
 # Removes the stubs' own artifacts, which Cargo could mistake for those of the source.
-RUN cargo build --release --locked --features "$FEATURES" \
-    && cargo clean --release --workspace
+RUN cargo build --profile dist --locked --features "$FEATURES" \
+    && cargo clean --profile dist --workspace
 COPY crates crates
 COPY src src
 COPY migrations migrations
-RUN cargo build --release --locked --features "$FEATURES"
+RUN cargo build --profile dist --locked --features "$FEATURES"
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -39,7 +39,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tokenpair \
     && install --directory --owner=10001 --group=10001 --mode=700 /srv/tokenpair/data
-COPY --from=build /build/target/release/tokenpair /usr/local/bin/tokenpair
+COPY --from=build /build/target/dist/tokenpair /usr/local/bin/tokenpair
 WORKDIR /srv/tokenpair
 USER 10001:10001
 ENV SERVER_BIND=0.0.0.0:8080

@@ -81,7 +81,7 @@ impl Serialize for JsonLine<'_> {
     clippy::disallowed_methods,
     reason = "the log tells the real time, in milliseconds, which the clock does not have"
 )]
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 

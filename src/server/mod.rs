@@ -71,6 +71,7 @@ mod state;
 mod stop;
 mod supervisor;
 mod telemetry;
+mod text_line;
 mod tls;
 mod trace_context;
 mod webhook;

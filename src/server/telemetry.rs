@@ -25,7 +25,7 @@ use super::otlp::ServerSpan;
 use super::panics::log_panics;
 use super::request_line::{Place, Refusal, RequestLine, TraceIds};
 use super::trace_context::{SpanId, TraceParent};
-use super::{admission, json_line, response_headers};
+use super::{admission, json_line, response_headers, text_line};
 use crate::config::{AccessLog, LogFormat, Settings};
 use crate::printable::printable_lines;
 use tokenpair::web::{Rejection, client_ip};
@@ -132,9 +132,12 @@ pub fn start_logging(settings: &Settings, format: LogFormat) {
     }
     // The request's line has the cause, with the request's id.
     builder.filter_module(Rejection::LOG_TARGET, LevelFilter::Off);
-    if format == LogFormat::Json {
-        builder.format(|out, record| out.write_all(json_line::of_record(record).as_bytes()));
-    }
+    match format {
+        LogFormat::Text => builder.format(text_line::write),
+        LogFormat::Json => {
+            builder.format(|out, record| out.write_all(json_line::of_record(record).as_bytes()))
+        }
+    };
     let lines = LogWriter::start(format).ok();
     if let Some(lines) = lines.clone() {
         builder.target(Target::Pipe(Box::new(lines)));

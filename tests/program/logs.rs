@@ -261,6 +261,17 @@ fn health_checks_are_no_lines_but_a_change_of_readiness_is_one() {
 }
 
 #[test]
+fn a_line_begins_with_its_time_in_utc_its_level_and_its_module() {
+    let served = Program::new().serve();
+    assert_eq!(served.request("GET", "/nope", None).0, 404);
+    let log = served.stop_and_read_log();
+    let line = log.lines().find(|line| line.contains("/nope")).unwrap();
+    let zeros = line.replace(|letter: char| letter.is_ascii_digit(), "0");
+    let begins = "[0000-00-00T00:00:00Z INFO  tokenpair::request] GET /nope ";
+    assert!(zeros.starts_with(begins), "{line}");
+}
+
+#[test]
 fn an_operator_who_looks_closely_sees_each_health_check() {
     let served = Program::new().env("RUST_LOG", "debug").serve();
     answers(served.address);
