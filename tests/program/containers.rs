@@ -563,7 +563,7 @@ fn dependencies_are_built_before_the_source_is_there() {
         let at = instructions.iter().position(|line| line.starts_with(start));
         at.unwrap_or_else(|| panic!("{start}"))
     };
-    let build = "RUN cargo build --release --locked --features \"$FEATURES\"";
+    let build = "RUN cargo build --profile dist --locked --features \"$FEATURES\"";
     assert!(first("COPY --from=manifests") < first(build));
     assert!(first(build) < first("COPY crates"));
     // Empty and real sources give the same stubs.
@@ -609,7 +609,7 @@ fn the_image_is_built_by_one_compiler_and_runs_without_root() {
         "CMD [\"tokenpair\", \"serve\"]",
         "ENV SERVER_BIND=0.0.0.0:8080",
         "ARG FEATURES=postgres-tls",
-        "cargo build --release --locked --features \"$FEATURES\"",
+        "cargo build --profile dist --locked --features \"$FEATURES\"",
         "CMD [\"tokenpair\", \"healthcheck\"]",
     ] {
         assert!(text.contains(line), "{line}");

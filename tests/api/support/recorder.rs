@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 
-use super::{Backend, TestApp};
+use super::{Backend, TestApp, within};
 
 /// The statements of each database, by its URL.
 static SENT: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
@@ -34,10 +34,18 @@ impl Instrumentation for Recorder {
     }
 }
 
-/// Starts a server with Ada's account, whose statements are recorded.
+/// Starts a server with Ada's account, whose statements are recorded. No request causes those of the
+/// purge at its start, which have ended.
 pub(crate) fn recorded_app(on: Backend) -> TestApp {
     record();
-    on.app().with_ada()
+    let app = on.app().with_ada();
+    within(30, "the purge has ended", || {
+        let is_its_last = |sent: &String| sent.starts_with("DELETE") && sent.contains("throttle");
+        let sent = all_sent(&app).into_iter();
+        let mut rest = sent.skip_while(|sent| !is_its_last(sent));
+        rest.any(|sent| sent.starts_with("COMMIT"))
+    });
+    app
 }
 
 /// Records the statements of every connection made from now on.

@@ -7,7 +7,7 @@ use super::context::RequestContext;
 use super::counted::CountedRevocations;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
-use super::revocation::Revocation;
+use super::revoked::Revocation;
 use super::store::{Authorized, SessionStore};
 use super::store_error::StoreError;
 use crate::clock::Timestamp;

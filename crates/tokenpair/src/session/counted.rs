@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 
-use super::revocation::Revocation;
+use super::revoked::Revocation;
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
 

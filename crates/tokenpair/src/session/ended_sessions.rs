@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use papaya::{Compute, HashMap, Operation};
 use uuid::Uuid;
 
-use super::revocation::{Revocation, Revoked};
+use super::revoked::{Revocation, Revoked};
 use crate::clock::Timestamp;
 
 /// The ended sessions, and when each ended.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::revocation::{Revocation, Revoked};
+use super::revoked::{Revocation, Revoked};
 use crate::clock::Timestamp;
 
 /// The counts, as a store has them: it may have several revocations of one user, of several epochs.

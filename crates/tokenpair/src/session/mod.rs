@@ -24,6 +24,7 @@ mod reissue_rule;
 mod revocation;
 mod revocation_follow;
 mod revocation_sync;
+mod revoked;
 mod rotation;
 mod secret;
 mod service;
@@ -49,7 +50,8 @@ pub use self::record::{EndReason, Session, SessionEnd, SessionRecord, SessionVie
 pub use self::refresh::Refreshed;
 pub use self::reissue::{Presented, Reissue, Reissued};
 pub use self::reissue_rule::{ReissueDecision, decide_reissue};
-pub use self::revocation::{Revocation, Revocations, Revoked};
+pub use self::revocation::Revocations;
+pub use self::revoked::{Revocation, Revoked};
 pub use self::rotation::{
     End, ReusePolicy, Rotation, RotationCase, RotationDecision, Row, SessionPolicy, decide,
 };

@@ -15,34 +15,9 @@ use tokio::sync::watch;
 
 use super::ended_sessions::{Ended, EndedSessions};
 use super::known_rows::KnownRows;
+use super::revoked::{Revocation, Revoked};
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
-
-/// A recorded revocation. The reader decides how long to keep it, by its token lifetime.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Revocation {
-    /// The revoked session or tokens.
-    pub subject: Revoked,
-    /// The time of the revocation.
-    pub at: Timestamp,
-}
-
-/// The session or the tokens that a revocation ends.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Revoked {
-    /// The tokens of one session.
-    Session(String),
-    /// The tokens of a user with an older epoch.
-    User {
-        /// The user's id.
-        id: String,
-        /// The lowest epoch that is still valid.
-        lowest_epoch: i64,
-    },
-    /// Every token issued up to the time of the revocation, whoever it belongs to. A store that was
-    /// restored from a backup may have lost users and revocations, so it cannot name them.
-    All,
-}
 
 /// The set of revocations and their times. Lookups take no lock.
 ///

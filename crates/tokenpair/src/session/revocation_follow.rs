@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::rt::task::JoinHandle;
 
 use super::error::SessionError;
-use super::revocation::{Revocation, Revoked};
+use super::revoked::{Revocation, Revoked};
 use super::service::{Inner, Sessions};
 use crate::clock::Clock;
 

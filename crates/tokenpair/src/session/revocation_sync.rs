@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use super::context::RequestContext;
 use super::counted::{CountedRevocations, to_read};
 use super::error::SessionError;
-use super::revocation::{OVERLAP, Revocation, lost};
+use super::revocation::{OVERLAP, lost};
+use super::revoked::Revocation;
 use super::service::{Inner, NEVER_SYNCED, Sessions};
 use crate::clock::Timestamp;
 

@@ -11,7 +11,7 @@ use super::context::RequestContext;
 use super::counted::CountedRevocations;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionRecord, Subject};
-use super::revocation::{Revocation, Revoked};
+use super::revoked::{Revocation, Revoked};
 use super::store_error::StoreError;
 use crate::clock::Timestamp;
 
