@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import html
+import json
 import os
 import pathlib
 import platform
@@ -14,6 +15,7 @@ from servers import HERE, ROOT
 
 DOCS = ROOT / "docs"
 PAGE = DOCS / "performance.md"
+MEASURED = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench"
 
 
 @dataclasses.dataclass
@@ -44,9 +46,8 @@ def number(value):
     return f"{value:,.{2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0}f}"
 
 
-def table(rows):
-    lines = "\n".join(row.line() for row in rows)
-    return f"| metric | goal | measured (quartiles) | figures |\n|---|---|---|---|\n{lines}\n"
+def table(lines):
+    return "| metric | goal | measured (quartiles) | figures |\n|---|---|---|---|\n" + "".join(line + "\n" for line in lines)
 
 
 def said(*command):
@@ -57,20 +58,20 @@ def said(*command):
 
 
 def versions(bench):
+    """Returns the versions of what was measured, as far as it is installed."""
     python = bench.scratch / "python" / "bin" / "python"
     of = "import importlib.metadata as m; print(m.version({!r}))"
-    node = "console.log(require({!r} + '/package.json').version)"
-    pip = {name: said(python, "-c", of.format(name)) for name in ("Flask-JWT-Extended", "gunicorn")}
-    npm = {}
-    for name in ("fastify", "@fastify/jwt"):
-        text = (bench.scratch / "node" / "node_modules" / name / "package.json").read_text()
-        npm[name] = re.search(r'"version": "([^"]+)"', text)[1]
+    others = {name: said(python, "-c", of.format(name)) for name in ("Flask-JWT-Extended", "gunicorn")}
+    for name in ("fastify", "@fastify/jwt", "better-auth"):
+        package = bench.scratch / "node" / "node_modules" / name / "package.json"
+        if package.exists():
+            others[name] = json.loads(package.read_text())["version"]
     lock = (ROOT / "Cargo.lock").read_text()
     actix = re.search(r'name = "actix-web"\nversion = "([^"]+)"', lock)[1]
-    others = ", ".join(f"{name} {version}" for name, version in (pip | npm).items())
     return (
         f"{said('rustc', '--version')}; actix-web {actix}; {said('postgres', '--version')}; "
-        f"{said(python, '--version')}; Node {said('node', '--version')}; {others}"
+        f"{said(python, '--version')}; Node {said('node', '--version')}; "
+        + ", ".join(f"{name} {version}" for name, version in others.items())
     )
 
 
@@ -98,17 +99,32 @@ def picture(rates):
     )
 
 
-def write(rows, rates, bench, seconds):
-    (DOCS / "performance.svg").write_text(picture(rates))
+def keep(part, lines, rates, bench):
+    """Keeps what a part has measured, so that a part can be measured again alone."""
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    kept = {"lines": lines, "rates": rates, "day": today(), "machine": machine(), "versions": versions(bench)}
+    (MEASURED / f"{part}.json").write_text(json.dumps(kept))
+
+
+def write(parts):
+    """Writes the page from the latest measurement of each part."""
+    kept = {part: json.loads((MEASURED / f"{part}.json").read_text()) for part in parts if (MEASURED / f"{part}.json").exists()}
+    missing = [part for part in parts if part not in kept]
+    if "peers" in kept:
+        (DOCS / "performance.svg").write_text(picture(kept["peers"]["rates"]))
+    several = lambda key: "; ".join(sorted({measured[key] for measured in kept.values()}))
+    lines = [line for measured in kept.values() for line in measured["lines"]]
+    unmeasured = f"Not measured this time: {', '.join(missing)}.\n" if missing else ""
+    longest = max((measured["versions"] for measured in kept.values()), key=len)
     PAGE.write_text(f"""# Performance
 
-Written by `scripts/bench` on {today()}, in {seconds / 60:.0f} minutes, all on one machine: {machine()}.
-{versions(bench)}.
+Written by `scripts/bench` on {several("day")}, all on one machine: {several("machine")}.
+{longest}.
 
 Clients and servers share the cores, so compare the ratios; the absolute figures are this machine's.
 To measure on yours, run `scripts/bench`: it installs its tools and rewrites this page.
-
-{table(rows)}
+{unmeasured}
+{table(lines)}
 ![GET /protected per second](performance.svg)
 
 ## Millions of rows, and four servers
@@ -129,7 +145,7 @@ def scale():
 def write_scale(rows, seconds):
     part = (
         f"{BEGIN}\nWritten by `scripts/scale` on {today()}, in {seconds / 60:.0f} minutes, on {machine()}.\n\n"
-        f"{table(rows)}{END}\n"
+        f"{table(row.line() for row in rows)}{END}\n"
     )
     page = PAGE.read_text()
     before = scale()
