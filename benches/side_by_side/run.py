@@ -232,7 +232,7 @@ def refreshes_on(bench, name, cluster, env, where, goal, goal_on_sqlite):
     yield Row(f"`POST /refresh` on PostgreSQL over pgbench with the same UPDATE, 8 connections each{where}", f">= {goal}",
               rates.ratio("ours", "theirs"), f"{rates.median('ours'):,.0f} over {rates.median('theirs'):,.0f} per second")
 
-    count = 800_000
+    count = 1_200_000
     ours, theirs = Sqlite(bench, name), Sqlite(bench, f"{name}-single")
     tokens = fill(bench, ours, count).all_refresh(count)
     fill(bench, theirs, 100_000)
