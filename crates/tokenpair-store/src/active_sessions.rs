@@ -70,6 +70,6 @@ fn count(
     on_its_own!(
         conn,
         postgres: conn => sql_query(text).bind::<Text, _>(after).get_result(conn),
-        sqlite: conn => sql_query(text.replace('$', "?")).bind::<Text, _>(after).get_result(conn),
+        sqlite: conn => sql_query(super::connection::numbered(&text)).bind::<Text, _>(after).get_result(conn),
     )
 }

@@ -39,6 +39,11 @@ macro_rules! on_its_own {
 }
 pub(super) use on_its_own;
 
+/// The same statement with SQLite's numbered parameters.
+pub(super) fn numbered(statement: &str) -> String {
+    statement.replace('$', "?")
+}
+
 /// A new connection, ready for statements.
 pub(super) struct Opened {
     pub(super) conn: Conn,

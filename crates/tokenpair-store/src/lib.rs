@@ -114,7 +114,11 @@
 
 #![cfg_attr(
     not(all(feature = "sqlite", feature = "postgres")),
-    allow(dead_code, reason = "the other database's helpers")
+    allow(
+        dead_code,
+        unused_variables,
+        reason = "the other database's helpers, and what only it needs"
+    )
 )]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]

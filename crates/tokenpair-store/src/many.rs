@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use uuid::Uuid;
 
 use super::audit::NewEvent;
-use super::connection::{Conn, on_its_own};
+use super::connection::{Conn, numbered, on_its_own};
 use super::models::SessionRow;
 use super::noted::note;
 use super::schema::{sessions, users};
@@ -72,11 +72,6 @@ pub(super) fn delete_old_tombstones(conn: &mut Conn, user_id: &str) -> QueryResu
             .bind::<Text, _>(user_id)
             .execute(conn),
     )
-}
-
-/// The same statement with SQLite's numbered parameters.
-fn numbered(statement: &str) -> String {
-    statement.replace('$', "?")
 }
 
 #[derive(QueryableByName)]
@@ -186,7 +181,7 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
     let address = many.context.ip.map(|ip| ip.to_string());
     let ip = address.as_deref();
     let (kind, _) = NewEvent::of_end(many.reason, &many.context).parts();
-    let ended = on_its_own!(
+    let ended: QueryResult<usize> = on_its_own!(
         conn,
         postgres: conn => {
             let all = Statements::of(many, "lpad(to_hex({}), 4, '0')", NEWEST_FIRST).at_once();
@@ -216,7 +211,8 @@ pub(super) fn end(conn: &mut Conn, many: &ManySessions) -> QueryResult<usize> {
                 .bind::<Text, _>(keep)
                 .execute(conn)
         },
-    )?;
+    );
+    let ended = ended?;
     note(kind, ended);
     Ok(ended)
 }
