@@ -1,11 +1,10 @@
 """Runs a program under Valgrind's Callgrind, and reads what it counted."""
 
 import collections
-import os
-import pathlib
 import re
-import signal
 import subprocess
+
+from servers import Server
 
 # Files of Rust's own library, of a crate from the registry, and of this workspace.
 CRATES = [
@@ -67,16 +66,13 @@ class Counted:
         return crates
 
 
-class Callgrind:
+class Callgrind(Server):
     """A program under Callgrind."""
 
-    def __init__(self, program, arguments, env, folder, log):
+    def __init__(self, command, port, env, folder, log):
         self.folder = folder
         self.dumps = 0
-        path = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-        out = open(log, "ab")
-        command = [*VALGRIND, f"--callgrind-out-file={folder}/counted", program, *arguments]
-        self.process = subprocess.Popen([str(part) for part in command], env=path | env, stdout=out, stderr=out)
+        super().__init__([*VALGRIND, f"--callgrind-out-file={folder}/counted", *command], port, env, log)
 
     def busiest(self):
         """Returns what the busiest thread executed since the last call: the worker that served the requests."""
@@ -85,11 +81,3 @@ class Callgrind:
         self.dumps += 1
         files = self.folder.glob(f"counted.{self.dumps}-*")
         return max((Counted.read(file) for file in files), key=lambda counted: counted.total)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()

@@ -1,22 +1,15 @@
 """Counts the instructions of a request, in the server and in the bare handler. See scripts/instructions."""
 
-import http.client
-import json
-import os
 import pathlib
 import socket
-import subprocess
 import sys
 import tempfile
-import time
-from http.cookies import SimpleCookie
 
 from callgrind import Callgrind
+from servers import PASSWORD, Bench, Server, browser_cookies, cookie_header
 
-PASSWORD = "three blind mice"
-SECRET = "a secret for measurements alone, as long as HS256 asks"
 # A cookie of another program on the same host.
-FOREIGN = "_ga=GA1.1.1837264512.1730112233"
+FOREIGN = {"_ga": "GA1.1.1837264512.1730112233"}
 # What a browser sends beside the cookies, for a request by a script of the page.
 BROWSER = """\
 Connection: keep-alive
@@ -32,55 +25,20 @@ Accept-Language: en-GB,en;q=0.9
 AGREE = 0.01
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def environment(bench, port):
+    env = bench.environment(port, bench.sqlite("users")) | {"SERVER_WORKERS": "1", "SERVER_DRAIN": "0"}
+    # A login with rate limits sets a further cookie.
+    del env["THROTTLE"]
+    return env
 
 
-def environment(port, scratch):
-    return {
-        "SERVER_BIND": f"127.0.0.1:{port}",
-        "SERVER_WORKERS": "1",
-        "SERVER_ACCESS_LOG": "off",
-        "SERVER_DRAIN": "0",
-        "DATABASE_URL": f"sqlite://{scratch}/users.db",
-        "RUST_LOG": "warn",
-        "JWT_SECRET_KEY": SECRET,
-    }
-
-
-def wait(port, process):
-    """Waits until something listens on the port."""
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit("a server did not start")
-
-
-def cookies_of_login(program, scratch):
+def cookies_of_login(bench, program):
     """Logs in to a server outside Callgrind, and returns the cookies that a browser sends to /protected afterwards."""
-    port = free_port()
-    env = environment(port, scratch) | {"PATH": os.environ["PATH"]}
-    with open(scratch / "log", "ab") as log:
-        server = subprocess.Popen([program, "serve"], env=env, stdout=log, stderr=log)
-    try:
-        wait(port, server)
-        client = http.client.HTTPConnection("127.0.0.1", port)
-        body = json.dumps({"username": "ada", "password": PASSWORD})
-        for route in ("/register", "/login"):
-            client.request("POST", route, body, {"Content-Type": "application/json"})
-            answer = client.getresponse()
-            answer.read()
-        cookies = [SimpleCookie(value) for name, value in answer.getheaders() if name.lower() == "set-cookie"]
-        morsels = [morsel for cookie in cookies for morsel in cookie.values() if morsel["path"] in ("/", "/protected")]
-        return "; ".join([*(f"{morsel.key}={morsel.value}" for morsel in morsels), FOREIGN])
-    finally:
-        server.terminate()
+    port = next(bench.ports)
+    with Server([program, "serve"], port, environment(bench, port), bench.log) as server:
         server.wait()
+        server.post("/register", {"username": "ada", "password": PASSWORD})
+        return browser_cookies(server) | FOREIGN
 
 
 class Client:
@@ -107,17 +65,16 @@ class Client:
         return body
 
 
-def count(name, program, arguments, more, cookies, number, scratch):
+def count(bench, name, command, more, cookies, number):
     """Returns for each kind of request what two runs of so many requests executed."""
-    port = free_port()
-    folder = scratch / name
+    port = next(bench.ports)
+    folder = bench.scratch / name
     folder.mkdir()
-    running = Callgrind(program, arguments, environment(port, scratch) | more, folder, scratch / "log")
     counted = {}
-    try:
-        wait(port, running.process)
+    with Callgrind(command, port, environment(bench, port) | more, folder, bench.log) as running:
+        running.wait()
         for kind, headers in (("cookies alone", ""), ("all headers of a browser", BROWSER)):
-            client = Client(port, cookies, headers)
+            client = Client(port, cookie_header(cookies), headers)
             # Fills caches and buffers.
             client.send(100)
             running.busiest()
@@ -126,8 +83,6 @@ def count(name, program, arguments, more, cookies, number, scratch):
                 client.send(number)
                 runs.append(running.busiest())
             counted[kind] = runs
-    finally:
-        running.stop()
     return counted
 
 
@@ -146,18 +101,15 @@ def main():
     server, bare, number = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        scratch = pathlib.Path(folder)
-        cookies = cookies_of_login(server, scratch)
-        names = [cookie.partition("=")[0] for cookie in cookies.split("; ")]
-        print(f"GET /protected with the cookies {', '.join(names)}; {number} requests, twice")
+        bench = Bench(folder, None)
+        cookies = cookies_of_login(bench, server)
+        print(f"GET /protected with the cookies {', '.join(cookies)}; {number} requests, twice")
         programs = {
-            "bare": (bare, [], {}),
-            "server": (server, ["serve"], {}),
-            "server with metrics": (server, ["serve"], {"METRICS_BIND": "127.0.0.1:0"}),
+            "bare": ([bare], {}),
+            "server": ([server, "serve"], {}),
+            "server with metrics": ([server, "serve"], {"METRICS_BIND": "127.0.0.1:0"}),
         }
-        counted = {
-            name: count(name, *program, cookies, number, scratch) for name, program in programs.items()
-        }
+        counted = {name: count(bench, name, *program, cookies, number) for name, program in programs.items()}
     for kind in counted["bare"]:
         print(f"\n{kind}: instructions per request")
         plain = counted["bare"][kind][1].total / number
