@@ -140,7 +140,7 @@ def revocation_set(bench):
     now = int(time.time())
     session = in_sql(SESSION, "n")
     full.execute(f"{full.numbers.format(REVOKED)}INSERT INTO revocations (id, session_id, at) "
-                 f"SELECT {session}, {session}, {now} - n % 1800 FROM n")
+                 f"SELECT {session}, {session}, {now - 1800} + 1800 * n / {REVOKED} FROM n")
     with bench.tokenpair(empty.url, CHEAP) as one, bench.tokenpair(full.url, CHEAP) as other:
         one.wait()
         start = other.wait()

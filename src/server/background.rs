@@ -14,7 +14,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// The interval of revocation sync, so short that a revocation reaches every replica within a
 /// second.
-pub(super) const SYNC_EVERY: Duration = Duration::from_millis(500);
+pub(super) const SYNC_EVERY: Duration = Duration::from_millis(250);
 
 /// The interval at which a key folder is checked, so that a rotation reaches every replica within a
 /// second.

@@ -2,7 +2,7 @@
 //! waits.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 
@@ -12,8 +12,12 @@ use super::store::DieselStore;
 use tokenpair::clock::Timestamp;
 use tokenpair::session::StoreError;
 
-/// Rows that one transaction deletes.
-const BATCH: i64 = 500;
+/// Rows that one transaction deletes: few, since a request may wait for the transaction.
+const BATCH: i64 = 100;
+
+/// The pause after a batch, as a multiple of the time that the batch took. Requests get the rest of
+/// the processor and the disk.
+const PAUSE: u32 = 3;
 
 /// How long a session is kept after its absolute timeout: by then none of its tokens can be
 /// mistaken for another's.
@@ -51,7 +55,7 @@ impl fmt::Display for Purged {
 /// How long rows are kept that are no longer needed.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// # use tokenpair::clock::Timestamp;
 /// # use tokenpair_store::password::PasswordHash;
 /// # use tokenpair::session::RequestContext;
@@ -127,12 +131,14 @@ impl DieselStore {
     ) -> Result<usize, StoreError> {
         let (mut from, mut deleted) = (i64::MIN, 0);
         loop {
+            let began = Instant::now();
             let batch = self.write(move |conn| delete(conn, from)).await?;
             deleted += batch.deleted;
             match batch.next {
                 Some(next) => from = next,
                 None => return Ok(deleted),
             }
+            tokio::time::sleep(PAUSE * began.elapsed()).await;
         }
     }
 }

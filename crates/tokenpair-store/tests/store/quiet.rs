@@ -217,6 +217,23 @@ async fn a_token_of_another_user_rotates_nothing() {
 }
 
 #[actix_web::test]
+async fn a_rotation_leaves_its_row_on_a_full_page_so_that_no_index_changes() {
+    let on = Fixture::new().await;
+    let mut user_id = String::new();
+    for n in 0..200 {
+        user_id = on.quiet_session(&format!("s{n}")).await;
+    }
+    let page = |id: &str| {
+        let page = "SELECT (ctid::text::point)[0]::bigint AS n FROM sessions WHERE id";
+        on.database.numbers(&format!("{page} = '{id}'"))
+    };
+    assert_ne!(page("s199"), [0]);
+    let (rule, _) = on.quick_rule(&user_id);
+    assert!(rotates(on.advance("s0", rule).await.decision()));
+    assert_eq!(page("s0"), [0]);
+}
+
+#[actix_web::test]
 async fn of_many_refreshes_at_once_one_rotates_and_the_others_get_what_it_began() {
     let on = Fixture::new().await;
     for round in 0..10 {

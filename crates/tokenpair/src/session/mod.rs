@@ -28,6 +28,7 @@ mod revoked;
 mod rotation;
 mod secret;
 mod service;
+mod sharded_map;
 mod store;
 mod store_error;
 mod user_sessions;

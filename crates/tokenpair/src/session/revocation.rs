@@ -10,16 +10,16 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use papaya::HashMap;
 use tokio::sync::watch;
 
 use super::ended_sessions::{Ended, EndedSessions};
 use super::known_rows::KnownRows;
 use super::revoked::{Revocation, Revoked};
+use super::sharded_map::ShardedMap;
 use crate::clock::Timestamp;
 use crate::token::{Claims, TokenPolicy};
 
-/// The set of revocations and their times. Lookups take no lock.
+/// The set of revocations and their times.
 ///
 /// ```
 /// # use tokenpair::clock::Timestamp;
@@ -46,7 +46,7 @@ use crate::token::{Claims, TokenPolicy};
 #[derive(Debug)]
 pub struct Revocations {
     sessions: EndedSessions,
-    users: HashMap<String, (i64, Timestamp)>,
+    users: ShardedMap<String, (i64, Timestamp)>,
     /// The time up to which every token is revoked, or [`NEVER`].
     all_until: AtomicI64,
     known: KnownRows,
@@ -63,7 +63,7 @@ impl Revocations {
     pub(super) fn new(tokens: &TokenPolicy) -> Self {
         Self {
             sessions: EndedSessions::default(),
-            users: HashMap::new(),
+            users: ShardedMap::default(),
             all_until: AtomicI64::new(NEVER),
             known: KnownRows::default(),
             keep: tokens.access_expires.unwrap_or(FOR_EVER) + tokens.leeway + OVERLAP,
@@ -75,10 +75,10 @@ impl Revocations {
     /// Returns whether the session or the user of these claims was revoked. Keyed by ids, never by
     /// a token's text, since two texts may be one token.
     pub fn is_revoked(&self, claims: &Claims) -> bool {
-        let older = |(lowest, _): &(i64, Timestamp)| claims.epoch.unwrap_or(0) < *lowest;
+        let older = |(lowest, _): (i64, Timestamp)| claims.epoch.unwrap_or(0) < lowest;
         // A lookup costs more than the number of entries, which is mostly none.
         let is_user_older =
-            || !self.users.is_empty() && self.users.pin().get(claims.sub()).is_some_and(older);
+            || !self.users.is_empty() && self.users.get(claims.sub()).is_some_and(older);
         self.is_session_revoked(claims) || is_user_older()
     }
 
@@ -123,15 +123,12 @@ impl Revocations {
         let known = match &revocation.subject {
             Revoked::Session(id) => return self.add_session(id, Ended::recorded(at)),
             Revoked::User { id, lowest_epoch } => {
-                let later = |(epoch, known): &(i64, Timestamp)| {
-                    ((*epoch).max(*lowest_epoch), (*known).max(at))
+                let latest = |known: Option<(i64, Timestamp)>| match known {
+                    Some((epoch, known)) => (epoch.max(*lowest_epoch), known.max(at)),
+                    None => (*lowest_epoch, at),
                 };
-                let users = self.users.pin();
-                let known = users
-                    .get(id)
-                    .is_some_and(|(epoch, _)| epoch >= lowest_epoch);
-                users.update_or_insert(id.clone(), later, (*lowest_epoch, at));
-                known
+                let (before, _) = self.users.update(id.clone(), latest);
+                before.is_some_and(|(epoch, _)| epoch >= *lowest_epoch)
             }
             Revoked::All => self.all_until.fetch_max(at.unix(), Ordering::Relaxed) >= at.unix(),
         };
@@ -179,13 +176,13 @@ impl Revocations {
     /// knows. Reads the whole set.
     pub(super) fn recorded_in(&self, seconds: &RangeInclusive<Timestamp>) -> Vec<Revocation> {
         let mut recorded = self.sessions.recorded_in(seconds);
-        let users = self.users.pin();
-        let users = users.iter().filter(|(_, (_, at))| seconds.contains(at));
-        recorded.extend(users.map(|(id, (lowest_epoch, at))| {
-            let (id, lowest_epoch) = (id.clone(), *lowest_epoch);
-            let subject = Revoked::User { id, lowest_epoch };
-            Revocation { subject, at: *at }
-        }));
+        self.users.for_each(|id, (lowest_epoch, at)| {
+            if seconds.contains(&at) {
+                let id = id.clone();
+                let subject = Revoked::User { id, lowest_epoch };
+                recorded.push(Revocation { subject, at });
+            }
+        });
         let until = self.all_until.load(Ordering::Relaxed);
         let all = (until != NEVER).then(|| Revocation {
             subject: Revoked::All,
@@ -205,7 +202,7 @@ impl Revocations {
         self.forgot_at.store(now.unix(), Ordering::Relaxed);
         let oldest = self.oldest(now);
         self.sessions.forget(oldest);
-        self.users.pin().retain(|_, (_, at)| *at > oldest);
+        self.users.retain(|(_, at)| *at > oldest);
         self.known.forget(oldest);
         let until = self.all_until.load(Ordering::Relaxed);
         if until <= oldest.unix() {
