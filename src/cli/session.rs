@@ -185,10 +185,9 @@ fn revoke_all(store: &DieselStore, yes: bool, out: &mut dyn Write) -> Result<(),
     if !yes && !user::confirmed("Revoke all sessions of all users?", out)? {
         return Ok(writeln!(out, "nothing was revoked")?);
     }
-    let now = Clock::system().now();
-    let context = RequestContext::of_operator(now);
+    let context = RequestContext::of_operator(Clock::system().now());
     let ended = store.end_all_sessions(EndReason::Admin, &context)?;
-    backup::pass(now);
+    backup::pass(Clock::system().now());
     Ok(writeln!(
         out,
         "sessions ended: {ended}; all users log in again, and tokens issued until now are refused"

@@ -1,6 +1,8 @@
 //! Ends all sessions of all users: after a restore of an older state, which may lack revocations,
 //! and whenever an operator wants everybody to log in again.
 
+use std::time::Instant;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 
@@ -62,14 +64,18 @@ impl DieselStore {
         reason: EndReason,
         context: &RequestContext,
     ) -> Result<usize, StoreError> {
-        let revocation = Revocation {
-            subject: Revoked::All,
-            at: context.at,
-        };
-        let ended = self.blocking(|conn| {
+        let began = Instant::now();
+        let now = || context.at + began.elapsed();
+        let ended: QueryResult<usize> = self.blocking(|conn| {
             in_transaction(conn, |conn| {
-                revocations::record(conn, &revocation)?;
-                end_all(conn, revocation.at, reason, context)
+                lock(conn, context.at)?;
+                // Tokens issued while this waited for the locks end too.
+                let ended = end_all(conn, now(), reason, context)?;
+                // Last, since the statements may take longer than a sync looks back. Nobody has
+                // logged in since the locks.
+                let (subject, at) = (Revoked::All, now());
+                revocations::record(conn, &Revocation { subject, at })?;
+                Ok(ended)
             })
         })?;
         ended.map_err(StoreError::new)
@@ -86,7 +92,21 @@ pub(super) fn restore(
     if !revocations::record_lost(conn, lost)? {
         return Ok(false);
     }
+    lock(conn, context.at)?;
     end_all(conn, lost.at, EndReason::Restored, context).map(|_| true)
+}
+
+/// Locks what [`end_all`] writes. Nobody can log in or refresh until the commit.
+fn lock(conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
+    on_its_own!(
+        conn,
+        postgres: postgres => {
+            use diesel::connection::SimpleConnection;
+            postgres.batch_execute(&LOCKS.replace("{now}", &now.unix().to_string()))
+        },
+        // It has one writer, and it is this transaction.
+        sqlite: _ => Ok(()),
+    )
 }
 
 /// Ends the sessions that began until then. Records one event for all. Expired sessions are left to
@@ -98,15 +118,6 @@ fn end_all(
     context: &RequestContext,
 ) -> QueryResult<usize> {
     let now = context.at.unix();
-    on_its_own!(
-        conn,
-        postgres: postgres => {
-            use diesel::connection::SimpleConnection;
-            postgres.batch_execute(&LOCKS.replace("{now}", &now.to_string()))?;
-        },
-        // It has one writer, and it is this transaction.
-        sqlite: _ => {},
-    );
     let at = until.unix();
     let raise = "UPDATE users SET epoch = CASE WHEN epoch < {at} THEN {at} ELSE epoch + 1 END";
     sql_query(raise.replace("{at}", &at.to_string())).execute(conn)?;

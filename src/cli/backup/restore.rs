@@ -82,7 +82,7 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
             database.display()
         )?;
     }
-    pass(now);
+    pass(Clock::system().now());
     Ok(())
 }
 

@@ -159,6 +159,74 @@ async fn a_lost_end_of_all_sessions_is_recorded_again(on: Fixture) {
     assert!(!on.sessions.revocations().is_revoked(&new[0]));
 }
 
+#[actix_web::test]
+async fn all_tokens_end_that_were_issued_before_the_commit_however_long_it_took() {
+    let on = Fixture::on(Backend::Postgres);
+    on.user("Ada").await;
+    on.user("Grace").await;
+    let mut other = on.database.begin();
+    let hold = "SELECT 1 FROM users WHERE username = 'Grace' FOR UPDATE";
+    other.batch_execute(hold).unwrap();
+    let store = on.store.clone();
+    let command = std::thread::spawn(move || {
+        let context = RequestContext::at(NOW);
+        store.end_all_sessions(EndReason::Admin, &context)
+    });
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    crate::wait::within(60, "the command waits for the user", || {
+        on.database.numbers(waiting) == [1]
+    });
+    // As if at the last moment before the command had the locks.
+    let second = NOW + Duration::from_secs(1);
+    let late = format!(
+        "INSERT INTO sessions (id, user_id, epoch, generation, previous_barred, rotated_at, seed, \
+         remember, created_at, last_used_at, expires_at) \
+         SELECT 'late', id, epoch, 1, FALSE, {now}, 'seed', TRUE, {now}, {now}, {now} + 99 \
+         FROM users WHERE username = 'Grace'",
+        now = second.unix(),
+    );
+    other.batch_execute(&late).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(command.join().unwrap().unwrap(), 1);
+    // A server that has read all up to a minute before the commit would miss an earlier time.
+    let recorded = on
+        .store
+        .revocations_since(second + Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert!(
+        matches!(
+            recorded.as_slice(),
+            [Revocation {
+                subject: Revoked::All,
+                ..
+            }]
+        ),
+        "{recorded:?}"
+    );
+}
+
+#[actix_web::test]
+async fn an_access_token_renewed_by_the_password_ends_with_its_session() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let on = Fixture::on(backend);
+        let ada = on.user("Ada").await;
+        on.log_in("Ada", NOW).await;
+        let at = |seconds| NOW + Duration::from_secs(seconds);
+        let session = on.sessions.list(&ada.id, NOW).await.unwrap().remove(0);
+        let renewed = on.sessions.renew(&ada.id, &session.id, at(3500)).await;
+        let access = renewed.unwrap().unwrap().access;
+        let tokens = on.sessions.tokens();
+        let access = tokens.verify(access.token.as_str(), at(3500), Expiry::Enforced);
+        let access = access.unwrap();
+        let context = RequestContext::at(at(3800));
+        assert_eq!(on.sessions.end_all(&ada.id, &context).await.unwrap(), 1);
+        assert!(on.sessions.revocations().is_revoked(&access));
+    }
+}
+
 /// Runs each test on both databases.
 macro_rules! on_both {
     ($($test:ident),* $(,)?) => {

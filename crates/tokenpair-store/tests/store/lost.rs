@@ -302,3 +302,26 @@ async fn only_seconds_with_revocations_that_are_not_known_are_read() {
         assert!(replica.revocations().is_revoked(token));
     }
 }
+
+#[actix_web::test]
+async fn a_server_whose_clock_was_ahead_knows_all_revocations_once_it_is_set_right() {
+    for on in Fixture::both() {
+        let replica = sessions(on.store.clone());
+        let sync = async |second| replica.sync_revocations(at(second)).await.unwrap();
+        let (before, meanwhile) = (on.log_in().await, on.log_in().await);
+        on.log_out(&before, at(1)).await;
+        sync(2).await;
+        // Two hours ahead, for two minutes.
+        sync(7203).await;
+        on.log_out(&meanwhile, at(3)).await;
+        sync(7320).await;
+        sync(121).await;
+        sync(122).await;
+        for token in [&before, &meanwhile] {
+            assert!(replica.revocations().is_revoked(token));
+        }
+        // It forgets again as it did before.
+        sync(3900).await;
+        assert!(replica.revocations().is_empty());
+    }
+}

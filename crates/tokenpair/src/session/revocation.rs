@@ -196,7 +196,8 @@ impl Revocations {
     /// set.
     pub(super) fn forget(&self, now: Timestamp) {
         let last = Timestamp::from_unix(self.forgot_at.load(Ordering::Relaxed));
-        if now.since(last) < OVERLAP {
+        // Unless the clock was set back, since it may have been far ahead.
+        if now >= last && now.since(last) < OVERLAP {
             return;
         }
         self.forgot_at.store(now.unix(), Ordering::Relaxed);

@@ -162,7 +162,9 @@ impl Inner {
         let revocations = &self.revocations;
         let oldest = revocations.oldest(now);
         let all = self.compare_all.load(Ordering::Relaxed);
-        let since = if all {
+        // While the clock was ahead, revocations were forgotten too early, and new ones not read.
+        let was_ahead = now < self.synced_at();
+        let since = if all || was_ahead {
             oldest
         } else {
             oldest.max(self.synced_at() - OVERLAP)

@@ -1,11 +1,13 @@
 //! Implements a user's operations on its own sessions: list them, end them, and renew them after a
 //! password check.
 
+use super::advance::{Advanced, RotationRule};
 use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::Pair;
 use super::many::{ManySessions, SessionPage, SessionQuery};
 use super::record::{EndReason, Session, SessionView};
+use super::rotation::{RotationCase, RotationDecision, ended};
 use super::service::{Inner, Sessions};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
@@ -277,13 +279,26 @@ impl Sessions {
         sid: &str,
         now: Timestamp,
     ) -> Result<Option<Pair>, SessionError> {
-        let record = self
-            .inner
-            .store
-            .load(sid)
-            .await?
-            .filter(|record| self.is_active(record, user_id, now));
-        let pair = record.map(|record| self.mint(&record).pair(Freshness::Fresh, now));
+        let rule = || {
+            let (user_id, policy) = (user_id.to_owned(), self.inner.policy.clone());
+            RotationRule::new(RequestContext::at(now), move |record| {
+                let row = record.row();
+                match ended(&row, now, &policy) {
+                    _ if record.subject.id != user_id => RotationDecision::Superseded,
+                    Some(end) => RotationDecision::Ended(end),
+                    // Marks the session as used: it has an access token of now.
+                    None => RotationDecision::Grant {
+                        case: RotationCase::Reissue,
+                        next: Some(row.rotation),
+                    },
+                }
+            })
+        };
+        let advanced = self.settle(sid, rule).await?;
+        let is_granted =
+            |advanced: &Advanced| matches!(advanced.decision(), RotationDecision::Grant { .. });
+        let granted = advanced.filter(is_granted);
+        let pair = granted.map(|advanced| self.mint(advanced.record()).pair(Freshness::Fresh, now));
         Ok(pair.transpose()?)
     }
 
