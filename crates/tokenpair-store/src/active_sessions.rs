@@ -20,6 +20,8 @@ const BATCH: u32 = 20_000;
 struct Counted {
     #[diesel(sql_type = BigInt)]
     active: i64,
+    #[diesel(sql_type = BigInt)]
+    read: i64,
     #[diesel(sql_type = Nullable<Text>)]
     last: Option<String>,
 }
@@ -44,11 +46,15 @@ impl DieselStore {
         loop {
             let from = after.clone();
             let batch = self.read(move |conn| count(conn, now, idle_since, &from));
-            let Counted { active: some, last } = batch.await?;
+            let Counted {
+                active: some,
+                read,
+                last,
+            } = batch.await?;
             active += some;
             match last {
-                Some(last) => after = last,
-                None => return Ok(u64::try_from(active).unwrap_or_default()),
+                Some(last) if read >= i64::from(BATCH) => after = last,
+                _ => return Ok(u64::try_from(active).unwrap_or_default()),
             }
         }
     }
@@ -64,7 +70,7 @@ fn count(
     let (now, idle_since) = (now.unix(), idle_since.unix());
     let text = format!(
         "SELECT count(CASE WHEN revoked_at IS NULL AND expires_at > {now} AND last_used_at > {idle_since} THEN 1 END) \
-         AS active, max(id) AS last FROM (SELECT id, revoked_at, expires_at, last_used_at FROM sessions \
+         AS active, count(*) AS read, max(id) AS last FROM (SELECT id, revoked_at, expires_at, last_used_at FROM sessions \
          WHERE id > $1 ORDER BY id LIMIT {BATCH}) AS batch"
     );
     on_its_own!(

@@ -48,9 +48,9 @@ impl Sessions {
     /// Returns the revocations that the store had lost and now has again
     /// ([`SessionStore::restore`](super::SessionStore::restore)): usually none. A loss of a
     /// revocation recorded in the minute before the last sync is noticed, unless the store
-    /// [counts](super::CountedRevocations) and as many others appeared in its second. A sync that
-    /// follows a failed one compares every known revocation, because a failover looks like an
-    /// outage first.
+    /// [counts](super::CountedRevocations) and as many others appeared in its second; those others
+    /// are then not read. A sync that follows a failed one compares every known revocation, because
+    /// a failover looks like an outage first.
     ///
     /// ```
     /// # use tokenpair::clock::Timestamp;
