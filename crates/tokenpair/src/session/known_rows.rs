@@ -12,7 +12,8 @@ pub(super) struct KnownRows(Mutex<Rows>);
 
 #[derive(Debug, Default)]
 struct Rows {
-    counts: BTreeMap<Timestamp, usize>,
+    /// Negative for a moment, if the second of two moves of a row is counted first.
+    counts: BTreeMap<Timestamp, isize>,
     /// All but those of sessions, which are known by the set of ended sessions.
     others: HashMap<Other, Timestamp>,
 }
@@ -30,11 +31,10 @@ impl Rows {
         if before == after {
             return;
         }
-        if let Some(count) = before.and_then(|before| self.counts.get_mut(&before)) {
-            *count = count.saturating_sub(1);
-        }
-        if let Some(after) = after {
-            *self.counts.entry(after).or_default() += 1;
+        for (second, change) in [(before, -1), (after, 1)] {
+            if let Some(second) = second {
+                *self.counts.entry(second).or_default() += change;
+            }
         }
     }
 }
@@ -65,12 +65,31 @@ impl KnownRows {
     pub(super) fn since(&self, at: Timestamp) -> BTreeMap<Timestamp, usize> {
         let rows = self.rows();
         let since = rows.counts.range(at..);
-        since.map(|(second, count)| (*second, *count)).collect()
+        let known = since.map(|(second, count)| (*second, usize::try_from(*count).unwrap_or(0)));
+        known.collect()
     }
 
     pub(super) fn forget(&self, oldest: Timestamp) {
         let mut rows = self.rows();
         rows.counts.retain(|second, _| *second > oldest);
         rows.others.retain(|_, at| *at > oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_of_one_row_may_be_counted_in_any_order() {
+        let [one, two] = [1, 2].map(Timestamp::from_unix);
+        let moves = [(None, Some(one)), (Some(one), Some(two))];
+        for order in [[0, 1], [1, 0]] {
+            let rows = KnownRows::default();
+            for at in order {
+                rows.moved(moves[at].0, moves[at].1);
+            }
+            assert_eq!(rows.since(one), [(one, 0), (two, 1)].into());
+        }
     }
 }
