@@ -1,10 +1,12 @@
 //! Defines a concurrent hash map of a known memory use, for sets that requests look into.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// The number of locks: a multiple of the threads, so that they seldom want the same one.
 const SHARDS: u32 = 64;
@@ -16,10 +18,13 @@ const SHARDS: u32 = 64;
 /// about a quarter of the memory is spare, however many entries there are, and never half of it.
 #[derive(Debug)]
 pub(super) struct ShardedMap<K, V> {
-    shards: Box<[RwLock<HashMap<K, V>>]>,
+    shards: Box<[Shard<K, V>]>,
     hasher: RandomState,
     len: AtomicUsize,
 }
+
+/// The standard library's map would hash once more.
+type Shard<K, V> = RwLock<HashTable<(K, V)>>;
 
 impl<K, V> Default for ShardedMap<K, V> {
     fn default() -> Self {
@@ -46,24 +51,33 @@ impl<K: Hash + Eq, V: Copy> ShardedMap<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shard = self.shard(key).read();
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(hash).read();
         let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        shard.get(key).copied()
+        let found = shard.find(hash, |(other, _)| other.borrow() == key);
+        found.map(|(_, value)| *value)
     }
 
     /// Replaces the value of a key by that of `change`, and returns the old and the new value.
     pub(super) fn update(&self, key: K, change: impl FnOnce(Option<V>) -> V) -> (Option<V>, V) {
-        let shard = self.shard(&key).write();
+        let hash = self.hasher.hash_one(&key);
+        let shard = self.shard(hash).write();
         let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        let before = shard.get(&key).copied();
-        let after = change(before);
-        if let Some(value) = shard.get_mut(&key) {
-            *value = after;
-        } else {
-            shard.insert(key, after);
-            self.len.fetch_add(1, Ordering::Relaxed);
+        let rehash = |(key, _): &(K, V)| self.hasher.hash_one(key);
+        match shard.entry(hash, |(other, _)| *other == key, rehash) {
+            Entry::Occupied(mut entry) => {
+                let (_, value) = entry.get_mut();
+                let before = *value;
+                *value = change(Some(before));
+                (Some(before), *value)
+            }
+            Entry::Vacant(entry) => {
+                let value = change(None);
+                entry.insert((key, value));
+                self.len.fetch_add(1, Ordering::Relaxed);
+                (None, value)
+            }
         }
-        (before, after)
     }
 
     /// Removes the entries whose value fails the test, and frees their memory.
@@ -71,12 +85,12 @@ impl<K: Hash + Eq, V: Copy> ShardedMap<K, V> {
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let before = shard.len();
-            shard.retain(|_, value| keep(value));
+            shard.retain(|(_, value)| keep(value));
             self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
             // Not at once, since as many may follow.
             if shard.len() < shard.capacity() / 4 {
                 let room = 2 * shard.len();
-                shard.shrink_to(room);
+                shard.shrink_to(room, |(key, _)| self.hasher.hash_one(key));
             }
         }
     }
@@ -92,8 +106,8 @@ impl<K: Hash + Eq, V: Copy> ShardedMap<K, V> {
     }
 
     #[expect(clippy::indexing_slicing, reason = "a hash's shard is one of them")]
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &RwLock<HashMap<K, V>> {
-        &self.shards[shard_of(self.hasher.hash_one(key))]
+    fn shard(&self, hash: u64) -> &Shard<K, V> {
+        &self.shards[shard_of(hash)]
     }
 }
 
@@ -101,8 +115,10 @@ impl<K: Hash + Eq, V: Copy> ShardedMap<K, V> {
 /// shards times √(1 + 3h) − 1, for an h from 0 to 1.
 fn shard_of(hash: u64) -> usize {
     const ONE: u64 = 1 << 31;
+    // Without the highest bits, by which a table tells the entries of a group apart.
+    let middle = (hash << 8) >> 32;
     // (1 + 3h) · ONE²
-    let square = ONE * ONE + 3 * (hash >> 32) * (ONE >> 1);
+    let square = ONE * ONE + 3 * middle * (ONE >> 1);
     let share = square.isqrt() - ONE;
     usize::try_from((share * u64::from(SHARDS)) >> 31).unwrap_or_default()
 }
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_hash_has_a_shard_and_the_last_gets_twice_as_many_as_the_first() {
-        let hashes = (0..=u64::from(u16::MAX)).map(|n| n * (u64::MAX / u64::from(u16::MAX)));
+        let hashes = (0..=u64::from(u16::MAX)).map(|n| n << 40 | u64::MAX >> 24);
         let mut sizes = vec![0_usize; SHARDS as usize];
         for hash in hashes {
             sizes[shard_of(hash)] += 1;
