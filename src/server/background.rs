@@ -18,7 +18,7 @@ pub(super) const SYNC_EVERY: Duration = Duration::from_millis(250);
 
 /// The interval at which a key folder is checked, so that a rotation reaches every replica within a
 /// second.
-const KEYS_EVERY: Duration = SYNC_EVERY;
+const KEYS_EVERY: Duration = Duration::from_millis(500);
 
 /// The reload of keys where they may change.
 pub(super) struct KeyReload {
