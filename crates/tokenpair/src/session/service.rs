@@ -16,7 +16,7 @@ use super::observer::SessionObserver;
 use super::record::{EndReason, Session, SessionRecord, Subject};
 use super::revocation::Revocations;
 use super::revoked::{Revocation, Revoked};
-use super::rotation::{End, Rotation, RotationDecision, SessionPolicy, ended};
+use super::rotation::{End, Rotation, RotationDecision, SessionPolicy};
 use super::secret::SessionSecret;
 use super::store::SessionStore;
 use super::store_error::StoreError;
@@ -299,11 +299,6 @@ impl Sessions {
     /// [`SessionError::Denied`] if it is not, [`SessionError::Store`] if the store failed.
     pub async fn check(&self, context: &RequestContext) -> Result<(), SessionError> {
         Ok(self.inner.store.check(context).await??)
-    }
-
-    pub(super) fn is_active(&self, record: &SessionRecord, user_id: &str, now: Timestamp) -> bool {
-        let over = ended(&record.row(), now, &self.inner.policy);
-        record.subject.id == user_id && over.is_none()
     }
 
     pub(super) fn mint<'a>(&'a self, record: &'a SessionRecord) -> PairIssuer<'a> {

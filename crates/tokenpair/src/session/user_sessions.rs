@@ -6,8 +6,9 @@ use super::context::RequestContext;
 use super::error::SessionError;
 use super::issue::Pair;
 use super::many::{ManySessions, SessionPage, SessionQuery};
-use super::record::{EndReason, Session, SessionView};
-use super::rotation::{RotationCase, RotationDecision, ended};
+use super::record::{EndReason, Session, SessionRecord, SessionView};
+use super::reissue_rule::ReissueDecision;
+use super::rotation::{RotationDecision, SessionPolicy, ended};
 use super::service::{Inner, Sessions};
 use crate::clock::Timestamp;
 use crate::token::Freshness;
@@ -148,7 +149,8 @@ impl Sessions {
         context: &RequestContext,
     ) -> Result<bool, SessionError> {
         let record = self.inner.store.load(sid).await?;
-        let found = record.is_some_and(|record| self.is_active(&record, user_id, context.at));
+        let found = record
+            .is_some_and(|record| is_active(&record, user_id, context.at, &self.inner.policy));
         if found {
             self.end(sid, EndReason::Revoked, context).await?
         } else {
@@ -282,15 +284,11 @@ impl Sessions {
         let rule = || {
             let (user_id, policy) = (user_id.to_owned(), self.inner.policy.clone());
             RotationRule::new(RequestContext::at(now), move |record| {
-                let row = record.row();
-                match ended(&row, now, &policy) {
-                    _ if record.subject.id != user_id => RotationDecision::Superseded,
-                    Some(end) => RotationDecision::Ended(end),
-                    // Marks the session as used: it has an access token of now.
-                    None => RotationDecision::Grant {
-                        case: RotationCase::Reissue,
-                        next: Some(row.rotation),
-                    },
+                // Marks the session as used: it has an access token of now.
+                if is_active(record, &user_id, now, &policy) {
+                    ReissueDecision::Permit(record.session.rotation).into()
+                } else {
+                    ReissueDecision::Refuse.into()
                 }
             })
         };
@@ -322,4 +320,14 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// Returns whether the session has not ended, and is this user's.
+fn is_active(
+    record: &SessionRecord,
+    user_id: &str,
+    now: Timestamp,
+    policy: &SessionPolicy,
+) -> bool {
+    record.subject.id == user_id && ended(&record.row(), now, policy).is_none()
 }
