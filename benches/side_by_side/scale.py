@@ -77,6 +77,9 @@ def purge(bench, databases):
         like = numbered(SESSION, 1)
         database.execute(f"{database.numbers.format(PURGED)}INSERT INTO sessions ({', '.join(columns)}) "
                          f"SELECT {values} FROM n, sessions WHERE id = '{like}'")
+        # So that no request waits for what this wrote.
+        database.settle()
+        os.sync()
         say(f"{kind.__name__}: {PURGED:,} expired")
         log = bench.scratch / f"purge-{kind.__name__}.log"
         with bench.tokenpair(database.url, CHEAP | {"RUST_LOG": "info"}, log) as server:
@@ -90,15 +93,16 @@ def purge(bench, databases):
                 # A few of each kind of request, even if the purge was quick.
                 time.sleep(max(0, began + 5 - ended[0]))
 
-            during = latencies(server, tokens, until_purged)
+            during, flushes = latencies(bench, server, tokens, until_purged)
             took = ended[0] - began
             # As long, since the longest of more requests is longer.
-            without = latencies(server, tokens, lambda: time.sleep(max(took, 5)))
+            without, flushes_without = latencies(bench, server, tokens, lambda: time.sleep(max(took, 5)))
         left = int(database.ask("SELECT count(*) FROM sessions WHERE expires_at < 1000000")[0])
         if left:
             raise SystemExit(f"{left} expired sessions are left")
         worst = {name: max(during[name]) - max(without[name]) for name in during}
         name = max(worst, key=worst.get)
+        during["a flush of another file"], without["a flush of another file"] = flushes, flushes_without
         each = "; ".join(f"{name} {describe(during[name])} over {describe(without[name])}" for name in during)
         yield Row(f"longest wait during a purge of {PURGED:,} sessions, less that without, {kind.__name__}", "<= 50 ms",
                   worst[name], f"99.9 %, longest: {each}; {PURGED / took:,.0f} a second")
@@ -117,8 +121,9 @@ def wait_for(log, text, seconds=400):
         time.sleep(0.05)
 
 
-def latencies(server, tokens, while_it):
-    """Returns the milliseconds of each request of a steady load, by route."""
+def latencies(bench, server, tokens, while_it):
+    """Returns the milliseconds of each request of a steady load, by route, and those of flushing a page of another file to the
+    same disk, which tell the server's waits from the disk's."""
     access = tokens.access(random.randint(1, MANY))
     protected = itertools.repeat(("GET", "/protected", access))
     refreshes = (("POST", "/refresh", tokens.refresh(random.randint(1, MANY))) for _ in itertools.count())
@@ -128,9 +133,25 @@ def latencies(server, tokens, while_it):
         "/protected": (paced, server.port, 200, protected),
         "/refresh": (paced, server.port, 50, refreshes),
         "/login": (paced, server.port, 4, logins),
+        "flush": (flushes, bench.scratch / "flushed", 50),
     }) as load:
         while_it()
-    return load.results
+    of_flushes = load.results.pop("flush")
+    return load.results, of_flushes
+
+
+def flushes(path, rate, until):
+    """Flushes a page of this file at this rate until the event is set. Returns the milliseconds of each."""
+    times = []
+    with open(path, "wb") as file:
+        while not until.wait(1 / rate):
+            file.seek(0)
+            file.write(bytes(4096))
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    return times
 
 
 def revocation_set(bench):

@@ -15,7 +15,7 @@ use crate::{DatabaseUrl, DieselStore};
 struct Fixture {
     store: DieselStore,
     other: SqliteConnection,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 #[derive(QueryableByName)]
@@ -41,7 +41,7 @@ impl Fixture {
         Self {
             store,
             other,
-            _folder: folder,
+            folder: folder,
         }
     }
 
@@ -187,4 +187,18 @@ async fn past_the_queue_is_busy_at_once() {
     };
     assert!(refused.iter().all(busy));
     assert_eq!(on.written().len(), 4096);
+}
+
+#[actix_web::test]
+async fn the_write_ahead_log_stays_short_so_that_nobody_waits_long_for_moving_it_into_the_file() {
+    let on = Fixture::new(PATIENCE);
+    for n in 0..1000 {
+        on.store
+            .write_one(move |conn| insert(conn, "numbers", n))
+            .await
+            .unwrap();
+    }
+    let log = on.folder.path().join("test.db-wal");
+    let pages = std::fs::metadata(log).unwrap().len() / 4096;
+    assert!((1..=300).contains(&pages), "{pages} pages");
 }
