@@ -8,6 +8,7 @@
 //! [`server`]; [`cli`].
 
 mod authorities;
+mod causes;
 pub mod cli;
 mod command;
 pub mod config;

@@ -63,6 +63,7 @@ mod moving;
 mod network_settings;
 mod passwords;
 mod proxy;
+mod read_only;
 mod readme;
 mod restore;
 mod setting_values;
