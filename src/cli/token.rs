@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::listing::ObjectForm;
 use super::{CommandError, block_on, session, settings};
+use crate::causes::with_causes;
 use crate::config::{KeySource, Settings};
 use crate::printable::{printable, printable_lines};
 use crate::server::{open_current_store, present_keys};
@@ -105,7 +106,9 @@ fn examine(token: &str, settings: &Settings, tokens: &Tokens) -> Result<Report, 
     }
     let store = match open_current_store(settings) {
         Ok(store) => store,
-        Err(error) => return Ok(report.judged(None, format!("not checked: {error}"))),
+        Err(error) => {
+            return Ok(report.judged(None, format!("not checked: {}", with_causes(&error))));
+        }
     };
     let fault = block_on(session_fault(&store, settings, &claims, now))?;
     Ok(match fault {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::database::fail_at_limits;
+use crate::causes::with_causes;
 use crate::cli::{CommandError, settings};
 use crate::command::command;
 use crate::config::Settings;
@@ -87,7 +88,7 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
         OtherPrograms::Refuse
     };
     let made = open_migrated_store(&target);
-    drop(made.map_err(|error| of_target(&error.to_string()))?);
+    drop(made.map_err(|error| of_target(&with_causes(&error)))?);
     let (from, to) = (&source.database, &target.database);
     let tables = copy_database(from, to, source.store, others).map_err(explained)?;
     for table in tables {
