@@ -13,6 +13,7 @@ pub mod cli;
 mod command;
 pub mod config;
 pub mod keys;
+mod no_answer;
 mod printable;
 pub mod server;
 

@@ -61,6 +61,7 @@ mod metrics;
 mod migrations;
 mod moving;
 mod network_settings;
+mod no_answer;
 mod passwords;
 mod proxy;
 mod read_only;
