@@ -11,6 +11,7 @@ mod export;
 mod greeting;
 mod health;
 mod import;
+mod input;
 mod keys;
 mod listing;
 mod man;

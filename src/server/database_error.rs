@@ -264,4 +264,14 @@ mod tests {
             assert_eq!(permanent(text), Some(cure), "{text}");
         }
     }
+
+    #[test]
+    fn a_full_disk_is_one_by_whatever_words_sqlite_has_for_it() {
+        let url = DatabaseUrl::parse("sqlite://data/tokenpair.db").unwrap();
+        for cause in ["database or disk is full", "disk I/O error"] {
+            let error = StoreError::new(std::io::Error::other(cause));
+            let text = connection_text(&url, &error);
+            assert!(text.contains("; free space on its disk"), "{text}");
+        }
+    }
 }
