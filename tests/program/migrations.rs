@@ -186,6 +186,13 @@ fn without_a_database_a_command_says_how_to_make_one() {
     let off = String::from_utf8(off.unwrap().stderr).unwrap();
     let check = program.run(&["migrate", "--check"]);
     assert_eq!(check.code, Some(3), "{check:?}");
+    let empty = program.path("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    let url = format!("sqlite://{}", empty.display());
+    let on_empty = Program::new().env("DATABASE_URL", &url);
+    let on_empty = on_empty.run(&["migrate", "--check"]).out;
+    assert!(on_empty.contains("_users_sessions_revocations: pending"));
+    assert_eq!(check.out, on_empty);
     for said in [list, add, off, check.err] {
         assert!(said.contains("there is no database yet at "), "{said}");
         assert!(said.contains("`tokenpair migrate`"), "{said}");

@@ -186,7 +186,7 @@ pub use self::client::{
 };
 pub use self::client_changes::{ClientChange, ClientDenied};
 pub use self::event_kind::EventKind;
-pub use self::migrations::MigrationError;
+pub use self::migrations::{MigrationError, migration_names};
 pub use self::observer::{HashingUse, PoolName, PoolUse, StoreObserver};
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
