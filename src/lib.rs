@@ -8,10 +8,12 @@
 //! [`server`]; [`cli`].
 
 mod authorities;
+mod causes;
 pub mod cli;
 mod command;
 pub mod config;
 pub mod keys;
+mod no_answer;
 mod printable;
 pub mod server;
 

@@ -1,10 +1,11 @@
 //! Implements `tokenpair client`: the services that may ask about tokens or revoke them.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::input::first_line;
 use super::listing::{Entry, Form, ObjectForm};
 use super::{CommandError, block_on, settings};
 use crate::command::command;
@@ -319,7 +320,6 @@ fn confirmed(name: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
     }
     write!(out, "Delete the client {}? [y/N] ", printable(name))?;
     out.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    let line = first_line("y or n")?;
     Ok(line.trim().eq_ignore_ascii_case("y"))
 }

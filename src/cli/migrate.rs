@@ -11,7 +11,7 @@ use super::listing::ObjectForm;
 use super::{CommandError, settings};
 use crate::config::Settings;
 use crate::server::{DatabaseError, open_current_store, open_migrated_store};
-use tokenpair_store::MigrationError;
+use tokenpair_store::{MigrationError, migration_names};
 
 /// A finding of `--check`.
 #[derive(Debug, Error)]
@@ -72,6 +72,7 @@ fn report(settings: &Settings, form: ObjectForm, out: &mut dyn Write) -> Result<
         }
         DatabaseError::Missing(_) => {
             check.state = "missing";
+            check.pending = migration_names()?;
             PENDING
         }
         DatabaseError::Migration {

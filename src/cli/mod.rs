@@ -11,6 +11,7 @@ mod export;
 mod greeting;
 mod health;
 mod import;
+mod input;
 mod keys;
 mod listing;
 mod man;
@@ -36,6 +37,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::exit::{EXIT_STATUSES, ExitStatus};
+use crate::causes::with_causes;
 use crate::config::{LogFormat, Settings, Sources};
 use crate::printable::printable_lines;
 use crate::server::{json_error, start_logging};
@@ -329,21 +331,6 @@ fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Returns what a failure and its causes say.
-fn with_causes(failure: &dyn Error) -> String {
-    let mut text = failure.to_string();
-    let mut next = failure.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some errors already quote their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 fn complain(failure: &dyn Error, format: LogFormat) {

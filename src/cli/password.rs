@@ -1,10 +1,9 @@
 //! Reads a new password from the terminal or from standard input.
 
-use std::io::{self, BufRead};
-
 use clap::Args;
 
 use super::CommandError;
+use super::input::first_line;
 use crate::server::Accounts;
 use tokenpair_store::password::{Password, UnfitPassword};
 
@@ -25,8 +24,7 @@ impl PasswordSource {
         username: &str,
     ) -> Result<Password, CommandError> {
         let given = if self.password_stdin {
-            let mut line = String::new();
-            io::stdin().lock().read_line(&mut line)?;
+            let line = first_line("the password")?;
             line.trim_end_matches(['\r', '\n']).to_owned()
         } else {
             ask(&format!("New password for {username}: "))?

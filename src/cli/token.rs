@@ -1,13 +1,15 @@
 //! Implements `tokenpair token`.
 
-use std::io::{self, BufRead, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::input::first_line;
 use super::listing::ObjectForm;
 use super::{CommandError, block_on, session, settings};
+use crate::causes::with_causes;
 use crate::config::{KeySource, Settings};
 use crate::printable::{printable, printable_lines};
 use crate::server::{open_current_store, present_keys};
@@ -76,8 +78,7 @@ impl Report {
 pub(super) fn inspect(form: ObjectForm, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = settings()?;
     let tokens = tokens(&settings)?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    let line = first_line("the token, as it is in the cookie or after Bearer,")?;
     let token = line.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let report = examine(token, &settings, &tokens)?;
@@ -105,7 +106,9 @@ fn examine(token: &str, settings: &Settings, tokens: &Tokens) -> Result<Report, 
     }
     let store = match open_current_store(settings) {
         Ok(store) => store,
-        Err(error) => return Ok(report.judged(None, format!("not checked: {error}"))),
+        Err(error) => {
+            return Ok(report.judged(None, format!("not checked: {}", with_causes(&error))));
+        }
     };
     let fault = block_on(session_fault(&store, settings, &claims, now))?;
     Ok(match fault {

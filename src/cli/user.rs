@@ -1,10 +1,11 @@
 //! Implements `tokenpair user`.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::input::first_line;
 use super::listing::{Entry, Form, ObjectForm};
 use super::password::PasswordSource;
 use super::{CommandError, block_on, import, settings};
@@ -350,8 +351,7 @@ pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> Result<bool, Com
     }
     write!(out, "{question} [y/N] ")?;
     out.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    let line = first_line("y or n")?;
     Ok(line.trim().eq_ignore_ascii_case("y"))
 }
 

@@ -10,7 +10,7 @@ use tokenpair::clock::Clock;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Send a message of type webhook_test, and print the answer
+    /// Send a message of type webhook_test, and print the status of the answer
     Test,
 }
 
@@ -28,6 +28,10 @@ fn test(out: &mut dyn Write) -> Result<(), CommandError> {
     let delivery = WebhookSender::new(webhook).test(Clock::system().now());
     match delivery {
         Delivery::Delivered { .. } => Ok(writeln!(out, "delivered: {delivery}")?),
+        Delivery::Gone => Err(format!(
+            "cannot deliver to {origin}: {delivery}; correct WEBHOOK_URL, or remove it"
+        )
+        .into()),
         failure => Err(format!("cannot deliver to {origin}: {failure}").into()),
     }
 }

@@ -260,9 +260,13 @@ pub(super) fn traces(reader: &mut Reader<'_>) -> Option<TraceSettings> {
     if !cfg!(feature = "otlp") || DISABLED.read(reader) || !EXPORTER.read(reader) {
         return None;
     }
+    let mut addresses = [TRACES_ENDPOINT.name(), ENDPOINT.name()].into_iter();
+    if addresses.all(|name| reader.text(name).is_none()) {
+        return None;
+    }
     // A wrong base address is reported even if it is not needed.
     let base = ENDPOINT.read(reader);
-    let endpoint = TRACES_ENDPOINT.read(reader).or(base)?;
+    let endpoint = TRACES_ENDPOINT.read(reader).or(base);
     let common = HEADERS.read(reader);
     let own = TRACES_HEADERS.read(reader);
     // The signal's own protocol has precedence (specification of the OTLP exporter).
@@ -271,8 +275,7 @@ pub(super) fn traces(reader: &mut Reader<'_>) -> Option<TraceSettings> {
     } else {
         PROTOCOL.read(reader);
     }
-    let settings = TraceSettings {
-        endpoint,
+    Some(TraceSettings {
         headers: if own.is_empty() { common } else { own },
         gzip: COMPRESSION.read(reader),
         timeout: TIMEOUT.read(reader),
@@ -283,8 +286,9 @@ pub(super) fn traces(reader: &mut Reader<'_>) -> Option<TraceSettings> {
         queue: QUEUE.read(reader),
         batch: BATCH.read(reader),
         delay: DELAY.read(reader),
-    };
-    Some(settings)
+        // Last, so that a wrong address is reported together with the other settings.
+        endpoint: endpoint?,
+    })
 }
 
 fn sampler(reader: &mut Reader<'_>) -> TraceSampler {

@@ -1,12 +1,11 @@
 //! Defines [`DatabaseError`]: why the database cannot be used, whether waiting helps, and how to
 //! fix it.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::causes::in_a_line;
 use crate::command::command;
 use tokenpair::session::StoreError;
 use tokenpair_store::{DatabaseUrl, MigrationError};
@@ -43,7 +42,7 @@ pub enum DatabaseError {
         names: Vec<String>,
     },
     /// The migrations cannot be read or run.
-    #[error("cannot use the database {} (DATABASE_URL)", .url.masked())]
+    #[error("{}", migration_text(.url, .source))]
     Migration {
         /// The database.
         url: DatabaseUrl,
@@ -67,7 +66,7 @@ impl DatabaseError {
         let Self::Connect { url, cause } = self else {
             return false;
         };
-        matches!(url, DatabaseUrl::Postgres(_)) && permanent(&text_of(cause)).is_none()
+        matches!(url, DatabaseUrl::Postgres(_)) && permanent(&in_a_line(cause)).is_none()
     }
 }
 
@@ -80,20 +79,15 @@ fn pending_text(names: &[String]) -> String {
 }
 
 fn connection_text(url: &DatabaseUrl, cause: &StoreError) -> String {
-    let (cause, masked) = (text_of(cause), url.masked());
+    let (cause, masked) = (in_a_line(cause), url.masked());
     match url {
         DatabaseUrl::Sqlite(_) => {
-            let cure = match &cause {
-                cause if cause.contains("not a database") => {
-                    "restore it from a backup, or name another file"
-                }
-                cause if cause.contains("full") => "free space on its disk, or name another file",
-                _ => "make the file and its folder writable for this user, or name another file",
-            };
+            let cure = found(&SQLITE, &cause).unwrap_or(WRITABLE_FILE);
             format!("cannot open the database {masked} (DATABASE_URL): {cause}; {cure}")
         }
         DatabaseUrl::Postgres(_) => {
-            let cure = permanent(&cause).unwrap_or(
+            let cure = permanent(&cause).or_else(|| found(&TEMPORARY, &cause));
+            let cure = cure.unwrap_or(
                 "check that PostgreSQL is running and that DATABASE_URL names its host and port",
             );
             format!("cannot connect to the database {masked} (DATABASE_URL): {cause}; {cure}")
@@ -101,20 +95,66 @@ fn connection_text(url: &DatabaseUrl, cause: &StoreError) -> String {
     }
 }
 
-/// Returns the text of all causes. Advice of libpq, on lines that begin with a tab, is omitted.
-fn text_of(error: &StoreError) -> String {
-    let mut cause: &dyn Error = error;
-    let mut text = cause.to_string();
-    while let Some(next) = cause.source() {
-        let next_text = next.to_string();
-        if !text.contains(&next_text) {
-            let _infallible = write!(text, ": {next_text}");
-        }
-        cause = next;
-    }
-    let lines = text.lines().filter(|line| !line.starts_with('\t'));
-    let lines = lines.map(str::trim).filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join("; ")
+fn migration_text(url: &DatabaseUrl, cause: &MigrationError) -> String {
+    let (cause, masked) = (in_a_line(cause), url.masked());
+    let cure = found(&MIGRATION, &cause).or_else(|| match url {
+        DatabaseUrl::Sqlite(_) => found(&SQLITE, &cause),
+        DatabaseUrl::Postgres(_) => None,
+    });
+    let cure = cure.map(|cure| format!("; {cure}")).unwrap_or_default();
+    format!("cannot use the database {masked} (DATABASE_URL): {cause}{cure}")
+}
+
+/// Texts of SQLite, each with a fix; the first match counts.
+const SQLITE: [(&str, &str); 6] = [
+    ("not a database", RESTORE),
+    ("malformed", RESTORE),
+    ("full", "free space on its disk, or name another file"),
+    (
+        "No space left",
+        "free space on its disk, or name another file",
+    ),
+    // SQLite says this of a full disk too, if it cannot extend the file of its shared memory.
+    (
+        "disk I/O error",
+        "free space on its disk, make the file and its folder writable for this user, or name another file",
+    ),
+    ("readonly database", WRITABLE_FILE),
+];
+
+const RESTORE: &str = "restore it from a backup, or name another file";
+
+const WRITABLE_FILE: &str =
+    "make the file and its folder writable for this user, or name another file";
+
+/// Texts of both databases when a migration fails, each with a fix; the first match counts.
+const MIGRATION: [(&str, &str); 6] = [
+    (
+        "permission denied for schema",
+        "make the user in DATABASE_URL the owner of the database, or let an administrator run GRANT CREATE ON SCHEMA public TO that user",
+    ),
+    (
+        "permission denied for",
+        "grant the user in DATABASE_URL the rights on the tables, or name their owner there",
+    ),
+    (
+        "must be owner of",
+        "migrate with the user that owns the tables in DATABASE_URL",
+    ),
+    (
+        "already exists",
+        "the database belongs to another program: name an empty one in DATABASE_URL",
+    ),
+    ("read-only transaction", READ_ONLY),
+    ("No space left", "free space on the database's disk"),
+];
+
+const READ_ONLY: &str = "promote the standby, name the primary in DATABASE_URL, or turn default_transaction_read_only off";
+
+fn found(listed: &[(&str, &'static str)], text: &str) -> Option<&'static str> {
+    let mut listed = listed.iter();
+    let found = listed.find(|(words, _)| text.contains(words));
+    found.map(|(_, cure)| *cure)
 }
 
 /// Texts of libpq for failures that waiting does not fix, each with a fix; the first match counts.
@@ -155,14 +195,22 @@ const URL: &str = "correct DATABASE_URL";
 /// and a connection limit for one user or database.
 const PASSING: [&str; 2] = ["unexpected eof", "too many connections"];
 
+/// Texts of failures that waiting may fix, each with a fix of its own.
+const TEMPORARY: [(&str, &str); 4] = [
+    ("is read-only", READ_ONLY),
+    ("too many clients", CONNECTIONS),
+    ("too many connections", CONNECTIONS),
+    ("connection slots are reserved", CONNECTIONS),
+];
+
+const CONNECTIONS: &str = "raise PostgreSQL's limit of connections, or lower DATABASE_POOL";
+
 /// Returns the fix if this failure to connect is permanent.
 fn permanent(text: &str) -> Option<&'static str> {
     if PASSING.iter().any(|words| text.contains(words)) {
         return None;
     }
-    let mut listed = PERMANENT.into_iter();
-    let found = listed.find(|(words, _)| text.contains(words));
-    found.map(|(_, cure)| cure)
+    found(&PERMANENT, text)
 }
 
 #[cfg(test)]
@@ -214,6 +262,16 @@ mod tests {
             ),
         ] {
             assert_eq!(permanent(text), Some(cure), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_one_by_whatever_words_sqlite_has_for_it() {
+        let url = DatabaseUrl::parse("sqlite://data/tokenpair.db").unwrap();
+        for cause in ["database or disk is full", "disk I/O error"] {
+            let error = StoreError::new(std::io::Error::other(cause));
+            let text = connection_text(&url, &error);
+            assert!(text.contains("; free space on its disk"), "{text}");
         }
     }
 }

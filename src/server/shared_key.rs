@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::start_error::StartError;
+use crate::causes::in_a_line;
 use tokenpair::clock::Timestamp;
 use tokenpair::random::random_bytes;
 use tokenpair_store::{DieselStore, SealedKey};
@@ -35,20 +36,36 @@ pub(super) struct Seal {
 
 impl SharedKey {
     /// Returns the key that the servers on this database share. Creates it if no seal opens one.
+    ///
+    /// Writes only the seals that are missing, so a server starts on a database that accepts no
+    /// writes if it can open the key.
     pub(super) async fn of(
         store: &DieselStore,
         seals: &[Seal],
         now: Timestamp,
     ) -> Result<Self, StartError> {
-        if let Some(known) = Self::opened(store, seals).await? {
-            known.seal_under(store, seals, now).await?;
+        let rows = rows(store, seals).await?;
+        if let Some(known) = Self::opened(&rows, seals) {
+            let is_missing = |seal: &&Seal| rows.iter().all(|row| row.id != seal.id);
+            let missing = seals.iter().filter(is_missing);
+            if let Err(error) = known.seal_under(store, missing, now).await {
+                log::warn!(
+                    "cannot store the key that all servers share under the new signing keys in the table server_keys: \
+                     {}; restart this server once the database accepts writes, and keep the former signing keys until then",
+                    in_a_line(&error)
+                );
+            }
             return Ok(known);
         }
         let new = Self::random();
-        new.seal_under(store, seals, now).await?;
+        new.seal_under(store, seals, now)
+            .await
+            .map_err(|error| match error {
+                StartError::Sealed(cause) => StartError::Sealing(cause),
+                error => error,
+            })?;
         // Of several servers that start together, the first one's key is kept.
-        let kept = Self::opened(store, seals).await?;
-        kept.ok_or(StartError::SharedKey)
+        Self::opened(&self::rows(store, seals).await?, seals).ok_or(StartError::SharedKey)
     }
 
     fn random() -> Self {
@@ -57,31 +74,31 @@ impl SharedKey {
         Self(bytes)
     }
 
-    async fn opened(store: &DieselStore, seals: &[Seal]) -> Result<Option<Self>, StartError> {
-        let ids = seals.iter().map(|seal| seal.id.clone()).collect();
-        let rows = store.sealed_keys(ids).await?;
-        let opened = seals.iter().find_map(|seal| {
+    fn opened(rows: &[SealedKey], seals: &[Seal]) -> Option<Self> {
+        seals.iter().find_map(|seal| {
             let mut rows = rows.iter().filter(|row| row.id == seal.id);
             rows.find_map(|row| seal.open(&row.sealed))
-        });
-        Ok(opened)
+        })
     }
 
     /// Stores the key under each of these seals that has no row yet.
     pub(super) async fn seal_under(
         &self,
         store: &DieselStore,
-        seals: &[Seal],
+        seals: impl IntoIterator<Item = &Seal>,
         now: Timestamp,
     ) -> Result<(), StartError> {
-        let rows = seals.iter().map(|seal| {
+        let rows = seals.into_iter().map(|seal| {
             Some(SealedKey {
                 id: seal.id.clone(),
                 sealed: seal.seal(self)?,
                 created_at: now,
             })
         });
-        let rows = rows.collect::<Option<_>>().ok_or(StartError::SharedKey)?;
+        let rows: Vec<_> = rows.collect::<Option<_>>().ok_or(StartError::SharedKey)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
         Ok(store.keep_sealed_keys(rows).await?)
     }
 
@@ -90,6 +107,12 @@ impl SharedKey {
         let own = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
         hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, purpose).as_ref())
     }
+}
+
+/// Returns the stored seals that these may open.
+async fn rows(store: &DieselStore, seals: &[Seal]) -> Result<Vec<SealedKey>, StartError> {
+    let ids = seals.iter().map(|seal| seal.id.clone()).collect();
+    Ok(store.sealed_keys(ids).await?)
 }
 
 impl Seal {

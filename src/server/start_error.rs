@@ -1,15 +1,14 @@
 //! Defines [`StartError`]: why the server did not start, with the setting to change.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io::ErrorKind;
-use std::iter::successors;
 use std::net::SocketAddr;
 
 use thiserror::Error;
 
 use super::database_error::DatabaseError;
 use super::tls::TlsError;
+use crate::causes::{in_a_line, with_causes};
 use crate::config::Problems;
 use crate::keys::DirectoryError;
 use tokenpair::keys::KeyError;
@@ -64,6 +63,13 @@ pub enum StartError {
     /// The database did not keep or return the key that all servers share.
     #[error("cannot read or write the table server_keys in the database (DATABASE_URL)")]
     Sealed(#[from] StoreError),
+    /// The key that all servers share does not exist yet and cannot be stored.
+    #[error(
+        "cannot create the key that all servers share in the table server_keys (DATABASE_URL): {}; start the first server \
+         while the database accepts writes",
+        in_a_line(.0)
+    )]
+    Sealing(#[source] StoreError),
     /// The key cannot sign.
     #[error(
         "cannot use the signing key (JWT_SECRET_KEY, JWT_PRIVATE_KEY or JWT_PREVIOUS_SECRET_KEYS)"
@@ -97,9 +103,7 @@ pub enum StartError {
 
 impl fmt::Debug for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        let mut causes = successors(self.source(), |cause| (*cause).source());
-        causes.try_for_each(|cause| write!(f, ": {cause}"))
+        f.write_str(&with_causes(self))
     }
 }
 

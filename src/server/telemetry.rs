@@ -8,10 +8,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actix_web::HttpRequest;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use anstream::AutoStream;
 use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -164,6 +163,8 @@ pub fn json_error(message: &str) -> String {
 /// The log line of a request, begun when the request arrives.
 pub(super) struct Line {
     started: Instant,
+    /// As it was sent: `/forward-auth` sees another one.
+    method: Option<&'static str>,
     id: HeaderValue,
     trace: Option<TraceIds>,
     #[cfg(feature = "otlp")]
@@ -182,6 +183,7 @@ impl Line {
         let trace = None;
         Self {
             started: Instant::now(),
+            method: method_of(request.method()),
             id: request_id(request),
             trace: trace.or_else(|| parent.map(child_of)),
             #[cfg(feature = "otlp")]
@@ -197,7 +199,7 @@ impl Line {
         }
         #[cfg(feature = "otlp")]
         if let Some(span) = self.span {
-            span.end(method_of(response.request()), response);
+            span.end(self.method, response);
         }
         response_headers::set(response.headers_mut(), X_REQUEST_ID, self.id);
     }
@@ -206,7 +208,7 @@ impl Line {
         let route = response.request().match_pattern();
         let line = RequestLine {
             format: format(),
-            method: method_of(response.request()).unwrap_or("(an unknown method)"),
+            method: self.method.unwrap_or("(an unknown method)"),
             place: match &route {
                 Some(route) => Place::Route(route),
                 None => Place::Path(unmatched(response)),
@@ -250,12 +252,11 @@ fn level_of(response: &ServiceResponse) -> Level {
 }
 
 /// Returns the method, if it is a known one. A client can send anything here, even a token.
-fn method_of(request: &HttpRequest) -> Option<&'static str> {
+fn method_of(method: &Method) -> Option<&'static str> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
     ];
-    let method = request.method().as_str();
-    KNOWN.into_iter().find(|known| *known == method)
+    KNOWN.into_iter().find(|known| *known == method.as_str())
 }
 
 /// Returns the request id: the client's, if it is short and plain, to match a proxy's log, or a new

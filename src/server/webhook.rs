@@ -16,6 +16,7 @@ use ureq::http::StatusCode;
 use super::metrics::{Metrics, WebhookOutcome};
 use crate::authorities::trusting_machine;
 use crate::config::Webhook;
+use crate::no_answer::Asked;
 use tokenpair::clock::{Clock, Timestamp};
 use tokenpair_store::{Alert, DieselStore};
 
@@ -92,15 +93,23 @@ impl fmt::Display for Delivery {
                 )
             }
             Self::Gone => f.write_str("the receiver answered 410 Gone: it wants no more messages"),
-            Self::Refused(status) if status.is_redirection() => {
-                write!(
-                    f,
-                    "the receiver answered {status}, and redirects are not followed"
-                )
+            Self::Refused(status) => {
+                write!(f, "the receiver answered {status}{}", refusal_cure(*status))
             }
-            Self::Refused(status) => write!(f, "the receiver answered {status}"),
             Self::Failed(why) => f.write_str(why),
         }
+    }
+}
+
+fn refusal_cure(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..=399 => {
+            ", and redirects are not followed; write the address that it redirects to in WEBHOOK_URL"
+        }
+        400 | 401 | 403 => "; give the receiver the secret in WEBHOOK_SECRET, and read its log",
+        404 | 405 => "; correct the path in WEBHOOK_URL",
+        429 => "; raise the receiver's rate limit",
+        _ => "; read the receiver's log",
     }
 }
 
@@ -164,16 +173,21 @@ impl Sender {
             },
             Ok(StatusCode::GONE) => Delivery::Gone,
             Ok(status) => Delivery::Refused(status),
-            Err(error) => Delivery::Failed(self.without_address(&error)),
+            Err(error) => Delivery::Failed(self.no_answer(&error)),
         }
     }
 
     /// Returns the error's text. The path of the address may be a secret.
-    fn without_address(&self, error: &ureq::Error) -> String {
-        let url = self.webhook.url.as_str();
-        let text = error.to_string().replace(url, &self.webhook.origin());
-        let path = self.webhook.url.path();
-        match path {
+    fn no_answer(&self, error: &ureq::Error) -> String {
+        let url = &self.webhook.url;
+        let asked = Asked {
+            url,
+            program: "the receiver",
+            named_in: "WEBHOOK_URL",
+        };
+        let text = asked.no_answer(error);
+        let text = text.replace(url.as_str(), &self.webhook.origin());
+        match url.path() {
             "/" => text,
             path => text.replace(path, "/********"),
         }

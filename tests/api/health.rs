@@ -114,6 +114,34 @@ fn with_a_full_disk_the_server_is_not_ready_until_there_is_room() {
     written_again(&app);
 }
 
+/// Writes would go into a file that the next start does not open.
+#[test]
+fn with_another_file_at_its_path_the_server_is_not_ready_until_its_own_is_back() {
+    let app = Backend::Sqlite.app().with_ada();
+    let Database::Sqlite(folder) = app.database() else {
+        panic!("a file")
+    };
+    let [own, away, other] = ["test.db", "old.db", "b.db"].map(|name| folder.path().join(name));
+    std::fs::copy(&own, &other).unwrap();
+    let not_ready = || {
+        let ready = app.get("/health/ready").send();
+        ready.refused(503, "database_not_writable", "The database refuses writes");
+        let said = ready.json()["hint"].as_str().unwrap().to_owned();
+        assert!(said.contains("Restart the server"), "{said}");
+    };
+    std::fs::rename(&own, &away).unwrap();
+    not_ready();
+    std::fs::copy(&other, &own).unwrap();
+    not_ready();
+    let bearer = app.bearer();
+    assert_eq!(
+        app.get("/protected").bearer(&bearer.access).send().status,
+        200
+    );
+    std::fs::rename(&away, &own).unwrap();
+    assert_eq!(app.get("/health/ready").send().status, 200);
+}
+
 fn what_a_client_did_wrong_leaves_the_server_ready(on: Backend) {
     let app = on.app().with_ada();
     let again = json!({ "username": ADA.0, "password": ADA.1 });

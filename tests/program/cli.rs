@@ -388,6 +388,31 @@ fn a_token_is_taken_apart_with_each_verdict() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_refused_wherever_a_line_is_read() {
+    let program = Program::new().env("JWT_SECRET_KEY", SECRET);
+    let program = program.migrated();
+    let random = program.path("random");
+    std::fs::write(&random, [0xFF, 0xFE, 0x80, b'\n']).unwrap();
+    for (arguments, wanted) in [
+        (
+            &["token", "inspect"][..],
+            "write the token, as it is in the cookie",
+        ),
+        (
+            &["user", "add", "ada", "--password-stdin"],
+            "write the password",
+        ),
+    ] {
+        let mut command = program.command(arguments);
+        command.stdin(std::fs::File::open(&random).unwrap());
+        let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        let cause =
+            format!("tokenpair: the first line of standard input is not text in UTF-8; {wanted}");
+        assert!(said.starts_with(&cause), "{said}");
+    }
+}
+
+#[test]
 fn the_health_check_says_whether_the_server_is_ready() {
     let program = Program::new();
     let served = program.serve();

@@ -170,6 +170,25 @@ fn no_log_line_has_anything_secret_at_any_level(on: Backend) {
 
 on_both_databases!(no_log_line_has_anything_secret_at_any_level);
 
+/// The handler sees the method of the request that the proxy asks about.
+#[test]
+fn the_line_of_forward_auth_has_the_method_that_was_sent() {
+    let served = Program::new().serve();
+    for method in ["GET", "PATCH"] {
+        let status = Request::new(served.address, method, "/forward-auth")
+            .send()
+            .status;
+        assert_eq!(status, 401);
+        served.wait_for_log(&format!("{method} /forward-auth 401"));
+    }
+    Request::new(served.address, "GET", "/forward-auth")
+        .header("X-Forwarded-Method", "DELETE")
+        .send();
+    served.wait_for_log_times("GET /forward-auth 401", 2);
+    let log = served.stop_and_read_log();
+    assert!(!log.contains("POST") && !log.contains("DELETE"), "{log}");
+}
+
 #[test]
 fn the_line_of_a_request_is_there_soon_and_none_is_lost() {
     let program = Program::new();

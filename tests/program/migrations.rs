@@ -160,6 +160,7 @@ fn migrate_and_its_check_name_migrations_alike(on: Backend) {
 }
 
 on_both_databases!(
+    a_database_of_another_program_is_named_as_such,
     a_command_migrates_nothing_and_names_what_is_pending,
     with_migrate_off_a_server_leaves_migrations_to_the_operator,
     a_schema_newer_than_the_program_is_refused,
@@ -185,6 +186,13 @@ fn without_a_database_a_command_says_how_to_make_one() {
     let off = String::from_utf8(off.unwrap().stderr).unwrap();
     let check = program.run(&["migrate", "--check"]);
     assert_eq!(check.code, Some(3), "{check:?}");
+    let empty = program.path("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    let url = format!("sqlite://{}", empty.display());
+    let on_empty = Program::new().env("DATABASE_URL", &url);
+    let on_empty = on_empty.run(&["migrate", "--check"]).out;
+    assert!(on_empty.contains("_users_sessions_revocations: pending"));
+    assert_eq!(check.out, on_empty);
     for said in [list, add, off, check.err] {
         assert!(said.contains("there is no database yet at "), "{said}");
         assert!(said.contains("`tokenpair migrate`"), "{said}");
@@ -224,4 +232,61 @@ fn a_server_starts_without_the_right_to_create_tables_if_nothing_is_pending() {
         program.run(&["user", "list"]).done();
     }
     drop(database);
+}
+
+/// PostgreSQL 15 lets only the owner of a database create tables in it.
+#[test]
+fn a_user_who_may_create_no_tables_is_told_how_to_get_the_right() {
+    let role = Role(format!("tokenpair_newcomer_{}", std::process::id()));
+    let name = &role.0;
+    as_superuser(&format!("CREATE ROLE {name} LOGIN"));
+    let database = Database::create(Backend::Postgres);
+    let url = database.url();
+    let (_, place) = url.rsplit_once('@').unwrap();
+    let url = format!("postgres://{name}@{place}");
+    let cause = "permission denied for schema public";
+    let newcomer = Program::new().env("DATABASE_URL", &url);
+    for command in ["serve", "migrate"] {
+        let said = newcomer.run(&[command]).failed();
+        assert!(
+            said.contains(cause)
+                && said.contains(
+                    "; make the user in DATABASE_URL the owner of the database, or let an administrator run \
+                     GRANT CREATE ON SCHEMA public TO that user"
+                ),
+            "{said}"
+        );
+        assert_eq!(said.matches(cause).count(), 1, "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let said = Program::new()
+        .migrated()
+        .run(&["move", "--to", &url])
+        .failed();
+    assert!(
+        said.contains(cause) && said.contains("; make the user in the target's URL the owner"),
+        "{said}"
+    );
+    drop(database);
+}
+
+fn a_database_of_another_program_is_named_as_such(on: Backend) {
+    let database = Database::create(on);
+    database.execute("CREATE TABLE users (name TEXT)");
+    let cure = "already exists; the database belongs to another program: name an empty one in";
+    let program = Program::new().env("DATABASE_URL", &database.url());
+    for command in ["serve", "migrate"] {
+        let said = program.run(&[command]).failed();
+        assert!(
+            said.contains("users") && said.contains(&format!("{cure} DATABASE_URL")),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let source = Program::new().migrated();
+    let said = source.run(&["move", "--to", &database.url()]).failed();
+    assert!(
+        said.contains("users") && said.contains(&format!("{cure} the target's URL")),
+        "{said}"
+    );
 }

@@ -179,6 +179,44 @@ fn a_target_with_rows_is_refused_and_unchanged(on: Backend) {
     );
 }
 
+fn a_target_of_another_program_is_refused_and_unchanged(on: Backend) {
+    let (source, target) = (Database::create(on), Database::create(other(on)));
+    let program = program().env("DATABASE_URL", &source.url()).migrated();
+    target.execute("CREATE TABLE notes (text TEXT)");
+    let file = |target: &Database| match target {
+        Database::Sqlite(folder) => fs::read(folder.path().join("test.db")).unwrap(),
+        Database::Postgres(_) => Vec::new(),
+    };
+    let before = file(&target);
+    let refused = || {
+        let said = move_to(&program, &target).failed();
+        let cause = "the target has tables of another program (notes); name an empty database";
+        assert!(said.contains(cause), "{said}");
+    };
+    refused();
+    assert!(file(&target) == before, "the file has changed");
+    let tables = match &target {
+        Database::Sqlite(_) => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table'",
+        Database::Postgres(_) => {
+            "SELECT count(*) AS n FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        }
+    };
+    assert_eq!(target.numbers(tables), [1]);
+    let there = crate::backup::program().env("DATABASE_URL", &target.url());
+    there.migrated();
+    refused();
+}
+
+#[test]
+fn tables_of_another_schema_do_not_matter() {
+    let target = Database::create(Backend::Postgres);
+    target.execute("CREATE SCHEMA app");
+    target.execute("CREATE TABLE app.notes (text TEXT)");
+    let program = program().migrated();
+    let said = move_to(&program, &target).done();
+    assert!(said.contains("users: 0 rows"), "{said}");
+}
+
 fn while_a_server_uses_the_source_nothing_is_copied(on: Backend) {
     let (source, target) = (Database::create(on), Database::create(other(on)));
     let program = program().env("DATABASE_URL", &source.url());
@@ -196,6 +234,7 @@ on_both_databases!(
     sessions_continue_on_the_other_database,
     many_rows_are_copied_in_pages,
     a_target_with_rows_is_refused_and_unchanged,
+    a_target_of_another_program_is_refused_and_unchanged,
     while_a_server_uses_the_source_nothing_is_copied,
 );
 

@@ -254,6 +254,10 @@ fn only_an_undamaged_backup_of_this_program_is_restored() {
     ] {
         let said = program.run(&["restore", file]).failed();
         assert!(said.contains(part), "{part}: {said}");
+        if ["cut.db", "text.db", "empty.db", "missing.db", &foreign].contains(&file) {
+            let cure = "; name another backup. The database is unchanged\n";
+            assert!(said.ends_with(cure), "{said}");
+        }
     }
     assert_eq!(users_in(&program, DATABASE), ["ada"]);
     assert!(!beside(&program).iter().any(|name| name.contains("before")));
@@ -305,6 +309,10 @@ fn a_full_disk_changes_nothing() {
     let (program, _) = backed_up();
     let said = run_on_a_full_disk(&program, "restore backup.db").failed();
     assert!(said.contains("tokenpair.db.partial"), "{said}");
+    assert!(
+        said.ends_with("; free space on that disk. The database is unchanged\n"),
+        "{said}"
+    );
     assert_eq!(beside(&program), ["tokenpair.db"]);
     assert_eq!(users_in(&program, DATABASE), ["ada"]);
     assert_eq!(files(&program), ["backup.db", "data"]);

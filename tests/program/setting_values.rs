@@ -185,6 +185,19 @@ const ALONE: &[Refused] = &[
         "did you mean THROTTLE_PEER?",
     ),
     (
+        &[("AUDIT_KEEP", "100000d")],
+        "is \"100000d\"; write a time of at most 36600d",
+    ),
+    (
+        &[("SESSION_MAX_AGE", "99999999999999999999999999w")],
+        "write a time of at most 36600d, which is a hundred years",
+    ),
+    (&[("SESSION_MAX_AGE", "d")], "write a time such as 90, 90s"),
+    (
+        &[("SESSION_MAX_AGE", "1.5h")],
+        "write a time such as 90, 90s",
+    ),
+    (
         &[("SERVER_TRUSTED_PROXIES", "10.0.0.1,proxy")],
         "addresses or networks",
     ),

@@ -186,7 +186,7 @@ pub use self::client::{
 };
 pub use self::client_changes::{ClientChange, ClientDenied};
 pub use self::event_kind::EventKind;
-pub use self::migrations::MigrationError;
+pub use self::migrations::{MigrationError, migration_names};
 pub use self::observer::{HashingUse, PoolName, PoolUse, StoreObserver};
 pub use self::policy::{Pooler, StorePolicy};
 pub use self::purge::{PurgePolicy, Purged};
@@ -197,7 +197,7 @@ pub use self::sqlite_file::{Contents, SqliteFile, SqliteFileError};
 pub use self::sqlite_lock::SqliteLock;
 pub use self::store::DieselStore;
 pub use self::table::TableError;
-pub use self::transfer::{CopiedTable, OtherPrograms, TransferError, copy_database};
+pub use self::transfer::{CopiedTable, OtherPrograms, TransferError, check_target, copy_database};
 pub use self::url::{DatabaseUrl, UrlError};
 pub use self::user::{
     ADMIN, ImportedUser, NewUser, Role, RoleError, User, UserError, Username, UsernameError,

@@ -61,6 +61,26 @@ struct Version {
     version: String,
 }
 
+/// Returns the names of all migrations, oldest first: those that are pending in a database that does
+/// not exist yet.
+///
+/// # Errors
+///
+/// Returns a [`MigrationError`] if the migrations of this program cannot be read.
+pub fn migration_names() -> Result<Vec<String>, MigrationError> {
+    let mut names: Vec<String> = known()?
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Returns the migrations of this program. Their names are the same for both databases.
+fn known() -> Result<Vec<Box<dyn Migration<<Conn as Connection>::Backend>>>, MigrationError> {
+    MIGRATIONS.migrations().map_err(MigrationError::Migration)
+}
+
 impl DieselStore {
     /// Runs the pending migrations in one transaction, and returns their names. Replicas that start
     /// together wait for the first. If nothing is pending, it only reads.
@@ -165,12 +185,9 @@ fn look(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
 }
 
 pub(super) fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrationError> {
-    // The names are the same for both databases.
-    let known: Vec<Box<dyn Migration<<Conn as Connection>::Backend>>> =
-        MIGRATIONS.migrations().map_err(MigrationError::Migration)?;
     let mut unknown = applied(conn)?;
     let mut pending = BTreeSet::new();
-    for migration in known {
+    for migration in known()? {
         let name = migration.name();
         if !unknown.remove(&name.version().to_string()) {
             pending.insert(name.to_string());

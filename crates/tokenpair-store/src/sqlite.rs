@@ -59,6 +59,30 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// The file behind a path at one moment: another one may take its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FileBehind {
+    path: PathBuf,
+    /// Its device and inode. `None` if there was no such file.
+    id: Option<(u64, u64)>,
+}
+
+impl FileBehind {
+    pub(super) fn of(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let id = std::fs::metadata(path).ok();
+        Self {
+            path: path.to_owned(),
+            id: id.map(|file| (file.dev(), file.ino())),
+        }
+    }
+
+    /// Returns whether the path still names this file.
+    pub(super) fn is_there(&self) -> bool {
+        *self == Self::of(&self.path)
+    }
+}
+
 #[derive(Debug, Error)]
 #[error("{} cannot be created or written", .path.display())]
 struct Unwritable {

@@ -283,7 +283,7 @@ impl SqliteFile {
 
     /// Opens it without writing to it. A file without a log is complete by itself, and is opened as
     /// one that never changes: SQLite then needs no files beside it.
-    fn open_backup(&self) -> Result<SqliteConnection, SqliteFileError> {
+    pub(super) fn open_backup(&self) -> Result<SqliteConnection, SqliteFileError> {
         let has_log = ["-wal", "-journal"]
             .iter()
             .any(|end| companion(&self.path, end).exists());

@@ -16,6 +16,8 @@ use super::observer::{Observed, PoolUse, StoreObserver};
 use super::policy::StorePolicy;
 use super::pool::Pool;
 use super::queue::JobError;
+#[cfg(feature = "sqlite")]
+use super::sqlite::FileBehind;
 use super::url::DatabaseUrl;
 use super::writer::{Shape, Writer};
 use tokenpair::session::StoreError;
@@ -58,6 +60,9 @@ pub struct DieselStore {
     writer: Option<Writer>,
     last_write: Arc<LastWrite>,
     observed: Observed,
+    /// The file that SQLite has open.
+    #[cfg(feature = "sqlite")]
+    file: Option<FileBehind>,
     // Last, so that the queues have closed before the threads are joined.
     _threads: Arc<Threads>,
 }
@@ -101,6 +106,11 @@ impl DieselStore {
             writer,
             last_write: Arc::default(),
             observed,
+            #[cfg(feature = "sqlite")]
+            file: match url {
+                DatabaseUrl::Sqlite(path) => Some(FileBehind::of(path)),
+                DatabaseUrl::Postgres(_) => None,
+            },
             _threads: Arc::new(Threads(threads)),
         })
     }
@@ -151,6 +161,17 @@ impl DieselStore {
         done.await
             .map_err(StoreError::new)??
             .map_err(StoreError::new)
+    }
+
+    /// Returns whether SQLite's path names another file than the one that is open, or none.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn has_lost_its_file(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.is_there())
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) const fn has_lost_its_file(&self) -> bool {
+        false
     }
 
     /// Runs statements that change nothing.

@@ -122,6 +122,12 @@ struct Schema {
 }
 
 #[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+#[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = BigInt)]
     n: i64,
@@ -159,6 +165,29 @@ pub(super) fn all(conn: &mut Conn) -> QueryResult<Tables> {
         columns.push((column, row.is_key));
     }
     Ok(Tables(tables))
+}
+
+/// Returns the names of the tables that the target has and the source does not.
+pub(super) fn foreign(source: &BTreeSet<String>, target: &BTreeSet<String>) -> Vec<String> {
+    let others = target.difference(source);
+    others.filter(|name| *name != MIGRATIONS).cloned().collect()
+}
+
+/// Returns the names of the tables in the schema in use, except those of PostgreSQL's extensions.
+pub(super) fn all_names(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
+    let query = on_its_own!(
+        conn,
+        postgres: _ => {
+            "SELECT t.relname::text AS name FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace \
+             WHERE t.relkind IN ('r', 'p', 'f') AND n.nspname = current_schema() AND NOT EXISTS \
+             (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.deptype = 'e')"
+        },
+        sqlite: _ => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        },
+    );
+    let rows = sql_query(query).load::<Name>(conn)?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
 /// Returns the tables that both databases have. A table of another program is in one of them.

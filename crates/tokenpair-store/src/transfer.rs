@@ -67,6 +67,9 @@ pub enum TransferError {
     /// A table of the target has rows.
     #[error("the target is not empty: its table {0} has rows")]
     NotEmpty(String),
+    /// The target has tables that the source does not have.
+    #[error("the target has tables of another program ({})", .0.join(", "))]
+    Foreign(Vec<String>),
     /// A table cannot be copied.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -80,6 +83,29 @@ fn connected_text(others: i64) -> String {
         1 => "1 other connection to the source is open".to_owned(),
         others => format!("{others} other connections to the source are open"),
     }
+}
+
+/// Checks that a database has no tables of another program, before it is migrated to become the
+/// target of [`copy_database`]. Only reads, and creates no file.
+///
+/// # Errors
+///
+/// Returns [`TransferError::Foreign`] if it has such tables, or another [`TransferError`] if a
+/// database does not answer.
+pub fn check_target(
+    from: &DatabaseUrl,
+    to: &DatabaseUrl,
+    policy: StorePolicy,
+) -> Result<(), TransferError> {
+    let mut target = match to {
+        #[cfg(feature = "sqlite")]
+        DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(()),
+        // `connect` would change the journal mode of another program's file.
+        #[cfg(feature = "sqlite")]
+        DatabaseUrl::Sqlite(path) => Conn::Sqlite(SqliteFile::at(path).open_backup()?),
+        to => connect(to, policy)?,
+    };
+    refuse_foreign(&mut connect(from, policy)?, &mut target)
 }
 
 /// Copies every table into an empty database with the same schema. All rows are of one moment of
@@ -133,6 +159,7 @@ pub fn copy_database(
     if others == OtherPrograms::Refuse {
         refuse_others(&mut source)?;
     }
+    refuse_foreign(&mut source, &mut target)?;
     let tables = table::common(
         &in_transaction_of_its_own(&mut source, table::all)?,
         &in_transaction_of_its_own(&mut target, table::all)?,
@@ -214,6 +241,18 @@ fn refuse_same(source: &mut Conn, target: &mut Conn) -> Result<(), TransferError
 
 fn is_postgres(conn: &Conn) -> bool {
     on_its_own!(conn, postgres: _ => true, sqlite: _ => false)
+}
+
+fn refuse_foreign(source: &mut Conn, target: &mut Conn) -> Result<(), TransferError> {
+    let foreign = table::foreign(
+        &in_transaction_of_its_own(source, table::all_names)?,
+        &in_transaction_of_its_own(target, table::all_names)?,
+    );
+    if foreign.is_empty() {
+        Ok(())
+    } else {
+        Err(TransferError::Foreign(foreign))
+    }
 }
 
 fn refuse_others(source: &mut Conn) -> Result<(), TransferError> {

@@ -27,6 +27,9 @@ pub enum NotWritable {
     /// The disk is full.
     #[error(transparent)]
     Full(StoreError),
+    /// SQLite's path names another file than the one that is open, or none.
+    #[error(transparent)]
+    Moved(StoreError),
     /// The database rejects a write for another reason.
     #[error(transparent)]
     Refused(StoreError),
@@ -34,7 +37,7 @@ pub enum NotWritable {
 
 impl DieselStore {
     /// Checks that the database answers and accepts writes. PostgreSQL is asked whether it is a
-    /// standby or read-only. If the last write failed because of the database, a row is written and
+    /// standby or read-only; SQLite's file has to be the one at its path. If the last write failed because of the database, a row is written and
     /// deleted.
     ///
     /// ```
@@ -54,6 +57,9 @@ impl DieselStore {
     ///
     /// Returns [`NotWritable`] with the reason.
     pub async fn check_writable(&self) -> Result<(), NotWritable> {
+        if self.has_lost_its_file() {
+            return Err(NotWritable::Moved(StoreError::new(Moved)));
+        }
         if self.last_write().failed() {
             let written = self.try_write(probe).await;
             return written.map_err(|failure| NotWritable::of(failure, NotWritable::Refused));
@@ -62,6 +68,14 @@ impl DieselStore {
         looked.map_err(|failure| NotWritable::of(failure, NotWritable::Away))
     }
 }
+
+/// Writes would go into a file that the next start does not open.
+#[derive(Debug, Error)]
+#[error(
+    "the file of the database was moved, deleted or replaced while it is open, so its path names another one; put it back, \
+     or restart the server to use the other"
+)]
+struct Moved;
 
 #[derive(QueryableByName)]
 struct Mode {

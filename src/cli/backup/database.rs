@@ -66,6 +66,18 @@ pub(super) fn described(contents: &Contents) -> String {
     text
 }
 
+/// Returns what to do if this error of SQLite or of the system may be a full disk.
+pub(super) fn space_cure(error: &str) -> &'static str {
+    let is_full = ["full", "No space left", "disk I/O error"]
+        .iter()
+        .any(|words| error.contains(words));
+    if is_full {
+        "; free space on that disk"
+    } else {
+        ""
+    }
+}
+
 /// Quotes a text for a shell.
 pub(super) fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@,=".contains(letter);

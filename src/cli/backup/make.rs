@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::database::{database_file, described, fail_at_limits, is_same_file, quoted};
+use super::database::{database_file, described, fail_at_limits, is_same_file, quoted, space_cure};
 use super::partial::{Partial, files_beside, partial_path};
+use crate::causes::with_causes;
 use crate::cli::{CommandError, settings};
+use crate::command::command;
 use crate::config::{KeySource, Settings};
 use crate::server::DatabaseError;
-use tokenpair_store::SqliteFile;
+use tokenpair_store::{SqliteFile, SqliteFileError};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Wanted {
@@ -39,8 +41,9 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
     }
     let file = new_file(wanted, &database)?;
     let partial = Partial::beside(&file)?;
-    SqliteFile::at(&database).copy_to(partial.path())?;
-    let contents = SqliteFile::at(partial.path()).check()?;
+    let copied = SqliteFile::at(&database).copy_to(partial.path());
+    let checked = copied.and_then(|()| SqliteFile::at(partial.path()).check());
+    let contents = checked.map_err(|error| cured(&error))?;
     let size = fs::metadata(partial.path())?.len();
     partial.become_file(&file, wanted.force)?;
     let file = file.display();
@@ -50,6 +53,19 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
         described(&contents)
     )?;
     Ok(writeln!(out, "{}", keys_remark(&settings))?)
+}
+
+/// Adds what to do about a database that cannot be copied.
+fn cured(error: &SqliteFileError) -> CommandError {
+    let text = with_causes(error);
+    let cure = match error {
+        SqliteFileError::Damaged { .. } | SqliteFileError::NotSqlite(_) => format!(
+            "; put an earlier backup in its place with `{}`",
+            command("restore FILE")
+        ),
+        _ => space_cure(&text).to_owned(),
+    };
+    format!("{text}{cure}").into()
 }
 
 /// Returns the path of the backup, if a file can be put there.

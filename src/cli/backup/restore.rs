@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::database::{database_file, described, events_of, fail_at_limits, is_same_file, quoted};
+use super::database::{
+    database_file, described, events_of, fail_at_limits, is_same_file, quoted, space_cure,
+};
 use super::partial::{Partial, files_beside, partial_path};
+use crate::causes::with_causes;
 use crate::cli::{CommandError, settings};
 use crate::command::command;
 use crate::config::Settings;
@@ -19,6 +22,8 @@ use tokenpair::session::{EndReason, RequestContext};
 use tokenpair_store::{
     Contents, DatabaseUrl, DieselStore, SqliteFile, SqliteFileError, SqliteLock,
 };
+
+const UNCHANGED: &str = "The database is unchanged";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Wanted {
@@ -65,13 +70,18 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
         )
         .into());
     }
-    let contents = SqliteFile::at(&wanted.file).check()?;
+    let contents = SqliteFile::at(&wanted.file).check();
+    let contents = contents
+        .map_err(|error| format!("{}; name another backup. {UNCHANGED}", with_causes(&error)))?;
     refuse_newer(&wanted.file, &contents)?;
     make_folder(&database)?;
     let lock = take(&database)?;
     let had_former = lock.has_file();
     let former = former_path(&database, now).filter(|_| had_former && !wanted.delete_former);
-    let prepared = prepare(wanted, &settings, &database, now)?;
+    let prepared = prepare(wanted, &settings, &database, now).map_err(|error| {
+        let text = with_causes(error.as_ref());
+        format!("{text}{}. {UNCHANGED}", space_cure(&text))
+    })?;
     let replaced = lock.replace_by(prepared.partial.path(), former.as_deref());
     replaced.map_err(|error| format!("cannot replace {}: {error}", database.display()))?;
     report(&prepared, &contents, &database, former.as_deref(), out)?;

@@ -8,11 +8,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::database::fail_at_limits;
+use crate::causes::with_causes;
 use crate::cli::{CommandError, settings};
 use crate::command::command;
 use crate::config::Settings;
-use crate::server::{open_current_store, open_migrated_store};
-use tokenpair_store::{DatabaseUrl, OtherPrograms, SqliteFileError, TransferError, copy_database};
+use crate::server::{DatabaseError, open_current_store, open_migrated_store};
+use tokenpair::session::StoreError;
+use tokenpair_store::{
+    DatabaseUrl, OtherPrograms, SqliteFileError, TransferError, check_target, copy_database,
+};
 
 /// The variable that names the target.
 const TARGET: &str = "TARGET_DATABASE_URL";
@@ -86,9 +90,10 @@ pub(in crate::cli) fn run(wanted: &Wanted, out: &mut dyn Write) -> Result<(), Co
     } else {
         OtherPrograms::Refuse
     };
-    let made = open_migrated_store(&target);
-    drop(made.map_err(|error| of_target(&error.to_string()))?);
     let (from, to) = (&source.database, &target.database);
+    check_target(from, to, source.store).map_err(|error| unfit(error, to))?;
+    let made = open_migrated_store(&target);
+    drop(made.map_err(|error| of_target(&with_causes(&error)))?);
     let tables = copy_database(from, to, source.store, others).map_err(explained)?;
     for table in tables {
         writeln!(out, "{}: {} rows", table.name, table.rows)?;
@@ -108,6 +113,18 @@ fn of_target(text: &str) -> CommandError {
         .into()
 }
 
+/// Says why the target cannot be looked at, or has to be another one.
+fn unfit(error: TransferError, to: &DatabaseUrl) -> CommandError {
+    let cause = match error {
+        TransferError::Store(cause) => cause,
+        TransferError::File(error) => StoreError::new(error),
+        TransferError::Query(error) => StoreError::new(error),
+        error => return explained(error),
+    };
+    let url = to.clone();
+    of_target(&with_causes(&DatabaseError::Connect { url, cause }))
+}
+
 fn explained(error: TransferError) -> CommandError {
     match error {
         TransferError::File(SqliteFileError::InUse(path)) => format!(
@@ -122,6 +139,11 @@ fn explained(error: TransferError) -> CommandError {
         .into(),
         TransferError::NotEmpty(table) => format!(
             "the target is not empty: its table {table} has rows; name an empty database, which `{}` creates",
+            command("move")
+        )
+        .into(),
+        error @ TransferError::Foreign(_) => format!(
+            "{error}; name an empty database, which `{}` creates if it is SQLite",
             command("move")
         )
         .into(),

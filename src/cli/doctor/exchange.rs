@@ -11,6 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::report::heard;
+use crate::no_answer::{BAD_TLS, BROKEN, NO_TLS, NOT_HTTP, TIMED_OUT, refused};
 use tokenpair::clock::{Clock, Timestamp};
 
 /// Maximum size of a response head in bytes.
@@ -32,7 +33,7 @@ pub(super) enum Failure {
     #[error("the name {0} has no address ({1})")]
     NoAddress(String, String),
     /// No program listens there.
-    #[error("nothing listens on {0} (connection refused)")]
+    #[error("{}", refused(.0))]
     Refused(SocketAddr),
     /// No connection could be made.
     #[error("cannot connect to {0}: {1}")]
@@ -41,22 +42,22 @@ pub(super) enum Failure {
     #[error("{0} does not answer a connection attempt")]
     NoConnection(SocketAddr),
     /// The answer to a TLS handshake is not TLS.
-    #[error("the answer to the TLS handshake is not TLS")]
+    #[error("{NO_TLS}")]
     NoTls,
     /// The answer to a plain request is TLS.
     #[error("the answer is TLS, and the request was plain http")]
     OnlyTls,
     /// The TLS handshake failed.
-    #[error("the TLS handshake failed: {0}")]
+    #[error("{BAD_TLS}: {0}")]
     Tls(String),
     /// The connection broke, or ended early.
-    #[error("the connection broke: {0}")]
+    #[error("{BROKEN}: {0}")]
     Broken(io::Error),
     /// The response took too long.
-    #[error("no complete response within the time limit")]
+    #[error("{TIMED_OUT}")]
     Timeout,
     /// The response is not HTTP/1.
-    #[error("the response is not HTTP/1.1: {0}")]
+    #[error("{NOT_HTTP}: {0}")]
     NotHttp(String),
     /// The response head is too large.
     #[error("the response has too many or too large headers")]

@@ -15,7 +15,7 @@ mod walk;
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
 use clap::Args;
 use url::Url;
@@ -27,6 +27,7 @@ use self::probe::Probe;
 use self::report::{Finding, Report, Verdict};
 use self::target::Target;
 use self::walk::Credentials;
+use super::input::first_line;
 use super::{CommandError, exit, health};
 use crate::config::serialized_origin;
 
@@ -165,8 +166,7 @@ fn addresses(wanted: &Wanted) -> Result<(Target, Option<Url>), CommandError> {
 }
 
 fn read_password(username: String) -> Result<Credentials, CommandError> {
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    let line = first_line("the password")?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {
         return Err("--password-stdin: the first line of standard input is empty".into());

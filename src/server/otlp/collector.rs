@@ -10,9 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{PemItem, TlsConfig, parse_pem};
+use url::Url;
 
 use crate::authorities::{trusting, trusting_machine};
 use crate::config::TraceSettings;
+use crate::no_answer::Asked;
 use crate::server::start_error::StartError;
 
 /// Maximum size in bytes of a collector's response, which has some words about refused spans.
@@ -59,6 +61,7 @@ pub(super) fn exporter(
 /// batches calls it on a thread of its own.
 struct Client {
     agent: Agent,
+    endpoint: Url,
     /// Not in the exporter, which would decode them a second time.
     headers: Vec<(String, SecretString)>,
     failure: NetworkFailure,
@@ -77,6 +80,7 @@ impl Client {
             .build();
         Self {
             agent: agent.new_agent(),
+            endpoint: settings.endpoint.clone(),
             headers: settings.headers.clone(),
             failure,
         }
@@ -96,6 +100,18 @@ impl Client {
         let (head, _) = response.into_parts();
         Ok(Response::from_parts(head, body))
     }
+
+    fn no_answer(&self, error: &HttpError) -> String {
+        let asked = Asked {
+            url: &self.endpoint,
+            program: "the collector",
+            named_in: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        };
+        match error.downcast_ref() {
+            Some(error) => asked.no_answer(error),
+            None => error.to_string(),
+        }
+    }
 }
 
 impl fmt::Debug for Client {
@@ -108,7 +124,7 @@ impl fmt::Debug for Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.send(request);
-        *self.failure.lock() = sent.as_ref().err().map(ToString::to_string);
+        *self.failure.lock() = sent.as_ref().err().map(|error| self.no_answer(error));
         sent
     }
 }

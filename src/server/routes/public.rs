@@ -109,6 +109,10 @@ fn not_ready(reason: NotWritable) -> Rejection {
             ServerErrorCode::DatabaseFull,
             "Free space on the disk of the database.",
         ),
+        NotWritable::Moved(_) => (
+            ServerErrorCode::DatabaseNotWritable,
+            "Restart the server: the file of the database was moved, deleted or replaced while it is open.",
+        ),
         NotWritable::Refused(_) => (
             ServerErrorCode::DatabaseNotWritable,
             "Read the server's log, which names the cause.",

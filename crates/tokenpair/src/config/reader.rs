@@ -1,6 +1,7 @@
 //! Defines the reader of settings, which turns texts into values and collects every problem.
 
 use std::fmt;
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -258,12 +259,13 @@ impl<'a> Reader<'a> {
 
     /// Returns a duration, as [`parse_duration`] reads it.
     pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
-        self.parsed(
-            name,
-            default,
-            "write a time such as 90, 90s, 15m, 1h or 30d",
-            parse_duration,
-        )
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        read_duration(&text).unwrap_or_else(|wanted| {
+            self.problem(name, format!("is {}; {wanted}", shown(&text)));
+            default
+        })
     }
 
     /// Returns a duration other than zero.
@@ -352,19 +354,34 @@ pub fn parse_algorithm(text: &str) -> Option<Algorithm> {
     all.find(|algorithm| algorithm.name().eq_ignore_ascii_case(text))
 }
 
-/// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is a
-/// hundred years.
+/// Parses a number of seconds, or a number followed by `s`, `m`, `h`, `d` or `w`. The maximum is
+/// 36600 days: a hundred years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
+    read_duration(text).ok()
+}
+
+/// A hundred years are enough for any token, and leave room for arithmetic.
+const MAX_SECONDS: u64 = 36_600 * 86_400;
+
+/// Parses a duration, or says what to write instead.
+fn read_duration(text: &str) -> Result<Duration, &'static str> {
+    const FORM: &str = "write a time such as 90, 90s, 15m, 1h or 30d";
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..)?.trim() {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return None,
+    let unit = match text.get(digits.len()..).map(str::trim) {
+        Some("" | "s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        Some("d") => 86_400,
+        Some("w") => 7 * 86_400,
+        _ => return Err(FORM),
     };
-    let seconds = digits.trim().parse::<u64>().ok()?.checked_mul(unit)?;
-    // A hundred years are enough for any token, and leave room for arithmetic.
-    (seconds <= 100 * 366 * 86_400).then(|| Duration::from_secs(seconds))
+    let seconds = match digits.trim().parse::<u64>() {
+        Ok(number) => number.checked_mul(unit),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => None,
+        Err(_) => return Err(FORM),
+    };
+    seconds
+        .filter(|seconds| *seconds <= MAX_SECONDS)
+        .map(Duration::from_secs)
+        .ok_or("write a time of at most 36600d, which is a hundred years")
 }
