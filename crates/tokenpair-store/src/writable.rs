@@ -37,8 +37,8 @@ pub enum NotWritable {
 
 impl DieselStore {
     /// Checks that the database answers and accepts writes. PostgreSQL is asked whether it is a
-    /// standby or read-only; SQLite's file has to be the one at its path. If the last write failed because of the database, a row is written and
-    /// deleted.
+    /// standby or read-only; SQLite's file has to be the one at its path. If the last write failed
+    /// because of the database, a row is written and deleted.
     ///
     /// ```
     /// # use tokenpair_store::{DatabaseUrl, DieselStore, StorePolicy};

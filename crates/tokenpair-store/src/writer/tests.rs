@@ -41,7 +41,7 @@ impl Fixture {
         Self {
             store,
             other,
-            folder: folder,
+            folder,
         }
     }
 
