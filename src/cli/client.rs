@@ -1,11 +1,11 @@
 //! Implements `tokenpair client`: the services that may ask about tokens or revoke them.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::input::first_line;
+use super::input::confirmed;
 use super::listing::{Entry, Form, ObjectForm};
 use super::{CommandError, block_on, settings};
 use crate::command::command;
@@ -252,7 +252,8 @@ impl Clients {
 
     async fn delete(&self, name: &str, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
         let client = self.find(name).await?;
-        if !yes && !confirmed(name, out)? {
+        let question = format!("Delete the client {}?", printable(name));
+        if !yes && !confirmed(&question, out)? {
             return Ok(writeln!(out, "nothing was deleted")?);
         }
         if !self.store.delete_client(&client.id, &context()).await? {
@@ -311,15 +312,4 @@ fn print(
         )?;
     }
     Ok(out.flush()?)
-}
-
-/// Asks on the terminal whether to delete a client.
-fn confirmed(name: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
-    if !io::stdin().is_terminal() {
-        return Err("without a terminal, confirm with --yes".into());
-    }
-    write!(out, "Delete the client {}? [y/N] ", printable(name))?;
-    out.flush()?;
-    let line = first_line("y or n")?;
-    Ok(line.trim().eq_ignore_ascii_case("y"))
 }

@@ -1,6 +1,6 @@
-//! Reads the first line of standard input.
+//! Reads the first line of standard input, and asks questions on the terminal.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use super::CommandError;
 
@@ -18,4 +18,15 @@ pub(super) fn first_line(wanted: &str) -> Result<String, CommandError> {
         format!("the first line of standard input is not text in UTF-8; write {wanted} there")
             .into()
     })
+}
+
+/// Asks a question on the terminal.
+pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
+    if !io::stdin().is_terminal() {
+        return Err("without a terminal, confirm with --yes".into());
+    }
+    write!(out, "{question} [y/N] ")?;
+    out.flush()?;
+    let line = first_line("y or n")?;
+    Ok(line.trim().eq_ignore_ascii_case("y"))
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::explain::{Judge, explain};
+use super::input::confirmed;
 use super::listing::{Entry, Form, ObjectForm, or_dash};
 use super::{CommandError, backup, block_on, settings, user};
 use crate::command::command;
@@ -182,7 +183,7 @@ async fn revoke(store: &DieselStore, id: &str, out: &mut dyn Write) -> Result<()
 
 /// Running servers notice within a second.
 fn revoke_all(store: &DieselStore, yes: bool, out: &mut dyn Write) -> Result<(), CommandError> {
-    if !yes && !user::confirmed("Revoke all sessions of all users?", out)? {
+    if !yes && !confirmed("Revoke all sessions of all users?", out)? {
         return Ok(writeln!(out, "nothing was revoked")?);
     }
     let context = RequestContext::of_operator(Clock::system().now());

@@ -1,11 +1,11 @@
 //! Implements `tokenpair user`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::input::first_line;
+use super::input::confirmed;
 use super::listing::{Entry, Form, ObjectForm};
 use super::password::PasswordSource;
 use super::{CommandError, block_on, import, settings};
@@ -342,17 +342,6 @@ fn of_operator(
         .into(),
         error => error.into(),
     })
-}
-
-/// Asks a question on the terminal.
-pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> Result<bool, CommandError> {
-    if !io::stdin().is_terminal() {
-        return Err("without a terminal, confirm with --yes".into());
-    }
-    write!(out, "{question} [y/N] ")?;
-    out.flush()?;
-    let line = first_line("y or n")?;
-    Ok(line.trim().eq_ignore_ascii_case("y"))
 }
 
 /// Returns the user of that name, or an error if there is no such user.

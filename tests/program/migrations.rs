@@ -203,6 +203,22 @@ fn without_a_database_a_command_says_how_to_make_one() {
 /// Drops the role, even if the test fails.
 struct Role(String);
 
+impl Role {
+    /// Creates a role without rights on any table.
+    fn create(label: &str) -> Self {
+        let role = Self(format!("tokenpair_{label}_{}", std::process::id()));
+        as_superuser(&format!("CREATE ROLE {} LOGIN", role.0));
+        role
+    }
+
+    /// Returns the URL with which this role uses the database.
+    fn url_of(&self, database: &Database) -> String {
+        let url = database.url();
+        let (_, place) = url.rsplit_once('@').unwrap();
+        format!("postgres://{}@{place}", self.0)
+    }
+}
+
 impl Drop for Role {
     fn drop(&mut self) {
         as_superuser(&format!("DROP ROLE {}", self.0));
@@ -212,20 +228,17 @@ impl Drop for Role {
 /// Operators who migrate manually may deny the server's role the right to create tables.
 #[test]
 fn a_server_starts_without_the_right_to_create_tables_if_nothing_is_pending() {
-    let role = Role(format!("tokenpair_server_{}", std::process::id()));
-    let name = &role.0;
-    as_superuser(&format!("CREATE ROLE {name} LOGIN"));
+    let role = Role::create("server");
     let database = Database::create(Backend::Postgres);
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     program(&database).run(&["migrate"]).done();
     database.execute(&format!(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
+        role.0
     ));
-    let url = database.url();
-    let (_, place) = url.rsplit_once('@').unwrap();
     for migrate in ["auto", "off"] {
         let program = Program::new()
-            .env("DATABASE_URL", &format!("postgres://{name}@{place}"))
+            .env("DATABASE_URL", &role.url_of(&database))
             .env("DATABASE_MIGRATE", migrate);
         let served = program.serve();
         assert_eq!(served.request("GET", "/health/ready", None).0, 200);
@@ -237,13 +250,9 @@ fn a_server_starts_without_the_right_to_create_tables_if_nothing_is_pending() {
 /// PostgreSQL 15 lets only the owner of a database create tables in it.
 #[test]
 fn a_user_who_may_create_no_tables_is_told_how_to_get_the_right() {
-    let role = Role(format!("tokenpair_newcomer_{}", std::process::id()));
-    let name = &role.0;
-    as_superuser(&format!("CREATE ROLE {name} LOGIN"));
+    let role = Role::create("newcomer");
     let database = Database::create(Backend::Postgres);
-    let url = database.url();
-    let (_, place) = url.rsplit_once('@').unwrap();
-    let url = format!("postgres://{name}@{place}");
+    let url = role.url_of(&database);
     let cause = "permission denied for schema public";
     let newcomer = Program::new().env("DATABASE_URL", &url);
     for command in ["serve", "migrate"] {
